@@ -1,0 +1,97 @@
+# Every task of the project. `make help` lists them; nothing here is needed twice.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+CLUSTER ?= local
+IMAGE_REGISTRY ?=
+
+export PYTHONPATH := tests
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help
+help: ## List the tasks
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Install what development needs (into .venv; Debian packages when root)
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) tests/setup.py $(VENV)
+	@touch $@
+
+.PHONY: check
+check: setup ## Format, lint, types, import contracts, generated files (seconds)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@PYTHONPATH=operator:builder-image $(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory verify
+
+.PHONY: format
+format: setup ## Rewrite the code in the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: generate
+generate: setup ## Write the generated files: CRDs and the chart's copies
+	@$(BIN)/python -m ignition_hub.api.crd crds
+
+.PHONY: verify
+verify: setup ## Prove that the generated files are what the code generates
+	@$(BIN)/python -m ignition_hub.api.crd --check crds
+
+.PHONY: lock
+lock: setup ## Resolve the pinned requirement sets anew
+	@for set in operator builder-rtx; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-header \
+	  --no-emit-index-url --no-annotate --python-version 3.11 pyproject.toml --extra $$set -o requirements/$$set.txt; done
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	  --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt
+
+.PHONY: test
+test: setup ## Run every test this machine can run: unit, cluster and, as root, e2e
+	@$(BIN)/python tests/run.py unit cluster e2e gpu
+
+.PHONY: test-unit
+test-unit: setup ## Run the pure tests (seconds)
+	@$(BIN)/python tests/run.py unit
+
+.PHONY: test-cluster
+test-cluster: setup ## Run the tests on a real API server
+	@$(BIN)/python tests/run.py cluster
+
+.PHONY: test-e2e
+test-e2e: setup ## Run the tests on real nodes (root)
+	@$(BIN)/python tests/run.py e2e
+
+.PHONY: images
+images: setup ## Build the container images, without a Docker daemon
+	@$(BIN)/python -m localcluster packages
+	@$(BIN)/python -m localcluster build --set all
+	@$(BIN)/python -m images build
+
+.PHONY: cluster-up
+cluster-up: setup ## Start a real two-node Kubernetes on this machine (root)
+	@$(BIN)/python -m localcluster packages
+	@$(BIN)/python -m localcluster build --set all
+	@$(BIN)/python -m localcluster up
+
+.PHONY: cluster-down
+cluster-down: ## Stop it; nothing is left behind
+	@$(PYTHON) -m localcluster down
+
+.PHONY: demo
+demo: setup ## Show the whole path: apply an engine, build, sign, inject (CLUSTER=current uses $$KUBECONFIG)
+	@$(BIN)/python -m demo --cluster $(CLUSTER) $(if $(IMAGE_REGISTRY),--image-registry $(IMAGE_REGISTRY))
+
+.PHONY: bench
+bench: setup ## Run the benchmarks; each prints a ratio to a peer measured in the same run
+	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench; done
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches of this checkout
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

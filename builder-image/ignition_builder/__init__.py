@@ -1,0 +1,1 @@
+"""The builder: from a request to a verified engine, one process per build."""

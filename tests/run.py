@@ -1,0 +1,106 @@
+"""
+Run the test layers one after another and say at the end what ran and what did not.
+
+``python tests/run.py unit cluster e2e gpu``. Each layer is one pytest run in its own process, because the
+layers must not share fixtures. A layer this machine cannot run is skipped with its reason; a layer that
+fails does not stop the next, but decides the exit status.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTHING_COLLECTED = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one layer did: how many tests passed, failed, were skipped, and why."""
+
+    layer: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    reasons: tuple[str, ...] = ()
+    broken: bool = False
+
+
+def main(layers: list[str]) -> int:
+    """Run ``layers`` in order; 0 when nothing failed."""
+    outcomes = [run_layer(layer) for layer in layers]
+    for outcome in outcomes:
+        print(line(outcome))
+        for reason in outcome.reasons:
+            print(f"{'':9}skipped: {reason}")
+    passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
+    print(f"{passed} passed, {failed} failed, {sum(o.skipped for o in outcomes)} skipped")
+    return 1 if failed or any(o.broken for o in outcomes) else 0
+
+
+def run_layer(layer: str) -> Outcome:
+    """Run one layer's tests, after building what it needs."""
+    if reason := reason_not_to_run(layer):
+        return Outcome(layer, skipped=1, reasons=(f"the whole layer: {reason}",))
+    if not prepare(layer):
+        return Outcome(layer, broken=True, reasons=("its preparation failed, see above",))
+    print(f"==> {layer}", flush=True)
+    started = time.monotonic()
+    with TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", str(ROOT / "tests" / layer)]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        return read_report(layer, report, code, time.monotonic() - started)
+
+
+def reason_not_to_run(layer: str) -> str | None:
+    """Say why this machine cannot run ``layer``, or None when it can."""
+    if not any((ROOT / "tests" / layer).glob("test_*.py")):
+        return "it has no tests yet"
+    if layer == "e2e" and os.geteuid() != 0:
+        return "needs root for real nodes (network namespaces, mounts, cgroups)"
+    if layer == "gpu" and shutil.which("nvidia-smi") is None:
+        return "needs an NVIDIA GPU and its driver"
+    return None
+
+
+def prepare(layer: str) -> bool:
+    """Build the Kubernetes binaries a layer needs; minutes the first time, nothing after."""
+    steps = {
+        "cluster": [["localcluster", "build", "--set", "control-plane"]],
+        "e2e": [["localcluster", "packages"], ["localcluster", "build", "--set", "all"], ["images", "build"]],
+    }
+    for module, *arguments in steps.get(layer, []):
+        if subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=False).returncode:
+            return False
+    return True
+
+
+def read_report(layer: str, report: Path, code: int, seconds: float) -> Outcome:
+    """Count one pytest run from its JUnit report."""
+    if not report.exists():
+        return Outcome(layer, seconds=seconds, broken=True, reasons=(f"pytest stopped with {code}",))
+    cases = list(ET.parse(report).getroot().iter("testcase"))
+    skips = [skip for case in cases for skip in case.iter("skipped")]
+    failed = sum(any(True for _ in case.iter(kind)) for case in cases for kind in ("failure", "error"))
+    reasons = tuple(sorted({skip.get("message", "") for skip in skips}))
+    passed = len(cases) - failed - len(skips)
+    broken = code not in (0, NOTHING_COLLECTED)
+    return Outcome(layer, passed, failed, len(skips), seconds, reasons, broken)
+
+
+def line(outcome: Outcome) -> str:
+    """Lay one layer's outcome out for people."""
+    counts = f"{outcome.passed:5d} passed {outcome.failed:3d} failed {outcome.skipped:3d} skipped"
+    return f"{outcome.layer:8} {counts}  {outcome.seconds:6.1f} s"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
