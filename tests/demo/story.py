@@ -1,0 +1,217 @@
+"""
+The story the demo tells, one function a step, in the order they are told.
+
+Everything shown is read back from the cluster, the bucket or the running container; the last step compares
+them and fails the demo when they disagree.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo.narrator import Narrator
+from stage import current, local
+from stage.hub import BUCKET, BUILDS, PREFIX, RELEASE, ROOT, Hub, demo_values
+from stage.kubectl import eventually
+from stage.workload import deployment, engine_digest, is_ready, pods_of
+
+NAMESPACE = "vision"
+ENGINE = "resnet50"
+MODEL = "light_resnet50.onnx"
+ARCHS = ("sm_86", "sm_89")
+
+Json = dict[str, Any]
+
+
+def tell(registry: str | None) -> None:
+    """Tell the whole story; ``registry`` names where an existing cluster pulls images from."""
+    narrator = Narrator()
+    with narrator.step("Prepare: programs and images (minutes the first time, nothing afterwards)"):
+        current.prepare(registry) if registry else local.prepare()
+    with narrator.step("A Kubernetes with an L4 node (sm_89) and an A10 node (sm_86)"):
+        hub = current.start(registry) if registry else local.start()
+        columns = "-Lnvidia.com/gpu.product,ignitionhub.io/ahead-of-time-builder"
+        narrator.command(
+            "kubectl get nodes -L nvidia.com/gpu.product", hub.kubectl.run("get", "nodes", columns)
+        )
+    with narrator.step("Install the hub with its chart"):
+        hub.install(demo_values())
+        narrator.command(f"kubectl get pods -n {RELEASE}", hub.kubectl.run("get", "pods", "-n", RELEASE))
+    with narrator.step("A team pushes a public ONNX model and applies the engine it wants"):
+        start_over(hub)
+        apply_engine(hub, narrator)
+    with narrator.step("The engine is built, once per target, and signed"):
+        watch_engine(hub, narrator)
+    with narrator.step("What is in the bucket"):
+        show_bucket(hub, narrator)
+    with narrator.step("A Deployment, one replica a node, asks for the engine by name"):
+        deploy(hub, narrator)
+    with narrator.step("Each pod received its own engine"):
+        compare(hub, narrator)
+    farewell(hub, narrator, local_cluster=registry is None)
+
+
+def start_over(hub: Hub) -> None:
+    """Remove what an earlier demo left, so that this one builds again."""
+    hub.kubectl.delete("namespace", NAMESPACE)
+    with hub.bucket() as s3:
+        listing = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}/engines/{ENGINE}/")
+        for found in listing.get("Contents", []):
+            s3.delete_object(Bucket=BUCKET, Key=found["Key"])
+    hub.make_tenant(NAMESPACE)
+
+
+def apply_engine(hub: Hub, narrator: Narrator) -> None:
+    """Push the model with the command line tool and apply the resource it prints."""
+    archs = [word for arch in ARCHS for word in ("--arch", arch)]
+    arguments = ["push", str(public_model()), "--name", ENGINE, "--version", "v1", "-n", NAMESPACE]
+    arguments += ["--precision", "fp16", *archs]
+    resource = ignition(hub, *arguments)
+    narrator.command("kubectl " + " ".join(["ignition", "push", MODEL, *arguments[2:]]))
+    narrator.manifest(resource)
+    narrator.command("kubectl apply -f engine.yaml", hub.kubectl.apply(yaml.safe_load(resource)))
+
+
+def public_model() -> Path:
+    """Find the ResNet-50 that the onnx package ships for its own tests."""
+    spec = find_spec("onnx")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the onnx package is not installed: run `make setup`")
+    return Path(spec.origin).parent / "backend" / "test" / "data" / "light" / MODEL
+
+
+def ignition(hub: Hub, *arguments: str) -> str:
+    """Run the project's command line tool against this cluster and return what it printed."""
+    program = Path(sys.executable).parent / "kubectl-ignition"
+    done = subprocess.run(
+        [str(program), *arguments],
+        cwd=ROOT,
+        env=hub.kubectl.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"kubectl ignition {arguments[0]} failed ({done.returncode}), see above")
+    return done.stdout
+
+
+def watch_engine(hub: Hub, narrator: Narrator) -> None:
+    """Print each change of the engine's progress until it is ready, then what a person would look at."""
+    last = ""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        status = engine_status(hub)
+        if (line := progress_line(status)) != last:
+            narrator.say(line)
+            last = line
+        if condition(status, "Ready") == "True":
+            break
+        if condition(status, "Stalled") == "True":
+            raise RuntimeError(f"the engine failed: {line}")
+        time.sleep(0.5)
+    else:
+        raise TimeoutError(f"the engine was not ready after 300 s: {last}")
+    narrator.command(f"kubectl get trte -n {NAMESPACE}", hub.kubectl.run("get", "trte", "-n", NAMESPACE))
+    narrator.command(f"kubectl get jobs -n {BUILDS}", hub.kubectl.run("get", "jobs", "-n", BUILDS))
+    for kind in ("jobs", "secrets"):
+        shown = (
+            hub.kubectl.run("get", kind, "-n", NAMESPACE) or f"No resources found in {NAMESPACE} namespace."
+        )
+        narrator.command(f"kubectl get {kind} -n {NAMESPACE}", shown)
+
+
+def engine_status(hub: Hub) -> Json:
+    """Return the engine's status, empty before the first write."""
+    engine = hub.kubectl.get("trte", ENGINE, NAMESPACE)
+    if engine is None:
+        raise RuntimeError(f"the TensorRTEngine {NAMESPACE}/{ENGINE} is gone")
+    status: Json = engine.get("status", {})
+    return status
+
+
+def condition(status: Json, kind: str) -> str:
+    """Return a condition's status: True, False, Unknown, or nothing."""
+    return next((str(c["status"]) for c in status.get("conditions", []) if c["type"] == kind), "")
+
+
+def progress_line(status: Json) -> str:
+    """Lay the targets' states out on one line: ``sm_86 Building 42 % · sm_89 Ready``."""
+    return " · ".join(target_line(target) for target in status.get("targets", [])) or "waiting for a builder"
+
+
+def target_line(target: Json) -> str:
+    """One target's state, its percent while it builds and its message when it cannot."""
+    percent = target.get("progress", {}).get("percent")
+    shown = f" {percent} %" if target["state"] == "Building" and percent is not None else ""
+    trouble = f" ({target.get('message')})" if target["state"] in ("Failed", "Unbuildable") else ""
+    return f"{target['name']} {target['state']}{shown}{trouble}"
+
+
+def show_bucket(hub: Hub, narrator: Narrator) -> None:
+    """List the stored objects and print the heart of one manifest."""
+    with hub.bucket() as s3:
+        listing = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}/engines/{ENGINE}/")
+        keys = [(item["Key"], item["Size"]) for item in listing.get("Contents", [])]
+        for key, size in keys:
+            narrator.say(f"{size:>10,}  {key}")
+        manifest_key = next(key for key, _ in keys if key.endswith(".trt.json"))
+        manifest = json.loads(s3.get_object(Bucket=BUCKET, Key=manifest_key)["Body"].read())
+    heart = {name: manifest[name] for name in ("identity", "engine", "provenance_key") if name in manifest}
+    narrator.say("one manifest, in short:")
+    narrator.manifest(yaml.safe_dump(heart, sort_keys=False))
+
+
+def deploy(hub: Hub, narrator: Narrator) -> None:
+    """Apply the Deployment and wait until both replicas run."""
+    resource = deployment("classifier", engines=ENGINE, image=f"{hub.registry}/fetcher:{hub.tag}", replicas=2)
+    narrator.manifest(yaml.safe_dump({"template": {"metadata": resource["spec"]["template"]["metadata"]}}))
+    hub.kubectl.apply(resource, namespace=NAMESPACE)
+    eventually(
+        lambda: len([pod for pod in pods_of(hub.kubectl, "classifier", NAMESPACE) if is_ready(pod)]) == 2,
+        within=120,
+        what="two ready replicas of Deployment classifier",
+    )
+    shown = hub.kubectl.run("get", "pods", "-n", NAMESPACE, "-o", "wide")
+    narrator.command(f"kubectl get pods -n {NAMESPACE} -o wide", shown)
+    pod = pods_of(hub.kubectl, "classifier", NAMESPACE)[0]["metadata"]["name"]
+    logs = hub.kubectl.logs("-n", NAMESPACE, pod, "-c", "ignition-fetch")
+    narrator.command(f"kubectl logs -n {NAMESPACE} {pod} -c ignition-fetch", logs)
+
+
+def compare(hub: Hub, narrator: Narrator) -> None:
+    """Hash the engine inside each container and compare it with the status; they must differ by GPU."""
+    built = {target["sha256"]: target for target in engine_status(hub)["targets"]}
+    seen = set()
+    for pod in pods_of(hub.kubectl, "classifier", NAMESPACE):
+        digest = engine_digest(hub.kubectl, pod, ENGINE)
+        node = pod["spec"]["nodeName"]
+        if digest not in built:
+            raise RuntimeError(f"the pod on {node} holds {digest}, which no target of the status names")
+        target = built[digest]
+        narrator.say(
+            f"{node:8} {target['name']:8} sha256 {digest[:16]}… = status = {target['uri'].rsplit('/', 1)[1]}"
+        )
+        seen.add(target["name"])
+    if len(seen) != len(ARCHS):
+        raise RuntimeError(f"every node should have its own engine, but only {sorted(seen)} was given out")
+
+
+def farewell(hub: Hub, narrator: Narrator, *, local_cluster: bool) -> None:
+    """Say what was not shown, how to look around and how to stop."""
+    narrator.console.print(f"\n[bold green]Done[/] in {narrator.elapsed():.0f} s.")
+    narrator.say(
+        "Not shown: inference. The engines are real, compiled by TensorRT-RTX; the GPUs are labels only."
+    )
+    narrator.say(
+        f"Look around:  export KUBECONFIG={hub.kubectl.kubeconfig}; kubectl describe trte -n {NAMESPACE}"
+    )
+    stop = "make cluster-down" if local_cluster else f"helm uninstall {RELEASE} -n {RELEASE}"
+    narrator.say(f"Stop:         {stop}")
