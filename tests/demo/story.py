@@ -6,24 +6,21 @@ them and fails the demo when they disagree.
 """
 
 import json
-import subprocess
-import sys
 import time
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from demo.narrator import Narrator
 from stage import current, local
-from stage.hub import BUCKET, BUILDS, PREFIX, RELEASE, ROOT, Hub, demo_values
+from stage.hub import BUCKET, BUILDS, PREFIX, RELEASE, Hub, demo_values
 from stage.kubectl import eventually
+from stage.models import public_model
+from stage.tenant import condition, ignition
 from stage.workload import deployment, engine_digest, is_ready, pods_of
 
 NAMESPACE = "vision"
 ENGINE = "resnet50"
-MODEL = "light_resnet50.onnx"
 ARCHS = ("sm_86", "sm_89")
 
 Json = dict[str, Any]
@@ -70,37 +67,12 @@ def start_over(hub: Hub) -> None:
 def apply_engine(hub: Hub, narrator: Narrator) -> None:
     """Push the model with the command line tool and apply the resource it prints."""
     archs = [word for arch in ARCHS for word in ("--arch", arch)]
-    arguments = ["push", str(public_model()), "--name", ENGINE, "--version", "v1", "-n", NAMESPACE]
+    arguments = ["push", str(public_model(ENGINE)), "--name", ENGINE, "--version", "v1", "-n", NAMESPACE]
     arguments += ["--precision", "fp16", *archs]
-    resource = ignition(hub, *arguments)
-    narrator.command("kubectl " + " ".join(["ignition", "push", MODEL, *arguments[2:]]))
+    resource = ignition(hub.kubectl, *arguments)
+    narrator.command("kubectl " + " ".join(["ignition", "push", f"light_{ENGINE}.onnx", *arguments[2:]]))
     narrator.manifest(resource)
     narrator.command("kubectl apply -f engine.yaml", hub.kubectl.apply(yaml.safe_load(resource)))
-
-
-def public_model() -> Path:
-    """Find the ResNet-50 that the onnx package ships for its own tests."""
-    spec = find_spec("onnx")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("the onnx package is not installed: run `make setup`")
-    return Path(spec.origin).parent / "backend" / "test" / "data" / "light" / MODEL
-
-
-def ignition(hub: Hub, *arguments: str) -> str:
-    """Run the project's command line tool against this cluster and return what it printed."""
-    program = Path(sys.executable).parent / "kubectl-ignition"
-    done = subprocess.run(
-        [str(program), *arguments],
-        cwd=ROOT,
-        env=hub.kubectl.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"kubectl ignition {arguments[0]} failed ({done.returncode}), see above")
-    return done.stdout
 
 
 def watch_engine(hub: Hub, narrator: Narrator) -> None:
@@ -135,11 +107,6 @@ def engine_status(hub: Hub) -> Json:
         raise RuntimeError(f"the TensorRTEngine {NAMESPACE}/{ENGINE} is gone")
     status: Json = engine.get("status", {})
     return status
-
-
-def condition(status: Json, kind: str) -> str:
-    """Return a condition's status: True, False, Unknown, or nothing."""
-    return next((str(c["status"]) for c in status.get("conditions", []) if c["type"] == kind), "")
 
 
 def progress_line(status: Json) -> str:

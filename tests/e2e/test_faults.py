@@ -1,0 +1,58 @@
+"""kill -9 in the middle of things: everything converges, and nothing unverified is ever loaded."""
+
+from pathlib import Path
+
+import pytest
+
+from stage.hub import BUCKET, BUILDS, PREFIX
+from stage.kubectl import eventually
+from stage.models import distinct
+from stage.processes import kill
+from stage.tenant import Tenant
+from stage.workload import engine_digest
+
+pytestmark = pytest.mark.e2e
+
+BUILDER = ("ignition_builder",)
+VICTIMS = {
+    "controller": ("ignition_hub.controller",),
+    "gateway": ("ignition_hub.gateway",),
+    "builder": BUILDER,
+    "s3 server": ("versitygw", "posix"),
+}
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_build_survives_the_sudden_death_of(victim: str, tenant: Tenant, tmp_path: Path) -> None:
+    resource = tenant.push(distinct("densenet121", tmp_path), name="densenet", archs=("sm_86",))
+    tenant.apply(resource)
+    eventually(lambda: tenant.kubectl.list("pods", BUILDS), within=60, what="a builder pod")
+    kill(*VICTIMS[victim])
+    status = tenant.wait_ready("densenet", within=300)
+
+    assert stored_manifests(tenant, "densenet", status["targets"][0]["identity"]) == 1
+    assert unfinished_jobs(tenant, status["targets"][0]["identity"]) == []
+
+
+def stored_manifests(tenant: Tenant, model: str, identity: str) -> int:
+    """Count the manifests under one identity's folder."""
+    with tenant.hub.bucket() as s3:
+        folder = f"{PREFIX}/engines/{model}/{identity[:16]}/"
+        found = s3.list_objects_v2(Bucket=BUCKET, Prefix=folder).get("Contents", [])
+        return sum(item["Key"].endswith(".trt.json") for item in found)
+
+
+def unfinished_jobs(tenant: Tenant, identity: str) -> list[str]:
+    """Name the Jobs of one identity that still run."""
+    jobs = tenant.kubectl.list("jobs", BUILDS, labels=f"ignitionhub.io/identity={identity[:32]}")
+    return [job["metadata"]["name"] for job in jobs if job.get("status", {}).get("active")]
+
+
+def test_a_pod_survives_the_sudden_death_of_its_fetcher(tenant: Tenant, tmp_path: Path) -> None:
+    tenant.apply(tenant.push(distinct("densenet121", tmp_path), name="densenet", archs=("sm_89",)))
+    status = tenant.wait_ready("densenet", within=300)
+    tenant.deploy("server", engines="densenet")
+    kill("ignition_hub.fetch")
+    pods = tenant.wait_running("server", within=180)
+
+    assert engine_digest(tenant.kubectl, pods[0], "densenet") == status["targets"][0]["sha256"]
