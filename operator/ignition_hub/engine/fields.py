@@ -1,0 +1,133 @@
+"""
+Read JSON documents strictly: an unknown, missing or mistyped field is a ContractError that names it.
+
+Every ``from_json`` of the contract reads through ``Fields``.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from ignition_hub.engine.errors import ContractError
+
+T = TypeVar("T")
+
+
+class Fields:
+    """The fields of one JSON object; ``where`` is its path in messages, such as ``BuildRequest.inputs``."""
+
+    def __init__(self, document: Any, where: str, names: Collection[str]) -> None:
+        if not isinstance(document, Mapping):
+            raise ContractError(f"{where}: expected an object, got {kind_of(document)}")
+        for name in document:
+            if name not in names:
+                raise ContractError(f"{where}.{name}: unknown field", f"the fields are {', '.join(names)}")
+        for name in names:
+            if name not in document:
+                raise ContractError(f"{where}.{name}: missing")
+        self._document = document
+        self._where = where
+
+    @classmethod
+    def of(cls, document: Any, kind: type[Any]) -> "Fields":
+        """Read a document that has one field for each field of the dataclass ``kind``."""
+        return cls(document, kind.__name__, [field.name for field in fields(kind)])
+
+    def text(self, name: str) -> str:
+        """Return a string."""
+        value: str = self._typed(name, str, "a string")
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """Return a string, or None for null."""
+        return None if self._document[name] is None else self.text(name)
+
+    def integer(self, name: str) -> int:
+        """Return an integer; true and 1.5 are refused."""
+        value: int = self._typed(name, int, "an integer")
+        return value
+
+    def optional_integer(self, name: str) -> int | None:
+        """Return an integer, or None for null."""
+        return None if self._document[name] is None else self.integer(name)
+
+    def number(self, name: str) -> float:
+        """Return an integer or a float."""
+        return float(self._typed(name, (int, float), "a number"))
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean."""
+        value = self._document[name]
+        if not isinstance(value, bool):
+            raise self._mistyped(name, "true or false")
+        return value
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """Return an object."""
+        return dict(self._typed(name, Mapping, "an object"))
+
+    def optional_mapping(self, name: str) -> dict[str, Any] | None:
+        """Return an object, or None for null."""
+        return None if self._document[name] is None else self.mapping(name)
+
+    def items(self, name: str) -> list[Any]:
+        """Return an array."""
+        return list(self._typed(name, (list, tuple), "an array"))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return an array of strings."""
+        return self._each(name, str, "an array of strings")
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """Return an array of integers."""
+        return self._each(name, int, "an array of integers")
+
+    def nested(self, name: str, read: Callable[[Any], T]) -> T:
+        """Return what ``read`` makes of the field; its errors name this field."""
+        return inside(f"{self._where}.{name}", read, self._document[name])
+
+    def nested_items(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
+        """Return what ``read`` makes of each item of an array; errors name the item."""
+        items = enumerate(self.items(name))
+        return tuple(inside(f"{self._where}.{name}[{index}]", read, item) for index, item in items)
+
+    def _typed(self, name: str, kind: Any, expected: str) -> Any:
+        value = self._document[name]
+        # bool is an int to Python and not to JSON.
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise self._mistyped(name, expected)
+        return value
+
+    def _each(self, name: str, kind: type[T], expected: str) -> tuple[T, ...]:
+        items = self.items(name)
+        if not all(isinstance(item, kind) and not isinstance(item, bool) for item in items):
+            raise self._mistyped(name, expected)
+        return tuple(items)
+
+    def _mistyped(self, name: str, expected: str) -> ContractError:
+        value = self._document[name]
+        return ContractError(f"{self._where}.{name}: expected {expected}, got {kind_of(value)} {value!r:.80}")
+
+
+def inside(where: str, read: Callable[[Any], T], document: Any) -> T:
+    """Return ``read(document)``, with ``where`` in front of the message of a ContractError."""
+    try:
+        return read(document)
+    except ContractError as error:
+        raise ContractError(f"{where}: {error.message}", error.remedy) from error
+
+
+def one_of(where: str, value: str, allowed: Collection[str]) -> None:
+    """Raise ContractError unless ``value`` is one of ``allowed``."""
+    if value not in allowed:
+        raise ContractError(f"{where}: {value!r} is not known", f"use one of {', '.join(allowed)}")
+
+
+def kind_of(value: Any) -> str:
+    """Return the JSON name of a value's type."""
+    for kind, name in ((type(None), "null"), (bool, "boolean"), (str, "string"), (Mapping, "object")):
+        if isinstance(value, kind):
+            return name
+    return (
+        "array" if isinstance(value, (list, tuple)) else "number" if isinstance(value, (int, float)) else "?"
+    )

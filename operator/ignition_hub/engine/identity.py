@@ -1,0 +1,244 @@
+"""
+What makes two engines the same: the identity, the key of every build, Job and stored object.
+
+``EngineInputs`` holds everything that changes a plan's bytes or where it may load. The controller makes it
+from a resource and a pool, ``identity_of`` hashes it, and the builder is given it back inside its request.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ignition_hub.engine.canonical import canonical_json, sha256_hex
+from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.fields import Fields, one_of
+
+TENSORRT = "TensorRT"
+TENSORRT_RTX = "TensorRTRTX"
+FLAVORS = (TENSORRT, TENSORRT_RTX)
+
+PRODUCT = "Product"
+SAME_COMPUTE_CAPABILITY = "SameComputeCapability"
+AMPERE_PLUS = "AmperePlus"
+COMPATIBILITIES = (PRODUCT, SAME_COMPUTE_CAPABILITY, AMPERE_PLUS)
+
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8", "int4", "fp4")
+
+# A name or version becomes part of object keys and file names, so it holds no slash and no leading dot.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_ARCH = re.compile(r"sm_[0-9]{2,3}")
+_VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,5}){2,3}")
+_PLATFORM = re.compile(r"linux-(x86_64|aarch64)|jetpack-[0-9]+(\.[0-9]+){1,2}")
+_FINGERPRINT = re.compile(r"(sha256|object):[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One GPU the engine must run on: an architecture (``sm_89``), optionally a product (``NVIDIA-L4``)."""
+
+    name: str
+    gpu_arch: str
+    product: str | None
+    compatibility: str
+
+    def __post_init__(self) -> None:
+        one_of("Target.compatibility", self.compatibility, COMPATIBILITIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model: name and version as people write them, and the fingerprint of its bytes or source."""
+
+    name: str
+    version: str
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        _match("Model.name", self.name, _NAME, "letters, digits, '.', '_' and '-', at most 63")
+        _match("Model.version", self.version, _NAME, "letters, digits, '.', '_' and '-', at most 63")
+        _match("Model.fingerprint", self.fingerprint, _FINGERPRINT, "what fingerprint() returns")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {"name": self.name, "version": self.version, "fingerprint": self.fingerprint}
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Model":
+        """Read the JSON object."""
+        read = Fields.of(document, cls)
+        return cls(name=read.text("name"), version=read.text("version"), fingerprint=read.text("fingerprint"))
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeRange:
+    """Smallest, usual and largest shape of one input; whether they fit the model is the builder's to say."""
+
+    min: tuple[int, ...]
+    opt: tuple[int, ...]
+    max: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {"min": list(self.min), "opt": list(self.opt), "max": list(self.max)}
+
+    @classmethod
+    def from_json(cls, document: Any) -> "ShapeRange":
+        """Read the JSON object."""
+        read = Fields.of(document, cls)
+        return cls(min=read.integers("min"), opt=read.integers("opt"), max=read.integers("max"))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One optimization profile: input name to the range of its shapes."""
+
+    shapes: Mapping[str, ShapeRange] = field(hash=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {"shapes": {name: shape.to_json() for name, shape in self.shapes.items()}}
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Profile":
+        """Read the JSON object."""
+        shapes = Fields.of(document, cls).mapping("shapes")
+        read = Fields(shapes, "Profile.shapes", list(shapes))
+        return cls(shapes={name: read.nested(name, ShapeRange.from_json) for name in shapes})
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInputs:
+    """
+    Everything that changes an engine's bytes or where it may load.
+
+    ``tensorrt_version`` is the full version (``10.13.2.6``); ``platform`` is ``linux-x86_64``,
+    ``linux-aarch64`` or ``jetpack-<release>``; ``product`` is set exactly when ``compatibility`` is
+    ``Product``.
+    """
+
+    model: Model
+    precision: str
+    profiles: tuple[Profile, ...]
+    flavor: str
+    tensorrt_version: str
+    platform: str
+    gpu_arch: str
+    product: str | None
+    compatibility: str
+    options: Mapping[str, Any] = field(hash=False)
+    verification: Mapping[str, Any] = field(hash=False)
+    calibration_digest: str | None = None
+    plugin_digests: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        one_of("EngineInputs.precision", self.precision, PRECISIONS)
+        one_of("EngineInputs.flavor", self.flavor, FLAVORS)
+        one_of("EngineInputs.compatibility", self.compatibility, COMPATIBILITIES)
+        _match(
+            "EngineInputs.tensorrt_version", self.tensorrt_version, _VERSION, "a full version, as 10.13.2.6"
+        )
+        _match(
+            "EngineInputs.platform", self.platform, _PLATFORM, "linux-x86_64, linux-aarch64 or jetpack-6.2"
+        )
+        _match("EngineInputs.gpu_arch", self.gpu_arch, _ARCH, "an architecture, as sm_89")
+        if (self.product is not None) != (self.compatibility == PRODUCT):
+            raise ContractError(
+                f"EngineInputs.product: {self.product!r} does not go with compatibility {self.compatibility}",
+                "a product is part of the identity exactly when compatibility is Product",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object that ``identity_of`` hashes."""
+        return {
+            "model": self.model.to_json(),
+            "precision": self.precision,
+            "profiles": [profile.to_json() for profile in self.profiles],
+            "flavor": self.flavor,
+            "tensorrt_version": self.tensorrt_version,
+            "platform": self.platform,
+            "gpu_arch": self.gpu_arch,
+            "product": self.product,
+            "compatibility": self.compatibility,
+            "options": dict(self.options),
+            "verification": dict(self.verification),
+            "calibration_digest": self.calibration_digest,
+            "plugin_digests": list(self.plugin_digests),
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> "EngineInputs":
+        """Read the JSON object."""
+        read = Fields.of(document, cls)
+        return cls(
+            model=read.nested("model", Model.from_json),
+            precision=read.text("precision"),
+            profiles=read.nested_items("profiles", Profile.from_json),
+            flavor=read.text("flavor"),
+            tensorrt_version=read.text("tensorrt_version"),
+            platform=read.text("platform"),
+            gpu_arch=read.text("gpu_arch"),
+            product=read.optional_text("product"),
+            compatibility=read.text("compatibility"),
+            options=read.mapping("options"),
+            verification=read.mapping("verification"),
+            calibration_digest=read.optional_text("calibration_digest"),
+            plugin_digests=read.texts("plugin_digests"),
+        )
+
+
+def identity_of(inputs: EngineInputs) -> str:
+    """Return the identity of an engine: 64 hex digits, the SHA-256 of the canonical JSON of ``inputs``."""
+    return sha256_hex(canonical_json(inputs.to_json()))
+
+
+def difference(a: EngineInputs, b: EngineInputs) -> list[str]:
+    """Return the paths in which ``a`` and ``b`` differ, such as ``profiles[0].shapes.data.max``."""
+    left, right = a.to_json(), b.to_json()
+    names = [field.name for field in fields(EngineInputs)]
+    return [path for name in names for path in _differences(left[name], right[name], name)]
+
+
+def fingerprint(
+    uri: str, *, sha256: str | None = None, etag: str | None = None, size: int | None = None
+) -> str:
+    """
+    Return the fingerprint of a model source: of its bytes when they are pinned, else of (uri, etag, size).
+
+    The URI is part of an unpinned fingerprint: an ETag is whatever a server says, and alone it would let
+    one tenant answer for another's model. Raises ContractError for a digest that is not 64 hex digits, or
+    when nothing is known.
+    """
+    if sha256 is not None:
+        digest = sha256.lower()
+        _match("source.sha256", digest, _SHA256, "64 hex digits")
+        return f"sha256:{digest}"
+    if not etag:
+        raise ContractError(
+            f"source.uri: {uri!r} has no ETag, so a change of the model would go unseen", "pin sha256"
+        )
+    return "object:" + sha256_hex(canonical_json([uri, etag.strip('"'), size]))
+
+
+def _match(where: str, value: str, pattern: re.Pattern[str], expected: str) -> None:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ContractError(f"{where}: {value!r} is not valid", f"expected {expected}")
+
+
+def _differences(left: Any, right: Any, path: str) -> Iterator[str]:
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        for name in sorted({*left, *right}):
+            if name in left and name in right:
+                yield from _differences(left[name], right[name], f"{path}.{name}")
+            else:
+                yield f"{path}.{name}"
+    elif _are_lists(left, right) and len(left) == len(right):
+        for index, (one, other) in enumerate(zip(left, right, strict=True)):
+            yield from _differences(one, other, f"{path}[{index}]")
+    elif canonical_json(left) != canonical_json(right):
+        yield path
+
+
+def _are_lists(left: Any, right: Any) -> bool:
+    return isinstance(left, (list, tuple)) and isinstance(right, (list, tuple))

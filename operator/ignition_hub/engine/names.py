@@ -1,0 +1,52 @@
+"""
+Names that other people's clusters depend on: the API group, labels, annotations, the scheduling gate.
+
+Every process reads them from here; changing one is a change of the API.
+"""
+
+GROUP = "ignitionhub.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+AUDIENCE = "ignition-hub"
+"""Audience of the projected ServiceAccount tokens that the gateway accepts."""
+
+FIELD_MANAGER = "ignition-hub"
+
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY = "ignition-hub"
+
+LABEL_INJECT = f"{GROUP}/inject"
+LABEL_WAITING = f"{GROUP}/waiting"
+"""``"true"`` on pods that hold our scheduling gate, so that they can be listed by label."""
+LABEL_IDENTITY = f"{GROUP}/identity"
+"""First 32 hex digits of the identity, on Jobs and builder pods (a label value has at most 63 characters)."""
+LABEL_POOL = f"{GROUP}/pool"
+
+LABEL_GPU_ARCH = f"{GROUP}/gpu-arch"
+"""Node label of the platform team: overrides what GPU Feature Discovery says, such as ``sm_87``."""
+LABEL_GPU_PRODUCT = f"{GROUP}/gpu-product"
+"""Node label of the platform team: the exact product, such as ``Jetson-Orin-NX-16GB``."""
+
+GATE = f"{GROUP}/engine"
+"""Name of the scheduling gate a pod holds until its engines have a ready target."""
+
+ANNOTATION_ENGINES = f"{GROUP}/engines"
+ANNOTATION_MOUNT_PATH = f"{GROUP}/mount-path"
+ANNOTATION_CONTAINERS = f"{GROUP}/containers"
+ANNOTATION_ON_MISS = f"{GROUP}/on-miss"
+
+ANNOTATION_REQUEST = f"{GROUP}/request"
+"""Canonical JSON of the BuildRequest, on the Job."""
+ANNOTATION_PROGRESS = f"{GROUP}/progress"
+"""JSON ``{"phase", "percent"}`` on the Job, written by the gateway."""
+ANNOTATION_FAILURE = f"{GROUP}/failure"
+"""JSON ``{"reason", "message", "exitCode"}`` on the Job, written by the gateway."""
+ANNOTATION_REBUILD = f"{GROUP}/rebuild-requested-at"
+"""On a TensorRTEngine: any new value starts failed builds again."""
+
+RELEASE_NAMESPACE = "ignition-hub"
+"""Default namespace of the controller, the gateway and their Secrets."""
+BUILD_NAMESPACE = "ignition-hub-builds"
+"""Default namespace of the Jobs and builder pods; it holds no Secret."""
+BUILDER_SERVICE_ACCOUNT = "ignition-builder"

@@ -1,0 +1,92 @@
+"""
+What things are called: engine files, Jobs and the keys of the store.
+
+The name is for people; it cannot tell two sets of shapes apart, so the identity is the folder. A local
+cache uses the same tree. Layout of one engine::
+
+    <prefix>/engines/<model name>/<identity, 16 hex>/<engine sha256, 16 hex>/<name>.trt
+                                                                             <name>.trt.intoto.json
+                                                                             build.log
+                                                     <name>.trt.json          the manifest, written last
+"""
+
+import re
+from dataclasses import dataclass
+
+from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.identity import EngineInputs
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def engine_file_name(inputs: EngineInputs) -> str:
+    """Return ``{model}_{version}_{precision}_{arch}_{TensorRT}.trt``: ``vit_v1_fp16_sm_86_10.13.2.trt``."""
+    # People know releases by three parts; the build number is in the identity.
+    release = ".".join(inputs.tensorrt_version.split(".")[:3])
+    model = inputs.model
+    return f"{model.name}_{model.version}_{inputs.precision}_{inputs.gpu_arch}_{release}.trt"
+
+
+def job_name(identity: str) -> str:
+    """Return the name of the one Job that builds ``identity``."""
+    return f"ignition-build-{_sha256('identity', identity)[:32]}"
+
+
+def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:
+    """Return the key under which ``ignition push`` stores a model for one namespace."""
+    if not _NAMESPACE.fullmatch(namespace):
+        raise ContractError(f"namespace: {namespace!r} is not a Kubernetes namespace name")
+    return _under(prefix, f"models/{namespace}/{_sha256('sha256', sha256)}.onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class StorePaths:
+    """The keys of everything that belongs to one engine identity under a store's prefix."""
+
+    prefix: str
+    inputs: EngineInputs
+    identity: str
+
+    @property
+    def name(self) -> str:
+        """The engine's file name."""
+        return engine_file_name(self.inputs)
+
+    @property
+    def folder(self) -> str:
+        """The folder of the identity."""
+        return _under(
+            self.prefix, f"engines/{self.inputs.model.name}/{_sha256('identity', self.identity)[:16]}"
+        )
+
+    @property
+    def manifest(self) -> str:
+        """The manifest: the engine exists when this key does."""
+        return f"{self.folder}/{self.name}.json"
+
+    def engine(self, sha256: str) -> str:
+        """Return the key of the engine with this digest; two builders of one identity never share a key."""
+        return f"{self._build(sha256)}/{self.name}"
+
+    def provenance(self, sha256: str) -> str:
+        """Return the key of the signed provenance."""
+        return f"{self.engine(sha256)}.intoto.json"
+
+    def log(self, sha256: str) -> str:
+        """Return the key of the build log."""
+        return f"{self._build(sha256)}/build.log"
+
+    def _build(self, sha256: str) -> str:
+        return f"{self.folder}/{_sha256('sha256', sha256)[:16]}"
+
+
+def _under(prefix: str, key: str) -> str:
+    prefix = prefix.strip("/")
+    return f"{prefix}/{key}" if prefix else key
+
+
+def _sha256(field: str, value: str) -> str:
+    if not _SHA256.fullmatch(value):
+        raise ContractError(f"{field}: {value!r} is not a SHA-256", "expected 64 lower-case hex digits")
+    return value
