@@ -83,15 +83,23 @@ class Hub:
     @contextmanager
     def bucket(self) -> Iterator["S3Client"]:
         """Open the embedded S3 server's bucket with the platform team's own credentials."""
+        with (
+            self.kubectl.forward(RELEASE, "svc/ignition-hub-s3", 9000) as port,
+            self.bucket_at(f"http://127.0.0.1:{port}") as client,
+        ):
+            yield client
+
+    @contextmanager
+    def bucket_at(self, endpoint: str) -> Iterator["S3Client"]:
+        """Open the bucket under another name of the server, as presigning for pods needs."""
         credentials = self.kubectl.get("secret", "ignition-hub-store", RELEASE)
         if credentials is None:
             raise RuntimeError("the Secret ignition-hub-store is not there: is embeddedS3 enabled?")
-        with self.kubectl.forward(RELEASE, "svc/ignition-hub-s3", 9000) as port:
-            client = s3_client(f"http://127.0.0.1:{port}", credentials["data"])
-            try:
-                yield client
-            finally:
-                client.close()
+        client = s3_client(endpoint, credentials["data"])
+        try:
+            yield client
+        finally:
+            client.close()
 
 
 def s3_client(endpoint: str, secret: dict[str, str]) -> "S3Client":
