@@ -1,0 +1,123 @@
+"""
+One run of the fetcher: settings, then every engine in turn, then an exit code that says what to do.
+
+This is the outermost edge: whatever goes wrong below becomes one line for people (on stderr and in the
+container's termination message) and one exit code from ``engine/errors.py``.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+from ignition_hub.engine.errors import Reason
+from ignition_hub.fetch.deadline import Deadline
+from ignition_hub.fetch.errors import FetchError
+from ignition_hub.fetch.gateway import resolve
+from ignition_hub.fetch.place import Shelf, place
+from ignition_hub.fetch.ranges import LinkExpired
+from ignition_hub.fetch.settings import FetchSettings, Wanted
+
+TERMINATION_LOG = "/dev/termination-log"
+LONGEST_MESSAGE = 4096  # bytes, what the kubelet keeps
+LINKS_WITHOUT_PROGRESS = 3
+SECONDS_BETWEEN_LINES = 5.0
+MIB = 1024 * 1024
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Fetch what ``environ`` asks for; 0, or the exit code of the first thing that failed."""
+    # As process 1 of its container it would ignore SIGTERM unless it says otherwise.
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        settings = FetchSettings.from_environment(environ)
+        deadline = Deadline(settings.deadline)
+        for wanted in settings.engines:
+            fetch(wanted, settings, deadline)
+    except FetchError as error:
+        report(f"{error.reason}: {error.message}. {error.remedy}", environ)
+        return error.exit_code
+    return 0
+
+
+def fetch(wanted: Wanted, settings: FetchSettings, deadline: Deadline) -> None:
+    """Bring one engine: resolve, download, and resolve again whenever the URL's time was over."""
+    shelf = Shelf(settings.mount / wanted.alias)
+    expired = 0
+    progress = Progress(wanted.alias)
+    while True:
+        found = resolve(wanted.resource, settings, deadline, say)
+        progress.total = found.size
+        before = progress.done
+        try:
+            fetched = place(found, shelf, settings.store_tls, deadline, progress)
+        except LinkExpired as error:
+            expired = 0 if progress.done > before else expired + 1
+            if expired == LINKS_WITHOUT_PROGRESS:
+                raise refused_by_store(error) from error
+            deadline.pause(expired or 1)
+        else:
+            say(f"{wanted.alias}: {found.file_name}, {found.size} bytes, {progress.summary(fetched)}")
+            return
+
+
+class Progress:
+    """Tells people, every few seconds, how much of one engine has arrived."""
+
+    def __init__(self, alias: str) -> None:
+        self.total = 0
+        self.done = 0
+        self._alias = alias
+        self._started = self._said = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        """Note that ``done`` bytes are in the file."""
+        self.done = max(done, self.done)
+        now = time.monotonic()
+        if now - self._said >= SECONDS_BETWEEN_LINES:
+            self._said = now
+            say(f"{self._alias}: {done // MIB} of {self.total // MIB} MiB, {self._rate(now)}")
+
+    def summary(self, fetched: bool) -> str:
+        """Say how it went, for the last line."""
+        if not fetched:
+            return "already here, digest verified"
+        return f"digest verified, {self._rate(time.monotonic())}"
+
+    def _rate(self, now: float) -> str:
+        return f"{self.done / MIB / max(now - self._started, 0.001):.0f} MiB/s"
+
+
+def refused_by_store(error: LinkExpired) -> FetchError:
+    """Build the error for a store that refuses every fresh URL."""
+    return FetchError(
+        Reason.StoreUnavailable,
+        f"{error} to {LINKS_WITHOUT_PROGRESS} fresh URLs in a row",
+        "Check the hub's bucket credentials and the clocks of hub and store.",
+    )
+
+
+def report(line: str, environ: Mapping[str, str]) -> None:
+    """Put the one line where people look: stderr and the container's termination message."""
+    line = " ".join(line.split())
+    sys.stderr.write(f"{line}\n")
+    path = Path(environ.get("IGNITION_TERMINATION_LOG", TERMINATION_LOG))
+    # The kubelet made the file; outside Kubernetes there is none, and none is made.
+    with contextlib.suppress(OSError), path.open("r+b") as file:
+        file.truncate()
+        file.write(line.encode()[:LONGEST_MESSAGE])
+
+
+def say(line: str) -> None:
+    """Log one line."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    # At once and without joining threads: what has arrived is in the journal.
+    os._exit(128 + number)

@@ -1,0 +1,209 @@
+"""
+Ask the gateway which engine fits, and wait while the answer is "not yet".
+
+The request says only the engine's name: namespace, pod and node come from the token, which the gateway
+has reviewed. So nothing here could ask for another pod's engine.
+"""
+
+import http.client
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ignition_hub.engine.errors import Reason
+from ignition_hub.fetch.deadline import Deadline
+from ignition_hub.fetch.errors import FetchError
+from ignition_hub.fetch.settings import FetchSettings, OnMiss
+from ignition_hub.fetch.wire import Address, Transient, explained
+
+CALL_SECONDS = 20.0
+LARGEST_ANSWER = 4 * 1024 * 1024
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+REMEDIES: Mapping[Reason, str] = {
+    Reason.NoEngineForGPU: "Add a target for this GPU to the TensorRTEngine, or run the pod elsewhere.",
+    Reason.EngineNotReady: "Its status says what the targets wait for (kubectl describe tensorrtengine).",
+    Reason.ManifestRefused: "The engine in the bucket was changed: rebuild it, and see who may write there.",
+    Reason.NotPermitted: "A pod may only have engines of its own namespace, asked for with its own token.",
+    Reason.StoreUnavailable: "The gateway cannot read the bucket; see the EngineStore's conditions.",
+    Reason.InvalidRequest: "Apply the TensorRTEngine in this namespace, or correct the pod's annotation.",
+    Reason.GatewayUnavailable: "See the gateway's log for this request; a redirect is not followed.",
+}
+"""What may help, for every reason the gateway's answers can end this program with."""
+
+Kind = TypeVar("Kind")
+Teller = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """
+    The engine for this pod's GPU: where its bytes are for a while, and what they must be.
+
+    ``size`` is in bytes, ``sha256`` the digest the manifest was signed with; ``record`` is the gateway's
+    answer without the URL, kept beside the engine.
+    """
+
+    source: Address
+    size: int
+    sha256: str
+    record: dict[str, Any]
+
+    @property
+    def file_name(self) -> str:
+        """The engine's name as people read it."""
+        return str(self.record.get("file_name", self.record.get("name", "engine")))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, body read: ``reason`` and ``message`` are empty where it was a success."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """The gateway's reason, CamelCase."""
+        return str(self.body.get("reason", ""))
+
+    @property
+    def message(self) -> str:
+        """The gateway's sentence for people."""
+        return str(self.body.get("message", "")) or f"the gateway answered {self.status}"
+
+
+def resolve(resource: str, settings: FetchSettings, deadline: Deadline, tell: Teller) -> Resolved:
+    """
+    Return the engine of ``resource`` that fits this pod's GPU, asking until there is one.
+
+    ``tell`` hears why it waits, once per cause, so that a pod that hangs can be understood from its log.
+
+    Raises FetchError: at once where asking again would not help, else at the deadline with the last answer.
+    """
+    attempt, told = 0, ""
+    while True:
+        try:
+            answer = ask(resource, settings, deadline)
+        except Transient as error:
+            waiting = FetchError(
+                Reason.GatewayUnavailable,
+                f"the gateway at {settings.gateway.place} cannot be used: {error}",
+                "Check that its Deployment is ready and that NetworkPolicies let this pod reach it.",
+            )
+        else:
+            if answer.status == http.client.OK:
+                return read_resolved(resource, answer.body)
+            waiting = refusal(resource, answer)
+            if not asking_again_helps(answer, settings.on_miss):
+                raise waiting
+        if waiting.message != told:
+            told = waiting.message
+            tell(f"waiting: {told}")
+        attempt += 1
+        deadline.pause(attempt)
+        if deadline.passed:
+            raise _at_deadline(waiting, deadline)
+
+
+def ask(resource: str, settings: FetchSettings, deadline: Deadline) -> Answer:
+    """POST one resolve; Transient when no whole answer came."""
+    address = settings.gateway
+    connection = address.connection(settings.gateway_tls, deadline.timeout(CALL_SECONDS))
+    headers = {
+        # The kubelet replaces the token while we wait, so it is read for every call.
+        "Authorization": f"Bearer {read_token(settings)}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+    }
+    path = f"{address.target.rstrip('/')}/v1/engines/{resource}/resolve"
+    try:
+        connection.request("POST", path, body=b"{}", headers=headers)
+        response = connection.getresponse()
+        return Answer(response.status, _json_object(response.read(LARGEST_ANSWER + 1)))
+    except (OSError, http.client.HTTPException) as error:
+        raise Transient(explained(error)) from error
+    finally:
+        connection.close()
+
+
+def read_token(settings: FetchSettings) -> str:
+    """Return the pod's token as it is now."""
+    try:
+        return settings.token_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FetchError(
+            Reason.InvalidRequest,
+            f"the token file {settings.token_file} cannot be read: {error}",
+            "The webhook mounts it; delete the pod so that it is injected anew.",
+        ) from error
+
+
+def asking_again_helps(answer: Answer, on_miss: OnMiss) -> bool:
+    """Whether the same question may be answered otherwise in a while."""
+    if answer.reason == Reason.NoEngineForGPU:
+        return on_miss is OnMiss.WAIT
+    return (
+        answer.reason == Reason.EngineNotReady
+        or answer.status >= http.client.INTERNAL_SERVER_ERROR
+        or answer.status in (http.client.TOO_MANY_REQUESTS, http.client.REQUEST_TIMEOUT)
+    )
+
+
+def refusal(resource: str, answer: Answer) -> FetchError:
+    """Translate an answer that is no engine into this program's own error."""
+    reason = own_reason(answer)
+    return FetchError(reason, f"engine {resource}: {answer.message}", REMEDIES[reason])
+
+
+def own_reason(answer: Answer) -> Reason:
+    """Return the reason this program ends with: the gateway's where the table has it, else by status."""
+    if answer.reason in REMEDIES:
+        return Reason(answer.reason)
+    if answer.status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
+        return Reason.NotPermitted
+    if answer.status == http.client.NOT_FOUND:
+        return Reason.InvalidRequest
+    return Reason.GatewayUnavailable
+
+
+def read_resolved(resource: str, body: dict[str, Any]) -> Resolved:
+    """Check the gateway's answer field by field; an answer this side cannot believe is refused by name."""
+    try:
+        source = Address.of(_field(body, "url", str))
+        size = _field(body, "size", int, lambda size: size > 0)
+        sha256 = _field(body, "sha256", str, lambda text: DIGEST.fullmatch(text) is not None)
+    except ValueError as error:
+        raise FetchError(
+            Reason.GatewayUnavailable,
+            f"engine {resource}: the gateway's answer cannot be used: {error}",
+            "Gateway and fetcher are of different versions; upgrade both with the chart.",
+        ) from error
+    return Resolved(source, size, sha256, {key: value for key, value in body.items() if key != "url"})
+
+
+def _field(
+    body: dict[str, Any], name: str, kind: type[Kind], holds: Callable[[Kind], bool] = lambda _: True
+) -> Kind:
+    value = body.get(name)
+    if type(value) is kind and holds(value):
+        return value
+    shown = "missing" if value is None else f"{str(value)[:80]!r}"
+    raise ValueError(f"field {name} is {shown}")
+
+
+def _json_object(raw: bytes) -> dict[str, Any]:
+    if len(raw) > LARGEST_ANSWER:
+        raise Transient(f"its answer is larger than {LARGEST_ANSWER} bytes")
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return {}  # a proxy's error page: the status alone decides
+    return value if isinstance(value, dict) else {}
+
+
+def _at_deadline(last: FetchError, deadline: Deadline) -> FetchError:
+    waited = f"{last.message} (the last answer in {deadline.seconds:.0f} s)"
+    return FetchError(last.reason, waited, last.remedy)

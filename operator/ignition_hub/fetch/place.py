@@ -1,0 +1,210 @@
+"""
+Bring one engine to its final path, so that the path holds the whole verified engine or nothing.
+
+Bytes go to a hidden file beside it; only after the digest was computed over the whole file, and the file
+is on disk, does a rename make it visible. ``engine.json`` follows: what the engine is, without the URL.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ignition_hub.engine.errors import Reason
+from ignition_hub.fetch.deadline import Deadline
+from ignition_hub.fetch.errors import FetchError
+from ignition_hub.fetch.gateway import Resolved
+from ignition_hub.fetch.journal import Journal
+from ignition_hub.fetch.transfer import CHUNK, PART_SIZE, DiskError, Transfer, Watcher, transfer
+
+ENGINE_FILE = "model.engine"
+RECORD_FILE = "engine.json"
+READ_ONLY = 0o444
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NO_PREALLOCATION = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The paths of one alias: the final file, what is written before it is final, and the record."""
+
+    folder: Path
+
+    @property
+    def engine(self) -> Path:
+        """The engine, whole and verified."""
+        return self.folder / ENGINE_FILE
+
+    @property
+    def record(self) -> Path:
+        """The gateway's answer without the URL."""
+        return self.folder / RECORD_FILE
+
+    @property
+    def partial(self) -> Path:
+        """The engine on its way."""
+        return self.folder / f".{ENGINE_FILE}.partial"
+
+    @property
+    def journal(self) -> Path:
+        """Which of its parts are there."""
+        return self.folder / f".{ENGINE_FILE}.partial.json"
+
+
+def place(found: Resolved, shelf: Shelf, tls: ssl.SSLContext, deadline: Deadline, watch: Watcher) -> bool:
+    """
+    Make ``shelf.engine`` be the engine ``found`` describes; False when it already was.
+
+    Raises LinkExpired when the URL has to be asked for again (what arrived stays), or FetchError.
+    """
+    with disk_errors_named(shelf.folder):
+        make_folder(shelf.folder)
+        fetched = not is_there(shelf.engine, found)
+        if fetched:
+            download(found, shelf, tls, deadline, watch)
+        write_record(found, shelf)
+    return fetched
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` readable for the containers' users, whatever this process's umask is."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+
+
+def is_there(path: Path, found: Resolved) -> bool:
+    """Whether ``path`` holds exactly the wanted bytes; the digest is computed, never remembered."""
+    try:
+        if path.stat().st_size != found.size:
+            return False
+    except FileNotFoundError:
+        return False
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        buffer = memoryview(bytearray(CHUNK))
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+    return digest.hexdigest() == found.sha256
+
+
+def download(found: Resolved, shelf: Shelf, tls: ssl.SSLContext, deadline: Deadline, watch: Watcher) -> None:
+    """Fetch, verify and publish; parts from an earlier run are used, but never believed."""
+    journal = Journal(shelf.journal, sha256=found.sha256, size=found.size, part_size=PART_SIZE)
+    resumed = bool(journal.finished) and _has_size(shelf.partial, found.size)
+    if not resumed:
+        start_over(shelf, journal)
+    with open_partial(shelf, found.size) as descriptor:
+        job = Transfer(found.source, found.size, descriptor, tls, deadline)
+        digest = transfer(job, journal, watch)
+        if digest != found.sha256 and resumed:
+            # A node that lost power may have kept the journal and lost pages. One clean run decides.
+            journal.forget()
+            digest = transfer(job, journal, watch)
+        if digest != found.sha256:
+            start_over(shelf, journal)
+            raise wrong_bytes(found, digest)
+        os.fchmod(descriptor, READ_ONLY)
+        os.fsync(descriptor)
+    shelf.partial.replace(shelf.engine)
+    sync_folder(shelf.folder)
+    journal.forget()
+
+
+def start_over(shelf: Shelf, journal: Journal) -> None:
+    """Remove what an earlier run left."""
+    journal.forget()
+    shelf.partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def open_partial(shelf: Shelf, size: int) -> Iterator[int]:
+    """Open the partial file with all its space reserved; InsufficientDisk when there is not enough."""
+    descriptor = os.open(shelf.partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        require_space(shelf.folder, size - os.fstat(descriptor).st_blocks * 512)
+        reserve(descriptor, size)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def require_space(folder: Path, missing: int) -> None:
+    """Refuse before the first byte when ``missing`` bytes do not fit."""
+    volume = os.statvfs(folder)
+    free = volume.f_bavail * volume.f_frsize
+    if missing > free:
+        raise FetchError(
+            Reason.InsufficientDisk,
+            f"{missing} more bytes are needed in {folder}, {free} are free",
+            "Free ephemeral storage on the node, or schedule the pod where there is more.",
+        )
+
+
+def reserve(descriptor: int, size: int) -> None:
+    """Give the file its final size, with blocks behind it where the file system can."""
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in NO_PREALLOCATION:
+            raise
+        os.ftruncate(descriptor, size)
+
+
+def write_record(found: Resolved, shelf: Shelf) -> None:
+    """Write ``engine.json``: whole, or the older one stays."""
+    beside = shelf.folder / f".{RECORD_FILE}.new"
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(found.record, file, indent=2, sort_keys=True)
+        file.write("\n")
+        file.flush()
+        os.fchmod(file.fileno(), READ_ONLY)
+        os.fsync(file.fileno())
+    beside.replace(shelf.record)
+    sync_folder(shelf.folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a crash of the node."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def disk_errors_named(folder: Path) -> Iterator[None]:
+    """Translate what the disk says into this program's own errors."""
+    try:
+        yield
+    except (DiskError, OSError) as error:
+        cause = error.cause if isinstance(error, DiskError) else error
+        if cause.errno in NO_SPACE:
+            remedy = "Free ephemeral storage on the node, or raise the pod's ephemeral-storage limit."
+            raise FetchError(
+                Reason.InsufficientDisk, f"{folder} is full: {cause.strerror}", remedy
+            ) from error
+        remedy = "The mount must be writable for the fetcher's user (65532)."
+        raise FetchError(Reason.InvalidRequest, f"{folder} cannot be written: {cause}", remedy) from error
+
+
+def wrong_bytes(found: Resolved, digest: str) -> FetchError:
+    """Build the error for bytes that are not the signed ones."""
+    return FetchError(
+        Reason.DigestMismatch,
+        f"{found.file_name}: the store sent SHA-256 {digest}, the signed manifest says {found.sha256}",
+        "Nothing was installed. Request a rebuild and look into who may write to the bucket.",
+    )
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,132 @@
+"""
+What the fetcher was told, read from its environment once at start.
+
+The webhook writes this environment; a person who runs the fetcher by hand may do so too, so every
+mistake is answered by name.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ignition_hub.engine.errors import Reason
+from ignition_hub.fetch.errors import FetchError
+from ignition_hub.fetch.wire import Address, tls_context
+
+DEFAULT_TOKEN_FILE = "/var/run/secrets/ignition/token"  # noqa: S105  (a path, not a token)
+DEFAULT_MOUNT = "/engines"
+DEFAULT_DEADLINE = 600.0
+
+
+class OnMiss(StrEnum):
+    """What to do when no engine fits the GPU this pod got."""
+
+    WAIT = "Wait"  # an engine for it may be on its way: ask again until the deadline
+    FAIL = "Fail"  # say so at once
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One engine to bring: the folder below the mount, and the TensorRTEngine's name."""
+
+    alias: str
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSettings:
+    """
+    One fetcher run. ``deadline`` is in seconds for everything together.
+
+    ``gateway_tls`` trusts the hub's certificate authority alone when one is given; ``store_tls`` trusts the
+    system's too, because a bucket may be a public service.
+    """
+
+    gateway: Address
+    token_file: Path
+    mount: Path
+    engines: tuple[Wanted, ...]
+    deadline: float
+    on_miss: OnMiss
+    gateway_tls: ssl.SSLContext
+    store_tls: ssl.SSLContext
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "FetchSettings":
+        """Read ``environ``; a FetchError with reason InvalidRequest names the variable that is wrong."""
+        authorities = _authorities(environ)
+        return cls(
+            gateway=_address(environ),
+            token_file=Path(environ.get("IGNITION_TOKEN_FILE", DEFAULT_TOKEN_FILE)),
+            mount=Path(environ.get("IGNITION_MOUNT", DEFAULT_MOUNT)),
+            engines=_engines(environ.get("IGNITION_ENGINES", "")),
+            deadline=_seconds(environ.get("IGNITION_DEADLINE_SECONDS", str(DEFAULT_DEADLINE))),
+            on_miss=_on_miss(environ.get("IGNITION_ON_MISS", OnMiss.WAIT)),
+            gateway_tls=_tls(authorities, only=True),
+            store_tls=_tls(authorities, only=False),
+        )
+
+
+def _wrong(variable: str, why: str) -> FetchError:
+    return FetchError(
+        Reason.InvalidRequest,
+        f"{variable}: {why}",
+        "The webhook sets this variable; delete the pod so that it is injected anew.",
+    )
+
+
+def _address(environ: Mapping[str, str]) -> Address:
+    url = environ.get("IGNITION_GATEWAY_URL", "")
+    try:
+        return Address.of(url.rstrip("/"))
+    except ValueError as error:
+        raise _wrong("IGNITION_GATEWAY_URL", f"{url!r}: {error}") from error
+
+
+def _engines(text: str) -> tuple[Wanted, ...]:
+    engines = []
+    for item in filter(None, (piece.strip() for piece in text.split(","))):
+        alias, equals, resource = item.partition("=")
+        if not (alias and equals and resource) or "/" in item or alias.startswith("."):
+            raise _wrong("IGNITION_ENGINES", f"{item!r} is not alias=resource")
+        engines.append(Wanted(alias, resource))
+    if not engines:
+        raise _wrong("IGNITION_ENGINES", "it names no engine")
+    return tuple(engines)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 7 * 24 * 3600:
+        raise _wrong("IGNITION_DEADLINE_SECONDS", f"{text!r} is not a number of seconds within a week")
+    return seconds
+
+
+def _on_miss(text: str) -> OnMiss:
+    try:
+        return OnMiss(text)
+    except ValueError as error:
+        raise _wrong("IGNITION_ON_MISS", f"{text!r} is not one of {', '.join(OnMiss)}") from error
+
+
+def _authorities(environ: Mapping[str, str]) -> str | None:
+    if text := environ.get("IGNITION_CA", "").strip():
+        return text
+    if not (path := environ.get("IGNITION_CA_FILE", "")):
+        return None
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong("IGNITION_CA_FILE", f"{path!r} cannot be read: {error}") from error
+
+
+def _tls(authorities: str | None, *, only: bool) -> ssl.SSLContext:
+    try:
+        return tls_context(authorities, only=only)
+    except ValueError as error:
+        raise _wrong("IGNITION_CA", str(error)) from error

@@ -1,0 +1,160 @@
+"""
+Move one object into one file: parallel byte ranges, and one SHA-256 that follows the writers.
+
+Threads and ``http.client`` beat the S3 libraries here because bytes go from the socket into one small
+buffer and from there into the file, and are hashed while the page is still hot. Nothing is signed: the
+URL is.
+"""
+
+import contextlib
+import hashlib
+import os
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ignition_hub.engine.errors import Reason
+from ignition_hub.fetch.board import Board, Part, Stopped, parts_of
+from ignition_hub.fetch.deadline import Deadline
+from ignition_hub.fetch.errors import FetchError
+from ignition_hub.fetch.journal import Journal
+from ignition_hub.fetch.ranges import Line
+from ignition_hub.fetch.wire import Address, Transient
+
+PART_SIZE = 16 * 1024 * 1024
+CONNECTIONS = 8
+PARTS_AHEAD = 2 * CONNECTIONS
+CHUNK = 1024 * 1024
+
+Watcher = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What to move: ``size`` bytes from ``source`` into the open file ``descriptor``."""
+
+    source: Address
+    size: int
+    descriptor: int
+    tls: ssl.SSLContext
+    deadline: Deadline
+    part_size: int = PART_SIZE
+    connections: int = CONNECTIONS
+
+
+def transfer(job: Transfer, journal: Journal, watch: Watcher) -> str:
+    """
+    Fetch every part the journal does not list and return the SHA-256 of the whole file, in hex.
+
+    ``watch`` hears how many bytes are there, part by part. Raises LinkExpired, Transient never, and
+    FetchError; all threads have ended when it returns or raises.
+    """
+    parts = parts_of(job.size, job.part_size)
+    board = Board(parts, journal.finished, PARTS_AHEAD)
+    missing = len(parts) - len(journal.finished)
+    lines = [Line(job.source, job.tls, job.size, job.deadline) for _ in range(min(job.connections, missing))]
+    writers = [
+        threading.Thread(target=write_parts, args=(job, board, journal, line), daemon=True) for line in lines
+    ]
+    for writer in writers:
+        writer.start()
+    try:
+        return follow(job, board, parts, watch)
+    except BaseException as error:
+        board.fail(error)
+        for line in lines:
+            line.abort()
+        raise
+    finally:
+        for writer in writers:
+            writer.join()
+
+
+def follow(job: Transfer, board: Board, parts: tuple[Part, ...], watch: Watcher) -> str:
+    """Hash the file in order, right behind the writers; the hex digest at the end."""
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(CHUNK))
+    for part in parts:
+        done = 0
+        while done < part.size:
+            try:
+                there = board.bytes_beyond(part, done, job.deadline)
+            except TimeoutError as error:
+                raise out_of_time(job, board.bytes_written) from error
+            while done < there:
+                count = os.preadv(job.descriptor, [buffer[: min(CHUNK, there - done)]], part.start + done)
+                digest.update(buffer[:count])
+                done += count
+        board.digested(part)
+        watch(board.bytes_written)
+    return digest.hexdigest()
+
+
+def write_parts(job: Transfer, board: Board, journal: Journal, line: Line) -> None:
+    """Be one writer: claim parts until there are none; a failure goes to the board, for everybody."""
+    buffer = memoryview(bytearray(CHUNK))
+    try:
+        with line:
+            while (part := board.claim()) is not None:
+                write_part(job, board, line, part, buffer)
+                journal.finish(part.index)
+    except Stopped:
+        return
+    except BaseException as error:  # noqa: BLE001  (a thread's edge: the main thread raises it)
+        board.fail(error)
+
+
+def write_part(job: Transfer, board: Board, line: Line, part: Part, buffer: memoryview) -> None:
+    """Bring one part, going on after a failure from the byte it reached, until the deadline."""
+    done, attempt = 0, 0
+    while done < part.size:
+        try:
+            with contextlib.closing(line.read(part.start + done, part.stop, buffer)) as chunks:
+                for count in chunks:
+                    write_at(job.descriptor, buffer[:count], part.start + done)
+                    done, attempt = done + count, 0
+                    board.wrote(part, done)
+        except Transient as error:
+            line.hang_up()
+            board.leave_if_stopped()
+            attempt += 1
+            job.deadline.pause(attempt)
+            if job.deadline.passed:
+                raise store_away(error, job) from error
+
+
+def write_at(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write all of ``data`` at ``offset``; an OSError here is the disk's, never the network's."""
+    while data:
+        try:
+            count = os.pwrite(descriptor, data, offset)
+        except OSError as error:
+            raise DiskError(error) from error
+        data, offset = data[count:], offset + count
+
+
+class DiskError(Exception):
+    """Writing the file failed; ``cause`` is the operating system's error."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def store_away(last: Transient, job: Transfer) -> FetchError:
+    """Build the error for a store that did not come back in time."""
+    return FetchError(
+        Reason.StoreUnavailable,
+        f"{last} (the last answer in {job.deadline.seconds:.0f} s)",
+        "Check that this pod can reach the EngineStore's endpoint (DNS, NetworkPolicy, certificate).",
+    )
+
+
+def out_of_time(job: Transfer, done: int) -> FetchError:
+    """Build the error for a download that was still going on at the deadline."""
+    return FetchError(
+        Reason.DeadlineExceeded,
+        f"{done} of {job.size} bytes arrived in {job.deadline.seconds:.0f} s",
+        "The next start of this container goes on from there; raise the deadline where the network is slow.",
+    )
