@@ -1,0 +1,97 @@
+"""
+The kinds of ``ignitionhub.io/v1alpha1``: TensorRTEngine, BuildPool, EngineStore.
+
+``TensorRTEngine.model_validate(body)`` reads what the API server sent. Unknown fields are left out, so a
+newer CRD or another writer's status never stops an older controller.
+"""
+
+from ignition_hub.api.v1alpha1.common import Condition, ObjectMeta, PinnedSource, Resource, Source
+from ignition_hub.api.v1alpha1.engine import (
+    BuildSettings,
+    EngineSpec,
+    ModelSpec,
+    ProfileSpec,
+    ShapeRangeSpec,
+    TargetSpec,
+    TensorRTEngine,
+    TensorRTSpec,
+)
+from ignition_hub.api.v1alpha1.options import Calibration, Options, Plugin, VersionCompatible
+from ignition_hub.api.v1alpha1.pool import (
+    AheadOfTime,
+    BuildPool,
+    BuildPoolSpec,
+    BuildPoolStatus,
+    PoolGpu,
+    PoolResources,
+    PoolRuntime,
+    Toleration,
+)
+from ignition_hub.api.v1alpha1.status import (
+    BuiltOn,
+    EngineStatus,
+    PinnedTensorRT,
+    Progress,
+    Summary,
+    TargetStatus,
+    WarningCount,
+)
+from ignition_hub.api.v1alpha1.store import (
+    S3,
+    EngineStore,
+    EngineStoreSpec,
+    EngineStoreStatus,
+    ModelSource,
+    Retention,
+    SecretRef,
+)
+from ignition_hub.api.v1alpha1.verification import Accuracy, AccuracyInputs, Benchmark, Verification
+
+KINDS: tuple[type[Resource], ...] = (TensorRTEngine, BuildPool, EngineStore)
+
+__all__ = [
+    "KINDS",
+    "S3",
+    "Accuracy",
+    "AccuracyInputs",
+    "AheadOfTime",
+    "Benchmark",
+    "BuildPool",
+    "BuildPoolSpec",
+    "BuildPoolStatus",
+    "BuildSettings",
+    "BuiltOn",
+    "Calibration",
+    "Condition",
+    "EngineSpec",
+    "EngineStatus",
+    "EngineStore",
+    "EngineStoreSpec",
+    "EngineStoreStatus",
+    "ModelSource",
+    "ModelSpec",
+    "ObjectMeta",
+    "Options",
+    "PinnedSource",
+    "PinnedTensorRT",
+    "Plugin",
+    "PoolGpu",
+    "PoolResources",
+    "PoolRuntime",
+    "ProfileSpec",
+    "Progress",
+    "Resource",
+    "Retention",
+    "SecretRef",
+    "ShapeRangeSpec",
+    "Source",
+    "Summary",
+    "TargetSpec",
+    "TargetStatus",
+    "TensorRTEngine",
+    "TensorRTSpec",
+    "Toleration",
+    "Verification",
+    "VersionCompatible",
+    "WarningCount",
+]

@@ -1,0 +1,252 @@
+"""
+TensorRTEngine: one ONNX model, one precision, the GPUs it must run on.
+
+The resource a machine-learning team writes. Nothing in it reaches a pod as it stands: no image, no account,
+no node, no path.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ignition_hub.api.schema import (
+    ATOMIC,
+    DNS_LABEL,
+    Arch,
+    Compatibility,
+    Duration,
+    FileWord,
+    Flavor,
+    Label,
+    Part,
+    Precision,
+    Product,
+    Subdomain,
+    rule,
+    ruled,
+    rules,
+)
+from ignition_hub.api.v1alpha1.common import Resource, Source
+from ignition_hub.api.v1alpha1.options import Options
+from ignition_hub.api.v1alpha1.status import EngineStatus
+from ignition_hub.api.v1alpha1.verification import Verification
+
+MAX_DIMENSIONS = 8  # TensorRT's own limit on the rank of a tensor
+
+Dimensions = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...],
+    Field(max_length=MAX_DIMENSIONS, json_schema_extra=ATOMIC),
+]
+
+
+class ModelSpec(Part):
+    """The model: what it is called and where it is."""
+
+    name: FileWord
+    """
+    Name of the model, part of the engine's file name: letters, digits, `.`, `_`, `-`. Example: arcface_r100
+    """
+    version: FileWord
+    """Version of the model, part of the engine's file name. Example: v1.0"""
+    source: Source
+    """Where the ONNX file is."""
+
+
+class ShapeRangeSpec(Part):
+    """The shapes one input may have at run time. A scalar has no dimensions: []."""
+
+    model_config = rules(
+        rule(
+            "size(self.min) == size(self.opt) && size(self.opt) == size(self.max)",
+            "min, opt and max must have the same number of dimensions",
+        ),
+        rule(
+            "size(self.min) != size(self.opt) || size(self.opt) != size(self.max) || "
+            "[0, 1, 2, 3, 4, 5, 6, 7].all(i, i >= size(self.min) || "
+            "(self.min[i] <= self.opt[i] && self.opt[i] <= self.max[i]))",
+            "every dimension must satisfy min <= opt <= max",
+        ),
+    )
+
+    min: Dimensions
+    """The smallest shape. Example: [1, 3, 112, 112]"""
+    opt: Dimensions
+    """The shape the engine is tuned for. Example: [32, 3, 112, 112]"""
+    max: Dimensions
+    """The largest shape; it decides how much memory the engine needs. Example: [64, 3, 112, 112]"""
+
+
+class ProfileSpec(Part):
+    """One optimization profile: a range of shapes for every dynamic input."""
+
+    shapes: Annotated[
+        dict[str, ShapeRangeSpec],
+        Field(
+            min_length=1,
+            max_length=64,
+            json_schema_extra=ruled(
+                rule("self.all(name, size(name) <= 253)", "the name of an input has at most 253 characters")
+            ),
+        ),
+    ]
+    """Shapes by the name of the model's input. Inputs of fixed shape may be left out."""
+
+
+class TensorRTSpec(Part):
+    """Which TensorRT builds the engine, hence which one must load it."""
+
+    model_config = rules(
+        rule(
+            "!has(self.flavor) || !has(self.version) || "
+            "(self.flavor == 'TensorRTRTX') == (int(self.version.split('.')[0]) < 8)",
+            "version and flavor contradict each other: TensorRT-RTX counts from 1, TensorRT from 8",
+            at=".version",
+        )
+    )
+
+    flavor: Flavor | None = None
+    """TensorRT, or TensorRTRTX (compiles without the GPU). Default: what the pools offer, TensorRT first."""
+    version: Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,5}){0,3}$", max_length=24)] | None = None
+    """
+    Version as a dotted prefix; 10.13 takes the newest 10.13.x.y that a pool offers. Default: the newest of
+    all. What was chosen is pinned in `status.targets[].tensorrt`. Example: "10.13.2" (quote it: 10.10 is a
+    number in YAML)
+    """
+
+
+class TargetSpec(Part):
+    """One GPU the engine must run on."""
+
+    model_config = rules(
+        rule(
+            "self.compatibility != 'Product' || has(self.product)",
+            "compatibility Product builds for one exact product: name it in product, for example NVIDIA-L4",
+            at=".product",
+        ),
+        rule(
+            "self.compatibility != 'AmperePlus' || int(self.gpuArch.substring(3)) >= 80",
+            "AmperePlus starts at sm_80; use SameComputeCapability for older GPUs",
+            at=".compatibility",
+        ),
+    )
+
+    name: Label | None = None
+    """
+    Name of the target in the status, unique in this resource. Default: the product in lower case, else the
+    architecture, with - for _ and . (sm-89).
+    """
+    gpu_arch: Arch
+    """
+    Architecture of the GPU, sm_ and its compute capability without the dot. Example: sm_89 (NVIDIA L4, 8.9)
+    """
+    product: Product | None = None
+    """
+    Exact product, as the label nvidia.com/gpu.product spells it, with the MIG profile if there is one. On
+    Jetson the exact module. Default: any product of the architecture. Example: NVIDIA-L4
+    """
+    compatibility: Compatibility = "SameComputeCapability"
+    """
+    How far one build reaches. Product: that product only, the fastest. SameComputeCapability: every product
+    of the architecture (TensorRT 10.9 and newer). AmperePlus: also every newer GPU, at a cost in speed.
+    Default: SameComputeCapability.
+    """
+
+
+TIMEOUT_RULE = rule(
+    "duration(self) >= duration('1m') && duration(self) <= duration('24h')", "must lie between 1m and 24h"
+)
+NOT_A_SYSTEM_CLASS = rule(
+    "!self.startsWith('system-')",
+    "classes that begin with system- are reserved for the cluster's own components",
+)
+
+
+class BuildSettings(Part):
+    """How to build. None of it is part of the identity: changing it rebuilds nothing."""
+
+    timeout: Annotated[Duration, Field(json_schema_extra=ruled(TIMEOUT_RULE))] = "2h"
+    """How long one build may take, all its retries included. Default: 2h. Example: 30m"""
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often a build is tried again after a failure that may pass. Default: 2."""
+    queue_name: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] | None = None
+    """
+    Kueue LocalQueue, in the build namespace, that admits the build. Default: none, the build starts at once.
+    """
+    priority_class_name: Annotated[Subdomain, Field(json_schema_extra=ruled(NOT_A_SYSTEM_CLASS))] | None = (
+        None
+    )
+    """PriorityClass of the builder pod. Default: none. Example: low"""
+    low_memory: bool = False
+    """Build with less memory, more slowly. Default: false."""
+    timing_cache: Literal["ReadWrite", "ReadOnly", "Locked", "Off"] = "ReadWrite"
+    """
+    Use of the shared timing cache of the same product and TensorRT version. Locked fails a build that would
+    have to measure a new tactic. Default: ReadWrite.
+    """
+
+
+DEFAULT_NAME_CEL = (
+    "has(t.name) ? t.name : "
+    "(has(t.product) ? t.product.lowerAscii() : t.gpuArch).replace('_', '-').replace('.', '-')"
+)
+UNIQUE_NAMES = rule(
+    f"[self.map(t, {DEFAULT_NAME_CEL})].all(names, names.all(n, names.exists_one(m, m == n)))",
+    "two targets have the same name (left out, it is the product or the architecture): give one a name",
+)
+
+
+class EngineSpec(Part):
+    """What is wanted. The operator never writes here."""
+
+    model_config = rules(
+        rule(
+            "!has(self.options) || !has(self.options.calibration) || "
+            "self.precision in ['int8', 'fp8', 'int4']",
+            "calibration is for int8, fp8 and int4; leave it out for any other precision",
+            at=".options.calibration",
+        )
+    )
+
+    model: ModelSpec
+    """The model to build from."""
+    precision: Precision
+    """
+    Precision of the engine: fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4. Not every GPU has every one; a
+    target that lacks it is Unbuildable with the reason. fp32 switches TF32 off.
+    """
+    profiles: Annotated[tuple[ProfileSpec, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
+    """Optimization profiles, required when an input of the model has a dynamic shape. Default: none."""
+    tensorrt: TensorRTSpec = TensorRTSpec()
+    """Which TensorRT to build with. Default: the newest that the pools offer."""
+    targets: Annotated[
+        tuple[TargetSpec, ...],
+        Field(min_length=1, max_length=64, json_schema_extra=ruled(UNIQUE_NAMES, **ATOMIC)),
+    ]
+    """The GPUs the engine must run on, 1 to 64; one build each."""
+    options: Options = Options()
+    """How TensorRT builds. Default: TensorRT's own defaults."""
+    verification: Verification = Verification()
+    """Gates before anything is published. Default: none."""
+    build: BuildSettings = BuildSettings()
+    """How to build; no part of the identity."""
+    deletion_policy: Literal["Retain", "Delete"] = "Retain"
+    """
+    What happens to the engines in the store when this resource is deleted. Delete never removes bytes that
+    another resource still uses. Default: Retain.
+    """
+    suspend: bool = False
+    """Start no new build while true; what is ready stays ready. Default: false."""
+
+
+class TensorRTEngine(Resource):
+    """
+    A TensorRT engine: one ONNX model, built for one or more GPUs, kept in the store, delivered to the pods
+    that ask for it.
+    """
+
+    kind: str = "TensorRTEngine"
+    """What this object is."""
+    spec: EngineSpec
+    """What is wanted."""
+    status: EngineStatus = EngineStatus()
+    """What was found and built."""

@@ -1,0 +1,225 @@
+"""
+BuildPool: nodes that can build engines, and the runtime images they build with.
+
+The platform team's. Everything that shapes a builder pod is here and nowhere else.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ignition_hub.api.schema import (
+    AS_SET,
+    ATOMIC,
+    Arch,
+    Flavor,
+    Part,
+    Product,
+    Quantity,
+    Subdomain,
+    keyed_by,
+    rule,
+    ruled,
+    rules,
+)
+from ignition_hub.api.v1alpha1.common import Condition, Resource
+
+AHEAD_OF_TIME_ARCHS = (
+    "sm_75",
+    "sm_80",
+    "sm_86",
+    "sm_89",
+    "sm_120",
+    "sm_121",
+)  # TensorRT-RTX 1.7.1, read from its mask
+
+LABEL_KEYS = rule(
+    "self.all(key, !format.qualifiedName().validate(key).hasValue())",
+    "every key must be a label name, for example nvidia.com/gpu.product",
+)
+LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$", max_length=63)]
+ResourceQuantities = Annotated[
+    dict[str, Quantity],
+    Field(
+        max_length=16,
+        json_schema_extra=ruled(
+            rule(
+                "self.all(name, isQuantity(string(self[name])))",
+                "every value must be a quantity, for example 8Gi",
+            )
+        ),
+    ),
+]
+
+
+class PoolGpu(Part):
+    """The GPU of every node in the pool."""
+
+    arch: Arch
+    """Architecture. Example: sm_89"""
+    product: Product | None = None
+    """
+    Exact product, as the label nvidia.com/gpu.product spells it; needed to build for a product. Default: the
+    pool mixes products of one architecture. Example: NVIDIA-L4
+    """
+
+
+class AheadOfTime(Part):
+    """A pool that compiles with TensorRT-RTX on the CPU; it needs no GPU."""
+
+    archs: Annotated[
+        tuple[Arch, ...],
+        Field(
+            min_length=1,
+            max_length=16,
+            json_schema_extra=ruled(
+                rule(
+                    f"self.all(arch, arch in {list(AHEAD_OF_TIME_ARCHS)})",
+                    "TensorRT-RTX compiles ahead of time for sm_75, sm_80, sm_86, sm_89, sm_120 and sm_121; "
+                    "any other GPU needs a pool with that GPU and the TensorRT flavor",
+                ),
+                **AS_SET,
+            ),
+        ),
+    ]
+    """Architectures to compile for. Example: [sm_86, sm_89]"""
+
+
+class Toleration(Part):
+    """A taint that builder pods tolerate, as in a pod."""
+
+    model_config = rules(
+        rule(
+            "self.operator == 'Exists' ? !has(self.value) || self.value == '' "
+            ": has(self.key) && self.key != ''",
+            "operator Exists takes no value, and operator Equal needs a key",
+        ),
+        rule(
+            "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            "tolerationSeconds needs effect NoExecute",
+            at=".tolerationSeconds",
+        ),
+    )
+
+    key: Annotated[str, Field(max_length=316)] | None = None
+    """Key of the taint. Default: every key, with operator Exists. Example: nvidia.com/gpu"""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    """Exists or Equal. Default: Equal."""
+    value: LabelValue | None = None
+    """Value of the taint, with operator Equal. Default: the empty value."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint. Default: every effect."""
+    toleration_seconds: int | None = None
+    """How long a NoExecute taint is tolerated, in seconds. Default: for ever."""
+
+
+class PoolRuntime(Part):
+    """One TensorRT this pool can build with."""
+
+    model_config = rules(
+        rule(
+            "(self.flavor == 'TensorRTRTX') == (int(self.version.split('.')[0]) < 8)",
+            "version and flavor contradict each other: TensorRT-RTX counts from 1, TensorRT from 8",
+            at=".version",
+        )
+    )
+
+    flavor: Flavor
+    """TensorRT, or TensorRTRTX."""
+    version: Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,5}){3}$", max_length=24)]
+    """
+    The full version in the image, four parts; an engine loads only in exactly this one. The builder compares
+    it with what it really has. Example: 10.13.2.6
+    """
+    image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\s]+$")]
+    """The builder image. Example: registry.example.com/ignition-builder:trt-10.13.2"""
+
+
+class PoolResources(Part):
+    """What a builder pod asks for and may use, as in a container. The GPU is added by the operator."""
+
+    requests: ResourceQuantities = Field(default_factory=dict)
+    """Requested amounts by resource name. Example: {cpu: "2", memory: 8Gi}"""
+    limits: ResourceQuantities = Field(default_factory=dict)
+    """
+    Upper bounds by resource name. A build needs about 3 times the model's weights in memory. Example:
+    {memory: 16Gi}
+    """
+
+
+class BuildPoolSpec(Part):
+    """Which nodes build, for which GPUs, with which TensorRT."""
+
+    model_config = rules(
+        rule(
+            "has(self.gpu) != has(self.aheadOfTime)",
+            "exactly one of gpu (nodes with that GPU) and aheadOfTime (TensorRT-RTX on a CPU) must be given",
+        ),
+        rule(
+            "!has(self.aheadOfTime) || self.runtimes.all(r, r.flavor == 'TensorRTRTX')",
+            "only flavor TensorRTRTX compiles ahead of time; TensorRT itself needs the GPU it builds for",
+            at=".runtimes",
+        ),
+    )
+
+    gpu: PoolGpu | None = None
+    """The GPU of every node in the pool. Give this or aheadOfTime."""
+    ahead_of_time: AheadOfTime | None = None
+    """Compile without a GPU. Give this or gpu."""
+    node_selector: Annotated[
+        dict[str, LabelValue], Field(max_length=32, json_schema_extra=ruled(LABEL_KEYS))
+    ] = Field(default_factory=dict)
+    """
+    Labels of the nodes that build. `kubernetes.io/arch: arm64` makes the pool build for aarch64, and
+    `ignitionhub.io/jetpack` names the JetPack release of Jetson nodes. Default: any node.
+    Example: {nvidia.com/gpu.product: NVIDIA-L4}
+    """
+    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32, json_schema_extra=ATOMIC)] = ()
+    """Taints that builder pods tolerate. Default: none. Example: [{key: nvidia.com/gpu, operator: Exists}]"""
+    runtime_class_name: Subdomain | None = None
+    """
+    RuntimeClass of builder pods, where nvidia is not the default runtime. Default: none. Example: nvidia
+    """
+    runtimes: Annotated[
+        tuple[PoolRuntime, ...],
+        Field(min_length=1, max_length=16, json_schema_extra=keyed_by("flavor", "version")),
+    ]
+    """Every TensorRT this pool can build with, at least one."""
+    resources: PoolResources = PoolResources()
+    """What a builder pod asks for and may use. Default: nothing but the GPU."""
+    max_concurrent_builds: Annotated[int, Field(ge=0, le=1000)] = 1
+    """
+    Builds at one time; further ones are Queued. 0 starts none. Default: 1. Two on one GPU disturb each
+    other's timings.
+    """
+
+
+class BuildPoolStatus(Part):
+    """What was found about the pool."""
+
+    observed_generation: int | None = None
+    """The generation of the spec that this status speaks of."""
+    conditions: Annotated[
+        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
+    ] = ()
+    """Ready, when the pool can build."""
+    running_builds: Annotated[int, Field(ge=0)] | None = None
+    """Builds at work now."""
+
+
+class BuildPool(Resource):
+    """Nodes that can build TensorRT engines, and the images they build with. Owned by the platform team."""
+
+    model_config = rules(
+        rule(
+            "size(self.metadata.name) <= 63",
+            "the name becomes a label on builds: it has at most 63 characters",
+        )
+    )
+
+    kind: str = "BuildPool"
+    """What this object is."""
+    spec: BuildPoolSpec
+    """Which nodes build, for which GPUs, with which TensorRT."""
+    status: BuildPoolStatus = BuildPoolStatus()
+    """What was found about the pool."""

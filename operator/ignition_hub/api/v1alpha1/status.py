@@ -1,0 +1,152 @@
+"""
+The status of a TensorRTEngine: what the controller found, resolved and built.
+
+Small and slow-changing on purpose: every write wakes every watcher. Logs and full build facts are in the
+store.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ignition_hub.api.schema import (
+    Arch,
+    CamelWord,
+    Compatibility,
+    Flavor,
+    Line,
+    Part,
+    Sha256,
+    Text,
+    Time,
+    keyed_by,
+)
+from ignition_hub.api.v1alpha1.common import Condition
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+Seconds = Annotated[float, Field(ge=0)]
+Key = Annotated[str, Field(max_length=2048)]
+
+
+class Progress(Part):
+    """How far the build is."""
+
+    phase: Line
+    """What the builder is doing, in TensorRT's words. Example: Building engine"""
+    percent: Percent = 0
+    """How much of that is done, 0 to 100."""
+
+
+class PinnedTensorRT(Part):
+    """The TensorRT that `spec.tensorrt` was resolved to."""
+
+    flavor: Flavor
+    """TensorRT or TensorRTRTX."""
+    version: Line
+    """The full version, four parts. Example: 10.13.2.6"""
+
+
+class BuiltOn(Part):
+    """What the engine was built on, as the builder saw it."""
+
+    product: Line | None = None
+    """The GPU. Absent when no GPU was used. Example: NVIDIA-L4"""
+    driver: Line | None = None
+    """The driver's version. Example: 570.124"""
+    tensorrt: Line | None = None
+    """The full version of TensorRT. Example: 10.13.2.6"""
+
+
+class WarningCount(Part):
+    """A warning of the builder and how often it came."""
+
+    code: CamelWord
+    """The warning; `spec.options.failOnWarnings` takes the same word. Example: Int64Clamped"""
+    count: Annotated[int, Field(ge=1)]
+    """How often it came."""
+
+
+class TargetStatus(Part):
+    """One target: where it stands, and where its engine is."""
+
+    name: Line
+    """Name of the target, as given or by default. Example: sm-89"""
+    state: Literal["Pending", "Queued", "Building", "Verifying", "Ready", "Failed", "Unbuildable"]
+    """Where it stands. Unbuildable: no pool can truthfully build it, and the message says what would."""
+    reason: CamelWord | None = None
+    """Why, in one word."""
+    message: Text | None = None
+    """Why, and what to do next."""
+    gpu_arch: Arch | None = None
+    """Architecture the engine is for. Example: sm_89"""
+    product: Line | None = None
+    """Product the engine is for; absent when it is for the whole architecture."""
+    compatibility: Compatibility | None = None
+    """How far the build reaches."""
+    tensorrt: PinnedTensorRT | None = None
+    """The TensorRT that was chosen; it stays until the spec changes."""
+    pool: Line | None = None
+    """The BuildPool that builds or built it."""
+    tier: Literal["Native", "Bulk"] | None = None
+    """Native: built on the product itself. Bulk: built by a pool that covers more than one product."""
+    identity: Sha256 | None = None
+    """
+    SHA-256 over everything that makes this engine what it is; the key of its build and of its place in the
+    store.
+    """
+    uri: Key | None = None
+    """Where the engine is. Example: s3://engines/ignition/engines/arcface_r100/..."""
+    sha256: Sha256 | None = None
+    """SHA-256 of the engine file."""
+    size_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Size of the engine file, in bytes."""
+    source: Literal["Built", "Remote"] | None = None
+    """Built: for this resource. Remote: it was in the store, nothing was built."""
+    progress: Progress | None = None
+    """How far the build is, while there is one."""
+    built_on: BuiltOn | None = None
+    """What it was built on."""
+    build_seconds: Seconds | None = None
+    """How long the build took, in seconds."""
+    warnings: Annotated[
+        tuple[WarningCount, ...], Field(max_length=64, json_schema_extra=keyed_by("code"))
+    ] = ()
+    """Warnings of the builder."""
+    last_transition_time: Time | None = None
+    """When `state` last changed."""
+
+
+class Summary(Part):
+    """All targets in one line each, for `kubectl get`; a column can show only one value."""
+
+    gpus: Line | None = None
+    """Architectures, or products where one was named. Example: sm_86,sm_89"""
+    tensorrt: Line | None = None
+    """Versions of TensorRT."""
+    size: Line | None = None
+    """Size of all engines together. Example: 100Mi"""
+    build_time: Line | None = None
+    """Time the builds took together. Example: 3m33s"""
+    digest: Line | None = None
+    """The beginning of each engine's SHA-256."""
+
+
+class EngineStatus(Part):
+    """What was found and built."""
+
+    observed_generation: int = -1
+    """The generation of the spec that this status speaks of; -1 before the first look."""
+    conditions: Annotated[
+        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
+    ] = ()
+    """Ready, Reconciling and Stalled. Wait with: kubectl wait --for=condition=Ready"""
+    ready_targets: Line | None = None
+    """How many targets are ready, of how many. Example: 1/2"""
+    targets: Annotated[
+        tuple[TargetStatus, ...], Field(max_length=64, json_schema_extra=keyed_by("name"))
+    ] = ()
+    """One entry per target, in the order of the spec."""
+    summary: Summary | None = None
+    """What `kubectl get` shows."""
+    last_handled_rebuild: Annotated[str, Field(max_length=253)] | None = None
+    """The value of the annotation ignitionhub.io/rebuild-requested-at that was last acted on."""

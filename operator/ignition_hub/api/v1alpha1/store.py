@@ -1,0 +1,134 @@
+"""
+EngineStore: the S3-compatible bucket that engines are kept in, and what namespaces may read with its keys.
+
+The platform team's. The only secret is named here and read by the gateway and the controller alone.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ignition_hub.api.schema import AS_SET, ATOMIC, Duration, Part, Subdomain, keyed_by, rule, ruled
+from ignition_hub.api.v1alpha1.common import Condition, Resource
+
+ENDPOINT_RULES = (
+    rule("self.startsWith('https://') || self.startsWith('http://')", "must start with https:// or http://"),
+    rule(
+        r"self.matches('^https?://[A-Za-z0-9.:_\\[\\]-]+/?$')",
+        "must be a scheme, a host and optionally a port, for example https://s3.example.com",
+    ),
+)
+PREFIX_RULE = rule(
+    "!self.startsWith('/') && !self.endsWith('/') && !self.contains('//') && "
+    "self.split('/').all(part, part != '.' && part != '..')",
+    "must not begin or end with / and have no empty, . or .. parts, for example ignition or teams/vision",
+)
+SOURCE_RULES = (
+    rule("self.startsWith('s3://') || self.startsWith('https://')", "must start with s3:// or https://"),
+    rule(
+        "self.endsWith('/')",
+        "must end with /, or s3://models would also open s3://models-private/",
+    ),
+    rule(
+        r"self.matches('^[a-z0-9]+://[A-Za-z0-9][A-Za-z0-9.:_-]*/[^?#]*$')",
+        "must name a bucket or host, without user name, query or fragment, for example s3://models/",
+    ),
+    rule(
+        r"!self.matches('(?i)(/|%2f)([.]|%2e){1,2}(/|%2f|$)')",
+        "must have no . or .. between slashes: it would open more than it says",
+    ),
+)
+RETENTION_RULE = rule("duration(self) >= duration('1h')", "must be at least 1h, for example 720h")
+
+NamespaceName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$", max_length=63)]
+
+
+class SecretRef(Part):
+    """A Secret in the release namespace of Ignition Hub."""
+
+    name: Subdomain
+    """Name of the Secret. Its keys: accessKey, secretKey and optionally sessionToken."""
+
+
+class S3(Part):
+    """An S3-compatible bucket. Paths, not host names, select the bucket."""
+
+    endpoint: Annotated[str, Field(max_length=512, json_schema_extra=ruled(*ENDPOINT_RULES))]
+    """
+    Address of the service; builders and serving pods must reach it too, for they transfer by signed URLs.
+    Example: https://s3.example.com
+    """
+    region: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", max_length=63)] = "us-east-1"
+    """Region the requests are signed for. Default: us-east-1."""
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)]
+    """Name of the bucket; it must exist and should be the hub's own. Example: engines"""
+    prefix: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9._/-]*$", max_length=256, json_schema_extra=ruled(PREFIX_RULE))
+    ] = ""
+    """Where in the bucket everything is kept. Default: at its root. Example: ignition"""
+    credentials_secret_ref: SecretRef
+    """The Secret with the access keys."""
+
+
+class ModelSource(Part):
+    """Models that some namespaces may read with the hub's credentials."""
+
+    prefix: Annotated[str, Field(min_length=1, max_length=512, json_schema_extra=ruled(*SOURCE_RULES))]
+    """Beginning of the addresses, with its trailing /. Example: s3://models/"""
+    namespaces: Annotated[
+        tuple[NamespaceName, ...], Field(min_length=1, max_length=256, json_schema_extra=AS_SET)
+    ]
+    """Namespaces that may read them; "*" stands for all. Example: [vision]"""
+
+
+class Retention(Part):
+    """What may be removed from the store."""
+
+    unreferenced_after: Annotated[Duration | None, Field(json_schema_extra=ruled(RETENTION_RULE))] = None
+    """
+    How long an engine that no resource names any more is kept. Default: for ever. v1alpha1 removes nothing
+    yet. Example: 720h
+    """
+
+
+class EngineStoreSpec(Part):
+    """Where engines are kept and what may be read."""
+
+    s3: S3
+    """The bucket."""
+    model_sources: Annotated[tuple[ModelSource, ...], Field(max_length=64, json_schema_extra=ATOMIC)] = ()
+    """
+    What namespaces may read with the hub's credentials; nothing else. Models pushed by a namespace are always
+    its own to read. Default: none.
+    """
+    retention: Retention = Retention()
+    """What may be removed. Default: nothing."""
+
+
+class EngineStoreStatus(Part):
+    """What was found about the store."""
+
+    observed_generation: int | None = None
+    """The generation of the spec that this status speaks of."""
+    conditions: Annotated[
+        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
+    ] = ()
+    """Ready, when the bucket answers and may be written."""
+    conditional_writes: bool | None = None
+    """
+    Whether the service keeps the promise of If-None-Match; without it two builds of one engine may overwrite.
+    """
+
+
+class EngineStore(Resource):
+    """
+    The S3-compatible bucket that engines are kept in. Owned by the platform team. With several, the one
+    annotated ignitionhub.io/is-default-store: "true" is used.
+    """
+
+    kind: str = "EngineStore"
+    """What this object is."""
+    spec: EngineStoreSpec
+    """Where engines are kept and what may be read."""
+    status: EngineStoreStatus = EngineStoreStatus()
+    """What was found about the store."""
