@@ -1,0 +1,1 @@
+"""The S3 side: objects, who may read what, trust, and the one way to publish and to find an engine."""

@@ -1,0 +1,102 @@
+"""
+What can go wrong with the store, as members of the project's one error tree.
+
+``StoreUnavailable`` passes by itself; ``StoreMisconfigured`` waits for the platform team and names what to
+change. botocore's errors are translated here and nowhere else.
+"""
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
+
+_WRONG_CREDENTIALS = frozenset(
+    {
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "InvalidToken",
+        "ExpiredToken",
+        "AuthorizationHeaderMalformed",
+    }
+)
+_DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
+_NO_BUCKET = frozenset({"NoSuchBucket"})
+
+
+class StoreUnavailable(TransientError):  # noqa: N818  # the name is the reason users see
+    """The endpoint did not answer, or not in time, or with a server error."""
+
+    def __init__(self, message: str, remedy: str = "it is tried again") -> None:
+        super().__init__(Reason.StoreUnavailable, message, remedy)
+
+
+class StoreMisconfigured(IgnitionError):  # noqa: N818
+    """There is no default EngineStore, its bucket is missing, or its credentials do not open it."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(Reason.StoreMisconfigured, message, remedy)
+
+
+class ObjectMissing(IgnitionError):  # noqa: N818
+    """No object has this key."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(Reason.SourceNotFound, f"{uri} does not exist")
+
+
+class ObjectTooLarge(RequestError):  # noqa: N818
+    """An object is larger than what may be read of its kind."""
+
+    def __init__(self, key: str, size: int, allowed: int) -> None:
+        super().__init__(Reason.ModelTooLarge, f"{key} has {size} bytes; at most {allowed} are read")
+
+
+class ManifestRefused(IgnitionError):  # noqa: N818
+    """A manifest whose signature or content does not hold; nothing of it is used."""
+
+    def __init__(self, message: str) -> None:
+        remedy = "the engine is not used; find out who wrote it, then request a rebuild"
+        super().__init__(Reason.ManifestRefused, message, remedy)
+
+
+class PublishConflict(TransientError):  # noqa: N818
+    """Others kept changing the same manifest."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.PublishConflict, message, "it is tried again")
+
+
+def code_of(error: ClientError) -> str:
+    """Return S3's error code; a HEAD, which has no body, gives the status as text."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def translated(
+    error: ClientError | BotoCoreError,
+    endpoint: str,
+    bucket: str,
+    *,
+    asked_for_bucket: bool = False,
+) -> IgnitionError:
+    """Return what botocore's error means to the hub; ``asked_for_bucket``: then a 404 is the bucket's."""
+    if isinstance(error, BotoCoreError):
+        return StoreUnavailable(f"{endpoint}: {error}")
+    code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    where = f"bucket {bucket} at {endpoint}"
+    if code in _NO_BUCKET or (asked_for_bucket and code == "404"):
+        return StoreMisconfigured(
+            f"{where} does not exist", "create it, or correct spec.s3 of the EngineStore"
+        )
+    if code in _WRONG_CREDENTIALS:
+        return StoreMisconfigured(
+            f"{where} does not know the credentials ({code})",
+            "correct accessKey and secretKey in the Secret of the EngineStore",
+        )
+    if code in _DENIED:
+        return StoreMisconfigured(
+            f"{where} does not let the credentials do {error.operation_name}",
+            "allow it for the access key in the Secret of the EngineStore",
+        )
+    message = error.response.get("Error", {}).get("Message") or code
+    if status == 429 or status >= 500:
+        return StoreUnavailable(f"{where} answered {status}: {message}")
+    return StoreMisconfigured(f"{where} refused {error.operation_name} with {code or status}: {message}")

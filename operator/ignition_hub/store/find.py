@@ -1,0 +1,65 @@
+"""
+Look an engine up: its manifest, believed only with its signature.
+
+Controller (before it builds) and gateway (before it hands out a URL) both come through here, every time: an
+engine is native code, and whoever can write to the bucket could otherwise run it in every serving pod.
+"""
+
+from ignition_hub.engine.identity import EngineInputs, identity_of
+from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.naming import StorePaths
+from ignition_hub.store.errors import ManifestRefused, ObjectMissing, ObjectTooLarge
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.sources import parse_s3_uri
+from ignition_hub.store.trust import PublicKeys, manifest_from_bytes, verify
+
+DOCUMENT_BYTES = 16 * 1024 * 1024
+"""The most a manifest or a provenance may have; real ones have a few KiB, plus parser messages."""
+
+
+def find(store: ObjectStore, keys: PublicKeys, inputs: EngineInputs, identity: str) -> Manifest | None:
+    """
+    Return the verified manifest of an identity; None when nobody published one.
+
+    Raise ManifestRefused when there is one that is not to be believed, and the store's errors.
+    """
+    paths = StorePaths(store.settings.prefix, inputs, identity)
+    return read_manifest(store, keys, paths.manifest, identity)
+
+
+def read_manifest(store: ObjectStore, keys: PublicKeys, manifest_key: str, identity: str) -> Manifest | None:
+    """Return the verified manifest at a key, if it is the one of ``identity``; None when there is none."""
+    try:
+        manifest_bytes = store.get(manifest_key, DOCUMENT_BYTES)
+    except ObjectMissing:
+        return None
+    except ObjectTooLarge as error:
+        raise ManifestRefused(f"{manifest_key}: {error.message}") from error
+    return believe(store, keys, manifest_key, manifest_bytes, identity)
+
+
+def believe(
+    store: ObjectStore, keys: PublicKeys, manifest_key: str, manifest_bytes: bytes, identity: str
+) -> Manifest:
+    """Return the manifest in these bytes if its provenance vouches for it and it is in its own place."""
+    claimed = manifest_from_bytes(manifest_bytes)
+    folder = manifest_key.rpartition("/")[0] + "/"
+    if not claimed.provenance_key.startswith(folder) or not claimed.engine.key.startswith(folder):
+        raise ManifestRefused(f"{manifest_key} points outside its own folder")
+    try:
+        envelope = store.get(claimed.provenance_key, DOCUMENT_BYTES)
+    except ObjectMissing as error:
+        raise ManifestRefused(f"{manifest_key} has no provenance at {claimed.provenance_key}") from error
+    manifest = verify(manifest_bytes, envelope, keys)
+    # The folder shows 16 digits of the identity only, and a signed manifest may have been copied elsewhere.
+    if manifest.identity != identity or identity_of(manifest.inputs) != identity:
+        raise ManifestRefused(
+            f"{manifest_key} is the manifest of identity {manifest.identity}, not {identity}"
+        )
+    return manifest
+
+
+def manifest_key_of(engine_uri: str) -> str:
+    """Return the key of the manifest beside an engine, from the engine's ``s3://`` URI."""
+    folder, _, file_name = parse_s3_uri(engine_uri).key.rpartition("/")
+    return f"{folder.rpartition('/')[0]}/{file_name}.json"

@@ -1,0 +1,253 @@
+"""
+One bucket as a few verbs; the only place that speaks S3.
+
+Synchronous and thread-safe: callers on an event loop run it in a bounded thread pool. Only plain client calls
+of boto3 are used, never its transfer manager, whose native (CRT) variant ignores the endpoint. Every call has
+a connect and a read timeout and a bounded number of retries, and every failure leaves as an error of
+``store.errors``. Keys are relative to the bucket; ``bucket=`` reads a model from another bucket of the same
+endpoint, with the same credentials.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ignition_hub.store.errors import ObjectMissing, ObjectTooLarge, StoreUnavailable, code_of, translated
+from ignition_hub.store.settings import StoreSettings
+
+CHUNK = 4 * 1024 * 1024
+"""Bytes read at a time when a whole object passes through."""
+
+CONFLICTS = 3
+"""Attempts at a conditional write that the server answered with 409 (another write was in flight)."""
+
+IN_FLIGHT = 32
+"""Connections kept to the endpoint, and the most threads that are useful on one store."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What a HEAD tells about an object."""
+
+    etag: str
+    size: int
+    metadata: Mapping[str, str]
+
+
+class ObjectStore:
+    """The bucket of one EngineStore."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self.settings = settings
+        self._client = s3_client(settings)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+
+    def head(self, key: str, *, bucket: str | None = None) -> ObjectFacts | None:
+        """Return an object's ETag, size and metadata; None when it does not exist."""
+        where = self._where(key, bucket)
+        try:
+            answer = self._client.head_object(**where)
+        except ClientError as error:
+            if code_of(error) not in {"404", "NoSuchKey"}:
+                raise translated(error, self.settings.endpoint, where["Bucket"]) from error
+            # A HEAD carries no body: only the bucket itself can say whether it is the one that is missing.
+            self.check_bucket(bucket)
+            return None
+        except BotoCoreError as error:
+            raise translated(error, self.settings.endpoint, where["Bucket"]) from error
+        return ObjectFacts(answer["ETag"].strip('"'), answer["ContentLength"], answer.get("Metadata") or {})
+
+    def check_bucket(self, bucket: str | None = None) -> None:
+        """Raise StoreMisconfigured or StoreUnavailable unless the bucket is there and opens for us."""
+        name = bucket or self.settings.bucket
+        try:
+            self._client.head_bucket(Bucket=name)
+        except (ClientError, BotoCoreError) as error:
+            raise translated(error, self.settings.endpoint, name, asked_for_bucket=True) from error
+
+    def get(self, key: str, max_bytes: int, *, bucket: str | None = None) -> bytes:
+        """Return a small object; raise ObjectMissing, or ObjectTooLarge beyond ``max_bytes``."""
+        return self.get_with_etag(key, max_bytes, bucket=bucket)[0]
+
+    def get_with_etag(self, key: str, max_bytes: int, *, bucket: str | None = None) -> tuple[bytes, str]:
+        """Return a small object and the ETag it had when read."""
+        answer = self._open(key, bucket)
+        with answer["Body"] as body:
+            if answer["ContentLength"] > max_bytes:
+                raise ObjectTooLarge(key, answer["ContentLength"], max_bytes)
+            return self._drained(body), answer["ETag"].strip('"')
+
+    def read_range(self, key: str, start: int, length: int, *, bucket: str | None = None) -> bytes:
+        """Return at most ``length`` bytes from ``start``."""
+        with self._open(key, bucket, Range=f"bytes={start}-{start + length - 1}")["Body"] as body:
+            return self._drained(body)
+
+    def stream(self, key: str, *, bucket: str | None = None) -> Iterator[bytes]:
+        """Yield a whole object in chunks."""
+        with self._open(key, bucket)["Body"] as body:
+            while chunk := self._drained(body, CHUNK):
+                yield chunk
+
+    def digest(self, key: str, *, bucket: str | None = None) -> tuple[str, int]:
+        """Return the SHA-256 (hex) and the size of an object, by reading all of it once."""
+        sha, size = hashlib.sha256(), 0
+        for chunk in self.stream(key, bucket=bucket):
+            sha.update(chunk)
+            size += len(chunk)
+        return sha.hexdigest(), size
+
+    def put(self, key: str, data: bytes, *, if_match: str | None = None) -> bool:
+        """Write an object; with ``if_match``, only over the version with that ETag (False: it changed)."""
+        condition = {"IfMatch": f'"{if_match}"'} if if_match else {}
+        return self._put(key, data, condition)
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        """Write an object only if none has its key; tell whether this call wrote it."""
+        return self._put(key, data, {"IfNoneMatch": "*"})
+
+    def delete(self, key: str) -> None:
+        """Delete an object; absent is success."""
+        self._call("delete_object", Key=key)
+
+    def presign_get(self, key: str, expires: int, *, bucket: str | None = None) -> str:
+        """Return a URL that reads one object for ``expires`` seconds, without further credentials."""
+        where = self._where(key, bucket)
+        url: str = self._client.generate_presigned_url("get_object", Params=where, ExpiresIn=expires)
+        return url
+
+    def start_upload(self, key: str) -> str:
+        """Begin a multipart upload and return its id; nothing is visible until it is completed."""
+        return str(self._call("create_multipart_upload", Key=key)["UploadId"])
+
+    def presign_part(self, key: str, upload_id: str, number: int, expires: int) -> str:
+        """Return a URL that writes part ``number`` (from 1) of one upload, and nothing else."""
+        params = {**self._where(key), "UploadId": upload_id, "PartNumber": number}
+        url: str = self._client.generate_presigned_url("upload_part", Params=params, ExpiresIn=expires)
+        return url
+
+    def put_part(self, key: str, upload_id: str, number: int, data: bytes) -> str:
+        """Write one part ourselves and return its ETag."""
+        answer = self._call("upload_part", Key=key, UploadId=upload_id, PartNumber=number, Body=data)
+        return str(answer["ETag"])
+
+    def complete_upload(self, key: str, upload_id: str, etags: Sequence[str]) -> bool:
+        """
+        Make an upload visible if no object has its key yet; tell whether this call did.
+
+        False also when the upload is gone, as after an attempt whose answer was lost: look at the key then.
+        """
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)]
+        arguments = {"UploadId": upload_id, "MultipartUpload": {"Parts": parts}, "IfNoneMatch": "*"}
+        return self._conditionally("complete_multipart_upload", key, arguments, gone={"NoSuchUpload"})
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Forget an upload and its parts; a finished or unknown one is left alone."""
+        where = self._where(key)
+        try:
+            self._client.abort_multipart_upload(**where, UploadId=upload_id)
+        except ClientError as error:
+            if code_of(error) != "NoSuchUpload":
+                raise translated(error, self.settings.endpoint, where["Bucket"]) from error
+        except BotoCoreError as error:
+            raise translated(error, self.settings.endpoint, where["Bucket"]) from error
+
+    def probe_conditional_writes(self) -> bool:
+        """
+        Tell whether the server honours ``If-None-Match``: some ignore it silently.
+
+        Writes one small object twice under the hub's prefix and deletes it.
+        """
+        name = f"probes/{secrets.token_hex(8)}"
+        key = f"{self.settings.prefix}/{name}" if self.settings.prefix else name
+        try:
+            return self.put_new(key, b"first") and not self.put_new(key, b"second")
+        finally:
+            self.delete(key)
+
+    def _where(self, key: str, bucket: str | None = None) -> dict[str, Any]:
+        return {"Bucket": bucket or self.settings.bucket, "Key": key}
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        arguments.setdefault("Bucket", self.settings.bucket)
+        try:
+            return getattr(self._client, operation)(**arguments)
+        except (ClientError, BotoCoreError) as error:
+            raise translated(error, self.settings.endpoint, arguments["Bucket"]) from error
+
+    def _open(self, key: str, bucket: str | None, **arguments: Any) -> Any:
+        where = self._where(key, bucket)
+        try:
+            return self._client.get_object(**where, **arguments)
+        except ClientError as error:
+            if code_of(error) in {"404", "NoSuchKey"}:
+                raise ObjectMissing(f"s3://{where['Bucket']}/{key}") from error
+            raise translated(error, self.settings.endpoint, where["Bucket"]) from error
+        except BotoCoreError as error:
+            raise translated(error, self.settings.endpoint, where["Bucket"]) from error
+
+    def _drained(self, body: Any, size: int | None = None) -> bytes:
+        try:
+            data: bytes = body.read(size)
+        except (BotoCoreError, OSError) as error:
+            raise StoreUnavailable(
+                f"{self.settings.endpoint} broke off while it was read: {error}"
+            ) from error
+        return data
+
+    def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> bool:
+        if not condition:
+            self._call("put_object", Key=key, Body=data)
+            return True
+        return self._conditionally("put_object", key, {"Body": data, **condition})
+
+    def _conditionally(
+        self, operation: str, key: str, arguments: Mapping[str, Any], *, gone: set[str] | None = None
+    ) -> bool:
+        where = self._where(key)
+        for _ in range(CONFLICTS):
+            try:
+                getattr(self._client, operation)(**where, **arguments)
+            except ClientError as error:
+                if code_of(error) in {"PreconditionFailed", "412", *(gone or ())}:
+                    return False
+                # 409: a write of the same key was in flight and nobody won. The server asks to try again.
+                if code_of(error) != "ConditionalRequestConflict":
+                    raise translated(error, self.settings.endpoint, where["Bucket"]) from error
+            except BotoCoreError as error:
+                raise translated(error, self.settings.endpoint, where["Bucket"]) from error
+            else:
+                return True
+        raise StoreUnavailable(f"{self.settings.endpoint} answered conflict {CONFLICTS} times for {key}")
+
+
+def s3_client(settings: StoreSettings) -> Any:
+    """Return a boto3 client for one endpoint: SigV4, path addressing, checksums only where required."""
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        # Newer SDKs add a CRC to every upload, which several servers refuse; engines carry a SHA-256.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=IN_FLIGHT,
+    )
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=settings.endpoint,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key,
+        aws_session_token=settings.session_token,
+        config=config,
+    )

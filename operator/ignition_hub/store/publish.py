@@ -1,0 +1,81 @@
+"""
+Make a built engine exist: sign, write the provenance, write the manifest last.
+
+Written so that it can be cut off anywhere and begun again, by this gateway or by another. The provenance of
+one set of engine bytes is written once; who comes second publishes what was signed first. The first manifest
+wins, and everybody else answers with it.
+"""
+
+from dataclasses import dataclass
+
+from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.naming import StorePaths
+from ignition_hub.store.errors import ManifestRefused, ObjectMissing, PublishConflict
+from ignition_hub.store.find import DOCUMENT_BYTES, believe
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.trust import PublicKeys, SigningKey, manifest_from_bytes, sign, signed_manifest_bytes
+
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """The manifest that counts for an identity, and whether this call made it so."""
+
+    manifest: Manifest
+    manifest_key: str
+    is_new: bool
+
+
+def publish(
+    store: ObjectStore, key: SigningKey, keys: PublicKeys, manifest: Manifest, *, replace: bool = False
+) -> Publication:
+    """
+    Publish ``manifest``, whose engine is already in the store and was checked.
+
+    ``keys`` are those that earlier publications may be signed with; ``replace`` puts this manifest in the
+    place of a good one (a forced rebuild). One that is not to be believed is replaced always. Raise
+    PublishConflict when others keep changing the manifest, and the store's errors.
+    """
+    manifest_key = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest
+    manifest_bytes = _vouched(store, key, keys, manifest)
+    ours = manifest_from_bytes(manifest_bytes)
+    for _ in range(ATTEMPTS):
+        if store.put_new(manifest_key, manifest_bytes):
+            return Publication(ours, manifest_key, is_new=True)
+        try:
+            current, etag = store.get_with_etag(manifest_key, DOCUMENT_BYTES)
+        except ObjectMissing:
+            continue
+        published = _believed(store, keys, manifest_key, current, manifest.identity)
+        if published is not None and (current == manifest_bytes or not replace):
+            return Publication(published, manifest_key, is_new=False)
+        if store.put(manifest_key, manifest_bytes, if_match=etag):
+            return Publication(ours, manifest_key, is_new=True)
+    raise PublishConflict(f"{manifest_key} was changed by others {ATTEMPTS} times while it was written")
+
+
+def _vouched(store: ObjectStore, key: SigningKey, keys: PublicKeys, manifest: Manifest) -> bytes:
+    """Make the engine's provenance exist and return the manifest bytes it vouches for."""
+    manifest_bytes = manifest.to_bytes()
+    envelope = sign(manifest, manifest_bytes, key)
+    if store.put_new(manifest.provenance_key, envelope):
+        return manifest_bytes
+    try:
+        signed = signed_manifest_bytes(store.get(manifest.provenance_key, DOCUMENT_BYTES), keys)
+        if manifest_from_bytes(signed).identity == manifest.identity:
+            return signed
+    except (ManifestRefused, ObjectMissing):
+        pass
+    # Signed by nobody we believe, or about something else: no manifest that counts relies on it.
+    store.put(manifest.provenance_key, envelope)
+    return manifest_bytes
+
+
+def _believed(
+    store: ObjectStore, keys: PublicKeys, manifest_key: str, manifest_bytes: bytes, identity: str
+) -> Manifest | None:
+    try:
+        return believe(store, keys, manifest_key, manifest_bytes, identity)
+    except ManifestRefused:
+        return None

@@ -1,0 +1,110 @@
+"""
+Who may read which model with the hub's credentials. Pure.
+
+A tenant names any URI it likes; the hub reads for it only what the platform team's EngineStore lists for its
+namespace, and what the namespace itself pushed. Everything else would make the hub a confused deputy.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+EVERY_NAMESPACE = "*"
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f?#\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """One object of one bucket."""
+
+    bucket: str
+    key: str
+
+    @property
+    def uri(self) -> str:
+        """Return the location as ``s3://bucket/key``."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def parse_s3_uri(uri: str) -> S3Location:
+    """
+    Return what ``s3://bucket/key`` names; raise ValueError, saying why, for anything else.
+
+    Segments that a file-backed server would resolve (``.``, ``..``, an empty one) are refused: the right to
+    read is decided on the text of the key.
+    """
+    if not uri.startswith("s3://"):
+        raise ValueError(f"{uri!r} does not start with s3://")
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise ValueError(f"{uri!r}: {bucket!r} is not a bucket name")
+    if not key or _UNSAFE.search(key):
+        raise ValueError(f"{uri!r} names no object, or has a blank, ?, # or backslash in its key")
+    if any(segment in {"", ".", ".."} for segment in key.rstrip("/").split("/")):
+        raise ValueError(f"{uri!r} has an empty, '.' or '..' segment in its key")
+    return S3Location(bucket, key)
+
+
+def may_read(store_spec: Mapping[str, Any], namespace: str, uri: str) -> bool:
+    """Tell whether a namespace may have the hub read ``uri`` for it."""
+    return refusal(store_spec, namespace, uri) is None
+
+
+def refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> str | None:
+    """Return why a namespace may not have the hub read ``uri``, with what would work; None when it may."""
+    try:
+        path = _comparable(uri)
+    except ValueError as error:
+        return str(error)
+    hub = _hub_root(store_spec)
+    if path.startswith(f"{hub}models/{namespace}/"):
+        return None
+    if path.startswith((f"{hub}models/", f"{hub}engines/", f"{hub}timing-caches/")):
+        return f"{uri} belongs to the hub's own tree and is not a model that namespace {namespace} pushed"
+    allowed = [source["prefix"] for source in _sources(store_spec) if _lists(source, namespace)]
+    if any(_covers(prefix, path) for prefix in allowed):
+        return None
+    readable = ", ".join(sorted(allowed)) or "nothing yet"
+    return (
+        f"namespace {namespace} may not read {uri}; it may read {readable}. "
+        "Ask the platform team for an entry in modelSources of the EngineStore, or push the model"
+    )
+
+
+def _comparable(uri: str) -> str:
+    if uri.startswith("https://"):
+        return _comparable_https(uri)
+    return parse_s3_uri(uri).uri
+
+
+def _comparable_https(uri: str) -> str:
+    parts = urlsplit(uri)
+    if not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment or _UNSAFE.search(uri):
+        raise ValueError(f"{uri!r} must be a plain https address: no credentials, query or fragment")
+    if "%" in parts.path or any(s in {".", ".."} for s in parts.path.split("/")):
+        raise ValueError(f"{uri!r} has an escaped, '.' or '..' segment in its path")
+    return f"https://{parts.netloc.lower()}{parts.path}"
+
+
+def _hub_root(store_spec: Mapping[str, Any]) -> str:
+    s3 = store_spec["s3"]
+    prefix = (s3.get("prefix") or "").strip("/")
+    return f"s3://{s3['bucket']}/{prefix}/" if prefix else f"s3://{s3['bucket']}/"
+
+
+def _sources(store_spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list(store_spec.get("modelSources") or [])
+
+
+def _lists(source: Mapping[str, Any], namespace: str) -> bool:
+    namespaces = source.get("namespaces") or []
+    return namespace in namespaces or EVERY_NAMESPACE in namespaces
+
+
+def _covers(prefix: str, path: str) -> bool:
+    """Compare by whole segments: ``s3://models`` must not open ``s3://models-of-others``."""
+    return path == prefix or path.startswith(prefix if prefix.endswith("/") else prefix + "/")

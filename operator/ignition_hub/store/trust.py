@@ -1,0 +1,224 @@
+"""
+Why a stored engine may be believed: Ed25519 over a DSSE envelope around an in-toto statement.
+
+The statement names two subjects by digest: the engine, and the manifest that describes it. So neither can be
+exchanged without the key, which only the gateway holds; the builder, which runs tenants' models, never sees
+it. The statement also carries the manifest's bytes: a publication that was cut off between provenance and
+manifest is finished from what was signed, never signed a second time.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from ignition_hub.engine.canonical import canonical_json, sha256_hex
+from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.manifest import Manifest
+from ignition_hub.store.errors import ManifestRefused
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "https://ignitionhub.io/build/v1"
+BUILDER_ID = "https://ignitionhub.io/gateway"
+ALGORITHM = "ed25519"
+
+PublicKeys = Mapping[str, Ed25519PublicKey]
+"""Keys that are believed, by key id."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The gateway's private key."""
+
+    private: Ed25519PrivateKey
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> "SigningKey":
+        """Read an unencrypted PKCS#8 PEM; raise ValueError or TypeError for anything else."""
+        try:
+            key = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"not an unencrypted private key in PEM: {error}") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise TypeError(f"the signing key is {type(key).__name__}; it must be Ed25519")
+        return cls(key)
+
+    @property
+    def public(self) -> Ed25519PublicKey:
+        """Return the key that others verify with."""
+        return self.private.public_key()
+
+    @property
+    def keyid(self) -> str:
+        """Return the key's id."""
+        return key_id(self.public)
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """Return the SHA-256 (hex) of the raw public key."""
+    return sha256_hex(_raw(key))
+
+
+def keys_to_json(keys: PublicKeys) -> dict[str, Any]:
+    """Return the answer of ``GET /v1/keys``."""
+    entries = [
+        {"keyid": keyid, "algorithm": ALGORITHM, "public": base64.b64encode(_raw(key)).decode()}
+        for keyid, key in sorted(keys.items())
+    ]
+    return {"keys": entries}
+
+
+def keys_from_json(document: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
+    """Read the answer of ``GET /v1/keys``; keys of other algorithms are passed over."""
+    keys: dict[str, Ed25519PublicKey] = {}
+    for entry in document.get("keys", []):
+        if entry.get("algorithm") != ALGORITHM:
+            continue
+        try:
+            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(entry["public"], validate=True))
+        except (KeyError, ValueError) as error:
+            raise ContractError(f"keys: {entry!r} is not an {ALGORITHM} key: {error}") from error
+        keys[key_id(key)] = key
+    return keys
+
+
+def sign(manifest: Manifest, manifest_bytes: bytes, key: SigningKey) -> bytes:
+    """Return the DSSE envelope that vouches for an engine and for exactly these manifest bytes."""
+    payload = canonical_json(statement_of(manifest, manifest_bytes))
+    signature = key.private.sign(_pre_authentication(PAYLOAD_TYPE, payload))
+    return canonical_json(
+        {
+            "payloadType": PAYLOAD_TYPE,
+            "payload": base64.b64encode(payload).decode(),
+            "signatures": [{"keyid": key.keyid, "sig": base64.b64encode(signature).decode()}],
+        }
+    )
+
+
+def statement_of(manifest: Manifest, manifest_bytes: bytes) -> dict[str, Any]:
+    """Return the in-toto statement about one publication."""
+    file_name = manifest.engine.key.rpartition("/")[2]
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [
+            {"name": file_name, "digest": {"sha256": manifest.engine.sha256}},
+            {"name": f"{file_name}.json", "digest": {"sha256": sha256_hex(manifest_bytes)}},
+        ],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": _predicate(manifest, manifest_bytes, file_name),
+    }
+
+
+def verify(manifest_bytes: bytes, envelope_bytes: bytes, keys: PublicKeys) -> Manifest:
+    """
+    Return the manifest if a believed key signed exactly these bytes and the engine they name.
+
+    Raise ManifestRefused, saying which link is broken.
+    """
+    engine_sha256, manifest_sha256 = _subjects(_signed_statement(envelope_bytes, keys))
+    if sha256_hex(manifest_bytes) != manifest_sha256:
+        raise ManifestRefused("the signed provenance is about another manifest")
+    manifest = manifest_from_bytes(manifest_bytes)
+    if manifest.engine.sha256 != engine_sha256:
+        raise ManifestRefused("the signed provenance does not cover the engine that the manifest names")
+    return manifest
+
+
+def signed_manifest_bytes(envelope_bytes: bytes, keys: PublicKeys) -> bytes:
+    """Return the manifest bytes that an envelope of ours carries, verified."""
+    statement = _signed_statement(envelope_bytes, keys)
+    try:
+        content = statement["predicate"]["runDetails"]["byproducts"][0]["content"]
+        manifest_bytes = base64.b64decode(content, validate=True)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ManifestRefused("the signed provenance carries no manifest") from error
+    verify(manifest_bytes, envelope_bytes, keys)
+    return manifest_bytes
+
+
+def _predicate(manifest: Manifest, manifest_bytes: bytes, file_name: str) -> dict[str, Any]:
+    document = manifest.to_json()
+    model, build = document["inputs"]["model"], document["build"]
+    return {
+        "buildDefinition": {
+            "buildType": BUILD_TYPE,
+            "externalParameters": {"identity": manifest.identity, "inputs": document["inputs"]},
+            "internalParameters": {"flags": build["flags"], "builderImage": build["builder_image"]},
+            "resolvedDependencies": [
+                {"name": model["name"], "digest": {"sha256": build["model"].get("sha256", "")}}
+            ],
+        },
+        "runDetails": {
+            "builder": {"id": BUILDER_ID, "version": {build["flavor"]: build["tensorrt_version"]}},
+            "metadata": {"invocationId": manifest.identity, "finishedOn": manifest.built_at},
+            "byproducts": [
+                {"name": f"{file_name}.json", "content": base64.b64encode(manifest_bytes).decode()}
+            ],
+        },
+    }
+
+
+def _pre_authentication(payload_type: str, payload: bytes) -> bytes:
+    """Return what DSSE signs: type and payload with their lengths, so neither can flow into the other."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def _signed_statement(envelope_bytes: bytes, keys: PublicKeys) -> dict[str, Any]:
+    try:
+        envelope = json.loads(envelope_bytes)
+        payload_type = envelope["payloadType"]
+        payload = base64.b64decode(envelope["payload"], validate=True)
+        signatures = [(s["keyid"], base64.b64decode(s["sig"], validate=True)) for s in envelope["signatures"]]
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise ManifestRefused(f"the provenance is not a DSSE envelope: {error}") from error
+    if payload_type != PAYLOAD_TYPE:
+        raise ManifestRefused(f"the provenance is of type {payload_type!r}, not {PAYLOAD_TYPE}")
+    _require_signature(signatures, keys, _pre_authentication(payload_type, payload))
+    statement = json.loads(payload)
+    if statement.get("_type") != STATEMENT_TYPE or statement.get("predicateType") != PREDICATE_TYPE:
+        raise ManifestRefused("the signed provenance is not a SLSA statement of a build")
+    return dict(statement)
+
+
+def _require_signature(signatures: list[tuple[str, bytes]], keys: PublicKeys, message: bytes) -> None:
+    known = [(keys[keyid], signature) for keyid, signature in signatures if keyid in keys]
+    if not known:
+        signers = ", ".join(str(keyid)[:16] for keyid, _ in signatures) or "nobody"
+        raise ManifestRefused(f"the provenance is signed by {signers}; that key is not believed here")
+    for key, signature in known:
+        try:
+            key.verify(signature, message)
+        except InvalidSignature:
+            continue
+        return
+    raise ManifestRefused("the signature of the provenance does not fit its content")
+
+
+def _subjects(statement: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the digests of the engine and of the manifest, in the order in which they were signed."""
+    try:
+        engine, manifest = (subject["digest"]["sha256"] for subject in statement["subject"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ManifestRefused("the signed provenance does not name an engine and a manifest") from error
+    return engine, manifest
+
+
+def manifest_from_bytes(manifest_bytes: bytes) -> Manifest:
+    """Read a manifest that nobody vouches for yet; raise ManifestRefused when it is none."""
+    try:
+        return Manifest.from_bytes(manifest_bytes)
+    except ContractError as error:
+        raise ManifestRefused(f"the manifest cannot be read: {error}") from error
+
+
+def _raw(key: Ed25519PublicKey) -> bytes:
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)

@@ -1,0 +1,157 @@
+"""The store's verbs on a real S3 server."""
+
+import hashlib
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from ignition_hub.store.errors import ObjectMissing, ObjectTooLarge, StoreMisconfigured, StoreUnavailable
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.settings import StoreSettings
+from s3server import S3Server
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def settings():
+    with S3Server.start() as s3:
+        s3.create_bucket("engines")
+        s3.create_bucket("models")
+        yield StoreSettings(
+            endpoint=s3.endpoint,
+            bucket="engines",
+            prefix="ignition",
+            access_key=s3.access_key,
+            secret_key=s3.secret_key,
+        )
+
+
+@pytest.fixture
+def store(settings):
+    store = ObjectStore(settings)
+    yield store
+    store.close()
+
+
+def http_put(url, data):
+    request = urllib.request.Request(url, data=data, method="PUT")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.headers["ETag"]
+
+
+def test_an_object_is_written_and_read(store):
+    assert store.put("a/one", b"engine bytes")
+
+    assert store.get("a/one", 100) == b"engine bytes"
+    assert store.read_range("a/one", 7, 5) == b"bytes"
+    assert store.head("a/one").size == 12
+    assert store.digest("a/one") == (hashlib.sha256(b"engine bytes").hexdigest(), 12)
+
+
+def test_another_bucket_of_the_endpoint_is_read_with_the_same_credentials(store, settings):
+    other = ObjectStore(replace(settings, bucket="models"))
+    other.put("m.onnx", b"onnx")
+
+    assert store.head("m.onnx", bucket="models").size == 4
+    with urllib.request.urlopen(store.presign_get("m.onnx", 60, bucket="models"), timeout=10) as answer:
+        assert answer.read() == b"onnx"
+    other.close()
+
+
+def test_what_is_absent_is_told_apart_from_what_is_misconfigured(store, settings):
+    no_bucket = ObjectStore(replace(settings, bucket="nowhere"))
+    wrong_key = ObjectStore(replace(settings, secret_key="wrong"))
+
+    assert store.head("absent") is None
+    with pytest.raises(ObjectMissing, match="s3://engines/absent does not exist"):
+        store.get("absent", 10)
+    for ask in (lambda s: s.head("absent"), lambda s: s.get("absent", 10), lambda s: s.put("x", b"")):
+        with pytest.raises(StoreMisconfigured, match=r"bucket nowhere at .* does not exist"):
+            ask(no_bucket)
+        with pytest.raises(StoreMisconfigured, match="credentials"):
+            ask(wrong_key)
+
+
+def test_an_endpoint_that_is_away_is_unavailable_not_misconfigured(settings):
+    store = ObjectStore(replace(settings, endpoint="http://127.0.0.1:9"))
+
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:9"):
+        store.get("a", 10)
+
+
+def test_a_document_beyond_its_bound_is_not_read(store):
+    store.put("big", b"x" * 11)
+
+    with pytest.raises(ObjectTooLarge, match="11 bytes; at most 10"):
+        store.get("big", 10)
+
+
+def test_of_many_writers_of_a_new_object_one_wins(store):
+    with ThreadPoolExecutor(16) as pool:
+        won = list(pool.map(lambda n: store.put_new("race/manifest", b"%d" % n), range(16)))
+
+    assert won.count(True) == 1
+    assert store.get("race/manifest", 10) == b"%d" % won.index(True)
+
+
+def test_an_object_is_replaced_only_at_the_version_that_was_read(store):
+    store.put("m", b"1")
+    etag = store.get_with_etag("m", 10)[1]
+
+    assert store.put("m", b"2", if_match=etag)
+    assert not store.put("m", b"3", if_match=etag)
+    assert store.get("m", 10) == b"2"
+
+
+def test_parts_go_through_presigned_urls_and_nothing_shows_before_completion(store):
+    part = b"p" * (5 * 1024 * 1024)
+    upload = store.start_upload("up/engine")
+    etags = [
+        http_put(store.presign_part("up/engine", upload, n, 60), data) for n, data in ((1, part), (2, b"end"))
+    ]
+
+    assert store.head("up/engine") is None
+    assert store.complete_upload("up/engine", upload, etags)
+    assert store.digest("up/engine")[0] == hashlib.sha256(part + b"end").hexdigest()
+
+
+def test_a_second_upload_of_one_key_does_not_replace_the_first(store):
+    first, second = (store.start_upload("twice") for _ in range(2))
+    one = store.put_part("twice", first, 1, b"first")
+    two = store.put_part("twice", second, 1, b"second")
+
+    assert store.complete_upload("twice", first, [one])
+    assert not store.complete_upload("twice", second, [two])
+    store.complete_upload("twice", first, [one])  # repeated after a lost answer: servers differ, bytes do not
+    assert store.get("twice", 10) == b"first"
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(store):
+    upload = store.start_upload("given-up")
+    store.put_part("given-up", upload, 1, b"x")
+
+    store.abort_upload("given-up", upload)
+    store.abort_upload("given-up", upload)
+
+    assert store.head("given-up") is None
+
+
+def test_a_presigned_url_reads_its_object_only(store):
+    store.put("mine", b"mine")
+    store.put("other", b"other")
+    url = store.presign_get("mine", 60)
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url.replace("/mine?", "/other?"), timeout=10)
+    assert refused.value.code == 403
+    refused.value.close()
+
+
+def test_conditional_writes_are_probed_and_leave_nothing(store):
+    assert store.probe_conditional_writes()
+    listed = store._client.list_objects_v2(Bucket="engines", Prefix="ignition/probes/")
+    assert listed.get("KeyCount", 0) == 0

@@ -1,0 +1,151 @@
+"""Publishing and finding engines in a real bucket, cut off and contended."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ignition_hub.engine.identity import identity_of
+from ignition_hub.store.errors import ManifestRefused
+from ignition_hub.store.find import find, manifest_key_of
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.publish import publish
+from ignition_hub.store.settings import StoreSettings
+from ignition_hub.store.trust import SigningKey, sign
+from s3server import S3Server
+from storefixtures import make_inputs, make_manifest
+
+pytestmark = pytest.mark.cluster
+
+KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
+OTHER = SigningKey(Ed25519PrivateKey.from_private_bytes(b"\x02" * 32))
+KEYS = {KEY.keyid: KEY.public}
+
+
+@pytest.fixture(scope="module")
+def s3():
+    with S3Server.start() as s3:
+        s3.create_bucket("engines")
+        yield s3
+
+
+@pytest.fixture
+def store(s3, request):
+    settings = StoreSettings(
+        endpoint=s3.endpoint,
+        bucket="engines",
+        prefix=request.node.name[-40:],
+        access_key=s3.access_key,
+        secret_key=s3.secret_key,
+    )
+    store = ObjectStore(settings)
+    yield store
+    store.close()
+
+
+def manifest_in(store, **changes):
+    return make_manifest(prefix=store.settings.prefix, **changes)
+
+
+def found(store, keys=KEYS):
+    inputs = make_inputs()
+    return find(store, keys, inputs, identity_of(inputs))
+
+
+def test_what_is_published_is_found(store):
+    manifest = manifest_in(store)
+    assert found(store) is None
+
+    publication = publish(store, KEY, KEYS, manifest)
+
+    assert publication.is_new
+    assert found(store) == manifest
+    assert manifest_key_of(f"s3://engines/{manifest.engine.key}") == publication.manifest_key
+
+
+def test_publishing_again_answers_with_what_is_there(store):
+    first = publish(store, KEY, KEYS, manifest_in(store))
+
+    again = publish(store, KEY, KEYS, manifest_in(store, built_at="2027-01-01T00:00:00Z"))
+
+    assert (again.is_new, again.manifest) == (False, first.manifest)
+    assert found(store) == first.manifest
+
+
+def test_of_builders_with_different_bytes_the_first_wins(store):
+    manifests = [manifest_in(store, sha256=f"{n:02x}" * 32) for n in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        publications = list(pool.map(lambda m: publish(store, KEY, KEYS, m), manifests))
+
+    assert [p.is_new for p in publications].count(True) == 1
+    assert {p.manifest.engine.sha256 for p in publications} == {found(store).engine.sha256}
+
+
+def test_builders_with_equal_bytes_and_other_facts_agree_on_one_manifest(store):
+    manifests = [manifest_in(store, built_at=f"2026-01-02T03:04:{n:02}Z") for n in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        publications = list(pool.map(lambda m: publish(store, KEY, KEYS, m), manifests))
+
+    assert {p.manifest for p in publications} == {found(store)}
+
+
+def test_a_publication_cut_off_before_its_manifest_is_finished_from_what_was_signed(store):
+    signed = manifest_in(store)
+    store.put(signed.provenance_key, sign(signed, signed.to_bytes(), KEY))
+
+    publication = publish(store, KEY, KEYS, manifest_in(store, built_at="2027-01-01T00:00:00Z"))
+
+    assert publication.manifest == signed
+    assert found(store) == signed
+
+
+def test_a_manifest_that_somebody_else_signed_is_refused_and_replaced_by_a_build(store):
+    poisoned = manifest_in(store, sha256="66" * 32)
+    publish(store, OTHER, {OTHER.keyid: OTHER.public}, poisoned)
+    with pytest.raises(ManifestRefused, match="not believed"):
+        found(store)
+
+    honest = manifest_in(store)
+
+    assert publish(store, KEY, KEYS, honest).is_new
+    assert found(store) == honest
+
+
+def test_a_forced_rebuild_replaces_a_good_manifest(store):
+    publish(store, KEY, KEYS, manifest_in(store))
+    rebuilt = manifest_in(store, sha256="77" * 32)
+
+    assert publish(store, KEY, KEYS, rebuilt, replace=True).is_new
+    assert found(store) == rebuilt
+
+
+def test_a_signed_manifest_copied_into_another_folder_is_refused(store):
+    other = make_inputs(precision="fp32")
+    donor = manifest_in(store, inputs=other)
+    publish(store, KEY, KEYS, donor)
+    victim = manifest_in(store)
+    key = publish(store, KEY, KEYS, victim).manifest_key
+
+    store.put(key, donor.to_bytes())
+
+    with pytest.raises(ManifestRefused, match="outside its own folder"):
+        found(store)
+
+
+def test_a_manifest_without_its_provenance_is_refused(store):
+    manifest = manifest_in(store)
+    publish(store, KEY, KEYS, manifest)
+    store.delete(manifest.provenance_key)
+
+    with pytest.raises(ManifestRefused, match="has no provenance"):
+        found(store)
+
+
+def test_a_manifest_that_is_not_one_is_refused(store):
+    key = publish(store, KEY, KEYS, manifest_in(store)).manifest_key
+    store.put(key, b"not json")
+
+    with pytest.raises(ManifestRefused, match="cannot be read"):
+        found(store)

@@ -1,0 +1,114 @@
+"""
+A real S3 server for tests: versitygw on the loopback, its data in a temporary folder.
+
+    with S3Server.start() as s3:
+        s3.endpoint, s3.access_key, s3.secret_key, s3.create_bucket("engines")
+
+The binary comes from ``python -m localcluster build``. It needs no root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from localcluster.paths import binary
+
+READY_SECONDS = 20.0
+REGION = "us-east-1"
+
+
+@dataclass(slots=True)
+class S3Server:
+    """A running server; make it with ``start``."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    folder: Path
+    """Of its data, metadata and log."""
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    @contextlib.contextmanager
+    def start(cls, *, host: str = "127.0.0.1") -> Iterator[S3Server]:
+        """Run a server on a free port of ``host`` until the block ends."""
+        program = binary("versitygw")
+        folder = Path(tempfile.mkdtemp(prefix="ignition-s3-"))
+        server = cls._launch(program, folder, host)
+        try:
+            server.wait_ready()
+            yield server
+        finally:
+            server.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @classmethod
+    def _launch(cls, program: Path, folder: Path, host: str) -> S3Server:
+        for name in ("data", "meta"):
+            (folder / name).mkdir()
+        address = f"{host}:{_free_port(host)}"
+        # --concurrency 1: without it this server's conditional writes are not atomic.
+        options = ["--concurrency", "1", "--sidecar", str(folder / "meta")]
+        command = [str(program), "--quiet", "--port", address, "--health", "/healthz"]
+        keys = {"ROOT_ACCESS_KEY": "ignition-tests", "ROOT_SECRET_KEY": "ignition-tests-secret"}
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, "posix", *options, str(folder / "data")],
+                env={**os.environ, **keys},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        return cls(f"http://{address}", keys["ROOT_ACCESS_KEY"], keys["ROOT_SECRET_KEY"], folder, process)
+
+    def wait_ready(self) -> None:
+        """Return when the server answers; raise with its log when it does not."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=1):
+                return
+            time.sleep(0.05)
+        self.stop()
+        raise RuntimeError(f"versitygw did not start: {(self.folder / 'log').read_text()[-2000:]}")
+
+    def create_bucket(self, name: str) -> None:
+        """Make a bucket."""
+        config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=config,
+        )
+        client.create_bucket(Bucket=name)
+        client.close()
+
+    def stop(self) -> None:
+        """End the server."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(timeout=5)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port

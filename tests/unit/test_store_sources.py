@@ -1,0 +1,73 @@
+"""Who may read which model with the hub's credentials."""
+
+import pytest
+
+from ignition_hub.store.sources import S3Location, may_read, parse_s3_uri, refusal
+
+STORE = {
+    "s3": {"endpoint": "http://s3", "bucket": "engines", "prefix": "ignition"},
+    "modelSources": [
+        {"prefix": "s3://models/", "namespaces": ["vision"]},
+        {"prefix": "s3://zoo/public", "namespaces": ["*"]},
+        {"prefix": "https://models.example.com/onnx/", "namespaces": ["vision"]},
+        {"prefix": "s3://engines/", "namespaces": ["vision"]},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "uri"),
+    [
+        ("vision", "s3://models/arcface.onnx"),
+        ("vision", "s3://models/a/b/c.onnx"),
+        ("anyone", "s3://zoo/public/resnet50.onnx"),
+        ("vision", "https://models.example.com/onnx/yolo.onnx"),
+        ("vision", "s3://engines/other/tree.onnx"),
+        ("team-a", "s3://engines/ignition/models/team-a/00ff.onnx"),
+    ],
+)
+def test_a_namespace_reads_what_is_listed_for_it_and_what_it_pushed(namespace, uri):
+    assert may_read(STORE, namespace, uri)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "uri", "why"),
+    [
+        ("speech", "s3://models/arcface.onnx", "may read s3://zoo/public"),
+        ("anyone", "s3://zoo/public-not/x.onnx", "modelSources"),
+        ("anyone", "s3://zoo/publi", "modelSources"),
+        ("team-b", "s3://engines/ignition/models/team-a/00ff.onnx", "hub's own tree"),
+        ("vision", "s3://engines/ignition/models/team-a/00ff.onnx", "hub's own tree"),
+        ("vision", "s3://engines/ignition/engines/arcface/x/y.trt", "hub's own tree"),
+        ("vision", "s3://models/../secrets/key.onnx", "'..'"),
+        ("vision", "s3://models//x.onnx", "empty"),
+        ("vision", "https://models.example.com/onnx/../private/x.onnx", "'..'"),
+        ("vision", "https://models.example.com/onnx/%2e%2e/x.onnx", "escaped"),
+        ("vision", "https://user:pw@models.example.com/onnx/x.onnx", "no credentials"),
+        ("vision", "https://models.example.com.evil.test/onnx/x.onnx", "modelSources"),
+        ("vision", "file:///etc/passwd", "s3://"),
+    ],
+)
+def test_everything_else_is_refused_with_what_would_work(namespace, uri, why):
+    assert why in (refusal(STORE, namespace, uri) or "")
+    assert not may_read(STORE, namespace, uri)
+
+
+def test_a_store_without_a_prefix_guards_its_own_tree_too():
+    store = {"s3": {"bucket": "engines"}, "modelSources": [{"prefix": "s3://engines/", "namespaces": ["*"]}]}
+
+    assert may_read(store, "team-a", "s3://engines/models/team-a/00ff.onnx")
+    assert not may_read(store, "team-a", "s3://engines/models/team-b/00ff.onnx")
+
+
+def test_a_uri_is_a_bucket_and_a_key():
+    assert parse_s3_uri("s3://models/a/b.onnx") == S3Location("models", "a/b.onnx")
+    assert parse_s3_uri("s3://models/bundle/") == S3Location("models", "bundle/")
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://", "s3://models", "s3://models/", "s3://UPPER/x", "s3://m/a?b", "models/x"]
+)
+def test_what_names_no_object_is_refused(uri):
+    with pytest.raises(ValueError, match=r"s3://|names no object|is not a bucket"):
+        parse_s3_uri(uri)
