@@ -1,0 +1,1 @@
+"""The controller: observe, decide (pure), apply, one status write, then events."""

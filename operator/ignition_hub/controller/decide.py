@@ -1,0 +1,302 @@
+"""
+Decide what one target of a TensorRTEngine needs next.
+
+A frozen view of the world comes in, a plan goes out; no cluster, no bucket, no clock. Read ``RULES`` from top
+to bottom as the life of a target: the first rule that answers is the answer.
+"""
+
+from collections.abc import Callable
+
+from ignition_hub.controller.views import JobState, Place, Plan, State, Step, TargetSeen
+from ignition_hub.engine.errors import Reason
+
+Rule = Callable[[TargetSeen], Plan | None]
+
+LOOK_AT_BUILD = 15.0
+"""Seconds between two looks at a build that reports nothing by itself."""
+
+LOOK_AT_QUEUE = 60.0
+"""Seconds between two looks at a queue; a free place wakes those who wait anyway."""
+
+NEARLY_EXACT = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Steps in which a place in a queue is told: every exact place would be a status write each."""
+
+
+def nothing_was_learned(seen: TargetSeen) -> Plan | None:
+    """Answer while the store is away: an outage proves nothing against an engine that was Ready."""
+    trouble = seen.trouble
+    if trouble is None or not trouble.unknown:
+        return None
+    if _stays_ready(seen):
+        return _kept(back_off=True)
+    return Plan(
+        state=State.PENDING, reason=trouble.reason, message=trouble.message, unknown=True, back_off=True
+    )
+
+
+def source_is_gone(seen: TargetSeen) -> Plan | None:
+    """Answer when the model is not there; an engine already made from it stays usable."""
+    trouble = seen.trouble
+    if trouble is None or trouble.reason is not Reason.SourceNotFound:
+        return None
+    if _stays_ready(seen):
+        return _kept(recheck=None)
+    return Plan(state=State.PENDING, reason=trouble.reason, message=trouble.message, back_off=True)
+
+
+def source_is_refused(seen: TargetSeen) -> Plan | None:
+    """Answer when the namespace may not read the model, or no builder could."""
+    if seen.trouble is None:
+        return None
+    return _failed(seen.trouble.reason, seen.trouble.message)
+
+
+def target_is_unbuildable(seen: TargetSeen) -> Plan | None:
+    """Answer when no pool can truthfully build it."""
+    trouble = seen.unbuildable
+    if trouble is None:
+        return None
+    return Plan(state=State.UNBUILDABLE, reason=trouble.reason, message=trouble.message, stalled=True)
+
+
+def possession_is_unproven(seen: TargetSeen) -> Plan | None:
+    """Answer while, or because, the source does not have the digest that is pinned."""
+    trouble = seen.possession
+    if trouble is None:
+        return None
+    if trouble.unknown:
+        return Plan(state=State.VERIFYING, reason=trouble.reason, message=trouble.message, back_off=True)
+    return _failed(trouble.reason, trouble.message)
+
+
+def manifest_is_refused(seen: TargetSeen) -> Plan | None:
+    """Answer when something lies in the store that no hub of ours signed."""
+    trouble = seen.refused
+    if trouble is None or _refusal_was_answered(seen):
+        return None
+    return _failed(trouble.reason, trouble.message)
+
+
+def engine_is_published(seen: TargetSeen) -> Plan | None:
+    """Answer when the engine exists."""
+    if seen.manifest is None:
+        return None
+    source = _origin(seen)
+    reason = Reason.Built if source == "Built" else Reason.Reused
+    return Plan(
+        state=State.READY,
+        reason=reason,
+        message=_READY_MESSAGES[reason],
+        manifest=seen.manifest,
+        source=source,
+    )
+
+
+def job_is_going(seen: TargetSeen) -> Plan | None:
+    """Answer while a Job is being deleted: its name is free when it is gone."""
+    if seen.job is None or seen.job.state is not JobState.GOING:
+        return None
+    message = "waiting for the earlier build of this engine to be removed"
+    return Plan(state=State.PENDING, reason=Reason.Pending, message=message, recheck=LOOK_AT_BUILD)
+
+
+def restart_is_due(seen: TargetSeen) -> Plan | None:
+    """
+    Answer when a failure the user knows of was followed by a change of the spec or a rebuild request.
+
+    Written at once: the new generation in the status is what makes the next failure final again.
+    """
+    if seen.job is None or seen.job.state is not JobState.FAILED or not _failure_was_answered(seen):
+        return None
+    return Plan(
+        state=State.PENDING,
+        reason=Reason.Pending,
+        message="the failed build is removed, a new one follows",
+        step=Step.DELETE_JOB,
+        at_once=True,
+        recheck=1.0,
+    )
+
+
+def build_failed(seen: TargetSeen) -> Plan | None:
+    """Answer when the Job gave up."""
+    if seen.job is None or seen.job.state is not JobState.FAILED:
+        return None
+    failure = seen.job.failure
+    if failure is None:
+        return _failed(Reason.BuildFailed, "the build Job failed and left no reason")
+    return _failed(failure.reason, failure.message)
+
+
+def engine_went_missing(seen: TargetSeen) -> Plan | None:
+    """Answer when a Job is complete and its engine is not in the store."""
+    if seen.job is None or seen.job.state is not JobState.COMPLETE:
+        return None
+    if seen.was_ready or _failure_was_answered(seen):
+        message = "the engine is no longer in the store; it is built again"
+        return Plan(
+            state=State.PENDING,
+            reason=Reason.Pending,
+            message=message,
+            step=Step.DELETE_JOB,
+            at_once=True,
+            recheck=1.0,
+        )
+    return _failed(
+        Reason.BuildFailed,
+        f"Job {seen.job.name} is complete, but the store holds no manifest of this engine; "
+        "look at the gateway's log, then annotate this resource with ignitionhub.io/rebuild-requested-at",
+    )
+
+
+def builder_is_at_work(seen: TargetSeen) -> Plan | None:
+    """Answer while the Job runs, or waits to."""
+    job = seen.job
+    if job is None:
+        return None
+    if job.state is JobState.SUSPENDED:
+        message = f"Job {job.name} is suspended; its queue has not admitted it yet"
+        return Plan(state=State.QUEUED, reason=Reason.Queued, message=message, recheck=LOOK_AT_QUEUE)
+    if job.obstacle is not None:
+        reason, message = job.obstacle.reason, job.obstacle.message
+        return Plan(state=State.QUEUED, reason=reason, message=message, recheck=LOOK_AT_BUILD)
+    message = f"Job {job.name} is building"
+    return Plan(
+        state=State.BUILDING,
+        reason=Reason.Building,
+        message=message,
+        progress=job.progress,
+        recheck=LOOK_AT_BUILD,
+    )
+
+
+def failure_stands(seen: TargetSeen) -> Plan | None:
+    """Answer when this very engine failed before and nobody asked for another attempt since."""
+    earlier = seen.earlier
+    if earlier is None or earlier.state != State.FAILED or seen.engine.restart_is_asked:
+        return None
+    if seen.wanted is None or earlier.identity != seen.wanted.identity or earlier.reason in PASSING:
+        return None
+    return Plan(
+        state=State.FAILED,
+        reason=Reason(earlier.reason),
+        stalled=True,
+        keeps_status=True,
+    )
+
+
+def build_is_suspended(seen: TargetSeen) -> Plan | None:
+    """Answer when no new build may start."""
+    if not seen.engine.suspended:
+        return None
+    message = "spec.suspend is true: no build is started"
+    return Plan(state=State.PENDING, reason=Reason.Suspended, message=message)
+
+
+def pool_is_full(seen: TargetSeen) -> Plan | None:
+    """Answer when the pool runs as many builds as it may."""
+    if seen.place is None:
+        return None
+    pool = seen.wanted.pool if seen.wanted else None
+    return Plan(
+        state=State.QUEUED,
+        reason=Reason.Queued,
+        message=_queue_message(pool or "", seen.place),
+        recheck=LOOK_AT_QUEUE,
+    )
+
+
+def build_is_due(seen: TargetSeen) -> Plan:
+    """Answer always: no engine with this identity exists, nobody builds it, and nothing is in the way."""
+    identity = seen.wanted.identity if seen.wanted else ""
+    return Plan(
+        state=State.BUILDING,
+        reason=Reason.Building,
+        message=f"a build of {identity[:16]} starts",
+        step=Step.CREATE_JOB,
+        at_once=_failure_was_answered(seen),  # or a quick second failure would be taken for the first
+        recheck=LOOK_AT_BUILD,
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    nothing_was_learned,
+    source_is_gone,
+    source_is_refused,  # before any hit: knowing a digest is not possession
+    target_is_unbuildable,
+    possession_is_unproven,
+    manifest_is_refused,
+    engine_is_published,
+    job_is_going,
+    restart_is_due,  # before the failure is told again
+    build_failed,
+    engine_went_missing,
+    builder_is_at_work,
+    failure_stands,  # after the Job is collected, its verdict remains
+    build_is_suspended,
+    pool_is_full,
+    build_is_due,  # answers always, so `next` cannot run dry
+)
+
+PASSING = frozenset(
+    {Reason.SourceForbidden, Reason.SourceNotFound, Reason.ManifestRefused, Reason.ModelDigestMismatch}
+)
+"""Failures that are judged anew in every pass: they are no verdict on a build."""
+
+_READY_MESSAGES = {
+    Reason.Built: "built and published",
+    Reason.Reused: "found in the store; nothing was built",
+}
+
+
+def decide(seen: TargetSeen) -> Plan:
+    """Return the plan of the first rule in ``RULES`` that answers."""
+    return next(plan for rule in RULES if (plan := rule(seen)) is not None)
+
+
+def _failed(reason: Reason, message: str) -> Plan:
+    return Plan(state=State.FAILED, reason=reason, message=message, stalled=True)
+
+
+def _kept(*, back_off: bool = False, recheck: float | None = None) -> Plan:
+    return Plan(state=State.READY, reason=Reason.Built, keeps_status=True, back_off=back_off, recheck=recheck)
+
+
+def _stays_ready(seen: TargetSeen) -> bool:
+    earlier = seen.earlier
+    return earlier is not None and earlier.state == State.READY and not seen.engine.spec_is_new
+
+
+def _failure_was_answered(seen: TargetSeen) -> bool:
+    earlier = seen.earlier
+    if earlier is None or earlier.state != State.FAILED or not seen.engine.restart_is_asked:
+        return False
+    # The verdict on another identity says nothing about this one's Job, which may serve somebody else.
+    return seen.wanted is not None and earlier.identity == seen.wanted.identity
+
+
+def _refusal_was_answered(seen: TargetSeen) -> bool:
+    """Tell whether a rebuild was asked for: the gateway replaces a manifest that is not to be believed."""
+    told = seen.earlier is not None and seen.earlier.reason == Reason.ManifestRefused
+    return told and seen.engine.rebuild != seen.engine.handled_rebuild
+
+
+def _origin(seen: TargetSeen) -> str:
+    earlier, job = seen.earlier, seen.job
+    if seen.was_ready and earlier is not None and earlier.source:
+        return earlier.source
+    if job is None or job.state is not JobState.COMPLETE:
+        return "Remote"
+    asked_before_it_ended = job.finished is not None and seen.engine.created <= job.finished
+    return "Built" if asked_before_it_ended else "Remote"
+
+
+def _queue_message(pool: str, place: Place) -> str:
+    at_a_time = f"pool {pool} builds {place.limit} at a time"
+    if place.limit == 0:
+        return f"pool {pool} starts no builds (maxConcurrentBuilds is 0)"
+    if place.ahead == 0:
+        return f"{at_a_time}; this one is next"
+    bound = next((step for step in NEARLY_EXACT if place.ahead <= step), None)
+    ahead = f"more than {NEARLY_EXACT[-1]}" if bound is None else f"at most {bound}"
+    return f"{at_a_time}; {ahead} wait before this one"

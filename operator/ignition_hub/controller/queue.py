@@ -1,0 +1,146 @@
+"""
+The work queue: keys to reconcile, each once, with back-off.
+
+Whatever happens in the cluster ends as a key in here, and a fixed number of workers takes keys out. A key
+that waits already is not added twice; a key that is being worked on is kept until that work ends, so no
+key ever runs twice at once. Failures come back later and later, with jitter. The queue knows nothing of
+Kubernetes: who adds keys can change without touching what is behind it.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """How long to wait after the n-th failure in a row, in seconds: doubling, bounded, jittered."""
+
+    first: float = 0.5
+    longest: float = 300.0
+
+    def delay(self, failures: int) -> float:
+        """Return between half and all of the doubled delay, so that many failures do not return at once."""
+        full = min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
+        return full * random.uniform(0.5, 1.0)  # noqa: S311  # spreading load is not cryptography
+
+
+class WorkQueue(Generic[Key]):
+    """A de-duplicating queue of keys; all its methods belong to one event loop."""
+
+    def __init__(self, *, back_off: BackOff | None = None) -> None:
+        self._back_off = back_off or BackOff()
+        self._waiting: dict[Key, float] = {}
+        self._running: set[Key] = set()
+        self._again: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._arrival = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._running)
+
+    def add(self, key: Key) -> None:
+        """Ask for ``key`` to be worked on, as soon as a worker is free."""
+        if key in self._running:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting[key] = self._now()
+            self._arrival.set()
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """Ask for ``key`` no later than in ``seconds``: an earlier appointment stays."""
+        at = self._now() + seconds
+        pending = self._timers.get(key)
+        if pending is not None:
+            if pending.when() <= at:
+                return
+            pending.cancel()
+        self._timers[key] = asyncio.get_running_loop().call_at(at, self._appointment, key)
+
+    def retry(self, key: Key) -> None:
+        """Bring ``key`` back after its next back-off."""
+        self._failures[key] = self._failures.get(key, 0) + 1
+        self.add_after(key, self._back_off.delay(self._failures[key]))
+
+    def forget(self, key: Key) -> None:
+        """End the back-off of ``key``: its next failure counts as the first."""
+        self._failures.pop(key, None)
+
+    def drop(self, key: Key) -> None:
+        """Remove everything known about ``key``; what runs now ends undisturbed."""
+        self.forget(key)
+        self._waiting.pop(key, None)
+        self._again.discard(key)
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+
+    def oldest_age(self) -> float:
+        """Return how many seconds the oldest waiting key has waited."""
+        return self._now() - min(self._waiting.values(), default=self._now())
+
+    async def take(self) -> Key:
+        """Wait for a key and mark it running; ``finish`` must follow."""
+        while not self._waiting:
+            self._arrival.clear()
+            await self._arrival.wait()
+        key = next(iter(self._waiting))
+        del self._waiting[key]
+        self._running.add(key)
+        return key
+
+    def finish(self, key: Key) -> None:
+        """End the work on ``key``; what was asked meanwhile makes it wait again."""
+        self._running.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    async def work(self, reconcile: Callable[[Key], Awaitable[float | None]], *, workers: int = 32) -> None:
+        """
+        Reconcile keys until cancelled, ``workers`` at a time.
+
+        ``reconcile`` returns in how many seconds to look again (None: when something happens), or raises.
+        """
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work_one_by_one(reconcile))
+
+    async def _work_one_by_one(self, reconcile: Callable[[Key], Awaitable[float | None]]) -> None:
+        while True:
+            key = await self.take()
+            try:
+                again = await reconcile(key)
+            except Exception as error:  # noqa: BLE001  # the outermost edge: one bad object must not end all work
+                self._log_failure(key, error)
+                self.retry(key)
+            else:
+                self.forget(key)
+                if again is not None:
+                    self.add_after(key, again)
+            finally:
+                self.finish(key)
+
+    def _log_failure(self, key: Key, error: Exception) -> None:
+        expected = getattr(error, "status", None) is not None or getattr(error, "reason", None) is not None
+        logger.warning(
+            "reconciliation failed, it is retried: %s",
+            error,
+            extra={"key": str(key), "failures": self._failures.get(key, 0) + 1},
+            exc_info=None if expected else error,
+        )
+
+    def _appointment(self, key: Key) -> None:
+        del self._timers[key]
+        self.add(key)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

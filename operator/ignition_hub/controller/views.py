@@ -1,0 +1,244 @@
+"""
+What the controller sees and what it plans, as frozen values.
+
+``observe`` fills the views from the cluster and the bucket; ``decide`` a ``TargetSeen`` into a ``Plan``;
+``status`` writes plans down. Nothing here can reach anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.identity import EngineInputs, Profile, Target
+from ignition_hub.engine.manifest import Manifest
+
+
+class State(StrEnum):
+    """Where a target stands, as ``status.targets[].state`` spells it."""
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    BUILDING = "Building"
+    VERIFYING = "Verifying"
+    READY = "Ready"
+    FAILED = "Failed"
+    UNBUILDABLE = "Unbuildable"
+
+
+SETTLED = frozenset({State.READY, State.FAILED, State.UNBUILDABLE})
+"""States in which nothing more happens by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which TensorRT was asked for; None stands for whatever the pools offer."""
+
+    flavor: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildWish:
+    """How to build; no part of the identity. ``timeout_seconds`` covers all retries."""
+
+    timeout_seconds: int = 7200
+    retries: int = 2
+    queue_name: str | None = None
+    priority_class_name: str | None = None
+    low_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierTarget:
+    """What the status says about a target: our own answer of an earlier pass."""
+
+    state: str
+    reason: str = ""
+    identity: str | None = None
+    source: str | None = None
+    tensorrt: Wish | None = None
+    pool: str | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """The entry as it stands in the status."""
+
+    def was_ready_as(self, identity: str | None) -> bool:
+        """Tell whether this target was Ready with that identity."""
+        return self.state == State.READY and identity is not None and self.identity == identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSeen:
+    """One TensorRTEngine: its spec in contract types, and its status."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    created: float
+    """Seconds since the epoch, as the API server stamped it."""
+    model_name: str
+    model_version: str
+    source_uri: str
+    source_sha256: str | None
+    precision: str
+    profiles: tuple[Profile, ...]
+    tensorrt: Wish
+    targets: tuple[Target, ...]
+    options: Mapping[str, Any]
+    verification: Mapping[str, Any]
+    calibration_digest: str | None = None
+    plugin_digests: tuple[str, ...] = ()
+    build: BuildWish
+    suspended: bool = False
+    rebuild: str | None = None
+    """Value of the annotation that asks for another attempt."""
+    observed_generation: int = -1
+    handled_rebuild: str | None = None
+    earlier: Mapping[str, EarlierTarget] = field(default_factory=dict)
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """The status as it stands."""
+
+    @property
+    def spec_is_new(self) -> bool:
+        """Tell whether the status speaks of an earlier spec, or of none."""
+        return self.observed_generation != self.generation
+
+    @property
+    def restart_is_asked(self) -> bool:
+        """Tell whether a failure that the status reports was answered with a change or a rebuild request."""
+        return self.spec_is_new or self.rebuild != self.handled_rebuild
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that keeps a target from being judged or built."""
+
+    reason: Reason
+    message: str
+    unknown: bool = False
+    """Nothing was learned (the store is away): what was known before still stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The engine a target needs, and the pool that would build it."""
+
+    identity: str
+    inputs: EngineInputs
+    pool: str | None
+    tier: str | None
+
+
+class JobState(StrEnum):
+    """Where a Job is."""
+
+    ACTIVE = "Active"
+    SUSPENDED = "Suspended"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+    GOING = "Going"
+    """It carries a deletion timestamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the builder says it is doing, and how much of that is done."""
+
+    phase: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSeen:
+    """The Job of an identity."""
+
+    name: str
+    uid: str
+    state: JobState
+    age: float
+    """Seconds since it was created."""
+    pool: str = ""
+    namespace: str = ""
+    """Namespace of the resource that asked first."""
+    model_uri: str = ""
+    """What that resource let the builder read."""
+    finished: float | None = None
+    """Seconds since the epoch."""
+    progress: Progress | None = None
+    failure: Trouble | None = None
+    obstacle: Trouble | None = None
+    """Why the builder pod does not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the queue of a pool: how many builds go first, and how many run at a time."""
+
+    ahead: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSeen:
+    """Everything one target's decision is made from."""
+
+    target: Target
+    engine: EngineSeen
+    trouble: Trouble | None = None
+    """With the store or the model's source; then nothing below is known."""
+    unbuildable: Trouble | None = None
+    wanted: Wanted | None = None
+    possession: Trouble | None = None
+    """Set while it is not proven that this namespace can read the very bytes it pins."""
+    manifest: Manifest | None = None
+    refused: Trouble | None = None
+    """The manifest is there and must not be believed."""
+    job: JobSeen | None = None
+    place: Place | None = None
+    """None: the build may start now."""
+
+    @property
+    def earlier(self) -> EarlierTarget | None:
+        """What the status says about this target."""
+        return self.engine.earlier.get(self.target.name)
+
+    @property
+    def was_ready(self) -> bool:
+        """Tell whether the status calls this target Ready with the engine it needs now."""
+        identity = self.wanted.identity if self.wanted else None
+        return self.earlier is not None and self.earlier.was_ready_as(identity)
+
+
+class Step(StrEnum):
+    """The one request a plan makes besides the status."""
+
+    NONE = "None"
+    CREATE_JOB = "CreateJob"
+    DELETE_JOB = "DeleteJob"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What becomes of a target in this pass."""
+
+    state: State
+    reason: Reason
+    message: str = ""
+    step: Step = Step.NONE
+    stalled: bool = False
+    """Only a person can change this."""
+    unknown: bool = False
+    """Whether the engine is there cannot be said now."""
+    keeps_status: bool = False
+    """What the status says about the target stands, word for word."""
+    at_once: bool = False
+    """Must be written in this pass, although it is no end."""
+    back_off: bool = False
+    """Look again after the key's back-off."""
+    recheck: float | None = None
+    """Look again after so many seconds; None: when something happens."""
+    manifest: Manifest | None = None
+    source: str | None = None
+    progress: Progress | None = None
