@@ -198,6 +198,8 @@ class TargetSeen:
     job: JobSeen | None = None
     place: Place | None = None
     """None: the build may start now."""
+    bucket: str = ""
+    """Where the manifest was found; the engine's URI begins with it."""
 
     @property
     def earlier(self) -> EarlierTarget | None:
