@@ -37,6 +37,17 @@ LABEL_KEYS = rule(
     "self.all(key, !format.qualifiedName().validate(key).hasValue())",
     "every key must be a label name, for example nvidia.com/gpu.product",
 )
+PLATFORM_LABELS = (
+    rule(
+        "!('kubernetes.io/arch' in self) || self['kubernetes.io/arch'] in ['amd64', 'arm64']",
+        "kubernetes.io/arch must be amd64 or arm64: TensorRT exists for no other processor",
+    ),
+    rule(
+        "!('ignitionhub.io/jetpack' in self) || "
+        "self['ignitionhub.io/jetpack'].matches('^[0-9]+([.][0-9]+){1,2}$')",
+        "ignitionhub.io/jetpack must be a JetPack release, for example 6.2",
+    ),
+)
 LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$", max_length=63)]
 ResourceQuantities = Annotated[
     dict[str, Quantity],
@@ -44,8 +55,8 @@ ResourceQuantities = Annotated[
         max_length=16,
         json_schema_extra=ruled(
             rule(
-                "self.all(name, isQuantity(string(self[name])))",
-                "every value must be a quantity, for example 8Gi",
+                "self.all(name, !quantity(string(self[name])).isLessThan(quantity('0')))",
+                "every value must be a quantity of at least 0, for example 8Gi",
             )
         ),
     ),
@@ -167,7 +178,7 @@ class BuildPoolSpec(Part):
     ahead_of_time: AheadOfTime | None = None
     """Compile without a GPU. Give this or gpu."""
     node_selector: Annotated[
-        dict[str, LabelValue], Field(max_length=32, json_schema_extra=ruled(LABEL_KEYS))
+        dict[str, LabelValue], Field(max_length=32, json_schema_extra=ruled(LABEL_KEYS, *PLATFORM_LABELS))
     ] = Field(default_factory=dict)
     """
     Labels of the nodes that build. `kubernetes.io/arch: arm64` makes the pool build for aarch64, and

@@ -1,0 +1,113 @@
+"""
+From the API's models to the contract's dataclasses: the edge where pydantic stops.
+
+Everything an identity is made of passes through here, so values that mean the same become the same: an
+option at its default is left out, a quantity is a number of bytes, a set is sorted.
+"""
+
+from typing import Any
+
+from ignition_hub.api.quantities import bytes_of, seconds_of
+from ignition_hub.api.v1alpha1 import BuildPool, TargetSpec, TensorRTEngine
+from ignition_hub.engine.compatibility import PoolFacts
+from ignition_hub.engine.identity import Profile, ShapeRange, Target
+
+LABEL_ARCH = "kubernetes.io/arch"
+LABEL_JETPACK = "ignitionhub.io/jetpack"
+"""Node label of the platform team: the JetPack release of a Jetson, such as ``6.2``."""
+
+
+def targets_of(engine: TensorRTEngine) -> tuple[Target, ...]:
+    """Return the targets of an engine in the order of its spec, every one with its name."""
+    return tuple(
+        Target(
+            name=target_name(target),
+            gpu_arch=target.gpu_arch,
+            product=target.product,
+            compatibility=target.compatibility,
+        )
+        for target in engine.spec.targets
+    )
+
+
+def target_name(target: TargetSpec) -> str:
+    """Return the name of a target: as given, else the product or the architecture as a DNS label."""
+    # The CRD's rule on unique names computes the same; see UNIQUE_NAMES in v1alpha1/engine.py.
+    return target.name or (target.product or target.gpu_arch).lower().replace("_", "-").replace(".", "-")
+
+
+def profiles_of(engine: TensorRTEngine) -> tuple[Profile, ...]:
+    """Return the optimization profiles of an engine; none when every input has a fixed shape."""
+    return tuple(
+        Profile({name: ShapeRange(shape.min, shape.opt, shape.max) for name, shape in profile.shapes.items()})
+        for profile in engine.spec.profiles
+    )
+
+
+def options_of(engine: TensorRTEngine) -> dict[str, Any]:
+    """
+    Return the options that differ from TensorRT's defaults, by their API names.
+
+    ``workspace`` is in bytes. An option left out and an option set to its default give one identity, also
+    when a later release knows more options.
+    """
+    options = engine.spec.options
+    document = options.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    if options.workspace is not None:
+        document["workspace"] = bytes_of(options.workspace)
+    if options.fail_on_warnings:
+        document["failOnWarnings"] = sorted(options.fail_on_warnings)
+    if options.plugins:
+        document["plugins"] = sorted(document["plugins"], key=lambda plugin: str(plugin["name"]))
+    return document
+
+
+def verification_of(engine: TensorRTEngine) -> dict[str, Any]:
+    """Return the gates asked for, with every figure in force; empty when there are none."""
+    verification = engine.spec.verification
+    document = verification.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if verification.benchmark and verification.benchmark.max_latency:
+        document["benchmark"]["maxLatency"] = seconds_of(verification.benchmark.max_latency)
+    return document
+
+
+def calibration_digest_of(engine: TensorRTEngine) -> str | None:
+    """Return the SHA-256 of the calibration data, 64 hex digits."""
+    calibration = engine.spec.options.calibration
+    return calibration.source.sha256 if calibration else None
+
+
+def plugin_digests_of(engine: TensorRTEngine) -> tuple[str, ...]:
+    """Return the SHA-256 of every plugin library, sorted."""
+    return tuple(sorted(plugin.source.sha256 for plugin in engine.spec.options.plugins))
+
+
+def timeout_seconds_of(engine: TensorRTEngine) -> int:
+    """Return how long one build may take, in whole seconds."""
+    return round(seconds_of(engine.spec.build.timeout))
+
+
+def pool_facts(pool: BuildPool) -> list[PoolFacts]:
+    """Return what a pool can build, one entry for each flavor it has runtimes of."""
+    gpu, ahead_of_time = pool.spec.gpu, pool.spec.ahead_of_time
+    archs = ahead_of_time.archs if ahead_of_time else (gpu.arch,) if gpu else ()
+    flavors = sorted({runtime.flavor for runtime in pool.spec.runtimes})
+    return [
+        PoolFacts(
+            name=pool.metadata.name,
+            flavor=flavor,
+            versions=tuple(runtime.version for runtime in pool.spec.runtimes if runtime.flavor == flavor),
+            archs=tuple(archs),
+            product=gpu.product if gpu else None,
+            ahead_of_time=ahead_of_time is not None,
+            platform=platform_of(pool),
+        )
+        for flavor in flavors
+    ]
+
+
+def platform_of(pool: BuildPool) -> str:
+    """Return what the nodes of a pool run: ``linux-x86_64``, ``linux-aarch64`` or ``jetpack-<release>``."""
+    if release := pool.spec.node_selector.get(LABEL_JETPACK):
+        return f"jetpack-{release}"
+    return "linux-aarch64" if pool.spec.node_selector.get(LABEL_ARCH) == "arm64" else "linux-x86_64"

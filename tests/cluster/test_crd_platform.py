@@ -1,0 +1,158 @@
+"""Every rule on a BuildPool and an EngineStore, on a real API server."""
+
+import copy
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.cluster
+
+RTX = {"flavor": "TensorRTRTX", "version": "1.7.1.116", "image": "registry.example.com/builder-rtx:1"}
+TENSORRT = {"flavor": "TensorRT", "version": "10.13.2.6", "image": "registry.example.com/builder:1"}
+
+
+def pool(**changes: Any) -> dict[str, Any]:
+    """Return a pool with one GPU and one runtime; None removes a field of its spec."""
+    spec = {"gpu": {"arch": "sm_89", "product": "NVIDIA-L4"}, "runtimes": [TENSORRT]} | changes
+    return document("BuildPool", spec)
+
+
+def store(s3: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """Return a store with what it needs; ``s3`` changes the bucket's settings."""
+    settings = {
+        "endpoint": "https://s3.example.com",
+        "bucket": "engines",
+        "credentialsSecretRef": {"name": "engine-store"},
+    }
+    return document("EngineStore", {"s3": settings | (s3 or {})} | changes)
+
+
+def document(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    given = {name: copy.deepcopy(value) for name, value in spec.items() if value is not None}
+    return {
+        "apiVersion": "ignitionhub.io/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": "default"},
+        "spec": given,
+    }
+
+
+def source(prefix: str, *namespaces: str) -> dict[str, Any]:
+    return store(modelSources=[{"prefix": prefix, "namespaces": list(namespaces or ("vision",))}])
+
+
+def tolerating(**toleration: Any) -> dict[str, Any]:
+    return pool(tolerations=[toleration])
+
+
+ACCEPTED = [
+    pool(),
+    pool(gpu={"arch": "sm_89"}),
+    pool(gpu=None, aheadOfTime={"archs": ["sm_75", "sm_80", "sm_86", "sm_89", "sm_120"]}, runtimes=[RTX]),
+    pool(runtimes=[TENSORRT, RTX]),
+    pool(nodeSelector={"nvidia.com/gpu.product": "NVIDIA-L4", "kubernetes.io/arch": "arm64", "plain": ""}),
+    pool(nodeSelector={"ignitionhub.io/jetpack": "6.2"}),
+    tolerating(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule"),
+    tolerating(operator="Exists"),
+    tolerating(key="sku", value="gpu"),
+    tolerating(key="gone", operator="Exists", effect="NoExecute", tolerationSeconds=60),
+    pool(runtimeClassName="nvidia"),
+    pool(resources={"requests": {"cpu": "500m", "memory": "8Gi"}, "limits": {"memory": 17179869184}}),
+    pool(maxConcurrentBuilds=0),
+    store(),
+    store({"endpoint": "http://10.0.0.1:7070", "region": "eu-central-1", "prefix": "teams/vision"}),
+    store({"endpoint": "http://[fd00::1]:7070/"}),
+    source("s3://models/"),
+    source("https://models.example.com/public/"),
+    source("s3://models/open/", "*", "vision"),
+    store(retention={"unreferencedAfter": "720h"}),
+]
+
+EITHER = "exactly one of gpu (nodes with that GPU) and aheadOfTime (TensorRT-RTX on a CPU) must be given"
+CONTRADICTION = "version and flavor contradict each other: TensorRT-RTX counts from 1, TensorRT from 8"
+BAD_PREFIX = "must not begin or end with / and have no empty, . or .. parts"
+
+REFUSED = [
+    (pool(gpu=None), EITHER),
+    (pool(aheadOfTime={"archs": ["sm_86"]}, runtimes=[RTX]), EITHER),
+    (pool(gpu=None, aheadOfTime={"archs": ["sm_86"]}), "only flavor TensorRTRTX compiles ahead of time"),
+    (
+        pool(gpu=None, aheadOfTime={"archs": ["sm_86", "sm_90"]}, runtimes=[RTX]),
+        "TensorRT-RTX compiles ahead of time for sm_75, sm_80, sm_86, sm_89, sm_120 and sm_121",
+    ),
+    (pool(gpu=None, aheadOfTime={"archs": []}, runtimes=[RTX]), "should have at least 1 items"),
+    (pool(gpu=None, aheadOfTime={"archs": ["sm_86"] * 2}, runtimes=[RTX]), "Duplicate value"),
+    (pool(gpu={"product": "NVIDIA-L4"}), "spec.gpu.arch: Required value"),
+    (pool(gpu={"arch": "8.9"}), "spec.gpu.arch in body should match"),
+    (pool(runtimes=None), "spec.runtimes: Required value"),
+    (pool(runtimes=[]), "should have at least 1 items"),
+    (pool(runtimes=[TENSORRT, TENSORRT]), "Duplicate value"),
+    (pool(runtimes=[TENSORRT | {"version": "10.13"}]), "version in body should match"),
+    (pool(runtimes=[TENSORRT | {"version": "1.7.1.116"}]), CONTRADICTION),
+    (pool(runtimes=[RTX | {"version": "10.13.2.6"}]), CONTRADICTION),
+    (pool(runtimes=[TENSORRT | {"image": "a b"}]), "image in body should match"),
+    (pool(runtimes=[TENSORRT | {"image": ""}]), "should be at least 1 chars long"),
+    (pool(nodeSelector={"a b": "x"}), "every key must be a label name"),
+    (pool(nodeSelector={"a": "not a label"}), "spec.nodeSelector.a in body should match"),
+    (pool(nodeSelector={"kubernetes.io/arch": "riscv64"}), "kubernetes.io/arch must be amd64 or arm64"),
+    (pool(nodeSelector={"ignitionhub.io/jetpack": "r36"}), "must be a JetPack release, for example 6.2"),
+    (tolerating(key="a", operator="Exists", value="b"), "operator Exists takes no value"),
+    (tolerating(value="b"), "operator Equal needs a key"),
+    (tolerating(key="a", operator="Maybe"), 'Unsupported value: "Maybe"'),
+    (tolerating(key="a", operator="Exists", tolerationSeconds=5), "tolerationSeconds needs effect NoExecute"),
+    (pool(runtimeClassName="NVIDIA"), "spec.runtimeClassName in body should match"),
+    (pool(resources={"requests": {"memory": "8 GB"}}), "memory in body should match"),
+    (pool(resources={"requests": {"memory": -1}}), "every value must be a quantity of at least 0"),
+    (pool(resources={"claims": []}), 'unknown field "spec.resources.claims"'),
+    (pool(maxConcurrentBuilds=-1), "should be greater than or equal to 0"),
+    (pool(hostNetwork=True), 'unknown field "spec.hostNetwork"'),
+    (pool() | {"metadata": {"name": "p" * 64}}, "it has at most 63 characters"),
+    (store({"endpoint": "s3.example.com"}), "must start with https:// or http://"),
+    (
+        store({"endpoint": "https://user:secret@s3.example.com"}),
+        "must be a scheme, a host and optionally a port",
+    ),
+    (store({"endpoint": "https://s3.example.com/engines"}), "must be a scheme, a host and optionally a port"),
+    (store({"bucket": "Engines"}), "spec.s3.bucket in body should match"),
+    (store({"bucket": "a"}), "should be at least 3 chars long"),
+    (store({"region": "eu central"}), "spec.s3.region in body should match"),
+    (store({"prefix": "/ignition"}), BAD_PREFIX),
+    (store({"prefix": "ignition/"}), BAD_PREFIX),
+    (store({"prefix": "a//b"}), BAD_PREFIX),
+    (store({"prefix": "a/../b"}), BAD_PREFIX),
+    (store({"credentialsSecretRef": {}}), "spec.s3.credentialsSecretRef.name: Required value"),
+    (
+        store({"credentialsSecretRef": {"name": "a", "namespace": "b"}}),
+        'unknown field "spec.s3.credentialsSecretRef.namespace"',
+    ),
+    (source("s3://models"), "must end with /, or s3://models would also open s3://models-private/"),
+    (source("file:///models/"), "must start with s3:// or https://"),
+    (source("https://user@models.example.com/"), "must name a bucket or host, without user name"),
+    (source("https://models.example.com/?a=/"), "must name a bucket or host, without user name"),
+    (source("s3://models/../"), "must have no . or .. between slashes"),
+    (source("s3:///"), "must name a bucket or host"),
+    (source("s3://models/", "Vision"), "namespaces[0] in body should match"),
+    (store(modelSources=[{"prefix": "s3://models/", "namespaces": []}]), "should have at least 1 items"),
+    (store(retention={"unreferencedAfter": "5m"}), "must be at least 1h, for example 720h"),
+]
+
+
+@pytest.mark.parametrize("body", ACCEPTED, ids=lambda body: str(body["kind"]))
+def test_what_the_documentation_allows_is_accepted(api: Any, body: dict[str, Any]) -> None:
+    answer = api.create(body)
+
+    assert answer.status == 201, answer.message
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])
+def test_nonsense_is_refused_with_what_would_work(api: Any, body: dict[str, Any], message: str) -> None:
+    answer = api.create(body)
+
+    assert answer.status in {400, 422}
+    assert message in answer.message
+
+
+@pytest.mark.parametrize("body", [pool(), store()], ids=["pool", "store"])
+def test_kinds_that_nobody_watches_do_not_count_as_unfinished(api: Any, body: dict[str, Any]) -> None:
+    # kstatus calls an object with an unobserved generation InProgress: `helm --wait` would never end
+    assert "status" not in api.create(body).body
