@@ -1,0 +1,104 @@
+"""
+Read the header of a TensorRT plan: which flavor and version made it, and, for TensorRT-RTX, for which GPUs.
+
+The builder checks its own engine with it, the gateway what was uploaded. No TensorRT is needed: NVIDIA's
+own check of an engine needs a GPU and answers the same for a good engine and a wrong version (measured on
+RTX 1.7.1).
+
+Both headers are little-endian (measured on TensorRT 8.6.1 to 10.15.1, RTX 1.6.1 and 1.7.1)::
+
+    0  magic ftrt | vtrt   4  u32 0   8  u64 entries   16  u64 file size   24  u8 x 4 version   28  tag
+    32 TensorRT: entries     RTX: u32 mask of compute capabilities, 64: entries
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
+
+TENSORRT_HEADER_BYTES = 32
+RTX_HEADER_BYTES = 64
+ULTRALYTICS_MAX_BYTES = 1 << 20
+"""Longest metadata that is skipped in front of a plan."""
+
+_FIXED = struct.Struct("<4sIQQ4B4s")
+_CAPABILITIES = {0x01: "sm_75", 0x02: "sm_80", 0x04: "sm_86", 0x08: "sm_89", 0x10: "sm_120", 0x20: "sm_121"}
+
+
+class PlanError(IgnitionError):
+    """The bytes are no plan that TensorRT 8.6 or later, or TensorRT-RTX, writes."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(Reason.PlanRejected, message, remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHeader:
+    """
+    What a plan says about itself.
+
+    ``size`` is the plan's size in bytes by its own account, without the ``ultralytics_prefix`` bytes of
+    metadata that Ultralytics puts in front; ``capabilities`` are the architectures an RTX plan holds code
+    for, empty for TensorRT.
+    """
+
+    flavor: str
+    version: str
+    size: int
+    capabilities: tuple[str, ...]
+    ultralytics_prefix: int
+
+
+def read_plan_header(stream: BinaryIO) -> PlanHeader:
+    """
+    Read a header from the start of ``stream``; the first 64 bytes are enough, more for Ultralytics' files.
+
+    Raises PlanError when the bytes are not a plan, and says what they are where that can be told.
+    """
+    head = _read(stream, _FIXED.size)
+    prefix = _ultralytics_prefix(head)
+    head = (head + _read(stream, prefix))[prefix:]
+    if len(head) < _FIXED.size:
+        raise PlanError(f"not a TensorRT plan: {prefix + len(head)} bytes are fewer than a header has")
+    magic, serialization, _entries, size, *version, tag = _FIXED.unpack(head)
+    flavor = _flavor(magic, tag)
+    if serialization != 0:
+        raise PlanError(f"serialization version {serialization} of the plan is not known; only 0 is")
+    capabilities = _capabilities(stream) if flavor == TENSORRT_RTX else ()
+    return PlanHeader(flavor, ".".join(map(str, version)), size, capabilities, prefix)
+
+
+def _flavor(magic: bytes, tag: bytes) -> str:
+    if magic == b"vtrt" and tag == b"vtrt":
+        return TENSORRT_RTX
+    # The tag of a TensorRT plan differs by release and platform, so it decides nothing.
+    if magic == b"ftrt":
+        return TENSORRT
+    if magic == b"ptrt":
+        raise PlanError("the plan was written by a TensorRT older than 8.6", "build it anew")
+    raise PlanError(f"not a TensorRT plan: it starts with {magic!r}", "a plan starts with b'ftrt' or b'vtrt'")
+
+
+def _capabilities(stream: BinaryIO) -> tuple[str, ...]:
+    raw = _read(stream, 4)
+    if len(raw) < 4:
+        raise PlanError("the header of the TensorRT-RTX plan is cut off")
+    mask = int.from_bytes(raw, "little")
+    return tuple(arch for bit, arch in _CAPABILITIES.items() if mask & bit)
+
+
+def _ultralytics_prefix(head: bytes) -> int:
+    """Return the length of Ultralytics' metadata: an int32 length and that many bytes of JSON."""
+    length = int.from_bytes(head[:4], "little")
+    is_metadata = head[4:5] == b"{" and 0 < length <= ULTRALYTICS_MAX_BYTES
+    return 4 + length if is_metadata else 0
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    """Read ``size`` bytes, fewer only at the end: a socket may give them in pieces."""
+    data = bytearray()
+    while len(data) < size and (chunk := stream.read(size - len(data))):
+        data += chunk
+    return bytes(data)

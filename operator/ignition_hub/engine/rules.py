@@ -1,0 +1,360 @@
+"""
+The rules of the truth table: each looks at one pool and one target and says no, or nothing.
+
+``compatibility`` asks them in order. Each refusal says what was asked, why it cannot be, and what would work.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ignition_hub.engine import support
+from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.gpu import GPUS, Gpu
+from ignition_hub.engine.identity import (
+    AMPERE_PLUS,
+    PRECISIONS,
+    PRODUCT,
+    SAME_COMPUTE_CAPABILITY,
+    TENSORRT,
+    TENSORRT_RTX,
+    Target,
+)
+from ignition_hub.engine.support import Capability, Version, dotted, parse_version
+
+FLAVOR_NAMES: Mapping[str, str] = {TENSORRT: "TensorRT", TENSORRT_RTX: "TensorRT-RTX"}
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """One flavor of one BuildPool; full ``versions``; one arch for a GPU pool, several for a CPU pool."""
+
+    name: str
+    flavor: str
+    versions: tuple[str, ...]
+    archs: tuple[str, ...]
+    product: str | None = None
+    ahead_of_time: bool = False
+    platform: str = "linux-x86_64"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one target asks of a pool; None stands for "whatever the pools offer"."""
+
+    precision: str
+    flavor: str | None
+    version_prefix: str | None
+    options: Mapping[str, Any] = field(hash=False)
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a rule looks at; ``version`` is the candidate, empty while none is chosen."""
+
+    pool: PoolFacts
+    ask: Ask
+    gpu: Gpu
+    version: str = ""
+
+    @property
+    def target(self) -> Target:
+        """The target that is asked for."""
+        return self.ask.target
+
+    @property
+    def is_rtx(self) -> bool:
+        """Whether the pool offers TensorRT-RTX."""
+        return self.pool.flavor == TENSORRT_RTX
+
+    @property
+    def release(self) -> Version:
+        """The candidate version as numbers."""
+        return parse_version(self.version)
+
+    @property
+    def tensorrt(self) -> str:
+        """The flavor, and the version once there is one, as a message names them."""
+        return f"{FLAVOR_NAMES.get(self.pool.flavor, self.pool.flavor)} {self.version}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a rule says no."""
+
+    reason: Reason
+    message: str
+    remedy: str
+
+
+Rule = Callable[[Case], Refusal | None]
+
+
+def pool_has_the_flavor(case: Case) -> Refusal | None:
+    """An engine of one flavor does not load in the other."""
+    asked = case.ask.flavor
+    if asked in (None, case.pool.flavor):
+        return None
+    return Refusal(
+        Reason.NoPoolForFlavor,
+        f"{asked} was asked for, and pool {case.pool.name} offers {case.pool.flavor}",
+        f"add a runtime of flavor {asked} to a BuildPool, or leave tensorrt.flavor out",
+    )
+
+
+def flavor_compiles_for_the_arch(case: Case) -> Refusal | None:
+    """RTX compiles for six architectures without a GPU; TensorRT needs the GPU itself."""
+    if case.is_rtx and case.target.gpu_arch not in support.RTX_ARCHS:
+        return Refusal(
+            Reason.FlavorCannotTarget,
+            f"TensorRT-RTX compiles for {', '.join(support.RTX_ARCHS)}, not for {case.target.gpu_arch}",
+            f"add a BuildPool with {a_gpu(case.gpu)} and the TensorRT flavor",
+        )
+    if case.pool.ahead_of_time and not case.is_rtx:
+        return Refusal(
+            Reason.FlavorCannotTarget,
+            f"{case.tensorrt} builds only on the GPU itself, and pool {case.pool.name} has none",
+            f"add a BuildPool with {a_gpu(case.gpu)}, or give the pool a TensorRTRTX runtime",
+        )
+    return None
+
+
+def pool_builds_for_the_arch(case: Case) -> Refusal | None:
+    """Nothing built on one compute capability loads on an older one, nor by default on any other."""
+    if case.target.gpu_arch in case.pool.archs:
+        return None
+    return Refusal(
+        Reason.NoPoolForArch,
+        f"pool {case.pool.name} builds for {', '.join(case.pool.archs)}, not for {case.target.gpu_arch}",
+        _how_to_reach(case),
+    )
+
+
+def pool_has_the_product(case: Case) -> Refusal | None:
+    """Only the product itself can build for ``Product``."""
+    target, pool = case.target, case.pool
+    if target.compatibility != PRODUCT or (target.product and target.product == pool.product):
+        return None
+    if not target.product:
+        return Refusal(
+            Reason.CompatibilityUnsupported,
+            f"target {target.name} has compatibility Product and names no product",
+            f"set its product, such as {case.gpu.example}",
+        )
+    if pool.ahead_of_time:
+        return Refusal(
+            Reason.CompatibilityUnsupported,
+            f"pool {pool.name} compiles ahead of time for every {target.gpu_arch}; it cannot claim to build "
+            f"on {target.product} itself",
+            f"use compatibility: SameComputeCapability, or add a BuildPool with {target.product}",
+        )
+    return Refusal(
+        Reason.NoPoolForProduct,
+        f"pool {pool.name} has {pool.product or 'several products'}, not {target.product}",
+        f"add a BuildPool with gpu.product {target.product}, or use compatibility: SameComputeCapability",
+    )
+
+
+def platform_fits_the_gpu(case: Case) -> Refusal | None:
+    """No x86 machine builds for Jetson: the processor architecture must match."""
+    if not case.gpu.jetson or case.pool.platform != "linux-x86_64":
+        return None
+    return Refusal(
+        Reason.FlavorCannotTarget,
+        f"pool {case.pool.name} is {case.pool.platform}, and {case.target.gpu_arch} is a Jetson: TensorRT "
+        "does not build for another processor architecture",
+        f"add a BuildPool of Jetson nodes with {case.gpu.example}, labelled with their JetPack release",
+    )
+
+
+def jetson_wants_its_exact_module(case: Case) -> Refusal | None:
+    """Hardware compatibility is not supported on JetPack; AGX, NX and Nano are not the same."""
+    if not case.gpu.jetson or case.is_rtx or case.target.compatibility == PRODUCT:
+        return None
+    return Refusal(
+        Reason.CompatibilityUnsupported,
+        f"{case.target.compatibility} does not exist on Jetson: an engine serves only the module "
+        "it was built on",
+        f"use compatibility: Product with the module as product, such as {case.gpu.example}",
+    )
+
+
+def level_exists_for_the_arch(case: Case) -> Refusal | None:
+    """Each level of compatibility has an architecture it starts at."""
+    target, capability = case.target, case.gpu.compute_capability
+    if target.compatibility == AMPERE_PLUS and case.is_rtx:
+        return Refusal(
+            Reason.CompatibilityUnsupported,
+            "TensorRT-RTX has no AmperePlus: an engine holds code for the architectures it was compiled for",
+            "use compatibility: SameComputeCapability and one target for each architecture",
+        )
+    if target.compatibility == AMPERE_PLUS and capability < support.AMPERE:
+        return Refusal(
+            Reason.CompatibilityUnsupported,
+            f"AmperePlus starts at compute capability 8.0, and {target.gpu_arch} is {dotted(capability)}",
+            f"use compatibility: SameComputeCapability or Product for {target.gpu_arch}",
+        )
+    if target.compatibility == SAME_COMPUTE_CAPABILITY and capability < support.TURING and not case.is_rtx:
+        return Refusal(
+            Reason.CompatibilityUnsupported,
+            f"SameComputeCapability starts at 7.5, and {target.gpu_arch} is {dotted(capability)}",
+            f"use compatibility: Product with the product, such as {case.gpu.example}",
+        )
+    return None
+
+
+def arch_has_the_precision(case: Case) -> Refusal | None:
+    """The data type is in the hardware or it is not."""
+    precision = case.ask.precision
+    if has_precision(case.gpu, precision, case.pool.flavor):
+        return None
+    floor = support.type_floor(precision, rtx=case.is_rtx)
+    starts = f"it starts at compute capability {dotted(floor)}, and " if floor else ""
+    quote = f" (TensorRT-RTX says: {support.RTX_REFUSAL})" if case.is_rtx and precision != "tf32" else ""
+    works = [name for name in PRECISIONS if has_precision(case.gpu, name, case.pool.flavor)]
+    others = [gpu.arch for gpu in GPUS if has_precision(gpu, precision, case.pool.flavor)]
+    return Refusal(
+        Reason.PrecisionUnsupportedOnArch,
+        f"{case.gpu.arch} ({case.gpu.family}) has no {precision}: {starts}{case.gpu.arch} is "
+        f"{dotted(case.gpu.compute_capability)}{quote}",
+        f"use one of {', '.join(works)} for {case.gpu.arch}; {precision} works on {', '.join(others)}",
+    )
+
+
+def flavor_takes_the_options(case: Case) -> Refusal | None:
+    """RTX refuses some options and silently ignores others."""
+    if not case.is_rtx:
+        return None
+    for name, why in support.RTX_REFUSED_OPTIONS.items():
+        if option_is_on(case.ask.options, name):
+            return Refusal(
+                Reason.UnsupportedOption,
+                f"options.{name} was asked for; {why}",
+                f"leave options.{name} out, or use a BuildPool of flavor TensorRT",
+            )
+    return None
+
+
+def version_builds_for_the_arch(case: Case) -> Refusal | None:
+    """TensorRT drops old architectures; RTX learned 12.1 in 1.5."""
+    capability = case.gpu.compute_capability
+    if case.is_rtx:
+        builds = capability != (12, 1) or case.release >= support.RTX_SM121_SINCE
+    else:
+        builds = capability >= support.capability_floor(case.release)
+    if builds:
+        return None
+    works = "TensorRT-RTX 1.5 or newer" if case.is_rtx else f"TensorRT {_last_version_for(capability)}"
+    return Refusal(
+        Reason.VersionCannotTarget,
+        f"{case.tensorrt} does not build for {case.target.gpu_arch} ({case.gpu.family})",
+        f"add a runtime of {works} to a BuildPool for {case.target.gpu_arch}",
+    )
+
+
+def version_exists_on_jetson(case: Case) -> Refusal | None:
+    """Jetson has its own releases of TensorRT."""
+    platform, release = case.pool.platform, case.release
+    if not case.gpu.jetson or case.is_rtx:
+        return None
+    if platform == "linux-aarch64" and release < support.JETSON_SBSA_SINCE:
+        why = f"the server build of {case.tensorrt} for aarch64 does not know Jetson"
+        works = (
+            "use JetPack's own TensorRT and label the nodes with their JetPack release, or TensorRT 10.16.1"
+        )
+    elif platform.startswith("jetpack-") and (11,) <= release < support.JETPACK_7_SINCE:
+        why, works = f"{case.tensorrt} has no JetPack", "use TensorRT 10.x, or 11.4.1 with JetPack 7"
+    elif platform.startswith("jetpack-6") and release >= (11,):
+        why, works = f"{case.tensorrt} needs JetPack 7, and the pool has {platform}", "use TensorRT 10.x"
+    else:
+        return None
+    return Refusal(Reason.VersionCannotTarget, why, works)
+
+
+def version_has_the_level(case: Case) -> Refusal | None:
+    """The levels came with 8.6 and 10.9."""
+    level = case.target.compatibility
+    since = {
+        AMPERE_PLUS: support.AMPERE_PLUS_SINCE,
+        SAME_COMPUTE_CAPABILITY: support.SAME_CAPABILITY_SINCE,
+    }.get(level)
+    if case.is_rtx or since is None or case.release >= since:
+        return None
+    return Refusal(
+        Reason.CompatibilityUnsupported,
+        f"{level} exists from TensorRT {dotted(since)} on; {case.pool.name} has {case.version}",
+        f"ask for TensorRT {dotted(since)} or newer, or use compatibility: Product with the exact product",
+    )
+
+
+def version_has_the_precision(case: Case) -> Refusal | None:
+    """The narrow data types came one by one."""
+    since = support.TYPES_SINCE.get(case.ask.precision)
+    if case.is_rtx or since is None or case.release >= since:
+        return None
+    return Refusal(
+        Reason.UnsupportedPrecision,
+        f"{case.ask.precision} exists from TensorRT {dotted(since)} on; {case.pool.name} has {case.version}",
+        f"ask for TensorRT {dotted(since)} or newer, or for fp16",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    pool_has_the_flavor,
+    flavor_compiles_for_the_arch,
+    pool_builds_for_the_arch,
+    platform_fits_the_gpu,
+    jetson_wants_its_exact_module,  # before the product, so that the remedy asks for one
+    pool_has_the_product,
+    level_exists_for_the_arch,
+    arch_has_the_precision,
+    flavor_takes_the_options,
+)
+
+VERSION_RULES: tuple[Rule, ...] = (
+    version_builds_for_the_arch,
+    version_exists_on_jetson,
+    version_has_the_level,
+    version_has_the_precision,
+)
+"""Asked of each version with the prefix, newest first; the first version they all accept is the one."""
+
+
+def has_precision(gpu: Gpu, precision: str, flavor: str) -> bool:
+    """Tell whether engines of a precision can run on a GPU; False also for GPUs the flavor does not know."""
+    rtx = flavor == TENSORRT_RTX
+    if rtx and gpu.arch not in support.RTX_ARCHS:
+        return False
+    floor = support.type_floor(precision, rtx=rtx)
+    has_gap = gpu.compute_capability in support.TYPE_GAPS.get(precision, ())
+    return not has_gap and (floor is None or gpu.compute_capability >= floor)
+
+
+def option_is_on(options: Mapping[str, Any], name: str) -> bool:
+    """Tell whether an option asks for anything; ``{enabled: false}`` does not."""
+    value = options.get(name)
+    return bool(value.get("enabled", True)) if isinstance(value, Mapping) and value else bool(value)
+
+
+def a_gpu(gpu: Gpu) -> str:
+    """Name a kind of GPU in a sentence: "a Hopper GPU", "an sm_86 GPU such as NVIDIA-A10"."""
+    if gpu.jetson:
+        return f"a Jetson module such as {gpu.example}"
+    alone = sum(other.family == gpu.family and not other.jetson for other in GPUS) == 1
+    article = "an" if gpu.family[0] in "AEIOU" else "a"
+    return f"{article} {gpu.family} GPU" if alone else f"an {gpu.arch} GPU such as {gpu.example}"
+
+
+def _how_to_reach(case: Case) -> str:
+    remedy = f"add a BuildPool with {a_gpu(case.gpu)}"
+    if case.target.gpu_arch not in support.RTX_ARCHS:
+        return f"{remedy} and the TensorRT flavor"
+    if case.pool.ahead_of_time:
+        return f"add {case.target.gpu_arch} to the pool's aheadOfTime.archs"
+    return remedy if case.ask.flavor == TENSORRT else f"{remedy}, or a CPU pool of flavor TensorRTRTX"
+
+
+def _last_version_for(capability: Capability) -> str:
+    newer = [since for since, floor in support.CAPABILITY_FLOORS if capability < floor]
+    return f"older than {dotted(newer[-1])}"

@@ -1,0 +1,92 @@
+"""
+What TensorRT and TensorRT-RTX support, as tables: architectures, data types, levels of compatibility,
+options.
+
+``compatibility`` decides with these and never without. Sources: "documentation" is NVIDIA's, "measured" was
+run on TensorRT-RTX 1.7.1 without a GPU, "source" is NVIDIA's public source.
+"""
+
+from collections.abc import Mapping
+
+Capability = tuple[int, int]
+Version = tuple[int, ...]
+
+RTX_ARCHS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_120", "sm_121")
+"""All that TensorRT-RTX compiles for (measured), although its library holds code for 9.0 and 10.0."""
+
+RTX_SM121_SINCE: Version = (1, 5)
+
+TYPE_FLOORS: Mapping[str, Capability] = {
+    "tf32": (8, 0),
+    "bf16": (8, 0),
+    "fp8": (8, 9),
+    "fp4": (10, 0),
+}
+"""Lowest compute capability of a data type, both flavors (documentation; all but tf32 measured on RTX)."""
+
+RTX_TYPE_FLOORS: Mapping[str, Capability] = {"int4": (8, 0)}
+"""What RTX demands beyond ``TYPE_FLOORS`` (measured)."""
+
+TYPE_GAPS: Mapping[str, frozenset[Capability]] = {
+    "fp16": frozenset({(6, 1)}),
+    "int8": frozenset({(5, 3), (6, 0), (6, 2)}),
+}
+"""Compute capabilities without the data type although older ones have it (documentation of TensorRT 8.6)."""
+
+RTX_REFUSAL = "the model contains HW-specific datatypes"
+"""How TensorRT-RTX refuses a data type that a target lacks (measured)."""
+
+TYPES_SINCE: Mapping[str, Version] = {"bf16": (10, 0), "int4": (10, 0), "fp4": (10, 8)}
+"""First TensorRT with a data type (read from the bindings)."""
+
+CAPABILITY_FLOORS: tuple[tuple[Version, Capability], ...] = (
+    ((10, 5), (7, 5)),
+    ((10, 0), (7, 0)),
+    ((0,), (5, 3)),
+)
+"""Lowest compute capability from a TensorRT version on, newest first: 10.5 removed Volta (documentation)."""
+
+AMPERE: Capability = (8, 0)
+TURING: Capability = (7, 5)
+AMPERE_PLUS_SINCE: Version = (8, 6)
+SAME_CAPABILITY_SINCE: Version = (10, 9)
+JETSON_SBSA_SINCE: Version = (10, 16, 1)
+"""From here on Orin's GPU works with the server build for aarch64 (documentation)."""
+JETPACK_7_SINCE: Version = (11, 4, 1)
+"""TensorRT 11.0 to 11.4.0 has no JetPack at all; 11.4.1 needs JetPack 7 (documentation)."""
+
+RTX_REFUSED_OPTIONS: Mapping[str, str] = {
+    "versionCompatible": "TensorRT-RTX has no lean runtime to embed; its engines need their own release",
+    "stripPlan": "TensorRT-RTX fails to strip weights ahead of time (CHECK(status == CUDA_SUCCESS))",
+    "refit": "TensorRT-RTX fails to make refittable engines ahead of time (CHECK(status == CUDA_SUCCESS))",
+    "refitIdentical": "TensorRT-RTX fails to make refittable engines ahead of time",
+    "runtimePlatform": "TensorRT-RTX logs an error and ignores it; engines load on Linux and Windows alike",
+    "hardwareCompatibilityLevel": "TensorRT-RTX ignores it; engines load on all GPUs of their architectures",
+}
+"""Options that a TensorRT-RTX build refuses or, worse, ignores, and why (measured)."""
+
+
+def parse_version(text: str) -> Version:
+    """Return ``(10, 13, 2)`` for ``10.13.2``; parts that are no numbers end it."""
+    parts: list[int] = []
+    for part in text.split("."):
+        if not part.isdecimal():
+            break
+        parts.append(int(part))
+    return tuple(parts)
+
+
+def type_floor(precision: str, *, rtx: bool) -> Capability | None:
+    """Return the lowest compute capability of a data type; None when every GPU has it."""
+    floor = TYPE_FLOORS.get(precision)
+    return RTX_TYPE_FLOORS.get(precision, floor) if rtx else floor
+
+
+def capability_floor(version: Version) -> Capability:
+    """Return the lowest compute capability that a TensorRT version builds for."""
+    return next(floor for since, floor in CAPABILITY_FLOORS if version >= since)
+
+
+def dotted(version: Version) -> str:
+    """Return ``10.9`` for ``(10, 9)``."""
+    return ".".join(map(str, version))
