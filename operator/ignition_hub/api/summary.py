@@ -40,7 +40,7 @@ def time_line(seconds: float) -> str:
     """Return a duration in seconds as people read it (``3m33s``); the empty string for 0."""
     if seconds <= 0:
         return ""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -228,7 +228,7 @@ class EngineSpec(Part):
     verification: Verification = Verification()
     """Gates before anything is published. Default: none."""
     build: BuildSettings = BuildSettings()
-    """How to build; no part of the identity."""
+    """How to build; no part of the identity. Default: see each field."""
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
     """
     What happens to the engines in the store when this resource is deleted. Delete never removes bytes that

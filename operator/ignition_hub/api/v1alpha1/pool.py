@@ -150,10 +150,11 @@ class PoolResources(Part):
     """What a builder pod asks for and may use, as in a container. The GPU is added by the operator."""
 
     requests: ResourceQuantities = Field(default_factory=dict)
-    """Requested amounts by resource name. Example: {cpu: "2", memory: 8Gi}"""
+    """Requested amounts by resource name. Default: none. Example: {cpu: "2", memory: 8Gi}"""
     limits: ResourceQuantities = Field(default_factory=dict)
     """
-    Upper bounds by resource name. A build needs about 3 times the model's weights in memory. Example:
+    Upper bounds by resource name; a build needs about 3 times the model's weights in memory. Default: none.
+    Example:
     {memory: 16Gi}
     """
 

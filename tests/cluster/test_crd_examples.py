@@ -1,0 +1,35 @@
+"""The files in examples/ on a real API server: what people copy must work as it stands."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ignition_hub.api import v1alpha1
+
+pytestmark = pytest.mark.cluster
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))
+BODIES = [body for path in EXAMPLES for body in yaml.safe_load_all(path.read_text())]
+OURS = {kind.__name__: kind for kind in v1alpha1.KINDS}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_accepted_as_it_stands(control_plane: Any, path: Path) -> None:
+    said = control_plane.kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(path))
+
+    assert "created (server dry run)" in said
+
+
+@pytest.mark.parametrize(
+    "body", [body for body in BODIES if body["kind"] in OURS], ids=lambda body: body["kind"]
+)
+def test_an_example_means_to_the_models_what_it_says(body: dict[str, Any]) -> None:
+    read = OURS[body["kind"]].model_validate(body).model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    assert read == body
+
+
+def test_there_is_an_example_of_every_kind() -> None:
+    assert {body["kind"] for body in BODIES} == {*OURS, "Deployment"}
