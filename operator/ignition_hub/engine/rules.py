@@ -4,89 +4,14 @@ The rules of the truth table: each looks at one pool and one target and says no,
 ``compatibility`` asks them in order. Each refusal says what was asked, why it cannot be, and what would work.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
 from ignition_hub.engine import support
+from ignition_hub.engine.case import Case, Refusal, a_gpu, has_precision, option_is_on
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.gpu import GPUS, Gpu
-from ignition_hub.engine.identity import (
-    AMPERE_PLUS,
-    PRECISIONS,
-    PRODUCT,
-    SAME_COMPUTE_CAPABILITY,
-    TENSORRT,
-    TENSORRT_RTX,
-    Target,
-)
-from ignition_hub.engine.support import Capability, Version, dotted, parse_version
-
-FLAVOR_NAMES: Mapping[str, str] = {TENSORRT: "TensorRT", TENSORRT_RTX: "TensorRT-RTX"}
-
-
-@dataclass(frozen=True, slots=True)
-class PoolFacts:
-    """One flavor of one BuildPool; full ``versions``; one arch for a GPU pool, several for a CPU pool."""
-
-    name: str
-    flavor: str
-    versions: tuple[str, ...]
-    archs: tuple[str, ...]
-    product: str | None = None
-    ahead_of_time: bool = False
-    platform: str = "linux-x86_64"
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What one target asks of a pool; None stands for "whatever the pools offer"."""
-
-    precision: str
-    flavor: str | None
-    version_prefix: str | None
-    options: Mapping[str, Any] = field(hash=False)
-    target: Target
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What a rule looks at; ``version`` is the candidate, empty while none is chosen."""
-
-    pool: PoolFacts
-    ask: Ask
-    gpu: Gpu
-    version: str = ""
-
-    @property
-    def target(self) -> Target:
-        """The target that is asked for."""
-        return self.ask.target
-
-    @property
-    def is_rtx(self) -> bool:
-        """Whether the pool offers TensorRT-RTX."""
-        return self.pool.flavor == TENSORRT_RTX
-
-    @property
-    def release(self) -> Version:
-        """The candidate version as numbers."""
-        return parse_version(self.version)
-
-    @property
-    def tensorrt(self) -> str:
-        """The flavor, and the version once there is one, as a message names them."""
-        return f"{FLAVOR_NAMES.get(self.pool.flavor, self.pool.flavor)} {self.version}".strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a rule says no."""
-
-    reason: Reason
-    message: str
-    remedy: str
-
+from ignition_hub.engine.gpu import GPUS
+from ignition_hub.engine.identity import AMPERE_PLUS, PRECISIONS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT
+from ignition_hub.engine.support import Capability, dotted
 
 Rule = Callable[[Case], Refusal | None]
 
@@ -319,31 +244,6 @@ VERSION_RULES: tuple[Rule, ...] = (
     version_has_the_precision,
 )
 """Asked of each version with the prefix, newest first; the first version they all accept is the one."""
-
-
-def has_precision(gpu: Gpu, precision: str, flavor: str) -> bool:
-    """Tell whether engines of a precision can run on a GPU; False also for GPUs the flavor does not know."""
-    rtx = flavor == TENSORRT_RTX
-    if rtx and gpu.arch not in support.RTX_ARCHS:
-        return False
-    floor = support.type_floor(precision, rtx=rtx)
-    has_gap = gpu.compute_capability in support.TYPE_GAPS.get(precision, ())
-    return not has_gap and (floor is None or gpu.compute_capability >= floor)
-
-
-def option_is_on(options: Mapping[str, Any], name: str) -> bool:
-    """Tell whether an option asks for anything; ``{enabled: false}`` does not."""
-    value = options.get(name)
-    return bool(value.get("enabled", True)) if isinstance(value, Mapping) and value else bool(value)
-
-
-def a_gpu(gpu: Gpu) -> str:
-    """Name a kind of GPU in a sentence: "a Hopper GPU", "an sm_86 GPU such as NVIDIA-A10"."""
-    if gpu.jetson:
-        return f"a Jetson module such as {gpu.example}"
-    alone = sum(other.family == gpu.family and not other.jetson for other in GPUS) == 1
-    article = "an" if gpu.family[0] in "AEIOU" else "a"
-    return f"{article} {gpu.family} GPU" if alone else f"an {gpu.arch} GPU such as {gpu.example}"
 
 
 def _how_to_reach(case: Case) -> str:
