@@ -1,0 +1,108 @@
+"""
+buildah, with a storage of its own: no daemon, no image of the machine is touched, root is not needed.
+
+Every call names its storage and its policy, so neither ``/etc/containers`` nor the user's settings matter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from images.errors import ImagesError
+from images.report import ask, run
+
+_TRUST_LOCAL_BUILDS = {"default": [{"type": "insecureAcceptAnything"}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Buildah:
+    """One storage folder and the driver that works on its file system."""
+
+    storage: Path
+    driver: str
+
+    @classmethod
+    def open(cls, storage: Path) -> Buildah:
+        """Use ``storage`` with the overlay driver, or with plain copies (vfs) where overlays cannot mount."""
+        storage.mkdir(parents=True, exist_ok=True)
+        (storage / "policy.json").write_text(json.dumps(_TRUST_LOCAL_BUILDS))
+        preferred = cls(storage, "overlay")
+        return preferred if preferred._works() else cls(storage, "vfs")
+
+    def build(
+        self,
+        reference: str,
+        dockerfile: Path,
+        context: Path,
+        *,
+        target: str | None = None,
+        arguments: Mapping[str, str] | None = None,
+        mounts: Mapping[Path, str] | None = None,
+    ) -> None:
+        """Build ``reference``; ``mounts`` are host folders that ``RUN`` steps see read-only."""
+        options: list[str] = []
+        for name, value in (arguments or {}).items():
+            options += ["--build-arg", f"{name}={value}"]
+        for folder, inside in (mounts or {}).items():
+            options += ["--volume", f"{folder}:{inside}:ro"]
+        options += ["--target", target] if target else []
+        run(
+            [
+                *self._signed("build"), "--isolation", "chroot", "--layers", "--pull=false", "--format", "docker",
+                *options, "--tag", reference, "--file", str(dockerfile), str(context),
+            ],
+            what=f"building {reference}",
+            show=lambda line: "STEP " in line and (" RUN " in line or " FROM " in line),
+        )  # fmt: skip
+
+    def has(self, reference: str) -> bool:
+        """Whether the storage holds an image of this name."""
+        try:
+            ask([*self._command("inspect"), "--type", "image", reference])
+        except ImagesError:
+            return False
+        return True
+
+    def save(self, reference: str, archive: Path) -> None:
+        """Write an image to a ``docker-archive`` file."""
+        run(
+            [*self._signed("push"), "--quiet", reference, f"docker-archive:{archive}:{reference}"],
+            what=f"saving {reference}",
+        )
+
+    def load(self, archive: Path, reference: str) -> None:
+        """Bring an image from an archive into the storage."""
+        run(
+            [*self._signed("pull"), "--quiet", f"docker-archive:{archive}:{reference}"],
+            what=f"loading {archive.name}",
+        )
+
+    def push(self, reference: str, destination: str, *, insecure: bool) -> None:
+        """Push an image to a registry, with the credentials of ``buildah login`` or ``docker login``."""
+        options = ["--tls-verify=false"] if insecure else []
+        run(
+            [*self._signed("push"), *options, reference, f"docker://{destination}"],
+            what=f"pushing {destination}",
+            remedy="log in with `buildah login` or `docker login`; --insecure allows a registry without TLS",
+        )
+
+    def _signed(self, verb: str) -> list[str]:
+        return [*self._command(verb), "--signature-policy", str(self.storage / "policy.json")]
+
+    def _command(self, verb: str) -> list[str]:
+        return [
+            "buildah", "--root", str(self.storage / "root"), "--runroot", str(self.storage / "run"),
+            "--storage-driver", self.driver, verb,
+        ]  # fmt: skip
+
+    def _works(self) -> bool:
+        try:
+            ask(self._command("info"))
+        except ImagesError as error:
+            if "not installed" in str(error):
+                raise
+            return False
+        return True
