@@ -1,0 +1,150 @@
+"""
+What a pod asks for: the annotations ``ignitionhub.io/*`` read into one value, or refused by name.
+
+The first step of admission; pure.
+"""
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.names import (
+    ANNOTATION_CONTAINERS,
+    ANNOTATION_ENGINES,
+    ANNOTATION_MOUNT_PATH,
+    ANNOTATION_ON_MISS,
+)
+
+MOST_ENGINES = 16
+DEFAULT_MOUNT_PATH = "/engines"
+ALIAS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+RESOURCE = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+MOUNT_PATH = re.compile(r"/[A-Za-z0-9._/-]{1,254}")
+# A mount over one of these would hide what the container itself is made of.
+SYSTEM_PATHS = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr", "/var/run")
+ON_MISS = ("Wait", "Fail")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One engine a pod wants: ``alias`` is its folder below the mount, ``resource`` the TensorRTEngine."""
+
+    alias: str
+    resource: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that tells the containers where the engine is."""
+        return f"IGNITION_ENGINE_{self.alias.upper().replace('-', '_')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Everything a pod's annotations say. ``containers`` is None where all containers get the engines."""
+
+    engines: tuple[Entry, ...]
+    mount_path: str = DEFAULT_MOUNT_PATH
+    containers: tuple[str, ...] | None = None
+    on_miss: str = "Wait"
+
+
+class AnnotationError(RequestError):
+    """An annotation cannot be followed; the message names it, its value, and what would work."""
+
+    def __init__(self, annotation: str, problem: str, remedy: str) -> None:
+        super().__init__(Reason.InvalidRequest, f"annotation {annotation}: {problem}", remedy)
+
+
+def read_wishes(pod: Mapping[str, Any]) -> Wishes:
+    """Read a pod's annotations; AnnotationError says which one is wrong."""
+    annotations: Mapping[str, str] = pod.get("metadata", {}).get("annotations") or {}
+    names = [container["name"] for container in pod.get("spec", {}).get("containers") or ()]
+    return Wishes(
+        engines=read_engines(annotations.get(ANNOTATION_ENGINES, "")),
+        mount_path=read_mount_path(annotations.get(ANNOTATION_MOUNT_PATH, DEFAULT_MOUNT_PATH)),
+        containers=read_containers(annotations.get(ANNOTATION_CONTAINERS), names),
+        on_miss=read_on_miss(annotations.get(ANNOTATION_ON_MISS, "Wait")),
+    )
+
+
+def read_engines(text: str) -> tuple[Entry, ...]:
+    """Read ``[alias=]resource, ...``; every alias may be used once."""
+    entries = tuple(read_entry(item.strip()) for item in text.split(",") if item.strip())
+    if not entries:
+        raise _engines_error(
+            "names no engine", 'write the names of TensorRTEngines: "arcface-r100, det=yolo-v8"'
+        )
+    if len(entries) > MOST_ENGINES:
+        raise _engines_error(f"names {len(entries)} engines", f"a pod can have at most {MOST_ENGINES}")
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.alias in seen:
+            raise _engines_error(
+                f"{entry.alias!r} is there twice", "give each engine a name of its own: alias=resource"
+            )
+        seen.add(entry.alias)
+    return entries
+
+
+def read_entry(item: str) -> Entry:
+    """Read one ``[alias=]resource``."""
+    left, equals, right = (piece.strip() for piece in item.partition("="))
+    alias, resource = (left, right) if equals else (left, left)
+    if not RESOURCE.fullmatch(resource):
+        raise _engines_error(
+            f"{resource!r} cannot be the name of a TensorRTEngine",
+            "names have lower-case letters, digits, '-' and '.'",
+        )
+    if not ALIAS.fullmatch(alias):
+        raise _engines_error(
+            f"{alias!r} cannot be an alias",
+            f"use lower-case letters, digits and '-', at most 63: {_possible_alias(alias)}={resource}",
+        )
+    return Entry(alias, resource)
+
+
+def read_mount_path(text: str) -> str:
+    """Read the folder where the containers see the engines."""
+    path = posixpath.normpath(text) if text else text
+    wrong = not MOUNT_PATH.fullmatch(text) or ".." in text.split("/") or path == "/"
+    if wrong or any(path == system or path.startswith(f"{system}/") for system in SYSTEM_PATHS):
+        raise AnnotationError(
+            ANNOTATION_MOUNT_PATH,
+            f"{text!r} cannot be used",
+            f"write an absolute path outside the system's own folders, such as {DEFAULT_MOUNT_PATH}",
+        )
+    return path
+
+
+def read_containers(text: str | None, names: list[str]) -> tuple[str, ...] | None:
+    """Read which containers get the engines; None stands for all of them."""
+    if text is None:
+        return None
+    wanted = tuple(dict.fromkeys(item.strip() for item in text.split(",") if item.strip()))
+    unknown = [name for name in wanted if name not in names]
+    if unknown or not wanted:
+        problem = f"the pod has no container {unknown[0]!r}" if unknown else "it names no container"
+        raise AnnotationError(ANNOTATION_CONTAINERS, problem, f"its containers are: {', '.join(names)}")
+    return wanted
+
+
+def read_on_miss(text: str) -> str:
+    """Read what happens where no target serves the GPU a pod got."""
+    if text in ON_MISS:
+        return text
+    if text == "Fallback":
+        problem = "'Fallback' (to the ONNX model) is not in this version"
+    else:
+        problem = f"{text!r} is not known"
+    raise AnnotationError(ANNOTATION_ON_MISS, problem, f"use one of: {', '.join(ON_MISS)}")
+
+
+def _engines_error(problem: str, remedy: str) -> AnnotationError:
+    return AnnotationError(ANNOTATION_ENGINES, problem, remedy)
+
+
+def _possible_alias(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-") or "model"

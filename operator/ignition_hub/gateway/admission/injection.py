@@ -1,0 +1,268 @@
+"""
+What a pod that asks for engines is given, as a JSON patch.
+
+Pure: the pod and the engines of its namespace come in, a list of ``add`` operations goes out. A pod whose
+engines are ready gets a node affinity; one that must wait gets a scheduling gate that the controller lifts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.names import (
+    ANNOTATION_ENGINES,
+    ANNOTATION_MOUNT_PATH,
+    AUDIENCE,
+    GATE,
+    LABEL_INJECT,
+    LABEL_WAITING,
+)
+from ignition_hub.engine.placement import EngineView, affinity_for, affinity_to_wait_with, can_be_placed
+from ignition_hub.gateway.admission.annotations import AnnotationError, Entry, Wishes, read_wishes
+
+__all__ = ["EngineView", "InjectionSettings", "inject", "warnings_about"]
+
+INIT_CONTAINER = "ignition-fetch"
+ENGINES_VOLUME = "ignition-engines"
+TOKEN_VOLUME = "ignition-token"  # noqa: S105  (a volume's name)
+TOKEN_FOLDER = "/var/run/secrets/ignition"  # noqa: S105  (a path)
+FETCHER_MOUNT = "/engines"
+FETCHER_USER = 65532
+MIRROR = "kubernetes.io/config.mirror"
+MOST_NAMES_SHOWN = 20
+
+Json = dict[str, Any]
+Patch = list[Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InjectionSettings:
+    """
+    What the hub's installation decides about the init container.
+
+    ``authorities`` is the PEM text the gateway's certificate is checked against; empty for the system's.
+    ``deadline_seconds`` is for all engines of a pod, ``token_seconds`` the life of one projected token.
+    """
+
+    fetcher_image: str
+    gateway_url: str
+    authorities: str = ""
+    deadline_seconds: int = 600
+    token_seconds: int = 3600
+    image_pull_policy: str = "IfNotPresent"
+    cpu_request: str = "100m"
+    memory_request: str = "64Mi"
+    memory_limit: str = "128Mi"
+
+
+class UnknownEngine(RequestError):  # noqa: N818  (says what it is)
+    """A pod asks for an engine its namespace does not have."""
+
+
+def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSettings) -> Patch:
+    """
+    Return the JSON patch for ``pod``, empty where there is nothing to do.
+
+    ``engines`` are all TensorRTEngines of the pod's namespace, by name. Raises RequestError, whose text is
+    for the pod's author.
+    """
+    if not pod_asks(pod) or has_fetcher(pod):
+        return []
+    wishes = read_wishes(pod)
+    views = wanted_views(wishes, engines)
+    return [
+        *volumes(pod, settings),
+        *init_container(pod, wishes, settings),
+        *containers(pod, wishes),
+        *scheduling(pod, views, wishes),
+    ]
+
+
+def pod_asks(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod opted in; a mirror pod only pictures a file on its node and cannot be changed."""
+    metadata = pod.get("metadata", {})
+    return (metadata.get("labels") or {}).get(LABEL_INJECT) == "true" and MIRROR not in (
+        metadata.get("annotations") or {}
+    )
+
+
+def has_fetcher(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod was injected before: the API server asks again when another webhook changed it."""
+    return any(container["name"] == INIT_CONTAINER for container in pod["spec"].get("initContainers") or ())
+
+
+def wanted_views(wishes: Wishes, engines: Mapping[str, EngineView]) -> list[EngineView]:
+    """Return the engines a pod wants; UnknownEngine lists those that exist."""
+    for entry in wishes.engines:
+        if entry.resource not in engines:
+            raise UnknownEngine(
+                Reason.EngineNotFound,
+                f"annotation {ANNOTATION_ENGINES}: the namespace has no TensorRTEngine {entry.resource!r}",
+                _existing(sorted(engines)),
+            )
+    return [engines[name] for name in dict.fromkeys(entry.resource for entry in wishes.engines)]
+
+
+def warnings_about(pod: Json, engines: Mapping[str, EngineView]) -> list[str]:
+    """Say why a pod may wait longer than its author expects; for a pod that ``inject`` accepts."""
+    if not pod_asks(pod) or has_fetcher(pod):
+        return []
+    views = wanted_views(read_wishes(pod), engines)
+    stuck = [
+        f"TensorRTEngine {view.name}: {view.failure}" for view in views if not view.ready and view.failure
+    ]
+    if not stuck and all(view.ready for view in views) and not can_be_placed(views):
+        stuck = [f"no GPU is served by all of: {', '.join(view.name for view in views)}"]
+    return [f"the pod will wait: {reason}" for reason in stuck]
+
+
+def volumes(pod: Json, settings: InjectionSettings) -> Patch:
+    """Add the engines' folder and the token the fetcher shows to the gateway."""
+    token = {"audience": AUDIENCE, "expirationSeconds": settings.token_seconds, "path": "token"}
+    ours: list[Json] = [
+        {"name": ENGINES_VOLUME, "emptyDir": {}},
+        {"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}},
+    ]
+    return appended(pod, ("spec", "volumes"), ours)
+
+
+def init_container(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Patch:
+    """Add the fetcher before every other init container, which may need the engines already."""
+    ours = fetcher(pod, wishes, settings)
+    if pod["spec"].get("initContainers"):
+        return [_add(("spec", "initContainers", 0), ours)]
+    return [_add(("spec", "initContainers"), [ours])]
+
+
+def fetcher(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Json:
+    """Build the init container; it meets the restricted Pod Security Standard in any pod."""
+    environment = {
+        "IGNITION_GATEWAY_URL": settings.gateway_url,
+        "IGNITION_TOKEN_FILE": f"{TOKEN_FOLDER}/token",
+        "IGNITION_CA": settings.authorities,
+        "IGNITION_ENGINES": ",".join(f"{entry.alias}={entry.resource}" for entry in wishes.engines),
+        "IGNITION_MOUNT": FETCHER_MOUNT,
+        "IGNITION_DEADLINE_SECONDS": str(settings.deadline_seconds),
+        "IGNITION_ON_MISS": wishes.on_miss,
+    }
+    return {
+        "name": INIT_CONTAINER,
+        "image": settings.fetcher_image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "env": [{"name": name, "value": value} for name, value in environment.items() if value],
+        "resources": {
+            "requests": {"cpu": settings.cpu_request, "memory": settings.memory_request},
+            "limits": {"memory": settings.memory_limit},
+        },
+        "securityContext": security_context(pod),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": ENGINES_VOLUME, "mountPath": FETCHER_MOUNT},
+            {"name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": True},
+        ],
+    }
+
+
+def security_context(pod: Json) -> Json:
+    """Build the restricted context; the image's own user, except where the pod says root for everybody."""
+    context: Json = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if (pod["spec"].get("securityContext") or {}).get("runAsUser") == 0:
+        context["runAsUser"] = FETCHER_USER
+    return context
+
+
+def containers(pod: Json, wishes: Wishes) -> Patch:
+    """Show the engines to the containers that get them, and tell each where they are."""
+    patch: Patch = []
+    for index, container in enumerate(pod["spec"].get("containers") or ()):
+        if wishes.containers is None or container["name"] in wishes.containers:
+            patch += mount(container, index, wishes) + variables(container, index, wishes)
+    return patch
+
+
+def mount(container: Json, index: int, wishes: Wishes) -> Patch:
+    """Add the read-only mount, unless the container has made its own of the same volume."""
+    mounts = container.get("volumeMounts") or ()
+    if any(one["name"] == ENGINES_VOLUME for one in mounts):
+        return []
+    if taken := [one["name"] for one in mounts if one["mountPath"].rstrip("/") == wishes.mount_path]:
+        raise AnnotationError(
+            ANNOTATION_MOUNT_PATH,
+            f"container {container['name']!r} mounts volume {taken[0]!r} at {wishes.mount_path}",
+            "write another path into the annotation",
+        )
+    ours = {"name": ENGINES_VOLUME, "mountPath": wishes.mount_path, "readOnly": True}
+    return appended(container, ("volumeMounts",), [ours], below=("spec", "containers", index))
+
+
+def variables(container: Json, index: int, wishes: Wishes) -> Patch:
+    """Add the path of each engine; a variable the author set stays as it is."""
+    there = {variable["name"] for variable in container.get("env") or ()}
+    ours = [
+        {"name": entry.variable, "value": engine_path(wishes, entry)}
+        for entry in wishes.engines
+        if entry.variable not in there
+    ]
+    return appended(container, ("env",), ours, below=("spec", "containers", index))
+
+
+def engine_path(wishes: Wishes, entry: Entry) -> str:
+    """Return where a container finds an engine."""
+    return f"{wishes.mount_path}/{entry.alias}/model.engine"
+
+
+def scheduling(pod: Json, engines: Sequence[EngineView], wishes: Wishes) -> Patch:
+    """Keep the pod off nodes that no ready target serves, or from being scheduled at all for now."""
+    affinity = pod["spec"].get("affinity")
+    if can_be_placed(engines):
+        return [_add(("spec", "affinity"), affinity_for(engines, affinity))]
+    failed = [engine for engine in engines if not engine.ready and engine.failure]
+    if failed and wishes.on_miss == "Fail":
+        raise RequestError(
+            Reason.NoEngineForGPU,
+            f"TensorRTEngine {failed[0].name} has no ready target, and none will come: {failed[0].failure}",
+            "correct the TensorRTEngine, or set the annotation on-miss to Wait",
+        )
+    waiting = affinity_to_wait_with(affinity)
+    return [
+        *appended(pod, ("spec", "schedulingGates"), [{"name": GATE}]),
+        *labelled(pod, LABEL_WAITING, "true"),
+        *([_add(("spec", "affinity"), waiting)] if waiting else []),
+    ]
+
+
+def labelled(pod: Json, label: str, value: str) -> Patch:
+    """Add a label; a pod that was selected by label has labels."""
+    return [_add(("metadata", "labels", label), value)] if pod["metadata"].get("labels") else []
+
+
+def appended(document: Json, path: tuple[str, ...], ours: list[Json], below: tuple[Any, ...] = ()) -> Patch:
+    """Append to the array at ``path`` of ``document``, making it where it is missing."""
+    there: Any = document
+    for step in path:
+        there = (there or {}).get(step)
+    if not ours:
+        return []
+    if not there:
+        return [_add((*below, *path), ours)]
+    return [_add((*below, *path, "-"), item) for item in ours]
+
+
+def _add(path: tuple[Any, ...], value: Any) -> Json:
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return {"op": "add", "path": "".join(f"/{step}" for step in steps), "value": value}
+
+
+def _existing(names: list[str]) -> str:
+    if not names:
+        return "apply one first: the namespace has none"
+    shown = ", ".join(names[:MOST_NAMES_SHOWN])
+    return f"those that exist are: {shown}{', ...' if len(names) > MOST_NAMES_SHOWN else ''}"

@@ -1,0 +1,76 @@
+"""
+The answer to the API server: an AdmissionReview comes in, an AdmissionReview goes out.
+
+The last step of admission; pure, except for what ``lookup`` reads.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ignition_hub.engine.errors import ContractError, RequestError
+from ignition_hub.engine.placement import EngineView
+from ignition_hub.gateway.admission.injection import InjectionSettings, Json, inject, warnings_about
+
+REVIEW_VERSION = "admission.k8s.io/v1"
+BAD_REQUEST = 400
+LONGEST_WARNING = 256  # kubectl cuts longer ones
+
+Lookup = Callable[[str], Mapping[str, EngineView]]
+"""Returns all TensorRTEngines of a namespace by name."""
+
+
+def review(admission_review: Mapping[str, Any], lookup: Lookup, settings: InjectionSettings) -> Json:
+    """
+    Answer one AdmissionReview of version v1: allowed with a patch, or denied with a sentence for the author.
+
+    Raises ContractError when it is not an AdmissionReview that can be answered.
+    """
+    request = read_request(admission_review)
+    pod = request.get("object")
+    if request.get("operation") != "CREATE" or not isinstance(pod, dict) or pod.get("kind", "Pod") != "Pod":
+        return answer(request, allowed=True)
+    engines = lookup(request["namespace"])
+    try:
+        patch = inject(pod, engines, settings)
+    except RequestError as error:
+        return denied(request, str(error))
+    return patched(request, patch, warnings_about(pod, engines))
+
+
+def read_request(admission_review: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the request of a review; ContractError where it is none."""
+    request = admission_review.get("request")
+    if admission_review.get("apiVersion") != REVIEW_VERSION or not isinstance(request, Mapping):
+        raise ContractError(
+            f"apiVersion {admission_review.get('apiVersion')!r} is not an AdmissionReview request",
+            f"send {REVIEW_VERSION} with a request",
+        )
+    for field in ("uid", "namespace"):
+        if not isinstance(request.get(field), str) or not request[field]:
+            raise ContractError(f"request.{field} is missing", "only namespaced objects are reviewed")
+    return request
+
+
+def patched(request: Mapping[str, Any], patch: list[Json], warnings: list[str]) -> Json:
+    """Build the answer that lets the pod in, changed."""
+    extra: Json = {}
+    if patch:
+        extra["patchType"] = "JSONPatch"
+        extra["patch"] = base64.b64encode(json.dumps(patch).encode()).decode()
+    if warnings:
+        extra["warnings"] = [warning[:LONGEST_WARNING] for warning in warnings]
+    return answer(request, allowed=True, **extra)
+
+
+def denied(request: Mapping[str, Any], message: str) -> Json:
+    """Build the answer that keeps the pod out; the ReplicaSet shows ``message`` and tries again later."""
+    status = {"code": BAD_REQUEST, "reason": "BadRequest", "message": message}
+    return answer(request, allowed=False, status=status)
+
+
+def answer(request: Mapping[str, Any], *, allowed: bool, **extra: Any) -> Json:
+    """Build the AdmissionReview that answers ``request``."""
+    response = {"uid": request["uid"], "allowed": allowed, **extra}
+    return {"apiVersion": REVIEW_VERSION, "kind": "AdmissionReview", "response": response}
