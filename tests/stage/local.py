@@ -31,7 +31,7 @@ def start() -> Hub:
 def existing() -> Hub:
     """Return the hub of the cluster that is up."""
     kubeconfig = Path(ask("localcluster", "kubeconfig").strip())
-    programs = Path(ask("localcluster", "programs").strip())
+    programs = Path(ask("localcluster", "build", "--set", "all").strip())
     return Hub(Kubectl(kubeconfig, str(programs / "kubectl")), str(programs / "helm"))
 
 
