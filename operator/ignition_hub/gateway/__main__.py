@@ -1,0 +1,70 @@
+import asyncio
+import logging
+import signal
+import sys
+
+from kubernetes.aio.config import ConfigException
+
+from ignition_hub.gateway.callers import Callers
+from ignition_hub.gateway.completion import Signer
+from ignition_hub.gateway.logs import log_as_json
+from ignition_hub.gateway.metrics import Metrics
+from ignition_hub.gateway.server import serve
+from ignition_hub.gateway.services import Services
+from ignition_hub.gateway.settings import GatewaySettings, parse_settings
+from ignition_hub.gateway.stores import Stores
+from ignition_hub.gateway.workers import Workers
+from ignition_hub.kube import Kube
+from ignition_hub.store.trust import SigningKey
+
+log = logging.getLogger("ignition_hub.gateway")
+
+
+def main() -> int:
+    """Run a gateway until SIGTERM; return its exit code."""
+    settings = parse_settings(sys.argv[1:])
+    log_as_json()
+    try:
+        asyncio.run(run(settings))
+    except (ConfigException, OSError, ValueError, TypeError) as error:
+        log.error("the gateway cannot start: %s", error)  # noqa: TRY400  # an operator's mistake: the words are enough
+        return 2
+    return 0
+
+
+async def run(settings: GatewaySettings) -> None:
+    """Connect, serve, and close what was opened."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    signer = signer_of(settings)
+    kube = await Kube.connect()
+    services = Services(
+        settings=settings,
+        kube=kube,
+        callers=Callers(kube, settings.build_namespace),
+        stores=Stores(kube, settings.release_namespace),
+        signer=signer,
+        metrics=Metrics(),
+        quick=Workers(name="store", threads=32, waiting=256, deadline=60.0),
+        heavy=Workers(name="engine", threads=4, waiting=64, deadline=1800.0),
+    )
+    try:
+        await serve(services, stop)
+    finally:
+        services.quick.close()
+        services.heavy.close()
+        services.stores.close()
+        await kube.close()
+
+
+def signer_of(settings: GatewaySettings) -> Signer:
+    """Read the signing key and the earlier ones."""
+    key = SigningKey.from_pem(settings.signing_key.read_bytes())
+    earlier = [SigningKey.from_pem(path.read_bytes()) for path in settings.previous_keys]
+    return Signer(key, {each.keyid: each.public for each in (key, *earlier)})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""
+The gateway's table of contents: which path is answered where.
+
+``public`` is served over TLS to pods and the API server, ``private`` in plain text to kubelet and Prometheus.
+"""
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from ignition_hub.gateway import builds, models, mutate, probes, resolve
+from ignition_hub.gateway.errors import translate_errors
+from ignition_hub.gateway.metrics import counting
+from ignition_hub.gateway.services import SERVICES, Services
+
+DOCUMENT_BYTES = 8 * 1024 * 1024
+"""The largest JSON body; pushed models are streamed and bounded by their own limit."""
+
+
+def public_app(services: Services) -> web.Application:
+    """Return the application that pods and the API server talk to."""
+    middlewares = [counting(services.metrics), translate_errors]
+    app = web.Application(client_max_size=DOCUMENT_BYTES, middlewares=middlewares)
+    app[SERVICES] = services
+    models.limit_pushes(app)
+    mutate.remember_views(app)
+    app.add_routes(
+        [
+            web.get("/v1/builds/self", builds.grant),
+            web.post("/v1/builds/self/progress", builds.progress),
+            web.post("/v1/builds/self/upload", builds.upload),
+            web.post("/v1/builds/self/complete", builds.completed),
+            web.post("/v1/builds/self/failed", builds.failed),
+            web.post("/v1/engines/{name}/resolve", resolve.resolve),
+            web.post("/v1/models", models.push),
+            web.get("/v1/keys", probes.keys),
+            web.post("/mutate", mutate.mutate),
+            web.get("/healthz", probes.alive),
+            web.get("/readyz", probes.ready),
+        ]
+    )
+    return app
+
+
+def private_app(services: Services) -> web.Application:
+    """Return the application that only the node and the monitoring talk to."""
+    app = web.Application(middlewares=[translate_errors])
+    app[SERVICES] = services
+    app.add_routes(
+        [
+            web.get("/metrics", _metrics),
+            web.get("/healthz", probes.alive),
+            web.get("/readyz", probes.ready),
+        ]
+    )
+    return app
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    body = generate_latest(request.app[SERVICES].metrics.registry)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

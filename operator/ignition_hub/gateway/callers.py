@@ -1,0 +1,147 @@
+"""
+Who is calling: the API server's word about the token, and never the caller's.
+
+A builder is the pod of its token, mapped to the Job that owns it and the request on that Job, so it can read
+and write its own engine only.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from ignition_hub.engine.errors import Reason, TransientError
+from ignition_hub.engine.identity import identity_of
+from ignition_hub.engine.names import (
+    ANNOTATION_REBUILD,
+    ANNOTATION_REQUEST,
+    AUDIENCE,
+    BUILDER_SERVICE_ACCOUNT,
+)
+from ignition_hub.engine.naming import job_name
+from ignition_hub.engine.request import BuildRequest
+from ignition_hub.gateway.cache import Expiring
+from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
+from ignition_hub.kube import JOBS, PODS, Kube, TokenUser
+
+REVIEW_SECONDS = 10.0
+"""How long the API server's word about a token counts: the most a deleted pod's token can outlive it here."""
+
+REMEMBERED = 4096
+REVIEWS_UNDER_WAY = 256
+TOKEN_CHARACTERS = 16_384
+LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
+BUILDER_CONTAINER = "builder"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The one build that a builder pod may speak about."""
+
+    request: BuildRequest
+    job_name: str
+    job_uid: str
+    builder_image: str | None
+    """Digest of the image that really runs, from the kubelet; None until it has told."""
+    rebuild: bool
+    """The Job was made to replace an engine that is already published."""
+
+
+class Callers:
+    """Answers who is calling, with a short memory."""
+
+    def __init__(self, kube: Kube, build_namespace: str) -> None:
+        self._kube = kube
+        self._build_namespace = build_namespace
+        self._users: Expiring[TokenUser | None] = Expiring(seconds=REVIEW_SECONDS, size=REMEMBERED)
+        self._builds: Expiring[Build] = Expiring(seconds=REVIEW_SECONDS, size=REMEMBERED)
+
+    async def user_of(self, request: web.Request) -> TokenUser:
+        """Return who the bearer token belongs to; TokenRejected when it belongs to nobody."""
+        token = bearer_token(request.headers)
+        # The memory holds digests: a token must not lie around in this process.
+        key = hashlib.sha256(token.encode()).hexdigest()
+        if self._users.asking >= REVIEWS_UNDER_WAY:
+            raise TransientError(Reason.GatewayUnavailable, "too many tokens are being reviewed", "try again")
+        user = await self._users.get(key, lambda: self._kube.review_token(token, AUDIENCE))
+        if user is None:
+            raise TokenRejected(
+                f"the token is not valid for the audience {AUDIENCE}",
+                "use a fresh ServiceAccount token with that audience",
+            )
+        return user
+
+    async def build_of(self, user: TokenUser, *, fresh: bool = False) -> Build:
+        """
+        Return the build of a builder pod.
+
+        Raise NotPermitted for everybody else and BuildNotFound when its Job is gone. ``fresh`` asks the
+        API server now, for calls that make something durable.
+        """
+        if (user.namespace, user.service_account) != (self._build_namespace, BUILDER_SERVICE_ACCOUNT):
+            raise NotPermitted(
+                f"{user.username} is not a builder",
+                f"builders are pods of {BUILDER_SERVICE_ACCOUNT} in {self._build_namespace}",
+            )
+        if not user.pod_name or not user.pod_uid:
+            raise NotPermitted("the token is bound to no pod", "use the token projected into the builder pod")
+        if fresh:
+            self._builds.forget(user.pod_uid)
+        return await self._builds.get(user.pod_uid, lambda: self._look_up(user))
+
+    async def _look_up(self, user: TokenUser) -> Build:
+        pod = await self._kube.get(PODS, user.pod_name or "", self._build_namespace)
+        if pod is None or pod["metadata"].get("uid") != user.pod_uid:
+            raise BuildNotFound(f"pod {user.pod_name} does not exist any more")
+        owner = owning_job(pod)
+        job = await self._kube.get(JOBS, owner["name"], self._build_namespace)
+        if job is None or job["metadata"].get("uid") != owner["uid"]:
+            raise BuildNotFound(f"Job {owner['name']} does not exist any more; nobody waits for this build")
+        return build_from(job, pod)
+
+
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """Return the token of an ``Authorization: Bearer`` header."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS:
+        raise TokenRejected("no bearer token", f"send a ServiceAccount token with the audience {AUDIENCE}")
+    return token
+
+
+def owning_job(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the owner reference of the Job that made a pod."""
+    metadata = pod["metadata"]
+    name = (metadata.get("labels") or {}).get(LABEL_JOB_NAME)
+    for owner in metadata.get("ownerReferences") or []:
+        if owner.get("kind") == "Job" and owner.get("controller") and owner.get("name") == name:
+            return dict(owner)
+    raise BuildNotFound(f"pod {metadata['name']} belongs to no Job")
+
+
+def build_from(job: Mapping[str, Any], pod: Mapping[str, Any]) -> Build:
+    """Return the build that a Job and its pod are about."""
+    metadata = job["metadata"]
+    annotations = metadata.get("annotations") or {}
+    try:
+        request = BuildRequest.from_json(json.loads(annotations[ANNOTATION_REQUEST]))
+    except (KeyError, ValueError) as error:
+        raise BuildNotFound(f"Job {metadata['name']} carries no build request") from error
+    if identity_of(request.inputs) != request.identity or job_name(request.identity) != metadata["name"]:
+        raise BuildNotFound(f"Job {metadata['name']} carries the request of another build")
+    return Build(
+        request=request,
+        job_name=metadata["name"],
+        job_uid=metadata["uid"],
+        builder_image=_image_of(pod),
+        rebuild=ANNOTATION_REBUILD in annotations,
+    )
+
+
+def _image_of(pod: Mapping[str, Any]) -> str | None:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    images = (s.get("imageID") for s in statuses if s.get("name") == BUILDER_CONTAINER)
+    return next(images, None) or None

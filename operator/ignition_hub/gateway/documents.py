@@ -1,0 +1,155 @@
+"""Request bodies, read strictly: what is unknown, missing or out of bounds is refused by name."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from ignition_hub.engine.errors import ContractError, Reason
+from ignition_hub.engine.fields import Fields
+from ignition_hub.engine.manifest import BuildFacts
+
+MIB = 1024 * 1024
+PART_BYTES = 16 * MIB
+PART_BYTES_LEAST = 5 * MIB
+PARTS_MOST = 4096
+LOG_CHARACTERS = 4 * MIB
+MESSAGE_CHARACTERS = 2048
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+async def read_document(request: web.Request, what: str, **defaults: Any) -> dict[str, Any]:
+    """Return the JSON object of a request's body, with ``defaults`` for what it leaves out."""
+    try:
+        document = json.loads(await request.read() or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"{what}: the body is not JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise ContractError(f"{what}: the body must be a JSON object")
+    return {**defaults, **document}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a builder does now, and how far it is, in percent."""
+
+    phase: str
+    percent: int
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Progress":
+        """Read the body of ``progress``."""
+        read = Fields.of(document, cls)
+        percent = int(read.number("percent"))
+        _between("percent", percent, 0, 100)
+        return cls(shortened(read.text("phase"), 63), percent)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An engine about to be uploaded; sizes are bytes."""
+
+    size: int
+    sha256: str
+    part_size: int
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any], *, most: int) -> "Upload":
+        """Read the body of ``upload``; ``most`` is the largest engine accepted."""
+        read = Fields.of(document, cls)
+        upload = cls(read.integer("size"), sha256_in(read, "sha256"), read.integer("part_size"))
+        _between("size", upload.size, 1, most)
+        _between("part_size", upload.part_size, PART_BYTES_LEAST, 1024 * MIB)
+        if upload.parts > PARTS_MOST:
+            least = -(-upload.size // PARTS_MOST)
+            raise ContractError(
+                f"part_size: {upload.part_size} makes {upload.parts} parts of {upload.size} bytes; "
+                f"at most {PARTS_MOST} are accepted",
+                f"use at least {least}",
+            )
+        return upload
+
+    @property
+    def parts(self) -> int:
+        """How many parts there are."""
+        return -(-self.size // self.part_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An uploaded engine, as the builder describes it; nothing of it is believed unchecked."""
+
+    upload_id: str
+    key: str
+    sha256: str
+    size: int
+    etags: tuple[str, ...]
+    facts: BuildFacts
+    log: str
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Completion":
+        """Read the body of ``complete``."""
+        read = Fields.of(document, cls)
+        etags = read.texts("etags")
+        _between("number of etags", len(etags), 1, PARTS_MOST)
+        return cls(
+            upload_id=read.text("upload_id"),
+            key=read.text("key"),
+            sha256=sha256_in(read, "sha256"),
+            size=read.integer("size"),
+            etags=etags,
+            facts=read.nested("facts", BuildFacts.from_json),
+            log=read.text("log")[-LOG_CHARACTERS:],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a build failed, in the words of the builder."""
+
+    reason: Reason
+    message: str
+    exit_code: int
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Failure":
+        """Read the body of ``failed``."""
+        read = Fields.of(document, cls)
+        try:
+            reason = Reason(read.text("reason"))
+        except ValueError as error:
+            raise ContractError(f"reason: {read.text('reason')!r:.80} is not a known reason") from error
+        exit_code = read.integer("exit_code")
+        _between("exit_code", exit_code, 1, 255)
+        return cls(reason, shortened(read.text("message"), MESSAGE_CHARACTERS), exit_code)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the Job's annotation holds."""
+        return {"reason": str(self.reason), "message": self.message, "exitCode": self.exit_code}
+
+
+def sha256_in(read: Fields, name: str) -> str:
+    """Return a field that holds a SHA-256 as hex."""
+    return valid_sha256(name, read.text(name))
+
+
+def valid_sha256(name: str, value: str) -> str:
+    """Return ``value`` if it is a SHA-256 as 64 lower-case hex digits."""
+    if not _SHA256.fullmatch(value):
+        raise ContractError(f"{name}: {value!r:.80} is not a SHA-256", "expected 64 lower-case hex digits")
+    return value
+
+
+def shortened(text: str, most: int) -> str:
+    """Return ``text``, cut to ``most`` characters with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _between(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ContractError(f"{name}: {value} is out of bounds", f"expected {least} to {most}")

@@ -1,0 +1,91 @@
+"""
+The edge: every failure leaves as a status and ``{"reason", "message"}``, and never as a traceback.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, TransientError
+from ignition_hub.kube import KubeError
+
+log = logging.getLogger(__name__)
+
+STATUSES: Mapping[Reason, int] = {
+    Reason.InvalidRequest: 400,
+    Reason.TokenRejected: 401,
+    Reason.NotPermitted: 403,
+    Reason.SourceForbidden: 403,
+    Reason.EngineNotFound: 404,
+    Reason.BuildNotFound: 404,
+    Reason.SourceNotFound: 404,
+    Reason.EngineNotReady: 409,
+    Reason.PublishConflict: 409,
+    Reason.ModelTooLarge: 413,
+    Reason.NoEngineForGPU: 422,
+    Reason.ManifestRefused: 422,
+    Reason.ModelDigestMismatch: 422,
+    Reason.PlanRejected: 422,
+    Reason.UploadRejected: 422,
+    Reason.WrongTensorRT: 422,
+    Reason.StoreUnavailable: 502,
+    Reason.StoreMisconfigured: 502,
+    Reason.GatewayUnavailable: 503,
+}
+"""HTTP status of each reason a request can fail for; clients go by the reason."""
+
+
+class NotPermitted(IgnitionError):  # noqa: N818  # the name is the reason users see
+    """The caller is known and may not do this."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(Reason.NotPermitted, message, remedy)
+
+
+class TokenRejected(TransientError):  # noqa: N818
+    """There is no token, or the API server does not accept it for this audience."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(Reason.TokenRejected, message, remedy)
+
+
+class BuildNotFound(IgnitionError):  # noqa: N818
+    """The pod of the token belongs to no build."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.BuildNotFound, message)
+
+
+def status_of(error: IgnitionError) -> int:
+    """Return the HTTP status of an error."""
+    return STATUSES.get(error.reason, 400 if isinstance(error, ContractError) else 422)
+
+
+@web.middleware
+async def translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever goes wrong into the answer a client understands."""
+    try:
+        return await handler(request)
+    except IgnitionError as error:
+        return _response(request, status_of(error), error.reason, str(error))
+    except KubeError as error:
+        log.warning("the API server refused: %s", error.message, extra={"status": error.status})
+        return _response(
+            request, 503, Reason.GatewayUnavailable, f"the Kubernetes API did not help: {error.message}"
+        )
+    except web.HTTPException as error:
+        return _response(request, error.status, Reason.InvalidRequest, error.text or error.reason)
+    except ConnectionResetError:
+        # The client went away while its body was read; there is nobody to answer.
+        raise
+    except Exception:  # the outermost edge: a defect of ours must not reach the client as a traceback
+        log.exception("%s %s failed", request.method, request.path)
+        return _response(request, 500, Reason.GatewayUnavailable, "the gateway failed; its log says why")
+
+
+def _response(request: web.Request, status: int, reason: Reason, message: str) -> web.Response:
+    request["reason"] = str(reason)
+    headers = {"Retry-After": "2"} if status >= 500 else {}
+    return web.json_response({"reason": str(reason), "message": message}, status=status, headers=headers)

@@ -1,0 +1,119 @@
+"""
+Which target's engine a GPU gets: the exact product, else its compute capability, else ``AmperePlus``. Pure.
+
+Ranking and the words of a refusal are here; whether one engine loads on one GPU is the truth table's to say.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.engine.compatibility import loads
+from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.gpu import NodeGpu
+from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY, TENSORRT
+
+LEVELS = ("Exact", "SameCapability", "AmperePlus")
+"""How well an engine fits, best first."""
+
+READY = "Ready"
+FINAL = frozenset({"Ready", "Failed", "Unbuildable"})
+"""States in which a target stays until somebody changes something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One target of a TensorRTEngine, as its status tells."""
+
+    name: str
+    state: str
+    arch: str
+    product: str | None
+    compatibility: str
+    flavor: str
+    identity: str | None
+    uri: str | None
+    message: str
+
+    @property
+    def covers(self) -> str:
+        """What the target is for, in words."""
+        return self.product or self.arch
+
+
+class NoEngineForGPU(IgnitionError):  # noqa: N818  # the name is the reason users see
+    """No target of the TensorRTEngine covers the GPU of the pod's node."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(Reason.NoEngineForGPU, message, remedy)
+
+
+class EngineNotReady(IgnitionError):  # noqa: N818
+    """The engine for this GPU is not built yet."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(Reason.EngineNotReady, message, remedy)
+
+
+def candidates_of(engine: Mapping[str, Any]) -> tuple[Candidate, ...]:
+    """Return the targets of a TensorRTEngine that its status speaks about."""
+    targets = (engine.get("status") or {}).get("targets") or []
+    return tuple(_candidate(target) for target in targets if target.get("gpuArch"))
+
+
+def fitting(candidates: Iterable[Candidate], gpu: NodeGpu) -> tuple[Candidate, ...]:
+    """Return the candidates whose engine loads on ``gpu``, the best first, and in each level in order."""
+    ranked = [(level, candidate) for candidate in candidates if (level := _rank(candidate, gpu)) is not None]
+    return tuple(candidate for _, candidate in sorted(ranked, key=lambda pair: pair[0]))
+
+
+def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
+    """
+    Return the published engines that load on ``gpu``, the best first; at least one.
+
+    Raise EngineNotReady while one may still come, and NoEngineForGPU when none will without a change.
+    """
+    name = engine["metadata"]["name"]
+    candidates = candidates_of(engine)
+    fits = fitting(candidates, gpu)
+    ready = tuple(c for c in fits if c.state == READY and c.identity and c.uri)
+    if ready:
+        return ready
+    coming = [c for c in fits if c.state not in FINAL]
+    if coming or not candidates:
+        states = ", ".join(f"{c.name} is {c.state}" for c in coming) or "no target has a status yet"
+        raise EngineNotReady(f"{name} for {describe(gpu)}: {states}", "it is asked for again")
+    failed = [f"{c.name} is {c.state} ({c.message})" for c in fits]
+    raise NoEngineForGPU(
+        f"{name} has no engine for {describe(gpu)}: " + ("; ".join(failed) or _what_there_is(candidates)),
+        f"add a target {{gpuArch: {gpu.arch}}} to TensorRTEngine {name}, or keep the pod off this node",
+    )
+
+
+def describe(gpu: NodeGpu) -> str:
+    """Return a GPU in words: ``NVIDIA-L4 (sm_89)``."""
+    return f"{gpu.exact_product} ({gpu.arch})" if gpu.exact_product else gpu.arch
+
+
+def _candidate(target: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        name=target.get("name", ""),
+        state=target.get("state", "Pending"),
+        arch=target["gpuArch"],
+        product=target.get("product"),
+        compatibility=target.get("compatibility") or SAME_COMPUTE_CAPABILITY,
+        flavor=(target.get("tensorrt") or {}).get("flavor") or TENSORRT,
+        identity=target.get("identity"),
+        uri=target.get("uri"),
+        message=target.get("message") or target.get("reason") or "",
+    )
+
+
+def _rank(candidate: Candidate, gpu: NodeGpu) -> int | None:
+    # A product is part of what a build may claim only with compatibility Product.
+    found = loads(candidate.arch, candidate.product, candidate.compatibility, candidate.flavor, gpu)
+    return LEVELS.index(found.level) if found.level in LEVELS else None
+
+
+def _what_there_is(candidates: Iterable[Candidate]) -> str:
+    return "its targets are for " + ", ".join(f"{c.covers} ({c.state})" for c in candidates)

@@ -1,0 +1,42 @@
+"""What every request handler works with; made once by ``app``, faked in tests."""
+
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from ignition_hub.gateway.callers import Callers
+from ignition_hub.gateway.completion import Signer
+from ignition_hub.gateway.metrics import Metrics
+from ignition_hub.gateway.progress import Pace
+from ignition_hub.gateway.settings import GatewaySettings
+from ignition_hub.gateway.stores import Stores
+from ignition_hub.gateway.workers import Workers
+from ignition_hub.kube import Kube
+
+
+@dataclass(slots=True)
+class Life:
+    """Whether this gateway is being stopped: then it answers, but asks for no new requests."""
+
+    is_draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The gateway's connections and settings."""
+
+    settings: GatewaySettings
+    kube: Kube
+    callers: Callers
+    stores: Stores
+    signer: Signer
+    metrics: Metrics
+    quick: Workers
+    """For calls that take milliseconds."""
+    heavy: Workers
+    """For calls that read a whole engine."""
+    pace: Pace = field(default_factory=Pace)
+    life: Life = field(default_factory=Life)
+
+
+SERVICES = web.AppKey("services", Services)

@@ -1,0 +1,81 @@
+"""What a gateway is told when it starts: flags, each with an environment variable of the same name."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Where to listen, what to sign with, and the bounds of what is accepted. Sizes are bytes."""
+
+    tls_cert: Path
+    tls_key: Path
+    signing_key: Path
+    ca_bundle: Path | None = None
+    """CA certificates of this service; injected into pods so that fetchers can check it."""
+    host: str = ""
+    """Address to bind; empty is every address."""
+    port: int = 8443
+    metrics_port: int = 8080
+    release_namespace: str = RELEASE_NAMESPACE
+    build_namespace: str = BUILD_NAMESPACE
+    gateway_url: str = f"https://ignition-hub-gateway.{RELEASE_NAMESPACE}.svc:443"
+    fetcher_image: str = ""
+    previous_keys: tuple[Path, ...] = ()
+    """Signing keys of earlier times: what they signed is still believed, nothing new is signed with them."""
+    max_model_bytes: int = 16 * GIB
+    max_engine_bytes: int = 64 * GIB
+    drain_seconds: float = 5.0
+    """How long requests are still accepted after SIGTERM, until no Service sends them here any more."""
+    shutdown_seconds: float = 60.0
+    """How long running requests may take to end after that."""
+
+
+def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> GatewaySettings:
+    """Read flags and, for those not given, ``IGNITION_<FLAG>``; exit with usage when one is missing."""
+    parser = argparse.ArgumentParser(prog="python -m ignition_hub.gateway", description=__doc__)
+    default = GatewaySettings(tls_cert=Path(), tls_key=Path(), signing_key=Path())
+
+    def flag(name: str, fallback: object, kind: type = str, meaning: str = "") -> None:
+        value = environment.get("IGNITION_" + name.upper().replace("-", "_"))
+        required = fallback is None and value is None
+        parser.add_argument(
+            f"--{name}",
+            type=kind,
+            default=kind(value) if value is not None else fallback,
+            required=required,
+            help=meaning or None,
+        )
+
+    flag("tls-cert", None, Path, "certificate chain in PEM; read again when it changes")
+    flag("tls-key", None, Path, "its private key in PEM")
+    flag("signing-key", None, Path, "Ed25519 private key in PEM that signs engines")
+    flag(
+        "ca-bundle", default.ca_bundle or "", str, "CA certificates in PEM that pods check this service with"
+    )
+    flag("host", default.host)
+    flag("port", default.port, int)
+    flag("metrics-port", default.metrics_port, int)
+    flag("release-namespace", default.release_namespace)
+    flag("build-namespace", default.build_namespace)
+    flag("gateway-url", "", str, "how pods reach this service; default: by its Service's name")
+    flag("fetcher-image", default.fetcher_image, str, "image of the init container")
+    flag("previous-keys", "", str, "comma-separated PEM files of earlier signing keys")
+    flag("max-model-bytes", default.max_model_bytes, int)
+    flag("max-engine-bytes", default.max_engine_bytes, int)
+    flag("drain-seconds", default.drain_seconds, float)
+    flag("shutdown-seconds", default.shutdown_seconds, float)
+    given = vars(parser.parse_args(arguments))
+    namespace = given["release_namespace"]
+    given["gateway_url"] = given["gateway_url"] or f"https://ignition-hub-gateway.{namespace}.svc:443"
+    given["ca_bundle"] = Path(given["ca_bundle"]) if given["ca_bundle"] else None
+    given["previous_keys"] = tuple(Path(name) for name in given["previous_keys"].split(",") if name)
+    return GatewaySettings(**given)

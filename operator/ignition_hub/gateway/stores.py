@@ -1,0 +1,96 @@
+"""
+The bucket in use: the default EngineStore and its Secret, looked at again every few seconds.
+
+An API server that is away does not take the bucket away: what was read last stays in use until something else
+is read. Only a gateway that never saw a store has none.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.engine.errors import IgnitionError
+from ignition_hub.gateway.cache import Expiring
+from ignition_hub.kube import SECRETS, STORES, Kube, KubeError
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.settings import StoreSettings, credentials_secret_name, default_store, settings_of
+
+log = logging.getLogger(__name__)
+
+RECHECK_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStore:
+    """The default EngineStore: its verbs, and its spec, which says who may read what."""
+
+    objects: ObjectStore
+    spec: Mapping[str, Any]
+    settings: StoreSettings
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of every key of the hub."""
+        return self.settings.prefix
+
+    def uri_of(self, key: str) -> str:
+        """Return the ``s3://`` URI of a key."""
+        return f"s3://{self.settings.bucket}/{key}"
+
+
+class Stores:
+    """Opens the default EngineStore."""
+
+    def __init__(self, kube: Kube, release_namespace: str) -> None:
+        self._kube = kube
+        self._namespace = release_namespace
+        self._answers: Expiring[OpenStore] = Expiring(seconds=RECHECK_SECONDS, size=1)
+        self._open: OpenStore | None = None
+
+    async def current(self) -> OpenStore:
+        """Return the store; StoreMisconfigured when none can be meant, KubeError when none was read yet."""
+        try:
+            return await self._answers.get("default", self._read)
+        except KubeError as error:
+            if self._open is None:
+                raise
+            log.warning("the EngineStore is used as it was read last: %s", error.message)
+            return self._open
+
+    async def read(self) -> OpenStore:
+        """Read the EngineStore now; raise what is wrong. Readiness asks this."""
+        return await self._answers.get("default", self._read)
+
+    @property
+    def last(self) -> OpenStore | None:
+        """The store that was read last, without asking anybody."""
+        return self._open
+
+    def close(self) -> None:
+        """Close the connections to the bucket."""
+        if self._open is not None:
+            self._open.objects.close()
+
+    async def _read(self) -> OpenStore:
+        store = default_store(await self._kube.list(STORES))
+        secret = await self._kube.get(SECRETS, credentials_secret_name(store), self._namespace)
+        settings = settings_of(store, secret)
+        if self._open is None or self._open.settings != settings:
+            # Requests under way keep the old client; it is collected with the last of them.
+            objects = ObjectStore(settings)
+        else:
+            objects = self._open.objects
+        self._open = OpenStore(objects, store["spec"], settings)
+        return self._open
+
+
+async def is_configured(stores: Stores) -> str | None:
+    """Return why no store can be used, or None when one can; says nothing about whether it answers."""
+    try:
+        await stores.read()
+    except KubeError as error:
+        return f"the Kubernetes API does not answer: {error.message}"
+    except IgnitionError as error:
+        return str(error)
+    return None
