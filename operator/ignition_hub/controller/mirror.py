@@ -42,15 +42,15 @@ class Mirror:
         return self._objects.get((namespace, name))
 
     def put(self, body: Object) -> bool:
-        """Take an object in unless a newer version is known; tell whether it was taken."""
+        """Take an object in unless this or a newer version is known; tell whether it was news."""
         name, version = name_of(body), version_of(body)
         known = self._objects.get(name)
         newest = max(version_of(known) if known else 0, self._gone.get(name, 0))
-        if version and version < newest:
+        if version and version <= newest:
             return False
-        body["metadata"].pop("managedFields", None)
+        metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
         self._gone.pop(name, None)
-        self._objects[name] = body
+        self._objects[name] = {**body, "metadata": metadata}
         return True
 
     def drop(self, body: Object) -> None:

@@ -32,6 +32,15 @@ class BackOff:
         return full * random.uniform(0.5, 1.0)  # noqa: S311  # spreading load is not cryptography
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """When to work on a key again, besides when something asks for it."""
+
+    seconds: float | None = None
+    back_off: bool = False
+    """As after a failure: later every time."""
+
+
 class WorkQueue(Generic[Key]):
     """A de-duplicating queue of keys; all its methods belong to one event loop."""
 
@@ -103,17 +112,17 @@ class WorkQueue(Generic[Key]):
             self._again.discard(key)
             self.add(key)
 
-    async def work(self, reconcile: Callable[[Key], Awaitable[float | None]], *, workers: int = 32) -> None:
+    async def work(self, reconcile: Callable[[Key], Awaitable[Again]], *, workers: int = 32) -> None:
         """
         Reconcile keys until cancelled, ``workers`` at a time.
 
-        ``reconcile`` returns in how many seconds to look again (None: when something happens), or raises.
+        ``reconcile`` returns when to look again, or raises, which counts as a failure of the key.
         """
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._work_one_by_one(reconcile))
 
-    async def _work_one_by_one(self, reconcile: Callable[[Key], Awaitable[float | None]]) -> None:
+    async def _work_one_by_one(self, reconcile: Callable[[Key], Awaitable[Again]]) -> None:
         while True:
             key = await self.take()
             try:
@@ -122,11 +131,17 @@ class WorkQueue(Generic[Key]):
                 self._log_failure(key, error)
                 self.retry(key)
             else:
-                self.forget(key)
-                if again is not None:
-                    self.add_after(key, again)
+                self._schedule(key, again)
             finally:
                 self.finish(key)
+
+    def _schedule(self, key: Key, again: Again) -> None:
+        if again.back_off:
+            self.retry(key)
+        else:
+            self.forget(key)
+        if again.seconds is not None:
+            self.add_after(key, again.seconds)
 
     def _log_failure(self, key: Key, error: Exception) -> None:
         expected = getattr(error, "status", None) is not None or getattr(error, "reason", None) is not None

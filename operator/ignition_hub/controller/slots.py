@@ -2,8 +2,8 @@
 Places in the build pools: who may start, who waits and who is next.
 
 A pool runs at most ``maxConcurrentBuilds`` builds. Its active Jobs are counted from the mirror; a claim
-covers the moment between the decision and the Job's appearance there. All state here is a shortcut that a restart
-rebuilds from the Jobs and the resources.
+covers the moment between the decision and the Job's appearance there. All state here is a shortcut that a
+restart rebuilds from the Jobs and the resources.
 """
 
 from bisect import bisect_left, insort
@@ -47,8 +47,8 @@ class Slots(Generic[Key]):
         """End a claim: the Job is in the mirror, or will not be."""
         self._claims.pop(identity, None)
 
-    def leave(self, identity: str) -> None:
-        """Take ``identity`` out of its queue."""
+    def leave(self, identity: str) -> bool:
+        """Take ``identity`` out of its queue; tell whether it was in one."""
         pool, turn = self._turns.pop(identity, ("", (0.0, "")))
         self._keys.pop(identity, None)
         queue = self._queues.get(pool)
@@ -56,6 +56,8 @@ class Slots(Generic[Key]):
             at = bisect_left(queue, turn)
             if at < len(queue) and queue[at] == turn:
                 del queue[at]
+                return True
+        return False
 
     def next_in(self, pool: str, count: int) -> list[Key]:
         """Return who is to be woken when ``count`` places of ``pool`` are free."""

@@ -1,0 +1,35 @@
+"""``python -m ignition_hub.controller``: one replica of the controller."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from kubernetes.aio.config import ConfigException
+
+from ignition_hub.controller.app import Options, run
+from ignition_hub.controller.logs import log_as_json
+from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
+
+
+def main() -> int:
+    """Read the command line and run; return the exit status."""
+    parser = argparse.ArgumentParser(prog="ignition-controller", description="Builds TensorRTEngines.")
+    parser.add_argument("--release-namespace", default=RELEASE_NAMESPACE, help="where the Secrets are")
+    parser.add_argument("--build-namespace", default=BUILD_NAMESPACE, help="where builder Jobs run")
+    parser.add_argument("--gateway-url", required=True, help="HTTPS address of the gateway")
+    parser.add_argument("--ca-file", type=Path, help="certificates that the gateway is verified with (PEM)")
+    parser.add_argument("--health-port", type=int, default=8080, help="port of /healthz, /readyz, /metrics")
+    parser.add_argument("--workers", type=int, default=32, help="engines worked on at a time")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    arguments = vars(parser.parse_args())
+    log_as_json(arguments.pop("log_level"))
+    try:
+        return asyncio.run(run(Options(**arguments)))
+    except ConfigException as error:
+        print(f"ignition-controller: cannot log in to Kubernetes: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""
+The controller process: everything made, wired and run.
+
+Both replicas watch; the one that leads works. Leading means: list everything anew, judge every engine, then
+live on what the watches bring, with a resync every ten minutes that bounds the cost of any missed event.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import secrets
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import kopf
+
+from ignition_hub.controller.bucket import Buckets
+from ignition_hub.controller.cluster import Cluster
+from ignition_hub.controller.health import HealthServer, Vitals
+from ignition_hub.controller.jobs import JobSettings
+from ignition_hub.controller.keys import GatewayKeys
+from ignition_hub.controller.lease import Election, KubeLease
+from ignition_hub.controller.observe import Observer
+from ignition_hub.controller.queue import WorkQueue
+from ignition_hub.controller.reconciler import Clock, Key, Reconciler
+from ignition_hub.controller.watching import Watching, register, settings_for_kopf
+from ignition_hub.controller.world import World
+from ignition_hub.kube import Kube, KubeError
+
+logger = logging.getLogger(__name__)
+
+LEASE = "ignition-hub-controller"
+WORKERS = 32
+RESYNC = 600.0
+RESYNC_SPREAD = 60.0
+SHUTDOWN = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says."""
+
+    release_namespace: str
+    build_namespace: str
+    gateway_url: str
+    ca_file: Path | None = None
+    health_port: int = 8080
+    workers: int = WORKERS
+    resync: float = RESYNC
+
+
+class Controller:
+    """One replica."""
+
+    def __init__(self, kube: Kube, world: World, cluster: Cluster, options: Options) -> None:
+        identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+        self.cluster = cluster
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.reconciler = Reconciler(
+            cluster=cluster,
+            observer=Observer(cluster, world, now=time.time),
+            queue=self.queue,
+            settings=JobSettings(gateway_url=options.gateway_url),
+            clock=Clock(wall=time.time, steady=time.monotonic),
+            instance=identity,
+        )
+        self.watching = Watching(cluster, self.queue, self.reconciler)
+        self.election = Election(KubeLease(kube, LEASE, options.release_namespace), identity)
+        self._kube = kube
+        self._options = options
+        self._established = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        """Run until a signal or a failure; return the exit status."""
+        async with HealthServer(self._options.health_port, self.vitals):
+            leading = asyncio.create_task(self.election.run(self.lead), name="election")
+            watching = asyncio.create_task(self.watch(), name="watching")
+            stopping = asyncio.create_task(self._await_signal(), name="signals")
+            await asyncio.wait({leading, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            wanted = stopping.done()
+            # The Lease goes back while the connections still work; the watches end after.
+            failures = [await _ended(leading), await _ended(stopping)]
+            self._stop.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.wait({watching}), SHUTDOWN)
+            failures.append(await _ended(watching))
+        for failure in filter(None, failures):
+            logger.error("stopped: %s", failure, exc_info=failure)
+        return 0 if wanted else 1
+
+    async def watch(self) -> None:
+        """Run kopf's watches; a watch that cannot go on ends the process, and the kubelet restarts it."""
+        registry = kopf.OperatorRegistry()
+        register(registry, self.watching)
+        await kopf.operator(
+            registry=registry,
+            settings=settings_for_kopf(),
+            clusterwide=True,
+            standalone=True,
+            ready_flag=self._established,
+            stop_flag=self._stop,
+        )
+
+    async def lead(self) -> None:
+        """Work for as long as this replica leads."""
+        self.reconciler.begin()
+        await self._refresh_until_done()
+        self.watching.wake_all(within=1.0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.queue.work(self.reconciler.reconcile, workers=self._options.workers))
+            group.create_task(self._resync())
+
+    async def _resync(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.resync * random.uniform(0.9, 1.0))  # noqa: S311  # spreads load
+            await self._refresh_until_done()
+            self.watching.wake_all(within=RESYNC_SPREAD)
+
+    async def _refresh_until_done(self) -> None:
+        while True:
+            try:
+                await self.cluster.refresh()
+            except KubeError as error:
+                logger.warning("cannot list: %s", error)
+                await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311  # spreads load
+            else:
+                return
+
+    async def _await_signal(self) -> None:
+        # After kopf has installed its own handlers: ours replace them, to hand the Lease back first.
+        await self._established.wait()
+        asked = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, asked.set)
+        await asked.wait()
+
+    def vitals(self) -> Vitals:
+        """Look at the process."""
+        return Vitals(
+            leads=self.election.leads,
+            watching=self._established.is_set(),
+            queued=len(self.queue),
+            oldest=self.queue.oldest_age(),
+            engines=len(self.cluster.engines),
+            jobs=len(self.cluster.jobs),
+            writes=dict(self._kube.writes),
+        )
+
+
+async def run(options: Options) -> int:
+    """Connect to everything and run one replica; return the exit status."""
+    kube = await Kube.connect()
+    cluster = Cluster(kube, options.build_namespace)
+    keys = GatewayKeys(options.gateway_url, options.ca_file)
+    buckets = Buckets(kube, cluster.stores, options.release_namespace, keys)
+    logger.info("controller starts", extra={"pid": os.getpid(), "gateway": options.gateway_url})
+    try:
+        return await Controller(kube, buckets, cluster, options).run()
+    finally:
+        buckets.close()
+        await kube.close()
+
+
+async def _ended(task: "asyncio.Task[None]") -> BaseException | None:
+    """Cancel a task unless it is done, wait for it, and return what it failed with."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    return None if task.cancelled() else task.exception()

@@ -1,0 +1,64 @@
+"""
+Apply: the one request a plan makes besides the status.
+
+Creating is idempotent by name, deleting by uid, so a pass that is cut off anywhere is simply run again.
+"""
+
+import logging
+from dataclasses import replace
+
+from ignition_hub.controller.cluster import Cluster
+from ignition_hub.controller.jobs import JobSettings, build_job
+from ignition_hub.controller.status import Judged
+from ignition_hub.controller.views import Plan, State, Step
+from ignition_hub.controller.wanting import build_request
+from ignition_hub.engine.errors import Reason
+from ignition_hub.kube import Forbidden, Invalid, KubeError
+
+logger = logging.getLogger(__name__)
+
+
+async def apply(cluster: Cluster, settings: JobSettings, judged: Judged, model_size: int | None) -> Judged:
+    """Do what the plan of one target asks; return the plan as it turned out."""
+    if judged.plan.step is Step.CREATE_JOB:
+        return await _create(cluster, settings, judged, model_size)
+    job = judged.seen.job
+    if judged.plan.step is Step.DELETE_JOB and job is not None:
+        logger.info("deleting Job", extra={"job": job.name, "why": judged.plan.message})
+        await cluster.delete_job(job.name, job.uid)
+    return judged
+
+
+async def _create(cluster: Cluster, settings: JobSettings, judged: Judged, model_size: int | None) -> Judged:
+    engine, wanted = judged.seen.engine, judged.seen.wanted
+    pool = cluster.pools.get("", wanted.pool or "") if wanted else None
+    if wanted is None or pool is None:
+        return _instead(judged, Reason.Pending, "the pool was removed meanwhile", recheck=1.0)
+    job = build_job(build_request(engine, wanted, model_size), pool, engine.build, settings)
+    try:
+        created = await cluster.create_job(job)
+    except Invalid as error:
+        return _refused(judged, error)
+    except Forbidden as error:
+        # A quota, or a namespace on its way out: it may pass without anybody touching the engine.
+        message = f"the build namespace does not take the Job: {error.message}"
+        return _instead(judged, Reason.Queued, message, back_off=True)
+    logger.info("build", extra={"identity": wanted.identity, "job": job["metadata"]["name"], "new": created})
+    return judged if created else replace(judged, plan=replace(judged.plan, step=Step.NONE))
+
+
+def _instead(
+    judged: Judged, reason: Reason, message: str, *, recheck: float | None = None, back_off: bool = False
+) -> Judged:
+    plan = Plan(state=State.QUEUED, reason=reason, message=message, recheck=recheck, back_off=back_off)
+    return replace(judged, plan=plan)
+
+
+def _refused(judged: Judged, error: KubeError) -> Judged:
+    message = (
+        f"the API server refuses the build Job, so the BuildPool or spec.build is wrong: {error.message}"
+    )
+    plan = Plan(
+        state=State.UNBUILDABLE, reason=Reason.InvalidRequest, message=message, stalled=True, back_off=True
+    )
+    return replace(judged, plan=plan)

@@ -1,0 +1,152 @@
+"""
+Observe: gather what the decisions about one TensorRTEngine need.
+
+From the mirrors (resources, Jobs, pools), from the store (the model's facts, manifests) and, only for a build
+in trouble, from its pods. The order matters: the namespace's right to read the model is checked against the
+real object before anything the store holds may help it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ignition_hub.controller import jobs
+from ignition_hub.controller.cluster import Cluster
+from ignition_hub.controller.reading import pools_seen
+from ignition_hub.controller.remembered import Remembered
+from ignition_hub.controller.views import EngineSeen, JobSeen, JobState, TargetSeen, Trouble, Wanted
+from ignition_hub.controller.wanting import want
+from ignition_hub.controller.world import ModelFacts, Store, World
+from ignition_hub.engine.compatibility import PoolFacts
+from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
+from ignition_hub.engine.identity import Target
+from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.naming import job_name
+
+PROOF_PATIENCE = 2.0
+"""Seconds one pass waits for a digest; it is computed on, and the next pass finds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All targets of an engine, and the size of its model in bytes."""
+
+    targets: list[TargetSeen]
+    model_size: int | None = None
+
+
+class Observer:
+    """Observes engines; ``now`` gives seconds since the epoch."""
+
+    def __init__(self, cluster: Cluster, world: World, *, now: Callable[[], float]) -> None:
+        self._cluster = cluster
+        self._world = world
+        self._now = now
+        self._models: Remembered[tuple[str, str], ModelFacts | None] = Remembered(seconds=2.0)
+        self._manifests: Remembered[str, Manifest | None] = Remembered(seconds=10.0)
+        self._digests: Remembered[tuple[str, str, int], str] = Remembered(seconds=86400.0)
+        self._failures: Remembered[str, Trouble] = Remembered(seconds=86400.0)
+
+    async def observe(self, engine: EngineSeen) -> Observation:
+        """Return what is known about every target of ``engine``."""
+        try:
+            store = await self._world.store()
+            model = await self._model(store, engine)
+        except IgnitionError as error:
+            model = _trouble(error)
+        if isinstance(model, Trouble):
+            return Observation([TargetSeen(target=t, engine=engine, trouble=model) for t in engine.targets])
+        pools = pools_seen(list(self._cluster.pools))
+        targets = [self._target(store, engine, target, pools, model) for target in engine.targets]
+        return Observation(list(await asyncio.gather(*targets)), model.size)
+
+    async def _model(self, store: Store, engine: EngineSeen) -> ModelFacts | Trouble:
+        uri = engine.source_uri
+        if refusal := store.refusal(engine.namespace, uri):
+            return Trouble(Reason.SourceForbidden, refusal)
+        if uri.endswith("/"):
+            message = f"{uri} is a bundle; this version builds single ONNX files: name the file"
+            return Trouble(Reason.UnsupportedOption, message)
+        facts = await self._models.get((store.bucket, uri), lambda: store.model(uri))
+        if facts is None:
+            return Trouble(
+                Reason.SourceNotFound, f"{uri} does not exist; upload the model, it is looked for again"
+            )
+        return facts
+
+    async def _target(
+        self, store: Store, engine: EngineSeen, target: Target, pools: Sequence[PoolFacts], model: ModelFacts
+    ) -> TargetSeen:
+        wanted = want(engine, target, pools, model)
+        if isinstance(wanted, Trouble):
+            return TargetSeen(target=target, engine=engine, unbuildable=wanted)
+        seen = TargetSeen(target=target, engine=engine, wanted=wanted, bucket=store.bucket)
+        try:
+            seen = replace(seen, job=await self._job(wanted.identity))
+            seen = await self._with_manifest(store, seen, wanted)
+            return replace(seen, possession=await self._possession(store, seen, model))
+        except IgnitionError as error:
+            return replace(seen, trouble=_trouble(error))
+
+    async def _with_manifest(self, store: Store, seen: TargetSeen, wanted: Wanted) -> TargetSeen:
+        job = seen.job
+        at_work = job is not None and job.state in {JobState.ACTIVE, JobState.SUSPENDED}
+        if at_work and not seen.was_ready:
+            return seen  # it cannot be there yet, and a bucket is not to be polled
+        try:
+            return replace(seen, manifest=await self._manifest(store, wanted, job))
+        except IgnitionError as error:
+            if error.reason is not Reason.ManifestRefused:
+                raise
+            return replace(seen, refused=Trouble(error.reason, str(error)))
+
+    async def _manifest(self, store: Store, wanted: Wanted, job: JobSeen | None) -> Manifest | None:
+        # The Job is part of the question: what was not there before it ended is asked for anew after.
+        question = f"{store.bucket}/{wanted.identity}/{job.uid + job.state if job else ''}"
+        found = await self._manifests.get(question, lambda: store.find(wanted.inputs, wanted.identity))
+        if found is None:
+            self._manifests.forget(question)
+        return found
+
+    async def _possession(self, store: Store, seen: TargetSeen, model: ModelFacts) -> Trouble | None:
+        """Return what is missing to the proof that this namespace can read the bytes it pins."""
+        engine, pinned = seen.engine, seen.engine.source_sha256
+        shared = seen.manifest is not None or seen.job is not None
+        if pinned is None or not shared or seen.was_ready:
+            return None
+        if store.is_pushed(engine.namespace, engine.source_uri, pinned) or _is_own(seen.job, engine):
+            return None
+        question = (engine.source_uri, model.etag, model.size)
+        proof = self._digests.get(question, lambda: store.digest(engine.source_uri))
+        try:
+            digest = await asyncio.wait_for(proof, PROOF_PATIENCE)
+        except TimeoutError:
+            message = "the model is read once to prove that it has the digest the spec pins"
+            return Trouble(Reason.Verifying, message, unknown=True)
+        if digest == pinned:
+            return None
+        message = f"{engine.source_uri} has the SHA-256 {digest}, but spec.model.source.sha256 pins {pinned}"
+        return Trouble(Reason.ModelDigestMismatch, message)
+
+    async def _job(self, identity: str) -> JobSeen | None:
+        body = self._cluster.job(job_name(identity))
+        if body is None:
+            return None
+        seen = jobs.view_of(body, self._now())
+        if seen.state is JobState.FAILED:
+            failure = self._failures.get(seen.uid, lambda: self._cluster.failure_of(body))
+            return replace(seen, failure=await failure)
+        if seen.state is JobState.ACTIVE and jobs.pods_are_late(body, seen.age):
+            return replace(seen, obstacle=await self._cluster.obstacle_of(body))
+        return seen
+
+
+def _is_own(job: JobSeen | None, engine: EngineSeen) -> bool:
+    """Tell whether the builder itself compares the pinned digest with what this namespace's URI gives."""
+    return job is not None and (job.namespace, job.model_uri) == (engine.namespace, engine.source_uri)
+
+
+def _trouble(error: IgnitionError) -> Trouble:
+    """Return an error as trouble; what the platform team must repair proves nothing about an engine."""
+    unknown = isinstance(error, TransientError) or error.reason is Reason.StoreMisconfigured
+    return Trouble(error.reason, str(error), unknown=unknown)
