@@ -27,11 +27,17 @@ class Hierarchy:
 
 
 def hierarchies(mounts: str) -> tuple[Hierarchy, ...]:
-    """The hierarchies in the text of ``/proc/self/mounts`` that containers are placed in."""
+    """
+    The hierarchies in the text of ``/proc/self/mounts``.
+
+    On a hybrid machine these are all of version 1 and one of version 2 that controls nothing; runtimes make
+    groups there nevertheless.
+    """
+    versions = {"cgroup": 1, "cgroup2": 2}
     rows = [line.split() for line in mounts.splitlines()]
-    first = tuple(dict.fromkeys(Hierarchy(Path(row[1]), 1) for row in rows if row[2] == "cgroup"))
-    # Beside version 1, the version 2 hierarchy carries no controllers and runtimes leave it alone.
-    return first or tuple(dict.fromkeys(Hierarchy(Path(row[1]), 2) for row in rows if row[2] == "cgroup2"))
+    return tuple(
+        dict.fromkeys(Hierarchy(Path(row[1]), versions[row[2]]) for row in rows if row[2] in versions)
+    )
 
 
 def mounted() -> tuple[Hierarchy, ...]:

@@ -23,6 +23,7 @@ from localcluster.errors import LocalClusterError
 from localcluster.gpu_nodes import node_models
 from localcluster.images import load_image, read_image_file
 from localcluster.network import Network
+from localcluster.node import COVERED
 from localcluster.packages import require_programs, require_root
 from localcluster.paths import bin_folder, cluster_folder
 from localcluster.recipe import recipe_hash
@@ -100,6 +101,7 @@ def up(name: str = DEFAULT_NAME, *, nodes: int = 2) -> Cluster:
     require_programs()
     build("all")
     folder = cluster_folder(name)
+    _require_visible(folder)
     wanted = tuple(model.name for model in models)
     with state.locked(folder):
         found = state.load(folder)
@@ -170,6 +172,16 @@ def _nodes(cluster: Cluster) -> dict[str, bool]:
         )
         for item in items
     }
+
+
+def _require_visible(folder: Path) -> None:
+    """A node puts folders of its own over some of the host's, and could not see its files below those."""
+    for covered in map(Path, COVERED):
+        if covered in folder.parents:
+            raise LocalClusterError(
+                f"the cache folder lies in {covered}, which nodes cannot see: {folder}",
+                remedy="choose another one: XDG_CACHE_HOME=/some/folder",
+            )
 
 
 def _clear(name: str, found: ClusterState | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from localcluster.paths import binary
 from localcluster.processes import Process
 
 _IMPORT_SECONDS = 600
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def write_static_image(path: Path, name: str, files: Mapping[str, Path], command
     layer_digest = hashlib.sha256(layer).hexdigest()
     config = json.dumps(
         {
-            "architecture": "amd64",
+            "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
             "os": "linux",
             "config": {"Entrypoint": command, "User": "65532:65532"},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},

@@ -20,8 +20,12 @@ _CHILD_SECONDS = 10.0
 
 
 def start_anchor(log: Path) -> list[Process]:
-    """Start the holder of a cluster's namespaces; return the process that waits for it, then the holder."""
-    command = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork"]
+    """
+    Start the holder of a cluster's namespaces; return the process that waits for it, then the holder.
+
+    Mounts are a slave of the host's: what the host unmounts later is not held here, and nothing goes back.
+    """
+    command = ["unshare", "--net", "--mount", "--propagation", "slave", "--pid", "--fork"]
     command += ["--kill-child", "--mount-proc", str(binary("pause"))]
     outside = spawn(command, log)
     anchor = _child(outside.pid, "anchor", log)

@@ -23,6 +23,8 @@ from localcluster.paths import binary
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 PAUSE_IMAGE = "localhost/localcluster/pause:1"
 CNI_PLUGINS = Path("/usr/lib/cni")
+COVERED = ("/run", "/var/run", "/var/lib", "/var/log")
+"""Folders of the host that a node does not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,13 @@ def prepare(node: Node, server: str, authority: Authority) -> None:
         node.name, common_name=identity, organization="system:nodes", hosts=[node.name, node.address]
     )
     write_kubeconfig(node.folder / "kubelet.kubeconfig", server, authority.certificate, pair, user=identity)
+    layers = snapshotter(Path("/proc/self/mounts").read_text(), node.folder)
     kubelet = kubelet_configuration(node, authority.certificate, pair)
     (node.folder / "kubelet.json").write_text(json.dumps(kubelet, indent=1))
     (node.folder / "cni" / "10-localcluster.conflist").write_text(
         json.dumps(cni_configuration(node), indent=1)
     )
-    (node.folder / "containerd.toml").write_text(containerd_configuration(node))
+    (node.folder / "containerd.toml").write_text(containerd_configuration(node, layers))
 
 
 def containerd_command(node: Node) -> list[str]:
@@ -143,19 +146,39 @@ def cni_configuration(node: Node) -> dict[str, Any]:
     return {"cniVersion": "1.0.0", "name": "localcluster", "plugins": [bridge, portmap]}
 
 
-def containerd_configuration(node: Node) -> str:
+def snapshotter(mounts: str, folder: Path) -> str:
     """
-    The ``config.toml`` of containerd 2.
+    How containerd keeps image layers in that folder: ``overlayfs``, or copies (``native``) where the folder
+    itself lies on an overlay, as in a container, on which no other can be laid.
 
-    ``restrict_oom_score_adj``: without CAP_SYS_RESOURCE every sandbox would die otherwise.
+    Args:
+        mounts: the text of ``/proc/self/mounts``.
+        folder: where the data is to be.
+    """
+    rows = [line.split() for line in mounts.splitlines()]
+    above = [row for row in rows if Path(row[1]) == folder or Path(row[1]) in folder.parents]
+    kind = max(above, key=lambda row: len(row[1]))[2] if above else ""
+    return "native" if kind == "overlay" else "overlayfs"
+
+
+def containerd_configuration(node: Node, layers: str) -> str:
+    """
+    The ``config.toml`` of containerd 2; ``layers`` is the snapshotter.
+
+    ``restrict_oom_score_adj``: without CAP_SYS_RESOURCE every sandbox would die otherwise. The plugin
+    that is off would leave a folder in the host's ``/opt``.
     """
     return f"""\
 version = 3
 root = "/var/lib/containerd"
 state = "/run/containerd"
+disabled_plugins = ["io.containerd.internal.v1.opt"]
 
 [grpc]
   address = "{CONTAINERD_SOCKET}"
+
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "{layers}"
 
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "{PAUSE_IMAGE}"

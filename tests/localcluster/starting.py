@@ -129,6 +129,7 @@ class Start:
             "--proxy-mode=iptables",
             f"--cluster-cidr={self.network.pods}",
             "--conntrack-max-per-core=0",
+            "--iptables-min-sync-period=100ms",
             "--oom-score-adj=0",
         ]
         self._start("kube-proxy", command, self.settings.log("kube-proxy"))
