@@ -51,6 +51,8 @@ class Board:
         self._next = 0
         self._digested = 0
         self._failure: BaseException | None = None
+        self.trouble: Exception | None = None
+        """The last failed attempt since bytes last arrived: why a download that hangs does."""
 
     def claim(self) -> Part | None:
         """Return the next part nobody writes yet, None at the end; waits while writers are too far ahead."""
@@ -71,6 +73,7 @@ class Board:
         with self._lock:
             self.leave_if_stopped()
             self._written[part.index] = count
+            self.trouble = None
             if part.index == self._digested:
                 self._arrived.notify_all()
 

@@ -20,6 +20,8 @@ class Journal:
 
     def __init__(self, path: Path, *, sha256: str, size: int, part_size: int) -> None:
         self._path = path
+        self.part_size = part_size
+        self._count = -(-size // part_size)
         self._key = {"sha256": sha256, "size": size, "part_size": part_size}
         self._lock = threading.Lock()
         self._finished = self._read()
@@ -51,5 +53,5 @@ class Journal:
             found = json.loads(self._path.read_text(encoding="ascii"))
             indices = found.pop("finished") if isinstance(found, dict) and "finished" in found else None
             if found == self._key and isinstance(indices, list):
-                return {index for index in indices if isinstance(index, int) and index >= 0}
+                return {index for index in indices if isinstance(index, int) and 0 <= index < self._count}
         return set()

@@ -39,7 +39,6 @@ class Transfer:
     descriptor: int
     tls: ssl.SSLContext
     deadline: Deadline
-    part_size: int = PART_SIZE
     connections: int = CONNECTIONS
 
 
@@ -47,10 +46,12 @@ def transfer(job: Transfer, journal: Journal, watch: Watcher) -> str:
     """
     Fetch every part the journal does not list and return the SHA-256 of the whole file, in hex.
 
+    The journal also says how long a part is, so that the two cannot disagree about what "part 3" means.
+
     ``watch`` hears how many bytes are there, part by part. Raises LinkExpired, Transient never, and
     FetchError; all threads have ended when it returns or raises.
     """
-    parts = parts_of(job.size, job.part_size)
+    parts = parts_of(job.size, journal.part_size)
     board = Board(parts, journal.finished, PARTS_AHEAD)
     missing = len(parts) - len(journal.finished)
     lines = [Line(job.source, job.tls, job.size, job.deadline) for _ in range(min(job.connections, missing))]
@@ -81,7 +82,7 @@ def follow(job: Transfer, board: Board, parts: tuple[Part, ...], watch: Watcher)
             try:
                 there = board.bytes_beyond(part, done, job.deadline)
             except TimeoutError as error:
-                raise out_of_time(job, board.bytes_written) from error
+                raise out_of_time(job, board) from error
             while done < there:
                 count = os.preadv(job.descriptor, [buffer[: min(CHUNK, there - done)]], part.start + done)
                 digest.update(buffer[:count])
@@ -118,10 +119,11 @@ def write_part(job: Transfer, board: Board, line: Line, part: Part, buffer: memo
         except Transient as error:
             line.hang_up()
             board.leave_if_stopped()
+            board.trouble = error
             attempt += 1
             job.deadline.pause(attempt)
             if job.deadline.passed:
-                raise store_away(error, job) from error
+                raise out_of_time(job, board) from error
 
 
 def write_at(descriptor: int, data: memoryview, offset: int) -> None:
@@ -142,19 +144,16 @@ class DiskError(Exception):
         self.cause = cause
 
 
-def store_away(last: Transient, job: Transfer) -> FetchError:
-    """Build the error for a store that did not come back in time."""
-    return FetchError(
-        Reason.StoreUnavailable,
-        f"{last} (the last answer in {job.deadline.seconds:.0f} s)",
-        "Check that this pod can reach the EngineStore's endpoint (DNS, NetworkPolicy, certificate).",
-    )
-
-
-def out_of_time(job: Transfer, done: int) -> FetchError:
-    """Build the error for a download that was still going on at the deadline."""
+def out_of_time(job: Transfer, board: Board) -> FetchError:
+    """Build the error for a download that is not whole at the deadline: a store that is away, or slow."""
+    if board.trouble is not None:
+        return FetchError(
+            Reason.StoreUnavailable,
+            f"{board.trouble} (the last answer in {job.deadline.seconds:.0f} s)",
+            "Check that this pod can reach the EngineStore's endpoint (DNS, NetworkPolicy, certificate).",
+        )
     return FetchError(
         Reason.DeadlineExceeded,
-        f"{done} of {job.size} bytes arrived in {job.deadline.seconds:.0f} s",
+        f"{board.bytes_written} of {job.size} bytes arrived in {job.deadline.seconds:.0f} s",
         "The next start of this container goes on from there; raise the deadline where the network is slow.",
     )

@@ -1,0 +1,650 @@
+"""A whole run of the fetcher against a gateway and a store on the loopback that misbehave on demand."""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from ignition_hub.fetch import app, deadline, gateway, place
+
+KIB = 1024
+ENGINE = bytes(range(256)) * 4 * 160  # 160 KiB: ten parts of 16 KiB
+SIGNATURE = "X-Amz-Signature=secret"
+
+
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """Say nothing: the fetcher hangs up on purpose where it gives up."""
+
+
+class World:
+    """Gateway and store in one server; tests put answers into ``resolves`` and faults into ``store``."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.content = ENGINE
+        self.digest = hashlib.sha256(ENGINE).hexdigest()
+        self.resolves = []  # (status, body) to answer before the real one
+        self.store = []  # faults, one for each GET: a status, a header to redirect to, or "cut"
+        self.tokens, self.asked, self.ranges = [], [], []
+        self.extra = {}
+        self.slow = 0.0
+        self.server = Server(("127.0.0.1", 0), self.handler())
+        self.server.daemon_threads = True
+        self.scheme = "http"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
+        self.thread.start()
+        (folder / "token").write_text("first")
+        (folder / "termination").touch()
+
+    @property
+    def url(self):
+        return f"{self.scheme}://127.0.0.1:{self.server.server_port}"
+
+    def answer(self):
+        return {
+            "name": "resnet",
+            "file_name": "resnet_v1_fp16_sm_89_10.13.2.trt",
+            "url": f"{self.url}/bucket/resnet.trt?{SIGNATURE}",
+            "size": len(ENGINE),
+            "sha256": self.digest,
+            "gpu": {"arch": "sm_89", "product": "NVIDIA-L4"},
+            **self.extra,
+        }
+
+    def handler(self):
+        world = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                world.tokens.append(self.headers["Authorization"])
+                world.asked.append(self.path)
+                status, body = world.resolves.pop(0) if world.resolves else (200, world.answer())
+                if status == 307:
+                    self.reply(307, b"", Location=f"{world.url}/elsewhere")
+                else:
+                    self.reply(status, json.dumps(body).encode())
+
+            def do_GET(self):
+                first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"]).groups())
+                world.ranges.append((first, last + 1))
+                time.sleep(world.slow)
+                fault = world.store.pop(0) if world.store else None
+                data = world.content[first : last + 1]
+                span = {"Content-Range": f"bytes {first}-{last}/{len(world.content)}"}
+                if fault == "cut":
+                    self.reply(206, data, sent=len(data) // 2, **span)
+                    self.close_connection = True
+                elif fault == 307:
+                    self.reply(307, b"", Location=f"{world.url}/elsewhere")
+                elif fault == 200:
+                    self.reply(200, data)
+                elif fault:
+                    self.reply(fault, b"no")
+                else:
+                    self.reply(206, data, **span)
+
+            def reply(self, status, body, *, sent=None, **headers):
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body[:sent])
+
+            def log_message(self, *_):
+                """Say nothing."""
+
+        return Handler
+
+    def environment(self, **changed):
+        return {
+            "IGNITION_GATEWAY_URL": self.url,
+            "IGNITION_TOKEN_FILE": str(self.folder / "token"),
+            "IGNITION_ENGINES": "model=resnet",
+            "IGNITION_MOUNT": str(self.folder / "engines"),
+            "IGNITION_DEADLINE_SECONDS": "20",
+            "IGNITION_TERMINATION_LOG": str(self.folder / "termination"),
+            **changed,
+        }
+
+    def run(self, **changed):
+        return app.main(self.environment(**changed))
+
+    @property
+    def shelf(self):
+        return place.Shelf(self.folder / "engines" / "model")
+
+    @property
+    def message(self):
+        return (self.folder / "termination").read_text()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    monkeypatch.setattr(deadline, "FIRST_PAUSE", 0.002)
+    monkeypatch.setattr(deadline, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(place, "PART_SIZE", 16 * KIB)
+    before = signal.getsignal(signal.SIGTERM)
+    made = World(tmp_path)
+    yield made
+    made.close()
+    signal.signal(signal.SIGTERM, before)
+
+
+def nothing_is_visible(world):
+    return not world.shelf.engine.exists() and not world.shelf.record.exists()
+
+
+def test_the_engine_arrives_whole_and_every_user_may_read_it(world):
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+    assert stat.S_IMODE(world.shelf.engine.stat().st_mode) == 0o444
+    assert stat.S_IMODE(world.shelf.folder.stat().st_mode) == 0o755
+    assert sorted(path.name for path in world.shelf.folder.iterdir()) == ["engine.json", "model.engine"]
+
+
+def test_the_record_says_what_it_is_but_not_the_url(world):
+    world.run()
+
+    record = json.loads(world.shelf.record.read_text())
+
+    assert record["gpu"] == {"arch": "sm_89", "product": "NVIDIA-L4"}
+    assert record["sha256"] == world.digest
+    assert SIGNATURE not in world.shelf.record.read_text()
+
+
+def test_every_byte_is_asked_for_once(world):
+    world.run()
+
+    assert sorted(world.ranges) == [(start, start + 16 * KIB) for start in range(0, len(ENGINE), 16 * KIB)]
+
+
+def test_several_engines_each_get_a_folder(world):
+    assert world.run(IGNITION_ENGINES="a=resnet, b=yolo") == 0
+    assert world.asked == ["/v1/engines/resnet/resolve", "/v1/engines/yolo/resolve"]
+    assert (world.folder / "engines" / "b" / "model.engine").read_bytes() == ENGINE
+
+
+def test_an_engine_that_is_already_there_is_not_fetched_again(world):
+    world.run()
+    world.ranges.clear()
+
+    assert world.run() == 0
+    assert world.ranges == []
+
+
+def test_a_file_with_other_bytes_is_replaced(world):
+    world.shelf.folder.mkdir(parents=True)
+    world.shelf.engine.write_bytes(b"\0" * len(ENGINE))
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+
+
+def test_wrong_bytes_never_reach_the_final_path(world):
+    world.content = ENGINE[:-1] + b"\0"
+
+    assert world.run() == 41
+    assert nothing_is_visible(world)
+    assert list(world.shelf.folder.iterdir()) == []
+    assert world.digest in world.message
+
+
+def test_wrong_bytes_leave_an_older_engine_where_it_is(world):
+    world.run()
+    world.digest, world.extra = "0" * 64, {"sha256": "0" * 64}
+
+    assert world.run() == 41
+    assert world.shelf.engine.read_bytes() == ENGINE
+
+
+def test_an_object_of_another_size_is_refused_before_it_is_downloaded(world):
+    world.content = ENGINE + b"\0"
+
+    assert world.run() == 41
+    assert nothing_is_visible(world)
+    assert f"{len(ENGINE) + 1} bytes" in world.message
+
+
+def test_it_waits_while_the_engine_is_not_ready(world, capsys):
+    world.resolves = [(409, {"reason": "EngineNotReady", "message": "building, 42 %"})] * 3
+
+    assert world.run() == 0
+    assert len(world.asked) == 4
+    assert capsys.readouterr().out.count("waiting: engine resnet: building, 42 %") == 1
+
+
+def test_the_token_is_read_again_for_every_call(world, monkeypatch):
+    world.resolves = [(409, {"reason": "EngineNotReady"})]
+    pause = deadline.Deadline.pause
+
+    def rotate(self, attempt):
+        (world.folder / "token").write_text("second")
+        pause(self, attempt)
+
+    monkeypatch.setattr(deadline.Deadline, "pause", rotate)
+
+    assert world.run() == 0
+    assert world.tokens == ["Bearer first", "Bearer second"]
+
+
+def test_an_engine_that_is_never_ready_ends_with_its_own_code(world):
+    world.resolves = [(409, {"reason": "EngineNotReady", "message": "queued"})] * 1000
+
+    assert world.run(IGNITION_DEADLINE_SECONDS="0.1") == 49
+    assert "queued" in world.message
+
+
+def test_a_miss_is_waited_for_by_default(world):
+    world.resolves = [(422, {"reason": "NoEngineForGPU", "message": "node has sm_90"})] * 2
+
+    assert world.run() == 0
+
+
+def test_a_miss_fails_at_once_where_the_pod_asked_for_that(world):
+    world.resolves = [(422, {"reason": "NoEngineForGPU", "message": "the node has sm_90"})]
+
+    assert world.run(IGNITION_ON_MISS="Fail") == 40
+    assert len(world.asked) == 1
+    assert "the node has sm_90" in world.message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (403, {"reason": "NotPermitted", "message": "another namespace"}, 42),
+        (401, {"reason": "TokenRejected", "message": "expired"}, 42),
+        (404, {"reason": "EngineNotFound", "message": "no such engine"}, 47),
+        (422, {"reason": "ManifestRefused", "message": "bad signature"}, 48),
+        (307, {}, 43),
+        (418, {}, 43),
+    ],
+)
+def test_an_answer_that_will_not_change_ends_the_run_with_its_code(world, status, body, code):
+    world.resolves = [(status, body)]
+
+    assert world.run() == code
+    assert len(world.asked) == 1
+    assert nothing_is_visible(world)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+def test_a_gateway_in_trouble_is_asked_again(world, status):
+    world.resolves = [(status, {})] * 3
+
+    assert world.run() == 0
+
+
+@pytest.mark.parametrize(("reason", "code"), [("StoreUnavailable", 44), ("", 43)])
+def test_trouble_that_lasts_ends_with_the_code_of_who_has_it(world, reason, code):
+    world.resolves = [(502, {"reason": reason, "message": "no bucket"})] * 1000
+
+    assert world.run(IGNITION_DEADLINE_SECONDS="0.1") == code
+
+
+def test_a_gateway_that_is_not_there_is_named(world):
+    world.close()
+    started = time.monotonic()
+
+    assert world.run(IGNITION_DEADLINE_SECONDS="0.1") == 43
+    assert time.monotonic() - started < 2
+    assert world.url in world.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"size": "12"},
+        {"size": 0},
+        {"size": True},
+        {"sha256": "XYZ"},
+        {"sha256": None},
+        {"url": None},
+        {"url": "file:///etc/passwd"},
+        {"url": "https://user:word@host/"},
+    ],
+)
+def test_an_answer_that_cannot_be_believed_is_refused(world, answer):
+    world.extra = answer
+
+    assert world.run() == 43
+    assert next(iter(answer)) in world.message or "URL" in world.message or "scheme" in world.message
+    assert world.ranges == []
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_a_store_in_trouble_is_asked_again(world, status):
+    world.store = [status] * 5
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+
+
+def test_a_part_that_was_cut_goes_on_from_the_byte_it_reached(world):
+    world.store = ["cut"]
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+    first, stop = world.ranges[0]
+    assert (first + 8 * KIB, stop) in world.ranges
+
+
+def test_a_store_that_stays_away_ends_with_its_code(world):
+    world.store = [503] * 10000
+
+    assert world.run(IGNITION_DEADLINE_SECONDS="0.2") == 44
+    assert nothing_is_visible(world)
+
+
+@pytest.mark.parametrize(("status", "word"), [(307, "redirect"), (404, "no such object"), (200, "ranges")])
+def test_an_answer_of_the_store_that_will_not_change_ends_the_run(world, status, word):
+    world.store = [status] * 100
+
+    assert world.run() == 44
+    assert word in world.message
+    assert nothing_is_visible(world)
+
+
+def test_a_url_whose_time_is_over_is_asked_for_again_and_what_arrived_stays(world):
+    world.store = [None, None, None, 403]
+
+    assert world.run() == 0
+    assert len(world.asked) == 2
+    assert len(world.ranges) < 2 * len(ENGINE) // (16 * KIB)
+    assert world.shelf.engine.read_bytes() == ENGINE
+
+
+def test_a_store_that_refuses_every_fresh_url_is_given_up(world):
+    world.store = [403] * 1000
+
+    assert world.run() == 44
+    assert len(world.asked) == app.LINKS_WITHOUT_PROGRESS
+
+
+def test_a_download_that_does_not_end_is_stopped_at_the_deadline(world):
+    world.slow = 0.15
+
+    assert world.run(IGNITION_DEADLINE_SECONDS="0.2") == 45
+    assert "bytes arrived" in world.message
+    assert nothing_is_visible(world)
+
+
+def test_too_little_space_is_refused_before_the_first_byte(world, monkeypatch):
+    real = os.statvfs(world.folder)
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result([*real[:4], 1, *real[5:]]))
+
+    assert world.run() == 46
+    assert world.ranges == []
+    assert f"{len(ENGINE)} more bytes" in world.message
+
+
+def test_a_disk_that_fills_up_on_the_way_is_named(world, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+
+    assert world.run() == 46
+    assert nothing_is_visible(world)
+
+
+def test_a_mount_that_cannot_be_written_is_named(world):
+    (world.folder / "engines").write_text("a file where a folder should be")
+
+    assert world.run() == 47
+    assert "cannot be written" in world.message
+
+
+def test_a_file_system_without_preallocation_will_do(world, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "posix_fallocate", unsupported)
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+
+
+def test_proxy_variables_of_the_pod_are_ignored(world, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    assert world.run() == 0
+
+
+def test_the_message_is_one_line_without_a_signature(world, capsys):
+    world.store = [404] * 100
+    world.run()
+
+    assert capsys.readouterr().err == f"{world.message}\n"
+    assert "\n" not in world.message
+    assert SIGNATURE not in world.message
+    assert world.message.startswith("StoreUnavailable: ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("IGNITION_GATEWAY_URL", "gateway"),
+        ("IGNITION_GATEWAY_URL", ""),
+        ("IGNITION_ENGINES", ""),
+        ("IGNITION_ENGINES", "resnet"),
+        ("IGNITION_ENGINES", "../up=resnet"),
+        ("IGNITION_DEADLINE_SECONDS", "soon"),
+        ("IGNITION_DEADLINE_SECONDS", "-1"),
+        ("IGNITION_DEADLINE_SECONDS", "nan"),
+        ("IGNITION_ON_MISS", "Fallback"),
+        ("IGNITION_CA", "not a certificate"),
+        ("IGNITION_CA_FILE", "/nonexistent/ca.crt"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(world, variable, value):
+    assert world.run(**{variable: value}) == 47
+    assert variable.removesuffix("_FILE") in world.message
+    assert world.asked == []
+
+
+def test_a_token_that_is_missing_is_named(world):
+    (world.folder / "token").unlink()
+
+    assert world.run() == 47
+    assert "token" in world.message
+
+
+def prepared(world, parts, *, content=ENGINE, digest=None):
+    """Leave what a fetcher leaves that was killed after it had finished ``parts``."""
+    world.shelf.folder.mkdir(parents=True)
+    world.shelf.partial.write_bytes(content)
+    journal = {
+        "sha256": digest or world.digest,
+        "size": len(ENGINE),
+        "part_size": 16 * KIB,
+        "finished": parts,
+    }
+    world.shelf.journal.write_text(json.dumps(journal))
+
+
+def test_parts_that_were_finished_before_are_not_fetched_again(world):
+    prepared(world, [0, 1, 2, 5])
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+    assert sorted(first // (16 * KIB) for first, _ in world.ranges) == [3, 4, 6, 7, 8, 9]
+
+
+def test_the_journal_is_never_believed_about_the_bytes(world):
+    prepared(world, list(range(10)), content=b"\0" * len(ENGINE))
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+    assert len(world.ranges) == 10
+
+
+def test_the_journal_of_another_engine_counts_for_nothing(world):
+    prepared(world, list(range(10)), digest="0" * 64)
+
+    assert world.run() == 0
+    assert len(world.ranges) == 10
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"finished": 3}'])
+def test_a_torn_journal_counts_for_nothing(world, text):
+    prepared(world, [])
+    world.shelf.journal.write_text(text)
+
+    assert world.run() == 0
+    assert len(world.ranges) == 10
+
+
+def test_a_journal_without_its_file_counts_for_nothing(world):
+    prepared(world, list(range(10)))
+    world.shelf.partial.unlink()
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+
+
+PROGRAM = """
+import os, sys
+from ignition_hub.fetch import app, place
+place.PART_SIZE = 16 * 1024
+sys.exit(app.main(os.environ))
+"""
+
+
+def started(world):
+    path = str(Path(app.__file__).parents[2])
+    environment = {**os.environ, **world.environment(), "PYTHONPATH": path}
+    return subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.DEVNULL)
+
+
+def wait_for(condition):
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def finished_parts(world):
+    return json.loads(world.shelf.journal.read_text())["finished"] if world.shelf.journal.exists() else []
+
+
+def test_after_kill_9_only_parts_in_flight_are_fetched_again(world):
+    world.slow = 0.2
+    process = started(world)
+    wait_for(lambda: len(finished_parts(world)) >= 4)
+    process.kill()
+    process.wait()
+    finished = finished_parts(world)
+    assert nothing_is_visible(world)
+    world.ranges.clear()
+    world.slow = 0.0
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+    assert {first // (16 * KIB) for first, _ in world.ranges} == set(range(10)) - set(finished)
+
+
+def test_a_pod_that_is_deleted_does_not_wait_for_the_download(world):
+    world.slow = 5.0
+    process = started(world)
+    wait_for(lambda: world.ranges)
+    process.terminate()
+
+    assert process.wait(timeout=2) == 143
+
+
+def test_tls_is_used_where_the_url_says_so(world, tmp_path):
+    authority = secured(world, tmp_path)
+
+    assert world.run(IGNITION_CA=authority) == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(world, tmp_path):
+    secured(world, tmp_path)
+
+    assert world.run(IGNITION_DEADLINE_SECONDS="0.1") == 43
+    assert "not trusted" in world.message
+    assert world.tokens == []
+
+
+def secured(world, folder):
+    """Put the server behind TLS; returns its certificate authority as PEM."""
+    import datetime
+    import ipaddress
+    import ssl
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gateway")])
+    now = datetime.datetime.now(datetime.UTC)
+    usage = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "crl_sign",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, **usage), True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "tls.pem").write_bytes(pem + private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.pem")
+    world.server.socket = context.wrap_socket(world.server.socket, server_side=True)
+    world.scheme = "https"
+    return pem.decode()
+
+
+def test_answers_larger_than_any_engine_record_are_not_read(world, monkeypatch):
+    monkeypatch.setattr(gateway, "LARGEST_ANSWER", 64)
+
+    assert world.run(IGNITION_DEADLINE_SECONDS="0.1") == 43
+    assert "larger than 64 bytes" in world.message
