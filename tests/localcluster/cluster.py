@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from localcluster import cgroups, namespaces, network, processes, state
 from localcluster.build import build
 from localcluster.errors import LocalClusterError
 from localcluster.gpu_nodes import node_models
-from localcluster.images import load_image, read_image_file
+from localcluster.images import ImageFile, load_image, read_image_file
 from localcluster.network import Network
 from localcluster.node import COVERED
 from localcluster.packages import require_programs, require_root
@@ -68,13 +69,16 @@ class Cluster:
 
     def load(self, files: Sequence[Path]) -> list[str]:
         """Put image files into every node that lacks them; return a line for each file and node."""
-        lines = []
-        for image in [read_image_file(path) for path in files]:
-            for name in self.state.nodes:
-                record = image_record(node_folder(self.folder, name))
-                imported = load_image(image, self.state.process(name), record)
-                lines.append(f"{name}: {', '.join(image.names)} {'imported' if imported else 'was there'}")
-        return lines
+        pairs = [(image, name) for image in map(read_image_file, files) for name in self.state.nodes]
+        # The nodes at the same time: an import is bound by one core.
+        with ThreadPoolExecutor(max_workers=len(self.state.nodes)) as pool:
+            return list(pool.map(lambda pair: self._load_into(*pair), pairs))
+
+    def _load_into(self, image: ImageFile, name: str) -> str:
+        record = image_record(node_folder(self.folder, name))
+        with state.locked(record):
+            imported = load_image(image, self.state.process(name), record)
+        return f"{name}: {', '.join(image.names)} {'imported' if imported else 'was there'}"
 
     def node_command(self, node: str, command: Sequence[str]) -> list[str]:
         """

@@ -123,7 +123,7 @@ def load(folder: Path) -> ClusterState | None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one caller at a time start or stop the cluster of this folder."""
+    """Let one caller at a time change what lies at this path: a cluster, or a list of images."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
