@@ -6,10 +6,12 @@ every time: the status says where an engine should be, the signature whether it 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from ignition_hub.engine.compatibility import loads
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.gpu import NodeGpu, node_gpu
 from ignition_hub.engine.manifest import Manifest
@@ -27,6 +29,30 @@ from ignition_hub.store.trust import PublicKeys
 URL_SECONDS = 900
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a manifest must be about."""
+
+    candidate: Candidate
+    gpu: NodeGpu
+    spec: Mapping[str, Any]
+
+    def require(self, manifest: Manifest) -> None:
+        """Raise ManifestRefused unless a signed manifest is about this model and target, and loads here."""
+        # Whoever could write a status must not be given the engine of another namespace's model.
+        inputs, model = manifest.inputs, self.spec["model"]
+        found = (inputs.model.name, inputs.model.version, inputs.precision, inputs.gpu_arch)
+        asked = (model["name"], model["version"], self.spec["precision"], self.candidate.arch)
+        if found != asked:
+            raise ManifestRefused(
+                f"the status points at an engine for {' '.join(found)}; {' '.join(asked)} was asked for"
+            )
+        # The status only sorted the candidates; what was signed decides.
+        fit = loads(inputs.gpu_arch, inputs.product, inputs.compatibility, inputs.flavor, self.gpu)
+        if fit.level == "No":
+            raise NoEngineForGPU(fit.message)
+
+
 async def resolve(request: web.Request) -> web.Response:
     """Answer with a short-lived URL of the engine that fits, its digest and its manifest."""
     services = request.app[SERVICES]
@@ -39,7 +65,9 @@ async def resolve(request: web.Request) -> web.Response:
     gpu = await _gpu_of(services, user)
     choices = ready_for(engine, gpu)
     store = await services.stores.current()
-    manifest, url = await services.quick.run(_locate, store, services.signer.keys, choices[0], engine["spec"])
+    manifest, url = await services.quick.run(
+        _locate, store, services.signer.keys, Wanted(choices[0], gpu, engine["spec"])
+    )
     services.metrics.resolved.labels(choices[0].arch).inc()
     return web.json_response(_answer(engine["metadata"]["name"], gpu, manifest, url))
 
@@ -70,10 +98,9 @@ async def _gpu_of(services: Services, user: TokenUser) -> NodeGpu:
     return gpu
 
 
-def _locate(
-    store: OpenStore, keys: PublicKeys, candidate: Candidate, spec: Mapping[str, Any]
-) -> tuple[Manifest, str]:
+def _locate(store: OpenStore, keys: PublicKeys, wanted: Wanted) -> tuple[Manifest, str]:
     """Return the verified manifest of a candidate and a URL of its engine, whose size was looked at."""
+    candidate = wanted.candidate
     where = parse_s3_uri(candidate.uri or "")
     if where.bucket != store.settings.bucket:
         raise EngineNotReady(
@@ -86,7 +113,7 @@ def _locate(
         raise EngineNotReady(
             f"s3://{where.bucket}/{manifest_key} does not exist any more", "it is built anew"
         )
-    _require_what_was_asked(manifest, candidate, spec)
+    wanted.require(manifest)
     found = store.objects.head(manifest.engine.key)
     if found is None or found.size != manifest.engine.size:
         there = f"has {found.size} bytes" if found else "does not exist"
@@ -94,18 +121,6 @@ def _locate(
             f"the engine {manifest.engine.key} {there}; its manifest says {manifest.engine.size} bytes"
         )
     return manifest, store.objects.presign_get(manifest.engine.key, URL_SECONDS)
-
-
-def _require_what_was_asked(manifest: Manifest, candidate: Candidate, spec: Mapping[str, Any]) -> None:
-    """Raise ManifestRefused unless a signed manifest is about this model and target."""
-    # Whoever could write a status must not be given the engine of another namespace's model.
-    inputs, model = manifest.inputs, spec["model"]
-    found = (inputs.model.name, inputs.model.version, inputs.precision, inputs.gpu_arch, inputs.compatibility)
-    asked = (model["name"], model["version"], spec["precision"], candidate.arch, candidate.compatibility)
-    if found != asked:
-        raise ManifestRefused(
-            f"the status points at an engine for {' '.join(found)}; {' '.join(asked)} was asked"
-        )
 
 
 def _answer(name: str, gpu: NodeGpu, manifest: Manifest, url: str) -> dict[str, Any]:
