@@ -88,6 +88,11 @@ def has_precision(gpu: Gpu, precision: str, flavor: str) -> bool:
     return not has_gap and (floor is None or gpu.compute_capability >= floor)
 
 
+def has_ampere_plus(gpu: Gpu) -> bool:
+    """Tell whether AmperePlus engines load on a GPU; on Jetson nothing but the exact module does."""
+    return gpu.compute_capability >= support.AMPERE and not gpu.jetson
+
+
 def option_is_on(options: Mapping[str, Any], name: str) -> bool:
     """Tell whether an option asks for anything; ``{enabled: false}`` does not."""
     value = options.get(name)

@@ -93,8 +93,8 @@ def choose(pools: Sequence[PoolFacts], ask: Ask) -> Choice | Unbuildable:
     Return the best pool for ``ask``, or why there is none.
 
     Best is: built on the product itself, then TensorRT before TensorRT-RTX (which needs its own runtime in
-    the serving pod), then the newest version, then the pool's name, so that the same pools always give the
-    same answer.
+    the serving pod), then x86 before aarch64, then the newest version, then the pool's name, so that the same
+    pools always give the same answer.
     """
     if not pools:
         return Unbuildable(
@@ -109,14 +109,22 @@ def choose(pools: Sequence[PoolFacts], ask: Ask) -> Choice | Unbuildable:
 
 
 def loads(
-    engine_inputs_arch: str, product: str | None, compatibility: str, flavor: str, gpu: NodeGpu
+    engine_inputs_arch: str,
+    product: str | None,
+    compatibility: str,
+    flavor: str,
+    gpu: NodeGpu,
+    *,
+    platform: str | None = None,
 ) -> Loading:
     """
     Tell how an engine built for an arch, product and compatibility loads on a node's GPU.
 
-    A level that cannot be vouched for is "No": TensorRT itself would load some of those with a warning, or
-    hang.
+    ``platform`` is that of the engine; it is compared when the node's is known. A level that cannot be
+    vouched for is "No": TensorRT itself would load some of those with a warning, or hang.
     """
+    if platform and gpu.platform and platform != gpu.platform:
+        return Loading("No", f"the engine is for {platform}, and the node is {gpu.platform}")
     if compatibility == AMPERE_PLUS and flavor == TENSORRT:
         return _loads_as_ampere_plus(engine_inputs_arch, gpu)
     if engine_inputs_arch != gpu.arch:
@@ -182,9 +190,10 @@ def _no_such_version(case: Case) -> Refusal:
     )
 
 
-def _preference(pool: PoolFacts, answer: Verdict) -> tuple[bool, bool, tuple[int, ...], str]:
+def _preference(pool: PoolFacts, answer: Verdict) -> tuple[bool, bool, bool, tuple[int, ...], str]:
     newest_first = tuple(-part for part in parse_version(answer.version or ""))
-    return answer.tier != "Native", pool.flavor != TENSORRT, newest_first, pool.name
+    is_arm = pool.platform == "linux-aarch64"
+    return answer.tier != "Native", pool.flavor != TENSORRT, is_arm, newest_first, pool.name
 
 
 def _unbuildable(answers: Sequence[tuple[PoolFacts, Verdict]], ask: Ask) -> Unbuildable:

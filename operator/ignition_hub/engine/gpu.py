@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT
+from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_JETPACK
 
 GFD_MAJOR = "nvidia.com/gpu.compute.major"
 GFD_MINOR = "nvidia.com/gpu.compute.minor"
 GFD_PRODUCT = "nvidia.com/gpu.product"
+KUBERNETES_ARCH = "kubernetes.io/arch"
 GFD_SHARING = "nvidia.com/gpu.sharing-strategy"
 
 _SUFFIX = re.compile(r"(?:-MIG-(?P<mig>[^-]+(?:-.*?)??))?(?P<shared>-SHARED)?$")
@@ -111,13 +112,15 @@ class NodeGpu:
     The GPU of a node as its labels tell it.
 
     ``product`` carries no ``-MIG-`` or ``-SHARED`` suffix; ``mig`` is the profile of a node whose GPUs are
-    all cut alike (``1g.5gb``); ``shared`` is true under time slicing and MPS.
+    all cut alike (``1g.5gb``); ``shared`` is true under time slicing and MPS; ``platform`` is None when the
+    labels do not tell.
     """
 
     arch: str
     product: str | None
     shared: bool
     mig: str | None
+    platform: str | None = None
 
     @property
     def exact_product(self) -> str | None:
@@ -169,7 +172,15 @@ def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
         product=_without_suffix(product) if product else None,
         shared=shared,
         mig=suffix.group("mig") if suffix else None,
+        platform=node_platform(labels),
     )
+
+
+def node_platform(labels: Mapping[str, str]) -> str | None:
+    """Return ``linux-x86_64``, ``linux-aarch64`` or ``jetpack-6.2``; None when the labels do not tell."""
+    if release := labels.get(LABEL_JETPACK):
+        return f"jetpack-{release}"
+    return {"amd64": "linux-x86_64", "arm64": "linux-aarch64"}.get(labels.get(KUBERNETES_ARCH, ""))
 
 
 def _node_arch(labels: Mapping[str, str], product: str | None) -> str | None:

@@ -27,6 +27,8 @@ LABEL_GPU_ARCH = f"{GROUP}/gpu-arch"
 """Node label of the platform team: overrides what GPU Feature Discovery says, such as ``sm_87``."""
 LABEL_GPU_PRODUCT = f"{GROUP}/gpu-product"
 """Node label of the platform team: the exact product, such as ``Jetson-Orin-NX-16GB``."""
+LABEL_JETPACK = f"{GROUP}/jetpack"
+"""Node label of the platform team: the JetPack release of a Jetson node, such as ``6.2``."""
 
 GATE = f"{GROUP}/engine"
 """Name of the scheduling gate a pod holds until its engines have a ready target."""

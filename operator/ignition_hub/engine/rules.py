@@ -7,7 +7,7 @@ The rules of the truth table: each looks at one pool and one target and says no,
 from collections.abc import Callable
 
 from ignition_hub.engine import support
-from ignition_hub.engine.case import Case, Refusal, a_gpu, has_precision, option_is_on
+from ignition_hub.engine.case import Case, Refusal, a_gpu, has_ampere_plus, has_precision, option_is_on
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import GPUS
 from ignition_hub.engine.identity import AMPERE_PLUS, PRECISIONS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT
@@ -248,11 +248,20 @@ VERSION_RULES: tuple[Rule, ...] = (
 
 def _how_to_reach(case: Case) -> str:
     remedy = f"add a BuildPool with {a_gpu(case.gpu)}"
+    if reaching := _reaches_as_ampere_plus(case):
+        return f"{remedy}, or target {reaching} with AmperePlus: that engine loads on {case.gpu.arch} too"
     if case.target.gpu_arch not in support.RTX_ARCHS:
         return f"{remedy} and the TensorRT flavor"
     if case.pool.ahead_of_time:
         return f"add {case.target.gpu_arch} to the pool's aheadOfTime.archs"
     return remedy if case.ask.flavor == TENSORRT else f"{remedy}, or a CPU pool of flavor TensorRTRTX"
+
+
+def _reaches_as_ampere_plus(case: Case) -> str | None:
+    """Return an architecture the pool has whose AmperePlus engine covers the target."""
+    if case.target.compatibility != AMPERE_PLUS or case.is_rtx or not has_ampere_plus(case.gpu):
+        return None
+    return next((gpu.arch for gpu in GPUS if gpu.arch in case.pool.archs and has_ampere_plus(gpu)), None)
 
 
 def _last_version_for(capability: Capability) -> str:

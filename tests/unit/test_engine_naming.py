@@ -1,0 +1,82 @@
+"""Names of engines, Jobs and store keys, as other people's scripts will rely on them."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.identity import EngineInputs, Model, identity_of
+from ignition_hub.engine.naming import StorePaths, engine_file_name, job_name, pushed_model_key
+
+INPUTS = EngineInputs(
+    model=Model("arcface_r100", "v1.0", "sha256:" + "9f" * 32),
+    precision="fp16",
+    profiles=(),
+    flavor="TensorRT",
+    tensorrt_version="8.6.1.6",
+    platform="linux-x86_64",
+    gpu_arch="sm_86",
+    product=None,
+    compatibility="AmperePlus",
+    options={},
+    verification={},
+)
+IDENTITY = "5f0c" * 16
+ENGINE = "9d21" * 16
+NAME = "arcface_r100_v1.0_fp16_sm_86_8.6.1.trt"
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        ("8.6.1.6", NAME),
+        ("8.6.1", NAME),
+        ("10.13.2.6", "arcface_r100_v1.0_fp16_sm_86_10.13.2.trt"),
+        ("1.7.1.116", "arcface_r100_v1.0_fp16_sm_86_1.7.1.trt"),
+    ],
+)
+def test_an_engine_file_is_named_for_people(version, name):
+    assert engine_file_name(replace(INPUTS, tensorrt_version=version)) == name
+
+
+def test_a_job_is_named_by_the_identity_and_fits_a_label():
+    assert job_name(IDENTITY) == "ignition-build-5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0c"
+    assert re.fullmatch(r"[a-z0-9-]{1,63}", job_name(identity_of(INPUTS)))
+
+
+def test_the_store_keeps_builds_of_one_identity_apart():
+    paths = StorePaths("ignition", INPUTS, IDENTITY)
+    folder = "ignition/engines/arcface_r100/5f0c5f0c5f0c5f0c"
+
+    assert paths.folder == folder
+    assert paths.manifest == f"{folder}/{NAME}.json"
+    assert paths.engine(ENGINE) == f"{folder}/9d219d219d219d21/{NAME}"
+    assert paths.provenance(ENGINE) == f"{folder}/9d219d219d219d21/{NAME}.intoto.json"
+    assert paths.log(ENGINE) == f"{folder}/9d219d219d219d21/build.log"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "start"), [("", "engines/"), ("/", "engines/"), ("a/", "a/engines/"), ("/a/b", "a/b/engines/")]
+)
+def test_a_prefix_is_joined_by_one_slash(prefix, start):
+    assert StorePaths(prefix, INPUTS, IDENTITY).folder.startswith(start)
+
+
+def test_a_pushed_model_lies_under_its_namespace():
+    assert pushed_model_key("ignition", "vision", ENGINE) == f"ignition/models/vision/{ENGINE}.onnx"
+
+
+@pytest.mark.parametrize("namespace", ["", "..", "a/b", "Vision", "-a", "a" * 64])
+def test_a_namespace_cannot_reach_into_another_folder(namespace):
+    with pytest.raises(ContractError, match="namespace"):
+        pushed_model_key("ignition", namespace, ENGINE)
+
+
+@pytest.mark.parametrize("digest", ["", "5f0c", "../" * 21 + "x", "Z" * 64])
+def test_a_key_is_made_of_whole_digests_only(digest):
+    paths = StorePaths("ignition", INPUTS, IDENTITY)
+
+    for make in (job_name, paths.engine, paths.log, lambda value: pushed_model_key("p", "ns", value)):
+        with pytest.raises(ContractError, match="SHA-256"):
+            make(digest)
