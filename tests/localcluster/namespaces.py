@@ -19,17 +19,20 @@ from localcluster.processes import Process, log_tail, remember, spawn
 _CHILD_SECONDS = 10.0
 
 
-def start_anchor(log: Path) -> list[Process]:
+def start_anchor(log: Path) -> Process:
     """
-    Start the holder of a cluster's namespaces; return the process that waits for it, then the holder.
+    Start the holder of a cluster's namespaces; return its parent, with which it dies.
 
     Mounts are a slave of the host's: what the host unmounts later is not held here, and nothing goes back.
     """
     command = ["unshare", "--net", "--mount", "--propagation", "slave", "--pid", "--fork"]
     command += ["--kill-child", "--mount-proc", str(binary("pause"))]
-    outside = spawn(command, log)
-    anchor = _child(outside.pid, "anchor", log)
-    return [remember("anchor-parent", outside.pid), remember("anchor", anchor)]
+    return remember("anchor-parent", spawn(command, log).pid)
+
+
+def anchor_of(parent: Process, log: Path) -> Process:
+    """The holder itself, first process of its namespace, as soon as its parent has forked it."""
+    return remember("anchor", _child(parent.pid, "anchor", log))
 
 
 def start_inside(

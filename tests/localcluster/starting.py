@@ -83,8 +83,10 @@ class Start:
     def _start_namespaces(self) -> None:
         before = tuple((name, Path(f"/proc/sys/{name}").read_text().strip()) for name in _KERNEL_SETTINGS)
         self._record(replace(self.state, kernel_settings=before))
-        self._record(self.state.with_process(*namespaces.start_anchor(self.settings.log("anchor"))))
-        anchor = self.state.process("anchor")
+        log = self.settings.log("anchor")
+        self._record(self.state.with_process(namespaces.start_anchor(log)))
+        anchor = namespaces.anchor_of(self.state.process("anchor-parent"), log)
+        self._record(self.state.with_process(anchor))
         network.connect(self.network, anchor.pid)
         inside = namespaces.enter(anchor)
         # Locks and sockets below /run are then the cluster's own and go with it.
