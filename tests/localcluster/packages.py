@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -29,7 +30,10 @@ def install_missing() -> tuple[str, ...]:
     Raises:
         LocalClusterError: no root, no apt-get, or apt-get failed.
     """
-    missing = tuple(name for name in (*CLUSTER_PACKAGES, *IMAGE_PACKAGES) if not _is_installed(name))
+    # Images take their wheels by pip; any Python that has it will do.
+    pip = () if importlib.util.find_spec("pip") or shutil.which("pip3") else ("python3-pip",)
+    wanted = (*CLUSTER_PACKAGES, *IMAGE_PACKAGES, *pip)
+    missing = tuple(name for name in wanted if not _is_installed(name))
     if not missing:
         return ()
     if shutil.which("apt-get") is None:

@@ -25,7 +25,7 @@ cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0
 cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0
 cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
 """
-UNIFIED = "overlay / overlay rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n/dev/sda /root ext4 rw 0 0\n"
+UNIFIED = "overlay / overlay rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n/dev/sda /data ext4 rw 0 0\n"
 
 
 def make_node(number: int = 0) -> Node:
@@ -63,7 +63,7 @@ def test_a_unified_machine_has_one_hierarchy_of_version_2() -> None:
 
 
 def test_layers_are_copies_on_an_overlay_and_overlays_elsewhere() -> None:
-    answers = [node.snapshotter(UNIFIED, Path(folder)) for folder in ("/cache", "/root/.cache/x")]
+    answers = [node.snapshotter(UNIFIED, Path(folder)) for folder in ("/cache", "/data/x")]
 
     assert answers == ["native", "overlayfs"]
 
