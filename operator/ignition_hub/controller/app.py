@@ -86,7 +86,7 @@ class Controller:
             wanted = stopping.done()
             # The Lease goes back while the connections still work; the watches end after.
             failures = [await _ended(leading), await _ended(stopping)]
-            self._stop.set()
+            self.stop()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.wait({watching}), SHUTDOWN)
             failures.append(await _ended(watching))
@@ -106,6 +106,10 @@ class Controller:
             ready_flag=self._established,
             stop_flag=self._stop,
         )
+
+    def stop(self) -> None:
+        """Have the watches end."""
+        self._stop.set()
 
     async def lead(self) -> None:
         """Work for as long as this replica leads."""

@@ -31,6 +31,7 @@ class Cluster:
         self.stores = Mirror()
         self.jobs = Mirror()
         self.waiting_pods = Mirror()
+        self._creating: dict[str, asyncio.Lock] = {}
 
     async def refresh(self) -> None:
         """List everything anew: what a watch missed is known again."""
@@ -60,10 +61,19 @@ class Cluster:
 
     async def create_job(self, job: Object) -> bool:
         """Create a Job; an existing one of that name is as good (False)."""
+        name = job["metadata"]["name"]
+        # A thousand engines of one identity come here at once: one asks, the others see what comes of it.
+        async with self._creating.setdefault(name, asyncio.Lock()):
+            try:
+                return self.job(name) is None and await self._create_job(name, job)
+            finally:
+                self._creating.pop(name, None)
+
+    async def _create_job(self, name: str, job: Object) -> bool:
         try:
             self.jobs.put(await self.kube.create(JOBS, job, self.build_namespace))
         except Conflict:
-            existing = await self.kube.get(JOBS, job["metadata"]["name"], self.build_namespace)
+            existing = await self.kube.get(JOBS, name, self.build_namespace)
             if existing is not None:
                 self.jobs.put(existing)
             return False

@@ -287,8 +287,11 @@ def _origin(seen: TargetSeen) -> str:
         return earlier.source
     if job is None or job.state is not JobState.COMPLETE:
         return "Remote"
-    asked_before_it_ended = job.finished is not None and seen.engine.created <= job.finished
-    return "Built" if asked_before_it_ended else "Remote"
+    # Both times are whole seconds, so only who asked first can be told to have asked in the last one.
+    asked_first = (job.namespace, job.resource) == (seen.engine.namespace, seen.engine.name)
+    ended = job.finished or 0.0
+    waited = seen.engine.created < ended or (asked_first and seen.engine.created == ended)
+    return "Built" if waited else "Remote"
 
 
 def _queue_message(pool: str, place: Place) -> str:

@@ -216,6 +216,7 @@ def view_of(job: Mapping[str, Any], now: float) -> JobSeen:
         age=max(0.0, now - (epoch(metadata.get("creationTimestamp")) or now)),
         pool=labels.get(LABEL_POOL, ""),
         namespace=str(request.get("namespace", "")),
+        resource=str(request.get("engine_resource", "")),
         model_uri=str(request.get("model_uri", "")),
         finished=_finished(job),
         progress=_progress(annotations.get(ANNOTATION_PROGRESS)),

@@ -162,6 +162,8 @@ class JobSeen:
     pool: str = ""
     namespace: str = ""
     """Namespace of the resource that asked first."""
+    resource: str = ""
+    """Its name."""
     model_uri: str = ""
     """What that resource let the builder read."""
     finished: float | None = None

@@ -1,0 +1,501 @@
+"""
+The life of an engine against a real API server: what is written, how often, and what survives.
+
+The test plays the Job controller and the gateway; the store is ``fakeworld.FakeWorld``. Every other part is
+the controller as it runs in production, kopf's watches included.
+"""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from fakeworld import FakeWorld, make_engine, make_pool
+from ignition_hub.controller.app import Controller, Options
+from ignition_hub.controller.cluster import Cluster
+from ignition_hub.engine.errors import Reason, TransientError
+from ignition_hub.engine.names import (
+    ANNOTATION_ENGINES,
+    ANNOTATION_FAILURE,
+    ANNOTATION_REBUILD,
+    ANNOTATION_REQUEST,
+    GATE,
+    LABEL_WAITING,
+)
+from ignition_hub.engine.request import BuildRequest
+from ignition_hub.kube import ENGINES, EVENTS, JOBS, NAMESPACES, PODS, POOLS, Kube, Object, RateLimiter
+from localcluster import ControlPlane
+
+pytestmark = pytest.mark.cluster
+
+CRDS = Path(__file__).resolve().parents[2] / "crds"
+BUILDS = "ignition-hub-builds"
+RELEASE = "ignition-hub"
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """An API server of this module's own: the controller under test sees all of it."""
+    with ControlPlane.start() as started, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KUBECONFIG", str(started.kubeconfig))
+        started.kubectl("apply", "--server-side", "-f", str(CRDS))
+        started.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+        for name in (BUILDS, RELEASE):
+            started.kubectl("create", "namespace", name)
+        yield started
+
+
+@dataclass
+class Hub:
+    """A controller at work, and the hands of everybody around it."""
+
+    kube: Kube
+    """Of the test, not of the controller: the controller's writes are counted apart."""
+    world: FakeWorld
+    namespace: str
+    plane: ControlPlane
+    controllers: list[Controller] = field(default_factory=list)
+    writes: Counter[str] = field(default_factory=Counter)
+
+    @asynccontextmanager
+    async def controller(self, **options: Any) -> AsyncIterator[Controller]:
+        """Run a controller, leading at once, until the block ends."""
+        kube = await Kube.connect(limiter=RateLimiter(qps=500, burst=500))
+        kube.writes = self.writes
+        cluster = Cluster(kube, BUILDS)
+        settings = Options(
+            release_namespace=RELEASE,
+            build_namespace=BUILDS,
+            gateway_url="https://gateway.invalid",
+            **options,
+        )
+        controller = Controller(kube, self.world, cluster, settings)
+        tasks = [asyncio.create_task(controller.watch()), asyncio.create_task(controller.lead())]
+        try:
+            yield controller
+        finally:
+            tasks[1].cancel()
+            controller.stop()
+            await asyncio.wait(tasks)
+            await kube.close()
+
+    async def apply(self, body: Object) -> Object:
+        """Create an object in the test's namespace."""
+        resource = {"TensorRTEngine": ENGINES, "BuildPool": POOLS}[body["kind"]]
+        namespace = self.namespace if resource.namespaced else None
+        body["metadata"].pop("namespace", None)
+        return await self.kube.create(resource, body, namespace)
+
+    async def engine(self, name: str = "resnet50") -> Object:
+        found = await self.kube.get(ENGINES, name, self.namespace)
+        assert found is not None
+        return found
+
+    async def until_engine(self, condition: str, name: str = "resnet50", *, status: str = "True") -> Object:
+        """Wait until a condition of an engine has a status for its newest spec."""
+
+        async def holds() -> Object | None:
+            body = await self.engine(name)
+            return body if _condition(body, condition).get("status") == status and _is_current(body) else None
+
+        return await eventually(holds)
+
+    async def until_target(self, state: str, name: str = "resnet50") -> Object:
+        """Wait until the first target of an engine is in ``state`` for its newest spec."""
+
+        async def holds() -> Object | None:
+            body = await self.engine(name)
+            targets = body["status"].get("targets") or [{}]
+            return targets[0] if targets[0].get("state") == state and _is_current(body) else None
+
+        return await eventually(holds)
+
+    async def jobs(self) -> list[Object]:
+        return await self.kube.list(JOBS, BUILDS)
+
+    async def until_job(self) -> Object:
+        """Wait for the one Job."""
+
+        async def there() -> Object | None:
+            jobs = [job for job in await self.jobs() if not (job["status"].get("conditions"))]
+            return jobs[0] if jobs else None
+
+        return await eventually(there)
+
+    async def complete(self, job: Object) -> None:
+        """Publish the Job's engine and make the Job complete, as gateway and Job controller do."""
+        request = BuildRequest.from_json(json.loads(job["metadata"]["annotations"][ANNOTATION_REQUEST]))
+        self.world.bucket.publish(request)
+        await self.end(job, "SuccessCriteriaMet", "Complete", "CompletionsReached")
+
+    async def fail(self, job: Object, reason: str, message: str, exit_code: int) -> None:
+        """Have the gateway note a failure, and make the Job failed."""
+        failure = json.dumps({"reason": reason, "message": message, "exitCode": exit_code})
+        patch = {"metadata": {"annotations": {ANNOTATION_FAILURE: failure}}}
+        await self.kube.merge_patch(JOBS, job["metadata"]["name"], patch, BUILDS)
+        await self.end(job, "FailureTarget", "Failed", "PodFailurePolicy")
+
+    async def end(self, job: Object, first: str, last: str, reason: str) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        common = {"status": "True", "lastTransitionTime": now, "lastProbeTime": now, "reason": reason}
+        status: dict[str, Any] = {
+            "startTime": now,
+            "conditions": [{"type": first, **common}, {"type": last, **common}],
+        }
+        if last == "Complete":
+            status |= {"completionTime": now, "succeeded": 1}
+        else:
+            status |= {"failed": 1}
+        await self.kube.merge_patch(JOBS, job["metadata"]["name"], {"status": status}, BUILDS, "status")
+
+    def status_writes(self) -> int:
+        return self.writes["patch tensorrtengines/status"]
+
+    async def rest(self, seconds: float = 1.5) -> None:
+        """Let the controller do what it would do if it were not done."""
+        await asyncio.sleep(seconds)
+
+
+@pytest.fixture
+async def hub(plane: ControlPlane) -> AsyncIterator[Hub]:
+    """A hub with one pool and a fresh namespace; nothing of an earlier test is left."""
+    kube = await Kube.connect(limiter=RateLimiter(qps=1000, burst=1000, in_flight=64))
+    for resource in (ENGINES, POOLS, JOBS, PODS):
+        for body in await kube.list(resource):
+            metadata = body["metadata"]
+            await kube.delete(resource, metadata["name"], metadata.get("namespace"))
+    name = f"test-{uuid4().hex[:12]}"
+    await kube.create(NAMESPACES, {"metadata": {"name": name}})
+    hub = Hub(kube, FakeWorld(), name, plane)
+    await hub.apply(make_pool())
+    yield hub
+    await kube.close()
+
+
+async def test_a_built_engine_costs_a_job_and_one_status_write(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await hub.complete(await hub.until_job())
+        body = await hub.until_engine("Ready")
+        await hub.rest()
+
+    assert {key: n for key, n in hub.writes.items() if key != "create events"} == {
+        "create jobs": 1,
+        "patch tensorrtengines/status": 1,
+    }
+    [target] = body["status"]["targets"]
+    assert (target["state"], target["reason"], target["source"]) == ("Ready", "Built", "Built")
+    assert target["uri"].startswith("s3://engines/ignition/engines/resnet50/")
+    assert target["tensorrt"] == {"flavor": "TensorRTRTX", "version": "1.7.1.116"}
+    assert target["warnings"] == [{"code": "Int64Clamped", "count": 2}]
+    assert body["status"]["readyTargets"] == "1/1"
+    assert _verdicts(body) == {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
+
+
+async def test_a_store_hit_costs_one_status_write_and_no_job(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready")
+        hub.writes.clear()
+        await hub.apply(make_engine("second"))
+        second = await hub.until_engine("Ready", "second")
+        await hub.rest()
+
+    assert {key: n for key, n in hub.writes.items() if key != "create events"} == {
+        "patch tensorrtengines/status": 1
+    }
+    assert second["status"]["targets"][0]["source"] == "Remote"
+
+
+async def test_nothing_is_written_at_rest_not_even_after_a_restart_and_a_resync(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine(targets=[{"gpuArch": "sm_86"}, {"gpuArch": "sm_90"}]))
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Reconciling", status="False")
+
+    hub.writes.clear()
+    async with hub.controller(resync=0.5):
+        await hub.rest(3.0)
+
+    assert not hub.writes
+
+
+async def test_a_thousand_engines_of_one_identity_share_one_job(hub: Hub) -> None:
+    async with hub.controller():
+        await asyncio.gather(*(hub.apply(make_engine(f"engine-{number}")) for number in range(1000)))
+        await hub.complete(await hub.until_job())
+
+        async def all_ready() -> bool:
+            bodies = await hub.kube.list(ENGINES, hub.namespace)
+            return all(_condition(body, "Ready").get("status") == "True" for body in bodies)
+
+        await eventually(all_ready, seconds=90.0)
+        await hub.rest()
+
+    assert len(await hub.jobs()) == 1
+    assert hub.writes["create jobs"] == 1
+    # Those that were judged while the build was older than three seconds said so once.
+    assert 1000 <= hub.status_writes() <= 2000
+
+
+async def test_a_slow_build_tells_its_progress(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        job = await hub.until_job()
+        progress = json.dumps({"phase": "Building engine", "percent": 42})
+        patch = {"metadata": {"annotations": {"ignitionhub.io/progress": progress}}}
+        await hub.kube.merge_patch(JOBS, job["metadata"]["name"], patch, BUILDS)
+        target = await hub.until_target("Building")
+        body = await hub.engine()
+
+    assert target["progress"] == {"phase": "Building engine", "percent": 42}
+    assert _verdicts(body) == {"Ready": "False", "Reconciling": "True", "Stalled": "False"}
+
+
+async def test_a_failure_is_final_until_somebody_asks_for_a_rebuild(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        first = await hub.until_job()
+        await hub.fail(first, "UnsupportedOperator", "node 7 (NonMaxSuppression) is not supported", 11)
+        failed = await hub.until_engine("Stalled")
+        await hub.rest()
+        assert [job["metadata"]["uid"] for job in await hub.jobs()] == [first["metadata"]["uid"]]
+
+        again = {"metadata": {"annotations": {ANNOTATION_REBUILD: "2026-01-01T00:00:00Z"}}}
+        await hub.kube.merge_patch(ENGINES, "resnet50", again, hub.namespace)
+        second = await hub.until_job()
+        await hub.complete(second)
+        body = await hub.until_engine("Ready")
+
+    target = failed["status"]["targets"][0]
+    assert (target["state"], target["reason"]) == ("Failed", "UnsupportedOperator")
+    assert "NonMaxSuppression" in _condition(failed, "Stalled")["message"]
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    assert body["status"]["lastHandledRebuild"] == "2026-01-01T00:00:00Z"
+
+
+async def test_a_second_failure_after_a_rebuild_request_is_final_too(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await hub.fail(await hub.until_job(), "BuildFailed", "no", 18)
+        await hub.until_engine("Stalled")
+        again = {"metadata": {"annotations": {ANNOTATION_REBUILD: "again"}}}
+        await hub.kube.merge_patch(ENGINES, "resnet50", again, hub.namespace)
+        second = await hub.until_job()
+        await hub.fail(second, "BuildFailed", "no, again", 18)
+
+        async def told_again() -> bool:
+            target = (await hub.engine())["status"]["targets"][0]
+            return bool(target["state"] == "Failed" and "again" in target["message"])
+
+        await eventually(told_again)
+        await hub.rest()
+
+    assert [job["metadata"]["uid"] for job in await hub.jobs()] == [second["metadata"]["uid"]]
+    assert hub.writes["create jobs"] == 2
+
+
+async def test_a_changed_spec_replaces_the_build_and_the_old_job_is_collected(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        first = await hub.until_job()
+        await hub.kube.merge_patch(ENGINES, "resnet50", {"spec": {"precision": "fp32"}}, hub.namespace)
+
+        async def only_the_new_one() -> Object | None:
+            jobs = await hub.jobs()
+            names = {job["metadata"]["name"] for job in jobs}
+            return jobs[0] if len(jobs) == 1 and first["metadata"]["name"] not in names else None
+
+        await hub.complete(await eventually(only_the_new_one))
+        body = await hub.until_engine("Ready")
+
+    assert "_fp32_sm_86_" in body["status"]["targets"][0]["uri"]
+
+
+async def test_a_job_that_somebody_still_waits_for_outlives_the_one_who_asked_first(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine("first"))
+        job = await hub.until_job()
+        await hub.apply(make_engine("second"))
+        await hub.until_target("Building", "second")
+        await hub.kube.delete(ENGINES, "first", hub.namespace)
+        await hub.rest()
+        assert [one["metadata"]["uid"] for one in await hub.jobs()] == [job["metadata"]["uid"]]
+
+        await hub.kube.delete(ENGINES, "second", hub.namespace)
+        await eventually(lambda: _none(hub.jobs()))
+
+
+async def test_a_pool_builds_no_more_at_a_time_than_it_may(hub: Hub) -> None:
+    await hub.kube.merge_patch(POOLS, "rtx", {"spec": {"maxConcurrentBuilds": 1}})
+    async with hub.controller():
+        await hub.apply(make_engine("first", precision="fp16"))
+        job = await hub.until_job()
+        await hub.apply(make_engine("second", precision="fp32"))
+        queued = await hub.until_target("Queued", "second")
+        assert len(await hub.jobs()) == 1
+        await hub.complete(job)
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready", "second")
+
+    assert queued["reason"] == "Queued"
+    assert queued["message"] == "pool rtx builds 1 at a time; this one is next"
+
+
+async def test_an_unbuildable_target_says_what_would_work(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine(targets=[{"gpuArch": "sm_90"}]))
+        body = await hub.until_engine("Stalled")
+
+    target = body["status"]["targets"][0]
+    assert target["state"] == "Unbuildable"
+    assert "sm_90" in target["message"]
+    assert _verdicts(body) == {"Ready": "False", "Reconciling": "False", "Stalled": "True"}
+    assert not await hub.jobs()
+
+
+async def test_while_the_store_is_away_a_ready_engine_stays_ready_and_a_new_one_waits(hub: Hub) -> None:
+    async with hub.controller(resync=0.5):
+        await hub.apply(make_engine())
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready")
+        hub.world.trouble = TransientError(Reason.StoreUnavailable, "s3.example.com does not answer")
+        await hub.apply(make_engine("second", precision="fp32"))
+        waiting = await hub.until_engine("Ready", "second", status="Unknown")
+        ready = await hub.engine()
+        hub.world.trouble = None
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready", "second")
+
+    assert _condition(ready, "Ready")["status"] == "True"
+    assert _condition(waiting, "Ready")["reason"] == "StoreUnavailable"
+    assert waiting["status"]["targets"][0]["state"] == "Pending"
+
+
+async def test_a_namespace_that_may_not_read_the_model_gets_no_hit(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready")
+        uri = make_engine()["spec"]["model"]["source"]["uri"]
+        hub.world.bucket.forbidden.add((hub.namespace, uri))
+        await hub.apply(make_engine("second"))
+        body = await hub.until_engine("Stalled", "second")
+
+    target = body["status"]["targets"][0]
+    assert (target["state"], target["reason"]) == ("Failed", "SourceForbidden")
+    assert "uri" not in target
+
+
+async def test_suspend_starts_no_build_and_resuming_does(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine(suspend=True))
+        target = await hub.until_target("Pending")
+        assert target["reason"] == "Suspended"
+        assert not await hub.jobs()
+        await hub.kube.merge_patch(ENGINES, "resnet50", {"spec": {"suspend": False}}, hub.namespace)
+        await hub.until_job()
+
+
+async def test_a_gated_pod_is_released_to_the_gpus_that_are_served(hub: Hub) -> None:
+    pod = {
+        "metadata": {
+            "name": "server",
+            "labels": {LABEL_WAITING: "true"},
+            "annotations": {ANNOTATION_ENGINES: "resnet50"},
+        },
+        "spec": {"schedulingGates": [{"name": GATE}], "containers": [{"name": "main", "image": "busybox"}]},
+    }
+    async with hub.controller():
+        await hub.apply(make_engine())
+        job = await hub.until_job()
+        await hub.kube.create(PODS, pod, hub.namespace)
+        await hub.rest()
+        held = await hub.kube.get(PODS, "server", hub.namespace)
+        await hub.complete(job)
+
+        async def released() -> Object | None:
+            body = await hub.kube.get(PODS, "server", hub.namespace)
+            return body if body and not body["spec"].get("schedulingGates") else None
+
+        body = await eventually(released)
+
+    assert held is not None
+    assert held["spec"]["schedulingGates"] == [{"name": GATE}]
+    assert LABEL_WAITING not in body["metadata"].get("labels", {})
+    assert body["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert hub.writes["patch pods"] == 1
+
+
+async def test_a_job_that_completes_while_no_controller_runs_is_found_at_the_next_start(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        job = await hub.until_job()
+    await hub.complete(job)
+    async with hub.controller():
+        body = await hub.until_engine("Ready")
+
+    assert body["status"]["targets"][0]["source"] == "Built"
+    assert hub.writes["create jobs"] == 1
+
+
+async def test_two_controllers_at_once_do_no_harm(hub: Hub) -> None:
+    async with hub.controller(), hub.controller():
+        await asyncio.gather(*(hub.apply(make_engine(f"engine-{number}")) for number in range(20)))
+        job = await hub.until_job()
+        await hub.rest(0.5)
+        assert len(await hub.jobs()) == 1
+        await hub.complete(job)
+
+        async def all_ready() -> bool:
+            bodies = await hub.kube.list(ENGINES, hub.namespace)
+            return all(_condition(body, "Ready").get("status") == "True" for body in bodies)
+
+        await eventually(all_ready)
+
+
+async def test_events_tell_the_transitions_and_only_those(hub: Hub) -> None:
+    async with hub.controller(resync=0.5):
+        await hub.apply(make_engine())
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready")
+        await hub.rest()
+
+    reasons = [event["reason"] for event in await hub.kube.list(EVENTS, hub.namespace)]
+    assert sorted(reasons) == ["BuildStarted", "BuildSucceeded"]
+
+
+async def eventually(check: Callable[[], Awaitable[Any]], *, seconds: float = 30.0) -> Any:
+    """Return the first truthy answer of ``check``."""
+    deadline = time.monotonic() + seconds
+    while not (answer := await check()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{check} did not hold within {seconds} s")
+        await asyncio.sleep(0.05)
+    return answer
+
+
+async def _none(listed: Awaitable[list[Object]]) -> bool:
+    return not await listed
+
+
+def _condition(body: Object, kind: str) -> dict[str, Any]:
+    conditions = (body.get("status") or {}).get("conditions") or []
+    return next((condition for condition in conditions if condition["type"] == kind), {})
+
+
+def _verdicts(body: Object) -> dict[str, str]:
+    return {condition["type"]: condition["status"] for condition in body["status"]["conditions"]}
+
+
+def _is_current(body: Object) -> bool:
+    return bool(body["status"]["observedGeneration"] == body["metadata"]["generation"])
