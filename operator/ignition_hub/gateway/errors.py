@@ -13,6 +13,9 @@ from ignition_hub.kube import KubeError
 
 log = logging.getLogger(__name__)
 
+REASON = web.RequestKey("reason", str)
+"""What a refused request was refused for; the metrics count it."""
+
 STATUSES: Mapping[Reason, int] = {
     Reason.InvalidRequest: 400,
     Reason.TokenRejected: 401,
@@ -86,6 +89,6 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 
 
 def _response(request: web.Request, status: int, reason: Reason, message: str) -> web.Response:
-    request["reason"] = str(reason)
+    request[REASON] = str(reason)
     headers = {"Retry-After": "2"} if status >= 500 else {}
     return web.json_response({"reason": str(reason), "message": message}, status=status, headers=headers)

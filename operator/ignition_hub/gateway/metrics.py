@@ -6,6 +6,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from ignition_hub.gateway.errors import REASON
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
 
 
@@ -69,7 +71,7 @@ def counting(metrics: Metrics) -> Middleware:
             status = response.status
         finally:
             route = route_of(request)
-            metrics.requests.labels(route, str(status), request.get("reason", "")).inc()
+            metrics.requests.labels(route, str(status), request.get(REASON, "")).inc()
             metrics.seconds.labels(route).observe(time.monotonic() - started)
         return response
 

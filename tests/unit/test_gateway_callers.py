@@ -1,0 +1,210 @@
+"""Who is calling is the API server's word; a builder is its pod's Job and nothing else."""
+
+import asyncio
+import json
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from ignition_hub.engine.identity import identity_of
+from ignition_hub.engine.naming import job_name
+from ignition_hub.gateway.callers import Callers, build_from, owning_job
+from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
+from ignition_hub.kube import JOBS, PODS, TokenUser, Unavailable
+from storefixtures import make_inputs
+
+BUILDS = "ignition-hub-builds"
+INPUTS = make_inputs()
+IDENTITY = identity_of(INPUTS)
+REQUEST = {
+    "identity": IDENTITY,
+    "inputs": INPUTS.to_json(),
+    "model_sha256": None,
+    "model_uri": "s3://models/resnet50.onnx",
+    "source_size": 9,
+    "options": {},
+    "verification": {},
+    "timeout_seconds": 60,
+    "low_memory": False,
+    "name": "x.trt",
+    "namespace": "vision",
+    "engine_resource": "resnet50",
+}
+OWNER = {"kind": "Job", "name": job_name(IDENTITY), "uid": "job-uid", "controller": True}
+
+
+def make_user(**changes):
+    values = {
+        "username": "system:serviceaccount:ignition-hub-builds:ignition-builder",
+        "uid": "",
+        "groups": (),
+        "extra": {},
+        "namespace": BUILDS,
+        "service_account": "ignition-builder",
+        "pod_name": "builder-1",
+        "pod_uid": "pod-uid",
+        "node_name": "gpu-l4",
+    }
+    return TokenUser(**{**values, **changes})
+
+
+def make_pod(**metadata):
+    base = {
+        "name": "builder-1",
+        "uid": "pod-uid",
+        "labels": {"batch.kubernetes.io/job-name": job_name(IDENTITY)},
+        "ownerReferences": [OWNER],
+    }
+    statuses = [{"name": "proxy", "imageID": "no"}, {"name": "builder", "imageID": "builder@sha256:1"}]
+    return {"metadata": {**base, **metadata}, "status": {"containerStatuses": statuses}}
+
+
+def make_job(request=REQUEST, **metadata):
+    annotations = {"ignitionhub.io/request": json.dumps(request)}
+    base = {"name": job_name(IDENTITY), "uid": "job-uid", "annotations": annotations}
+    return {"metadata": {**base, **metadata}}
+
+
+class FakeKube:
+    """Reviews tokens from a table and returns objects from another; counts what it is asked."""
+
+    def __init__(self, users=None, pod=None, job=None):
+        self.users = users or {}
+        self.objects = {(PODS, "builder-1"): pod, (JOBS, job_name(IDENTITY)): job}
+        self.reviews = 0
+        self.gets = 0
+        self.away = False
+
+    async def review_token(self, token, audience):
+        assert audience == "ignition-hub"
+        self.reviews += 1
+        await asyncio.sleep(0)
+        if self.away:
+            raise Unavailable(0, "away")
+        return self.users.get(token)
+
+    async def get(self, resource, name, namespace=None):
+        assert namespace == BUILDS
+        self.gets += 1
+        return self.objects.get((resource, name))
+
+
+def bearing(token):
+    return make_mocked_request("GET", "/", headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_one_token_is_reviewed_once_however_many_ask():
+    kube = FakeKube(users={"good": make_user()})
+    callers = Callers(kube, BUILDS)
+
+    users = await asyncio.gather(*(callers.user_of(bearing("good")) for _ in range(20)))
+
+    assert kube.reviews == 1
+    assert set(map(id, users)) == {id(users[0])}
+
+
+async def test_a_refused_token_is_remembered_as_refused():
+    kube = FakeKube()
+    callers = Callers(kube, BUILDS)
+
+    for _ in range(2):
+        with pytest.raises(TokenRejected, match="audience ignition-hub"):
+            await callers.user_of(bearing("bad"))
+
+    assert kube.reviews == 1
+
+
+async def test_an_api_server_that_is_away_is_not_a_verdict():
+    kube = FakeKube(users={"good": make_user()})
+    callers = Callers(kube, BUILDS)
+    kube.away = True
+    with pytest.raises(Unavailable):
+        await callers.user_of(bearing("good"))
+
+    kube.away = False
+
+    assert (await callers.user_of(bearing("good"))).pod_name == "builder-1"
+
+
+@pytest.mark.parametrize("header", ["", "Basic abc", "Bearer", "Bearer ", "Bearer " + "x" * 20_000])
+async def test_what_is_no_bearer_token_never_reaches_the_api_server(header):
+    kube = FakeKube()
+
+    with pytest.raises(TokenRejected, match="no bearer token"):
+        await Callers(kube, BUILDS).user_of(
+            make_mocked_request("GET", "/", headers={"Authorization": header})
+        )
+
+    assert kube.reviews == 0
+
+
+async def test_a_builder_is_mapped_to_the_request_on_its_job():
+    callers = Callers(FakeKube(pod=make_pod(), job=make_job()), BUILDS)
+
+    build = await callers.build_of(make_user())
+
+    assert build.request.identity == IDENTITY
+    assert build.builder_image == "builder@sha256:1"
+    assert not build.rebuild
+
+
+async def test_a_build_is_looked_up_once_unless_it_must_be_fresh():
+    kube = FakeKube(pod=make_pod(), job=make_job())
+    callers = Callers(kube, BUILDS)
+    await callers.build_of(make_user())
+    await callers.build_of(make_user())
+    assert kube.gets == 2
+
+    kube.objects[JOBS, job_name(IDENTITY)] = None
+
+    with pytest.raises(BuildNotFound, match="nobody waits"):
+        await callers.build_of(make_user(), fresh=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"namespace": "vision"}, "is not a builder"),
+        ({"service_account": "default"}, "is not a builder"),
+        ({"namespace": None, "service_account": None}, "is not a builder"),
+        ({"pod_name": None}, "bound to no pod"),
+        ({"pod_uid": None}, "bound to no pod"),
+    ],
+)
+async def test_nobody_else_is_a_builder(changes, words):
+    with pytest.raises(NotPermitted, match=words):
+        await Callers(FakeKube(pod=make_pod(), job=make_job()), BUILDS).build_of(make_user(**changes))
+
+
+@pytest.mark.parametrize(
+    ("pod", "job", "words"),
+    [
+        (None, make_job(), "does not exist any more"),
+        (make_pod(uid="another"), make_job(), "does not exist any more"),
+        (make_pod(), None, "nobody waits"),
+        (make_pod(), make_job(uid="another"), "nobody waits"),
+        (make_pod(), make_job(annotations=None), "no build request"),
+        (make_pod(), make_job({**REQUEST, "identity": "0" * 64}), "request of another build"),
+        (make_pod(), make_job({**REQUEST, "surprise": 1}), "surprise"),
+    ],
+)
+async def test_a_pod_whose_job_is_gone_or_another_has_no_build(pod, job, words):
+    with pytest.raises(Exception, match=words) as refused:
+        await Callers(FakeKube(pod=pod, job=job), BUILDS).build_of(make_user())
+
+    assert refused.value.reason in {"BuildNotFound", "InvalidRequest"}
+
+
+def test_a_label_alone_makes_no_builder():
+    with pytest.raises(BuildNotFound, match="belongs to no Job"):
+        owning_job(make_pod(ownerReferences=[]))
+    with pytest.raises(BuildNotFound, match="belongs to no Job"):
+        owning_job(make_pod(ownerReferences=[{**OWNER, "controller": False}]))
+    with pytest.raises(BuildNotFound, match="belongs to no Job"):
+        owning_job(make_pod(labels={"batch.kubernetes.io/job-name": "another"}))
+
+
+def test_a_job_made_for_a_rebuild_says_so():
+    annotations = {**make_job()["metadata"]["annotations"], "ignitionhub.io/rebuild-requested-at": "now"}
+
+    assert build_from(make_job(annotations=annotations), make_pod()).rebuild
