@@ -51,7 +51,8 @@ class Buildah:
         options += ["--target", target] if target else []
         run(
             [
-                *self._signed("build"), "--isolation", "chroot", "--layers", "--pull=false", "--format", "docker",
+                *self._signed("build"), "--isolation", "chroot", "--layers", "--pull=false",
+                "--format", "docker",
                 *options, "--tag", reference, "--file", str(dockerfile), str(context),
             ],
             what=f"building {reference}",

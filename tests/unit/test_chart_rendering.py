@@ -1,0 +1,363 @@
+"""The chart, rendered by Helm itself: what it asks for, what it refuses, and that it stays narrow."""
+
+import json
+import subprocess
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import (
+    DNSName,
+    ExtensionOID,
+    KeyUsage,
+    SubjectAlternativeName,
+    load_pem_x509_certificate,
+)
+
+from localcluster.paths import bin_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "ignition-hub"
+HELM = bin_folder() / "helm"
+TRIAL = {
+    "images": {"registry": "localhost/ignition-hub", "tag": "dev"},
+    "embeddedS3": {"enabled": True},
+}
+
+Json = dict[str, Any]
+
+pytestmark = pytest.mark.skipif(
+    not HELM.exists(), reason="helm is not built: PYTHONPATH=tests python3 -m localcluster build"
+)
+
+
+def helm(*arguments: str, values: Json | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(HELM), *arguments, "--values", "-"],
+        input=json.dumps(values or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def merged(base: Json, changes: Json) -> Json:
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def render(changes: Json | None = None, *, base: Json = TRIAL) -> list[Json]:
+    values = merged(base, changes or {})
+    done = helm("template", "ignition-hub", str(CHART), "-n", "ignition-hub", values=values)
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def refusal(changes: Json, *, base: Json = TRIAL) -> str:
+    done = helm("template", "ignition-hub", str(CHART), "-n", "ignition-hub", values=merged(base, changes))
+    assert done.returncode != 0, "the values were accepted"
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def trial() -> list[Json]:
+    return render()
+
+
+def find(documents: list[Json], kind: str, name: str, namespace: str | None = None) -> Json:
+    matching = [
+        document
+        for document in documents
+        if document["kind"] == kind
+        and document["metadata"]["name"] == name
+        and (namespace is None or document["metadata"].get("namespace") == namespace)
+    ]
+    assert len(matching) == 1, f"{len(matching)} documents are {kind} {name}"
+    return matching[0]
+
+
+def secret(documents: list[Json], name: str, key: str) -> bytes:
+    return b64decode(find(documents, "Secret", name)["data"][key])
+
+
+def containers(deployment: Json) -> list[Json]:
+    pod = deployment["spec"]["template"]["spec"]
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def test_the_chart_passes_lint():
+    done = helm("lint", "--strict", str(CHART), values=TRIAL)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_charts_crds_are_the_generated_ones():
+    generated = {path.name: path.read_bytes() for path in (ROOT / "crds").glob("*.yaml")}
+    shipped = {path.name: path.read_bytes() for path in (CHART / "crds").glob("*.yaml")}
+
+    assert shipped == generated
+
+
+def test_every_pod_runs_under_pod_security_restricted(trial: list[Json]):
+    deployments = [document for document in trial if document["kind"] == "Deployment"]
+    assert {document["metadata"]["name"] for document in deployments} == {
+        "ignition-hub-controller",
+        "ignition-hub-gateway",
+        "ignition-hub-s3",
+    }
+
+    for deployment in deployments:
+        pod = deployment["spec"]["template"]["spec"]["securityContext"]
+        assert pod["runAsNonRoot"] is True
+        assert pod["runAsUser"] == 65532
+        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in containers(deployment):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"]
+            assert container["resources"]["limits"]
+
+
+def test_the_build_namespace_is_restricted_and_its_account_has_neither_token_nor_rights(trial: list[Json]):
+    namespace = find(trial, "Namespace", "ignition-hub-builds")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    account = find(trial, "ServiceAccount", "ignition-builder", "ignition-hub-builds")
+    assert account["automountServiceAccountToken"] is False
+
+    bindings = [document for document in trial if document["kind"].endswith("RoleBinding")]
+    subjects = {subject["name"] for binding in bindings for subject in binding["subjects"]}
+    assert subjects == {"ignition-hub-controller", "ignition-hub-gateway"}
+
+
+def test_no_secret_is_put_into_the_build_namespace(trial: list[Json]):
+    places = {document["metadata"]["namespace"] for document in trial if document["kind"] == "Secret"}
+
+    assert places == {"ignition-hub"}
+
+
+def test_no_role_has_wildcards_and_secrets_are_read_by_name(trial: list[Json]):
+    roles = [document for document in trial if document["kind"] in {"Role", "ClusterRole"}]
+    rules = [rule for role in roles for rule in role["rules"]]
+    for rule in rules:
+        assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
+        if "secrets" in rule["resources"]:
+            assert rule["verbs"] == ["get"]
+            assert rule["resourceNames"] == ["ignition-hub-store"]
+    assert sum("secrets" in rule["resources"] for rule in rules) == 2
+
+
+def test_the_hub_never_writes_specs_nodes_or_roles(trial: list[Json]):
+    hub = [
+        document
+        for document in trial
+        if document["kind"] in {"Role", "ClusterRole"}
+        and document["metadata"]["name"] in {"ignition-hub-controller", "ignition-hub-gateway"}
+    ]
+    writes = {
+        (resource, verb)
+        for role in hub
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        if verb not in {"get", "list", "watch"}
+    }
+
+    assert writes == {
+        ("tensorrtengines/status", "patch"),
+        ("events", "create"),
+        ("pods", "patch"),
+        ("leases", "create"),
+        ("leases", "update"),
+        ("jobs", "create"),
+        ("jobs", "delete"),
+        ("jobs", "patch"),
+        ("tokenreviews", "create"),
+        ("subjectaccessreviews", "create"),
+    }
+
+
+def test_more_store_secrets_are_readable_when_named():
+    documents = render({"store": {"extraCredentialsSecrets": ["second-store"]}})
+
+    role = find(documents, "Role", "ignition-hub-gateway", "ignition-hub")
+    assert role["rules"][0]["resourceNames"] == ["ignition-hub-store", "second-store"]
+
+
+def test_the_gateways_certificate_is_signed_by_the_authority_that_everybody_gets(trial: list[Json]):
+    authority = load_pem_x509_certificate(secret(trial, "ignition-hub-gateway-tls", "ca.crt"))
+    served = load_pem_x509_certificate(secret(trial, "ignition-hub-gateway-tls", "tls.crt"))
+    served.verify_directly_issued_by(authority)
+
+    names = served.extensions.get_extension_for_class(SubjectAlternativeName).value
+    assert "ignition-hub-gateway.ignition-hub.svc" in names.get_values_for_type(DNSName)
+
+    bundle = find(trial, "MutatingWebhookConfiguration", "ignition-hub")["webhooks"][0]["clientConfig"][
+        "caBundle"
+    ]
+    for text in (
+        b64decode(bundle).decode(),
+        find(trial, "ConfigMap", "ignition-hub-ca", "ignition-hub-builds")["data"]["ca.crt"],
+        find(trial, "ConfigMap", "ignition-hub-ca", "ignition-hub")["data"]["ca.crt"],
+    ):
+        assert load_pem_x509_certificate(text.encode()) == authority
+
+
+def test_the_authority_is_one_that_strict_clients_accept(trial: list[Json]):
+    authority = load_pem_x509_certificate(secret(trial, "ignition-hub-ca", "tls.crt"))
+    served = load_pem_x509_certificate(secret(trial, "ignition-hub-gateway-tls", "tls.crt"))
+
+    usage = authority.extensions.get_extension_for_class(KeyUsage)
+    assert usage.critical
+    assert usage.value.key_cert_sign
+    assert served.extensions.get_extension_for_oid(ExtensionOID.AUTHORITY_KEY_IDENTIFIER)
+
+
+def test_the_signing_key_is_ed25519_and_outlives_the_release(trial: list[Json]):
+    made = find(trial, "Secret", "ignition-hub-signing-key")
+    assert made["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+    key = load_pem_private_key(secret(trial, "ignition-hub-signing-key", "signing.key"), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+
+
+def test_the_webhook_sees_opted_in_pods_only_and_never_the_hubs_own(trial: list[Json]):
+    hook = find(trial, "MutatingWebhookConfiguration", "ignition-hub")["webhooks"][0]
+
+    assert hook["objectSelector"] == {"matchLabels": {"ignitionhub.io/inject": "true"}}
+    assert hook["rules"][0]["operations"] == ["CREATE"]
+    assert hook["failurePolicy"] == "Fail"
+    assert hook["timeoutSeconds"] == 5
+    assert hook["reinvocationPolicy"] == "IfNeeded"
+    assert hook["sideEffects"] == "None"
+    excluded = hook["namespaceSelector"]["matchExpressions"][0]["values"]
+    assert {"kube-system", "ignition-hub", "ignition-hub-builds"} <= set(excluded)
+
+
+def test_every_image_comes_from_the_registry_of_the_values(trial: list[Json]):
+    deployments = [document for document in trial if document["kind"] == "Deployment"]
+    images = {container["image"] for deployment in deployments for container in containers(deployment)}
+    pool = find(trial, "BuildPool", "rtx")["spec"]["runtimes"][0]
+
+    assert images == {f"localhost/ignition-hub/{name}:dev" for name in ("operator", "fetcher", "s3")}
+    assert pool == {
+        "flavor": "TensorRTRTX",
+        "version": "1.7.1.116",
+        "image": "localhost/ignition-hub/builder-rtx:dev",
+    }
+    gateway = containers(find(trial, "Deployment", "ignition-hub-gateway"))[0]
+    assert "--fetcher-image=localhost/ignition-hub/fetcher:dev" in gateway["args"]
+
+
+def test_the_embedded_store_is_the_default_store(trial: list[Json]):
+    store = find(trial, "EngineStore", "default")
+
+    assert store["metadata"]["annotations"]["ignitionhub.io/is-default-store"] == "true"
+    assert store["spec"]["s3"] == {
+        "endpoint": "http://ignition-hub-s3.ignition-hub.svc:9000",
+        "region": "us-east-1",
+        "bucket": "engines",
+        "prefix": "ignition",
+        "credentialsSecretRef": {"name": "ignition-hub-store"},
+    }
+    server = containers(find(trial, "Deployment", "ignition-hub-s3"))[1]
+    assert "--concurrency=1" in server["args"]
+
+
+def test_a_store_of_ones_own_needs_no_embedded_server():
+    own = {"endpoint": "https://s3.example.com", "credentialsSecret": "engine-store"}
+    documents = render({"embeddedS3": {"enabled": False}, "store": own})
+
+    assert not [d for d in documents if d["metadata"]["name"] in {"ignition-hub-s3", "ignition-hub-store"}]
+    spec = find(documents, "EngineStore", "default")["spec"]["s3"]
+    assert spec["endpoint"] == "https://s3.example.com"
+    assert spec["credentialsSecretRef"] == {"name": "engine-store"}
+
+
+def test_a_store_can_be_added_later():
+    documents = render({"embeddedS3": {"enabled": False}, "store": {"create": False}})
+
+    assert not [document for document in documents if document["kind"] == "EngineStore"]
+
+
+def test_cert_manager_issues_from_the_charts_own_authority():
+    documents = render({"certificates": {"mode": "certManager"}})
+
+    certificate = find(documents, "Certificate", "ignition-hub-gateway")["spec"]
+    assert certificate["secretName"] == "ignition-hub-gateway-tls"
+    assert certificate["issuerRef"] == {"name": "ignition-hub", "kind": "Issuer"}
+    assert find(documents, "Issuer", "ignition-hub")["spec"]["ca"]["secretName"] == "ignition-hub-ca"
+    assert not [d for d in documents if d["kind"] == "Secret" and d["metadata"]["name"].endswith("-tls")]
+
+
+def test_an_external_certificate_is_mounted_and_its_authority_handed_out():
+    bundle = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    external = {"mode": "external", "existingSecret": "gateway-tls", "caBundle": bundle}
+    documents = render({"certificates": external})
+
+    volumes = find(documents, "Deployment", "ignition-hub-gateway")["spec"]["template"]["spec"]["volumes"]
+    assert next(v for v in volumes if v["name"] == "tls")["secret"]["secretName"] == "gateway-tls"
+    assert find(documents, "ConfigMap", "ignition-hub-ca", "ignition-hub")["data"]["ca.crt"] == bundle
+    assert not [
+        d for d in documents if d["metadata"]["name"] in {"ignition-hub-ca"} and d["kind"] == "Secret"
+    ]
+
+
+def test_the_controllers_pod_patches_are_limited_by_policy(trial: list[Json]):
+    policy = find(trial, "ValidatingAdmissionPolicy", "ignition-hub-controller")["spec"]
+
+    assert policy["failurePolicy"] == "Fail"
+    assert (
+        "system:serviceaccount:ignition-hub:ignition-hub-controller"
+        in policy["matchConditions"][0]["expression"]
+    )
+    assert find(trial, "ValidatingAdmissionPolicyBinding", "ignition-hub-controller")["spec"][
+        "validationActions"
+    ] == ["Deny"]
+
+
+def test_one_replica_gets_no_disruption_budget():
+    documents = render({"controller": {"replicas": 1}})
+
+    budgets = {d["metadata"]["name"] for d in documents if d["kind"] == "PodDisruptionBudget"}
+    assert budgets == {"ignition-hub-gateway"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"images": {"registry": ""}}, "images.registry: missing"),
+        (
+            {"embeddedS3": {"enabled": False}, "store": {"endpoint": "https://s3.example.com"}},
+            "store.credentialsSecret: missing",
+        ),
+        (
+            {"embeddedS3": {"enabled": False}, "store": {"credentialsSecret": "x"}},
+            "store.endpoint: missing",
+        ),
+        ({"certificates": {"mode": "external", "existingSecret": "x"}}, "certificates.caBundle: missing"),
+        (
+            {"certificates": {"mode": "external", "caBundle": "-----BEGIN CERTIFICATE-----"}},
+            "needs certificates.existingSecret",
+        ),
+        ({"certificates": {"mode": "certManager", "certManager": {"issuerRef": {"name": "x"}}}}, "caBundle"),
+        ({"gateway": {"replica": 3}}, "replica"),
+        ({"gateway": {"replicas": 0}}, "replicas"),
+        ({"pools": {"rtx": {"archs": ["sm_90"]}}}, "archs"),
+        ({"pools": {"rtx": {"version": "1.7"}}}, "version"),
+        ({"store": {"modelSources": [{"prefix": "s3://models", "namespaces": ["a"]}]}}, "prefix"),
+        ({"webhook": {"failurePolicy": "Maybe"}}, "failurePolicy"),
+    ],
+)
+def test_values_that_cannot_work_are_refused_by_name(changes: Json, said: str):
+    assert said in refusal(changes)
