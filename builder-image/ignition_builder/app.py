@@ -1,0 +1,115 @@
+"""
+One run of the builder in its pod: request → model → precision → compile → verify → publish.
+
+The outermost edge: whatever happens becomes one line on stderr, one JSON in the termination message, one
+word to the gateway and one exit code from the contract's table.
+"""
+
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from ignition_builder.building import LOG_FILE, build_with
+from ignition_builder.courier import Courier
+from ignition_builder.download import Source, download
+from ignition_builder.gateway import Gateway
+from ignition_builder.progress import Watcher, part_of
+from ignition_builder.publishing import publish
+from ignition_builder.settings import Settings, termination_log
+from ignition_builder.spawn import crew_of
+from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError, TransientError
+
+DOWNLOADING = "Downloading model"
+FAREWELL_SECONDS = 10.0
+"""How long the gateway may take to hear of a failure; the termination message says the same."""
+MESSAGE_BYTES = 3072
+"""The kubelet keeps 4096 bytes of a termination message, JSON and escapes included."""
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Run and return the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    gateway: Gateway | None = None
+    try:
+        settings = Settings.from_environment(environ)
+        gateway = Gateway(settings.gateway, settings.token_file, settings.gateway_tls)
+        uri = run(settings, gateway)
+    except IgnitionError as error:
+        return fail(error, gateway, environ)
+    except OSError as error:
+        return fail(_machine_error(error), gateway, environ)
+    except Exception as error:  # noqa: BLE001  (the edge of the program: no traceback reaches a user)
+        message = f"the builder failed ({type(error).__name__}: {error})"
+        return fail(RequestError(Reason.BuildFailed, message, "report it"), gateway, environ)
+    sys.stdout.write(f"published {uri}\n")
+    return 0
+
+
+def run(settings: Settings, gateway: Gateway) -> str:
+    """Build what the gateway grants and return the URI under which it was published."""
+    with (
+        tempfile.TemporaryDirectory(prefix="build-", dir=settings.work_dir) as folder,
+        crew_of(Path(folder) / LOG_FILE) as crew,
+        Courier(gateway) as courier,
+    ):
+        work, model = Path(folder), Path(folder) / "model.onnx"
+        grant = gateway.grant()
+        watch = _noted(courier.tell)
+        arriving = part_of(watch, 0.0, 0.1)
+        source = Source(grant, gateway.grant, settings.store_tls)
+        digests = download(source, model, lambda part: arriving(DOWNLOADING, part))
+        built = build_with(crew, grant.request, model, work, part_of(watch, 0.1, 0.9), digests=digests)
+        return publish(built, gateway, settings.store_tls, part_of(watch, 0.9, 1.0))
+
+
+def fail(error: IgnitionError, gateway: Gateway | None, environ: Mapping[str, str]) -> int:
+    """Tell everybody who listens why there is no engine; return the exit code."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.stderr.write(f"{error.reason}: {error}\n")
+    words = {"reason": str(error.reason), "message": _short(str(error))}
+    with contextlib.suppress(OSError):
+        termination_log(environ).write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
+    if gateway is not None:
+        # The exit code and the termination message still say it when the gateway does not hear.
+        with contextlib.suppress(IgnitionError):
+            gateway.failed(error, FAREWELL_SECONDS)
+    return error.exit_code
+
+
+def _noted(tell: Watcher) -> Watcher:
+    """Return a watcher that also writes each new phase to the pod's log."""
+    seen: set[str] = set()
+
+    def watch(phase: str, fraction: float) -> None:
+        if phase not in seen:
+            seen.add(phase)
+            sys.stdout.write(f"{phase}\n")
+            sys.stdout.flush()
+        tell(phase, fraction)
+
+    return watch
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Once: what follows is cleaning up, and must not be interrupted itself.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise TransientError(Reason.Interrupted, "the pod was asked to stop before the engine was published")
+
+
+def _machine_error(error: OSError) -> IgnitionError:
+    return NodeError(
+        Reason.InsufficientDisk,
+        f"the work directory cannot be used: {error.strerror or error}",
+        "give the BuildPool's builder a writable volume with more space",
+    )
+
+
+def _short(message: str) -> str:
+    data = message.encode()
+    return message if len(data) <= MESSAGE_BYTES else data[:MESSAGE_BYTES].decode(errors="ignore") + "…"

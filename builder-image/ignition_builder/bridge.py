@@ -1,0 +1,87 @@
+"""
+The objects TensorRT calls back: a logger, a progress monitor, a writer for the serialized engine.
+
+They are made from whichever TensorRT module is given, so they serve the full product and TensorRT-RTX. An
+exception that leaves a callback is printed and cancels the build (measured on RTX 1.7.1), so none does.
+"""
+
+import hashlib
+from typing import Any, BinaryIO
+
+from ignition_builder.journal import Journal
+from ignition_builder.progress import Phases
+from ignition_builder.report import Report
+
+BUILDING = "Building engine"
+
+
+class Sink:
+    """Takes an engine as it is written, into a file and its SHA-256; ``error`` is the first failure."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Append ``data`` (bytes-like); return how many bytes were taken, 0 after a failure."""
+        view = memoryview(data)
+        try:
+            self._file.write(view)
+        except OSError as error:
+            self.error = self.error or error
+            return 0
+        self._digest.update(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+    @property
+    def sha256(self) -> str:
+        """The digest of everything written, as hex."""
+        return self._digest.hexdigest()
+
+
+def logger_of(trt: Any, journal: Journal) -> Any:
+    """Return an ILogger that writes to ``journal``; it is process-global, the first one wins."""
+
+    class Logger(trt.ILogger):  # type: ignore[misc]
+        def log(self, severity: Any, message: str) -> None:
+            journal.hear(severity.name, message)
+
+    return Logger()
+
+
+def monitor_of(trt: Any, report: Report) -> Any:
+    """Return an IProgressMonitor that reports, and stops the build once the report is cancelled."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self._phases = Phases()
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            self._phases.begin(phase_name, parent_phase, num_steps)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            try:
+                self._phases.step(phase_name, step)
+                report.progress(BUILDING, self._phases.fraction)
+            except Exception:  # noqa: BLE001, S110  (progress is a courtesy; losing it must not lose the build)
+                pass
+            return not report.cancelled
+
+        def phase_finish(self, phase_name: str) -> None:
+            self._phases.end(phase_name)
+
+    return Monitor()
+
+
+def writer_of(trt: Any, sink: Sink) -> Any:
+    """Return an IStreamWriter that writes to ``sink``."""
+
+    class Writer(trt.IStreamWriter):  # type: ignore[misc]
+        def write(self, data: Any) -> int:
+            return sink.write(data)
+
+    return Writer()

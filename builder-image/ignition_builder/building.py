@@ -1,0 +1,163 @@
+"""
+Build one engine from one model file: check, convert, compile, look at the result.
+
+The middle of the builder's flow (request → model → precision → compile → verify → publish), and all of it
+that needs no cluster: a laptop calls ``build`` with a path.
+"""
+
+import hashlib
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ignition_builder.options import Options, options_of
+from ignition_builder.progress import Watcher, part_of
+from ignition_builder.spawn import Crew, crew_of
+from ignition_builder.verification import check_plan
+from ignition_builder.work import COMPILE, INSPECT, Compiled, Prepared, Task, counted
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.manifest import BuildFacts
+from ignition_hub.engine.request import BuildRequest
+
+IMAGE_VARIABLE = "IGNITION_BUILDER_IMAGE"
+LOG_FILE = "build.log"
+CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What identifies a model's bytes."""
+
+    sha256: str
+    md5: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An engine on disk with its digest (hex) and size in bytes, how it was built, and the log's file."""
+
+    path: Path
+    sha256: str
+    size: int
+    facts: BuildFacts
+    log: Path
+
+
+def build(
+    request: BuildRequest,
+    model_path: Path,
+    work_dir: Path,
+    on_progress: Watcher,
+    *,
+    digests: Digests | None = None,
+) -> Built:
+    """
+    Build the engine ``request`` asks for from the ONNX file ``model_path``.
+
+    Files are written below ``work_dir``, which the caller owns. ``on_progress`` hears a phase and a fraction
+    from 0 to 1. ``digests`` saves reading the model again when it was hashed on arrival. Raises IgnitionError
+    with the reason; no child process is left behind.
+    """
+    log = work_dir / LOG_FILE
+    with crew_of(log) as crew:
+        return build_with(
+            crew, request, model_path, work_dir, on_progress, digests=digests or digests_of(model_path)
+        )
+
+
+def build_with(
+    crew: Crew,
+    request: BuildRequest,
+    model_path: Path,
+    work_dir: Path,
+    on_progress: Watcher,
+    *,
+    digests: Digests,
+) -> Built:
+    """Build as ``build`` does, with child processes that were started before the model was here."""
+    started, log, options = time.monotonic(), work_dir / LOG_FILE, options_of(request.options)
+    check_digest(request, digests)
+    deadline = started + request.timeout_seconds
+
+    def task(stage: str, model: str) -> Task:
+        return Task(stage=stage, request=request, model=model, folder=str(work_dir), log=str(log))
+
+    watch = part_of(on_progress, 0.0, 0.1)
+    answer = crew.inspector.run(task(INSPECT, str(model_path)), watch, deadline)
+    prepared = Prepared.from_json(answer)
+    watch = part_of(on_progress, 0.1, 1.0)
+    compiled = Compiled.from_json(crew.compiler.run(task(COMPILE, prepared.path), watch, deadline))
+    _check_warnings(options, prepared, compiled)
+    check_plan(Path(compiled.path), compiled.size, request.inputs)
+    facts = _facts(request, prepared, compiled, digests, time.monotonic() - started)
+    return Built(Path(compiled.path), compiled.sha256, compiled.size, facts, log)
+
+
+def digests_of(path: Path) -> Digests:
+    """Read a file once for its digests."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            sha256.update(chunk)
+            md5.update(chunk)
+        return Digests(sha256.hexdigest(), md5.hexdigest(), file.tell())
+
+
+def check_digest(request: BuildRequest, digests: Digests) -> None:
+    """Raise RequestError (ModelDigestMismatch) unless the bytes are those the request pins."""
+    if request.model_sha256 is not None and digests.sha256 != request.model_sha256.lower():
+        raise RequestError(
+            Reason.ModelDigestMismatch,
+            f"{request.model_uri} has SHA-256 {digests.sha256}, source.sha256 pins {request.model_sha256}",
+            "correct the pin, or restore the model that was pinned",
+        )
+
+
+def _check_warnings(options: Options, prepared: Prepared, compiled: Compiled) -> None:
+    found = _warnings(prepared, compiled)
+    for code in options.fail_on_warnings:
+        if found[code]:
+            raise RequestError(
+                Reason.BuildFailed,
+                f"the build warned {found[code]} times of {code}, which options.failOnWarnings forbids",
+                "correct the model, or take the code out of failOnWarnings",
+            )
+
+
+def _warnings(prepared: Prepared, compiled: Compiled) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for warning in (*prepared.warnings, *compiled.warnings):
+        total[warning["code"]] += warning["count"]
+    return total
+
+
+def _facts(
+    request: BuildRequest, prepared: Prepared, compiled: Compiled, digests: Digests, seconds: float
+) -> BuildFacts:
+    inputs = request.inputs
+    model: Mapping[str, Any] = {
+        "sha256": digests.sha256,
+        "md5": digests.md5,
+        "size": digests.size,
+        **prepared.facts,
+    }
+    return BuildFacts(
+        flavor=inputs.flavor,
+        tensorrt_version=compiled.tensorrt_version,
+        cuda_version=compiled.cuda_version,
+        model=model,
+        parser_messages=compiled.parser_messages,
+        profiles=compiled.profiles,
+        flags=compiled.flags,
+        tf32={"asked": inputs.precision == "tf32", "in_force": compiled.tf32_in_force},
+        converter=prepared.converter,
+        peak_memory_bytes=max(prepared.peak_memory_bytes, compiled.peak_memory_bytes),
+        seconds=round(seconds, 3),
+        builder_image=os.environ.get(IMAGE_VARIABLE) or None,
+        warnings=counted(_warnings(prepared, compiled)),
+    )

@@ -1,0 +1,36 @@
+"""
+The first stage of a build, in its own process: check the model and give it the wanted precision.
+
+It loads ONNX and never TensorRT, so its memory is gone before the engine is compiled.
+"""
+
+import resource
+from pathlib import Path
+from typing import Any
+
+from ignition_builder.inspection import facts_of, inputs_of, load_checked
+from ignition_builder.journal import Journal
+from ignition_builder.precision import with_precision
+from ignition_builder.profiles import check_profiles
+from ignition_builder.report import Report
+from ignition_builder.work import Prepared, Task, counted
+
+CHECKING = "Checking model"
+
+
+def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
+    """Return a Prepared as JSON; raises IgnitionError with the reason."""
+    report.progress(CHECKING, 0.0)
+    path, inputs = Path(task.model), task.request.inputs
+    model = load_checked(path)
+    check_profiles(inputs.profiles, inputs_of(model))
+    facts = facts_of(model)
+    prepared, converter = with_precision(model, path, inputs.precision, Path(task.folder), journal)
+    return Prepared(
+        path=str(prepared),
+        facts=facts,
+        converter=converter,
+        warnings=counted(journal.warnings),
+        # Linux counts ru_maxrss in KiB.
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    ).to_json()

@@ -1,0 +1,182 @@
+"""
+The builder's side of the gateway: five calls, each with a deadline, repeated while repeating can help.
+
+The token names the pod, and the pod its Job, so no call says which build it is about.
+"""
+
+import http.client
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any
+
+from ignition_builder.report import kind_of
+from ignition_hub.engine.errors import ContractError, IgnitionError, NodeError, Reason, TransientError
+from ignition_hub.engine.fields import Fields
+from ignition_hub.engine.manifest import BuildFacts
+from ignition_hub.engine.request import BuildGrant
+from ignition_hub.fetch.deadline import Deadline
+from ignition_hub.fetch.wire import Address, explained
+
+SELF = "/v1/builds/self"
+CALL_SECONDS = 30.0
+PROGRESS_SECONDS = 5.0
+PATIENCE_SECONDS = 120.0
+"""How long a call is repeated before the gateway counts as away."""
+COMPLETE_SECONDS = 900.0
+"""The gateway reads the whole engine before it answers ``complete``."""
+MAX_ANSWER = 16 * 1024 * 1024
+_AGAIN = (408, 425, 429)
+_SOON = (Reason.TokenRejected, Reason.BuildNotFound)
+"""Answers a young pod may get: the API server's word of it has not reached every gateway yet."""
+SOON_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of an upload: its number from 1 and the URL to PUT it to."""
+
+    number: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload the gateway began."""
+
+    upload_id: str
+    key: str
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Upload":
+        """Read the gateway's answer."""
+        read = Fields.of(document, cls)
+        return cls(read.text("upload_id"), read.text("key"), read.nested_items("parts", _part))
+
+
+def _part(document: Any) -> Part:
+    read = Fields.of(document, Part)
+    return Part(read.integer("number"), read.text("url"))
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Calls the gateway; the token is read for every attempt, because the kubelet replaces it."""
+
+    address: Address
+    token_file: Path
+    tls: SSLContext
+    patience: float = PATIENCE_SECONDS
+
+    def grant(self) -> BuildGrant:
+        """Ask what to build."""
+        return BuildGrant.from_json(self._call("GET", SELF, None, Deadline(self.patience)))
+
+    def progress(self, phase: str, percent: int) -> bool:
+        """Say how far the build is; whether it was heard. The next word is better than a repetition."""
+        body = {"phase": phase, "percent": percent}
+        try:
+            self._attempt("POST", f"{SELF}/progress", body, PROGRESS_SECONDS)
+        except (_Refused, IgnitionError):
+            return False
+        return True
+
+    def upload(self, size: int, sha256: str, part_size: int) -> Upload:
+        """Begin an upload of ``size`` bytes."""
+        body = {"size": size, "sha256": sha256, "part_size": part_size}
+        return Upload.from_json(self._call("POST", f"{SELF}/upload", body, Deadline(self.patience)))
+
+    def complete(
+        self, upload: Upload, etags: list[str], *, sha256: str, size: int, facts: BuildFacts, log: str
+    ) -> str:
+        """Publish what was uploaded and return its URI; repeating it gives the same answer."""
+        body = {
+            "upload_id": upload.upload_id,
+            "key": upload.key,
+            "sha256": sha256,
+            "size": size,
+            "etags": etags,
+            "facts": facts.to_json(),
+            "log": log,
+        }
+        deadline = Deadline(max(self.patience, COMPLETE_SECONDS))
+        answer = self._call("POST", f"{SELF}/complete", body, deadline, COMPLETE_SECONDS)
+        return str(answer.get("uri", ""))
+
+    def failed(self, error: IgnitionError, seconds: float) -> None:
+        """Say why there is no engine."""
+        body = {**error.to_json(), "exit_code": error.exit_code}
+        self._call("POST", f"{SELF}/failed", body, Deadline(seconds))
+
+    def _call(
+        self, method: str, path: str, body: Any, deadline: Deadline, seconds: float = CALL_SECONDS
+    ) -> dict[str, Any]:
+        attempt, soon = 0, Deadline(min(SOON_SECONDS, deadline.left))
+        while True:
+            try:
+                return self._attempt(method, path, body, deadline.timeout(seconds))
+            except _Refused as refused:
+                worth = refused.again or (refused.error.reason in _SOON and not soon.passed)
+                if not worth or deadline.passed:
+                    raise refused.error from refused
+            attempt += 1
+            deadline.pause(attempt)
+
+    def _attempt(self, method: str, path: str, body: Any, seconds: float) -> dict[str, Any]:
+        connection = self.address.connection(self.tls, seconds)
+        target = self.address.target.rstrip("/") + path
+        headers = {"Authorization": f"Bearer {self._token()}", "Accept": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, target, body=data, headers=headers)
+            response = connection.getresponse()
+            return _answer(response.status, response.read(MAX_ANSWER))
+        except (OSError, http.client.HTTPException) as error:
+            message = f"the gateway at {self.address.place}: {explained(error)}"
+            raise _Refused(TransientError(Reason.GatewayUnavailable, message), again=True) from error
+        finally:
+            connection.close()
+
+    def _token(self) -> str:
+        try:
+            return self.token_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeError) as error:
+            raise NodeError(
+                Reason.InvalidRequest,
+                f"IGNITION_TOKEN_FILE: {self.token_file} cannot be read ({explained(error)})",
+                "the pod needs a projected ServiceAccount token there",
+            ) from error
+
+
+class _Refused(Exception):  # noqa: N818  (an answer, kept until it is known whether another attempt helps)
+    def __init__(self, error: IgnitionError, *, again: bool) -> None:
+        super().__init__(str(error))
+        self.error, self.again = error, again
+
+
+def _answer(status: int, data: bytes) -> dict[str, Any]:
+    if status == http.client.NO_CONTENT:
+        return {}
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        document = None
+    if status == http.client.OK and isinstance(document, dict):
+        return document
+    again = status >= 500 or status in _AGAIN
+    raise _Refused(_error(status, document if isinstance(document, dict) else {}), again=again)
+
+
+def _error(status: int, document: dict[str, Any]) -> IgnitionError:
+    message = str(document.get("message") or f"the gateway answered {status}")
+    try:
+        reason = Reason(document.get("reason", ""))
+    except ValueError:
+        if status == http.client.OK:
+            return ContractError("the gateway answered 200 with something that is not a JSON object")
+        reason = Reason.TokenRejected if status == http.client.UNAUTHORIZED else Reason.GatewayUnavailable
+    return kind_of(reason)(reason, message)

@@ -1,0 +1,168 @@
+"""
+Look at an ONNX model before TensorRT does: TensorRT's parser accepts an empty file, opset 99 and much else.
+
+Runs in a child process of its own, because the bytes are a stranger's, and because the memory it takes is
+given back before the engine is compiled.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from ignition_builder.profiles import ModelInput
+from ignition_hub.engine.errors import Reason, RequestError
+
+_UNKNOWN_OPERATOR = re.compile(r"No Op registered for (\S+) with domain_version of (\d+)")
+_NODE = re.compile(r"Name: (.*?) OpType: (\S+)")
+
+
+def load_checked(path: Path) -> Any:
+    """
+    Return the model in ``path`` without external data.
+
+    Raises RequestError: InvalidModel for what is not a usable model, UnsupportedOperator for an operator
+    ONNX does not define.
+    """
+    _run_checker(path)
+    model = load(path)
+    _check_graph(model)
+    _check_external_data(model, path.parent)
+    return model
+
+
+def load(path: Path) -> Any:
+    """Parse ``path``; raises RequestError (InvalidModel)."""
+    try:
+        return onnx.load(str(path), load_external_data=False)
+    except DecodeError as error:
+        raise _not_onnx(str(error)) from error
+
+
+def inputs_of(model: Any) -> list[ModelInput]:
+    """Return the inputs a caller has to give; weights listed as inputs, as before IR version 4, are none."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [_input(value) for value in model.graph.input if value.name not in weights]
+
+
+def facts_of(model: Any) -> dict[str, Any]:
+    """Return opset, inputs and outputs as the manifest records them."""
+    return {
+        "opset": opset_of(model),
+        "inputs": [_fact(item) for item in inputs_of(model)],
+        "outputs": [_fact(_input(value)) for value in model.graph.output],
+    }
+
+
+def opset_of(model: Any) -> int:
+    """Return the version of ONNX's own operator set; 0 when the model imports none."""
+    return max((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=0)
+
+
+def graphs_of(graph: Any) -> Iterator[Any]:
+    """Yield ``graph`` and every graph inside its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from graphs_of(inner)
+
+
+def tensors_of(model: Any) -> Iterator[Any]:
+    """Yield every tensor that holds weights or constants."""
+    for graph in graphs_of(model.graph):
+        yield from graph.initializer
+        for node in graph.node:
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    yield attribute.t
+                yield from attribute.tensors
+
+
+def _run_checker(path: Path) -> None:
+    try:
+        # By path: the checker then reads external data where it lies and takes models above 2 GiB.
+        onnx.checker.check_model(str(path))
+    except onnx.checker.ValidationError as error:
+        raise _invalid(str(error)) from error
+
+
+def _invalid(message: str) -> RequestError:
+    unknown, node = _UNKNOWN_OPERATOR.search(message), _NODE.search(message)
+    if unknown:
+        name = node[1] if node and node[1] else "without a name"
+        return RequestError(
+            Reason.UnsupportedOperator,
+            f"node {name}: ONNX opset {unknown[2]} has no operator {unknown[1]}",
+            "export the model with standard operators, or declare the operator's domain",
+        )
+    if "ir_version" in message:
+        return _not_onnx("it has no IR version")
+    return RequestError(
+        Reason.InvalidModel, f"the ONNX checker refuses the model: {' '.join(message.split())[:600]}"
+    )
+
+
+def _not_onnx(why: str) -> RequestError:
+    return RequestError(
+        Reason.InvalidModel, f"the file is not an ONNX model ({why})", "export the model to ONNX"
+    )
+
+
+def _check_graph(model: Any) -> None:
+    if not model.graph.node:
+        raise RequestError(
+            Reason.InvalidModel, "the model has no layers", "export the model, not its weights"
+        )
+    if not model.graph.output:
+        raise RequestError(Reason.InvalidModel, "the model has no outputs", "mark at least one output")
+    newest, opset = onnx.defs.onnx_opset_version(), opset_of(model)
+    if opset > newest:
+        raise RequestError(
+            Reason.InvalidModel,
+            f"opset {opset} does not exist for this builder, which knows ONNX up to opset {newest}",
+            f"export the model with opset {newest} or older",
+        )
+
+
+def _check_external_data(model: Any, folder: Path) -> None:
+    for tensor in tensors_of(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            _check_location(tensor, folder)
+
+
+def _check_location(tensor: Any, folder: Path) -> None:
+    location = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
+    path = folder / location
+    # A model names files; only those beside it are its own.
+    inside = location and not Path(location).is_absolute() and ".." not in Path(location).parts
+    if not inside or path.is_symlink() or not path.is_file():
+        raise RequestError(
+            Reason.InvalidModel,
+            f"tensor {tensor.name}: its data is in the file {location!r}, which is not beside the model",
+            "save the model with its weights inside (onnx.save without external data)",
+        )
+
+
+def _input(value: Any) -> ModelInput:
+    tensor = value.type.tensor_type
+    dtype = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+    if not tensor.HasField("shape"):
+        return ModelInput(value.name, dtype, None)
+    return ModelInput(value.name, dtype, tuple(_size(item) for item in tensor.shape.dim))
+
+
+def _size(dimension: Any) -> int | str:
+    fixed = dimension.WhichOneof("value") == "dim_value" and dimension.dim_value >= 0
+    return int(dimension.dim_value) if fixed else str(dimension.dim_param)
+
+
+def _fact(item: ModelInput) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "dtype": item.dtype,
+        "shape": None if item.shape is None else list(item.shape),
+    }

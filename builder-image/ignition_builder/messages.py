@@ -1,0 +1,117 @@
+"""
+Turn what NVIDIA's software logs into reasons, remedies and counted warnings.
+
+Messages are recognised by text, as seen on TensorRT-RTX 1.7.1 and in NVIDIA's binaries; whatever is not
+recognised is quoted as it came.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
+
+QUOTE_LENGTH = 600
+OTHER_WARNING = "TensorRTWarning"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A message worth recognising: what in it is looked for, what it means, and what would work."""
+
+    pattern: re.Pattern[str]
+    reason: Reason
+    remedy: str = ""
+
+
+KNOWN = (
+    Known(
+        re.compile(r"FP32 GEMM is not supported"),
+        Reason.UnsupportedPrecision,
+        "ask for precision fp16 for this target",
+    ),
+    Known(
+        re.compile(r"HW-specific datatypes"),
+        Reason.UnsupportedPrecision,
+        "this architecture lacks the data type; ask for fp16, or target a newer GPU",
+    ),
+    Known(
+        re.compile(r"Cannot compile (operation|for target)"),
+        Reason.UnsupportedPrecision,
+        "ask for another precision or target",
+    ),
+    Known(
+        re.compile(r"must have same (input )?types|but they are of types", re.IGNORECASE),
+        Reason.UnsupportedPrecision,
+        "the model mixes data types in one operation; convert it before pushing, or ask for fp32",
+    ),
+    Known(
+        re.compile(r"Plugin not found|UNSUPPORTED_NODE|No importer registered"), Reason.UnsupportedOperator
+    ),
+    Known(
+        re.compile(r"no optimization profile has been defined"),
+        Reason.InvalidProfile,
+        "add a profile with min, opt and max for every dynamic input",
+    ),
+    Known(
+        re.compile(r"no tactics to implement the operation within workspace limit|insufficient workspace"),
+        Reason.BuildFailed,
+        "raise options.workspace",
+    ),
+    Known(re.compile(r"libnvinfer_lean"), Reason.UnsupportedOption, "leave options.versionCompatible out"),
+    Known(re.compile(r"BuildCanceled"), Reason.Interrupted),
+    Known(
+        re.compile(r"bad_alloc|OutOfMemory|out of memory", re.IGNORECASE),
+        Reason.OutOfMemory,
+        "give the BuildPool's builder more memory",
+    ),
+)
+
+WARNINGS = (
+    (re.compile(r"outside the range of INT32|clamped", re.IGNORECASE), "Int64Clamped"),
+    (re.compile(r"Attempting to cast down to INT32"), "Int64Cast"),
+    (re.compile(r"Defaulting to INT8 instead"), "Int8Assumed"),
+    (re.compile(r"subnormal|outside the range of (FP16|Half)", re.IGNORECASE), "WeightsTruncated"),
+    (re.compile(r"deprecated", re.IGNORECASE), "Deprecated"),
+)
+
+_BENIGN_WITHOUT_GPU = re.compile(r"cudaError 35\b|initialization failure with error: 35\b")
+_PREFIX = re.compile(r"^(\S+: )?(Error Code \d+: )?(\w+ \(\[[^\]]*\] )?")
+_PLACE = re.compile(r"\s+In \w+ at /\S+\)?\s*$")
+
+
+def harmless(message: str) -> bool:
+    """Whether an ERROR only says that this machine has no GPU, which compiling ahead of time needs not."""
+    return bool(_BENIGN_WITHOUT_GPU.search(message))
+
+
+def quoted(message: str) -> str:
+    """Return a message without the places in NVIDIA's sources, on one line of bounded length."""
+    text = " ".join(_PLACE.sub("", _PREFIX.sub("", message)).split()).rstrip(". ")
+    return text if len(text) <= QUOTE_LENGTH else text[: QUOTE_LENGTH - 1] + "…"
+
+
+def verdict_of(messages: Iterable[str], doing: str) -> IgnitionError:
+    """
+    Return the error that NVIDIA's ``messages`` mean; the one that is recognised first in KNOWN is quoted.
+
+    ``doing`` begins the message, such as "TensorRT cannot compile the model for sm_75".
+    """
+    said = [message for message in messages if not harmless(message)]
+    for known in KNOWN:
+        for message in said:
+            if known.pattern.search(message):
+                return _error(known.reason, f"{doing}: “{quoted(message)}”", known.remedy)
+    if said:
+        return RequestError(Reason.BuildFailed, f"{doing}: “{quoted(said[0])}”")
+    return RequestError(Reason.BuildFailed, f"{doing} and logged no error", "see the build log")
+
+
+def warning_code(message: str) -> str:
+    """Return the code under which a warning is counted and may be named in ``failOnWarnings``."""
+    return next((code for pattern, code in WARNINGS if pattern.search(message)), OTHER_WARNING)
+
+
+def _error(reason: Reason, message: str, remedy: str) -> IgnitionError:
+    kind = TransientError if reason in (Reason.Interrupted, Reason.OutOfMemory) else RequestError
+    return kind(reason, message, remedy)

@@ -1,0 +1,165 @@
+"""
+A gateway and a store for one builder, on loopback: what it asks is noted, what it gets can be spoiled.
+
+``stumble`` makes the next answers of one kind of call fail; everything else works as the real ones do.
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import threading
+from collections import Counter, defaultdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from ignition_hub.engine.request import BuildGrant, BuildRequest
+
+TOKEN = "the-token"
+SELF = "/v1/builds/self"
+
+
+class FakeGateway:
+    """
+    Serves ``request`` and ``model``. After a run: ``calls`` counts, ``failures``, ``progress`` and
+    ``completed`` hold the bodies, ``engine`` the bytes that were uploaded.
+    """
+
+    def __init__(self, request: BuildRequest, model: bytes) -> None:
+        self.request, self.model = request, model
+        self.max_model_bytes = 1 << 30
+        self.granted_size: int | None = None
+        self.calls: Counter[str] = Counter()
+        self.stumbles: dict[str, list[Any]] = defaultdict(list)
+        self.tokens: set[str] = {TOKEN}
+        self.progress: list[dict[str, Any]] = []
+        self.failures: list[dict[str, Any]] = []
+        self.completed: list[dict[str, Any]] = []
+        self.uploads: dict[str, dict[int, bytes]] = {}
+        self.part_reached = threading.Event()
+        self.hold_parts = threading.Event()
+        self.hold_parts.set()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> "FakeGateway":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hold_parts.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def engine(self) -> bytes:
+        parts = self.uploads[self.completed[-1]["upload_id"]]
+        return b"".join(parts[number] for number in sorted(parts))
+
+    def stumble(self, call: str, *how: Any) -> None:
+        """Let the next calls of this kind go wrong: a status, (status, body), "drop" (unheard), "lost"
+        (done, the answer lost) or "cut" (half a model)."""
+        self.stumbles[call].extend(how)
+
+    def grant(self) -> dict[str, Any]:
+        size = len(self.model) if self.granted_size is None else self.granted_size
+        return BuildGrant(self.request, f"{self.url}/model", size, self.max_model_bytes).to_json()
+
+    def begin_upload(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        upload_id = f"upload-{len(self.uploads) + 1}"
+        self.uploads[upload_id] = {}
+        count = -(-wanted["size"] // wanted["part_size"])
+        parts = [{"number": n, "url": f"{self.url}/part/{upload_id}/{n}"} for n in range(1, count + 1)]
+        return {"upload_id": upload_id, "key": f"engines/{wanted['sha256'][:16]}", "parts": parts}
+
+
+def _handler_for(gateway: FakeGateway) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._serve("grant" if self.path == SELF else "model", b"")
+
+        def do_POST(self) -> None:
+            self._serve(self.path.removeprefix(f"{SELF}/"), self._body())
+
+        def do_PUT(self) -> None:
+            gateway.part_reached.set()
+            with contextlib.suppress(ConnectionError):
+                body = self._body()
+                gateway.hold_parts.wait(20)
+                self._serve("part", body)
+
+        def _serve(self, call: str, body: bytes) -> None:
+            gateway.calls[call] += 1
+            how = gateway.stumbles[call].pop(0) if gateway.stumbles[call] else None
+            if how == "drop":
+                self.close_connection = True
+            elif isinstance(how, int):
+                self._answer(how, {})
+            elif isinstance(how, tuple):
+                self._answer(*how)
+            elif call == "model":
+                self._model(cut=how == "cut")
+            elif call == "part":
+                self._part(body)
+            elif self.headers.get("Authorization", "").removeprefix("Bearer ") not in gateway.tokens:
+                self._answer(401, {"reason": "TokenRejected", "message": "the token is not valid"})
+            else:
+                self._ask(call, json.loads(body or b"{}"), lost=how == "lost")
+
+        def _ask(self, call: str, document: dict[str, Any], *, lost: bool) -> None:
+            if call == "grant":
+                self._answer(200, gateway.grant())
+            elif call == "upload":
+                self._answer(200, gateway.begin_upload(document))
+            elif call == "complete":
+                gateway.completed.append(document)
+                if lost:
+                    self.close_connection = True
+                    return
+                self._answer(200, {"uri": "s3://engines/it.trt", "manifest_key": "it.trt.json"})
+            else:
+                {"progress": gateway.progress, "failed": gateway.failures}[call].append(document)
+                self._answer(204, None)
+
+        def _model(self, *, cut: bool) -> None:
+            start = int((re.findall(r"bytes=(\d+)-", self.headers.get("Range", "")) or [0])[0])
+            data, total = gateway.model[start:], len(gateway.model)
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+            self.send_header("ETag", '"one"')
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2] if cut else data)
+            self.close_connection = cut
+
+        def _part(self, body: bytes) -> None:
+            _, _, upload_id, number = self.path.split("/")
+            gateway.uploads[upload_id][int(number)] = body
+            self.send_response(200)
+            self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _answer(self, status: int, document: Any) -> None:
+            data = b"" if document is None else json.dumps(document).encode()
+            self.send_response(status)
+            if status != 204:
+                self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def _body(self) -> bytes:
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
