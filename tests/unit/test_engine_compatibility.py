@@ -65,6 +65,16 @@ def refused(pools, asked):
             ask("sm_87", product="Jetson-Orin-NX-16GB"),
             Choice("orin", "TensorRT", "10.3.0.26", "Native"),
         ),
+        (
+            [replace(H100, name="gh200", platform="linux-aarch64", versions=("10.13.2.6",)), H100],
+            ask("sm_90", version="10.13"),
+            Choice("h100", "TensorRT", "10.13.2.6", "Bulk"),
+        ),
+        (
+            [replace(H100, name="gh200", platform="linux-aarch64", versions=("10.13.2.6",))],
+            ask("sm_90"),
+            Choice("gh200", "TensorRT", "10.13.2.6", "Bulk"),
+        ),
         # Volta left TensorRT in 10.5, so the newest version that still builds for it is chosen.
         (
             [V100],
@@ -120,6 +130,12 @@ def test_the_best_pool_that_can_truthfully_build_is_chosen(pools, asked, chosen)
             ask("sm_89", compatibility="AmperePlus"),
             "NoPoolForArch",
             ["target sm_80 with AmperePlus: that engine loads on sm_89 too"],
+        ),
+        (
+            [L4],
+            ask("sm_86", compatibility="AmperePlus"),
+            "NoPoolForArch",
+            ["target sm_89 with AmperePlus: that engine loads on sm_86 too"],
         ),
         ([H100], ask("sm_87", product="Jetson-Orin-NX-16GB"), "NoPoolForArch", ["a Jetson module such as"]),
         (

@@ -95,7 +95,7 @@ def platform_fits_the_gpu(case: Case) -> Refusal | None:
 
 def jetson_wants_its_exact_module(case: Case) -> Refusal | None:
     """Hardware compatibility is not supported on JetPack; AGX, NX and Nano are not the same."""
-    if not case.gpu.jetson or case.is_rtx or case.target.compatibility == PRODUCT:
+    if not case.gpu.jetson or case.target.compatibility == PRODUCT:
         return None
     return Refusal(
         Reason.CompatibilityUnsupported,
@@ -181,7 +181,7 @@ def version_builds_for_the_arch(case: Case) -> Refusal | None:
 def version_exists_on_jetson(case: Case) -> Refusal | None:
     """Jetson has its own releases of TensorRT."""
     platform, release = case.pool.platform, case.release
-    if not case.gpu.jetson or case.is_rtx:
+    if not case.gpu.jetson:
         return None
     if platform == "linux-aarch64" and release < support.JETSON_SBSA_SINCE:
         why = f"the server build of {case.tensorrt} for aarch64 does not know Jetson"
