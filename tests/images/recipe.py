@@ -74,6 +74,7 @@ IMAGES: tuple[Image, ...] = (
         sources=(
             "operator/ignition_hub/__init__.py",
             "operator/ignition_hub/engine",
+            "operator/ignition_hub/fetch",
             "builder-image/ignition_builder",
         ),
         pins="requirements/builder-rtx.txt",

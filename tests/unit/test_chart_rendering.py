@@ -326,6 +326,13 @@ def test_the_controllers_pod_patches_are_limited_by_policy(trial: list[Json]):
     ] == ["Deny"]
 
 
+def test_pod_annotations_are_put_on_every_pod():
+    deployments = [d for d in render({"podAnnotations": {"a": "1"}}) if d["kind"] == "Deployment"]
+
+    annotations = [d["spec"]["template"]["metadata"]["annotations"] for d in deployments]
+    assert annotations == [{"a": "1"}] * 3
+
+
 def test_one_replica_gets_no_disruption_budget():
     documents = render({"controller": {"replicas": 1}})
 
