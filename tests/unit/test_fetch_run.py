@@ -463,6 +463,17 @@ def test_a_setting_that_is_wrong_is_named(world, variable, value):
     assert world.asked == []
 
 
+def test_a_fault_of_our_own_is_one_line_too(world, monkeypatch, capsys):
+    monkeypatch.setattr(app, "resolve", lambda *_: {}["absent"])
+
+    assert world.run() == 47
+    assert capsys.readouterr().err == "Crashed: KeyError: 'absent'. Please report this.\n"
+
+
+def test_a_host_name_that_cannot_exist_is_one_line_too(world):
+    assert world.run(IGNITION_GATEWAY_URL=f"http://{'x' * 64}.svc", IGNITION_DEADLINE_SECONDS="0.1") == 43
+
+
 def test_a_token_that_is_missing_is_named(world):
     (world.folder / "token").unlink()
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
-from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.errors import Reason, exit_code_of
 from ignition_hub.fetch.deadline import Deadline
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import resolve
@@ -41,6 +41,9 @@ def main(environ: Mapping[str, str]) -> int:
     except FetchError as error:
         report(f"{error.reason}: {error.message}. {error.remedy}", environ)
         return error.exit_code
+    except Exception as error:  # noqa: BLE001  (the outermost edge: no traceback reaches a user)
+        report(f"{Reason.Crashed}: {type(error).__name__}: {error}. Please report this.", environ)
+        return exit_code_of(Reason.Crashed, "fetcher")
     return 0
 
 

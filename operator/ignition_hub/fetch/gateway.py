@@ -123,7 +123,7 @@ def ask(resource: str, settings: FetchSettings, deadline: Deadline) -> Answer:
         connection.request("POST", path, body=b"{}", headers=headers)
         response = connection.getresponse()
         return Answer(response.status, _json_object(response.read(LARGEST_ANSWER + 1)))
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: an impossible host
         raise Transient(explained(error)) from error
     finally:
         connection.close()

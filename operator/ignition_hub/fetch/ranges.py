@@ -75,7 +75,7 @@ class Line:
                     raise Transient("the store closed the connection early")
                 left -= count
                 yield count
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise Transient(f"the store at {self._source.place}: {explained(error)}") from error
 
     def _ask(self, start: int, stop: int) -> http.client.HTTPResponse:
