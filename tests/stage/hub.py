@@ -40,25 +40,32 @@ class Hub:
     helm: str
     registry: str = "localhost/ignition-hub"
     tag: str = "dev"
+    images: str = ""
+    """Changes with the images' content, so that a new image under the same tag rolls the Deployments."""
 
     def install(self, values: Json) -> None:
         """Install or upgrade the chart and wait until both Deployments are available."""
-        subprocess.run(
+        done = subprocess.run(
             [
                 self.helm, "upgrade", "--install", RELEASE, str(CHART), "--namespace", RELEASE,
                 "--create-namespace", "--values", "-", "--wait", "--timeout", "5m",
             ],
             input=json.dumps(self.image_values() | values),
             text=True,
-            check=True,
-            stdout=subprocess.DEVNULL,
+            check=False,
+            capture_output=True,
             env=self.kubectl.environment,
             timeout=330,
         )  # fmt: skip
+        if done.returncode != 0:
+            raise RuntimeError(f"helm upgrade --install: {done.stderr.strip()}")
 
     def image_values(self) -> Json:
         """Chart values that name the images of this checkout."""
-        return {"images": {"registry": self.registry, "tag": self.tag, "pullPolicy": "IfNotPresent"}}
+        return {
+            "images": {"registry": self.registry, "tag": self.tag, "pullPolicy": "IfNotPresent"},
+            "podAnnotations": {"ignitionhub.io/images": self.images},
+        }
 
     def make_tenant(self, namespace: str) -> None:
         """Create a tenant's ``restricted`` namespace, whose default account may edit engines."""

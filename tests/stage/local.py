@@ -4,6 +4,7 @@ The local stage: two nodes made from packages, this checkout's images, nothing p
 Each preparation prints its own progress and does nothing when it was done before.
 """
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -32,12 +33,19 @@ def existing() -> Hub:
     """Return the hub of the cluster that is up."""
     kubeconfig = Path(ask("localcluster", "kubeconfig").strip())
     programs = Path(ask("localcluster", "build", "--set", "all").strip())
-    return Hub(Kubectl(kubeconfig, str(programs / "kubectl")), str(programs / "helm"))
+    kubectl = Kubectl(kubeconfig, str(programs / "kubectl"))
+    return Hub(kubectl, str(programs / "helm"), images=fingerprint(ask("images", "list")))
+
+
+def fingerprint(listing: str) -> str:
+    """Return a short name for the content of all images."""
+    return hashlib.sha256(listing.encode()).hexdigest()[:16]
 
 
 def module(name: str, *arguments: str) -> None:
-    """Run one of our modules with its output on the terminal; stop when it fails."""
-    done = subprocess.run([sys.executable, "-m", name, *arguments], cwd=ROOT, check=False)
+    """Run one of our modules with its progress on the terminal; stop when it fails."""
+    command = [sys.executable, "-m", name, *arguments]
+    done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
     if done.returncode != 0:
         sys.exit(f"{name} {' '.join(arguments)} failed ({done.returncode}), see above")
 
@@ -45,4 +53,4 @@ def module(name: str, *arguments: str) -> None:
 def ask(name: str, *arguments: str) -> str:
     """Run one of our modules and return what it printed."""
     command = [sys.executable, "-m", name, *arguments]
-    return subprocess.run(command, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE, timeout=60).stdout
+    return subprocess.run(command, cwd=ROOT, check=True, text=True, capture_output=True, timeout=60).stdout
