@@ -7,9 +7,8 @@ the controller as it runs in production, kopf's watches included.
 
 import asyncio
 import json
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,27 +17,26 @@ from uuid import uuid4
 
 import pytest
 
+import jobplayer
 from fakeworld import FakeWorld, make_engine, make_pool
 from ignition_hub.controller.app import Controller, Options
 from ignition_hub.controller.cluster import Cluster
 from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.names import (
     ANNOTATION_ENGINES,
-    ANNOTATION_FAILURE,
     ANNOTATION_REBUILD,
-    ANNOTATION_REQUEST,
+    BUILD_NAMESPACE,
     GATE,
     LABEL_WAITING,
+    RELEASE_NAMESPACE,
 )
-from ignition_hub.engine.request import BuildRequest
 from ignition_hub.kube import ENGINES, EVENTS, JOBS, NAMESPACES, PODS, POOLS, Kube, Object, RateLimiter
+from jobplayer import condition_of, eventually, is_current, request_of
 from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
-BUILDS = "ignition-hub-builds"
-RELEASE = "ignition-hub"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def plane() -> Iterator[ControlPlane]:
         environment.setenv("KUBECONFIG", str(started.kubeconfig))
         started.kubectl("apply", "--server-side", "-f", str(CRDS))
         started.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
-        for name in (BUILDS, RELEASE):
+        for name in (BUILD_NAMESPACE, RELEASE_NAMESPACE):
             started.kubectl("create", "namespace", name)
         yield started
 
@@ -70,10 +68,10 @@ class Hub:
         """Run a controller, leading at once, until the block ends."""
         kube = await Kube.connect(limiter=RateLimiter(qps=500, burst=500))
         kube.writes = self.writes
-        cluster = Cluster(kube, BUILDS)
+        cluster = Cluster(kube, BUILD_NAMESPACE)
         settings = Options(
-            release_namespace=RELEASE,
-            build_namespace=BUILDS,
+            release_namespace=RELEASE_NAMESPACE,
+            build_namespace=BUILD_NAMESPACE,
             gateway_url="https://gateway.invalid",
             **options,
         )
@@ -104,7 +102,9 @@ class Hub:
 
         async def holds() -> Object | None:
             body = await self.engine(name)
-            return body if _condition(body, condition).get("status") == status and _is_current(body) else None
+            return (
+                body if condition_of(body, condition).get("status") == status and is_current(body) else None
+            )
 
         return await eventually(holds)
 
@@ -114,12 +114,12 @@ class Hub:
         async def holds() -> Object | None:
             body = await self.engine(name)
             targets = body["status"].get("targets") or [{}]
-            return targets[0] if targets[0].get("state") == state and _is_current(body) else None
+            return targets[0] if targets[0].get("state") == state and is_current(body) else None
 
         return await eventually(holds)
 
     async def jobs(self) -> list[Object]:
-        return await self.kube.list(JOBS, BUILDS)
+        return await self.kube.list(JOBS, BUILD_NAMESPACE)
 
     async def until_job(self) -> Object:
         """Wait for the one Job."""
@@ -132,29 +132,12 @@ class Hub:
 
     async def complete(self, job: Object) -> None:
         """Publish the Job's engine and make the Job complete, as gateway and Job controller do."""
-        request = BuildRequest.from_json(json.loads(job["metadata"]["annotations"][ANNOTATION_REQUEST]))
-        self.world.bucket.publish(request)
-        await self.end(job, "SuccessCriteriaMet", "Complete", "CompletionsReached")
+        self.world.bucket.publish(request_of(job))
+        await jobplayer.complete(self.kube, job)
 
     async def fail(self, job: Object, reason: str, message: str, exit_code: int) -> None:
         """Have the gateway note a failure, and make the Job failed."""
-        failure = json.dumps({"reason": reason, "message": message, "exitCode": exit_code})
-        patch = {"metadata": {"annotations": {ANNOTATION_FAILURE: failure}}}
-        await self.kube.merge_patch(JOBS, job["metadata"]["name"], patch, BUILDS)
-        await self.end(job, "FailureTarget", "Failed", "PodFailurePolicy")
-
-    async def end(self, job: Object, first: str, last: str, reason: str) -> None:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        common = {"status": "True", "lastTransitionTime": now, "lastProbeTime": now, "reason": reason}
-        status: dict[str, Any] = {
-            "startTime": now,
-            "conditions": [{"type": first, **common}, {"type": last, **common}],
-        }
-        if last == "Complete":
-            status |= {"completionTime": now, "succeeded": 1}
-        else:
-            status |= {"failed": 1}
-        await self.kube.merge_patch(JOBS, job["metadata"]["name"], {"status": status}, BUILDS, "status")
+        await jobplayer.fail(self.kube, job, reason, message, exit_code)
 
     def status_writes(self) -> int:
         return self.writes["patch tensorrtengines/status"]
@@ -236,7 +219,7 @@ async def test_a_thousand_engines_of_one_identity_share_one_job(hub: Hub) -> Non
 
         async def all_ready() -> bool:
             bodies = await hub.kube.list(ENGINES, hub.namespace)
-            return all(_condition(body, "Ready").get("status") == "True" for body in bodies)
+            return all(condition_of(body, "Ready").get("status") == "True" for body in bodies)
 
         await eventually(all_ready, seconds=90.0)
         await hub.rest()
@@ -253,7 +236,7 @@ async def test_a_slow_build_tells_its_progress(hub: Hub) -> None:
         job = await hub.until_job()
         progress = json.dumps({"phase": "Building engine", "percent": 42})
         patch = {"metadata": {"annotations": {"ignitionhub.io/progress": progress}}}
-        await hub.kube.merge_patch(JOBS, job["metadata"]["name"], patch, BUILDS)
+        await hub.kube.merge_patch(JOBS, job["metadata"]["name"], patch, BUILD_NAMESPACE)
         target = await hub.until_target("Building")
         body = await hub.engine()
 
@@ -278,7 +261,7 @@ async def test_a_failure_is_final_until_somebody_asks_for_a_rebuild(hub: Hub) ->
 
     target = failed["status"]["targets"][0]
     assert (target["state"], target["reason"]) == ("Failed", "UnsupportedOperator")
-    assert "NonMaxSuppression" in _condition(failed, "Stalled")["message"]
+    assert "NonMaxSuppression" in condition_of(failed, "Stalled")["message"]
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
     assert body["status"]["lastHandledRebuild"] == "2026-01-01T00:00:00Z"
 
@@ -376,8 +359,8 @@ async def test_while_the_store_is_away_a_ready_engine_stays_ready_and_a_new_one_
         await hub.complete(await hub.until_job())
         await hub.until_engine("Ready", "second")
 
-    assert _condition(ready, "Ready")["status"] == "True"
-    assert _condition(waiting, "Ready")["reason"] == "StoreUnavailable"
+    assert condition_of(ready, "Ready")["status"] == "True"
+    assert condition_of(waiting, "Ready")["reason"] == "StoreUnavailable"
     assert waiting["status"]["targets"][0]["state"] == "Pending"
 
 
@@ -458,7 +441,7 @@ async def test_two_controllers_at_once_do_no_harm(hub: Hub) -> None:
 
         async def all_ready() -> bool:
             bodies = await hub.kube.list(ENGINES, hub.namespace)
-            return all(_condition(body, "Ready").get("status") == "True" for body in bodies)
+            return all(condition_of(body, "Ready").get("status") == "True" for body in bodies)
 
         await eventually(all_ready)
 
@@ -474,28 +457,9 @@ async def test_events_tell_the_transitions_and_only_those(hub: Hub) -> None:
     assert sorted(reasons) == ["BuildStarted", "BuildSucceeded"]
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], *, seconds: float = 30.0) -> Any:
-    """Return the first truthy answer of ``check``."""
-    deadline = time.monotonic() + seconds
-    while not (answer := await check()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{check} did not hold within {seconds} s")
-        await asyncio.sleep(0.05)
-    return answer
-
-
 async def _none(listed: Awaitable[list[Object]]) -> bool:
     return not await listed
 
 
-def _condition(body: Object, kind: str) -> dict[str, Any]:
-    conditions = (body.get("status") or {}).get("conditions") or []
-    return next((condition for condition in conditions if condition["type"] == kind), {})
-
-
 def _verdicts(body: Object) -> dict[str, str]:
     return {condition["type"]: condition["status"] for condition in body["status"]["conditions"]}
-
-
-def _is_current(body: Object) -> bool:
-    return bool(body["status"]["observedGeneration"] == body["metadata"]["generation"])

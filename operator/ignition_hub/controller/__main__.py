@@ -23,6 +23,10 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=32, help="engines worked on at a time")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     arguments = vars(parser.parse_args())
+    if not arguments["gateway_url"].startswith("https://"):
+        parser.error(
+            f"--gateway-url: {arguments['gateway_url']} must start with https://: keys come from there"
+        )
     log_as_json(arguments.pop("log_level"))
     try:
         return asyncio.run(run(Options(**arguments)))

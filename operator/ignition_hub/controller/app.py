@@ -6,7 +6,6 @@ live on what the watches bring, with a resync every ten minutes that bounds the 
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import random
@@ -16,6 +15,7 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import kopf
 
@@ -75,30 +75,31 @@ class Controller:
         self._options = options
         self._established = asyncio.Event()
         self._stop = asyncio.Event()
+        self._asked_to_stop = asyncio.Event()
 
     async def run(self) -> int:
         """Run until a signal or a failure; return the exit status."""
         async with HealthServer(self._options.health_port, self.vitals):
             leading = asyncio.create_task(self.election.run(self.lead), name="election")
             watching = asyncio.create_task(self.watch(), name="watching")
-            stopping = asyncio.create_task(self._await_signal(), name="signals")
-            await asyncio.wait({leading, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            wanted = stopping.done()
+            asked = asyncio.create_task(self._asked_to_stop.wait(), name="signals")
+            await asyncio.wait({leading, watching, asked}, return_when=asyncio.FIRST_COMPLETED)
             # The Lease goes back while the connections still work; the watches end after.
-            failures = [await _ended(leading), await _ended(stopping)]
+            failures = [await _ended(leading), await _ended(asked)]
             self.stop()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.wait({watching}), SHUTDOWN)
+            # Not ``wait_for``: that makes a task, and kopf cancels every task made since it began.
+            await asyncio.wait({watching}, timeout=SHUTDOWN)
             failures.append(await _ended(watching))
         for failure in filter(None, failures):
             logger.error("stopped: %s", failure, exc_info=failure)
-        return 0 if wanted else 1
+        return 0 if self._asked_to_stop.is_set() else 1
 
     async def watch(self) -> None:
         """Run kopf's watches; a watch that cannot go on ends the process, and the kubelet restarts it."""
         registry = kopf.OperatorRegistry()
         register(registry, self.watching)
-        await kopf.operator(
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
             registry=registry,
             settings=settings_for_kopf(),
             clusterwide=True,
@@ -106,6 +107,10 @@ class Controller:
             ready_flag=self._established,
             stop_flag=self._stop,
         )
+        # kopf would stop its watches at once; first the Lease is to be handed back.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop.set)
+        await kopf.run_tasks(tasks, ignored=others)
 
     def stop(self) -> None:
         """Have the watches end."""
@@ -136,14 +141,6 @@ class Controller:
             else:
                 return
 
-    async def _await_signal(self) -> None:
-        # After kopf has installed its own handlers: ours replace them, to hand the Lease back first.
-        await self._established.wait()
-        asked = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, asked.set)
-        await asked.wait()
-
     def vitals(self) -> Vitals:
         """Look at the process."""
         return Vitals(
@@ -171,7 +168,7 @@ async def run(options: Options) -> int:
         await kube.close()
 
 
-async def _ended(task: "asyncio.Task[None]") -> BaseException | None:
+async def _ended(task: "asyncio.Task[Any]") -> BaseException | None:
     """Cancel a task unless it is done, wait for it, and return what it failed with."""
     if not task.done():
         task.cancel()
