@@ -6,16 +6,22 @@ from uuid import uuid4
 import pytest
 
 from stage import local
-from stage.hub import BUILDS, Hub, demo_values
+from stage.hub import Hub, demo_values
 from stage.tenant import Tenant
 
 
+CLUSTER = "e2e"
+
+
 @pytest.fixture(scope="session")
-def hub() -> Hub:
-    """Start the local cluster (or find it running) and install this checkout's chart and images."""
-    hub = local.start()
-    hub.install(demo_values())
-    return hub
+def hub() -> Iterator[Hub]:
+    """Start a cluster of the tests' own, and install this checkout's chart and images on it."""
+    try:
+        hub = local.start(CLUSTER)
+        hub.install(demo_values())
+        yield hub
+    finally:
+        local.stop(CLUSTER)
 
 
 @pytest.fixture
@@ -25,9 +31,3 @@ def tenant(hub: Hub) -> Iterator[Tenant]:
     hub.make_tenant(namespace)
     yield Tenant(hub, namespace)
     hub.kubectl.delete("namespace", namespace)
-
-
-@pytest.fixture
-def build_namespace() -> str:
-    """Name the namespace in which builds run."""
-    return BUILDS

@@ -27,7 +27,7 @@ def test_a_build_survives_the_sudden_death_of(victim: str, tenant: Tenant, tmp_p
     resource = tenant.push(distinct("densenet121", tmp_path), name="densenet", archs=("sm_86",))
     tenant.apply(resource)
     eventually(lambda: tenant.kubectl.list("pods", BUILDS), within=60, what="a builder pod")
-    kill(*VICTIMS[victim])
+    kill(tenant.hub.name, *VICTIMS[victim])
     status = tenant.wait_ready("densenet", within=300)
 
     assert stored_manifests(tenant, "densenet", status["targets"][0]["identity"]) == 1
@@ -52,7 +52,7 @@ def test_a_pod_survives_the_sudden_death_of_its_fetcher(tenant: Tenant, tmp_path
     tenant.apply(tenant.push(distinct("densenet121", tmp_path), name="densenet", archs=("sm_89",)))
     status = tenant.wait_ready("densenet", within=300)
     tenant.deploy("server", engines="densenet")
-    kill("ignition_hub.fetch")
+    kill(tenant.hub.name, "ignition_hub.fetch")
     pods = tenant.wait_running("server", within=180)
 
     assert engine_digest(tenant.kubectl, pods[0], "densenet") == status["targets"][0]["sha256"]

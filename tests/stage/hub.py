@@ -40,6 +40,8 @@ class Hub:
     helm: str
     registry: str = "localhost/ignition-hub"
     tag: str = "dev"
+    name: str = ""
+    """Of the local cluster; its processes are found by it."""
     images: str = ""
     """Changes with the images' content, so that a new image under the same tag rolls the Deployments."""
 

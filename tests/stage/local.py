@@ -13,6 +13,9 @@ from pathlib import Path
 from stage.hub import ROOT, Hub
 from stage.kubectl import Kubectl
 
+DEMO = "ignition"
+"""The cluster that `make cluster-up` and `make demo` use."""
+
 
 def prepare() -> None:
     """Install Debian packages, compile Kubernetes, build the images."""
@@ -21,20 +24,25 @@ def prepare() -> None:
     module("images", "build")
 
 
-def start() -> Hub:
-    """Start the cluster when it is not up, give its nodes the images, and return the hub to install."""
-    module("localcluster", "up")
+def start(name: str = DEMO) -> Hub:
+    """Start a cluster when it is not up, give its nodes the images, and return the hub to install."""
+    module("localcluster", "up", "--name", name)
     archives = [image["archive"] for image in json.loads(ask("images", "list"))]
-    module("localcluster", "load", *archives)
-    return existing()
+    module("localcluster", "load", "--name", name, *archives)
+    return existing(name)
 
 
-def existing() -> Hub:
-    """Return the hub of the cluster that is up."""
-    kubeconfig = Path(ask("localcluster", "kubeconfig").strip())
+def stop(name: str) -> None:
+    """Stop a cluster; nothing of it is left."""
+    module("localcluster", "down", "--name", name)
+
+
+def existing(name: str = DEMO) -> Hub:
+    """Return the hub of a cluster that is up."""
+    kubeconfig = Path(ask("localcluster", "kubeconfig", "--name", name).strip())
     programs = Path(ask("localcluster", "build", "--set", "all").strip())
     kubectl = Kubectl(kubeconfig, str(programs / "kubectl"))
-    return Hub(kubectl, str(programs / "helm"), images=fingerprint(ask("images", "list")))
+    return Hub(kubectl, str(programs / "helm"), name=name, images=fingerprint(ask("images", "list")))
 
 
 def fingerprint(listing: str) -> str:
@@ -45,7 +53,7 @@ def fingerprint(listing: str) -> str:
 def module(name: str, *arguments: str) -> None:
     """Run one of our modules with its progress on the terminal; stop when it fails."""
     command = [sys.executable, "-m", name, *arguments]
-    done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+    done = subprocess.run(command, cwd=ROOT / "tests", check=False, stdout=subprocess.DEVNULL)
     if done.returncode != 0:
         sys.exit(f"{name} {' '.join(arguments)} failed ({done.returncode}), see above")
 
@@ -53,4 +61,9 @@ def module(name: str, *arguments: str) -> None:
 def ask(name: str, *arguments: str) -> str:
     """Run one of our modules and return what it printed."""
     command = [sys.executable, "-m", name, *arguments]
-    return subprocess.run(command, cwd=ROOT, check=True, text=True, capture_output=True, timeout=60).stdout
+    done = subprocess.run(
+        command, cwd=ROOT / "tests", check=False, text=True, capture_output=True, timeout=60
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{name} {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout

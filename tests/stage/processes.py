@@ -4,6 +4,7 @@ Killing what runs on the stage: the nodes are this machine, so every container's
 ``kill`` is SIGKILL, the unfriendly end: no handler runs, nothing is flushed.
 """
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -11,27 +12,27 @@ from pathlib import Path
 from stage.kubectl import eventually
 
 
-def processes(*words: str) -> list[int]:
-    """Return the processes whose command line holds all ``words``."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit() or int(folder.name) == os.getpid():
-            continue
-        try:
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue  # it ended while we looked
-        if all(word in command for word in words):
-            found.append(int(folder.name))
-    return found
+def processes(cluster: str, *words: str) -> list[int]:
+    """Return the container processes of a local cluster whose command line holds all ``words``."""
+    folders = (folder for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    return [int(folder.name) for folder in folders if is_wanted(folder, cluster, words)]
 
 
-def kill(*words: str, within: float = 60) -> int:
+def is_wanted(folder: Path, cluster: str, words: tuple[str, ...]) -> bool:
+    """Whether a process runs in one of the cluster's pods, under a command line with all ``words``."""
+    try:
+        command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        groups = (folder / "cgroup").read_text(encoding="utf-8")
+    except OSError:
+        return False  # it ended while we looked
+    return f"localcluster-{cluster}/" in groups and all(word in command for word in words)
+
+
+def kill(cluster: str, *words: str, within: float = 60) -> int:
     """Wait until such a process exists, SIGKILL all of them at once, and say how many there were."""
-    victims = eventually(lambda: processes(*words), within=within, what=f"a process {words}", every=0.02)
+    what = f"a process {words} in cluster {cluster}"
+    victims = eventually(lambda: processes(cluster, *words), within=within, what=what, every=0.02)
     for pid in victims:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
     return len(victims)
