@@ -9,7 +9,6 @@ from stage import local
 from stage.hub import Hub, demo_values
 from stage.tenant import Tenant
 
-
 CLUSTER = "e2e"
 
 
