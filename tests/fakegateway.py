@@ -39,7 +39,8 @@ class FakeGateway:
         self.part_reached = threading.Event()
         self.hold_parts = threading.Event()
         self.hold_parts.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.gateway = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> "FakeGateway":
@@ -78,88 +79,89 @@ class FakeGateway:
         return {"upload_id": upload_id, "key": f"engines/{wanted['sha256'][:16]}", "parts": parts}
 
 
-def _handler_for(gateway: FakeGateway) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
-            self._serve("grant" if self.path == SELF else "model", b"")
+    @property
+    def gateway(self) -> FakeGateway:
+        return self.server.gateway  # type: ignore[attr-defined,no-any-return]
 
-        def do_POST(self) -> None:
-            self._serve(self.path.removeprefix(f"{SELF}/"), self._body())
+    def do_GET(self) -> None:
+        self._serve("grant" if self.path == SELF else "model", b"")
 
-        def do_PUT(self) -> None:
-            gateway.part_reached.set()
-            with contextlib.suppress(ConnectionError):
-                body = self._body()
-                gateway.hold_parts.wait(20)
-                self._serve("part", body)
+    def do_POST(self) -> None:
+        self._serve(self.path.removeprefix(f"{SELF}/"), self._body())
 
-        def _serve(self, call: str, body: bytes) -> None:
-            gateway.calls[call] += 1
-            how = gateway.stumbles[call].pop(0) if gateway.stumbles[call] else None
-            if how == "drop":
+    def do_PUT(self) -> None:
+        self.gateway.part_reached.set()
+        with contextlib.suppress(ConnectionError):
+            body = self._body()
+            self.gateway.hold_parts.wait(20)
+            self._serve("part", body)
+
+    def _serve(self, call: str, body: bytes) -> None:
+        self.gateway.calls[call] += 1
+        how = self.gateway.stumbles[call].pop(0) if self.gateway.stumbles[call] else None
+        if how == "drop":
+            self.close_connection = True
+        elif isinstance(how, int):
+            self._answer(how, {})
+        elif isinstance(how, tuple):
+            self._answer(*how)
+        elif call == "model":
+            self._model(cut=how == "cut")
+        elif call == "part":
+            self._part(body)
+        elif self.headers.get("Authorization", "").removeprefix("Bearer ") not in self.gateway.tokens:
+            self._answer(401, {"reason": "TokenRejected", "message": "the token is not valid"})
+        else:
+            self._ask(call, json.loads(body or b"{}"), lost=how == "lost")
+
+    def _ask(self, call: str, document: dict[str, Any], *, lost: bool) -> None:
+        if call == "grant":
+            self._answer(200, self.gateway.grant())
+        elif call == "upload":
+            self._answer(200, self.gateway.begin_upload(document))
+        elif call == "complete":
+            self.gateway.completed.append(document)
+            if lost:
                 self.close_connection = True
-            elif isinstance(how, int):
-                self._answer(how, {})
-            elif isinstance(how, tuple):
-                self._answer(*how)
-            elif call == "model":
-                self._model(cut=how == "cut")
-            elif call == "part":
-                self._part(body)
-            elif self.headers.get("Authorization", "").removeprefix("Bearer ") not in gateway.tokens:
-                self._answer(401, {"reason": "TokenRejected", "message": "the token is not valid"})
-            else:
-                self._ask(call, json.loads(body or b"{}"), lost=how == "lost")
+                return
+            self._answer(200, {"uri": "s3://engines/it.trt", "manifest_key": "it.trt.json"})
+        else:
+            {"progress": self.gateway.progress, "failed": self.gateway.failures}[call].append(document)
+            self._answer(204, None)
 
-        def _ask(self, call: str, document: dict[str, Any], *, lost: bool) -> None:
-            if call == "grant":
-                self._answer(200, gateway.grant())
-            elif call == "upload":
-                self._answer(200, gateway.begin_upload(document))
-            elif call == "complete":
-                gateway.completed.append(document)
-                if lost:
-                    self.close_connection = True
-                    return
-                self._answer(200, {"uri": "s3://engines/it.trt", "manifest_key": "it.trt.json"})
-            else:
-                {"progress": gateway.progress, "failed": gateway.failures}[call].append(document)
-                self._answer(204, None)
+    def _model(self, *, cut: bool) -> None:
+        start = int((re.findall(r"bytes=(\d+)-", self.headers.get("Range", "")) or [0])[0])
+        data, total = self.gateway.model[start:], len(self.gateway.model)
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        self.send_header("ETag", '"one"')
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2] if cut else data)
+        self.close_connection = cut
 
-        def _model(self, *, cut: bool) -> None:
-            start = int((re.findall(r"bytes=(\d+)-", self.headers.get("Range", "")) or [0])[0])
-            data, total = gateway.model[start:], len(gateway.model)
-            self.send_response(206 if start else 200)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
-            self.send_header("ETag", '"one"')
+    def _part(self, body: bytes) -> None:
+        _, _, upload_id, number = self.path.split("/")
+        self.gateway.uploads[upload_id][int(number)] = body
+        self.send_response(200)
+        self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _answer(self, status: int, document: Any) -> None:
+        data = b"" if document is None else json.dumps(document).encode()
+        self.send_response(status)
+        if status != 204:
             self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data[: len(data) // 2] if cut else data)
-            self.close_connection = cut
+        self.end_headers()
+        self.wfile.write(data)
 
-        def _part(self, body: bytes) -> None:
-            _, _, upload_id, number = self.path.split("/")
-            gateway.uploads[upload_id][int(number)] = body
-            self.send_response(200)
-            self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-        def _answer(self, status: int, document: Any) -> None:
-            data = b"" if document is None else json.dumps(document).encode()
-            self.send_response(status)
-            if status != 204:
-                self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def _body(self) -> bytes:
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+    def log_message(self, *_: object) -> None:
+        pass

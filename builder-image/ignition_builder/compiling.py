@@ -11,6 +11,7 @@ from ignition_builder.backend import load_backend, open_backend
 from ignition_builder.compilation import Compiler
 from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
+from ignition_builder.pages import PageSweeper
 from ignition_builder.report import Report
 from ignition_builder.work import Compiled, Task, counted
 from ignition_hub.engine.identity import FLAVORS
@@ -31,9 +32,10 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     backend = open_backend(inputs)
     backend.check(inputs, options)
     compiler = Compiler(backend, inputs, options, journal)
-    compiler.parse(Path(task.model))
-    target = Path(task.folder) / ENGINE_FILE
-    sink = compiler.compile(target, report)
+    model, target = Path(task.model), Path(task.folder) / ENGINE_FILE
+    compiler.parse(model)
+    with PageSweeper(model.parent):
+        sink = compiler.compile(target, report)
     return Compiled(
         path=str(target),
         sha256=sink.sha256,

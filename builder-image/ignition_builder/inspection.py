@@ -5,15 +5,17 @@ Runs in a child process of its own, because the bytes are a stranger's, and beca
 given back before the engine is compiled.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from ignition_builder.profiles import ModelInput
+from ignition_builder.skeleton import load_skeleton, not_onnx
+from ignition_builder.weights import check_length, is_external
 from ignition_hub.engine.errors import Reason, RequestError
 
 _UNKNOWN_OPERATOR = re.compile(r"No Op registered for (\S+) with domain_version of (\d+)")
@@ -22,24 +24,16 @@ _NODE = re.compile(r"Name: (.*?) OpType: (\S+)")
 
 def load_checked(path: Path) -> Any:
     """
-    Return the model in ``path`` without external data.
+    Return the model in ``path`` with its large weights left in the file.
 
     Raises RequestError: InvalidModel for what is not a usable model, UnsupportedOperator for an operator
     ONNX does not define.
     """
-    _run_checker(path)
-    model = load(path)
-    _check_graph(model)
+    model = load_skeleton(path)
     _check_external_data(model, path.parent)
+    _run_checker(model, path.parent)
+    _check_graph(model)
     return model
-
-
-def load(path: Path) -> Any:
-    """Parse ``path``; raises RequestError (InvalidModel)."""
-    try:
-        return onnx.load(str(path), load_external_data=False)
-    except DecodeError as error:
-        raise _not_onnx(str(error)) from error
 
 
 def inputs_of(model: Any) -> list[ModelInput]:
@@ -63,7 +57,7 @@ def opset_of(model: Any) -> int:
 
 
 def graphs_of(graph: Any) -> Iterator[Any]:
-    """Yield ``graph`` and every graph inside its nodes."""
+    """Yield ``graph`` itself, first, and every graph inside its nodes."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
@@ -73,8 +67,15 @@ def graphs_of(graph: Any) -> Iterator[Any]:
 
 def tensors_of(model: Any) -> Iterator[Any]:
     """Yield every tensor that holds weights or constants."""
-    for graph in graphs_of(model.graph):
-        yield from graph.initializer
+    yield from model.graph.initializer
+    yield from inner_tensors_of(model)
+
+
+def inner_tensors_of(model: Any) -> Iterator[Any]:
+    """Yield the tensors inside nodes: constants, and the weights of inner graphs."""
+    for depth, graph in enumerate(graphs_of(model.graph)):
+        if depth:
+            yield from graph.initializer
         for node in graph.node:
             for attribute in node.attribute:
                 if attribute.HasField("t"):
@@ -82,10 +83,11 @@ def tensors_of(model: Any) -> Iterator[Any]:
                 yield from attribute.tensors
 
 
-def _run_checker(path: Path) -> None:
+def _run_checker(model: Any, folder: Path) -> None:
     try:
-        # By path: the checker then reads external data where it lies and takes models above 2 GiB.
-        onnx.checker.check_model(str(path))
+        # The checker looks for external data below the working directory.
+        with contextlib.chdir(folder):
+            onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise _invalid(str(error)) from error
 
@@ -100,15 +102,9 @@ def _invalid(message: str) -> RequestError:
             "export the model with standard operators, or declare the operator's domain",
         )
     if "ir_version" in message:
-        return _not_onnx("it has no IR version")
+        return not_onnx("it has no IR version")
     return RequestError(
         Reason.InvalidModel, f"the ONNX checker refuses the model: {' '.join(message.split())[:600]}"
-    )
-
-
-def _not_onnx(why: str) -> RequestError:
-    return RequestError(
-        Reason.InvalidModel, f"the file is not an ONNX model ({why})", "export the model to ONNX"
     )
 
 
@@ -130,8 +126,9 @@ def _check_graph(model: Any) -> None:
 
 def _check_external_data(model: Any, folder: Path) -> None:
     for tensor in tensors_of(model):
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        if is_external(tensor):
             _check_location(tensor, folder)
+            check_length(tensor, folder)
 
 
 def _check_location(tensor: Any, folder: Path) -> None:

@@ -12,12 +12,16 @@ from typing import Any
 import onnx
 
 from ignition_builder.half import convert_to_half
-from ignition_builder.inspection import graphs_of, tensors_of
+from ignition_builder.inspection import graphs_of, inner_tensors_of, tensors_of
 from ignition_builder.journal import Journal
+from ignition_builder.weights import external_size, is_external, write_model
 from ignition_hub.engine.errors import Reason, RequestError
 
 FLOAT, HALF, BFLOAT = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16
 QUANTIZED = ("int8", "fp8", "int4", "fp4")
+
+WORTH_MOVING = 32 * 1024 * 1024
+"""Bytes of weights from which a file of their own saves more memory than it takes time."""
 
 Converted = tuple[Path, dict[str, Any] | None]
 
@@ -29,8 +33,13 @@ def with_precision(model: Any, path: Path, precision: str, folder: Path, journal
     A new file is written into ``folder``. ``model`` may be changed. Raises RequestError
     (UnsupportedPrecision) when the model cannot truthfully be called by that precision.
     """
+    _embed_inner_data(model, path.parent)
     rule = _RULES.get(precision, _quantized)
-    return rule(model, path, precision, folder, journal)
+    target, converter = rule(model, path, precision, folder, journal)
+    if target == path and external_size(model) >= WORTH_MOVING:
+        target = folder / "model-with-data.onnx"
+        write_model(model, path.parent, target, {})
+    return target, converter
 
 
 def _full(model: Any, path: Path, precision: str, folder: Path, journal: Journal) -> Converted:
@@ -79,6 +88,15 @@ _RULES: dict[str, Callable[[Any, Path, str, Path, Journal], Converted]] = {
     "fp16": _half,
     "bf16": _brain,
 }
+
+
+def _embed_inner_data(model: Any, folder: Path) -> None:
+    """Take in the external data of tensors inside nodes: only the graph's own weights are moved later."""
+    for tensor in inner_tensors_of(model):
+        if is_external(tensor):
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
+            tensor.ClearField("external_data")
+            tensor.data_location = onnx.TensorProto.DEFAULT
 
 
 def _weight_types(model: Any) -> set[int]:

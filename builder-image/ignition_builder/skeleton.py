@@ -1,0 +1,137 @@
+"""
+Read an ONNX file without its weights: each large one becomes a reference to the bytes where they lie.
+
+Parsing a model whole takes twice its size in memory, the checker as much again. An ONNX file is a protobuf
+message, so its fields are walked here in a mapped file, and what is large is replaced by what ONNX calls
+external data: a file, an offset and a length. Everything after that sees a small model.
+"""
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from ignition_hub.engine.errors import Reason, RequestError
+
+LARGE = 16 * 1024
+"""Bytes from which a weight is left in the file; below lie the constants that shape inference reads."""
+
+_MODEL_GRAPH = 7
+_GRAPH_INITIALIZER = 5
+_TENSOR_RAW_DATA, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 9, 13, 14
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_LONGEST_VARINT = 10
+
+
+def load_skeleton(path: Path) -> Any:
+    """Return the ModelProto of ``path`` with large weights left there; RequestError (InvalidModel)."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            content = b"".join(_model(data, path.name))
+        return onnx.ModelProto.FromString(content)
+    except (ValueError, DecodeError) as error:
+        raise not_onnx(str(error)) from error
+
+
+def not_onnx(why: str) -> RequestError:
+    """Build the error for a file that is something else."""
+    return RequestError(
+        Reason.InvalidModel, f"the file is not an ONNX model ({why})", "export the model to ONNX"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One field of a message: its number and wire type, and where it and its value are in the file."""
+
+    number: int
+    wire: int
+    start: int
+    value: int
+    end: int
+
+
+def _model(data: mmap.mmap, location: str) -> Iterator[bytes]:
+    for field in _fields(data, 0, len(data)):
+        if field.number == _MODEL_GRAPH and field.wire == _BYTES:
+            graph = b"".join(_graph(data, field, location))
+            yield _message(_MODEL_GRAPH, graph)
+        else:
+            yield data[field.start : field.end]
+
+
+def _graph(data: mmap.mmap, graph: _Field, location: str) -> Iterator[bytes]:
+    for field in _fields(data, graph.value, graph.end):
+        large = field.end - field.value >= LARGE
+        if field.number == _GRAPH_INITIALIZER and field.wire == _BYTES and large:
+            yield _message(_GRAPH_INITIALIZER, _tensor(data, field, location))
+        else:
+            yield data[field.start : field.end]
+
+
+def _tensor(data: mmap.mmap, tensor: _Field, location: str) -> bytes:
+    fields = list(_fields(data, tensor.value, tensor.end))
+    raw = [field for field in fields if field.number == _TENSOR_RAW_DATA and field.wire == _BYTES]
+    elsewhere = any(field.number in (_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION) for field in fields)
+    if len(raw) != 1 or elsewhere or raw[0].end - raw[0].value < LARGE:
+        return data[tensor.value : tensor.end]
+    reference = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
+    refer(reference, location, raw[0].value, raw[0].end - raw[0].value)
+    rest = b"".join(data[field.start : field.end] for field in fields if field is not raw[0])
+    return rest + bytes(reference.SerializeToString())
+
+
+def refer(tensor: Any, location: str, offset: int, length: int) -> None:
+    """Let ``tensor`` name the ``length`` bytes at ``offset`` of the file ``location`` as its data."""
+    tensor.ClearField("external_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", offset), ("length", length)):
+        tensor.external_data.add(key=key, value=str(value))
+
+
+def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[_Field]:
+    """Yield the fields between two places; ValueError where the bytes are no message."""
+    while start < end:
+        tag, at = _varint(data, start, end)
+        wire, value = tag & 7, at
+        if wire == _VARINT:
+            _, at = _varint(data, at, end)
+        elif wire == _BYTES:
+            length, value = _varint(data, at, end)
+            at = value + length
+        elif wire in (_FIXED32, _FIXED64):
+            at += 4 if wire == _FIXED32 else 8
+        else:
+            raise ValueError(f"byte {start} begins no field of a protobuf message")
+        if at > end or tag >> 3 == 0:
+            raise ValueError(f"the field at byte {start} of {end} does not end in the file")
+        yield _Field(tag >> 3, wire, start, value, at)
+        start = at
+
+
+def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+    value = 0
+    for index in range(_LONGEST_VARINT):
+        if at + index >= end:
+            break
+        byte = data[at + index]
+        value |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            return value, at + index + 1
+    raise ValueError(f"the number at byte {at} does not end")
+
+
+def _message(number: int, content: bytes) -> bytes:
+    return _encoded(number << 3 | _BYTES) + _encoded(len(content)) + content
+
+
+def _encoded(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])

@@ -1,0 +1,80 @@
+"""What the kernel's counters say, and how the death of a child is told."""
+
+import signal
+
+import pytest
+
+from ignition_builder.memory import Memory, read_memory
+from ignition_builder.spawn import death
+from ignition_hub.engine.errors import Reason
+
+GIB = 1 << 30
+
+
+def container(root, files, processes="0::/\n"):
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "self").write_text(processes)
+    return read_memory(root, root / "self")
+
+
+def test_cgroup_v2_says_limit_kills_and_whether_all_die_together(tmp_path):
+    files = {
+        "memory.events": "low 0\noom 3\noom_kill 2\noom_group_kill 1\n",
+        "memory.max": "1073741824\n",
+        "memory.oom.group": "1\n",
+    }
+
+    assert container(tmp_path, files) == Memory(GIB, 2, kills_all=True)
+
+
+def test_cgroup_v1_says_the_same_in_other_files(tmp_path):
+    files = {
+        "memory/pod/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+        "memory/pod/memory.limit_in_bytes": "1073741824\n",
+    }
+
+    assert container(tmp_path, files, "9:cpu:/x\n4:memory:/pod\n0::/\n") == Memory(GIB, 1)
+
+
+def test_no_limit_is_none(tmp_path):
+    assert container(tmp_path, {"memory.events": "oom_kill 0\n", "memory.max": "max\n"}) == Memory(None, 0)
+    files = {"memory.oom_control": "oom_kill 0\n", "memory.limit_in_bytes": "9223372036854771712\n"}
+
+    assert container(tmp_path / "v1", files) == Memory(None, 0)
+
+
+def test_a_machine_without_counters_is_unknown_and_no_error(tmp_path):
+    assert read_memory(tmp_path / "none", tmp_path / "nothing") == Memory(None, None)
+
+
+def test_a_kill_the_kernel_counted_is_out_of_memory_with_the_figures():
+    error = death(-signal.SIGKILL, Memory(GIB, 0), Memory(GIB, 1), 900 << 20)
+
+    assert (error.reason, error.exit_code) == (Reason.OutOfMemory, 137)
+    assert "900 MiB" in error.message
+    assert "1,024 MiB" in error.message
+
+
+def test_a_kill_where_nothing_is_counted_is_most_likely_memory():
+    assert death(-signal.SIGKILL, Memory(None, None), Memory(None, None), 1).reason is Reason.OutOfMemory
+
+
+def test_a_kill_the_kernel_did_not_count_was_somebody():
+    error = death(-signal.SIGKILL, Memory(GIB, 1), Memory(GIB, 1), 1)
+
+    assert error.reason is Reason.BuildFailed
+    assert "SIGKILL" in error.message
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGILL])
+def test_a_crash_names_its_signal_and_is_not_tried_again(number):
+    error = death(-number, Memory(None, 0), Memory(None, 0), 1)
+
+    assert (error.reason, error.exit_code) == (Reason.BuildFailed, 18)
+    assert signal.Signals(number).name in error.message
+
+
+def test_an_exit_without_an_answer_says_the_status():
+    assert "status 3" in death(3, Memory(None, 0), Memory(None, 0), 1).message

@@ -1,0 +1,108 @@
+"""What NVIDIA logs becomes a reason, a remedy and counted warnings."""
+
+import pytest
+
+from ignition_builder.journal import MAX_LOG_BYTES, Journal
+from ignition_builder.messages import QUOTE_LENGTH, harmless, quoted, verdict_of, warning_code
+from ignition_hub.engine.errors import Reason, RequestError, TransientError
+
+TURING = (
+    "IBuilder::buildSerializedNetworkToStream: Error Code 1: Myelin ([pass.cpp:337: "
+    "check_turing_op_compatibility] Cannot compile operation 'fc' for Turing (SM75): FP32 GEMM is not "
+    "supported. In compileGraph at /_src/optimizer/myelin/codeGenerator.cpp:2012)"
+)
+NO_GPU = (
+    "[checkMacros.cpp::catchCudaError::250] Error Code 1: Cuda Runtime (In catchCudaError at "
+    "/_src/common/dispatch/checkMacros.cpp:250 (cudaError 35: CUDA driver version is insufficient))"
+)
+
+
+def test_nvidias_sentence_is_quoted_without_the_places_in_its_sources():
+    assert quoted(TURING) == "Cannot compile operation 'fc' for Turing (SM75): FP32 GEMM is not supported"
+
+
+def test_a_long_message_is_cut():
+    assert len(quoted("x" * 10_000)) == QUOTE_LENGTH
+
+
+def test_only_the_missing_gpu_is_harmless():
+    assert harmless(NO_GPU)
+    assert not harmless(TURING)
+    assert not harmless("cudaError 350: something else")
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (TURING, Reason.UnsupportedPrecision),
+        (
+            "Cannot compile for target(s) sm75, because the model contains HW-specific datatypes: b16",
+            Reason.UnsupportedPrecision,
+        ),
+        (
+            "ElementWiseOperation SUM must have same input types. But they are of types Half and Float",
+            Reason.UnsupportedPrecision,
+        ),
+        (
+            'creator && "Plugin not found, are the plugin name, version, and namespace correct?"',
+            Reason.UnsupportedOperator,
+        ),
+        (
+            "Network has dynamic or shape inputs, but no optimization profile has been defined",
+            Reason.InvalidProfile,
+        ),
+        ("Unable to load library: libnvinfer_lean.so.1", Reason.UnsupportedOption),
+        ("MyelinCheckException: graph_jit.cpp:278: CHECK(status == CUDA_SUCCESS)", Reason.BuildFailed),
+    ],
+)
+def test_a_known_message_has_its_reason(message, reason):
+    error = verdict_of([NO_GPU, message], "TensorRT cannot build")
+
+    assert error.reason is reason
+    assert isinstance(error, RequestError)
+    assert error.message.startswith("TensorRT cannot build: “")
+
+
+def test_fp32_on_turing_is_answered_with_fp16():
+    assert "fp16" in verdict_of([TURING], "it").remedy
+
+
+def test_a_cancelled_build_and_lacking_memory_can_be_tried_again():
+    assert isinstance(
+        verdict_of(["Error Code 7: BuildCanceled (Build canceled by user"], "it"), TransientError
+    )
+    assert verdict_of(["std::bad_alloc"], "it").exit_code == 137
+
+
+def test_no_message_at_all_is_still_a_sentence():
+    assert (
+        verdict_of([NO_GPU], "TensorRT cannot build").message == "TensorRT cannot build and logged no error"
+    )
+
+
+def test_warnings_are_counted_by_code(tmp_path):
+    with Journal(tmp_path / "log") as journal:
+        journal.hear("WARNING", "weights outside the range of INT32 was clamped")
+        journal.hear("WARNING", "weights outside the range of INT32 was clamped")
+        journal.hear("WARNING", "Type is UINT8. Defaulting to INT8 instead")
+
+    assert journal.warnings == {"Int64Clamped": 2, "Int8Assumed": 1}
+    assert warning_code("anything else") == "TensorRTWarning"
+
+
+def test_errors_are_kept_and_the_missing_gpu_is_only_logged(tmp_path):
+    with Journal(tmp_path / "log") as journal:
+        journal.hear("ERROR", NO_GPU)
+        journal.hear("INTERNAL_ERROR", TURING)
+
+    assert journal.errors == [TURING]
+    assert "cudaError 35" in (tmp_path / "log").read_text()
+
+
+def test_a_model_that_makes_tensorrt_chatter_does_not_fill_the_disk(tmp_path):
+    with Journal(tmp_path / "log") as journal:
+        for _ in range(300):
+            journal.hear("ERROR", "x" * 8192)
+
+    assert (tmp_path / "log").stat().st_size <= MAX_LOG_BYTES
+    assert len(journal.errors) == 64
