@@ -137,7 +137,26 @@ def test_the_build_namespace_is_restricted_and_its_account_has_neither_token_nor
 
     bindings = [document for document in trial if document["kind"].endswith("RoleBinding")]
     subjects = {subject["name"] for binding in bindings for subject in binding["subjects"]}
-    assert subjects == {"ignition-hub-controller", "ignition-hub-gateway"}
+    assert subjects == {"ignition-hub-controller", "ignition-hub-gateway", "system:authenticated"}
+
+
+def test_everybody_may_read_the_authoritys_certificate_and_nothing_else(trial: list[Json]):
+    everybody = [
+        document["roleRef"]["name"]
+        for document in trial
+        if document["kind"].endswith("RoleBinding")
+        and any(subject["name"] == "system:authenticated" for subject in document["subjects"])
+    ]
+
+    assert everybody == ["ignition-hub-ca"]
+    assert find(trial, "Role", "ignition-hub-ca")["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["ignition-hub-ca"],
+            "verbs": ["get"],
+        }
+    ]
 
 
 def test_no_secret_is_put_into_the_build_namespace(trial: list[Json]):

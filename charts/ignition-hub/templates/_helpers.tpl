@@ -94,6 +94,8 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
+    # Pods of the revision that is being replaced do not count.
+    matchLabelKeys: [pod-template-hash]
     labelSelector:
       matchLabels: {{- include "ignition-hub.selector" (list (index . 0) (index . 1)) | nindent 8 }}
 {{- end }}

@@ -1,0 +1,135 @@
+"""
+Send a model to the gateway, as ``docker push`` sends an image: hashed first, streamed, tried again.
+"""
+
+import hashlib
+import random
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ignition_hub.cli.errors import CliError, Unreachable
+
+ATTEMPTS = 4
+CHUNK = 1024 * 1024
+TIMEOUT = httpx.Timeout(60.0, connect=10.0, read=300.0)
+"""Seconds without progress; the gateway hashes and stores the model before it answers."""
+
+Progress = Callable[[int], None]
+"""Told how many bytes of this attempt are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Where the gateway is, and who we are."""
+
+    url: str
+    token: str
+    tls: ssl.SSLContext
+    server_name: str | None = None
+    """Name in its certificate, when it is reached by another."""
+    transport: httpx.BaseTransport | None = None
+
+    def client(self) -> httpx.Client:
+        """Return a client for this gateway; a proxy of the environment is not asked."""
+        return httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {self.token}"},
+            verify=self.tls,
+            timeout=TIMEOUT,
+            transport=self.transport,
+            trust_env=False,
+        )
+
+
+def trust(authority: str | None, *, system: bool) -> ssl.SSLContext:
+    """Return what trusts the certificates of ``authority`` (PEM), and with ``system`` the system's too."""
+    context = ssl.create_default_context() if system else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if authority:
+        context.load_verify_locations(cadata=authority)
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A file to push, and what was announced about it."""
+
+    path: Path
+    sha256: str
+    size: int
+
+    def chunks(self, progress: Progress) -> Iterator[bytes]:
+        """Yield the file's content and tell how much of it is taken."""
+        sent = 0
+        progress(0)
+        with self.path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+                sent += len(chunk)
+                progress(sent)
+
+    @classmethod
+    def of(cls, path: Path) -> "Parcel":
+        """Hash a file; raise CliError when it is none or empty."""
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+        except OSError as error:
+            raise CliError(f"{path}: {error.strerror}") from error
+        if size == 0:
+            raise CliError(f"{path}: the file is empty")
+        return cls(path, digest, size)
+
+
+def push(
+    gateway: Gateway,
+    parcel: Parcel,
+    *,
+    progress: Progress = lambda sent: None,
+    pause: Callable[[float], None] = time.sleep,
+) -> str:
+    """Upload and return the model's URI; CliError when it is refused, Unreachable when nobody answers."""
+    with gateway.client() as client:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return _attempt(client, gateway, parcel, progress)
+            except Unreachable:
+                pause(2.0**attempt * random.uniform(0.5, 1.0))  # noqa: S311  # spreads load
+        return _attempt(client, gateway, parcel, progress)
+
+
+def _attempt(client: httpx.Client, gateway: Gateway, parcel: Parcel, progress: Progress) -> str:
+    headers = {"X-Content-SHA256": parcel.sha256, "Content-Length": str(parcel.size)}
+    extensions = {"sni_hostname": gateway.server_name} if gateway.server_name else {}
+    try:
+        response = client.post(
+            "/v1/models", content=parcel.chunks(progress), headers=headers, extensions=extensions
+        )
+    except httpx.TransportError as error:
+        raise Unreachable(f"the gateway at {gateway.url} does not take the model: {error}") from error
+    if response.is_error:
+        kind = Unreachable if response.is_server_error else CliError
+        raise kind(_message_of(response))
+    answer = _answer_of(response)
+    if answer.get("sha256") != parcel.sha256 or not isinstance(answer.get("uri"), str):
+        raise CliError(f"the gateway answered for another model: {answer}")
+    return str(answer["uri"])
+
+
+def _message_of(response: httpx.Response) -> str:
+    message = _answer_of(response).get("message")
+    return str(message) if message else f"the gateway answered {response.status_code}"
+
+
+def _answer_of(response: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}

@@ -1,0 +1,188 @@
+"""The commands as a person calls them: output, one-line errors, exit codes; kubectl is a script here."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ignition_hub.cli import app
+from ignition_hub.cli.errors import CliError, Unreachable
+from ignition_hub.cli.kubectl import Kubectl
+from ignition_hub.cli.upload import Gateway, Parcel
+
+KUBECTL = """#!{python}
+import sys, time
+words = sys.argv[1:]
+with open("{log}", "a") as log:
+    print(*words, file=log)
+if words[:2] == ["create", "token"]:
+    print("a-token")
+elif words[:2] == ["config", "view"]:
+    print("vision", end="")
+elif words[0] == "port-forward":
+    print("Forwarding from 127.0.0.1:4711 -> 8443", flush=True)
+    time.sleep(60)
+else:
+    sys.exit(words and "Error from server (Forbidden): you may not " + words[0])
+"""
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program, log = tmp_path / "kubectl", tmp_path / "calls"
+    program.write_text(KUBECTL.format(python=sys.executable, log=log))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return log
+
+
+def ignition(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["kubectl-ignition", *words])
+    try:
+        return app.main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+@pytest.fixture
+def uploads(monkeypatch: pytest.MonkeyPatch) -> list[Gateway]:
+    seen: list[Gateway] = []
+
+    def upload(gateway: Gateway, parcel: Parcel, *, progress: Any) -> str:
+        seen.append(gateway)
+        return f"s3://engines/{parcel.sha256}.onnx"
+
+    monkeypatch.setattr(app, "upload", upload)
+    monkeypatch.setattr(Kubectl, "authority", lambda self, hub: "")
+    return seen
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"model")
+    return path
+
+
+def test_push_prints_the_resource_and_nothing_else(
+    calls: Path,
+    uploads: list[Gateway],
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    words = ["push", str(model), "--name", "m", "--version", "v1", "--arch", "sm_89", "-o", "json"]
+    assert ignition(monkeypatch, *words) == 0
+
+    printed = capsys.readouterr()
+    resource = json.loads(printed.out)
+    assert resource["metadata"] == {"name": "m", "namespace": "vision"}
+    assert resource["spec"]["model"]["source"]["uri"].startswith("s3://engines/")
+    assert "pushed m.onnx, 5 bytes" in printed.err
+    assert uploads[0].url == "https://127.0.0.1:4711"
+    assert uploads[0].server_name == "ignition-hub-gateway.ignition-hub.svc"
+    asked = calls.read_text().splitlines()
+    assert "create token default --namespace vision --audience ignition-hub --duration 1h" in asked
+    assert "port-forward service/ignition-hub-gateway :443 --namespace ignition-hub" in asked
+
+
+def test_push_goes_straight_to_a_gateway_that_is_named(
+    calls: Path, uploads: list[Gateway], model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    words = ["push", str(model), "--name", "m", "--version", "v1", "--arch", "sm_89", "-n", "a"]
+    assert ignition(monkeypatch, *words, "--gateway", "https://hub.example.com") == 0
+
+    assert (uploads[0].url, uploads[0].server_name) == ("https://hub.example.com", None)
+    assert "port-forward" not in calls.read_text()
+
+
+def test_a_token_is_never_sent_in_plain_text(
+    calls: Path,
+    uploads: list[Gateway],
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    words = ["push", str(model), "--name", "m", "--version", "v1", "--arch", "sm_89"]
+    assert ignition(monkeypatch, *words, "--gateway", "http://hub") == 1
+
+    assert "must start with https://" in capsys.readouterr().err
+    assert not uploads
+
+
+def test_a_mistake_costs_no_call_to_the_cluster(
+    calls: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    words = ["push", str(model), "--name", "m", "--version", "v1", "--arch", "sm_33"]
+    assert ignition(monkeypatch, *words) == 1
+
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert not calls.exists()
+
+
+def test_kubectls_own_words_are_passed_on(calls: Path):
+    with pytest.raises(CliError, match="you may not get") as caught:
+        Kubectl().authority("ignition-hub")
+    assert caught.value.exit_code == 1
+
+
+def test_a_cluster_that_is_away_is_told_from_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    program = tmp_path / "kubectl"
+    program.write_text(
+        "#!/bin/sh\necho 'Unable to connect to the server: dial tcp: i/o timeout' >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    with pytest.raises(Unreachable, match="Unable to connect"):
+        Kubectl().namespace()
+
+
+def test_a_port_that_cannot_be_forwarded_points_to_the_other_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    program = tmp_path / "kubectl"
+    program.write_text("#!/bin/sh\necho 'error: you may not forward' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    with (
+        pytest.raises(CliError, match=r"you may not forward \(.*--gateway\)"),
+        Kubectl().forward("ignition-hub"),
+    ):
+        pytest.fail("no port was forwarded")
+
+
+def test_without_kubectl_one_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(CliError, match="kubectl is not on the PATH"):
+        Kubectl().namespace()
+
+
+def test_inspect_tells_what_a_plan_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    plan = tmp_path / "a.trt"
+    head = b"vtrt" + bytes(4) + (1).to_bytes(8, "little") + (64).to_bytes(8, "little")
+    plan.write_bytes(head + bytes([1, 7, 1, 116]) + b"vtrt" + (0x0C).to_bytes(4, "little") + bytes(28))
+
+    assert ignition(monkeypatch, "inspect", str(plan), "-o", "json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "flavor": "TensorRTRTX",
+        "version": "1.7.1.116",
+        "sizeBytes": 64,
+        "gpuArchs": ["sm_86", "sm_89"],
+    }
+
+
+def test_inspect_refuses_what_is_no_plan_in_one_line(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert ignition(monkeypatch, "inspect", str(model)) == 1
+
+    assert capsys.readouterr().err.startswith("error: not a TensorRT plan")

@@ -1,0 +1,88 @@
+"""What the command line makes of its options: the resource it prints, and the mistakes it finds first."""
+
+import pytest
+
+from ignition_hub.api.v1alpha1 import TensorRTEngine
+from ignition_hub.cli.errors import CliError
+from ignition_hub.cli.resource import Wish, object_name, shapes_of
+from ignition_hub.engine.errors import IgnitionError
+
+SHA = "ab" * 32
+URI = f"s3://engines/ignition/models/vision/{SHA}.onnx"
+
+
+def wish(**changes: object) -> Wish:
+    usual = {
+        "name": "arcface_r100",
+        "version": "v1",
+        "precision": "fp16",
+        "archs": ("sm_86", "sm_89"),
+        "shapes": {},
+    }
+    return Wish(**{**usual, **changes})
+
+
+def test_the_resource_is_the_least_that_works():
+    assert wish().resource("vision", URI, SHA) == {
+        "apiVersion": "ignitionhub.io/v1alpha1",
+        "kind": "TensorRTEngine",
+        "metadata": {"name": "arcface-r100", "namespace": "vision"},
+        "spec": {
+            "model": {"name": "arcface_r100", "version": "v1", "source": {"uri": URI, "sha256": SHA}},
+            "precision": "fp16",
+            "targets": [{"gpuArch": "sm_86"}, {"gpuArch": "sm_89"}],
+        },
+    }
+
+
+def test_the_api_accepts_the_resource():
+    shapes = shapes_of(["data=1x3x8x8:4x3x8x8:8x3x8x8", "mask=1x8"])
+    resource = wish(shapes=shapes).resource("vision", URI, SHA)
+
+    engine = TensorRTEngine.model_validate(resource)
+    assert engine.spec.profiles[0].shapes["data"].opt == (4, 3, 8, 8)
+    assert engine.spec.profiles[0].shapes["mask"].min == (1, 8)
+
+
+def test_an_arch_that_is_named_twice_is_one_target():
+    resource = wish(archs=("sm_89", "sm_89")).resource("vision", URI, SHA)
+
+    assert resource["spec"]["targets"] == [{"gpuArch": "sm_89"}]
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"), [("arcface_r100", "arcface-r100"), ("YOLO.v8__n", "yolo-v8-n"), ("a_", "a")]
+)
+def test_a_models_name_becomes_an_objects_name(model: str, expected: str):
+    assert object_name(model) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "no/slash"}, "Model.name"),
+        ({"version": ""}, "Model.version"),
+        ({"precision": "float16"}, "--precision float16: must be one of fp32"),
+        ({"archs": ()}, "--arch: missing"),
+        ({"archs": ("sm_33",)}, "sm_33"),
+    ],
+)
+def test_a_mistake_is_named_before_anything_is_uploaded(changes: dict[str, object], said: str):
+    with pytest.raises((CliError, IgnitionError), match=said):
+        wish(**changes)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("data", "must be INPUT=MIN:OPT:MAX"),
+        ("=1x3", "must be INPUT=MIN:OPT:MAX"),
+        ("data=1x3:2x3", "must be INPUT=MIN:OPT:MAX"),
+        ("data=1xN", "must be INPUT=MIN:OPT:MAX"),
+        ("data=1x3:2x3:4", "different numbers of dimensions"),
+        ("data=4x3:2x3:8x3", "min <= opt <= max"),
+    ],
+)
+def test_a_shape_that_makes_no_sense_is_refused(option: str, said: str):
+    with pytest.raises(CliError, match=said):
+        shapes_of([option])

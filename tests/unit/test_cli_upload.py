@@ -1,0 +1,116 @@
+"""Pushing a model: what is sent, what is tried again, and what the user is told."""
+
+import hashlib
+import json
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ignition_hub.cli.errors import CliError, Unreachable
+from ignition_hub.cli.upload import ATTEMPTS, CHUNK, Gateway, Parcel, push
+
+Handler = Callable[[httpx.Request], httpx.Response]
+CONTENT = b"x" * (CHUNK + 5)
+SHA = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def parcel(tmp_path: Path) -> Parcel:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(CONTENT)
+    return Parcel.of(path)
+
+
+def gateway(handler: Handler) -> Gateway:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return Gateway(
+        "https://gateway",
+        "secret",
+        context,
+        server_name="gateway.svc",
+        transport=httpx.MockTransport(handler),
+    )
+
+
+def accepted(request: httpx.Request) -> httpx.Response:
+    request.read()
+    return httpx.Response(200, json={"uri": "s3://b/m.onnx", "sha256": SHA, "size": len(CONTENT)})
+
+
+def test_the_file_is_sent_with_its_digest_size_and_token(parcel: Parcel):
+    seen: list[httpx.Request] = []
+    told: list[int] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return accepted(request)
+
+    assert push(gateway(handler), parcel, progress=told.append) == "s3://b/m.onnx"
+
+    (request,) = seen
+    assert request.url.path == "/v1/models"
+    assert request.content == CONTENT
+    assert request.headers["X-Content-SHA256"] == SHA
+    assert request.headers["Content-Length"] == str(len(CONTENT))
+    assert "Transfer-Encoding" not in request.headers
+    assert request.headers["Authorization"] == "Bearer secret"
+    assert request.extensions["sni_hostname"] == "gateway.svc"
+    assert told == [0, CHUNK, CHUNK + 5]
+
+
+def test_a_gateway_that_comes_back_is_tried_again_with_the_whole_file(parcel: Parcel):
+    answers = iter([httpx.Response(503, json={"message": "busy"}), httpx.ConnectError("refused"), None])
+    pauses: list[float] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer or accepted(request)
+
+    assert push(gateway(handler), parcel, pause=pauses.append) == "s3://b/m.onnx"
+    assert len(pauses) == 2
+    assert all(pause > 0 for pause in pauses)
+
+
+def test_a_gateway_that_stays_away_is_given_up(parcel: Parcel):
+    pauses: list[float] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    with pytest.raises(Unreachable, match="does not take the model: refused") as caught:
+        push(gateway(handler), parcel, pause=pauses.append)
+    assert caught.value.exit_code == 3
+    assert len(pauses) == ATTEMPTS - 1
+
+
+def test_a_refusal_is_passed_on_and_not_tried_again(parcel: Parcel):
+    calls: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        return httpx.Response(403, json={"reason": "NotPermitted", "message": "bind the role edit"})
+
+    with pytest.raises(CliError, match="bind the role edit") as caught:
+        push(gateway(handler), parcel, pause=pytest.fail)
+    assert caught.value.exit_code == 1
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("answer", ["<html>", json.dumps({"uri": "s3://b/x", "sha256": "00"}), "[]"])
+def test_an_answer_about_another_model_is_not_believed(parcel: Parcel, answer: str):
+    with pytest.raises(CliError, match="answered for another model"):
+        push(gateway(lambda request: httpx.Response(200, text=answer)), parcel)
+
+
+def test_a_file_that_is_not_there_or_empty_is_named(tmp_path: Path):
+    with pytest.raises(CliError, match=r"nothing\.onnx: No such file"):
+        Parcel.of(tmp_path / "nothing.onnx")
+
+    (tmp_path / "empty.onnx").touch()
+    with pytest.raises(CliError, match=r"empty\.onnx: the file is empty"):
+        Parcel.of(tmp_path / "empty.onnx")
