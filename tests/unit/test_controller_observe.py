@@ -1,0 +1,247 @@
+"""Observation: rights before hits, possession before sharing, pins before news."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fakeworld import MODEL, MODEL_SHA256, MODEL_URI, RTX_VERSION, FakeWorld, make_engine, make_pool
+from ignition_hub.controller.cluster import Cluster
+from ignition_hub.controller.jobs import JobSettings, build_job
+from ignition_hub.controller.observe import Observer
+from ignition_hub.controller.reading import engine_seen
+from ignition_hub.controller.wanting import build_request
+from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
+from ignition_hub.engine.naming import pushed_model_key
+
+NOW = 1767225600.0
+NEWER = "1.8.0.10"
+
+
+class FakeKube:
+    """No API server: nothing observed here may need one."""
+
+    async def list(self, *_, **__):
+        return []
+
+
+@pytest.fixture
+def world():
+    return FakeWorld()
+
+
+@pytest.fixture
+def cluster():
+    cluster = Cluster(FakeKube(), "ignition-hub-builds")
+    cluster.pools.put(make_pool())
+    return cluster
+
+
+@pytest.fixture
+def observer(cluster, world):
+    return Observer(cluster, world, now=lambda: NOW)
+
+
+def engine(namespace="vision", status=None, generation=1, **spec):
+    body = make_engine(namespace=namespace, **spec)
+    body["metadata"] |= {"generation": generation, "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    return engine_seen({**body, "status": status or {"observedGeneration": -1}})
+
+
+def pinned(namespace="vision", sha256=MODEL_SHA256, uri=MODEL_URI):
+    model = {"name": "resnet50", "version": "v1", "source": {"uri": uri, "sha256": sha256}}
+    return engine(namespace, model=model)
+
+
+async def seen(observer, an_engine):
+    [target] = (await observer.observe(an_engine)).targets
+    return target
+
+
+async def publish(observer, world, an_engine):
+    target = await seen(observer, an_engine)
+    world.bucket.publish(build_request(an_engine, target.wanted, None))
+    return target
+
+
+def ready_status(target, version=RTX_VERSION):
+    entry = {
+        "name": "sm-86",
+        "state": "Ready",
+        "identity": target.wanted.identity,
+        "tensorrt": {"flavor": "TensorRTRTX", "version": version},
+        "pool": "rtx",
+    }
+    return {"observedGeneration": 1, "targets": [entry]}
+
+
+async def test_what_is_published_is_seen(observer, world):
+    await publish(observer, world, engine())
+
+    assert (await seen(observer, engine())).manifest is not None
+
+
+async def test_a_namespace_without_the_right_to_read_sees_nothing_of_the_store(observer, world):
+    await publish(observer, world, engine())
+    world.bucket.forbidden.add(("other", MODEL_URI))
+    asked = world.bucket.asked["find"]
+    target = await seen(observer, engine("other"))
+
+    assert target.trouble.reason is Reason.SourceForbidden
+    assert target.manifest is None
+    assert world.bucket.asked["find"] == asked
+
+
+async def test_a_model_that_is_not_there_gives_no_hit_although_its_digest_is_known(observer, world):
+    await publish(observer, world, pinned())
+    target = await seen(observer, pinned(uri="s3://models/elsewhere.onnx"))
+
+    assert target.trouble.reason is Reason.SourceNotFound
+    assert target.manifest is None
+
+
+async def test_a_pinned_digest_must_be_that_of_the_source_before_it_gives_a_hit(observer, world):
+    await publish(observer, world, pinned())
+    world.bucket.models["s3://models/mine.onnx"] = b"something else"
+    impostor = await seen(observer, pinned("other", uri="s3://models/mine.onnx"))
+    world.bucket.models["s3://models/copy.onnx"] = MODEL
+    owner = await seen(observer, pinned("other", uri="s3://models/copy.onnx"))
+
+    assert impostor.possession.reason is Reason.ModelDigestMismatch
+    assert owner.possession is None
+    assert owner.manifest is not None
+
+
+async def test_a_digest_is_proven_once_per_object(observer, world):
+    await publish(observer, world, pinned())
+    await asyncio.gather(*(seen(observer, pinned(f"ns-{number}")) for number in range(20)))
+
+    assert world.bucket.asked["digest"] == 1
+
+
+async def test_a_pushed_model_proves_itself_by_its_key(observer, world):
+    uri = f"s3://engines/{pushed_model_key('ignition', 'vision', MODEL_SHA256)}"
+    world.bucket.models[uri] = MODEL
+    await publish(observer, world, pinned(uri=uri))
+    target = await seen(observer, pinned(uri=uri))
+
+    assert (target.possession, world.bucket.asked["digest"]) == (None, 0)
+    assert target.manifest is not None
+
+
+async def test_a_build_of_ones_own_source_needs_no_proof_and_somebody_elses_does(observer, world, cluster):
+    mine = pinned()
+    target = await seen(observer, mine)
+    job = build_job(build_request(mine, target.wanted, 1), make_pool(), mine.build, JobSettings("https://g"))
+    job["metadata"] |= {"namespace": "ignition-hub-builds", "uid": "j", "creationTimestamp": None}
+    cluster.jobs.put(job)
+
+    assert (await seen(observer, mine)).possession is None
+    assert world.bucket.asked["digest"] == 0
+    await seen(observer, pinned("other"))
+    assert world.bucket.asked["digest"] == 1
+
+
+async def test_the_bucket_is_not_polled_while_a_builder_is_at_work(observer, world, cluster):
+    mine = engine()
+    target = await seen(observer, mine)
+    job = build_job(build_request(mine, target.wanted, 1), make_pool(), mine.build, JobSettings("https://g"))
+    job["metadata"] |= {"namespace": "ignition-hub-builds", "uid": "j", "creationTimestamp": None}
+    cluster.jobs.put(job)
+    asked = world.bucket.asked["find"]
+    for _ in range(10):
+        assert (await seen(observer, mine)).job is not None
+
+    assert world.bucket.asked["find"] == asked
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientError(Reason.StoreUnavailable, "away"),
+        IgnitionError(Reason.StoreMisconfigured, "the bucket is missing", "create it"),
+    ],
+)
+async def test_while_there_is_no_store_nothing_is_known(observer, world, error):
+    world.trouble = error
+    target = await seen(observer, engine())
+
+    assert target.trouble.unknown
+    assert target.trouble.reason is error.reason
+
+
+async def test_a_manifest_nobody_vouches_for_is_refused(observer, world):
+    target = await seen(observer, engine())
+    world.bucket.refused.add(target.wanted.identity)
+    target = await seen(observer, engine())
+
+    assert target.manifest is None
+    assert target.refused.reason is Reason.ManifestRefused
+
+
+async def test_a_bundle_is_refused_with_a_word_on_what_works(observer):
+    model = {"name": "m", "version": "v1", "source": {"uri": "s3://models/m/"}}
+    target = await seen(observer, engine(model=model))
+
+    assert target.trouble.reason is Reason.UnsupportedOption
+    assert "name the file" in target.trouble.message
+
+
+def offer(cluster, *versions, resource_version):
+    runtimes = [{"flavor": "TensorRTRTX", "version": version, "image": "i"} for version in versions]
+    pool = make_pool(runtimes=runtimes)
+    pool["metadata"]["resourceVersion"] = str(resource_version)
+    cluster.pools.put(pool)
+
+
+async def test_a_newer_tensorrt_in_a_pool_rebuilds_nothing_until_the_spec_changes(observer, cluster):
+    first = await seen(observer, engine())
+    offer(cluster, RTX_VERSION, NEWER, resource_version=5)
+    status = ready_status(first)
+
+    assert (await seen(observer, engine(status=status))).wanted.identity == first.wanted.identity
+    changed = await seen(observer, engine(status=status, generation=2))
+    assert changed.wanted.inputs.tensorrt_version == NEWER
+
+
+async def test_an_engine_stays_ready_when_no_pool_offers_its_tensorrt_any_more(observer, world, cluster):
+    first = await publish(observer, world, engine())
+    offer(cluster, NEWER, resource_version=5)
+    target = await seen(observer, engine(status=ready_status(first)))
+
+    assert target.wanted.identity == first.wanted.identity
+    assert target.manifest is not None
+
+
+async def test_a_replaced_model_is_another_engine_and_a_pinned_one_is_not(observer, world):
+    before, before_pinned = await seen(observer, engine()), await seen(observer, pinned())
+    world.bucket.models[MODEL_URI] = b"another model"
+    observer._models._answers.clear()
+    after, after_pinned = await seen(observer, engine()), await seen(observer, pinned())
+
+    assert after.wanted.identity != before.wanted.identity
+    assert after_pinned.wanted.identity == before_pinned.wanted.identity
+
+
+async def test_the_same_model_of_two_namespaces_is_one_engine(observer):
+    one, other = await seen(observer, engine("one")), await seen(observer, engine("other"))
+
+    assert one.wanted.identity == other.wanted.identity
+
+
+async def test_the_request_says_what_the_identity_covers(observer):
+    an_engine = engine(options={"optimizationLevel": 5})
+    target = await seen(observer, an_engine)
+    request = build_request(an_engine, target.wanted, 7)
+
+    assert request.options == {"optimizationLevel": 5}
+    assert (request.namespace, request.engine_resource, request.source_size) == ("vision", "resnet50", 7)
+    assert request.name.endswith("_fp16_sm_86_1.7.1.trt")
+
+
+async def test_how_to_build_does_not_change_the_identity(observer):
+    plain = await seen(observer, engine())
+    other = await seen(observer, engine(build={"timeout": "5m", "retries": 0}))
+
+    assert plain.wanted.identity == other.wanted.identity
+    assert replace(plain.wanted, pool=None) == replace(other.wanted, pool=None)
