@@ -28,6 +28,8 @@ from localcluster.paths import binary
 
 READY_SECONDS = 20.0
 REGION = "us-east-1"
+ACCESS_KEY = "ignition-tests"
+SECRET_KEY = "ignition-tests-secret"
 
 
 @dataclass(slots=True)
@@ -45,9 +47,11 @@ class S3Server:
     @contextlib.contextmanager
     def start(cls, *, host: str = "127.0.0.1") -> Iterator[S3Server]:
         """Run a server on a free port of ``host`` until the block ends."""
-        program = binary("versitygw")
         folder = Path(tempfile.mkdtemp(prefix="ignition-s3-"))
-        server = cls._launch(program, folder, host)
+        for name in ("data", "meta"):
+            (folder / name).mkdir()
+        address = f"{host}:{_free_port(host)}"
+        server = cls(f"http://{address}", ACCESS_KEY, SECRET_KEY, folder, _run(address, folder))
         try:
             server.wait_ready()
             yield server
@@ -55,23 +59,10 @@ class S3Server:
             server.stop()
             shutil.rmtree(folder, ignore_errors=True)
 
-    @classmethod
-    def _launch(cls, program: Path, folder: Path, host: str) -> S3Server:
-        for name in ("data", "meta"):
-            (folder / name).mkdir()
-        address = f"{host}:{_free_port(host)}"
-        # --concurrency 1: without it this server's conditional writes are not atomic.
-        options = ["--concurrency", "1", "--sidecar", str(folder / "meta")]
-        command = [str(program), "--quiet", "--port", address, "--health", "/healthz"]
-        keys = {"ROOT_ACCESS_KEY": "ignition-tests", "ROOT_SECRET_KEY": "ignition-tests-secret"}
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*command, "posix", *options, str(folder / "data")],
-                env={**os.environ, **keys},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        return cls(f"http://{address}", keys["ROOT_ACCESS_KEY"], keys["ROOT_SECRET_KEY"], folder, process)
+    def start_again(self) -> None:
+        """Run the server anew after ``stop``, at the same address with the same data."""
+        self.process = _run(self.endpoint.removeprefix("http://"), self.folder)
+        self.wait_ready()
 
     def wait_ready(self) -> None:
         """Return when the server answers; raise with its log when it does not."""
@@ -105,6 +96,19 @@ class S3Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(timeout=5)
+
+
+def _run(address: str, folder: Path) -> subprocess.Popen[bytes]:
+    # --concurrency 1: without it this server's conditional writes are not atomic.
+    options = ["--concurrency", "1", "--sidecar", str(folder / "meta")]
+    command = [str(binary("versitygw")), "--quiet", "--port", address, "--health", "/healthz"]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [*command, "posix", *options, str(folder / "data")],
+            env={**os.environ, "ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
 
 
 def _free_port(host: str) -> int:

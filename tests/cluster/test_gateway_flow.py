@@ -5,235 +5,47 @@ The gateway as its clients meet it: a real process, a real API server reviewing 
 import base64
 import hashlib
 import json
-import struct
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
-from uuid import uuid4
+from dataclasses import replace
 
 import pytest
 
 from gatewayprocess import running_gateway, wait_for
-from ignition_hub.engine.canonical import canonical_json
+from gatewaystage import (
+    BUILDS,
+    MODEL,
+    allow_push,
+    apply_engine,
+    make_request,
+    make_team,
+    plan,
+    published,
+    read,
+    ready_target,
+    resolve,
+    running_hub,
+)
 from ignition_hub.engine.identity import Model, fingerprint, identity_of
-from ignition_hub.engine.naming import engine_file_name, job_name
-from ignition_hub.engine.request import BuildGrant, BuildRequest
-from ignition_hub.store.find import find
-from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.settings import StoreSettings
-from ignition_hub.store.trust import keys_from_json
-from s3server import S3Server
-from storefixtures import make_facts, make_inputs
+from ignition_hub.engine.request import BuildGrant
 
 pytestmark = pytest.mark.cluster
-
-BUILDS = "ignition-hub-builds"
-HUB = "ignition-hub"
-MODEL = b"onnx bytes of a model"
-
-
-def plan(*, arch=0x08, version=(1, 7, 1, 116), extra=b"kernel code " * 100, flavor=b"vtrt"):
-    """Return bytes that have the header of a TensorRT-RTX plan."""
-    size = 64 + len(extra)
-    head = struct.pack("<4sIQQ4B4sI", flavor, 0, 1, size, *version, b"vtrt", arch)
-    return head.ljust(64, b"\0") + extra
-
-
-@dataclass
-class Hub:
-    """Everything that a test talks to."""
-
-    api: object
-    gateway: object
-    store: ObjectStore
-
-    def post(self, path, body):
-        answer = self.api.ask("POST", path, body)
-        assert answer.status == 201, answer.message
-        return answer.body
-
-    def token(self, namespace, account="default", *, pod=None, audience="ignition-hub"):
-        spec = {"audiences": [audience], "expirationSeconds": 600}
-        if pod:
-            metadata = pod["metadata"]
-            spec["boundObjectRef"] = {
-                "kind": "Pod", "apiVersion": "v1", "name": metadata["name"], "uid": metadata["uid"]
-            }  # fmt: skip
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-        return self.post(path, {"spec": spec})["status"]["token"]
-
-    def pod(self, namespace, *, node="gpu-l4", account="default", **metadata):
-        body = {
-            "metadata": {"name": f"pod-{uuid4().hex[:8]}", **metadata},
-            "spec": {
-                "serviceAccountName": account,
-                "nodeName": node,
-                "containers": [{"name": "main", "image": "none"}],
-            },
-        }
-        return self.post(f"/api/v1/namespaces/{namespace}/pods", body)
-
-    def job(self, request, name=None):
-        body = {
-            "metadata": {
-                "name": name or job_name(request.identity),
-                "annotations": {"ignitionhub.io/request": canonical_json(request.to_json()).decode()},
-            },
-            "spec": {
-                "template": {
-                    "spec": {"restartPolicy": "Never", "containers": [{"name": "builder", "image": "none"}]}
-                }
-            },
-        }
-        return self.post(f"/apis/batch/v1/namespaces/{BUILDS}/jobs", body)
-
-    def builder(self, job, *, account="ignition-builder"):
-        owner = {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "name": job["metadata"]["name"],
-            "uid": job["metadata"]["uid"],
-            "controller": True,
-        }
-        labels = {"batch.kubernetes.io/job-name": owner["name"]}
-        pod = self.pod(BUILDS, account=account, labels=labels, ownerReferences=[owner])
-        return self.token(BUILDS, account, pod=pod)
-
-    def annotations(self, job):
-        path = f"/apis/batch/v1/namespaces/{BUILDS}/jobs/{job['metadata']['name']}"
-        return self.api.ask("GET", path).body["metadata"]["annotations"]
-
-    def keys(self):
-        return keys_from_json(self.gateway.ask("GET", "/v1/keys").body)
-
-    def upload(self, token, data, *, sha256=None):
-        """Do what a builder does and return the body of ``complete``."""
-        sha256 = sha256 or hashlib.sha256(data).hexdigest()
-        begun = self.gateway.ask(
-            "POST", "/v1/builds/self/upload", {"size": len(data), "sha256": sha256}, token=token
-        )
-        assert begun.status == 200, begun.message
-        etags = [put(part["url"], data) for part in begun.body["parts"]]
-        return {
-            "upload_id": begun.body["upload_id"],
-            "key": begun.body["key"],
-            "sha256": sha256,
-            "size": len(data),
-            "etags": etags,
-            "facts": make_facts().to_json(),
-            "log": "built",
-        }
-
-    def complete(self, token, body):
-        return self.gateway.ask("POST", "/v1/builds/self/complete", body, token=token)
-
-
-def put(url, data):
-    with urllib.request.urlopen(urllib.request.Request(url, data=data, method="PUT"), timeout=10) as answer:
-        return answer.headers["ETag"]
-
-
-def read(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return answer.read()
 
 
 @pytest.fixture(scope="module")
 def hub(control_plane, api, tmp_path_factory):
-    with S3Server.start() as s3:
-        s3.create_bucket("engines")
-        s3.create_bucket("models")
-        prepare_cluster(api, s3)
-        store = ObjectStore(
-            StoreSettings(
-                endpoint=s3.endpoint,
-                bucket="engines",
-                prefix="ignition",
-                access_key=s3.access_key,
-                secret_key=s3.secret_key,
-            )
-        )
-        with running_gateway(control_plane.kubeconfig, tmp_path_factory.mktemp("gateway")) as gateway:
-            yield Hub(api, gateway, store)
-            assert "Traceback" not in gateway.log()
-        store.close()
-
-
-def prepare_cluster(api, s3):
-    def create(path, body):
-        answer = api.ask("POST", path, body)
-        assert answer.status in {201, 409}, answer.message
-
-    for namespace, account in ((HUB, "default"), (BUILDS, "ignition-builder"), (BUILDS, "default")):
-        create("/api/v1/namespaces", {"metadata": {"name": namespace}})
-        create(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": account}})
-    for name, product, minor in (("gpu-l4", "NVIDIA-L4", "9"), ("gpu-a10", "NVIDIA-A10", "6")):
-        labels = {
-            "nvidia.com/gpu.product": product,
-            "nvidia.com/gpu.compute.major": "8",
-            "nvidia.com/gpu.compute.minor": minor,
-        }
-        create("/api/v1/nodes", {"metadata": {"name": name, "labels": labels}})
-    create("/api/v1/nodes", {"metadata": {"name": "cpu-only"}})
-    credentials = {"accessKey": s3.access_key, "secretKey": s3.secret_key}
-    create(
-        f"/api/v1/namespaces/{HUB}/secrets",
-        {"metadata": {"name": "engine-store"}, "stringData": credentials},
-    )
-    spec = {
-        "s3": {
-            "endpoint": s3.endpoint,
-            "bucket": "engines",
-            "prefix": "ignition",
-            "credentialsSecretRef": {"name": "engine-store"},
-        },
-        "modelSources": [{"prefix": "s3://models/", "namespaces": ["*"]}],
-    }
-    body = {
-        "apiVersion": "ignitionhub.io/v1alpha1",
-        "kind": "EngineStore",
-        "metadata": {"name": "default"},
-        "spec": spec,
-    }
-    create("/apis/ignitionhub.io/v1alpha1/enginestores", body)
+    with running_hub(control_plane, api, tmp_path_factory.mktemp("gateway")) as hub:
+        yield hub
 
 
 @pytest.fixture
-def team(hub, namespace):
-    """A tenant's namespace with its default ServiceAccount."""
-    hub.post(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
-    return namespace
+def team(hub):
+    return make_team(hub)
 
 
 @pytest.fixture
 def request_(hub, team):
-    """A build request about a model that lies in the store."""
-    key = f"{uuid4().hex}.onnx"
-    models = ObjectStore(StoreSettings(**{**settings_dict(hub.store.settings), "bucket": "models"}))
-    models.put(key, MODEL)
-    facts = models.head(key)
-    models.close()
-    uri = f"s3://models/{key}"
-    model = Model("resnet50", "v1", fingerprint(uri, etag=facts.etag, size=facts.size))
-    inputs = make_inputs(model=model)
-    return BuildRequest(
-        identity=identity_of(inputs),
-        inputs=inputs,
-        model_sha256=None,
-        model_uri=uri,
-        source_size=facts.size,
-        options={},
-        verification={},
-        timeout_seconds=600,
-        low_memory=False,
-        name=engine_file_name(inputs),
-        namespace=team,
-        engine_resource="resnet50",
-    )
-
-
-def settings_dict(settings):
-    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
+    return make_request(hub, team)
 
 
 @pytest.fixture
@@ -244,48 +56,6 @@ def job(hub, request_):
 @pytest.fixture
 def builder(hub, job):
     return hub.builder(job)
-
-
-def apply_engine(hub, namespace, targets, *, name="resnet50", observed=None):
-    body = {
-        "apiVersion": "ignitionhub.io/v1alpha1",
-        "kind": "TensorRTEngine",
-        "metadata": {"name": name},
-        "spec": {
-            "model": {"name": "resnet50", "version": "v1", "source": {"uri": "s3://models/x.onnx"}},
-            "precision": "fp16",
-            "targets": [{"gpuArch": "sm_89"}],
-        },
-    }
-    path = f"/apis/ignitionhub.io/v1alpha1/namespaces/{namespace}/tensorrtengines"
-    generation = hub.post(path, body)["metadata"]["generation"]
-    status = {"observedGeneration": generation if observed is None else observed, "targets": targets}
-    answer = hub.api.ask(
-        "PATCH", f"{path}/{name}/status", {"status": status}, media="application/merge-patch+json"
-    )
-    assert answer.status == 200, answer.message
-
-
-def ready_target(hub, request, publication, **changes):
-    return {
-        "name": "sm-89",
-        "state": "Ready",
-        "gpuArch": "sm_89",
-        "compatibility": "SameComputeCapability",
-        "tensorrt": {"flavor": "TensorRTRTX", "version": "1.7.1.116"},
-        "identity": request.identity,
-        "uri": publication["uri"],
-        **changes,
-    }
-
-
-def resolve(hub, namespace, *, node="gpu-l4", name="resnet50"):
-    token = hub.token(namespace, pod=hub.pod(namespace, node=node))
-    return hub.gateway.ask("POST", f"/v1/engines/{name}/resolve", {}, token=token)
-
-
-def published(hub, request):
-    return find(hub.store, hub.keys(), request.inputs, request.identity)
 
 
 def test_an_engine_goes_from_a_builder_to_a_pod(hub, team, request_, job, builder):
@@ -369,9 +139,7 @@ def test_a_builder_cannot_name_another_key(hub, request_, builder):
 
 def test_a_model_that_was_replaced_meanwhile_publishes_nothing(hub, request_, builder):
     body = hub.upload(builder, plan())
-    models = ObjectStore(StoreSettings(**{**settings_dict(hub.store.settings), "bucket": "models"}))
-    models.put(request_.model_uri.rpartition("/")[2], b"another model")
-    models.close()
+    hub.models.put(request_.model_uri.rpartition("/")[2], b"another model")
 
     assert hub.complete(builder, body).reason == "ModelDigestMismatch"
     assert hub.gateway.ask("GET", "/v1/builds/self", token=builder).reason == "ModelDigestMismatch"
@@ -420,12 +188,10 @@ def test_a_token_for_another_audience_is_refused(hub, team):
         assert (answer.status, answer.reason) == (401, "TokenRejected")
 
 
-def test_an_engine_of_another_namespace_does_not_exist(hub, team, request_, builder, api):
+def test_an_engine_of_another_namespace_does_not_exist(hub, team, request_, builder):
     done = hub.complete(builder, hub.upload(builder, plan()))
     apply_engine(hub, team, [ready_target(hub, request_, done.body)])
-    other = f"other-{uuid4().hex[:8]}"
-    hub.post("/api/v1/namespaces", {"metadata": {"name": other}})
-    hub.post(f"/api/v1/namespaces/{other}/serviceaccounts", {"metadata": {"name": "default"}})
+    other = make_team(hub)
 
     answer = resolve(hub, other)
 
@@ -490,18 +256,6 @@ def test_a_status_that_points_at_another_model_is_refused(hub, team, request_, b
     assert "resnet50 v2 fp16 sm_89 was asked for" in answer.message
 
 
-def allow_push(hub, namespace):
-    rules = [{"apiGroups": ["ignitionhub.io"], "resources": ["tensorrtengines"], "verbs": ["create"]}]
-    base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-    hub.post(f"{base}/roles", {"metadata": {"name": "pusher"}, "rules": rules})
-    binding = {
-        "metadata": {"name": "pusher"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "pusher"},
-        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
-    }
-    hub.post(f"{base}/rolebindings", binding)
-
-
 def push(hub, namespace, data, sha256=None):
     headers = {"X-Content-SHA256": sha256 or hashlib.sha256(data).hexdigest()}
     return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
@@ -557,8 +311,6 @@ def test_a_body_that_is_wrong_is_refused_by_field(hub, builder, path, body, word
 
 
 def test_a_source_the_namespace_may_not_read_is_not_granted(hub, request_):
-    from dataclasses import replace
-
     uri = "s3://engines/ignition/models/somebody-else/x.onnx"
     model = Model("resnet50", "v1", fingerprint(uri, etag="e", size=1))
     inputs = replace(request_.inputs, model=model)

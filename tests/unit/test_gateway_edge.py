@@ -6,6 +6,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason
 from ignition_hub.gateway.errors import STATUSES, TokenRejected, status_of, translate_errors
+from ignition_hub.gateway.life import Life
 from ignition_hub.gateway.metrics import Metrics, counting
 from ignition_hub.kube import Forbidden
 from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
@@ -15,8 +16,8 @@ async def ask(error, path="/engines/arcface"):
     async def fail(_):
         raise error
 
-    metrics = Metrics()
-    app = web.Application(middlewares=[counting(metrics), translate_errors])
+    metrics, life = Metrics(), Life()
+    app = web.Application(middlewares=[counting(metrics, life), translate_errors])
     app.router.add_get("/engines/{name}", fail)
     async with TestClient(TestServer(app)) as client:
         answer = await client.get(path)
@@ -75,3 +76,21 @@ async def test_an_unknown_path_is_answered_in_json_and_counted_without_its_name(
 def test_every_reason_the_gateway_answers_with_is_in_the_table():
     assert all(400 <= status < 600 for status in STATUSES.values())
     assert status_of(IgnitionError(Reason.BuildFailed, "x")) == 422
+
+
+async def test_a_client_that_went_away_is_no_defect(caplog):
+    answer, _, _ = await ask(ConnectionResetError("reset by peer"))
+
+    assert answer.status == 499
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_gateway_that_stops_knows_when_nothing_is_under_way():
+    life = Life()
+    assert await life.idle(0)
+
+    with life:
+        assert life.under_way == 1
+        assert not await life.idle(0.001)
+
+    assert await life.idle(0)

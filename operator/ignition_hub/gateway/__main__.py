@@ -47,7 +47,7 @@ async def run(settings: GatewaySettings) -> None:
         stores=Stores(kube, settings.release_namespace),
         signer=signer,
         metrics=Metrics(),
-        quick=Workers(name="store", threads=32, waiting=256, deadline=60.0),
+        quick=Workers(name="store", threads=32, waiting=256, deadline=25.0),
         heavy=Workers(name="engine", threads=4, waiting=64, deadline=1800.0),
     )
     try:

@@ -18,7 +18,7 @@ DOCUMENT_BYTES = 8 * 1024 * 1024
 
 def public_app(services: Services) -> web.Application:
     """Return the application that pods and the API server talk to."""
-    middlewares = [counting(services.metrics), translate_errors]
+    middlewares = [counting(services.metrics, services.life), translate_errors]
     app = web.Application(client_max_size=DOCUMENT_BYTES, middlewares=middlewares)
     app[SERVICES] = services
     models.limit_pushes(app)

@@ -13,6 +13,8 @@ from ignition_hub.kube import KubeError
 
 log = logging.getLogger(__name__)
 
+CLIENT_WENT_AWAY = 499
+
 REASON = web.RequestKey("reason", str)
 """What a refused request was refused for; the metrics count it."""
 
@@ -80,9 +82,10 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
         )
     except web.HTTPException as error:
         return _response(request, error.status, Reason.InvalidRequest, error.text or error.reason)
-    except ConnectionResetError:
-        # The client went away while its body was read; there is nobody to answer.
-        raise
+    except (ConnectionError, web.RequestPayloadError) as error:
+        # Nobody reads this answer; raised further it would be logged as a defect.
+        log.info("%s %s: the client went away: %s", request.method, request.path, error)
+        return _response(request, CLIENT_WENT_AWAY, Reason.InvalidRequest, "the client went away")
     except Exception:  # the outermost edge: a defect of ours must not reach the client as a traceback
         log.exception("%s %s failed", request.method, request.path)
         return _response(request, 500, Reason.GatewayUnavailable, "the gateway failed; its log says why")

@@ -6,7 +6,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from ignition_hub.gateway.errors import REASON
+from ignition_hub.gateway.errors import CLIENT_WENT_AWAY, REASON
+from ignition_hub.gateway.life import Life
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
 
@@ -59,16 +60,18 @@ class Metrics:
         )
 
 
-def counting(metrics: Metrics) -> Middleware:
+def counting(metrics: Metrics, life: Life) -> Middleware:
     """Return the middleware that counts every request of an application."""
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-        started, status = time.monotonic(), 499
+        started, status = time.monotonic(), CLIENT_WENT_AWAY
         try:
-            with metrics.in_flight.track_inprogress():
+            with life, metrics.in_flight.track_inprogress():
                 response = await handler(request)
             status = response.status
+            if life.is_draining:
+                response.force_close()  # or a client would keep its connection and send the next one here
         finally:
             route = route_of(request)
             metrics.requests.labels(route, str(status), request.get(REASON, "")).inc()

@@ -110,7 +110,7 @@ async def _receive(request: web.Request, services: Services, store: OpenStore, a
             etags.append(await quick.run(objects.put_part, key, upload_id, len(etags) + 1, part))
         announced.require(sha.hexdigest(), received)
         # False: the same bytes were pushed before.
-        await quick.run(objects.complete_upload, key, upload_id, etags)
+        await services.heavy.run(objects.complete_upload, key, upload_id, etags)
     except BaseException:
         with contextlib.suppress(IgnitionError):
             await quick.run(objects.abort_upload, key, upload_id)

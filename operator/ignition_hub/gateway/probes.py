@@ -19,8 +19,6 @@ from ignition_hub.store.trust import keys_to_json
 
 log = logging.getLogger(__name__)
 
-PROBE_SECONDS = 30.0
-
 
 async def alive(request: web.Request) -> web.Response:  # every handler takes the request
     """Answer that the loop turns."""
@@ -57,7 +55,7 @@ async def watch_store(services: Services) -> None:
         except (IgnitionError, KubeError) as error:
             services.metrics.store_up.set(0)
             log.warning("the store does not answer: %s", error)
-        await asyncio.sleep(PROBE_SECONDS)
+        await asyncio.sleep(services.settings.probe_seconds)
 
 
 async def _probe_writes(services: Services, store: ObjectStore) -> None:

@@ -28,17 +28,22 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set and the last request is answered."""
     settings = services.settings
     certificate = Certificate(settings.tls_cert, settings.tls_key)
-    public = web.AppRunner(public_app(services), access_log=None, shutdown_timeout=settings.shutdown_seconds)
+    public = web.AppRunner(public_app(services), access_log=None, shutdown_timeout=1.0)
     private = web.AppRunner(private_app(services), access_log=None, shutdown_timeout=1.0)
     async with _set_up(public), _set_up(private), _background(watch_store(services), certificate.follow()):
         host = settings.host or None
-        await web.TCPSite(public, host, settings.port, ssl_context=certificate.context).start()
+        site = web.TCPSite(public, host, settings.port, ssl_context=certificate.context)
+        await site.start()
         await web.TCPSite(private, host, settings.metrics_port).start()
         log.info("serving", extra={"addresses": [str(address) for address in public.addresses]})
         await stop.wait()
         services.life.is_draining = True
         log.info("stopping: requests are accepted for %g s more", settings.drain_seconds)
         await asyncio.sleep(settings.drain_seconds)
+        await site.stop()
+        # Not left to the runner: it stops reading at once, and a model on its way could not arrive any more.
+        if not await services.life.idle(settings.shutdown_seconds):
+            log.warning("%d requests are cut off", services.life.under_way)
 
 
 class Certificate:

@@ -6,19 +6,13 @@ from aiohttp import web
 
 from ignition_hub.gateway.callers import Callers
 from ignition_hub.gateway.completion import Signer
+from ignition_hub.gateway.life import Life
 from ignition_hub.gateway.metrics import Metrics
 from ignition_hub.gateway.progress import Pace
 from ignition_hub.gateway.settings import GatewaySettings
 from ignition_hub.gateway.stores import Stores
 from ignition_hub.gateway.workers import Workers
 from ignition_hub.kube import Kube
-
-
-@dataclass(slots=True)
-class Life:
-    """Whether this gateway is being stopped: then it answers, but asks for no new requests."""
-
-    is_draining: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,8 @@ class GatewaySettings:
     """Signing keys of earlier times: what they signed is still believed, nothing new is signed with them."""
     max_model_bytes: int = 16 * GIB
     max_engine_bytes: int = 64 * GIB
+    probe_seconds: float = 30.0
+    """How often the bucket is asked whether it is there, for the metrics."""
     drain_seconds: float = 5.0
     """How long requests are still accepted after SIGTERM, until no Service sends them here any more."""
     shutdown_seconds: float = 60.0
@@ -71,6 +73,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
     flag("previous-keys", "", str, "comma-separated PEM files of earlier signing keys")
     flag("max-model-bytes", default.max_model_bytes, int)
     flag("max-engine-bytes", default.max_engine_bytes, int)
+    flag("probe-seconds", default.probe_seconds, float)
     flag("drain-seconds", default.drain_seconds, float)
     flag("shutdown-seconds", default.shutdown_seconds, float)
     given = vars(parser.parse_args(arguments))

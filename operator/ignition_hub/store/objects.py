@@ -24,6 +24,12 @@ from ignition_hub.store.settings import StoreSettings
 CHUNK = 4 * 1024 * 1024
 """Bytes read at a time when a whole object passes through."""
 
+READ_SECONDS = 10.0
+"""Silence after which a call is given up: pods wait for most of them."""
+
+PATIENT_SECONDS = 300.0
+"""The same while a server puts the parts of an upload together, which takes some of them minutes."""
+
 CONFLICTS = 3
 """Attempts at a conditional write that the server answered with 409 (another write was in flight)."""
 
@@ -46,10 +52,12 @@ class ObjectStore:
     def __init__(self, settings: StoreSettings) -> None:
         self.settings = settings
         self._client = s3_client(settings)
+        self._patient = s3_client(settings, read_seconds=PATIENT_SECONDS)
 
     def close(self) -> None:
         """Close every connection."""
         self._client.close()
+        self._patient.close()
 
     def head(self, key: str, *, bucket: str | None = None) -> ObjectFacts | None:
         """Return an object's ETag, size and metadata; None when it does not exist."""
@@ -147,7 +155,13 @@ class ObjectStore:
         """
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)]
         arguments = {"UploadId": upload_id, "MultipartUpload": {"Parts": parts}, "IfNoneMatch": "*"}
-        return self._conditionally("complete_multipart_upload", key, arguments, gone={"NoSuchUpload"})
+        return self._conditionally(
+            "complete_multipart_upload",
+            key,
+            arguments,
+            gone=frozenset({"NoSuchUpload"}),
+            client=self._patient,
+        )
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Forget an upload and its parts; a finished or unknown one is left alone."""
@@ -210,14 +224,20 @@ class ObjectStore:
         return self._conditionally("put_object", key, {"Body": data, **condition})
 
     def _conditionally(
-        self, operation: str, key: str, arguments: Mapping[str, Any], *, gone: set[str] | None = None
+        self,
+        operation: str,
+        key: str,
+        arguments: Mapping[str, Any],
+        *,
+        gone: frozenset[str] = frozenset(),
+        client: Any = None,
     ) -> bool:
         where = self._where(key)
         for _ in range(CONFLICTS):
             try:
-                getattr(self._client, operation)(**where, **arguments)
+                getattr(client or self._client, operation)(**where, **arguments)
             except ClientError as error:
-                if code_of(error) in {"PreconditionFailed", "412", *(gone or ())}:
+                if code_of(error) in {"PreconditionFailed", "412", *gone}:
                     return False
                 # 409: a write of the same key was in flight and nobody won. The server asks to try again.
                 if code_of(error) != "ConditionalRequestConflict":
@@ -229,7 +249,7 @@ class ObjectStore:
         raise StoreUnavailable(f"{self.settings.endpoint} answered conflict {CONFLICTS} times for {key}")
 
 
-def s3_client(settings: StoreSettings) -> Any:
+def s3_client(settings: StoreSettings, *, read_seconds: float = READ_SECONDS) -> Any:
     """Return a boto3 client for one endpoint: SigV4, path addressing, checksums only where required."""
     config = Config(
         signature_version="s3v4",
@@ -237,9 +257,9 @@ def s3_client(settings: StoreSettings) -> Any:
         # Newer SDKs add a CRC to every upload, which several servers refuse; engines carry a SHA-256.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        connect_timeout=5,
-        read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=3,
+        read_timeout=read_seconds,
+        retries={"mode": "standard", "total_max_attempts": 2},
         max_pool_connections=IN_FLIGHT,
     )
     return boto3.session.Session().client(

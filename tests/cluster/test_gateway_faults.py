@@ -1,0 +1,164 @@
+"""The gateway when things break: no bucket, killed processes, new keys, an end in the middle of a request."""
+
+import contextlib
+import hashlib
+import http.client
+import json
+import ssl
+import threading
+import time
+
+import pytest
+
+from gatewayprocess import running_gateway
+from gatewaystage import (
+    allow_push,
+    apply_engine,
+    make_request,
+    make_team,
+    plan,
+    published,
+    ready_target,
+    resolve,
+    running_hub,
+)
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def hub(control_plane, api, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gateway")
+    with running_hub(control_plane, api, folder, "--probe-seconds=0.2") as hub:
+        yield hub
+
+
+@pytest.fixture
+def team(hub):
+    return make_team(hub)
+
+
+def eventually(tell, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not tell() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert tell()
+
+
+def publish(hub, team, engine=None):
+    request = make_request(hub, team)
+    token = hub.builder(hub.job(request))
+    return request, hub.complete(token, hub.upload(token, engine or plan())).body
+
+
+def test_a_bucket_that_is_away_is_told_apart_and_leaves_the_gateway_ready(hub, team):
+    request, done = publish(hub, team)
+    apply_engine(hub, team, [ready_target(hub, request, done)])
+
+    hub.s3.stop()
+    try:
+        answer = resolve(hub, team)
+        assert (answer.status, answer.reason) == (502, "StoreUnavailable")
+        assert hub.s3.endpoint in answer.message
+        assert hub.gateway.ask("GET", "/readyz").status == 200
+        eventually(lambda: "ignition_gateway_store_up 0.0" in hub.gateway.metrics())
+    finally:
+        hub.s3.start_again()
+
+    assert resolve(hub, team).status == 200
+    eventually(lambda: "ignition_gateway_store_up 1.0" in hub.gateway.metrics())
+
+
+def test_a_gateway_killed_while_it_publishes_is_replaced_by_another(hub, team, control_plane, tmp_path):
+    request = make_request(hub, team)
+    token = hub.builder(hub.job(request))
+    body = hub.upload(token, plan(extra=b"k" * (48 << 20)))
+    folder = hub.gateway.folder
+    for moment in (0.0, 0.05, 0.15, 0.3):
+        with running_gateway(control_plane.kubeconfig, tmp_path / str(moment)) as other:
+            (other.folder / "signing.pem").write_bytes((folder / "signing.pem").read_bytes())
+        with running_gateway(control_plane.kubeconfig, other.folder) as doomed:
+            ask = threading.Thread(target=ask_and_lose, args=(doomed, token, body))
+            ask.start()
+            time.sleep(moment)
+            doomed.process.kill()
+            ask.join(timeout=20)
+            assert not ask.is_alive()
+
+    answer = hub.complete(token, body)
+
+    assert answer.status == 200, answer.message
+    assert published(hub, request).engine.sha256 == body["sha256"]
+
+
+def ask_and_lose(gateway, token, body):
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        gateway.ask("POST", "/v1/builds/self/complete", body, token=token)
+
+
+def test_what_an_earlier_key_signed_is_believed_while_it_is_listed(hub, team, control_plane, tmp_path):
+    request, done = publish(hub, team)
+    apply_engine(hub, team, [ready_target(hub, request, done)])
+    old = hub.gateway.folder / "signing.pem"
+
+    with running_gateway(control_plane.kubeconfig, tmp_path / "a", f"--previous-keys={old}") as rotated:
+        assert len(rotated.ask("GET", "/v1/keys").body["keys"]) == 2
+        assert resolve_at(rotated, hub, team).status == 200
+    with running_gateway(control_plane.kubeconfig, tmp_path / "b") as stranger:
+        answer = resolve_at(stranger, hub, team)
+        assert (answer.status, answer.reason) == (422, "ManifestRefused")
+        assert "not believed" in answer.message
+
+
+def resolve_at(gateway, hub, team):
+    token = hub.token(team, pod=hub.pod(team))
+    return gateway.ask("POST", "/v1/engines/resnet50/resolve", {}, token=token)
+
+
+def test_a_request_under_way_is_finished_before_the_gateway_ends(hub, team, control_plane, tmp_path):
+    allow_push(hub, team)
+    data = b"onnx" * 1024
+    with running_gateway(control_plane.kubeconfig, tmp_path / "stopping") as gateway:
+        context = ssl.create_default_context(cafile=str(gateway.folder / "tls.crt"))
+        connection = http.client.HTTPSConnection("127.0.0.1", gateway.port, timeout=30, context=context)
+        connection.putrequest("POST", "/v1/models")
+        connection.putheader("Authorization", f"Bearer {hub.token(team)}")
+        connection.putheader("Content-Length", str(len(data)))
+        connection.putheader("X-Content-SHA256", hashlib.sha256(data).hexdigest())
+        connection.endheaders()
+        connection.send(data[:1000])
+        eventually(lambda: "ignition_gateway_requests_in_flight 1.0" in gateway.metrics())
+
+        gateway.process.terminate()
+        eventually(lambda: "stopping" in gateway.log())
+        time.sleep(1.0)  # longer than it drains: its sockets are closed, this request is not
+        with pytest.raises(OSError, match="refused"):
+            gateway.ask("GET", "/healthz")
+        connection.send(data[1000:])
+        answer = connection.getresponse()
+
+        assert answer.status == 200, answer.read()
+        assert json.loads(answer.read())["size"] == len(data)
+        connection.close()
+        assert gateway.process.wait(timeout=20) == 0
+
+
+def test_a_push_that_is_cut_off_leaves_nothing(hub, team):
+    allow_push(hub, team)
+    data = b"onnx" * 1024
+    sha256 = hashlib.sha256(data).hexdigest()
+    context = ssl.create_default_context(cafile=str(hub.gateway.folder / "tls.crt"))
+    connection = http.client.HTTPSConnection("127.0.0.1", hub.gateway.port, timeout=30, context=context)
+    connection.putrequest("POST", "/v1/models")
+    connection.putheader("Authorization", f"Bearer {hub.token(team)}")
+    connection.putheader("Content-Length", str(len(data)))
+    connection.putheader("X-Content-SHA256", sha256)
+    connection.endheaders()
+    connection.send(data[:1000])
+    eventually(lambda: "ignition_gateway_requests_in_flight 1.0" in hub.gateway.metrics())
+    connection.close()
+
+    eventually(lambda: "ignition_gateway_requests_in_flight 0.0" in hub.gateway.metrics())
+    assert hub.store.head(f"ignition/models/{team}/{sha256}.onnx") is None
+    uploads = hub.store._client.list_multipart_uploads(Bucket="engines")
+    assert not [each for each in uploads.get("Uploads", []) if team in each["Key"]]

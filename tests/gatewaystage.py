@@ -1,0 +1,283 @@
+"""
+What tests of the gateway need around it: namespaces, nodes, tokens, Jobs, builder pods, models, engines.
+
+The API server and the S3 server are real; the Job controller, the kubelet and the operator's controller are
+played here.
+"""
+
+import contextlib
+import hashlib
+import struct
+import urllib.request
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from gatewayprocess import running_gateway
+from ignition_hub.engine.canonical import canonical_json
+from ignition_hub.engine.identity import Model, fingerprint, identity_of
+from ignition_hub.engine.naming import engine_file_name, job_name
+from ignition_hub.engine.request import BuildRequest
+from ignition_hub.store.find import find
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.settings import StoreSettings
+from ignition_hub.store.trust import keys_from_json
+from s3server import S3Server
+from storefixtures import make_facts, make_inputs
+
+BUILDS = "ignition-hub-builds"
+HUB = "ignition-hub"
+PART = 16 * 1024 * 1024
+MODEL = b"onnx bytes of a model"
+
+
+def plan(*, arch=0x08, version=(1, 7, 1, 116), extra=b"kernel code " * 100, flavor=b"vtrt"):
+    """Return bytes that have the header of a TensorRT-RTX plan."""
+    size = 64 + len(extra)
+    head = struct.pack("<4sIQQ4B4sI", flavor, 0, 1, size, *version, b"vtrt", arch)
+    return head.ljust(64, b"\0") + extra
+
+
+@dataclass
+class Hub:
+    """Everything that a test talks to."""
+
+    api: object
+    gateway: object
+    store: ObjectStore
+    models: ObjectStore
+    s3: S3Server
+
+    def post(self, path, body):
+        answer = self.api.ask("POST", path, body)
+        assert answer.status == 201, answer.message
+        return answer.body
+
+    def token(self, namespace, account="default", *, pod=None, audience="ignition-hub"):
+        spec = {"audiences": [audience], "expirationSeconds": 600}
+        if pod:
+            metadata = pod["metadata"]
+            spec["boundObjectRef"] = {
+                "kind": "Pod", "apiVersion": "v1", "name": metadata["name"], "uid": metadata["uid"]
+            }  # fmt: skip
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        return self.post(path, {"spec": spec})["status"]["token"]
+
+    def pod(self, namespace, *, node="gpu-l4", account="default", **metadata):
+        body = {
+            "metadata": {"name": f"pod-{uuid4().hex[:8]}", **metadata},
+            "spec": {
+                "serviceAccountName": account,
+                "nodeName": node,
+                "containers": [{"name": "main", "image": "none"}],
+            },
+        }
+        return self.post(f"/api/v1/namespaces/{namespace}/pods", body)
+
+    def job(self, request, name=None):
+        body = {
+            "metadata": {
+                "name": name or job_name(request.identity),
+                "annotations": {"ignitionhub.io/request": canonical_json(request.to_json()).decode()},
+            },
+            "spec": {
+                "template": {
+                    "spec": {"restartPolicy": "Never", "containers": [{"name": "builder", "image": "none"}]}
+                }
+            },
+        }
+        return self.post(f"/apis/batch/v1/namespaces/{BUILDS}/jobs", body)
+
+    def builder(self, job, *, account="ignition-builder"):
+        owner = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "name": job["metadata"]["name"],
+            "uid": job["metadata"]["uid"],
+            "controller": True,
+        }
+        labels = {"batch.kubernetes.io/job-name": owner["name"]}
+        pod = self.pod(BUILDS, account=account, labels=labels, ownerReferences=[owner])
+        return self.token(BUILDS, account, pod=pod)
+
+    def annotations(self, job):
+        path = f"/apis/batch/v1/namespaces/{BUILDS}/jobs/{job['metadata']['name']}"
+        return self.api.ask("GET", path).body["metadata"]["annotations"]
+
+    def keys(self):
+        return keys_from_json(self.gateway.ask("GET", "/v1/keys").body)
+
+    def upload(self, token, data, *, sha256=None):
+        """Do what a builder does and return the body of ``complete``."""
+        sha256 = sha256 or hashlib.sha256(data).hexdigest()
+        begun = self.gateway.ask(
+            "POST", "/v1/builds/self/upload", {"size": len(data), "sha256": sha256}, token=token
+        )
+        assert begun.status == 200, begun.message
+        parts = begun.body["parts"]
+        etags = [put(part["url"], data[(part["number"] - 1) * PART :][:PART]) for part in parts]
+        return {
+            "upload_id": begun.body["upload_id"],
+            "key": begun.body["key"],
+            "sha256": sha256,
+            "size": len(data),
+            "etags": etags,
+            "facts": make_facts().to_json(),
+            "log": "built",
+        }
+
+    def complete(self, token, body):
+        return self.gateway.ask("POST", "/v1/builds/self/complete", body, token=token)
+
+
+def put(url, data):
+    with urllib.request.urlopen(urllib.request.Request(url, data=data, method="PUT"), timeout=10) as answer:
+        return answer.headers["ETag"]
+
+
+def read(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read()
+
+
+def prepare_cluster(api, s3):
+    """Make what a chart and a cluster would have made; again and again, for the bucket of ``s3``."""
+
+    def apply(path, kind, name, version="v1", **body):
+        document = {
+            "apiVersion": version,
+            "kind": kind,
+            "metadata": {"name": name, **body.pop("metadata", {})},
+        }
+        where = f"{path}/{name}?fieldManager=tests&force=true"
+        answer = api.ask("PATCH", where, {**document, **body}, media="application/apply-patch+yaml")
+        assert answer.status in {200, 201}, answer.message
+
+    for namespace, account in ((HUB, "default"), (BUILDS, "ignition-builder"), (BUILDS, "default")):
+        apply("/api/v1/namespaces", "Namespace", namespace)
+        apply(f"/api/v1/namespaces/{namespace}/serviceaccounts", "ServiceAccount", account)
+    for name, product, minor in (("gpu-l4", "NVIDIA-L4", "9"), ("gpu-a10", "NVIDIA-A10", "6")):
+        labels = {
+            "nvidia.com/gpu.product": product,
+            "nvidia.com/gpu.compute.major": "8",
+            "nvidia.com/gpu.compute.minor": minor,
+        }
+        apply("/api/v1/nodes", "Node", name, metadata={"labels": labels})
+    apply("/api/v1/nodes", "Node", "cpu-only")
+    credentials = {"accessKey": s3.access_key, "secretKey": s3.secret_key}
+    apply(f"/api/v1/namespaces/{HUB}/secrets", "Secret", "engine-store", stringData=credentials)
+    bucket = {
+        "endpoint": s3.endpoint,
+        "bucket": "engines",
+        "prefix": "ignition",
+        "credentialsSecretRef": {"name": "engine-store"},
+    }
+    spec = {"s3": bucket, "modelSources": [{"prefix": "s3://models/", "namespaces": ["*"]}]}
+    group = "ignitionhub.io/v1alpha1"
+    apply(f"/apis/{group}/enginestores", "EngineStore", "default", group, spec=spec)
+
+
+def make_team(hub):
+    """Make a tenant's namespace with its default ServiceAccount and return its name."""
+    name = f"team-{uuid4().hex[:8]}"
+    hub.post("/api/v1/namespaces", {"metadata": {"name": name}})
+    hub.post(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": "default"}})
+    return name
+
+
+def allow_push(hub, namespace):
+    """Let the default ServiceAccount of a namespace create engines there."""
+    rules = [{"apiGroups": ["ignitionhub.io"], "resources": ["tensorrtengines"], "verbs": ["create"]}]
+    base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    hub.post(f"{base}/roles", {"metadata": {"name": "pusher"}, "rules": rules})
+    binding = {
+        "metadata": {"name": "pusher"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "pusher"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
+    }
+    hub.post(f"{base}/rolebindings", binding)
+
+
+def apply_engine(hub, namespace, targets, *, name="resnet50", observed=None):
+    body = {
+        "apiVersion": "ignitionhub.io/v1alpha1",
+        "kind": "TensorRTEngine",
+        "metadata": {"name": name},
+        "spec": {
+            "model": {"name": "resnet50", "version": "v1", "source": {"uri": "s3://models/x.onnx"}},
+            "precision": "fp16",
+            "targets": [{"gpuArch": "sm_89"}],
+        },
+    }
+    path = f"/apis/ignitionhub.io/v1alpha1/namespaces/{namespace}/tensorrtengines"
+    generation = hub.post(path, body)["metadata"]["generation"]
+    status = {"observedGeneration": generation if observed is None else observed, "targets": targets}
+    answer = hub.api.ask(
+        "PATCH", f"{path}/{name}/status", {"status": status}, media="application/merge-patch+json"
+    )
+    assert answer.status == 200, answer.message
+
+
+def ready_target(hub, request, publication, **changes):
+    return {
+        "name": "sm-89",
+        "state": "Ready",
+        "gpuArch": "sm_89",
+        "compatibility": "SameComputeCapability",
+        "tensorrt": {"flavor": "TensorRTRTX", "version": "1.7.1.116"},
+        "identity": request.identity,
+        "uri": publication["uri"],
+        **changes,
+    }
+
+
+def resolve(hub, namespace, *, node="gpu-l4", name="resnet50"):
+    token = hub.token(namespace, pod=hub.pod(namespace, node=node))
+    return hub.gateway.ask("POST", f"/v1/engines/{name}/resolve", {}, token=token)
+
+
+@contextlib.contextmanager
+def running_hub(control_plane, api, folder, *flags):
+    """A gateway with everything around it, until the block ends."""
+    with S3Server.start() as s3:
+        s3.create_bucket("engines")
+        s3.create_bucket("models")
+        prepare_cluster(api, s3)
+        settings = StoreSettings(
+            endpoint=s3.endpoint,
+            bucket="engines",
+            prefix="ignition",
+            access_key=s3.access_key,
+            secret_key=s3.secret_key,
+        )
+        store, models = ObjectStore(settings), ObjectStore(replace(settings, bucket="models"))
+        with running_gateway(control_plane.kubeconfig, folder, *flags) as gateway:
+            yield Hub(api, gateway, store, models, s3)
+            assert "Traceback" not in gateway.log(), gateway.log()
+        store.close()
+        models.close()
+
+
+def make_request(hub, namespace, *, model=MODEL):
+    """Put a model into the store and return a request to build it."""
+    key = f"{uuid4().hex}.onnx"
+    hub.models.put(key, model)
+    facts, uri = hub.models.head(key), f"s3://models/{key}"
+    inputs = make_inputs(model=Model("resnet50", "v1", fingerprint(uri, etag=facts.etag, size=facts.size)))
+    return BuildRequest(
+        identity=identity_of(inputs),
+        inputs=inputs,
+        model_sha256=None,
+        model_uri=uri,
+        source_size=facts.size,
+        options={},
+        verification={},
+        timeout_seconds=600,
+        low_memory=False,
+        name=engine_file_name(inputs),
+        namespace=namespace,
+        engine_resource="resnet50",
+    )
+
+
+def published(hub, request):
+    return find(hub.store, hub.keys(), request.inputs, request.identity)
