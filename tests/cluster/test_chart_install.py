@@ -1,0 +1,234 @@
+"""
+The chart on a real API server: installed, upgraded and limited as it says.
+
+There are no nodes here, so nothing runs.
+"""
+
+import json
+import os
+import subprocess
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localcluster import ControlPlane
+from localcluster.errors import LocalClusterError
+from localcluster.paths import bin_folder
+
+CHART = Path(__file__).resolve().parents[2] / "charts" / "ignition-hub"
+HUB = "ignition-hub"
+BUILDS = "ignition-hub-builds"
+GATE = "ignitionhub.io/engine"
+VALUES = {"images": {"registry": "localhost/ignition-hub"}, "embeddedS3": {"enabled": True}}
+SECRETS = ("ignition-hub-ca", "ignition-hub-gateway-tls", "ignition-hub-signing-key", "ignition-hub-store")
+
+Json = dict[str, Any]
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[ControlPlane]:
+    with ControlPlane.start(controllers=False) as cluster:
+        helm(cluster, "install", HUB, str(CHART), "--create-namespace")
+        yield cluster
+
+
+def helm(cluster: ControlPlane, *words: str, values: Json | None = None) -> str:
+    done = subprocess.run(
+        [str(bin_folder() / "helm"), *words, "--namespace", HUB, "--values", "-"],
+        input=json.dumps(VALUES | (values or {})),
+        env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def read(cluster: ControlPlane, kind: str, name: str, namespace: str = HUB) -> Json:
+    document: Json = json.loads(cluster.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
+    return document
+
+
+def may(cluster: ControlPlane, account: str, verb: str, resource: str, namespace: str) -> bool:
+    """Ask the API server; ``resource`` is ``plural.group/name:subresource``."""
+    resource, _, subresource = resource.partition(":")
+    user = f"system:serviceaccount:{HUB}:ignition-hub-{account}"
+    words = [verb, resource, f"--subresource={subresource}", "-n", namespace, "--as", user]
+    said = cluster.kubectl("auth", "can-i", *words, check=False)
+    return said.strip() == "yes"
+
+
+def pod(cluster: ControlPlane, name: str, *, gated: bool) -> None:
+    spec: Json = {"containers": [{"name": "a", "image": "example.com/a"}]}
+    if gated:
+        spec["schedulingGates"] = [{"name": GATE}]
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(body | {"spec": spec}))
+
+
+def patch_as_controller(cluster: ControlPlane, name: str, change: Json) -> None:
+    # Not `kubectl patch`: it reads the pod first, which the controller may not.
+    token = cluster.kubectl("create", "token", "ignition-hub-controller", "-n", HUB).strip()
+    answer = subprocess.run(
+        [
+            "curl", "--silent", "--show-error", "--max-time", "20", "--cacert", str(cluster.ca),
+            "--request", "PATCH", "--header", f"Authorization: Bearer {token}",
+            "--header", "Content-Type: application/merge-patch+json", "--data", json.dumps(change),
+            f"{cluster.server}/api/v1/namespaces/default/pods/{name}",
+        ],
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    document = json.loads(answer.stdout)
+    if document["kind"] == "Status":
+        raise PermissionError(document["message"])
+
+
+def test_the_pool_and_the_store_are_there_with_the_first_install(installed: ControlPlane):
+    assert read(installed, "buildpool", "rtx")["spec"]["aheadOfTime"]["archs"]
+    assert read(installed, "enginestore", "default")["spec"]["s3"]["bucket"] == "engines"
+
+
+def test_an_upgrade_keeps_every_key_and_rolls_nothing(installed: ControlPlane):
+    before = {name: read(installed, "secret", name)["data"] for name in SECRETS}
+    generation = read(installed, "deployment", "ignition-hub-gateway")["metadata"]["generation"]
+
+    helm(installed, "upgrade", HUB, str(CHART))
+
+    assert {name: read(installed, "secret", name)["data"] for name in SECRETS} == before
+    assert read(installed, "deployment", "ignition-hub-gateway")["metadata"]["generation"] == generation
+    hook = read(installed, "mutatingwebhookconfiguration", HUB)["webhooks"][0]
+    assert hook["clientConfig"]["caBundle"] == before["ignition-hub-ca"]["tls.crt"]
+
+
+def test_a_lost_certificate_is_made_anew_by_the_same_authority(installed: ControlPlane):
+    authority = read(installed, "secret", "ignition-hub-ca")["data"]
+    lost = read(installed, "secret", "ignition-hub-gateway-tls")["data"]
+    installed.kubectl("delete", "secret", "ignition-hub-gateway-tls", "-n", HUB)
+
+    helm(installed, "upgrade", HUB, str(CHART))
+
+    made = read(installed, "secret", "ignition-hub-gateway-tls")["data"]
+    assert made["ca.crt"] == authority["tls.crt"]
+    assert made["tls.crt"] != lost["tls.crt"]
+
+
+def test_an_upgrade_brings_the_crds_up_to_date_and_keeps_the_objects(installed: ControlPlane, tmp_path: Path):
+    chart = tmp_path / "chart"
+    subprocess.run(["cp", "-r", str(CHART), str(chart)], check=True, timeout=10)
+    crd = chart / "crds" / "ignitionhub.io_buildpools.yaml"
+    document = yaml.safe_load(crd.read_text())
+    document["spec"]["names"]["shortNames"] = ["bpool"]
+    crd.write_text(yaml.safe_dump(document))
+    uid = read(installed, "buildpool", "rtx")["metadata"]["uid"]
+
+    helm(installed, "upgrade", HUB, str(chart))
+
+    upgraded = read(installed, "crd", "buildpools.ignitionhub.io")
+    assert upgraded["spec"]["names"]["shortNames"] == ["bpool"]
+    assert read(installed, "buildpool", "rtx")["metadata"]["uid"] == uid
+
+
+def test_a_changed_value_reaches_the_pool(installed: ControlPlane):
+    helm(installed, "upgrade", HUB, str(CHART), values={"pools": {"rtx": {"maxConcurrentBuilds": 7}}})
+
+    assert read(installed, "buildpool", "rtx")["spec"]["maxConcurrentBuilds"] == 7
+
+
+@pytest.mark.parametrize(
+    ("account", "verb", "resource", "namespace"),
+    [
+        ("controller", "create", "jobs.batch", BUILDS),
+        ("controller", "patch", "tensorrtengines.ignitionhub.io:status", "default"),
+        ("controller", "get", "secrets/ignition-hub-store", HUB),
+        ("controller", "update", "leases.coordination.k8s.io/ignition-hub-controller", HUB),
+        ("controller", "create", "events.events.k8s.io", "default"),
+        ("gateway", "patch", "jobs.batch", BUILDS),
+        ("gateway", "create", "tokenreviews.authentication.k8s.io", ""),
+        ("gateway", "get", "nodes", ""),
+        ("gateway", "get", "secrets/ignition-hub-store", HUB),
+    ],
+)
+def test_the_hub_may_do_its_work(
+    installed: ControlPlane, account: str, verb: str, resource: str, namespace: str
+):
+    assert may(installed, account, verb, resource, namespace)
+
+
+@pytest.mark.parametrize(
+    ("account", "verb", "resource", "namespace"),
+    [
+        ("controller", "create", "jobs.batch", "default"),
+        ("controller", "create", "pods", BUILDS),
+        ("controller", "patch", "tensorrtengines.ignitionhub.io", "default"),
+        ("controller", "get", "secrets/ignition-hub-signing-key", HUB),
+        ("controller", "list", "secrets", HUB),
+        ("controller", "get", "secrets", "default"),
+        ("controller", "create", "pods:exec", BUILDS),
+        ("gateway", "patch", "tensorrtengines.ignitionhub.io:status", "default"),
+        ("gateway", "get", "secrets/ignition-hub-signing-key", HUB),
+        ("gateway", "get", "secrets", "default"),
+        ("gateway", "create", "jobs.batch", BUILDS),
+        ("gateway", "patch", "pods", "default"),
+        ("gateway", "patch", "nodes", ""),
+    ],
+)
+def test_the_hub_may_do_no_more(
+    installed: ControlPlane, account: str, verb: str, resource: str, namespace: str
+):
+    assert not may(installed, account, verb, resource, namespace)
+
+
+def test_the_controller_lifts_its_gate(installed: ControlPlane):
+    pod(installed, "gated", gated=True)
+
+    patch_as_controller(installed, "gated", {"spec": {"schedulingGates": None}})
+
+    assert "schedulingGates" not in read(installed, "pod", "gated", "default")["spec"]
+
+
+def test_the_controller_changes_no_pod_that_does_not_wait(installed: ControlPlane):
+    pod(installed, "running", gated=False)
+
+    with pytest.raises(PermissionError, match="only while they hold the scheduling gate"):
+        patch_as_controller(installed, "running", {"metadata": {"labels": {"a": "b"}}})
+
+
+def test_the_controller_changes_no_image(installed: ControlPlane):
+    pod(installed, "waiting", gated=True)
+    change = {"spec": {"containers": [{"name": "a", "image": "example.com/evil"}]}}
+
+    with pytest.raises(PermissionError, match="does not change containers"):
+        patch_as_controller(installed, "waiting", change)
+
+
+def test_everybody_may_read_the_authority(installed: ControlPlane):
+    stranger = ("--as", "somebody", "--as-group", "system:authenticated")
+    printed = installed.kubectl("get", "configmap", "ignition-hub-ca", "-n", HUB, "-o", "json", *stranger)
+    authority = b64decode(read(installed, "secret", "ignition-hub-ca")["data"]["tls.crt"]).decode()
+    assert json.loads(printed)["data"]["ca.crt"] == authority
+
+    with pytest.raises(LocalClusterError, match="cannot get resource"):
+        installed.kubectl("get", "secret", "ignition-hub-ca", "-n", HUB, *stranger)
+
+
+def test_uninstalling_keeps_the_signing_key_and_the_crds(installed: ControlPlane):
+    subprocess.run(
+        [str(bin_folder() / "helm"), "uninstall", HUB, "--namespace", HUB],
+        env=os.environ | {"KUBECONFIG": str(installed.kubeconfig)},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+    assert read(installed, "secret", "ignition-hub-signing-key")["data"]["signing.key"]
+    assert read(installed, "crd", "tensorrtengines.ignitionhub.io")
+    with pytest.raises(LocalClusterError, match="not found"):
+        read(installed, "deployment", "ignition-hub-gateway")
