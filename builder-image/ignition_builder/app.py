@@ -21,9 +21,10 @@ from ignition_builder.download import Source, download
 from ignition_builder.gateway import Gateway
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.publishing import publish
+from ignition_builder.report import disk_error
 from ignition_builder.settings import Settings, termination_log
 from ignition_builder.spawn import crew_of
-from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError, TransientError
+from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
 DOWNLOADING = "Downloading model"
 FAREWELL_SECONDS = 10.0
@@ -43,7 +44,7 @@ def main(environ: Mapping[str, str]) -> int:
     except IgnitionError as error:
         return fail(error, gateway, environ)
     except OSError as error:
-        return fail(_machine_error(error), gateway, environ)
+        return fail(disk_error(error), gateway, environ)
     except Exception as error:  # noqa: BLE001  (the edge of the program: no traceback reaches a user)
         message = f"the builder failed ({type(error).__name__}: {error})"
         return fail(RequestError(Reason.BuildFailed, message, "report it"), gateway, environ)
@@ -100,14 +101,6 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     # Once: what follows is cleaning up, and must not be interrupted itself.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise TransientError(Reason.Interrupted, "the pod was asked to stop before the engine was published")
-
-
-def _machine_error(error: OSError) -> IgnitionError:
-    return NodeError(
-        Reason.InsufficientDisk,
-        f"the work directory cannot be used: {error.strerror or error}",
-        "give the BuildPool's builder a writable volume with more space",
-    )
 
 
 def _short(message: str) -> str:

@@ -28,7 +28,9 @@ class Sink:
         """Append ``data`` (bytes-like); return how many bytes were taken, 0 after a failure."""
         view = memoryview(data)
         try:
-            self._file.write(view)
+            left = view
+            while left:
+                left = left[self._file.write(left) :]
         except OSError as error:
             self.error = self.error or error
             return 0

@@ -19,7 +19,7 @@ from ignition_builder.progress import Watcher, part_of
 from ignition_builder.spawn import Crew, crew_of
 from ignition_builder.verification import check_plan
 from ignition_builder.work import COMPILE, INSPECT, Compiled, Prepared, Task, counted
-from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildRequest
 
@@ -92,8 +92,12 @@ def build_with(
     prepared = Prepared.from_json(answer)
     watch = part_of(on_progress, 0.1, 1.0)
     compiled = Compiled.from_json(crew.compiler.run(task(COMPILE, prepared.path), watch, deadline))
-    _check_warnings(options, prepared, compiled)
-    check_plan(Path(compiled.path), compiled.size, request.inputs)
+    try:
+        _check_warnings(options, prepared, compiled)
+        check_plan(Path(compiled.path), compiled.size, request.inputs)
+    except IgnitionError:
+        Path(compiled.path).unlink()
+        raise
     facts = _facts(request, prepared, compiled, digests, time.monotonic() - started)
     return Built(Path(compiled.path), compiled.sha256, compiled.size, facts, log)
 

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from ignition_builder.journal import Journal
-from ignition_builder.report import Report
+from ignition_builder.report import Report, disk_error
 from ignition_builder.work import COMPILE, INSPECT, Task
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
@@ -36,6 +36,8 @@ def main() -> int:
             report.result(stage.run(task, report, journal))
         except IgnitionError as error:
             report.error(error)
+        except OSError as error:
+            report.error(disk_error(error))
         except MemoryError:
             report.error(TransientError(Reason.OutOfMemory, "the build process ran out of memory"))
         except Exception as error:  # noqa: BLE001  (the edge of the process: everything needs a reason)

@@ -5,9 +5,10 @@ Runs in a child process: TensorRT's logger is global to a process, and a crash o
 not take the builder's last words with it.
 """
 
-import os
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ignition_builder.backend import Backend
 from ignition_builder.bridge import Sink, logger_of, monitor_of, writer_of
@@ -16,7 +17,7 @@ from ignition_builder.messages import verdict_of
 from ignition_builder.options import Options
 from ignition_builder.report import Report
 from ignition_builder.settled import flags_in_force, settle, settle_flag, settle_workspace
-from ignition_hub.engine.errors import NodeError, Reason, RequestError, TransientError
+from ignition_hub.engine.errors import Reason, RequestError, TransientError
 from ignition_hub.engine.identity import EngineInputs, Profile
 
 TF32_ARCH = 80
@@ -55,14 +56,10 @@ class Compiler:
     def compile(self, target: Path, report: Report) -> Sink:
         """Write the engine to ``target``; it appears there only when it is whole."""
         config = self._configured(report)
-        part = target.with_name(target.name + ".part")
-        with part.open("wb") as file:
+        with whole_file(target) as file:
             sink = Sink(file)
             built = self._serialize(config, sink)
             self._check_outcome(built, sink, report)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(target)
         return sink
 
     def _configured(self, report: Report) -> Any:
@@ -107,11 +104,7 @@ class Compiler:
 
     def _check_outcome(self, built: bool, sink: Sink, report: Report) -> None:
         if sink.error is not None:
-            raise NodeError(
-                Reason.InsufficientDisk,
-                f"the engine cannot be written: {sink.error.strerror}",
-                "give the BuildPool's builder more ephemeral storage",
-            )
+            raise sink.error
         if report.cancelled:
             raise TransientError(Reason.Interrupted, "the build was asked to stop")
         # An ERROR means TensorRT went on without something it was told, so it fails what looks built.
@@ -130,6 +123,22 @@ class Compiler:
             return verdict_of(self._journal.errors, f"{self._name} cannot parse the model")
         node = f"node {error.node_name() or error.node()} ({error.node_operator()})"
         return verdict_of([f"{error.code().name}: {error.desc()}"], f"{self._name} cannot express {node}")
+
+
+@contextlib.contextmanager
+def whole_file(target: Path) -> Iterator[BinaryIO]:
+    """
+    Open a file that appears as ``target`` only when the block ends well; else nothing is left.
+
+    It is not synced to disk: a work directory does not outlive its machine, and who keeps the file syncs it.
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        with part.open("wb", buffering=0) as file:
+            yield file
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _message(error: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ignition_builder.building import Digests
+from ignition_builder.report import disk_error
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError, TransientError
 from ignition_hub.engine.request import BuildGrant
 from ignition_hub.fetch.deadline import Deadline
@@ -56,11 +57,8 @@ class Model:
         try:
             self._file.write(data)
         except OSError as error:
-            raise NodeError(
-                Reason.InsufficientDisk,
-                f"the model cannot be written after {self.size} bytes: {error.strerror}",
-                "give the BuildPool's builder more ephemeral storage",
-            ) from error
+            # Here, and not further out: there an OSError means the network.
+            raise disk_error(error) from error
 
     def digests(self) -> Digests:
         """Return what has arrived in all."""
@@ -87,7 +85,7 @@ def download(source: Source, path: Path, count: Counter) -> Digests:
     grant = source.grant
     check_size(grant.model_size, grant.max_model_bytes)
     _check_disk(path.parent, grant.model_size)
-    with path.open("wb", buffering=0) as file:
+    with path.open("wb") as file:
         model = Model(path, file, grant.max_model_bytes)
         _fill(model, source, count)
     if grant.model_size and model.size != grant.model_size:

@@ -67,6 +67,15 @@ def error_of(document: dict[str, Any]) -> IgnitionError:
     return kind_of(reason)(reason, message, remedy)
 
 
+def disk_error(error: OSError) -> IgnitionError:
+    """Return what a failure to write the work directory means."""
+    return NodeError(
+        Reason.InsufficientDisk,
+        f"the work directory cannot be used ({error.strerror or error})",
+        "give the BuildPool's builder a writable volume with more space",
+    )
+
+
 def kind_of(reason: Reason) -> type[IgnitionError]:
     """Return the error class of a reason, by the range of its exit code."""
     code = exit_code_of(reason)

@@ -1,0 +1,164 @@
+"""The precision a model gets: fp16 is converted, what cannot truthfully be called by its name is refused."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from ignition_builder.inspection import load_checked
+from ignition_builder.journal import Journal
+from ignition_builder.precision import with_precision
+from ignition_hub.engine.errors import Reason, RequestError
+from smallmodels import dense, model_of, read_back, saved
+
+WIDTH = 128
+"""Wide enough that the weights stay in the file."""
+
+
+def converted(model, precision, folder):
+    """Return the model that would be compiled, what converted it, and the warnings."""
+    path = saved(model, folder)
+    (folder / "work").mkdir()
+    with Journal(folder / "log") as journal:
+        target, converter = with_precision(load_checked(path), path, precision, folder / "work", journal)
+    return target, converter, journal.warnings
+
+
+def types_of(model) -> dict[str, int]:
+    return {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+
+
+def refusal_of(model, precision, folder) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        converted(model, precision, folder)
+    assert caught.value.reason is Reason.UnsupportedPrecision
+    assert caught.value.remedy
+    return caught.value
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_full_precision_compiles_the_file_as_it_came(precision, tmp_path):
+    target, converter, _ = converted(dense(), precision, tmp_path)
+
+    assert (target, converter) == (tmp_path / "model.onnx", None)
+
+
+@pytest.mark.parametrize("width", [32, WIDTH])
+def test_fp16_converts_the_weights_and_keeps_inputs_and_outputs(width, tmp_path):
+    model = dense(width=width, seed=3)
+    target, converter, warned = converted(model, "fp16", tmp_path)
+    half = read_back(target)
+    onnx.checker.check_model(half, full_check=True)
+
+    assert types_of(half) == {"w": TensorProto.FLOAT16}
+    kinds = [value.type.tensor_type.elem_type for value in (*half.graph.input, *half.graph.output)]
+    assert kinds == [TensorProto.FLOAT, TensorProto.FLOAT]
+    expected = numpy_helper.to_array(model.graph.initializer[0]).astype(np.float16)
+    assert np.array_equal(numpy_helper.to_array(half.graph.initializer[0]), expected)
+    assert converter is not None
+    assert converter["arguments"]["keep_io_types"] is True
+    assert not warned
+
+
+def test_the_converted_model_computes_the_same_within_fp16(tmp_path):
+    model = dense(width=WIDTH)
+    half = read_back(converted(model, "fp16", tmp_path)[0])
+    data = {"x": np.random.default_rng(1).standard_normal((2, WIDTH)).astype(np.float32)}
+
+    (expected,), (found,) = (ReferenceEvaluator(one).run(None, data) for one in (model, half))
+
+    assert found.dtype == np.float32
+    assert np.allclose(found, expected, rtol=5e-3, atol=5e-3)
+
+
+def test_nodes_without_names_do_not_share_their_casts(tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Sigmoid", ["x"], ["b"]),
+        helper.make_node("Add", ["a", "b"], ["y"]),
+    ]
+    half = read_back(converted(model_of(nodes, {"x": [1, 4]}, {"y": [1, 4]}), "fp16", tmp_path)[0])
+
+    onnx.checker.check_model(half, full_check=True)
+
+
+def test_an_output_that_other_nodes_read_stays_fp16_for_them(tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["seen"], name="first"),
+        helper.make_node("MatMul", ["seen", "w"], ["y"], name="second"),
+    ]
+    weights = [numpy_helper.from_array(np.eye(4, dtype=np.float32), "w")]
+    model = model_of(nodes, {"x": [1, 4]}, {"seen": [1, 4], "y": [1, 4]}, weights=weights)
+    half = read_back(converted(model, "fp16", tmp_path)[0])
+
+    onnx.checker.check_model(half, full_check=True)
+    data = {"x": np.array([[-1, 0, 1, 2]], dtype=np.float32)}
+    seen, y = ReferenceEvaluator(half).run(None, data)
+    assert seen.tolist() == y.tolist() == [[0, 0, 1, 2]]
+
+
+def test_weights_beyond_fp16_are_bounded_and_counted(tmp_path):
+    model = dense(width=WIDTH)
+    values = np.zeros((WIDTH, WIDTH), dtype=np.float32)
+    values[0, :5] = [1e6, -1e6, 1e-9, -1e-9, np.inf]
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(values, "w"))
+    target, _, warned = converted(model, "fp16", tmp_path)
+
+    found = numpy_helper.to_array(read_back(target).graph.initializer[0])[0, :6].astype(np.float32)
+    assert found[:2].tolist() == [65504.0, -65504.0]
+    assert found[2] > 0 > found[3]
+    assert found[4] == np.inf
+    assert found[5] == 0
+    assert warned == {"WeightsTruncated": 1}
+
+
+def test_a_model_that_is_fp16_already_is_left_alone(tmp_path):
+    half = dense()
+    values = numpy_helper.to_array(half.graph.initializer[0]).astype(np.float16)
+    half.graph.initializer[0].CopyFrom(numpy_helper.from_array(values, "w"))
+    for value in (*half.graph.input, *half.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+
+    assert converted(half, "fp16", tmp_path / "a")[:2] == (tmp_path / "a" / "model.onnx", None)
+    assert "weights are fp16" in refusal_of(half, "fp32", tmp_path / "b").message
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8", "fp8", "int4", "fp4"])
+def test_a_precision_the_model_does_not_bring_is_refused(precision, tmp_path):
+    assert precision in refusal_of(dense(), precision, tmp_path).message
+
+
+def test_a_quantized_model_is_compiled_as_it_came(tmp_path):
+    weights = [
+        numpy_helper.from_array(np.array(0.1, dtype=np.float32), "scale"),
+        numpy_helper.from_array(np.array(0, dtype=np.int8), "zero"),
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"], name="q"),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"], name="dq"),
+    ]
+    model = model_of(nodes, {"x": [1, 4]}, {"y": [1, 4]}, weights=weights)
+
+    assert converted(model, "int8", tmp_path)[1] is None
+
+
+def test_many_weights_are_moved_into_a_file_that_can_be_mapped(tmp_path):
+    model = dense(width=3000)
+    target, converter, _ = converted(model, "fp32", tmp_path)
+
+    assert target.parent == tmp_path / "work"
+    assert target.stat().st_size < 4096
+    assert converter is None
+    moved = read_back(target)
+    assert numpy_helper.to_array(moved.graph.initializer[0]).tobytes() == model.graph.initializer[0].raw_data
+
+
+def test_a_graph_the_converter_cannot_read_is_a_typed_refusal(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "ignition_builder.half.float16.convert_float_to_float16", lambda *_, **__: {}["no such node"]
+    )
+
+    assert "KeyError: 'no such node'" in refusal_of(dense(), "fp16", tmp_path).message
