@@ -134,7 +134,10 @@ def test_a_builder_that_lies_about_the_digest_publishes_nothing(hub, request_, b
 def test_a_builder_cannot_name_another_key(hub, request_, builder):
     body = {**hub.upload(builder, plan()), "key": "ignition/engines/victim/0/0/x.trt"}
 
-    assert hub.complete(builder, body).reason == "UploadRejected"
+    refused = hub.complete(builder, body)
+
+    assert (refused.status, refused.reason) == (422, "UploadRejected")
+    assert "is not where this build may write" in refused.message
 
 
 def test_a_model_that_was_replaced_meanwhile_publishes_nothing(hub, request_, builder):
