@@ -15,9 +15,10 @@ from pathlib import Path
 
 from images.buildah import Buildah
 from images.errors import ImagesError
-from images.recipe import BASE_PACKAGES, PYTHON_VERSION, SUITE
+from images.recipe import BASE_PACKAGES, PREFIX, PYTHON_VERSION, SUITE
 from images.report import ask, run, step
 
+_REPOSITORY = f"{PREFIX}/base"
 _DOCKERFILE = 'FROM scratch\nADD root.tar /\nENV LANG=C.UTF-8\nCMD ["python3"]\n'
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 _MACHINE_FILES = ("etc/resolv.conf", "etc/hostname", "etc/apt/sources.list", "etc/machine-id")
@@ -32,9 +33,10 @@ def base_key(today: datetime | None = None) -> str:
 
 def ensure_base(buildah: Buildah, key: str) -> str:
     """Return the reference of the base image ``key``, making it when the storage lacks it."""
-    reference = f"localhost/ignition-hub/base:{key}"
+    reference = f"{_REPOSITORY}:{key}"
     if not buildah.has(reference):
         with step(f"base: Debian {SUITE} with Python {PYTHON_VERSION}"):
+            buildah.forget(_REPOSITORY)
             _make_base(buildah, reference)
     return reference
 

@@ -72,6 +72,7 @@ def _build_or_keep(order: Order, image: Image, number: int) -> Record:
 
 def _build(order: Order, image: Image, key: str) -> Record:
     buildah = Buildah.open(storage_folder())
+    buildah.tidy()
     arguments, mounts = _offline_inputs(image)
     if image.needs_base:
         arguments["BASE"] = order.base or ensure_base(buildah, order.base_name)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.errors import ImagesError
-from images.report import ask, run
+from images.report import ask, run, step
 
+_MANY_LAYERS = 150
 _TRUST_LOCAL_BUILDS = {"default": [{"type": "insecureAcceptAnything"}]}
 
 
@@ -66,6 +67,24 @@ class Buildah:
         except ImagesError:
             return False
         return True
+
+    def tidy(self) -> None:
+        """
+        Remove untagged layers once there are many.
+
+        They are what makes the next build fast, but nothing else ever removes them, and searching through
+        hundreds costs more than building.
+        """
+        if len(ask([*self._command("images"), "--all", "--quiet"]).split()) > _MANY_LAYERS:
+            with step("removing layers of earlier builds"):
+                ask([*self._command("rmi"), "--prune", "--force"])
+
+    def forget(self, repository: str) -> None:
+        """Remove every tag of a repository; layers that others use stay."""
+        found = ask([*self._command("images"), "--format", "{{.Name}}:{{.Tag}}"]).split()
+        for reference in found:
+            if reference.startswith(f"{repository}:"):
+                ask([*self._command("rmi"), "--force", reference])
 
     def save(self, reference: str, archive: Path) -> None:
         """Write an image to a ``docker-archive`` file."""
