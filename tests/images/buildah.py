@@ -1,5 +1,5 @@
 """
-buildah, with a storage of its own: no daemon, no image of the machine is touched, root is not needed.
+buildah, with a storage of its own: no daemon, and no image of the machine is touched.
 
 Every call names its storage and its policy, so neither ``/etc/containers`` nor the user's settings matter.
 """
