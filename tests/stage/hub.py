@@ -46,11 +46,12 @@ class Hub:
     """Changes with the images' content, so that a new image under the same tag rolls the Deployments."""
 
     def install(self, values: Json) -> None:
-        """Install or upgrade the chart and wait until both Deployments are available."""
+        """Install or upgrade the chart in a restricted namespace and wait until it is available."""
+        self.make_namespace(RELEASE)
         done = subprocess.run(
             [
                 self.helm, "upgrade", "--install", RELEASE, str(CHART), "--namespace", RELEASE,
-                "--create-namespace", "--values", "-", "--wait", "--timeout", "5m",
+                "--values", "-", "--wait", "--timeout", "5m",
             ],
             input=json.dumps(self.image_values() | values),
             text=True,
@@ -69,12 +70,14 @@ class Hub:
             "podAnnotations": {"ignitionhub.io/images": self.images},
         }
 
+    def make_namespace(self, name: str) -> None:
+        """Create a namespace that enforces the ``restricted`` Pod Security Standard."""
+        metadata = {"name": name, "labels": RESTRICTED}
+        self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
     def make_tenant(self, namespace: str) -> None:
         """Create a tenant's ``restricted`` namespace, whose default account may edit engines."""
-        labels = {"kubernetes.io/metadata.name": namespace, **RESTRICTED}
-        self.kubectl.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
-        )
+        self.make_namespace(namespace)
         binding = {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
