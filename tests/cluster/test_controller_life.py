@@ -6,7 +6,9 @@ the controller as it runs in production, kopf's watches included.
 """
 
 import asyncio
+import gc
 import json
+import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
@@ -84,6 +86,7 @@ class Hub:
             controller.stop()
             await asyncio.wait(tasks)
             await kube.close()
+            await settle()
 
     async def apply(self, body: Object) -> Object:
         """Create an object in the test's namespace."""
@@ -161,6 +164,7 @@ async def hub(plane: ControlPlane) -> AsyncIterator[Hub]:
     await hub.apply(make_pool())
     yield hub
     await kube.close()
+    await settle()
 
 
 async def test_a_built_engine_costs_a_job_and_one_status_write(hub: Hub) -> None:
@@ -212,6 +216,7 @@ async def test_nothing_is_written_at_rest_not_even_after_a_restart_and_a_resync(
     assert not hub.writes
 
 
+@pytest.mark.timeout(400)
 async def test_a_thousand_engines_of_one_identity_share_one_job(hub: Hub) -> None:
     async with hub.controller():
         await asyncio.gather(*(hub.apply(make_engine(f"engine-{number}")) for number in range(1000)))
@@ -221,7 +226,7 @@ async def test_a_thousand_engines_of_one_identity_share_one_job(hub: Hub) -> Non
             bodies = await hub.kube.list(ENGINES, hub.namespace)
             return all(condition_of(body, "Ready").get("status") == "True" for body in bodies)
 
-        await eventually(all_ready, seconds=90.0)
+        await eventually(all_ready, seconds=300.0)
         await hub.rest()
 
     assert len(await hub.jobs()) == 1
@@ -455,6 +460,14 @@ async def test_events_tell_the_transitions_and_only_those(hub: Hub) -> None:
 
     reasons = [event["reason"] for event in await hub.kube.list(EVENTS, hub.namespace)]
     assert sorted(reasons) == ["BuildStarted", "BuildSucceeded"]
+
+
+async def settle() -> None:
+    """Let connections end; kopf leaves the TLS streams it was reading from to the garbage collector."""
+    await asyncio.sleep(0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 async def _none(listed: Awaitable[list[Object]]) -> bool:
