@@ -40,10 +40,12 @@ format: setup ## Rewrite the code in the project's format
 .PHONY: generate
 generate: setup ## Write the generated files: CRDs and the chart's copies
 	@$(BIN)/python -m ignition_hub.api.crd crds
+	@$(BIN)/python -m ignition_hub.api.crd charts/ignition-hub/crds
 
 .PHONY: verify
 verify: setup ## Prove that the generated files are what the code generates
 	@$(BIN)/python -m ignition_hub.api.crd --check crds
+	@$(BIN)/python -m ignition_hub.api.crd --check charts/ignition-hub/crds
 
 .PHONY: lock
 lock: setup ## Resolve the pinned requirement sets anew

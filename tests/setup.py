@@ -22,7 +22,7 @@ def main(venv: Path) -> None:
     if sys.version_info < MINIMUM:
         sys.exit(f"Python {MINIMUM[0]}.{MINIMUM[1]} or newer is needed; this is {sys.version.split()[0]}")
     install_venv_support()
-    if not (venv / "bin" / "python").exists():
+    if not (venv / "bin" / "uv").exists():
         say(f"creating {venv}")
         run(sys.executable, "-m", "venv", str(venv))
     install(venv)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.syntax import Syntax
 
 
 @dataclass
@@ -38,7 +37,8 @@ class Narrator:
 
     def manifest(self, yaml: str) -> None:
         """Print a manifest."""
-        self.console.print(Syntax(yaml.strip(), "yaml", background_color="default", padding=(0, 3)))
+        for row in yaml.strip().splitlines():
+            self.console.print(f"   {row}", markup=False, style="green")
 
     def elapsed(self) -> float:
         """Seconds since the demo began."""

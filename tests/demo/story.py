@@ -33,13 +33,12 @@ def tell(registry: str | None) -> None:
         current.prepare(registry) if registry else local.prepare()
     with narrator.step("A Kubernetes with an L4 node (sm_89) and an A10 node (sm_86)"):
         hub = current.start(registry) if registry else local.start()
-        columns = "-Lnvidia.com/gpu.product,ignitionhub.io/ahead-of-time-builder"
-        narrator.command(
-            "kubectl get nodes -L nvidia.com/gpu.product", hub.kubectl.run("get", "nodes", columns)
-        )
+        column = "-Lnvidia.com/gpu.product"
+        narrator.command(f"kubectl get nodes {column}", hub.kubectl.run("get", "nodes", column))
     with narrator.step("Install the hub with its chart"):
         hub.install(demo_values())
-        narrator.command(f"kubectl get pods -n {RELEASE}", hub.kubectl.run("get", "pods", "-n", RELEASE))
+        shown = hub.kubectl.run("get", "deployments", "-n", RELEASE)
+        narrator.command(f"kubectl get deployments -n {RELEASE}", shown)
     with narrator.step("A team pushes a public ONNX model and applies the engine it wants"):
         start_over(hub)
         apply_engine(hub, narrator)

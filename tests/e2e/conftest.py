@@ -10,6 +10,14 @@ from stage.hub import Hub, demo_values
 from stage.tenant import Tenant
 
 CLUSTER = "e2e"
+SECONDS = 600
+"""Given to one test, its share of starting the cluster included."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every end-to-end test a deadline that fits real nodes."""
+    for item in items:
+        item.add_marker(pytest.mark.timeout(SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from stage.kubectl import KubectlError
+from stage.kubectl import KubectlError, eventually
 from stage.models import distinct
 from stage.tenant import Tenant
 
@@ -72,9 +72,16 @@ def test_a_model_that_does_not_exist_is_said_to_be_missing(tenant: Tenant, tmp_p
     source = resource["spec"]["model"]["source"]
     source["uri"] = source["uri"].replace(".onnx", "0.onnx")
     source.pop("sha256", None)
-    target = first_target(tenant, resource)
+    tenant.apply(resource)
 
-    assert target["reason"] == "SourceNotFound"
+    def waits() -> dict | None:
+        targets = tenant.status("squeezenet").get("targets", [])
+        return targets[0] if targets else None
+
+    target = eventually(waits, within=60, what="the first status")
+
+    assert (target["state"], target["reason"]) == ("Pending", "SourceNotFound")
+    assert source["uri"] in target["message"]
 
 
 def test_a_pod_naming_an_engine_that_does_not_exist_is_not_admitted(tenant: Tenant) -> None:
