@@ -10,7 +10,7 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -19,6 +19,7 @@ from ignition_builder.building import LOG_FILE, build_with
 from ignition_builder.courier import Courier
 from ignition_builder.download import Source, download
 from ignition_builder.gateway import Gateway
+from ignition_builder.memory import Memory, mebibytes, read_memory
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.publishing import publish
 from ignition_builder.report import disk_error
@@ -40,7 +41,8 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         settings = Settings.from_environment(environ)
         gateway = Gateway(settings.gateway, settings.token_file, settings.gateway_tls)
-        uri = run(settings, gateway)
+        with last_words(termination_log(environ), read_memory()):
+            uri = run(settings, gateway)
     except IgnitionError as error:
         return fail(error, gateway, environ)
     except OSError as error:
@@ -69,13 +71,45 @@ def run(settings: Settings, gateway: Gateway) -> str:
         return publish(built, gateway, settings.store_tls, part_of(watch, 0.9, 1.0))
 
 
+@contextlib.contextmanager
+def last_words(path: Path, memory: Memory) -> Iterator[None]:
+    """
+    Say beforehand what there will be no time to say: where memory runs out, the whole container may die.
+
+    Since Kubernetes 1.28 the kernel ends all processes of a container together (``memory.oom.group``).
+    Whoever leaves the block alive takes the words back.
+    """
+    if not memory.kills_all:
+        yield
+        return
+    limit = f" of {mebibytes(memory.limit)}" if memory.limit else ""
+    _leave_message(
+        path,
+        TransientError(
+            Reason.OutOfMemory,
+            f"the builder was ended without a chance to say why, most likely at its memory limit{limit}",
+            "raise resources of the BuildPool; a build takes about 2.6 times the weights and 200 MiB",
+        ),
+    )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.write_text("")
+
+
+def _leave_message(path: Path, error: IgnitionError) -> None:
+    words = {"reason": str(error.reason), "message": _short(str(error))}
+    # Outside Kubernetes there may be no such file to write.
+    with contextlib.suppress(OSError):
+        path.write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
+
+
 def fail(error: IgnitionError, gateway: Gateway | None, environ: Mapping[str, str]) -> int:
     """Tell everybody who listens why there is no engine; return the exit code."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stderr.write(f"{error.reason}: {error}\n")
-    words = {"reason": str(error.reason), "message": _short(str(error))}
-    with contextlib.suppress(OSError):
-        termination_log(environ).write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
+    _leave_message(termination_log(environ), error)
     if gateway is not None:
         # The exit code and the termination message still say it when the gateway does not hear.
         with contextlib.suppress(IgnitionError):

@@ -47,9 +47,13 @@ class Sink:
 def logger_of(trt: Any, journal: Journal) -> Any:
     """Return an ILogger that writes to ``journal``; it is process-global, the first one wins."""
 
+    verbose = trt.ILogger.VERBOSE
+
     class Logger(trt.ILogger):  # type: ignore[misc]
         def log(self, severity: Any, message: str) -> None:
-            journal.hear(severity.name, message)
+            # TensorRT sends tens of thousands of verbose messages for one network.
+            if severity != verbose:
+                journal.hear(severity.name, message)
 
     return Logger()
 
@@ -68,7 +72,8 @@ def monitor_of(trt: Any, report: Report) -> Any:
         def step_complete(self, phase_name: str, step: int) -> bool:
             try:
                 self._phases.step(phase_name, step)
-                report.progress(BUILDING, self._phases.fraction)
+                if report.is_due:
+                    report.progress(BUILDING, self._phases.fraction)
             except Exception:  # noqa: BLE001, S110  (progress is a courtesy; losing it must not lose the build)
                 pass
             return not report.cancelled

@@ -3,6 +3,8 @@ Build one engine from one model file: check, convert, compile, look at the resul
 
 The middle of the builder's flow (request → model → precision → compile → verify → publish), and all of it
 that needs no cluster: a laptop calls ``build`` with a path.
+
+``lowMemory`` changes nothing here: weights stay in files and engines are streamed for everybody.
 """
 
 import hashlib

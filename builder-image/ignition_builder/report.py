@@ -3,6 +3,7 @@ The pipe from a child process to its parent: one JSON object per line, progress 
 """
 
 import json
+import math
 import os
 import time
 from typing import Any
@@ -25,18 +26,22 @@ class Report:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._sent = 0.0
+        self._sent = -math.inf
         self.cancelled = False
 
     def cancel(self) -> None:
         """Stop at the next step; Python calls this between two callbacks of TensorRT."""
         self.cancelled = True
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a progress line would be sent now."""
+        return time.monotonic() - self._sent >= LEAST_PAUSE
+
     def progress(self, phase: str, fraction: float) -> None:
-        """Say how far the stage is, 0 to 1; most calls send nothing."""
-        now = time.monotonic()
-        if now - self._sent >= LEAST_PAUSE:
-            self._sent = now
+        """Say how far the stage is, 0 to 1; too soon after the last time nothing is sent."""
+        if self.is_due:
+            self._sent = time.monotonic()
             self._send({"progress": [phase, fraction]})
 
     def result(self, document: dict[str, Any]) -> None:

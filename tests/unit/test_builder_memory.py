@@ -1,9 +1,11 @@
 """What the kernel's counters say, and how the death of a child is told."""
 
+import json
 import signal
 
 import pytest
 
+from ignition_builder.app import last_words
 from ignition_builder.memory import Memory, read_memory
 from ignition_builder.spawn import death
 from ignition_hub.engine.errors import Reason
@@ -78,3 +80,20 @@ def test_a_crash_names_its_signal_and_is_not_tried_again(number):
 
 def test_an_exit_without_an_answer_says_the_status():
     assert "status 3" in death(3, Memory(None, 0), Memory(None, 0), 1).message
+
+
+def test_where_all_processes_die_together_the_words_are_left_beforehand(tmp_path):
+    path = tmp_path / "termination-log"
+    with last_words(path, Memory(GIB, 0, kills_all=True)):
+        words = json.loads(path.read_text())
+
+    assert words["reason"] == "OutOfMemory"
+    assert "1,024 MiB" in words["message"]
+    assert path.read_text() == ""
+
+
+def test_where_only_the_child_dies_nothing_is_said_beforehand(tmp_path):
+    with last_words(tmp_path / "termination-log", Memory(GIB, 0)):
+        pass
+
+    assert not (tmp_path / "termination-log").exists()
