@@ -76,6 +76,11 @@ images: setup ## Build the container images, without a Docker daemon
 	@$(BIN)/python -m localcluster build --set all
 	@$(BIN)/python -m images build
 
+.PHONY: push
+push: images ## Push the images to IMAGE_REGISTRY
+	@test -n "$(IMAGE_REGISTRY)" || { echo "push: name a registry, as IMAGE_REGISTRY=registry.example.com/you" >&2; exit 2; }
+	@$(BIN)/python -m images push $(IMAGE_REGISTRY)
+
 .PHONY: cluster-up
 cluster-up: setup ## Start a real two-node Kubernetes on this machine (root)
 	@$(BIN)/python -m localcluster packages
