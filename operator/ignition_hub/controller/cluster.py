@@ -74,15 +74,20 @@ class Cluster:
             self.jobs.put(await self.kube.create(JOBS, job, self.build_namespace))
         except Conflict:
             existing = await self.kube.get(JOBS, name, self.build_namespace)
-            if existing is not None:
-                self.jobs.put(existing)
+            if existing is None:
+                raise
+            self.jobs.put(existing)
             return False
         return True
 
     async def delete_job(self, name: str, uid: str) -> None:
         """Delete that very Job; another one of its name is left alone."""
-        with contextlib.suppress(Conflict):
+        try:
             await self.kube.delete(JOBS, name, self.build_namespace, uid=uid)
+        except Conflict:
+            existing = await self.kube.get(JOBS, name, self.build_namespace)
+            if existing is not None and existing["metadata"]["uid"] == uid:
+                raise
         known = self.job(name)
         if known is not None and known["metadata"].get("uid") == uid:
             self.jobs.drop(known)
