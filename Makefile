@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help
 help: ## List the tasks
-	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: setup
 setup: $(VENV)/.ready ## Install what development needs (into .venv; Debian packages when root)
@@ -92,7 +92,7 @@ cluster-down: ## Stop it; nothing is left behind
 	@$(PYTHON) -m localcluster down
 
 .PHONY: demo
-demo: setup ## Show the whole path: apply an engine, build, sign, inject (CLUSTER=current uses $$KUBECONFIG)
+demo: setup ## Show the whole path: apply an engine, build, sign, inject (CLUSTER=current: on the cluster of KUBECONFIG)
 	@$(BIN)/python -m demo --cluster $(CLUSTER) $(if $(IMAGE_REGISTRY),--image-registry $(IMAGE_REGISTRY))
 
 .PHONY: bench

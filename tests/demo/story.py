@@ -13,15 +13,15 @@ import yaml
 
 from demo.narrator import Narrator
 from stage import current, local
-from stage.hub import BUCKET, BUILDS, PREFIX, RELEASE, Hub, demo_values
+from stage.gpus import arch_of, gpu_nodes
+from stage.hub import BUCKET, BUILDS, DEMO_NAMESPACE, PREFIX, RELEASE, Hub, demo_values
 from stage.kubectl import eventually
 from stage.models import public_model
 from stage.tenant import condition, ignition
 from stage.workload import deployment, engine_digest, is_ready, pods_of
 
-NAMESPACE = "vision"
 ENGINE = "resnet50"
-ARCHS = ("sm_86", "sm_89")
+DEPLOYMENT = "classifier"
 
 Json = dict[str, Any]
 
@@ -31,7 +31,7 @@ def tell(registry: str | None) -> None:
     narrator = Narrator()
     with narrator.step("Prepare: programs and images (minutes the first time, nothing afterwards)"):
         current.prepare(registry) if registry else local.prepare()
-    with narrator.step("A Kubernetes with an L4 node (sm_89) and an A10 node (sm_86)"):
+    with narrator.step("A Kubernetes with GPU nodes"):
         hub = current.start(registry) if registry else local.start()
         column = "-Lnvidia.com/gpu.product"
         narrator.command(f"kubectl get nodes {column}", hub.kubectl.run("get", "nodes", column))
@@ -46,27 +46,31 @@ def tell(registry: str | None) -> None:
         watch_engine(hub, narrator)
     with narrator.step("What is in the bucket"):
         show_bucket(hub, narrator)
-    with narrator.step("A Deployment, one replica a node, asks for the engine by name"):
-        deploy(hub, narrator)
-    with narrator.step("Each pod received its own engine"):
-        compare(hub, narrator)
+    if gpu_nodes(hub.kubectl):
+        with narrator.step("A Deployment, one replica a node, asks for the engine by name"):
+            deploy(hub, narrator)
+        with narrator.step("Each pod received its own engine"):
+            compare(hub, narrator)
+    else:
+        narrator.say("No node here has a GPU that TensorRT-RTX compiles for, so no pod asks for an engine.")
     farewell(hub, narrator, local_cluster=registry is None)
 
 
 def start_over(hub: Hub) -> None:
     """Remove what an earlier demo left, so that this one builds again."""
-    hub.kubectl.delete("namespace", NAMESPACE)
+    hub.kubectl.delete("namespace", DEMO_NAMESPACE)
     with hub.bucket() as s3:
         listing = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}/engines/{ENGINE}/")
         for found in listing.get("Contents", []):
             s3.delete_object(Bucket=BUCKET, Key=found["Key"])
-    hub.make_tenant(NAMESPACE)
+    hub.make_tenant(DEMO_NAMESPACE)
 
 
 def apply_engine(hub: Hub, narrator: Narrator) -> None:
     """Push the model with the command line tool and apply the resource it prints."""
-    archs = [word for arch in ARCHS for word in ("--arch", arch)]
-    arguments = ["push", str(public_model(ENGINE)), "--name", ENGINE, "--version", "v1", "-n", NAMESPACE]
+    wanted = sorted(set(gpu_nodes(hub.kubectl).values())) or ["sm_86", "sm_89"]
+    archs = [word for arch in wanted for word in ("--arch", arch)]
+    arguments = ["push", str(public_model(ENGINE)), "--name", ENGINE, "--version", "v1", "-n", DEMO_NAMESPACE]
     arguments += ["--precision", "fp16", *archs]
     resource = ignition(hub.kubectl, *arguments)
     narrator.command("kubectl " + " ".join(["ignition", "push", f"light_{ENGINE}.onnx", *arguments[2:]]))
@@ -90,20 +94,23 @@ def watch_engine(hub: Hub, narrator: Narrator) -> None:
         time.sleep(0.5)
     else:
         raise TimeoutError(f"the engine was not ready after 300 s: {last}")
-    narrator.command(f"kubectl get trte -n {NAMESPACE}", hub.kubectl.run("get", "trte", "-n", NAMESPACE))
+    narrator.command(
+        f"kubectl get trte -n {DEMO_NAMESPACE}", hub.kubectl.run("get", "trte", "-n", DEMO_NAMESPACE)
+    )
     narrator.command(f"kubectl get jobs -n {BUILDS}", hub.kubectl.run("get", "jobs", "-n", BUILDS))
     for kind in ("jobs", "secrets"):
         shown = (
-            hub.kubectl.run("get", kind, "-n", NAMESPACE) or f"No resources found in {NAMESPACE} namespace."
+            hub.kubectl.run("get", kind, "-n", DEMO_NAMESPACE)
+            or f"No resources found in {DEMO_NAMESPACE} namespace."
         )
-        narrator.command(f"kubectl get {kind} -n {NAMESPACE}", shown)
+        narrator.command(f"kubectl get {kind} -n {DEMO_NAMESPACE}", shown)
 
 
 def engine_status(hub: Hub) -> Json:
     """Return the engine's status, empty before the first write."""
-    engine = hub.kubectl.get("trte", ENGINE, NAMESPACE)
+    engine = hub.kubectl.get("trte", ENGINE, DEMO_NAMESPACE)
     if engine is None:
-        raise RuntimeError(f"the TensorRTEngine {NAMESPACE}/{ENGINE} is gone")
+        raise RuntimeError(f"the TensorRTEngine {DEMO_NAMESPACE}/{ENGINE} is gone")
     status: Json = engine.get("status", {})
     return status
 
@@ -137,37 +144,34 @@ def show_bucket(hub: Hub, narrator: Narrator) -> None:
 
 def deploy(hub: Hub, narrator: Narrator) -> None:
     """Apply the Deployment and wait until both replicas run."""
-    resource = deployment("classifier", engines=ENGINE, image=f"{hub.registry}/fetcher:{hub.tag}", replicas=2)
+    nodes = len(gpu_nodes(hub.kubectl))
+    image = f"{hub.registry}/fetcher:{hub.tag}"
+    resource = deployment(DEPLOYMENT, engines=ENGINE, image=image, replicas=nodes)
     narrator.manifest(yaml.safe_dump({"template": {"metadata": resource["spec"]["template"]["metadata"]}}))
-    hub.kubectl.apply(resource, namespace=NAMESPACE)
+    hub.kubectl.apply(resource, namespace=DEMO_NAMESPACE)
     eventually(
-        lambda: len([pod for pod in pods_of(hub.kubectl, "classifier", NAMESPACE) if is_ready(pod)]) == 2,
-        within=120,
-        what="two ready replicas of Deployment classifier",
+        lambda: sum(map(is_ready, pods_of(hub.kubectl, DEPLOYMENT, DEMO_NAMESPACE))) == nodes,
+        within=180,
+        what=f"{nodes} ready replicas of Deployment {DEPLOYMENT}",
     )
-    shown = hub.kubectl.run("get", "pods", "-n", NAMESPACE, "-o", "wide")
-    narrator.command(f"kubectl get pods -n {NAMESPACE} -o wide", shown)
-    pod = pods_of(hub.kubectl, "classifier", NAMESPACE)[0]["metadata"]["name"]
-    logs = hub.kubectl.logs("-n", NAMESPACE, pod, "-c", "ignition-fetch")
-    narrator.command(f"kubectl logs -n {NAMESPACE} {pod} -c ignition-fetch", logs)
+    shown = hub.kubectl.run("get", "pods", "-n", DEMO_NAMESPACE, "-o", "wide")
+    narrator.command(f"kubectl get pods -n {DEMO_NAMESPACE} -o wide", shown)
+    pod = pods_of(hub.kubectl, DEPLOYMENT, DEMO_NAMESPACE)[0]["metadata"]["name"]
+    logs = hub.kubectl.logs("-n", DEMO_NAMESPACE, pod, "-c", "ignition-fetch")
+    narrator.command(f"kubectl logs -n {DEMO_NAMESPACE} {pod} -c ignition-fetch", logs)
 
 
 def compare(hub: Hub, narrator: Narrator) -> None:
-    """Hash the engine inside each container and compare it with the status; they must differ by GPU."""
-    built = {target["sha256"]: target for target in engine_status(hub)["targets"]}
-    seen = set()
-    for pod in pods_of(hub.kubectl, "classifier", NAMESPACE):
-        digest = engine_digest(hub.kubectl, pod, ENGINE)
+    """Hash the engine inside each container; it must be the one the status names for that node's GPU."""
+    built = {target["gpuArch"]: target for target in engine_status(hub)["targets"]}
+    for pod in pods_of(hub.kubectl, DEPLOYMENT, DEMO_NAMESPACE):
         node = pod["spec"]["nodeName"]
-        if digest not in built:
-            raise RuntimeError(f"the pod on {node} holds {digest}, which no target of the status names")
-        target = built[digest]
-        narrator.say(
-            f"{node:8} {target['name']:8} sha256 {digest[:16]}… = status = {target['uri'].rsplit('/', 1)[1]}"
-        )
-        seen.add(target["name"])
-    if len(seen) != len(ARCHS):
-        raise RuntimeError(f"every node should have its own engine, but only {sorted(seen)} was given out")
+        arch = arch_of(hub.kubectl, node)
+        digest, target = engine_digest(hub.kubectl, pod, ENGINE), built[arch]
+        if digest != target["sha256"]:
+            raise RuntimeError(f"the pod on {node} ({arch}) holds {digest}, not {target['sha256']}")
+        file_name = target["uri"].rsplit("/", 1)[1]
+        narrator.say(f"{node:8} {arch:6} sha256 {digest[:16]}… = status = {file_name}")
 
 
 def farewell(hub: Hub, narrator: Narrator, *, local_cluster: bool) -> None:
@@ -177,7 +181,7 @@ def farewell(hub: Hub, narrator: Narrator, *, local_cluster: bool) -> None:
         "Not shown: inference. The engines are real, compiled by TensorRT-RTX; the GPUs are labels only."
     )
     narrator.say(
-        f"Look around:  export KUBECONFIG={hub.kubectl.kubeconfig}; kubectl describe trte -n {NAMESPACE}"
+        f"Look around:  export KUBECONFIG={hub.kubectl.kubeconfig}; kubectl describe trte -n {DEMO_NAMESPACE}"
     )
     stop = "make cluster-down" if local_cluster else f"helm uninstall {RELEASE} -n {RELEASE}"
     narrator.say(f"Stop:         {stop}")

@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from stage.hub import Hub
+from stage.hub import DEMO_NAMESPACE, RELEASE, Hub
 from stage.kubectl import Kubectl
 from stage.local import module
 
@@ -33,9 +33,18 @@ def start(registry: str) -> Hub:
     if missing:
         raise RuntimeError(f"CLUSTER=current needs {' and '.join(missing)} on PATH")
     kubectl = Kubectl(kubeconfig)
+    if kubectl.get("namespace", RELEASE) and not kubectl.get("namespace", DEMO_NAMESPACE):
+        raise RuntimeError(
+            f"namespace {RELEASE} exists already; the demo would change what is installed there"
+        )
+    label_builder(kubectl)
+    return Hub(kubectl, "helm", registry=registry)
+
+
+def label_builder(kubectl: Kubectl) -> None:
+    """Choose the node that compiles, unless one was chosen before."""
     if not kubectl.list("nodes", labels=BUILDER_LABEL):
         nodes = kubectl.list("nodes", labels="kubernetes.io/arch=amd64")
         if not nodes:
             raise RuntimeError("TensorRT-RTX compiles on x86-64 only, and the cluster has no such node")
         kubectl.run("label", "node", nodes[0]["metadata"]["name"], f"{BUILDER_LABEL}=true")
-    return Hub(kubectl, "helm", registry=registry)

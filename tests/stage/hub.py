@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "ignition-hub"
 RELEASE = "ignition-hub"
 BUILDS = "ignition-hub-builds"
+DEMO_NAMESPACE = "ignition-hub-demo"
 BUCKET = "engines"
 PREFIX = "ignition"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
