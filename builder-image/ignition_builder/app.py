@@ -21,13 +21,14 @@ from ignition_builder.download import Source, download
 from ignition_builder.gateway import Gateway
 from ignition_builder.memory import Memory, mebibytes, read_memory
 from ignition_builder.progress import Watcher, part_of
-from ignition_builder.publishing import publish
+from ignition_builder.publishing import log_of, publish
 from ignition_builder.report import disk_error
 from ignition_builder.settings import Settings, termination_log
-from ignition_builder.spawn import crew_of
+from ignition_builder.spawn import Crew, crew_of
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
 DOWNLOADING = "Downloading model"
+TAIL_BYTES = 16 * 1024
 FAREWELL_SECONDS = 10.0
 """How long the gateway may take to hear of a failure; the termination message says the same."""
 MESSAGE_BYTES = 3072
@@ -56,19 +57,24 @@ def main(environ: Mapping[str, str]) -> int:
 
 def run(settings: Settings, gateway: Gateway) -> str:
     """Build what the gateway grants and return the URI under which it was published."""
-    with (
-        tempfile.TemporaryDirectory(prefix="build-", dir=settings.work_dir) as folder,
-        crew_of(Path(folder) / LOG_FILE) as crew,
-        Courier(gateway) as courier,
-    ):
-        work, model = Path(folder), Path(folder) / "model.onnx"
-        grant = gateway.grant()
-        watch = _noted(courier.tell)
-        arriving = part_of(watch, 0.0, 0.1)
-        source = Source(grant, gateway.grant, settings.store_tls)
-        digests = download(source, model, lambda part: arriving(DOWNLOADING, part))
-        built = build_with(crew, grant.request, model, work, part_of(watch, 0.1, 0.9), digests=digests)
-        return publish(built, gateway, settings.store_tls, part_of(watch, 0.9, 1.0))
+    with tempfile.TemporaryDirectory(prefix="build-", dir=settings.work_dir) as folder:
+        try:
+            with crew_of(Path(folder) / LOG_FILE) as crew, Courier(gateway) as courier:
+                return _build_in(Path(folder), settings, gateway, crew, _noted(courier.tell))
+        except IgnitionError:
+            # The folder goes; the pod's log is where its log can still be read.
+            sys.stdout.write(log_of(Path(folder) / LOG_FILE, TAIL_BYTES))
+            raise
+
+
+def _build_in(folder: Path, settings: Settings, gateway: Gateway, crew: Crew, watch: Watcher) -> str:
+    grant, model = gateway.grant(), folder / "model.onnx"
+    arriving = part_of(watch, 0.0, 0.1)
+    source = Source(grant, gateway.grant, settings.store_tls)
+    digests = download(source, model, lambda part: arriving(DOWNLOADING, part))
+    building = part_of(watch, 0.1, 0.9)
+    built = build_with(crew, grant.request, model, folder, building, digests=digests)
+    return publish(built, gateway, settings.store_tls, part_of(watch, 0.9, 1.0))
 
 
 @contextlib.contextmanager

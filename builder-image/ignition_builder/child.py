@@ -43,7 +43,7 @@ def main() -> int:
         except Exception as error:  # noqa: BLE001  (the edge of the process: everything needs a reason)
             journal.note(traceback.format_exc())
             message = f"the build process failed in stage {task.stage} ({type(error).__name__}: {error})"
-            report.error(RequestError(Reason.BuildFailed, message, "see the build log"))
+            report.error(RequestError(Reason.BuildFailed, message, "see the builder's log"))
     return 0
 
 

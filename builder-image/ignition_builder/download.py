@@ -116,7 +116,9 @@ def _fill(model: Model, source: Source, count: Counter) -> None:
                 count(model.size / model.total if model.total else 0.0)
         except LinkExpired as error:
             if renewed and model.size == before:
-                raise RequestError(Reason.SourceForbidden, str(error), "see the EngineStore") from error
+                raise RequestError(
+                    Reason.SourceForbidden, str(error), "see modelSources and credentials of the EngineStore"
+                ) from error
             url, renewed = source.renew().model_url, True
         except Transient as error:
             # A byte that arrived is a sign of life: patience begins anew.

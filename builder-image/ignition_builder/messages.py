@@ -104,7 +104,7 @@ def verdict_of(messages: Iterable[str], doing: str) -> IgnitionError:
                 return _error(known.reason, f"{doing}: “{quoted(message)}”", known.remedy)
     if said:
         return RequestError(Reason.BuildFailed, f"{doing}: “{quoted(said[0])}”")
-    return RequestError(Reason.BuildFailed, f"{doing} and logged no error", "see the build log")
+    return RequestError(Reason.BuildFailed, f"{doing} and logged no error", "see the builder's log")
 
 
 def warning_code(message: str) -> str:

@@ -37,13 +37,13 @@ def publish(built: Built, gateway: Gateway, tls: ssl.SSLContext, watch: Watcher)
     raise refusal
 
 
-def log_of(path: Path) -> str:
+def log_of(path: Path, most: int = LOG_BYTES) -> str:
     """Return the build log, its middle cut out when it is long: the beginning and the end tell most."""
     try:
         data = path.read_bytes()
     except OSError:
         return ""
-    if len(data) > LOG_BYTES:
-        half = LOG_BYTES // 2
+    if len(data) > most:
+        half = most // 2
         data = data[:half] + b"\n[...]\n" + data[-half:]
     return data.decode("utf-8", errors="replace")

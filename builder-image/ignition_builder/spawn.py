@@ -28,6 +28,7 @@ from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, Tran
 COMMAND = (sys.executable, "-m", "ignition_builder.child")
 GRACE_SECONDS = 5.0
 """How long a child may take to stop before it is killed."""
+LONGEST_TAIL = 16 * 1024
 MAX_LINE = 8 * 1024 * 1024
 CHUNK = 64 * 1024
 
@@ -84,7 +85,7 @@ class Child:
             elif "result" in document:
                 self._process.wait(GRACE_SECONDS)
                 return dict(document["result"])
-        raise self._death()
+        raise self._death(Path(task.log))
 
     def stop(self) -> None:
         """Ask the process to stop, then end it; does nothing when it has ended."""
@@ -123,13 +124,13 @@ class Child:
                 *lines, rest = (rest + data).split(b"\n")
                 yield from lines
 
-    def _death(self) -> IgnitionError:
+    def _death(self, log: Path) -> IgnitionError:
         try:
             status = self._process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return RequestError(Reason.BuildFailed, "the build process closed its pipe and went on")
-        return death(status, self._before, read_memory(), peak_of_children())
+        return death(status, self._before, read_memory(), peak_of_children(), last_line(log))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +148,13 @@ def crew_of(log: Path) -> Iterator[Crew]:
         yield Crew(inspector, compiler)
 
 
-def death(status: int, before: Memory, after: Memory, peak: int) -> IgnitionError:
+def death(status: int, before: Memory, after: Memory, peak: int, said: str = "") -> IgnitionError:
     """
     Say why a child ended without an answer.
 
     ``status`` is as subprocess gives it (negative for a signal); ``before`` and ``after`` are readings of the
-    container's memory; ``peak`` is the child's largest resident size in bytes.
+    container's memory; ``peak`` is the child's largest resident size in bytes; ``said`` is the last line it
+    wrote.
     """
     if status == -signal.SIGKILL and _memory_ran_out(before, after):
         limit = f"the container's limit is {mebibytes(after.limit)}" if after.limit else "no limit is known"
@@ -172,8 +174,19 @@ def death(status: int, before: Memory, after: Memory, peak: int) -> IgnitionErro
             "see the builder's log; a model that crashes TensorRT is worth a report to NVIDIA",
         )
     return RequestError(
-        Reason.BuildFailed, f"the build process ended with status {status} and no answer", "see the build log"
+        Reason.BuildFailed,
+        f"the build process ended with status {status} and no answer{f': {said}' if said else ''}",
+        "see the builder's log",
     )
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a log that says anything, shortened; a dying interpreter's says why."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LONGEST_TAIL))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+        return next((line[:300] for line in reversed(lines) if line), "")
+    return ""
 
 
 def _memory_ran_out(before: Memory, after: Memory) -> bool:

@@ -78,9 +78,10 @@ def test_a_grant_becomes_a_published_engine(environment, tmp_path):
 
 def test_a_failure_is_told_to_everybody_in_one_voice(environment, tmp_path):
     with FakeGateway(request_for("fp32", "sm_75"), MODEL) as hub:
-        code, _, err = ended(started(hub, environment))
+        code, out, err = ended(started(hub, environment))
 
     assert code == 14
+    assert "error: IBuilder::buildSerializedNetworkToStream" in out
     assert err.count("\n") == 1
     assert err.startswith("UnsupportedPrecision: TensorRTRTX 1.7.1.116 cannot build fp32 for sm_75: “Cannot")
     words = json.loads((tmp_path / "termination-log").read_text())
