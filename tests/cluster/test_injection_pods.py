@@ -5,7 +5,8 @@ import json
 import pytest
 
 from ignition_hub.engine.names import ANNOTATION_ENGINES, GATE, LABEL_INJECT, LABEL_WAITING
-from ignition_hub.engine.placement import EngineView, ReadyTarget, release_of, required_terms
+from ignition_hub.engine.placement import release_of, required_terms
+from ignition_hub.engine.readiness import EngineView, ReadyTarget
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 
 pytestmark = pytest.mark.cluster
@@ -25,7 +26,7 @@ DISK = {"matchExpressions": [{"key": "disk", "operator": "Exists"}]}
 
 def ready(*archs):
     targets = tuple(ReadyTarget(arch, None, "SameComputeCapability", "TensorRT") for arch in archs)
-    return EngineView("resnet", targets)
+    return EngineView("resnet", targets, is_settled=True)
 
 
 def make_pod(namespace, *, terms=(), gates=()):
@@ -95,7 +96,7 @@ def test_a_pod_that_waited_is_released_in_one_write(control_plane, api, restrict
     assert pod["spec"]["schedulingGates"] == [{"name": GATE}]
     assert pod["metadata"]["labels"][LABEL_WAITING] == "true"
 
-    released = patched(api, pod, release_of(pod, [ready(*archs)]))
+    released = patched(api, pod, release_of(pod, [ready(*archs)], 0.0))
 
     assert "schedulingGates" not in released["spec"]
     assert LABEL_WAITING not in released["metadata"]["labels"]
@@ -106,6 +107,6 @@ def test_the_gates_of_others_hold_a_pod_after_ours_is_lifted(control_plane, api,
     document = make_pod(restricted, terms=[ZONE], gates=["example.com/quota"])
     pod = created(api, injected(control_plane, document, EngineView("resnet")))
 
-    released = patched(api, pod, release_of(pod, [ready("sm_89")]))
+    released = patched(api, pod, release_of(pod, [ready("sm_89")], 0.0))
 
     assert released["spec"]["schedulingGates"] == [{"name": "example.com/quota"}]

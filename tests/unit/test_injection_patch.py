@@ -8,7 +8,7 @@ import pytest
 
 from ignition_hub.engine.errors import ContractError, RequestError
 from ignition_hub.engine.names import GATE, LABEL_WAITING
-from ignition_hub.engine.placement import EngineView, ReadyTarget
+from ignition_hub.engine.readiness import EngineView, ReadyTarget
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject, warnings_about
 from ignition_hub.gateway.admission.review import review
 

@@ -7,23 +7,32 @@ import pytest
 from ignition_hub.engine.gpu import GPUS
 from ignition_hub.engine.names import GATE, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING
 from ignition_hub.engine.placement import (
-    EngineView,
-    ReadyTarget,
     affinity_for,
     affinity_to_wait_with,
     can_be_placed,
     narrowed,
     release_of,
     required_terms,
-    view_of,
+    seconds_to_release,
 )
+from ignition_hub.engine.readiness import GRACE, EngineView, ReadyTarget
 
 PAIRS = list(itertools.combinations([gpu for gpu in GPUS if not gpu.jetson], 2))
+NOW = 1_767_225_600.0
+GATED = {"metadata": {}, "spec": {"schedulingGates": [{"name": GATE}]}}
 MAJOR, MINOR, PRODUCT = (f"nvidia.com/gpu.{name}" for name in ("compute.major", "compute.minor", "product"))
 
 
 def engine(*archs, name="resnet", compatibility="SameComputeCapability", product=None, flavor="TensorRT"):
-    return EngineView(name, tuple(ReadyTarget(arch, product, compatibility, flavor) for arch in archs))
+    targets = tuple(ReadyTarget(arch, product, compatibility, flavor) for arch in archs)
+    return EngineView(name, targets, is_settled=True)
+
+
+def moving(*archs, since=(0.0,), name="resnet"):
+    """An engine with ready targets and one that is on its way."""
+    times = itertools.cycle(since)
+    reach = "SameComputeCapability"
+    return EngineView(name, tuple(ReadyTarget(arch, None, reach, "TensorRT", next(times)) for arch in archs))
 
 
 def requiring(*terms):
@@ -216,7 +225,7 @@ def test_a_lifted_pod_with_terms_of_its_own_goes_only_where_a_target_serves(arch
 def test_lifting_keeps_other_gates_and_removes_the_waiting_label():
     pod = {"metadata": {}, "spec": {"schedulingGates": [{"name": "example.com/quota"}, {"name": GATE}]}}
 
-    patch = release_of(pod, [engine("sm_89")])
+    patch = release_of(pod, [engine("sm_89")], NOW)
 
     assert patch["spec"]["schedulingGates"] == [{"name": "example.com/quota"}]
     assert patch["metadata"]["labels"] == {LABEL_WAITING: None}
@@ -224,47 +233,49 @@ def test_lifting_keeps_other_gates_and_removes_the_waiting_label():
 
 
 def test_the_last_gate_is_removed_altogether():
-    patch = release_of({"metadata": {}, "spec": {"schedulingGates": [{"name": GATE}]}}, [engine("sm_89")])
+    patch = release_of(GATED, [engine("sm_89")], NOW)
 
     assert patch["spec"]["schedulingGates"] is None
 
 
 def test_a_pod_is_not_released_while_one_of_its_engines_has_nothing_ready():
-    pod = {"metadata": {}, "spec": {"schedulingGates": [{"name": GATE}]}}
+    engines = [engine("sm_89"), EngineView("yolo")]
 
-    assert release_of(pod, [engine("sm_89"), EngineView("yolo")]) is None
-
-
-def resource(*, targets=(), conditions=(), generation=2, observed=2):
-    status = {"observedGeneration": observed, "targets": list(targets), "conditions": list(conditions)}
-    return {"metadata": {"name": "resnet", "generation": generation}, "status": status}
+    assert release_of(GATED, engines, NOW) is None
+    assert seconds_to_release(engines, NOW) is None
 
 
-STALLED = {"type": "Stalled", "status": "True", "reason": "TargetsFailed", "message": "no pool for sm_90"}
+def test_a_pod_waits_for_the_targets_that_are_on_their_way():
+    engines = [moving("sm_86", since=[NOW - 10.0])]
+
+    assert release_of(GATED, engines, NOW) is None
+    assert seconds_to_release(engines, NOW) == GRACE - 10.0
 
 
-def test_a_view_has_the_ready_targets_alone():
-    ready = {
-        "name": "a",
-        "state": "Ready",
-        "gpuArch": "sm_89",
-        "tensorrt": {"flavor": "TensorRTRTX", "version": "1"},
-    }
-    building = {"name": "b", "state": "Building", "gpuArch": "sm_86"}
+def test_a_settled_engine_releases_its_pods_at_once_to_all_its_gpus():
+    patch = release_of(GATED, [engine("sm_86", "sm_89")], NOW)
 
-    view = view_of(resource(targets=[ready, building], conditions=[STALLED]))
-
-    assert view == EngineView("resnet", (ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRTRTX"),))
+    assert admits(patch["spec"]["affinity"], gfd(8, 6))
+    assert admits(patch["spec"]["affinity"], gfd(8, 9))
+    assert seconds_to_release([engine("sm_86", "sm_89")], NOW) == 0.0
 
 
-def test_a_view_carries_the_failure_of_a_stalled_engine():
-    assert view_of(resource(conditions=[STALLED])).failure == "no pool for sm_90"
-    assert view_of(resource(conditions=[{**STALLED, "status": "False"}])).failure is None
+def test_the_grace_counts_from_the_first_target_that_was_ready():
+    first, second = NOW - GRACE, NOW - 1.0
+
+    patch = release_of(GATED, [moving("sm_86", "sm_89", since=[second, first])], NOW)
+
+    assert admits(patch["spec"]["affinity"], gfd(8, 9))
+    assert release_of(GATED, [moving("sm_86", "sm_89", since=[second])], NOW) is None
 
 
-def test_a_failure_of_an_earlier_spec_is_no_failure():
-    assert view_of(resource(conditions=[STALLED], observed=1)).failure is None
+def test_every_engine_of_a_pod_has_its_own_grace():
+    long_ready = moving("sm_89", since=[NOW - 10 * GRACE])
+    just_ready = moving("sm_89", since=[NOW], name="yolo")
+
+    assert seconds_to_release([long_ready, just_ready], NOW) == GRACE
+    assert seconds_to_release([long_ready, engine("sm_89", name="bert")], NOW) == 0.0
 
 
-def test_a_fresh_resource_has_no_status_and_no_failure():
-    assert view_of({"metadata": {"name": "resnet", "generation": 1}}) == EngineView("resnet")
+def test_settled_engines_without_a_common_gpu_release_nothing():
+    assert release_of(GATED, [engine("sm_86"), engine("sm_89", name="yolo")], NOW) is None

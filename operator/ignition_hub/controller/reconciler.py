@@ -23,7 +23,8 @@ from ignition_hub.controller.status import Judged, difference, engine_status, wr
 from ignition_hub.controller.views import EngineSeen, JobState, Place, Step, TargetSeen
 from ignition_hub.controller.wants import DIGITS, Wants
 from ignition_hub.engine.names import ANNOTATION_ENGINES, LABEL_IDENTITY, LABEL_POOL
-from ignition_hub.engine.placement import EngineView, release_of, view_of
+from ignition_hub.engine.placement import release_of, seconds_to_release
+from ignition_hub.engine.readiness import EngineView, view_of
 from ignition_hub.kube import Object
 
 logger = logging.getLogger(__name__)
@@ -208,7 +209,7 @@ class Reconciler:
         return Again()
 
     async def _pod(self, key: Key) -> Again:
-        """Lift the gate of a pod when every engine it names has a ready target."""
+        """Lift the gate of a pod when every engine it names is ready, and not about to serve more GPUs."""
         pod = self._cluster.waiting_pods.get(key.namespace, key.name)
         if pod is None or _is_going(pod):
             return Again()
@@ -216,10 +217,12 @@ class Reconciler:
         known = [view for view in views if view is not None]
         if len(known) < len(views) or not known:
             return Again()
-        patch = release_of(pod, known)
-        if patch is not None:
-            logger.info("lifting the gate", extra={"pod": f"{key.namespace}/{key.name}"})
-            await self._cluster.release_pod(pod, patch)
+        now = self._clock.wall()
+        patch = release_of(pod, known, now)
+        if patch is None:
+            return Again(seconds=seconds_to_release(known, now))
+        logger.info("lifting the gate", extra={"pod": f"{key.namespace}/{key.name}"})
+        await self._cluster.release_pod(pod, patch)
         return Again()
 
     def _view(self, namespace: str, name: str) -> EngineView | None:

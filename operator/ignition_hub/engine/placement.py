@@ -16,6 +16,7 @@ from typing import Any
 from ignition_hub.engine.compatibility import loads
 from ignition_hub.engine.gpu import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, GPUS, Gpu, node_gpu
 from ignition_hub.engine.names import GATE, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING
+from ignition_hub.engine.readiness import EngineView, ReadyTarget
 
 SHARED = "-SHARED"
 
@@ -24,61 +25,12 @@ Expression = dict[str, Any]
 Term = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyTarget:
-    """A target whose engine is published: what it was built for, and how far the build reaches."""
-
-    arch: str
-    product: str | None
-    compatibility: str
-    flavor: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineView:
-    """
-    A TensorRTEngine as pods see it.
-
-    ``failure`` is its message when it has no ready target and none is on its way.
-    """
-
-    name: str
-    ready: tuple[ReadyTarget, ...] = ()
-    failure: str | None = None
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Nodes of one architecture; of one product only when ``product`` is not empty."""
 
     arch: str
     product: str = ""
-
-
-def view_of(resource: Mapping[str, Any]) -> EngineView:
-    """Return what placement needs of a TensorRTEngine as the API server returns it."""
-    name = resource["metadata"]["name"]
-    status = resource.get("status") or {}
-    ready = tuple(
-        ReadyTarget(
-            arch=target["gpuArch"],
-            product=target.get("product"),
-            compatibility=target.get("compatibility", "SameComputeCapability"),
-            flavor=(target.get("tensorrt") or {}).get("flavor", "TensorRT"),
-        )
-        for target in status.get("targets") or ()
-        if target.get("state") == "Ready" and target.get("gpuArch")
-    )
-    return EngineView(name, ready, None if ready else _stalled_message(resource))
-
-
-def _stalled_message(resource: Mapping[str, Any]) -> str | None:
-    status = resource.get("status") or {}
-    if status.get("observedGeneration") != resource["metadata"].get("generation"):
-        return None  # the spec changed since: the verdict may be another
-    stalled = (item for item in status.get("conditions") or () if item.get("type") == "Stalled")
-    found: Mapping[str, Any] = next(stalled, {})
-    return found.get("message") or found.get("reason") if found.get("status") == "True" else None
 
 
 def reach_of(engine: EngineView) -> frozenset[Place]:
@@ -152,13 +104,25 @@ def can_be_placed(engines: Sequence[EngineView]) -> bool:
     return all(engine.ready for engine in engines) and bool(shared_reach(engines))
 
 
-def release_of(pod: Mapping[str, Any], engines: Sequence[EngineView]) -> Json | None:
+def seconds_to_release(engines: Sequence[EngineView], now: float) -> float | None:
     """
-    Return the merge patch that lets a gated pod be scheduled, None while no node could serve its engines.
+    Return how long a gated pod waits on: 0 is no longer, None is until one of its ``engines`` changes.
+
+    ``now`` is in seconds since the epoch. Nothing widens a pod's affinity once its gate is lifted, so the
+    pod waits until its engines have settled, or have had their time to.
+    """
+    if not can_be_placed(engines):
+        return None
+    return max(0.0, *(engine.settles_by - now for engine in engines))
+
+
+def release_of(pod: Mapping[str, Any], engines: Sequence[EngineView], now: float) -> Json | None:
+    """
+    Return the merge patch that lets a gated pod be scheduled, None while ``seconds_to_release`` is not 0.
 
     It removes our gate (others stay), our waiting label, and narrows the node affinity, all in one write.
     """
-    if not can_be_placed(engines):
+    if seconds_to_release(engines, now) != 0:
         return None
     spec = pod["spec"]
     gates = [gate for gate in spec.get("schedulingGates") or () if gate.get("name") != GATE]

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ignition_hub.engine.placement import EngineView, view_of
+from ignition_hub.engine.readiness import EngineView, view_of
 from ignition_hub.gateway.admission.injection import InjectionSettings
 from ignition_hub.gateway.admission.review import read_request, review
 from ignition_hub.gateway.cache import Expiring

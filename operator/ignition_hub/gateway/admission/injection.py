@@ -18,7 +18,8 @@ from ignition_hub.engine.names import (
     LABEL_INJECT,
     LABEL_WAITING,
 )
-from ignition_hub.engine.placement import EngineView, affinity_for, affinity_to_wait_with, can_be_placed
+from ignition_hub.engine.placement import affinity_for, affinity_to_wait_with, can_be_placed
+from ignition_hub.engine.readiness import EngineView
 from ignition_hub.gateway.admission.annotations import AnnotationError, Entry, Wishes, read_wishes
 
 __all__ = ["EngineView", "InjectionSettings", "inject", "warnings_about"]

@@ -1,0 +1,94 @@
+"""
+A TensorRTEngine as pods see it: which targets are ready, and whether more are on their way.
+
+Pure, read from the status as the API server returns it. ``placement`` turns it into nodes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+SETTLED = frozenset({"Ready", "Failed", "Unbuildable"})
+"""States of a target in which nothing more happens by itself."""
+
+GRACE = 600.0
+"""
+Seconds an engine has to settle once something of it is ready.
+
+Targets of one model are built side by side or one right after the other, most within minutes; so the pods
+usually get every GPU. A target in a long queue must not hold up a service that could run on the others.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyTarget:
+    """
+    A target whose engine is published: what it was built for, and how far the build reaches.
+
+    ``since`` is in seconds since the epoch; 0 when the status does not say.
+    """
+
+    arch: str
+    product: str | None
+    compatibility: str
+    flavor: str
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineView:
+    """
+    A TensorRTEngine's targets.
+
+    ``failure`` is its message when it has no ready target and none is on its way; ``is_settled`` tells that
+    no target is on its way, whatever became of them.
+    """
+
+    name: str
+    ready: tuple[ReadyTarget, ...] = ()
+    failure: str | None = None
+    is_settled: bool = False
+
+    @property
+    def settles_by(self) -> float:
+        """When pods need not wait for more targets, in seconds since the epoch; 0 once none is coming."""
+        first = min((target.since for target in self.ready), default=float("inf"))
+        return 0.0 if self.is_settled else first + GRACE
+
+
+def view_of(resource: Mapping[str, Any]) -> EngineView:
+    """Return the view of a TensorRTEngine as the API server returns it."""
+    status = resource.get("status") or {}
+    targets = status.get("targets") or ()
+    ready = tuple(_ready(one) for one in targets if one.get("state") == "Ready" and one.get("gpuArch"))
+    # A status of an earlier spec says nothing of what is to come.
+    is_current = status.get("observedGeneration") == resource["metadata"].get("generation")
+    return EngineView(
+        name=resource["metadata"]["name"],
+        ready=ready,
+        failure=_stalled_message(status) if is_current and not ready else None,
+        is_settled=is_current and bool(targets) and not any(map(_is_on_its_way, targets)),
+    )
+
+
+def _ready(target: Mapping[str, Any]) -> ReadyTarget:
+    since = target.get("lastTransitionTime")
+    return ReadyTarget(
+        arch=target["gpuArch"],
+        product=target.get("product"),
+        compatibility=target.get("compatibility", "SameComputeCapability"),
+        flavor=(target.get("tensorrt") or {}).get("flavor", "TensorRT"),
+        since=datetime.fromisoformat(since).timestamp() if since else 0.0,
+    )
+
+
+def _is_on_its_way(target: Mapping[str, Any]) -> bool:
+    # While an engine is suspended nothing is started, so there is nothing to wait for.
+    return target.get("state") not in SETTLED and target.get("reason") != "Suspended"
+
+
+def _stalled_message(status: Mapping[str, Any]) -> str | None:
+    stalled = (item for item in status.get("conditions") or () if item.get("type") == "Stalled")
+    found: Mapping[str, Any] = next(stalled, {})
+    return found.get("message") or found.get("reason") if found.get("status") == "True" else None
