@@ -51,6 +51,20 @@ def publish(hub, team, engine=None):
     return request, hub.complete(token, hub.upload(token, engine or plan())).body
 
 
+def test_without_an_engine_store_a_gateway_stays_ready_and_says_what_is_missing(hub, team, api):
+    path = "/apis/ignitionhub.io/v1alpha1/enginestores"
+    [store] = api.ask("GET", path).body["items"]
+    kept = {**store, "metadata": {"name": store["metadata"]["name"]}}
+    api.ask("DELETE", f"{path}/{store['metadata']['name']}")
+    try:
+        eventually(lambda: "ignition_gateway_store_up 0.0" in hub.gateway.metrics())
+        assert hub.gateway.ask("GET", "/readyz").status == 200
+        assert "no EngineStore exists" in hub.gateway.log()
+    finally:
+        assert api.ask("POST", path, kept).status == 201
+    eventually(lambda: "ignition_gateway_store_up 1.0" in hub.gateway.metrics())
+
+
 def test_a_bucket_that_is_away_is_told_apart_and_leaves_the_gateway_ready(hub, team):
     request, done = publish(hub, team)
     apply_engine(hub, team, [ready_target(hub, request, done)])

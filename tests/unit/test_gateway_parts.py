@@ -15,7 +15,7 @@ from ignition_hub.gateway.logs import JsonFormatter
 from ignition_hub.gateway.progress import Pace
 from ignition_hub.gateway.server import Certificate
 from ignition_hub.gateway.settings import parse_settings
-from ignition_hub.gateway.stores import Stores, is_configured
+from ignition_hub.gateway.stores import Stores
 from ignition_hub.gateway.workers import Workers
 from ignition_hub.kube import SECRETS, STORES, Unavailable
 from ignition_hub.store.errors import StoreMisconfigured, StoreUnavailable
@@ -186,13 +186,14 @@ class FakeKube:
     def __init__(self):
         self.away = False
         self.access_key = "AK"
+        self.has_store = True
 
     async def list(self, resource, namespace=None):
         assert resource is STORES
         if self.away:
             raise Unavailable(0, "connection refused")
         s3 = {"endpoint": "http://127.0.0.1:9", "bucket": "b", "credentialsSecretRef": {"name": "s"}}
-        return [{"metadata": {"name": "default"}, "spec": {"s3": s3}}]
+        return [{"metadata": {"name": "default"}, "spec": {"s3": s3}}] if self.has_store else []
 
     async def get(self, resource, name, namespace=None):
         assert (resource, name, namespace) == (SECRETS, "s", "hub")
@@ -212,7 +213,6 @@ async def test_the_store_that_was_read_last_stays_in_use_while_the_api_server_is
     kube.away = True
 
     assert await reopened(stores).current() is first
-    assert "connection refused" in await is_configured(stores)
 
 
 async def test_a_store_never_read_cannot_be_used():
@@ -232,7 +232,23 @@ async def test_new_credentials_open_the_store_anew_and_the_same_ones_do_not():
     kube.access_key = "AK2"
 
     assert (await reopened(stores).current()).objects is not first
-    assert await is_configured(stores) is None
+
+
+async def test_without_an_engine_store_there_is_no_trouble_with_the_api_server():
+    kube = FakeKube()
+    kube.has_store = False
+    stores = Stores(kube, "hub")
+
+    assert await stores.api_trouble() is None
+    with pytest.raises(StoreMisconfigured, match="no EngineStore exists"):
+        await stores.current()
+
+
+async def test_an_api_server_that_is_away_is_trouble():
+    kube = FakeKube()
+    kube.away = True
+
+    assert await Stores(kube, "hub").api_trouble() == "the Kubernetes API does not answer: connection refused"
 
 
 def test_a_log_line_is_json_with_its_extra_fields():

@@ -1,8 +1,8 @@
 """
 Whether this gateway lives and may be sent requests, and what its bucket says.
 
-Ready means: the API server answers and a store is configured. A bucket that is away does not make a gateway
-unready: no other replica would do better, and admission must go on. It shows in the metrics.
+Ready means: the API server answers. A store that is missing, wrong or away does not make a gateway unready:
+no other replica would do better, and admission must go on. It shows in the log and the metrics.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ from aiohttp import web
 
 from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.gateway.services import SERVICES, Services
-from ignition_hub.gateway.stores import is_configured
 from ignition_hub.kube import KubeError
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.trust import keys_to_json
@@ -28,9 +27,7 @@ async def alive(request: web.Request) -> web.Response:  # every handler takes th
 async def ready(request: web.Request) -> web.Response:
     """Answer 200 when requests may be sent here, else 503 and why not."""
     services = request.app[SERVICES]
-    why_not = (
-        "this gateway is stopping" if services.life.is_draining else await is_configured(services.stores)
-    )
+    why_not = "this gateway is stopping" if services.life.is_draining else await services.stores.api_trouble()
     if why_not is not None:
         return web.json_response({"status": "not ready", "message": why_not}, status=503)
     return web.json_response({"status": "ok"})

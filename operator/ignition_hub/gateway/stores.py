@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.gateway.cache import Expiring
-from ignition_hub.kube import SECRETS, STORES, Kube, KubeError
+from ignition_hub.kube import SECRETS, STORES, Kube, KubeError, Object
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings, credentials_secret_name, default_store, settings_of
 
@@ -46,6 +45,7 @@ class Stores:
         self._kube = kube
         self._namespace = release_namespace
         self._answers: Expiring[OpenStore] = Expiring(seconds=RECHECK_SECONDS, size=1)
+        self._lists: Expiring[list[Object]] = Expiring(seconds=RECHECK_SECONDS, size=1)
         self._open: OpenStore | None = None
 
     async def current(self) -> OpenStore:
@@ -58,9 +58,17 @@ class Stores:
             log.warning("the EngineStore is used as it was read last: %s", error.message)
             return self._open
 
-    async def read(self) -> OpenStore:
-        """Read the EngineStore now; raise what is wrong. Readiness asks this."""
-        return await self._answers.get("default", self._read)
+    async def api_trouble(self) -> str | None:
+        """
+        Return why EngineStores cannot be listed; None when they can, even if there is none that can be used.
+
+        Readiness asks this: pods are admitted without a store, and no other replica would have a better one.
+        """
+        try:
+            await self._lists.get("all", self._list)
+        except KubeError as error:
+            return f"the Kubernetes API does not answer: {error.message}"
+        return None
 
     @property
     def last(self) -> OpenStore | None:
@@ -72,8 +80,11 @@ class Stores:
         if self._open is not None:
             self._open.objects.close()
 
+    async def _list(self) -> list[Object]:
+        return await self._kube.list(STORES)
+
     async def _read(self) -> OpenStore:
-        store = default_store(await self._kube.list(STORES))
+        store = default_store(await self._list())
         secret = await self._kube.get(SECRETS, credentials_secret_name(store), self._namespace)
         settings = settings_of(store, secret)
         if self._open is None or self._open.settings != settings:
@@ -83,14 +94,3 @@ class Stores:
             objects = self._open.objects
         self._open = OpenStore(objects, store["spec"], settings)
         return self._open
-
-
-async def is_configured(stores: Stores) -> str | None:
-    """Return why no store can be used, or None when one can; says nothing about whether it answers."""
-    try:
-        await stores.read()
-    except KubeError as error:
-        return f"the Kubernetes API does not answer: {error.message}"
-    except IgnitionError as error:
-        return str(error)
-    return None
