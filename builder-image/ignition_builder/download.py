@@ -20,8 +20,9 @@ from ignition_builder.building import Digests
 from ignition_builder.report import disk_error
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError, TransientError
 from ignition_hub.engine.request import BuildGrant
-from ignition_hub.fetch.deadline import Deadline
-from ignition_hub.fetch.wire import Address, Transient, explained
+from ignition_hub.wire.address import Address
+from ignition_hub.wire.deadline import Deadline
+from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
 
 CHUNK = 1024 * 1024
 CALL_SECONDS = 30.0
@@ -31,10 +32,6 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 Counter = Callable[[float], None]
 """Hears the fraction that has arrived."""
-
-
-class LinkExpired(Exception):  # noqa: N818  (a state, answered by asking for another grant)
-    """The store refuses the URL: its time is over."""
 
 
 class Model:
@@ -182,7 +179,7 @@ def _check(response: http.client.HTTPResponse, model: Model, source: Address) ->
 def _refusal(status: int, source: Address) -> Exception:
     if status == http.client.FORBIDDEN:
         return LinkExpired(f"{source.place} answered 403: the model may not be read")
-    if status >= 500 or status in (408, 429):
+    if is_passing(status):
         return Transient(f"{source.place} answered {status}")
     if status == http.client.NOT_FOUND:
         return RequestError(

@@ -16,8 +16,9 @@ from ignition_hub.engine.errors import ContractError, IgnitionError, NodeError, 
 from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildGrant
-from ignition_hub.fetch.deadline import Deadline
-from ignition_hub.fetch.wire import Address, explained
+from ignition_hub.wire.address import Address
+from ignition_hub.wire.deadline import Deadline
+from ignition_hub.wire.outcomes import explained, is_passing
 
 SELF = "/v1/builds/self"
 CALL_SECONDS = 30.0
@@ -27,7 +28,6 @@ PATIENCE_SECONDS = 120.0
 COMPLETE_SECONDS = 900.0
 """The gateway reads the whole engine before it answers ``complete``."""
 MAX_ANSWER = 16 * 1024 * 1024
-_AGAIN = (408, 425, 429)
 _SOON = (Reason.TokenRejected, Reason.BuildNotFound)
 """Answers a young pod may get: the API server's word of it has not reached every gateway yet."""
 SOON_SECONDS = 15.0
@@ -167,8 +167,8 @@ def _answer(status: int, data: bytes) -> dict[str, Any]:
         document = None
     if status == http.client.OK and isinstance(document, dict):
         return document
-    again = status >= 500 or status in _AGAIN
-    raise _Refused(_error(status, document if isinstance(document, dict) else {}), again=again)
+    error = _error(status, document if isinstance(document, dict) else {})
+    raise _Refused(error, again=is_passing(status))
 
 
 def _error(status: int, document: dict[str, Any]) -> IgnitionError:

@@ -8,8 +8,9 @@ from pathlib import Path
 from ignition_builder.building import Built
 from ignition_builder.gateway import Gateway
 from ignition_builder.progress import Watcher
-from ignition_builder.upload import LinkExpired, Uploader, part_size_for
+from ignition_builder.upload import Uploader, part_size_for
 from ignition_hub.engine.errors import Reason, TransientError
+from ignition_hub.wire.outcomes import LinkExpired
 
 UPLOADING = "Uploading engine"
 LOG_BYTES = 256 * 1024

@@ -18,8 +18,9 @@ from types import TracebackType
 
 from ignition_builder.gateway import Part, Upload
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
-from ignition_hub.fetch.deadline import Deadline
-from ignition_hub.fetch.wire import Address, Transient, explained
+from ignition_hub.wire.address import Address
+from ignition_hub.wire.deadline import Deadline
+from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
 
 PART_SIZE = 16 * 1024 * 1024
 MOST_PARTS = 4000
@@ -28,10 +29,6 @@ CALL_SECONDS = 60.0
 PATIENCE_SECONDS = 180.0
 """How long one part is repeated without success."""
 CHUNK = 1024 * 1024
-
-
-class LinkExpired(Exception):  # noqa: N818  (a state, answered by beginning the upload anew)
-    """The store refuses a part's URL: its time is over, or the upload was ended."""
 
 
 def part_size_for(size: int) -> int:
@@ -177,7 +174,7 @@ def _etag(response: http.client.HTTPResponse, target: Address) -> str:
         return etag
     if response.status in (http.client.FORBIDDEN, http.client.NOT_FOUND):
         raise LinkExpired(f"the store at {target.place} answered {response.status} to a part")
-    if response.status >= 500 or response.status in (200, 408, 429):
+    if is_passing(response.status) or response.status == http.client.OK:
         raise Transient(f"{target.place} answered {response.status}")
     raise TransientError(
         Reason.StoreUnavailable, f"the store at {target.place} refuses a part with {response.status}"

@@ -64,6 +64,7 @@ IMAGES: tuple[Image, ...] = (
         sources=(
             "operator/ignition_hub/__init__.py",
             "operator/ignition_hub/engine",
+            "operator/ignition_hub/wire",
             "operator/ignition_hub/fetch",
         ),
         target="fetcher",
@@ -74,7 +75,7 @@ IMAGES: tuple[Image, ...] = (
         sources=(
             "operator/ignition_hub/__init__.py",
             "operator/ignition_hub/engine",
-            "operator/ignition_hub/fetch",
+            "operator/ignition_hub/wire",
             "builder-image/ignition_builder",
         ),
         pins="requirements/builder-rtx.txt",

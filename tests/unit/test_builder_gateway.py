@@ -11,8 +11,8 @@ from ignition_builder.gateway import Gateway
 from ignition_builder.publishing import LOG_BYTES, log_of
 from ignition_builder.upload import MOST_PARTS, PART_SIZE, Uploader, part_size_for
 from ignition_hub.engine.errors import IgnitionError, Reason
-from ignition_hub.fetch import deadline
-from ignition_hub.fetch.wire import Address
+from ignition_hub.wire import deadline
+from ignition_hub.wire.address import Address
 from smallmodels import request_for
 
 MODEL = bytes(range(256)) * 4096

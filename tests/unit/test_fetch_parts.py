@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import ignition_hub
 from ignition_hub.engine.errors import EXITS, Reason, reason_of_exit
 from ignition_hub.fetch.board import Board, Part, Stopped, parts_of
-from ignition_hub.fetch.deadline import FIRST_PAUSE, LONGEST_PAUSE, Deadline, pause_before
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import REMEDIES
-from ignition_hub.fetch.wire import Address
+from ignition_hub.wire.address import Address
+from ignition_hub.wire.deadline import FIRST_PAUSE, LONGEST_PAUSE, Deadline, pause_before
 
 
 @given(size=st.integers(1, 10_000), part_size=st.integers(1, 3_000))

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from ignition_hub.fetch import app, deadline, gateway, place
+from ignition_hub.fetch import app, gateway, place
+from ignition_hub.wire import deadline
 
 KIB = 1024
 ENGINE = bytes(range(256)) * 4 * 160  # 160 KiB: ten parts of 16 KiB

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import FrameType
 
 from ignition_hub.engine.errors import Reason, exit_code_of
-from ignition_hub.fetch.deadline import Deadline
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import resolve
 from ignition_hub.fetch.place import Shelf, place
-from ignition_hub.fetch.ranges import LinkExpired
 from ignition_hub.fetch.settings import FetchSettings, Wanted
+from ignition_hub.wire.deadline import Deadline
+from ignition_hub.wire.outcomes import LinkExpired
 
 TERMINATION_LOG = "/dev/termination-log"
 LONGEST_MESSAGE = 4096  # bytes, what the kubelet keeps

@@ -9,7 +9,7 @@ small memory limit is enough for a large engine.
 import threading
 from dataclasses import dataclass
 
-from ignition_hub.fetch.deadline import Deadline
+from ignition_hub.wire.deadline import Deadline
 
 LONGEST_WAIT = 1.0
 

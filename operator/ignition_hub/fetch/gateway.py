@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ignition_hub.engine.errors import Reason
-from ignition_hub.fetch.deadline import Deadline
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.settings import FetchSettings, OnMiss
-from ignition_hub.fetch.wire import Address, Transient, explained
+from ignition_hub.wire.address import Address
+from ignition_hub.wire.deadline import Deadline
+from ignition_hub.wire.outcomes import Transient, explained, is_passing
 
 CALL_SECONDS = 20.0
 LARGEST_ANSWER = 4 * 1024 * 1024
@@ -145,11 +146,7 @@ def asking_again_helps(answer: Answer, on_miss: OnMiss) -> bool:
     """Whether the same question may be answered otherwise in a while."""
     if answer.reason == Reason.NoEngineForGPU:
         return on_miss is OnMiss.WAIT
-    return (
-        answer.reason == Reason.EngineNotReady
-        or answer.status >= http.client.INTERNAL_SERVER_ERROR
-        or answer.status in (http.client.TOO_MANY_REQUESTS, http.client.REQUEST_TIMEOUT)
-    )
+    return answer.reason == Reason.EngineNotReady or is_passing(answer.status)
 
 
 def refusal(resource: str, answer: Answer) -> FetchError:

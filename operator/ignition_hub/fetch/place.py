@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
-from ignition_hub.fetch.deadline import Deadline
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved
 from ignition_hub.fetch.journal import Journal
 from ignition_hub.fetch.transfer import CHUNK, PART_SIZE, DiskError, Transfer, Watcher, transfer
+from ignition_hub.wire.deadline import Deadline
 
 ENGINE_FILE = "model.engine"
 RECORD_FILE = "engine.json"

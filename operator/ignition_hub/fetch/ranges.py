@@ -14,16 +14,13 @@ from collections.abc import Generator
 from types import TracebackType
 
 from ignition_hub.engine.errors import Reason
-from ignition_hub.fetch.deadline import Deadline
 from ignition_hub.fetch.errors import FetchError
-from ignition_hub.fetch.wire import Address, Transient, explained
+from ignition_hub.wire.address import Address
+from ignition_hub.wire.deadline import Deadline
+from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
 
 CALL_SECONDS = 30.0
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-
-
-class LinkExpired(Exception):  # noqa: N818  (a state, answered by resolving again)
-    """The store refuses the presigned URL: its time is over, or the credentials behind it changed."""
 
 
 class Line:
@@ -90,10 +87,7 @@ class Line:
         status = response.status
         if status == http.client.FORBIDDEN:
             raise LinkExpired(f"the store at {self._source.place} answered 403")
-        if status >= http.client.INTERNAL_SERVER_ERROR or status in (
-            http.client.TOO_MANY_REQUESTS,
-            http.client.REQUEST_TIMEOUT,
-        ):
+        if is_passing(status):
             raise Transient(f"the store at {self._source.place} answered {status}")
         if status != http.client.PARTIAL_CONTENT:
             raise self._refused(status, response.headers.get("Location"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.errors import FetchError
-from ignition_hub.fetch.wire import Address, tls_context
+from ignition_hub.wire.address import Address, tls_context
 
 DEFAULT_TOKEN_FILE = "/var/run/secrets/ignition/token"  # noqa: S105  (a path, not a token)
 DEFAULT_MOUNT = "/engines"

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.board import Board, Part, Stopped, parts_of
-from ignition_hub.fetch.deadline import Deadline
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.journal import Journal
 from ignition_hub.fetch.ranges import Line
-from ignition_hub.fetch.wire import Address, Transient
+from ignition_hub.wire.address import Address
+from ignition_hub.wire.deadline import Deadline
+from ignition_hub.wire.outcomes import Transient
 
 PART_SIZE = 16 * 1024 * 1024
 CONNECTIONS = 8

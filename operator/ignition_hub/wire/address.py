@@ -1,5 +1,5 @@
 """
-HTTP as the fetcher needs it: one host per connection, a timeout on every call, no proxy, no redirect.
+Where a URL leads: one host per connection, a timeout on every call, no proxy, no redirect.
 
 ``http.client`` knows neither proxies nor redirects, which is exactly right here: a proxy variable of
 the pod must not see a presigned URL, and a redirect would lead where nobody was asked about.
@@ -11,10 +11,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
-
-
-class Transient(Exception):  # noqa: N818  (a state of the network, not a verdict)
-    """The other side did not answer, or said "not now": worth another attempt before the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +60,3 @@ def tls_context(authorities: str | None, *, only: bool) -> ssl.SSLContext:
     except ssl.SSLError as error:
         raise ValueError(f"not a PEM certificate bundle ({error.reason or error})") from error
     return context
-
-
-def explained(error: Exception) -> str:
-    """Say in a few words why a network call failed."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message})"
-    if isinstance(error, TimeoutError):
-        return "it did not answer in time"
-    return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The one deadline of a fetcher run, and the pauses between attempts that respect it."""
+"""A deadline for everything that is tried until it, and the pauses between attempts that respect it."""
 
 import random
 import time
