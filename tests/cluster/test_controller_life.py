@@ -1,28 +1,17 @@
 """
 The life of an engine against a real API server: what is written, how often, and what survives.
 
-The test plays the Job controller and the gateway; the store is ``fakeworld.FakeWorld``. Every other part is
-the controller as it runs in production, kopf's watches included.
+The test plays the Job controller and the gateway; see ``controllerstage``.
 """
 
 import asyncio
-import gc
 import json
-import warnings
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
-import jobplayer
-from fakeworld import FakeWorld, make_engine, make_pool
-from ignition_hub.controller.app import Controller, Options
-from ignition_hub.controller.cluster import Cluster
+from controllerstage import Hub, hub_at, plane_of_its_own
+from fakeworld import make_engine
 from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.names import (
     ANNOTATION_ENGINES,
@@ -30,141 +19,26 @@ from ignition_hub.engine.names import (
     BUILD_NAMESPACE,
     GATE,
     LABEL_WAITING,
-    RELEASE_NAMESPACE,
 )
-from ignition_hub.kube import ENGINES, EVENTS, JOBS, NAMESPACES, PODS, POOLS, Kube, Object, RateLimiter
-from jobplayer import condition_of, eventually, is_current, request_of
+from ignition_hub.kube import ENGINES, EVENTS, JOBS, PODS, POOLS, Object
+from jobplayer import condition_of, eventually
 from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster
-
-CRDS = Path(__file__).resolve().parents[2] / "crds"
 
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
     """An API server of this module's own: the controller under test sees all of it."""
-    with ControlPlane.start() as started, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KUBECONFIG", str(started.kubeconfig))
-        started.kubectl("apply", "--server-side", "-f", str(CRDS))
-        started.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
-        for name in (BUILD_NAMESPACE, RELEASE_NAMESPACE):
-            started.kubectl("create", "namespace", name)
+    with plane_of_its_own() as started:
         yield started
-
-
-@dataclass
-class Hub:
-    """A controller at work, and the hands of everybody around it."""
-
-    kube: Kube
-    """Of the test, not of the controller: the controller's writes are counted apart."""
-    world: FakeWorld
-    namespace: str
-    plane: ControlPlane
-    controllers: list[Controller] = field(default_factory=list)
-    writes: Counter[str] = field(default_factory=Counter)
-
-    @asynccontextmanager
-    async def controller(self, **options: Any) -> AsyncIterator[Controller]:
-        """Run a controller, leading at once, until the block ends."""
-        kube = await Kube.connect(limiter=RateLimiter(qps=500, burst=500))
-        kube.writes = self.writes
-        cluster = Cluster(kube, BUILD_NAMESPACE)
-        settings = Options(
-            release_namespace=RELEASE_NAMESPACE,
-            build_namespace=BUILD_NAMESPACE,
-            gateway_url="https://gateway.invalid",
-            **options,
-        )
-        controller = Controller(kube, self.world, cluster, settings)
-        tasks = [asyncio.create_task(controller.watch()), asyncio.create_task(controller.lead())]
-        try:
-            yield controller
-        finally:
-            tasks[1].cancel()
-            controller.stop()
-            await asyncio.wait(tasks)
-            await kube.close()
-            await settle()
-
-    async def apply(self, body: Object) -> Object:
-        """Create an object in the test's namespace."""
-        resource = {"TensorRTEngine": ENGINES, "BuildPool": POOLS}[body["kind"]]
-        namespace = self.namespace if resource.namespaced else None
-        body["metadata"].pop("namespace", None)
-        return await self.kube.create(resource, body, namespace)
-
-    async def engine(self, name: str = "resnet50") -> Object:
-        found = await self.kube.get(ENGINES, name, self.namespace)
-        assert found is not None
-        return found
-
-    async def until_engine(self, condition: str, name: str = "resnet50", *, status: str = "True") -> Object:
-        """Wait until a condition of an engine has a status for its newest spec."""
-
-        async def holds() -> Object | None:
-            body = await self.engine(name)
-            return (
-                body if condition_of(body, condition).get("status") == status and is_current(body) else None
-            )
-
-        return await eventually(holds)
-
-    async def until_target(self, state: str, name: str = "resnet50") -> Object:
-        """Wait until the first target of an engine is in ``state`` for its newest spec."""
-
-        async def holds() -> Object | None:
-            body = await self.engine(name)
-            targets = body["status"].get("targets") or [{}]
-            return targets[0] if targets[0].get("state") == state and is_current(body) else None
-
-        return await eventually(holds)
-
-    async def jobs(self) -> list[Object]:
-        return await self.kube.list(JOBS, BUILD_NAMESPACE)
-
-    async def until_job(self) -> Object:
-        """Wait for the one Job."""
-
-        async def there() -> Object | None:
-            jobs = [job for job in await self.jobs() if not (job["status"].get("conditions"))]
-            return jobs[0] if jobs else None
-
-        return await eventually(there)
-
-    async def complete(self, job: Object) -> None:
-        """Publish the Job's engine and make the Job complete, as gateway and Job controller do."""
-        self.world.bucket.publish(request_of(job))
-        await jobplayer.complete(self.kube, job)
-
-    async def fail(self, job: Object, reason: str, message: str, exit_code: int) -> None:
-        """Have the gateway note a failure, and make the Job failed."""
-        await jobplayer.fail(self.kube, job, reason, message, exit_code)
-
-    def status_writes(self) -> int:
-        return self.writes["patch tensorrtengines/status"]
-
-    async def rest(self, seconds: float = 1.5) -> None:
-        """Let the controller do what it would do if it were not done."""
-        await asyncio.sleep(seconds)
 
 
 @pytest.fixture
 async def hub(plane: ControlPlane) -> AsyncIterator[Hub]:
-    """A hub with one pool and a fresh namespace; nothing of an earlier test is left."""
-    kube = await Kube.connect(limiter=RateLimiter(qps=1000, burst=1000, in_flight=64))
-    for resource in (ENGINES, POOLS, JOBS, PODS):
-        for body in await kube.list(resource):
-            metadata = body["metadata"]
-            await kube.delete(resource, metadata["name"], metadata.get("namespace"))
-    name = f"test-{uuid4().hex[:12]}"
-    await kube.create(NAMESPACES, {"metadata": {"name": name}})
-    hub = Hub(kube, FakeWorld(), name, plane)
-    await hub.apply(make_pool())
-    yield hub
-    await kube.close()
-    await settle()
+    """A hub with one pool and a fresh namespace."""
+    async with hub_at(plane) as hub:
+        yield hub
 
 
 async def test_a_built_engine_costs_a_job_and_one_status_write(hub: Hub) -> None:
@@ -460,14 +334,6 @@ async def test_events_tell_the_transitions_and_only_those(hub: Hub) -> None:
 
     reasons = [event["reason"] for event in await hub.kube.list(EVENTS, hub.namespace)]
     assert sorted(reasons) == ["BuildStarted", "BuildSucceeded"]
-
-
-async def settle() -> None:
-    """Let connections end; kopf leaves the TLS streams it was reading from to the garbage collector."""
-    await asyncio.sleep(0.1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 async def _none(listed: Awaitable[list[Object]]) -> bool:
