@@ -1,11 +1,6 @@
-"""What the controller keeps between passes: mirrors, remembered answers, wants, places in pools."""
-
-import asyncio
-
-import pytest
+"""What the controller keeps between passes: mirrors, wants, places in pools."""
 
 from ignition_hub.controller.mirror import Mirror
-from ignition_hub.controller.remembered import Remembered
 from ignition_hub.controller.slots import Slots
 from ignition_hub.controller.wants import Wants
 
@@ -60,66 +55,6 @@ def test_managed_fields_are_not_kept():
 
     assert "managedFields" not in mirror.get("ns", "x")["metadata"]
     assert "managedFields" in given["metadata"]
-
-
-async def test_a_question_is_asked_once_by_many_and_again_when_the_answer_is_old():
-    now, asked = [0.0], []
-    remembered = Remembered(seconds=10.0, clock=lambda: now[0])
-
-    async def ask():
-        asked.append(1)
-        await asyncio.sleep(0)
-        return len(asked)
-
-    assert await asyncio.gather(*(remembered.get("q", ask) for _ in range(100))) == [1] * 100
-    now[0] = 9.0
-    assert await remembered.get("q", ask) == 1
-    now[0] = 11.0
-    assert await remembered.get("q", ask) == 2
-
-
-async def test_a_failure_is_not_remembered():
-    remembered = Remembered(seconds=10.0)
-
-    async def fail():
-        raise ValueError("away")
-
-    async def answer():
-        return 1
-
-    with pytest.raises(ValueError, match="away"):
-        await remembered.get("q", fail)
-    assert await remembered.get("q", answer) == 1
-
-
-async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others():
-    remembered = Remembered(seconds=10.0)
-    ready = asyncio.Event()
-
-    async def ask():
-        await ready.wait()
-        return "answer"
-
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(remembered.get("q", ask), 0.001)
-    ready.set()
-
-    assert await remembered.get("q", ask) == "answer"
-
-
-async def test_only_so_many_answers_are_kept():
-    remembered = Remembered(seconds=10.0, size=2)
-    asked = []
-
-    async def ask():
-        asked.append(1)
-        return 1
-
-    for question in "abc":
-        await remembered.get(question, ask)
-    await remembered.get("a", ask)
-
-    assert len(asked) == 4
 
 
 def test_wants_tell_who_waits_and_what_was_let_go():

@@ -1,17 +1,13 @@
-"""The gateway's small parts: memory, threads, pace, certificate, flags, the store in use."""
+"""The gateway's small parts: threads, pace, certificate, flags, the store in use."""
 
 import asyncio
 import base64
-import json
-import logging
 import threading
 
 import pytest
 
 from gatewayprocess import write_certificate
 from ignition_hub.engine.errors import TransientError
-from ignition_hub.gateway.cache import Expiring
-from ignition_hub.gateway.logs import JsonFormatter
 from ignition_hub.gateway.progress import Pace
 from ignition_hub.gateway.server import Certificate
 from ignition_hub.gateway.settings import parse_settings
@@ -29,63 +25,6 @@ class Clock:
 
     def __call__(self):
         return self.now
-
-
-class Question:
-    """Answers with how often it was asked."""
-
-    def __init__(self):
-        self.asked = 0
-
-    async def __call__(self):
-        self.asked += 1
-        await asyncio.sleep(0)
-        return self.asked
-
-
-async def test_an_answer_is_remembered_until_it_is_too_old():
-    clock, question = Clock(), Question()
-    memory = Expiring(seconds=10, size=2, clock=clock)
-
-    assert [await memory.get("k", question) for _ in range(3)] == [1, 1, 1]
-    clock.now += 10
-    assert await memory.get("k", question) == 2
-    memory.forget("k")
-    assert await memory.get("k", question) == 3
-
-
-async def test_a_memory_is_bounded_and_drops_the_oldest():
-    question = Question()
-    memory = Expiring(seconds=10, size=2, clock=Clock())
-    for key in "abc":
-        await memory.get(key, question)
-
-    assert await memory.get("c", question) == 3
-    assert await memory.get("a", question) == 4
-
-
-async def test_one_asker_that_goes_away_does_not_take_the_answer_from_the_others():
-    question = Question()
-    memory = Expiring(seconds=10, size=2, clock=Clock())
-    first = asyncio.create_task(memory.get("k", question))
-    second = asyncio.create_task(memory.get("k", question))
-    await asyncio.sleep(0)
-
-    first.cancel()
-
-    assert await second == 1
-    assert memory.asking == 0
-
-
-async def test_an_error_is_not_remembered():
-    async def fail():
-        raise StoreUnavailable("away")
-
-    memory = Expiring(seconds=10, size=2, clock=Clock())
-    with pytest.raises(StoreUnavailable):
-        await memory.get("k", fail)
-
-    assert await memory.get("k", Question()) == 1
 
 
 async def test_more_calls_than_threads_and_waiting_places_are_sent_away_at_once():
@@ -249,11 +188,3 @@ async def test_an_api_server_that_is_away_is_trouble():
     kube.away = True
 
     assert await Stores(kube, "hub").api_trouble() == "the Kubernetes API does not answer: connection refused"
-
-
-def test_a_log_line_is_json_with_its_extra_fields():
-    record = logging.makeLogRecord({"msg": "hello %s", "args": ("you",), "levelname": "INFO", "job": "j1"})
-
-    line = json.loads(JsonFormatter().format(record))
-
-    assert (line["message"], line["level"], line["job"]) == ("hello you", "info", "j1")

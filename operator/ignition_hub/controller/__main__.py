@@ -8,8 +8,8 @@ from pathlib import Path
 from kubernetes.aio.config import ConfigException
 
 from ignition_hub.controller.app import Options, run
-from ignition_hub.controller.logs import log_as_json
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
+from ignition_hub.logs import log_as_json
 
 
 def main() -> int:

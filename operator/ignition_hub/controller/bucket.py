@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 
 from ignition_hub.controller.keys import GatewayKeys
 from ignition_hub.controller.mirror import Mirror
-from ignition_hub.controller.remembered import Remembered
 from ignition_hub.controller.world import ModelFacts, Store
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import pushed_model_key
 from ignition_hub.kube import SECRETS, Kube, Object
+from ignition_hub.remembered import Remembered
 from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
 from ignition_hub.store.find import find
 from ignition_hub.store.objects import ObjectStore

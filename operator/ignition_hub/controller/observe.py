@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from ignition_hub.controller import jobs
 from ignition_hub.controller.cluster import Cluster
 from ignition_hub.controller.reading import pools_seen
-from ignition_hub.controller.remembered import Remembered
 from ignition_hub.controller.views import EngineSeen, JobSeen, JobState, TargetSeen, Trouble, Wanted
 from ignition_hub.controller.wanting import want
 from ignition_hub.controller.world import ModelFacts, Store, World
@@ -22,6 +21,7 @@ from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import Target
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import job_name
+from ignition_hub.remembered import Remembered
 
 PROOF_PATIENCE = 2.0
 """Seconds one pass waits for a digest; it is computed on, and the next pass finds it."""

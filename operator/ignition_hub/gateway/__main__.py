@@ -7,7 +7,6 @@ from kubernetes.aio.config import ConfigException
 
 from ignition_hub.gateway.callers import Callers
 from ignition_hub.gateway.completion import Signer
-from ignition_hub.gateway.logs import log_as_json
 from ignition_hub.gateway.metrics import Metrics
 from ignition_hub.gateway.server import serve
 from ignition_hub.gateway.services import Services
@@ -15,6 +14,7 @@ from ignition_hub.gateway.settings import GatewaySettings, parse_settings
 from ignition_hub.gateway.stores import Stores
 from ignition_hub.gateway.workers import Workers
 from ignition_hub.kube import Kube
+from ignition_hub.logs import log_as_json
 from ignition_hub.store.trust import SigningKey
 
 log = logging.getLogger("ignition_hub.gateway")

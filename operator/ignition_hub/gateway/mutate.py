@@ -10,11 +10,11 @@ from aiohttp import web
 from ignition_hub.engine.readiness import EngineView, view_of
 from ignition_hub.gateway.admission.injection import InjectionSettings
 from ignition_hub.gateway.admission.review import read_request, review
-from ignition_hub.gateway.cache import Expiring
 from ignition_hub.gateway.documents import read_document
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.gateway.settings import GatewaySettings
 from ignition_hub.kube import ENGINES
+from ignition_hub.remembered import Remembered
 
 Views = Mapping[str, EngineView]
 
@@ -23,7 +23,7 @@ VIEW_SECONDS = 1.0
 
 NAMESPACES = 1024
 
-VIEWS = web.AppKey("engine_views", Expiring[Views])
+VIEWS = web.AppKey("engine_views", Remembered[str, Views])
 
 
 async def mutate(request: web.Request) -> web.Response:
@@ -42,7 +42,7 @@ async def mutate(request: web.Request) -> web.Response:
 
 def remember_views(app: web.Application) -> None:
     """Give an application its short memory of each namespace's engines."""
-    app[VIEWS] = Expiring(seconds=VIEW_SECONDS, size=NAMESPACES)
+    app[VIEWS] = Remembered(seconds=VIEW_SECONDS, size=NAMESPACES)
 
 
 def injection_settings(settings: GatewaySettings) -> InjectionSettings:
@@ -55,7 +55,7 @@ def injection_settings(settings: GatewaySettings) -> InjectionSettings:
 
 async def _review(
     services: Services,
-    views: Expiring[Views],
+    views: Remembered[str, Views],
     document: Mapping[str, Any],
     namespace: str,
     settings: InjectionSettings,

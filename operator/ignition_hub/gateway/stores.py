@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.gateway.cache import Expiring
 from ignition_hub.kube import SECRETS, STORES, Kube, KubeError, Object
+from ignition_hub.remembered import Remembered
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings, credentials_secret_name, default_store, settings_of
 
@@ -44,8 +44,8 @@ class Stores:
     def __init__(self, kube: Kube, release_namespace: str) -> None:
         self._kube = kube
         self._namespace = release_namespace
-        self._answers: Expiring[OpenStore] = Expiring(seconds=RECHECK_SECONDS, size=1)
-        self._lists: Expiring[list[Object]] = Expiring(seconds=RECHECK_SECONDS, size=1)
+        self._answers: Remembered[str, OpenStore] = Remembered(seconds=RECHECK_SECONDS, size=1)
+        self._lists: Remembered[str, list[Object]] = Remembered(seconds=RECHECK_SECONDS, size=1)
         self._open: OpenStore | None = None
 
     async def current(self) -> OpenStore:

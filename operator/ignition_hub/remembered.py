@@ -1,7 +1,8 @@
 """
 Answers worth keeping for a moment: a small cache in which one question is asked once.
 
-A thousand engines of one model ask the same things within a second. Only answers are kept, never failures.
+A thousand engines of one model, and a thousand pods of one engine, ask the same things within a second. Only
+answers are kept, never failures.
 """
 
 import asyncio
@@ -39,6 +40,11 @@ class Remembered(Generic[Question, Answer]):
     def forget(self, question: Question) -> None:
         """Have the next one ask again."""
         self._answers.pop(question, None)
+
+    @property
+    def asking(self) -> int:
+        """How many questions are under way."""
+        return len(self._asked)
 
     async def _ask(self, question: Question, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         answer = await ask()

@@ -25,7 +25,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def log_as_json(level: str) -> None:
+def log_as_json(level: str = "info") -> None:
     """Send every log record of this process to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
