@@ -1,1 +1,19 @@
-"""The builder: from a request to a verified engine, one process per build."""
+"""
+The builder: from a request to a verified engine, one process per build.
+
+request → model → precision → compile → verify → publish. ``app`` is the run in a pod and its outermost
+edge, ``building`` the middle of it, which needs no cluster. In the order of a build:
+
+* ``settings``, ``gateway`` (the request), ``download`` (the model), ``options`` (what it cannot honour is
+  refused);
+* ``spawn`` and ``child``: each stage in a process of its own; ``work`` is what they hand over, ``report``
+  the pipe;
+* first stage, ``checking``: ``inspection``, ``profiles``, ``precision`` with ``half``, ``skeleton`` and
+  ``weights``;
+* second stage, ``compiling``: ``compilation`` through a ``backend`` (``rtx``), with ``bridge``,
+  ``settled``, ``messages`` and ``pages``;
+* ``verification``, ``upload`` and ``publishing``.
+
+Meanwhile ``progress`` and ``courier`` tell how far it is, ``journal`` keeps the log, ``memory`` who was
+killed.
+"""

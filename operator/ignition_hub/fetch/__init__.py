@@ -1,6 +1,11 @@
 """
 The init container: puts the engine that fits this pod's GPU into the pod, verified, or says why not.
 
-Standard library and the contract only. The gateway decides which engine fits (it knows the node from
-the pod's token); this side moves the bytes and believes nothing but the digest.
+Standard library, the contract and ``wire`` only. The gateway decides which engine fits (it knows the node
+from the pod's token); this side moves the bytes and believes nothing but the digest.
+
+Read ``app`` (one run), ``gateway`` (which engine, and waiting for it), ``place`` (the final path holds the
+whole engine or nothing), ``transfer`` (parallel ranges, one digest). Below them: ``ranges`` is one
+connection, ``board`` what its threads share, ``journal`` what outlives a kill. ``settings`` and ``errors``
+are the two edges.
 """

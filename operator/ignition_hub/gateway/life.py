@@ -1,10 +1,10 @@
-"""Whether a gateway is wanted, and whether it may end."""
+"""Whether a gateway may end: the requests under way, and whether it is being stopped."""
 
 import asyncio
 
 
 class Life:
-    """What a gateway is about to do: the requests under way, and whether it is being stopped."""
+    """Counts the requests under way; ``is_draining`` is set on SIGTERM."""
 
     def __init__(self) -> None:
         self.is_draining = False

@@ -1,4 +1,4 @@
-"""What every request handler works with; made once by ``app``, faked in tests."""
+"""What every request handler works with; made once by ``__main__``."""
 
 from dataclasses import dataclass, field
 
