@@ -19,7 +19,12 @@ from ignition_hub.controller.jobs import (
 from ignition_hub.controller.views import BuildWish, JobState, Progress
 from ignition_hub.engine.errors import EXITS, Reason
 from ignition_hub.engine.identity import identity_of
-from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS, ANNOTATION_REQUEST
+from ignition_hub.engine.names import (
+    ANNOTATION_FAILURE,
+    ANNOTATION_PROGRESS,
+    ANNOTATION_REBUILD,
+    ANNOTATION_REQUEST,
+)
 from ignition_hub.engine.request import BuildRequest
 from storefixtures import make_inputs
 
@@ -55,6 +60,15 @@ def test_a_job_is_named_by_its_identity_and_carries_its_request():
     assert body["metadata"]["name"] == f"ignition-build-{REQUEST.identity[:32]}"
     assert body["metadata"]["labels"]["ignitionhub.io/identity"] == REQUEST.identity[:32]
     assert json.loads(body["metadata"]["annotations"][ANNOTATION_REQUEST]) == REQUEST.to_json()
+
+
+def test_a_job_carries_the_rebuild_request_it_answers_and_tells_it_again():
+    body = build_job(REQUEST, make_pool(), BuildWish(), SETTINGS, rebuild="2026-01-01T00:00:00Z")
+
+    assert body["metadata"]["annotations"][ANNOTATION_REBUILD] == "2026-01-01T00:00:00Z"
+    assert view_of(body, now=0.0).rebuild == "2026-01-01T00:00:00Z"
+    assert ANNOTATION_REBUILD not in job()["metadata"]["annotations"]
+    assert view_of(job(), now=0.0).rebuild is None
 
 
 def test_a_job_has_bounds():

@@ -34,7 +34,8 @@ async def _create(cluster: Cluster, settings: JobSettings, judged: Judged, model
     pool = cluster.pools.get("", wanted.pool or "") if wanted else None
     if wanted is None or pool is None:
         return _instead(judged, Reason.Pending, "the pool was removed meanwhile", recheck=1.0)
-    job = build_job(build_request(engine, wanted, model_size), pool, engine.build, settings)
+    request = build_request(engine, wanted, model_size)
+    job = build_job(request, pool, engine.build, settings, rebuild=engine.open_rebuild)
     try:
         created = await cluster.create_job(job)
     except Invalid as error:
@@ -44,13 +45,27 @@ async def _create(cluster: Cluster, settings: JobSettings, judged: Judged, model
         message = f"the build namespace does not take the Job: {error.message}"
         return _instead(judged, Reason.Queued, message, back_off=True)
     logger.info("build", extra={"identity": wanted.identity, "job": job["metadata"]["name"], "new": created})
-    return judged if created else replace(judged, plan=replace(judged.plan, step=Step.NONE))
+    if created:
+        return judged
+    # Somebody was faster; whether their Job answers a rebuild request is for the next pass to see.
+    defers = judged.plan.state is State.READY
+    return replace(judged, plan=replace(judged.plan, step=Step.NONE, defers_rebuild=defers))
 
 
 def _instead(
     judged: Judged, reason: Reason, message: str, *, recheck: float | None = None, back_off: bool = False
 ) -> Judged:
+    if judged.plan.state is State.READY:
+        return _still_published(judged, message)
     plan = Plan(state=State.QUEUED, reason=reason, message=message, recheck=recheck, back_off=back_off)
+    return replace(judged, plan=plan)
+
+
+def _still_published(judged: Judged, why: str) -> Judged:
+    message = f"published; the new build that was asked for waits: {why}"
+    plan = replace(
+        judged.plan, step=Step.NONE, message=message, defers_rebuild=True, recheck=None, back_off=True
+    )
     return replace(judged, plan=plan)
 
 
@@ -58,6 +73,8 @@ def _refused(judged: Judged, error: KubeError) -> Judged:
     message = (
         f"the API server refuses the build Job, so the BuildPool or spec.build is wrong: {error.message}"
     )
+    if judged.plan.state is State.READY:
+        return _still_published(judged, message)
     plan = Plan(
         state=State.UNBUILDABLE, reason=Reason.InvalidRequest, message=message, stalled=True, back_off=True
     )

@@ -7,6 +7,7 @@ to bottom as the life of a target: the first rule that answers is the answer.
 
 from collections.abc import Callable
 
+from ignition_hub.controller.rebuild import answers_rebuild, rebuilt
 from ignition_hub.controller.views import JobState, Place, Plan, State, Step, TargetSeen
 from ignition_hub.engine.errors import Reason
 
@@ -90,6 +91,12 @@ def engine_is_published(seen: TargetSeen) -> Plan | None:
         manifest=seen.manifest,
         source=source,
     )
+
+
+def another_build_is_asked_for(seen: TargetSeen) -> Plan | None:
+    """Answer when what is published is to be built anew, or is being."""
+    published = engine_is_published(seen)
+    return rebuilt(seen, published) if published is not None else None
 
 
 def job_is_going(seen: TargetSeen) -> Plan | None:
@@ -226,6 +233,7 @@ RULES: tuple[Rule, ...] = (
     target_is_unbuildable,
     possession_is_unproven,
     manifest_is_refused,
+    another_build_is_asked_for,
     engine_is_published,
     job_is_going,
     restart_is_due,  # before the failure is told again
@@ -271,6 +279,8 @@ def _failure_was_answered(seen: TargetSeen) -> bool:
     earlier = seen.earlier
     if earlier is None or earlier.state != State.FAILED or not seen.engine.restart_is_asked:
         return False
+    if seen.job is not None and not seen.engine.spec_is_new and answers_rebuild(seen.job, seen.engine):
+        return False  # this failure is the answer; the request stays open for another target
     # The verdict on another identity says nothing about this one's Job, which may serve somebody else.
     return seen.wanted is not None and earlier.identity == seen.wanted.identity
 

@@ -18,6 +18,7 @@ from ignition_hub.engine.errors import EXITS, Reason, reason_of_exit
 from ignition_hub.engine.names import (
     ANNOTATION_FAILURE,
     ANNOTATION_PROGRESS,
+    ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
     AUDIENCE,
     BUILDER_SERVICE_ACCOUNT,
@@ -63,15 +64,24 @@ def build_job(
     pool: Mapping[str, Any],
     build: BuildWish,
     settings: JobSettings,
+    *,
+    rebuild: str | None = None,
 ) -> dict[str, Any]:
-    """Return the Job for ``request`` in ``pool`` (a BuildPool), for the build namespace."""
+    """
+    Return the Job for ``request`` in ``pool`` (a BuildPool), for the build namespace.
+
+    With ``rebuild``, the request it answers, the gateway lets its engine replace a published one.
+    """
     labels = _labels(request, pool)
     queue = {LABEL_QUEUE: build.queue_name} if build.queue_name else {}
     return {
         "metadata": {
             "name": job_name(request.identity),
             "labels": {**labels, **queue},
-            "annotations": {ANNOTATION_REQUEST: canonical_json(request.to_json()).decode()},
+            "annotations": {
+                ANNOTATION_REQUEST: canonical_json(request.to_json()).decode(),
+                **({ANNOTATION_REBUILD: rebuild} if rebuild is not None else {}),
+            },
         },
         "spec": {
             "backoffLimit": build.retries,
@@ -218,6 +228,7 @@ def view_of(job: Mapping[str, Any], now: float) -> JobSeen:
         namespace=str(request.get("namespace", "")),
         resource=str(request.get("engine_resource", "")),
         model_uri=str(request.get("model_uri", "")),
+        rebuild=annotations.get(ANNOTATION_REBUILD),
         finished=_finished(job),
         progress=_progress(annotations.get(ANNOTATION_PROGRESS)),
     )

@@ -91,7 +91,7 @@ class Observer:
     async def _with_manifest(self, store: Store, seen: TargetSeen, wanted: Wanted) -> TargetSeen:
         job = seen.job
         at_work = job is not None and job.state in {JobState.ACTIVE, JobState.SUSPENDED}
-        if at_work and not seen.was_ready:
+        if job is not None and at_work and job.rebuild is None and not seen.was_ready:
             return seen  # it cannot be there yet, and a bucket is not to be polled
         try:
             return replace(seen, manifest=await self._manifest(store, wanted, job))

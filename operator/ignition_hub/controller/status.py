@@ -50,8 +50,9 @@ def engine_status(engine: EngineSeen, judged: Sequence[Judged], now: str) -> dic
         "targets": targets,
         "summary": summary_of(targets),
     }
-    if engine.rebuild is not None:
-        status["lastHandledRebuild"] = engine.rebuild[:253]
+    handled = _handled_rebuild(engine, judged)
+    if handled is not None:
+        status["lastHandledRebuild"] = handled
     return status
 
 
@@ -123,6 +124,10 @@ def _tells_an_end(engine: EngineSeen, judged: Sequence[Judged], status: Mapping[
     written = {name: earlier.document for name, earlier in engine.earlier.items()}
     ended = {one.seen.target.name for one in judged if not one.moves}
     return any(entry["name"] in ended and entry != written.get(entry["name"]) for entry in status["targets"])
+
+
+def _handled_rebuild(engine: EngineSeen, judged: Sequence[Judged]) -> str | None:
+    return engine.handled_rebuild if any(one.plan.defers_rebuild for one in judged) else engine.rebuild
 
 
 def _choice(seen: TargetSeen) -> dict[str, Any]:

@@ -106,6 +106,11 @@ class EngineSeen:
         return self.observed_generation != self.generation
 
     @property
+    def open_rebuild(self) -> str | None:
+        """The rebuild request that nobody has answered yet."""
+        return self.rebuild if self.rebuild != self.handled_rebuild else None
+
+    @property
     def restart_is_asked(self) -> bool:
         """Tell whether a failure that the status reports was answered with a change or a rebuild request."""
         return self.spec_is_new or self.rebuild != self.handled_rebuild
@@ -166,6 +171,8 @@ class JobSeen:
     """Its name."""
     model_uri: str = ""
     """What that resource let the builder read."""
+    rebuild: str | None = None
+    """The request for another build that it was made for; its engine replaces a published one."""
     finished: float | None = None
     """Seconds since the epoch."""
     progress: Progress | None = None
@@ -237,6 +244,8 @@ class Plan:
     """Whether the engine is there cannot be said now."""
     keeps_status: bool = False
     """What the status says about the target stands, word for word."""
+    defers_rebuild: bool = False
+    """A request for another build has no Job yet, so it must not be called handled."""
     at_once: bool = False
     """Must be written in this pass, although it is no end."""
     back_off: bool = False

@@ -1,0 +1,166 @@
+"""
+What serves pods, against a real API server: gates that are lifted once and for good, engines built anew.
+
+The test plays the Job controller and the gateway; see ``controllerstage``.
+"""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import pytest
+
+import jobplayer
+from controllerstage import Hub, hub_at, plane_of_its_own
+from fakeworld import make_engine, make_manifest
+from ignition_hub.controller.jobs import epoch
+from ignition_hub.engine import readiness
+from ignition_hub.engine.manifest import EngineFile
+from ignition_hub.engine.names import ANNOTATION_ENGINES, ANNOTATION_REBUILD, GATE, LABEL_WAITING
+from ignition_hub.engine.placement import required_terms
+from ignition_hub.kube import ENGINES, PODS, Object
+from jobplayer import eventually, request_of
+from localcluster import ControlPlane
+
+pytestmark = pytest.mark.cluster
+
+TWO_TARGETS = [{"gpuArch": "sm_86"}, {"gpuArch": "sm_89"}]
+ASKED = "2026-01-01T00:00:00Z"
+BETTER = EngineFile("ignition/engines/resnet50/better.trt", "b" * 64, 1000)
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """An API server of this module's own: the controller under test sees all of it."""
+    with plane_of_its_own() as started:
+        yield started
+
+
+@pytest.fixture
+async def hub(plane: ControlPlane) -> AsyncIterator[Hub]:
+    """A hub with one pool and a fresh namespace; nothing of an earlier test is left."""
+    async with hub_at(plane) as hub:
+        yield hub
+
+
+def gated_pod(name: str) -> Object:
+    return {
+        "metadata": {
+            "name": name,
+            "labels": {LABEL_WAITING: "true"},
+            "annotations": {ANNOTATION_ENGINES: "resnet50"},
+        },
+        "spec": {"schedulingGates": [{"name": GATE}], "containers": [{"name": "main", "image": "busybox"}]},
+    }
+
+
+async def pod_of(hub: Hub, name: str) -> Object:
+    body = await hub.kube.get(PODS, name, hub.namespace)
+    assert body is not None
+    return body
+
+
+async def until_released(hub: Hub, name: str) -> Object:
+    async def released() -> Object | None:
+        body = await pod_of(hub, name)
+        return None if body["spec"].get("schedulingGates") else body
+
+    return await eventually(released)
+
+
+async def two_jobs(hub: Hub) -> dict[str, Object]:
+    """Wait for a Job per target; return them by architecture."""
+
+    async def both() -> dict[str, Object] | None:
+        jobs = {request_of(job).inputs.gpu_arch: job for job in await hub.jobs()}
+        return jobs if len(jobs) == 2 else None
+
+    return await eventually(both)
+
+
+async def begin_with_two_replicas(hub: Hub) -> dict[str, Object]:
+    """Have an engine of two targets built, with the pods of two replicas waiting for it."""
+    await hub.apply(make_engine(targets=TWO_TARGETS))
+    jobs = await two_jobs(hub)
+    for name in ("one", "two"):
+        await hub.kube.create(PODS, gated_pod(name), hub.namespace)
+    return jobs
+
+
+def minors(pod: Object) -> set[str]:
+    """Return the second parts of the compute capabilities a pod may go to."""
+    expressions = [
+        one for term in required_terms(pod["spec"]["affinity"]) for one in term["matchExpressions"]
+    ]
+    return {value for one in expressions if "minor" in one["key"] for value in one["values"]}
+
+
+async def test_replicas_that_wait_get_the_gpus_of_every_target(hub: Hub) -> None:
+    async with hub.controller():
+        jobs = await begin_with_two_replicas(hub)
+        await hub.complete(jobs["sm_86"])
+        await hub.until_target("Ready")
+        await hub.rest()
+        held = [await pod_of(hub, name) for name in ("one", "two")]
+        await hub.complete(jobs["sm_89"])
+        released = [await until_released(hub, name) for name in ("one", "two")]
+
+    assert [pod["spec"]["schedulingGates"] for pod in held] == [[{"name": GATE}]] * 2
+    assert [minors(pod) for pod in released] == [{"6", "9"}] * 2
+    assert hub.writes["patch pods"] == 2
+
+
+async def test_a_target_that_fails_is_not_waited_for(hub: Hub) -> None:
+    async with hub.controller():
+        jobs = await begin_with_two_replicas(hub)
+        await hub.complete(jobs["sm_86"])
+        await hub.until_target("Ready")
+        await hub.fail(jobs["sm_89"], "BuildFailed", "TensorRT said no", 18)
+        released = await until_released(hub, "one")
+
+    assert minors(released) == {"6"}
+
+
+async def test_a_target_that_takes_too_long_is_not_waited_for(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "GRACE", 4.0)
+    async with hub.controller():
+        jobs = await begin_with_two_replicas(hub)
+        await hub.complete(jobs["sm_86"])
+        since = (await hub.until_target("Ready"))["lastTransitionTime"]
+        released = await until_released(hub, "one")
+        now = time.time()
+
+    assert minors(released) == {"6"}
+    assert now - (epoch(since) or 0.0) >= 4.0
+
+
+async def test_an_engine_is_built_anew_on_request_and_stays_ready_meanwhile(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        first = await hub.until_job()
+        await hub.complete(first)
+        before = await hub.until_engine("Ready")
+        hub.writes.clear()
+        again = {"metadata": {"annotations": {ANNOTATION_REBUILD: ASKED}}}
+        await hub.kube.merge_patch(ENGINES, "resnet50", again, hub.namespace)
+        second = await hub.until_job()
+        during = await hub.until_engine("Ready")
+        request = request_of(second)
+        better = replace(make_manifest(request.inputs, request.identity), engine=BETTER)
+        hub.world.bucket.manifests[request.identity] = better
+        await jobplayer.complete(hub.kube, second)
+
+        async def replaced() -> Object | None:
+            body = await hub.engine()
+            return body if body["status"]["targets"][0]["sha256"] == BETTER.sha256 else None
+
+        after = await eventually(replaced)
+        await hub.rest()
+
+    assert second["metadata"]["annotations"][ANNOTATION_REBUILD] == ASKED
+    assert during["status"]["targets"][0]["sha256"] == before["status"]["targets"][0]["sha256"]
+    assert after["status"]["lastHandledRebuild"] == ASKED
+    assert hub.writes["create jobs"] == 1
+    assert hub.status_writes() <= 3
