@@ -19,7 +19,10 @@ def canonical_json(value: Any) -> bytes:
 
     Raises ContractError for what JSON cannot hold: NaN, infinities, keys that are not strings, other types.
     """
-    plain = _plain(value, "value")
+    try:
+        plain = _plain(value, "value")
+    except RecursionError as error:
+        raise ContractError("value: nested too deeply") from error
     try:
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:

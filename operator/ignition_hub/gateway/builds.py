@@ -60,7 +60,8 @@ async def completed(request: web.Request) -> web.Response:
     """Check, sign and publish what was uploaded."""
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
-    done = Completion.from_json(await read_document(request, "complete", log=""))
+    document = await read_document(request, "complete", log="")
+    done = Completion.from_json(document, most=services.settings.max_engine_bytes)
     store = await services.stores.current()
     publication = await services.heavy.run(complete, store, services.signer, build, done)
     services.metrics.published.labels("new" if publication.is_new else "existing").inc()

@@ -61,7 +61,7 @@ def complete(store: OpenStore, signer: Signer, build: Build, upload: Completion)
     paths = StorePaths(store.prefix, inputs, build.request.identity)
     if upload.key != paths.engine(upload.sha256):
         raise UploadRejected(f"key {upload.key!r} is not where this build may write", "use the upload's key")
-    if (there := published(store, signer.keys, build, upload.sha256, paths)) is not None:
+    if (there := published(store, signer.keys, build, upload, paths)) is not None:
         return there
     store.objects.complete_upload(upload.key, upload.upload_id, upload.etags)
     try:
@@ -69,7 +69,8 @@ def complete(store: OpenStore, signer: Signer, build: Build, upload: Completion)
     except RequestError:
         store.objects.delete(upload.key)
         raise
-    store.objects.put(paths.log(upload.sha256), upload.log.encode())
+    # Not every text that JSON can carry can be written: a lone surrogate in a layer's name is none.
+    store.objects.put(paths.log(upload.sha256), upload.log.encode(errors="backslashreplace"))
     return publish(
         store.objects,
         signer.key,
@@ -80,14 +81,16 @@ def complete(store: OpenStore, signer: Signer, build: Build, upload: Completion)
 
 
 def published(
-    store: OpenStore, keys: PublicKeys, build: Build, sha256: str, paths: StorePaths
+    store: OpenStore, keys: PublicKeys, build: Build, upload: Completion, paths: StorePaths
 ) -> Publication | None:
     """Return what makes this publication unnecessary: the identity's, or in a rebuild that of these bytes."""
     try:
         manifest = find(store.objects, keys, build.request.inputs, build.request.identity)
     except ManifestRefused:
         return None  # not believed: publishing replaces it
-    if manifest is None or (build.rebuild and manifest.engine.sha256 != sha256):
+    # By key, which holds 16 digits of the digest: what lies there counts and is not to be touched, whatever
+    # the other 48 digits of a claim are.
+    if manifest is None or (build.rebuild and manifest.engine.key != upload.key):
         return None
     return Publication(manifest, paths.manifest, is_new=False)
 

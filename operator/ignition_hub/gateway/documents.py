@@ -1,13 +1,16 @@
 """Request bodies, read strictly: what is unknown, missing or out of bounds is refused by name."""
 
+import asyncio
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
@@ -18,6 +21,15 @@ PART_BYTES_LEAST = 5 * MIB
 PARTS_MOST = 4096
 LOG_CHARACTERS = 4 * MIB
 MESSAGE_CHARACTERS = 2048
+BODY_SECONDS = 20.0
+"""How long a body may take to arrive: each one that is waited for holds memory."""
+UPLOAD_ID_CHARACTERS = 2048
+FACTS_BYTES = 1 * MIB
+"""The most a builder's account may have: every pod is answered with it, and every reader has a limit."""
+FACT_CHARACTERS = 253
+"""The longest word of the account that a status can hold."""
+FACT_WARNINGS = 1024
+FACT_COUNT = 2**31 - 1
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -25,7 +37,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 async def read_document(request: web.Request, what: str, **defaults: Any) -> dict[str, Any]:
     """Return the JSON object of a request's body, with ``defaults`` for what it leaves out."""
     try:
-        document = json.loads(await request.read() or b"{}")
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError as error:
+        raise ContractError(f"{what}: the body did not arrive in {BODY_SECONDS:g} s") from error
+    try:
+        document = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:
         raise ContractError(f"{what}: the body is not JSON ({error})") from error
     if not isinstance(document, dict):
@@ -46,7 +63,7 @@ class Progress:
         read = Fields.of(document, cls)
         percent = int(read.number("percent"))
         _between("percent", percent, 0, 100)
-        return cls(shortened(read.text("phase"), 63), percent)
+        return cls(shortened(printable(read.text("phase")), 63), percent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +109,21 @@ class Completion:
     log: str
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Completion":
-        """Read the body of ``complete``."""
+    def from_json(cls, document: Mapping[str, Any], *, most: int) -> "Completion":
+        """Read the body of ``complete``; ``most`` is the largest engine accepted."""
         read = Fields.of(document, cls)
         etags = read.texts("etags")
         _between("number of etags", len(etags), 1, PARTS_MOST)
+        size = read.integer("size")
+        # Presigned parts bound nothing: whatever else was uploaded is not read here for hours.
+        _between("size", size, 1, most)
         return cls(
-            upload_id=read.text("upload_id"),
+            upload_id=_upload_id(read.text("upload_id")),
             key=read.text("key"),
             sha256=sha256_in(read, "sha256"),
-            size=read.integer("size"),
+            size=size,
             etags=etags,
-            facts=read.nested("facts", BuildFacts.from_json),
+            facts=bounded(read.nested("facts", BuildFacts.from_json)),
             log=read.text("log")[-LOG_CHARACTERS:],
         )
 
@@ -126,11 +146,60 @@ class Failure:
             raise ContractError(f"reason: {read.text('reason')!r:.80} is not a known reason") from error
         exit_code = read.integer("exit_code")
         _between("exit_code", exit_code, 1, 255)
-        return cls(reason, shortened(read.text("message"), MESSAGE_CHARACTERS), exit_code)
+        return cls(reason, shortened(printable(read.text("message")), MESSAGE_CHARACTERS), exit_code)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the Job's annotation holds."""
         return {"reason": str(self.reason), "message": self.message, "exitCode": self.exit_code}
+
+
+def bounded(facts: BuildFacts) -> BuildFacts:
+    """
+    Return a builder's account if everybody who reads it later can hold it; ContractError otherwise.
+
+    It is signed and cannot be taken back: a word too long for a status would keep every resource that
+    shares the engine from ever being told.
+    """
+    size = len(canonical_json(facts.to_json()))
+    if size > FACTS_BYTES:
+        raise ContractError(f"facts: {size} bytes; at most {FACTS_BYTES} are accepted")
+    if not (math.isfinite(facts.seconds) and facts.seconds >= 0):
+        raise ContractError(f"facts.seconds: {facts.seconds} is no duration")
+    gpu = facts.gpu or {}
+    words = {"driver": facts.driver, "cuda_version": facts.cuda_version, "gpu.name": gpu.get("name")}
+    for name, word in words.items():
+        if word is not None and not (isinstance(word, str) and len(word) <= FACT_CHARACTERS):
+            raise ContractError(f"facts.{name}: {word!r:.80} is not a word of {FACT_CHARACTERS} characters")
+    _bound_warnings(facts.warnings)
+    return facts
+
+
+def _bound_warnings(warnings: Iterable[Any]) -> None:
+    for index, warning in enumerate(warnings):
+        code, count = (warning.get("code"), warning.get("count")) if isinstance(warning, Mapping) else (0, 0)
+        counts = type(count) is int and 1 <= count <= FACT_COUNT
+        if index >= FACT_WARNINGS or not isinstance(code, str) or not counts:
+            raise ContractError(
+                f"facts.warnings[{index}]: {warning!r:.80} is not accepted",
+                f"at most {FACT_WARNINGS} of {{code, count}}, the count from 1 to {FACT_COUNT}",
+            )
+
+
+def _upload_id(text: str) -> str:
+    # A file-backed server makes a path of it.
+    dots = any(segment in {".", ".."} for segment in text.split("/"))
+    if dots or not text.isprintable() or not 1 <= len(text) <= UPLOAD_ID_CHARACTERS:
+        raise ContractError(f"upload_id: {text!r:.80} is not one", "send the one that upload answered")
+    return text
+
+
+def printable(text: str) -> str:
+    """
+    Return ``text`` without what would steer a terminal or break a document.
+
+    A builder quotes names out of tenants' models, and people of other namespaces read them.
+    """
+    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 
 def sha256_in(read: Fields, name: str) -> str:
