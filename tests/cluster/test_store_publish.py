@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.store.errors import ManifestRefused
-from ignition_hub.store.find import find, manifest_key_of
+from ignition_hub.store.find import DOCUMENT_BYTES, find, manifest_key_of
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.publish import publish
 from ignition_hub.store.settings import StoreSettings
@@ -149,3 +149,23 @@ def test_a_manifest_that_is_not_one_is_refused(store):
 
     with pytest.raises(ManifestRefused, match="cannot be read"):
         found(store)
+
+
+def test_a_manifest_too_large_to_be_one_is_replaced_by_a_build(store):
+    key = publish(store, KEY, KEYS, manifest_in(store)).manifest_key
+    store.put(key, b" " * (DOCUMENT_BYTES + 1))
+    rebuilt = manifest_in(store, sha256="77" * 32)
+    store.put(rebuilt.provenance_key, b" " * (DOCUMENT_BYTES + 1))
+
+    assert publish(store, KEY, KEYS, rebuilt).is_new
+    assert found(store) == rebuilt
+
+
+def test_the_statement_of_an_older_engine_does_not_stand_in_for_a_new_one(store):
+    older = manifest_in(store)
+    publish(store, KEY, KEYS, older)
+    rebuilt = manifest_in(store, sha256="77" * 32)
+    store.put(rebuilt.provenance_key, store.get(older.provenance_key, DOCUMENT_BYTES))
+
+    assert publish(store, KEY, KEYS, rebuilt, replace=True).manifest == rebuilt
+    assert found(store) == rebuilt

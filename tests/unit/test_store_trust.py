@@ -86,7 +86,8 @@ def test_a_statement_about_another_engine_does_not_cover_this_one():
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"{}", b"[]", b"\xff", b'{"payloadType":1,"payload":"%","signatures":[]}']
+    "junk",
+    [b"", b"{}", b"[]", b"\xff", b'{"payloadType":1,"payload":"%","signatures":[]}', b"[" * 100_000],
 )
 def test_what_is_no_envelope_is_refused(junk):
     with pytest.raises(ManifestRefused, match="not a DSSE envelope"):
@@ -96,6 +97,11 @@ def test_what_is_no_envelope_is_refused(junk):
 def test_no_signature_at_all_is_refused():
     with pytest.raises(ManifestRefused, match="signed by nobody"):
         verify(BYTES, forged(signatures=[]), KEYS)
+
+
+def test_a_key_id_that_is_no_text_is_nobodys():
+    with pytest.raises(ManifestRefused, match="not believed here"):
+        verify(BYTES, forged(signatures=[{"keyid": [], "sig": ""}]), KEYS)
 
 
 def test_the_signature_is_over_the_dsse_encoding():

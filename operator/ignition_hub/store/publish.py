@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import StorePaths
-from ignition_hub.store.errors import ManifestRefused, ObjectMissing, PublishConflict
+from ignition_hub.store.errors import ManifestRefused, ObjectMissing, ObjectTooLarge, PublishConflict
 from ignition_hub.store.find import DOCUMENT_BYTES, believe
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.trust import PublicKeys, SigningKey, manifest_from_bytes, sign, signed_manifest_bytes
@@ -43,16 +43,27 @@ def publish(
     for _ in range(ATTEMPTS):
         if store.put_new(manifest_key, manifest_bytes):
             return Publication(ours, manifest_key, is_new=True)
-        try:
-            current, etag = store.get_with_etag(manifest_key, DOCUMENT_BYTES)
-        except ObjectMissing:
+        if (there := _current(store, manifest_key)) is None:
             continue
+        current, etag = there
         published = _believed(store, keys, manifest_key, current, manifest.identity)
         if published is not None and (current == manifest_bytes or not replace):
             return Publication(published, manifest_key, is_new=False)
         if store.put(manifest_key, manifest_bytes, if_match=etag):
             return Publication(ours, manifest_key, is_new=True)
     raise PublishConflict(f"{manifest_key} was changed by others {ATTEMPTS} times while it was written")
+
+
+def _current(store: ObjectStore, manifest_key: str) -> tuple[bytes, str] | None:
+    """Return what lies where the manifest belongs, and its ETag; None when it is gone or just changed."""
+    try:
+        return store.get_with_etag(manifest_key, DOCUMENT_BYTES)
+    except ObjectMissing:
+        return None
+    except ObjectTooLarge:
+        # None of ours: whoever wrote it must not keep the engine from being published for ever.
+        facts = store.head(manifest_key)
+        return (b"", facts.etag) if facts is not None and facts.size > DOCUMENT_BYTES else None
 
 
 def _vouched(store: ObjectStore, key: SigningKey, keys: PublicKeys, manifest: Manifest) -> bytes:
@@ -63,9 +74,11 @@ def _vouched(store: ObjectStore, key: SigningKey, keys: PublicKeys, manifest: Ma
         return manifest_bytes
     try:
         signed = signed_manifest_bytes(store.get(manifest.provenance_key, DOCUMENT_BYTES), keys)
-        if manifest_from_bytes(signed).identity == manifest.identity:
+        earlier = manifest_from_bytes(signed)
+        # Of the same engine too: an older engine's statement could have been copied here.
+        if (earlier.identity, earlier.engine) == (manifest.identity, manifest.engine):
             return signed
-    except (ManifestRefused, ObjectMissing):
+    except (ManifestRefused, ObjectMissing, ObjectTooLarge):
         pass
     # Signed by nobody we believe, or about something else: no manifest that counts relies on it.
     store.put(manifest.provenance_key, envelope)

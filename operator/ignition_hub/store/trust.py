@@ -177,8 +177,10 @@ def _signed_statement(envelope_bytes: bytes, keys: PublicKeys) -> dict[str, Any]
         envelope = json.loads(envelope_bytes)
         payload_type = envelope["payloadType"]
         payload = base64.b64decode(envelope["payload"], validate=True)
-        signatures = [(s["keyid"], base64.b64decode(s["sig"], validate=True)) for s in envelope["signatures"]]
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        signatures = [
+            (str(s["keyid"]), base64.b64decode(s["sig"], validate=True)) for s in envelope["signatures"]
+        ]
+    except (KeyError, TypeError, ValueError, RecursionError, binascii.Error) as error:
         raise ManifestRefused(f"the provenance is not a DSSE envelope: {error}") from error
     if payload_type != PAYLOAD_TYPE:
         raise ManifestRefused(f"the provenance is of type {payload_type!r}, not {PAYLOAD_TYPE}")
@@ -192,7 +194,7 @@ def _signed_statement(envelope_bytes: bytes, keys: PublicKeys) -> dict[str, Any]
 def _require_signature(signatures: list[tuple[str, bytes]], keys: PublicKeys, message: bytes) -> None:
     known = [(keys[keyid], signature) for keyid, signature in signatures if keyid in keys]
     if not known:
-        signers = ", ".join(str(keyid)[:16] for keyid, _ in signatures) or "nobody"
+        signers = ", ".join(keyid[:16] for keyid, _ in signatures) or "nobody"
         raise ManifestRefused(f"the provenance is signed by {signers}; that key is not believed here")
     for key, signature in known:
         try:
