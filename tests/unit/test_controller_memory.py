@@ -1,8 +1,8 @@
-"""What the controller keeps between passes: mirrors, wants, places in pools."""
+"""What the controller keeps between passes: mirrors, demand, places in pools."""
 
+from ignition_hub.controller.demand import Demand
 from ignition_hub.controller.mirror import Mirror
 from ignition_hub.controller.slots import Slots
-from ignition_hub.controller.wants import Wants
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)
 
@@ -58,27 +58,27 @@ def test_managed_fields_are_not_kept():
 
 
 def test_wants_tell_who_waits_and_what_was_let_go():
-    wants = Wants()
-    assert wants.set("one", [A, B]) == frozenset()
-    wants.set("two", [B])
-    assert wants.keys_of(B + "further digits") == ["one", "two"]
+    demand = Demand()
+    assert demand.set("one", [A, B]) == frozenset()
+    demand.set("two", [B])
+    assert demand.keys_of(B + "further digits") == ["one", "two"]
 
-    assert wants.set("one", [C]) == {A, B}
-    assert wants.keys_of(A) == []
-    assert wants.keys_of(B) == ["two"]
-    assert wants.drop("two") == {B}
+    assert demand.set("one", [C]) == {A, B}
+    assert demand.keys_of(A) == []
+    assert demand.keys_of(B) == ["two"]
+    assert demand.drop("two") == {B}
 
 
 def test_while_it_is_unknown_what_a_key_wants_its_earlier_wants_stand():
-    wants = Wants()
-    wants.set("one", [A])
-    assert wants.set("one", None) == frozenset()
-    assert wants.keys_of(A) == ["one"]
-    assert wants.all_known(["one"])
+    demand = Demand()
+    demand.set("one", [A])
+    assert demand.set("one", None) == frozenset()
+    assert demand.keys_of(A) == ["one"]
+    assert demand.all_known(["one"])
 
-    wants.set("two", None)
-    assert not wants.all_known(["one", "two"])
-    assert not wants.all_known(["never judged"])
+    demand.set("two", None)
+    assert not demand.all_known(["one", "two"])
+    assert not demand.all_known(["never judged"])
 
 
 def claim(slots, identity, *, busy=(), since=0.0, limit=1, key=None):

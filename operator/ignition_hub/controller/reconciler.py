@@ -15,13 +15,13 @@ from ignition_hub.controller import events, jobs
 from ignition_hub.controller.apply import apply
 from ignition_hub.controller.cluster import Cluster
 from ignition_hub.controller.decide import decide
+from ignition_hub.controller.demand import DIGITS, Demand
 from ignition_hub.controller.observe import Observation, Observer
 from ignition_hub.controller.queue import Again, WorkQueue
 from ignition_hub.controller.reading import engine_seen
 from ignition_hub.controller.slots import Slots
 from ignition_hub.controller.status import Judged, difference, engine_status, write_delay
 from ignition_hub.controller.views import EngineSeen, JobState, Place, Step, TargetSeen
-from ignition_hub.controller.wants import DIGITS, Wants
 from ignition_hub.engine.names import ANNOTATION_ENGINES, LABEL_IDENTITY, LABEL_POOL
 from ignition_hub.engine.placement import release_of, seconds_to_release
 from ignition_hub.engine.readiness import EngineView, view_of
@@ -71,7 +71,7 @@ class Reconciler:
         clock: Clock,
         instance: str,
     ) -> None:
-        self.wants: Wants[Key] = Wants()
+        self.demand: Demand[Key] = Demand()
         self.slots: Slots[Key] = Slots()
         self._cluster = cluster
         self._observer = observer
@@ -83,7 +83,7 @@ class Reconciler:
 
     def begin(self) -> None:
         """Forget what an earlier leadership knew: who wants what was decided by somebody else since."""
-        self.wants, self.slots, self._paces = Wants(), Slots(), {}
+        self.demand, self.slots, self._paces = Demand(), Slots(), {}
 
     async def reconcile(self, key: Key) -> Again:
         """Run one pass for ``key``."""
@@ -102,7 +102,7 @@ class Reconciler:
             return Again()
         engine = engine_seen(body)
         observation = await self._observer.observe(engine)
-        self._note_wants(key, observation)
+        self._note_demand(key, observation)
         judged = await self._judge_and_apply(key, observation)
         delay = await self._write(key, body, engine, judged)
         return _again(judged, delay)
@@ -175,19 +175,19 @@ class Reconciler:
             if event := events.event_of(body, one, instance=self._instance):
                 await events.post(self._cluster.kube, event)
 
-    def _note_wants(self, key: Key, observation: Observation) -> None:
+    def _note_demand(self, key: Key, observation: Observation) -> None:
         troubled = any(seen.trouble and seen.trouble.unknown for seen in observation.targets)
         wanted = [seen.wanted.identity for seen in observation.targets if seen.wanted]
-        self._let_go(self.wants.set(key, None if troubled else wanted))
+        self._let_go(self.demand.set(key, None if troubled else wanted))
 
     def _forget(self, key: Key) -> None:
         self._paces.pop(key, None)
-        self._let_go(self.wants.drop(key))
+        self._let_go(self.demand.drop(key))
 
     def _let_go(self, identities: frozenset[str]) -> None:
         for identity in identities:
             # Others may want what stood in the queue under this key: they take its place over.
-            for other in self.wants.keys_of(identity) if self.slots.leave(identity) else []:
+            for other in self.demand.keys_of(identity) if self.slots.leave(identity) else []:
                 self._queue.add(other)
         if identities:
             self._queue.add(JOBS_KEY)
@@ -195,14 +195,14 @@ class Reconciler:
     async def _collect(self) -> Again:
         """Delete the Jobs whose engines went away or changed; finished good ones end by their TTL."""
         engines = [engine_key(body) for body in self._cluster.engines if not _is_going(body)]
-        if not self.wants.all_known(engines):
+        if not self.demand.all_known(engines):
             return Again(seconds=UNTIL_ALL_ARE_JUDGED) if len(self._cluster.jobs) else Again()
         for job in self._cluster.jobs:
             if jobs.state_of(job) in {JobState.COMPLETE, JobState.GOING}:
                 continue
             metadata = job["metadata"]
             # Asked once more for each: passes that ran while the last one was deleted may want this one.
-            if self.wants.keys_of((metadata.get("labels") or {}).get(LABEL_IDENTITY, "")):
+            if self.demand.keys_of((metadata.get("labels") or {}).get(LABEL_IDENTITY, "")):
                 continue
             logger.info("deleting Job", extra={"job": metadata["name"], "why": "nobody waits for it"})
             await self._cluster.delete_job(metadata["name"], metadata["uid"])
@@ -238,7 +238,7 @@ class Reconciler:
     def wake_for_job(self, job: Object) -> None:
         """Have everybody looked at who waits for a Job, or for the place it frees."""
         labels = job["metadata"].get("labels") or {}
-        waiting = self.wants.keys_of(labels.get(LABEL_IDENTITY, ""))
+        waiting = self.demand.keys_of(labels.get(LABEL_IDENTITY, ""))
         for key in waiting or [JOBS_KEY]:
             self._queue.add(key)
         if jobs.state_of(job) in {JobState.COMPLETE, JobState.FAILED, JobState.GOING}:

@@ -14,7 +14,7 @@ DIGITS = 32
 """As much of an identity as a label, and a Job's name, holds."""
 
 
-class Wants(Generic[Key]):
+class Demand(Generic[Key]):
     """The identities (32 digits) that each key wants; None while they are unknown."""
 
     def __init__(self) -> None:
