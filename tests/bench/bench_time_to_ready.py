@@ -30,13 +30,13 @@ BY_HAND = """
 import os, sys, urllib.request
 import onnx, tensorrt_rtx as trt
 from onnxconverter_common import float16
-urllib.request.urlretrieve(os.environ["MODEL_URL"], "/work/model.onnx")
-half = float16.convert_float_to_float16(onnx.load("/work/model.onnx"), keep_io_types=True)
-onnx.save(half, "/work/half.onnx")
+urllib.request.urlretrieve(os.environ["MODEL_URL"], "/scratch/model.onnx")
+half = float16.convert_float_to_float16(onnx.load("/scratch/model.onnx"), keep_io_types=True)
+onnx.save(half, "/scratch/half.onnx")
 logger = trt.Logger(trt.Logger.ERROR)
 builder = trt.Builder(logger)
 network = builder.create_network(0)
-trt.OnnxParser(network, logger).parse_from_file("/work/half.onnx")
+trt.OnnxParser(network, logger).parse_from_file("/scratch/half.onnx")
 config = builder.create_builder_config()
 config.num_compute_capabilities = 1
 config.set_compute_capability(trt.ComputeCapability.SM86, 0)
@@ -114,7 +114,7 @@ def job(hub: Hub, name: str, environment: dict[str, str]) -> dict:
         "image": f"{hub.registry}/builder-rtx:{hub.tag}",
         "command": ["python3", "-c", BY_HAND],
         "env": [{"name": key, "value": value} for key, value in environment.items()],
-        "volumeMounts": [{"name": "work", "mountPath": "/work"}],
+        "volumeMounts": [{"name": "work", "mountPath": "/scratch"}],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     pod = {

@@ -1,3 +1,5 @@
+"""``python -m ignition_hub.gateway``: one replica of the gateway, everything made, wired and run."""
+
 import asyncio
 import logging
 import signal
