@@ -122,9 +122,12 @@ def test_an_input_whose_values_are_a_shape_is_refused_by_name(tmp_path):
 
 
 def test_a_pin_that_does_not_hold_is_refused_before_anything_parses(tmp_path):
-    error = refusal_of(dense(), request_for(sha256="0" * 64), tmp_path)
+    model, pinned = dense(), "0" * 64
+    error = refusal_of(model, request_for(sha256=pinned), tmp_path)
 
     assert (error.reason, error.exit_code) == (Reason.ModelDigestMismatch, 12)
+    assert pinned in error.message
+    assert hashlib.sha256(saved(model, tmp_path).read_bytes()).hexdigest() in error.message
     assert not (tmp_path / "build.log").read_text()
 
 

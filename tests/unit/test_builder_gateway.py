@@ -43,10 +43,14 @@ def fetched(hub, gateway, folder, patience=5.0):
 
 
 def reason_of(call, *args) -> Reason:
+    return refusal_of(call, *args).reason
+
+
+def refusal_of(call, *args) -> IgnitionError:
     with pytest.raises(IgnitionError) as caught:
         call(*args)
     assert caught.value.message
-    return caught.value.reason
+    return caught.value
 
 
 # The gateway.
@@ -171,7 +175,11 @@ def test_a_store_that_stays_away_is_a_reason_to_try_again(hub, gateway, tmp_path
 def test_a_model_above_the_limit_is_refused_whatever_was_granted(granted, hub, gateway, tmp_path):
     hub.max_model_bytes, hub.granted_size = 1000, granted
 
-    assert reason_of(fetched, hub, gateway, tmp_path) is Reason.ModelTooLarge
+    error = refusal_of(fetched, hub, gateway, tmp_path)
+
+    assert (error.reason, error.exit_code) == (Reason.ModelTooLarge, 16)
+    assert "the hub accepts 1000" in error.message
+    assert error.remedy == "raise the hub's limit, or make the model smaller"
     assert not (tmp_path / "model.onnx").exists() or (tmp_path / "model.onnx").stat().st_size == 0
 
 

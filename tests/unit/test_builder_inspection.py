@@ -23,15 +23,22 @@ def relu(**options):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"hello, this is no model", b"\x3a\xff\xff\xff\xff\x0f", b"\x08\x08"]
+    ("content", "said"),
+    [
+        (b"", "the file is not an ONNX model ("),
+        (b"hello, this is no model", "the file is not an ONNX model ("),
+        (b"\x3a\xff\xff\xff\xff\x0f", "the file is not an ONNX model ("),
+        (b"\x08\x08", "the ONNX checker refuses the model: "),
+    ],
 )
-def test_what_is_not_onnx_is_called_so(content, tmp_path):
+def test_what_is_not_onnx_is_called_so(content, said, tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
 
     error = refusal_of(path)
 
     assert (error.reason, error.exit_code) == (Reason.InvalidModel, 10)
+    assert error.message.startswith(said)
 
 
 def test_a_model_that_was_cut_is_refused(tmp_path):

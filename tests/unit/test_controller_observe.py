@@ -88,6 +88,7 @@ async def test_a_namespace_without_the_right_to_read_sees_nothing_of_the_store(o
     target = await seen(observer, engine("other"))
 
     assert target.trouble.reason is Reason.SourceForbidden
+    assert target.trouble.message == f"namespace other may not read {MODEL_URI}"
     assert target.manifest is None
     assert world.bucket.asked["find"] == asked
 
@@ -108,6 +109,7 @@ async def test_a_pinned_digest_must_be_that_of_the_source_before_it_gives_a_hit(
     owner = await seen(observer, pinned("other", uri="s3://models/copy.onnx"))
 
     assert impostor.possession.reason is Reason.ModelDigestMismatch
+    assert f"but spec.model.source.sha256 pins {MODEL_SHA256}" in impostor.possession.message
     assert owner.possession is None
     assert owner.manifest is not None
 
@@ -168,6 +170,7 @@ async def test_while_there_is_no_store_nothing_is_known(observer, world, error):
 
     assert target.trouble.unknown
     assert target.trouble.reason is error.reason
+    assert target.trouble.message == str(error)
 
 
 async def test_a_manifest_nobody_vouches_for_is_refused(observer, world):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ignition_hub.engine.errors import ContractError, RequestError
+from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.engine.names import GATE, LABEL_WAITING
 from ignition_hub.engine.readiness import EngineView, ReadyTarget
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject, warnings_about
@@ -57,9 +57,13 @@ def injected(document):
 
 
 def refusal(document):
+    return str(error_of(document))
+
+
+def error_of(document):
     with pytest.raises(RequestError) as refused:
         inject(document, ENGINES, SETTINGS)
-    return str(refused.value)
+    return refused.value
 
 
 def test_the_fetcher_comes_before_every_other_init_container():
@@ -197,10 +201,13 @@ def test_a_mirror_pod_is_left_alone():
 
 
 def test_an_unknown_engine_is_refused_with_the_names_that_exist():
-    message = refusal(pod("arcface-r10"))
+    error = error_of(pod("arcface-r10"))
 
-    assert "'arcface-r10'" in message
-    assert "arcface-r100, bert, whisper, yolo-v8" in message
+    assert error.reason is Reason.EngineNotFound
+    assert "annotation ignitionhub.io/engines: the namespace has no TensorRTEngine 'arcface-r10'" in str(
+        error
+    )
+    assert "arcface-r100, bert, whisper, yolo-v8" in str(error)
 
 
 def test_in_an_empty_namespace_the_refusal_says_so():
