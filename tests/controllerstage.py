@@ -52,7 +52,6 @@ class Hub:
     world: FakeWorld
     namespace: str
     plane: ControlPlane
-    controllers: list[Controller] = field(default_factory=list)
     writes: Counter[str] = field(default_factory=Counter)
 
     @asynccontextmanager

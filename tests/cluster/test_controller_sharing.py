@@ -1,0 +1,164 @@
+"""
+Resources that meet: many of one identity, one name in two namespaces, and who keeps a build alive.
+
+The test plays the Job controller and the gateway; see ``controllerstage``.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from controllerstage import Hub, hub_at, plane_of_its_own
+from fakeworld import make_engine
+from ignition_hub.kube import ENGINES, NAMESPACES, Object
+from jobplayer import condition_of, eventually, request_of
+from localcluster import ControlPlane
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """An API server of this module's own: the controller under test sees all of it."""
+    with plane_of_its_own() as started:
+        yield started
+
+
+@pytest.fixture
+async def hub(plane: ControlPlane) -> AsyncIterator[Hub]:
+    """A hub with one pool and a fresh namespace."""
+    async with hub_at(plane) as hub:
+        yield hub
+
+
+@pytest.fixture
+async def neighbour(hub: Hub) -> Hub:
+    """The same hub, as another namespace sees it."""
+    namespace = f"test-{uuid4().hex[:12]}"
+    await hub.kube.create(NAMESPACES, {"metadata": {"name": namespace}})
+    return replace(hub, namespace=namespace)
+
+
+@pytest.mark.timeout(400)
+async def test_a_thousand_engines_of_one_identity_share_one_job(hub: Hub) -> None:
+    async with hub.controller():
+        await asyncio.gather(*(hub.apply(make_engine(f"engine-{number}")) for number in range(1000)))
+        await hub.complete(await hub.until_job())
+
+        async def all_ready() -> bool:
+            bodies = await hub.kube.list(ENGINES, hub.namespace)
+            return all(condition_of(body, "Ready").get("status") == "True" for body in bodies)
+
+        await eventually(all_ready, seconds=300.0)
+        await hub.rest()
+
+    assert len(await hub.jobs()) == 1
+    assert hub.writes["create jobs"] == 1
+    # Those that were judged while the build was older than three seconds said so once.
+    assert 1000 <= hub.status_writes() <= 2000
+
+
+async def test_a_job_that_somebody_still_waits_for_outlives_the_one_who_asked_first(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine("first"))
+        job = await hub.until_job()
+        await hub.apply(make_engine("second"))
+        await hub.until_target("Building", "second")
+        await hub.kube.delete(ENGINES, "first", hub.namespace)
+        await hub.rest()
+        assert [one["metadata"]["uid"] for one in await hub.jobs()] == [job["metadata"]["uid"]]
+
+        await hub.kube.delete(ENGINES, "second", hub.namespace)
+        await eventually(lambda: none_of(hub))
+
+
+async def test_a_namespace_that_may_not_read_the_model_gets_no_hit(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready")
+        uri = make_engine()["spec"]["model"]["source"]["uri"]
+        hub.world.bucket.forbidden.add((hub.namespace, uri))
+        await hub.apply(make_engine("second"))
+        body = await hub.until_engine("Stalled", "second")
+
+    target = body["status"]["targets"][0]
+    assert (target["state"], target["reason"]) == ("Failed", "SourceForbidden")
+    assert target["message"].startswith(f"namespace {hub.namespace} may not read {uri}")
+    assert "uri" not in target
+
+
+async def test_one_name_in_two_namespaces_with_one_identity_shares_a_job(hub: Hub, neighbour: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await neighbour.apply(make_engine())
+        job = await hub.until_job()
+        await neighbour.until_target("Building")
+        await hub.until_target("Building")
+        assert len(await hub.jobs()) == 1
+        await hub.complete(job)
+        bodies = [await hub.until_engine("Ready"), await neighbour.until_engine("Ready")]
+
+    assert hub.writes["create jobs"] == 1
+    first, second = (body["status"]["targets"][0] for body in bodies)
+    assert (first["identity"], first["uri"]) == (second["identity"], second["uri"])
+
+
+async def test_one_name_in_two_namespaces_with_two_identities_does_not_collide(
+    hub: Hub, neighbour: Hub
+) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine(precision="fp16"))
+        await neighbour.apply(make_engine(precision="fp32"))
+        jobs = {request_of(job).inputs.precision: job for job in await eventually(lambda: two_of(hub))}
+        await hub.complete(jobs["fp16"])
+        await hub.until_engine("Ready")
+        theirs = await neighbour.engine()
+        assert condition_of(theirs, "Ready").get("status") != "True"
+
+        await hub.fail(jobs["fp32"], "BuildFailed", "TensorRT refused the other one", 18)
+        theirs = await neighbour.until_engine("Stalled")
+        await hub.rest()
+        mine = await hub.engine()
+
+    assert request_of(jobs["fp16"]).namespace == hub.namespace
+    assert request_of(jobs["fp32"]).namespace == neighbour.namespace
+    ready, failed = mine["status"]["targets"][0], theirs["status"]["targets"][0]
+    assert (ready["state"], ready["reason"]) == ("Ready", "Built")
+    assert "_fp16_sm_86_" in ready["uri"]
+    assert (failed["state"], failed["reason"]) == ("Failed", "BuildFailed")
+    assert "the other one" in failed["message"]
+    assert ready["identity"] != failed["identity"]
+
+
+async def test_deleting_one_of_two_namesakes_leaves_the_build_of_the_other(hub: Hub, neighbour: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine(precision="fp16"))
+        await neighbour.apply(make_engine(precision="fp32"))
+        await eventually(lambda: two_of(hub))
+        await hub.kube.delete(ENGINES, "resnet50", hub.namespace)
+        left = await eventually(lambda: one_of(hub))
+        await hub.rest()
+        assert [job["metadata"]["uid"] for job in await hub.jobs()] == [left["metadata"]["uid"]]
+        await hub.complete(left)
+        body = await neighbour.until_engine("Ready")
+
+    assert request_of(left).namespace == neighbour.namespace
+    assert "_fp32_sm_86_" in body["status"]["targets"][0]["uri"]
+
+
+async def two_of(hub: Hub) -> list[Object] | None:
+    jobs = await hub.jobs()
+    return jobs if len(jobs) == 2 else None
+
+
+async def one_of(hub: Hub) -> Object | None:
+    jobs = await hub.jobs()
+    return jobs[0] if len(jobs) == 1 else None
+
+
+async def none_of(hub: Hub) -> bool:
+    return not await hub.jobs()
