@@ -7,17 +7,17 @@ import pytest
 from stage.hub import BUCKET, BUILDS, PREFIX
 from stage.kubectl import eventually
 from stage.models import distinct
-from stage.processes import kill
+from stage.processes import kill, processes
 from stage.tenant import Tenant
 from stage.workload import engine_digest
 
 pytestmark = pytest.mark.e2e
 
-BUILDER = ("ignition_builder",)
+FETCHER = ("ignition_hub.fetch",)
 VICTIMS = {
     "controller": ("ignition_hub.controller",),
     "gateway": ("ignition_hub.gateway",),
-    "builder": BUILDER,
+    "builder": ("ignition_builder",),
     "s3 server": ("versitygw", "posix"),
 }
 
@@ -48,11 +48,13 @@ def unfinished_jobs(tenant: Tenant, identity: str) -> list[str]:
     return [job["metadata"]["name"] for job in jobs if job.get("status", {}).get("active")]
 
 
-def test_a_pod_survives_the_sudden_death_of_its_fetcher(tenant: Tenant, tmp_path: Path) -> None:
+@pytest.mark.parametrize("victim", ["fetcher", "gateway", "s3 server"])
+def test_a_fetch_survives_the_sudden_death_of(victim: str, tenant: Tenant, tmp_path: Path) -> None:
     tenant.apply(tenant.push(distinct("densenet121", tmp_path), name="densenet", archs=("sm_89",)))
     status = tenant.wait_ready("densenet", within=300)
     tenant.deploy("server", engines="densenet")
-    kill(tenant.hub.name, "ignition_hub.fetch")
-    pods = tenant.wait_running("server", within=180)
+    eventually(lambda: processes(tenant.hub.name, *FETCHER), within=60, what="a fetcher", every=0.02)
+    kill(tenant.hub.name, *(VICTIMS | {"fetcher": FETCHER})[victim])
+    pods = tenant.wait_running("server", within=240)
 
     assert engine_digest(tenant.kubectl, pods[0], "densenet") == status["targets"][0]["sha256"]
