@@ -15,7 +15,6 @@ from gatewayprocess import running_gateway, wait_for
 from gatewaystage import (
     BUILDS,
     MODEL,
-    allow_push,
     apply_engine,
     make_request,
     make_team,
@@ -27,6 +26,7 @@ from gatewaystage import (
     running_hub,
 )
 from ignition_hub.engine.identity import Model, fingerprint, identity_of
+from ignition_hub.engine.names import ANNOTATION_REBUILD
 from ignition_hub.engine.request import BuildGrant
 
 pytestmark = pytest.mark.cluster
@@ -161,6 +161,19 @@ def test_two_builders_of_one_engine_get_one_answer(hub, request_, job):
     assert answers[0].body == answers[1].body
 
 
+def test_a_build_for_a_rebuild_request_replaces_what_is_published(hub, request_, job, builder):
+    assert hub.complete(builder, hub.upload(builder, plan())).status == 200
+    path = f"/apis/batch/v1/namespaces/{BUILDS}/jobs/{job['metadata']['name']}"
+    asked = {"metadata": {"annotations": {ANNOTATION_REBUILD: "2026-01-01T00:00:00Z"}}}
+    assert hub.api.ask("PATCH", path, asked, media="application/merge-patch+json").status == 200
+    again, better = hub.builder(job), plan(extra=b"better code " * 100)
+
+    answer = hub.complete(again, hub.upload(again, better))
+
+    assert answer.status == 200
+    assert published(hub, request_).engine.sha256 == hashlib.sha256(better).hexdigest()
+
+
 def test_only_builders_may_speak_about_builds(hub, team, job):
     tenant = hub.token(team, pod=hub.pod(team))
     other_account = hub.builder(job, account="default")
@@ -257,40 +270,6 @@ def test_a_status_that_points_at_another_model_is_refused(hub, team, request_, b
 
     assert (answer.status, answer.reason) == (422, "ManifestRefused")
     assert "resnet50 v2 fp16 sm_89 was asked for" in answer.message
-
-
-def push(hub, namespace, data, sha256=None):
-    headers = {"X-Content-SHA256": sha256 or hashlib.sha256(data).hexdigest()}
-    return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
-
-
-def test_a_pushed_model_lies_in_its_namespaces_folder(hub, team):
-    allow_push(hub, team)
-    data = b"onnx" * (6 * 1024 * 1024)  # two parts
-
-    answers = [push(hub, team, data), push(hub, team, data)]
-
-    sha256 = hashlib.sha256(data).hexdigest()
-    key = f"ignition/models/{team}/{sha256}.onnx"
-    assert [a.status for a in answers] == [200, 200], answers
-    assert answers[0].body == {"uri": f"s3://engines/{key}", "sha256": sha256, "size": len(data)}
-    assert hub.store.digest(key) == (sha256, len(data))
-
-
-def test_a_push_that_is_not_what_it_announces_leaves_nothing(hub, team):
-    allow_push(hub, team)
-
-    answer = push(hub, team, b"onnx", sha256="ab" * 32)
-
-    assert (answer.status, answer.reason) == (422, "ModelDigestMismatch")
-    assert hub.store.head(f"ignition/models/{team}/{'ab' * 32}.onnx") is None
-
-
-def test_a_push_needs_the_right_to_create_engines(hub, team):
-    answer = push(hub, team, b"onnx")
-
-    assert (answer.status, answer.reason) == (403, "NotPermitted")
-    assert f"in namespace {team}" in answer.message
 
 
 @pytest.mark.parametrize(
