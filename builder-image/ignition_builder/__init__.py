@@ -10,7 +10,7 @@ edge, ``building`` the middle of it, which needs no cluster. In the order of a b
   the pipe;
 * first stage, ``checking``: ``inspection``, ``profiles``, ``precision`` with ``half``, ``skeleton`` and
   ``weights``;
-* second stage, ``compiling``: ``compilation`` through a ``backend`` (``rtx``), with ``bridge``,
+* second stage, ``compiling``: ``compiler`` through a ``backend`` (``rtx``), with ``bridge``,
   ``settled``, ``messages`` and ``pages``;
 * ``verification``, ``upload`` and ``publishing``.
 

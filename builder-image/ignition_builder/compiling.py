@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.backend import load_backend, open_backend
-from ignition_builder.compilation import Compiler
+from ignition_builder.compiler import Compiler
 from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
 from ignition_builder.pages import PageSweeper

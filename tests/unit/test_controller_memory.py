@@ -57,7 +57,7 @@ def test_managed_fields_are_not_kept():
     assert "managedFields" in given["metadata"]
 
 
-def test_wants_tell_who_waits_and_what_was_let_go():
+def test_demand_tells_who_waits_and_what_was_let_go():
     demand = Demand()
     assert demand.set("one", [A, B]) == frozenset()
     demand.set("two", [B])
