@@ -14,6 +14,7 @@ from ignition_hub.engine.request import BuildGrant
 from ignition_hub.gateway.callers import Build
 from ignition_hub.gateway.completion import complete, current_model
 from ignition_hub.gateway.documents import PART_BYTES, Completion, Failure, Progress, Upload, read_document
+from ignition_hub.gateway.errors import ModelTooLarge
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.gateway.stores import OpenStore
 from ignition_hub.kube import JOBS
@@ -30,7 +31,7 @@ async def grant(request: web.Request) -> web.Response:
     url, size = await services.quick.run(_model_of, store, build)
     most = services.settings.max_model_bytes
     if size > most:
-        raise IgnitionError(Reason.ModelTooLarge, f"the model has {size} bytes; at most {most} are accepted")
+        raise ModelTooLarge(size, most)
     answer = BuildGrant(request=build.request, model_url=url, model_size=size, max_model_bytes=most)
     return web.json_response(answer.to_json())
 

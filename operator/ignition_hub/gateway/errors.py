@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, TransientError
+from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError, TransientError
 from ignition_hub.kube import KubeError
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,16 @@ class TokenRejected(TransientError):  # noqa: N818
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(Reason.TokenRejected, message, remedy)
+
+
+class ModelTooLarge(RequestError):  # noqa: N818
+    """A model is above the hub's bound; both in bytes."""
+
+    def __init__(self, size: int, most: int) -> None:
+        remedy = "make the model smaller, or have the platform team raise the gateway's --max-model-bytes"
+        super().__init__(
+            Reason.ModelTooLarge, f"the model has {size} bytes; at most {most} are accepted", remedy
+        )
 
 
 class BuildNotFound(IgnitionError):  # noqa: N818

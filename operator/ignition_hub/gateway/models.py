@@ -16,7 +16,7 @@ from aiohttp import web
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError, TransientError
 from ignition_hub.engine.naming import pushed_model_key
 from ignition_hub.gateway.documents import valid_sha256
-from ignition_hub.gateway.errors import NotPermitted
+from ignition_hub.gateway.errors import ModelTooLarge, NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.gateway.stores import OpenStore
 from ignition_hub.kube import ENGINES, TokenUser
@@ -93,7 +93,7 @@ def _announced_size(request: web.Request, most: int) -> int:
     if not size:
         raise ContractError("Content-Length: missing or 0", "send the size of the model in bytes")
     if size > most:
-        raise RequestError(Reason.ModelTooLarge, f"the model has {size} bytes; at most {most} are accepted")
+        raise ModelTooLarge(size, most)
     return size
 
 

@@ -1,0 +1,86 @@
+"""
+Models that people push through the gateway, and the bound on every model: a real process, API server and S3.
+"""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from gatewayprocess import running_gateway
+from gatewaystage import allow_push, make_request, make_team, running_hub
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def hub(control_plane, api, tmp_path_factory):
+    with running_hub(control_plane, api, tmp_path_factory.mktemp("gateway")) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def narrow_hub(hub, control_plane, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("narrow")
+    with running_gateway(control_plane.kubeconfig, folder, "--max-model-bytes=1000") as gateway:
+        yield replace(hub, gateway=gateway)
+
+
+@pytest.fixture
+def team(hub):
+    return make_team(hub)
+
+
+def push(hub, namespace, data, sha256=None):
+    headers = {"X-Content-SHA256": sha256 or hashlib.sha256(data).hexdigest()}
+    return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
+
+
+def test_a_pushed_model_lies_in_its_namespaces_folder(hub, team):
+    allow_push(hub, team)
+    data = b"onnx" * (6 * 1024 * 1024)  # two parts
+
+    answers = [push(hub, team, data), push(hub, team, data)]
+
+    sha256 = hashlib.sha256(data).hexdigest()
+    key = f"ignition/models/{team}/{sha256}.onnx"
+    assert [a.status for a in answers] == [200, 200], answers
+    assert answers[0].body == {"uri": f"s3://engines/{key}", "sha256": sha256, "size": len(data)}
+    assert hub.store.digest(key) == (sha256, len(data))
+
+
+def test_a_push_that_is_not_what_it_announces_leaves_nothing(hub, team):
+    allow_push(hub, team)
+
+    answer = push(hub, team, b"onnx", sha256="ab" * 32)
+
+    assert (answer.status, answer.reason) == (422, "ModelDigestMismatch")
+    assert hub.store.head(f"ignition/models/{team}/{'ab' * 32}.onnx") is None
+
+
+def test_a_push_needs_the_right_to_create_engines(hub, team):
+    answer = push(hub, team, b"onnx")
+
+    assert (answer.status, answer.reason) == (403, "NotPermitted")
+    assert f"in namespace {team}" in answer.message
+
+
+def test_a_push_above_the_bound_is_refused_before_it_is_read(narrow_hub, team):
+    allow_push(narrow_hub, team)
+    data = b"o" * 1001
+
+    answer = push(narrow_hub, team, data)
+
+    assert (answer.status, answer.reason) == (413, "ModelTooLarge")
+    assert answer.message.startswith("the model has 1001 bytes; at most 1000 are accepted: ")
+    assert "--max-model-bytes" in answer.message
+    assert narrow_hub.store.head(f"ignition/models/{team}/{hashlib.sha256(data).hexdigest()}.onnx") is None
+
+
+def test_a_model_above_the_bound_is_granted_to_no_builder(narrow_hub, team):
+    job = narrow_hub.job(make_request(narrow_hub, team, model=b"o" * 1001))
+
+    answer = narrow_hub.gateway.ask("GET", "/v1/builds/self", token=narrow_hub.builder(job))
+
+    assert (answer.status, answer.reason) == (413, "ModelTooLarge")
+    assert answer.message.startswith("the model has 1001 bytes; at most 1000 are accepted: ")
