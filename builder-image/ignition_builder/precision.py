@@ -18,7 +18,6 @@ from ignition_builder.weights import external_size, is_external, write_model
 from ignition_hub.engine.errors import Reason, RequestError
 
 FLOAT, HALF, BFLOAT = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16
-QUANTIZED = ("int8", "fp8", "int4", "fp4")
 
 WORTH_MOVING = 32 * 1024 * 1024
 """Bytes of weights from which a file of their own saves more memory than it takes time."""

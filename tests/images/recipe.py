@@ -20,9 +20,6 @@ BASE_PACKAGES = (
     "tzdata",
 )
 
-DEBIAN_PACKAGES = ("buildah", "mmdebstrap")
-"""What the machine that builds needs; ``python -m localcluster packages`` installs them."""
-
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 """Wheel tags the base image can load, newest first."""
 

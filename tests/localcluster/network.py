@@ -19,7 +19,6 @@ from localcluster.errors import LocalClusterError
 
 BRIDGE = "pods0"
 MAX_CLUSTERS = 8
-MAX_NODES = 20
 
 
 @dataclass(frozen=True, slots=True)

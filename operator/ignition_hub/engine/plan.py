@@ -18,8 +18,6 @@ from typing import BinaryIO
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
 
-TENSORRT_HEADER_BYTES = 32
-RTX_HEADER_BYTES = 64
 ULTRALYTICS_MAX_BYTES = 1 << 20
 """Longest metadata that is skipped in front of a plan."""
 

@@ -49,11 +49,6 @@ def parse_s3_uri(uri: str) -> S3Location:
     return S3Location(bucket, key)
 
 
-def may_read(store_spec: Mapping[str, Any], namespace: str, uri: str) -> bool:
-    """Tell whether a namespace may have the hub read ``uri`` for it."""
-    return refusal(store_spec, namespace, uri) is None
-
-
 def refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> str | None:
     """Return why a namespace may not have the hub read ``uri``, with what would work; None when it may."""
     try:
