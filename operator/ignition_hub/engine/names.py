@@ -45,7 +45,10 @@ ANNOTATION_PROGRESS = f"{GROUP}/progress"
 ANNOTATION_FAILURE = f"{GROUP}/failure"
 """JSON ``{"reason", "message", "exitCode"}`` on the Job, written by the gateway."""
 ANNOTATION_REBUILD = f"{GROUP}/rebuild-requested-at"
-"""On a TensorRTEngine: any new value starts failed builds again."""
+"""
+On a TensorRTEngine: any new value starts failed builds again, and replaces published engines by new builds.
+On a Job: the request that it answers.
+"""
 
 RELEASE_NAMESPACE = "ignition-hub"
 """Default namespace of the controller, the gateway and their Secrets."""
