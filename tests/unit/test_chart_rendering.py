@@ -387,3 +387,19 @@ def test_one_replica_gets_no_disruption_budget():
 )
 def test_values_that_cannot_work_are_refused_by_name(changes: Json, said: str):
     assert said in refusal(changes)
+
+
+def test_a_builder_reaches_the_store_and_no_link_local_address():
+    values = {
+        "images": {"registry": "localhost/ignition-hub"},
+        "store": {"endpoint": "https://s3.example.com", "credentialsSecret": "engine-store"},
+        "networkPolicies": {"enabled": True, "storePorts": [443, 80]},
+    }
+
+    policy = find(render(base=values), "NetworkPolicy", "ignition-hub-builders")
+
+    rules = [rule for rule in policy["spec"]["egress"] if {"port": 80, "protocol": "TCP"} in rule["ports"]]
+    blocks = [peer["ipBlock"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
+    assert len(rules) == 1
+    assert {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]} in blocks
+    assert all(block["except"] for block in blocks)
