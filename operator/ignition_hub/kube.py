@@ -158,12 +158,15 @@ class RateLimiter:
 def path_of(
     resource: Resource, name: str | None = None, namespace: str | None = None, subresource: str | None = None
 ) -> str:
-    """Return the URL path of a kind, or of one object of it."""
+    """Return the URL path of a kind, or of one object of it; Invalid for a name that would leave it."""
     parts = ["apis", resource.group, resource.version] if resource.group else ["api", resource.version]
     if resource.namespaced and namespace:
         parts += ["namespaces", namespace]
     parts.append(resource.plural)
     parts += [part for part in (name, subresource) if part]
+    # Quoting leaves dots alone, and HTTP clients resolve such a segment: ``namespaces/..`` is all of them.
+    if any(part in {".", ".."} for part in parts):
+        raise Invalid(422, f"{name or namespace!r} is not a name")
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 

@@ -39,6 +39,12 @@ def test_a_path_names_one_object_and_cannot_be_escaped(resource, name, namespace
     assert path_of(resource, name, namespace, subresource) == path
 
 
+@pytest.mark.parametrize(("name", "namespace"), [("..", "ns"), (".", "ns"), (None, ".."), ("a", ".")])
+def test_a_dot_is_no_name(name, namespace):
+    with pytest.raises(Invalid, match="is not a name"):
+        path_of(PODS, name, namespace)
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [

@@ -23,13 +23,16 @@ VIEW_SECONDS = 1.0
 
 NAMESPACES = 1024
 
+REVIEW_BYTES = 4 * 1024 * 1024
+"""The API server takes no pod beyond 3 MiB, and anybody who reaches the webhook can send a body."""
+
 VIEWS = web.AppKey("engine_views", Remembered[str, Views])
 
 
 async def mutate(request: web.Request) -> web.Response:
     """Answer an AdmissionReview."""
     services, views = request.app[SERVICES], request.app[VIEWS]
-    document = await read_document(request, "AdmissionReview")
+    document = await read_document(request.clone(client_max_size=REVIEW_BYTES), "AdmissionReview")
     namespace = str(read_request(document)["namespace"])
     settings = injection_settings(services.settings)
     answer = await _review(services, views, document, namespace, settings)

@@ -6,6 +6,7 @@ The last step of admission; pure, except for what ``lookup`` reads.
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from ignition_hub.gateway.admission.injection import InjectionSettings, Json, in
 REVIEW_VERSION = "admission.k8s.io/v1"
 BAD_REQUEST = 400
 LONGEST_WARNING = 256  # kubectl cuts longer ones
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 Lookup = Callable[[str], Mapping[str, EngineView]]
 """Returns all TensorRTEngines of a namespace by name."""
@@ -50,6 +52,9 @@ def read_request(admission_review: Mapping[str, Any]) -> Mapping[str, Any]:
     for field in ("uid", "namespace"):
         if not isinstance(request.get(field), str) or not request[field]:
             raise ContractError(f"request.{field} is missing", "only namespaced objects are reviewed")
+    # Anybody can reach the webhook: what is no namespace must not become a path of the API.
+    if not NAMESPACE.fullmatch(request["namespace"]):
+        raise ContractError(f"request.namespace: {request['namespace']!r:.80} is not a namespace")
     return request
 
 
