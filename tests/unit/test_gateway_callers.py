@@ -195,6 +195,30 @@ async def test_a_pod_whose_job_is_gone_or_another_has_no_build(pod, job, words):
     assert refused.value.reason in {"BuildNotFound", "InvalidRequest"}
 
 
+@pytest.mark.parametrize(
+    ("phase", "conditions"),
+    [
+        ("Failed", []),
+        ("Succeeded", []),
+        ("Running", [{"type": "Failed", "status": "True"}]),
+        ("Running", [{"type": "Complete", "status": "True"}]),
+    ],
+)
+async def test_nobody_speaks_for_a_build_that_has_ended(phase, conditions):
+    pod, job = make_pod(), {**make_job(), "status": {"conditions": conditions}}
+    pod["status"]["phase"] = phase
+
+    with pytest.raises(BuildNotFound, match="has ended"):
+        await Callers(FakeKube(pod=pod, job=job), BUILDS).build_of(make_user())
+
+
+async def test_a_builder_may_still_say_why_it_is_stopped():
+    pod = make_pod(deletionTimestamp="2026-01-02T03:04:05Z")
+    job = {**make_job(), "status": {"conditions": [{"type": "FailureTarget", "status": "True"}]}}
+
+    assert (await Callers(FakeKube(pod=pod, job=job), BUILDS).build_of(make_user())).job_uid == "job-uid"
+
+
 def test_a_label_alone_makes_no_builder():
     with pytest.raises(BuildNotFound, match="belongs to no Job"):
         owning_job(make_pod(ownerReferences=[]))

@@ -35,6 +35,8 @@ REVIEWS_UNDER_WAY = 256
 TOKEN_CHARACTERS = 16_384
 LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
 BUILDER_CONTAINER = "builder"
+ENDED_PHASES = frozenset({"Succeeded", "Failed"})
+ENDED_CONDITIONS = frozenset({"Complete", "Failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class Callers:
         job = await self._kube.get(JOBS, owner["name"], self._build_namespace)
         if job is None or job["metadata"].get("uid") != owner["uid"]:
             raise BuildNotFound(f"Job {owner['name']} does not exist any more; nobody waits for this build")
+        if has_ended(pod, job):
+            raise BuildNotFound(f"the build of pod {user.pod_name} has ended")
         return build_from(job, pod)
 
 
@@ -120,6 +124,14 @@ def owning_job(pod: Mapping[str, Any]) -> Mapping[str, Any]:
         if owner.get("kind") == "Job" and owner.get("controller") and owner.get("name") == name:
             return dict(owner)
     raise BuildNotFound(f"pod {metadata['name']} belongs to no Job")
+
+
+def has_ended(pod: Mapping[str, Any], job: Mapping[str, Any]) -> bool:
+    """Tell whether nobody can speak for a build any more: its pod, with its token, stays for an hour."""
+    phase = (pod.get("status") or {}).get("phase")
+    conditions = (job.get("status") or {}).get("conditions") or []
+    is_over = any(c.get("type") in ENDED_CONDITIONS and c.get("status") == "True" for c in conditions)
+    return phase in ENDED_PHASES or is_over
 
 
 def build_from(job: Mapping[str, Any], pod: Mapping[str, Any]) -> Build:
