@@ -64,7 +64,8 @@ async def completed(request: web.Request) -> web.Response:
     document = await read_document(request, "complete", log="")
     done = Completion.from_json(document, most=services.settings.max_engine_bytes)
     store = await services.stores.current()
-    publication = await services.heavy.run(complete, store, services.signer, build, done)
+    with services.completing.one(build.job_name):
+        publication = await services.heavy.run(complete, store, services.signer, build, done)
     services.metrics.published.labels("new" if publication.is_new else "existing").inc()
     answer = {
         "uri": store.uri_of(publication.manifest.engine.key),

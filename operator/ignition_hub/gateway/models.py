@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError, TransientError
+from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError
 from ignition_hub.engine.naming import pushed_model_key
 from ignition_hub.gateway.documents import valid_sha256
 from ignition_hub.gateway.errors import ModelTooLarge, NotPermitted
+from ignition_hub.gateway.places import Places
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.gateway.stores import OpenStore
 from ignition_hub.kube import ENGINES, TokenUser
@@ -27,6 +28,9 @@ SILENCE_SECONDS = 60.0
 """How long a client may send nothing before its push is given up."""
 PUSHES = 8
 """How many pushes run at once: each holds a part or two in memory."""
+PUSHES_OF_ONE_NAMESPACE = 2
+LEAST_BYTES_PER_SECOND = 256 * 1024
+"""A push that is slower on the whole is given up: its place is wanted by others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Announced:
             )
 
 
-_places = web.AppKey("push_places", asyncio.Semaphore)
+_places = web.AppKey("push_places", Places)
 
 
 async def push(request: web.Request) -> web.Response:
@@ -57,20 +61,34 @@ async def push(request: web.Request) -> web.Response:
     namespace = await _pusher(services, await services.callers.user_of(request))
     sha256 = valid_sha256("X-Content-SHA256", request.headers.get("X-Content-SHA256", "").lower())
     size = _announced_size(request, services.settings.max_model_bytes)
-    places = request.app[_places]
-    if places.locked():
-        raise TransientError(Reason.GatewayUnavailable, f"{PUSHES} models are being pushed", "try again")
-    async with places:
+    with request.app[_places].one(namespace):
         store = await services.stores.current()
         key = pushed_model_key(store.prefix, namespace, sha256)
-        await _receive(request, services, store, Announced(key, sha256, size))
+        async with _in_time(seconds_for(size)):
+            await _receive(request, services, store, Announced(key, sha256, size))
     services.metrics.pushed_bytes.inc(size)
     return web.json_response({"uri": store.uri_of(key), "sha256": sha256, "size": size})
 
 
 def limit_pushes(app: web.Application) -> None:
     """Give an application its places for pushes."""
-    app[_places] = asyncio.Semaphore(PUSHES)
+    app[_places] = Places("pushes", most=PUSHES, each=PUSHES_OF_ONE_NAMESPACE)
+
+
+def seconds_for(size: int) -> float:
+    """Return how many seconds a push of ``size`` bytes may take in all."""
+    return 2 * SILENCE_SECONDS + size / LEAST_BYTES_PER_SECOND
+
+
+@contextlib.asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise RequestError(
+            Reason.InvalidRequest, f"the model did not arrive in {seconds:.0f} s", "push it again"
+        ) from error
 
 
 async def _pusher(services: Services, user: TokenUser) -> str:

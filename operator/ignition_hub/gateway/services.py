@@ -8,6 +8,7 @@ from ignition_hub.gateway.callers import Callers
 from ignition_hub.gateway.completion import Signer
 from ignition_hub.gateway.life import Life
 from ignition_hub.gateway.metrics import Metrics
+from ignition_hub.gateway.places import Places
 from ignition_hub.gateway.progress import Pace
 from ignition_hub.gateway.settings import GatewaySettings
 from ignition_hub.gateway.stores import Stores
@@ -29,6 +30,8 @@ class Services:
     """For calls that take milliseconds."""
     heavy: Workers
     """For calls that read a whole engine."""
+    completing: Places = field(default_factory=lambda: Places("completions", most=64, each=2))
+    """Each reads a whole engine; a Job may have a builder and its successor."""
     pace: Pace = field(default_factory=Pace)
     life: Life = field(default_factory=Life)
 
