@@ -40,6 +40,11 @@ def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:
     return _under(prefix, f"models/{namespace}/{_sha256('sha256', sha256)}.onnx")
 
 
+def engine_folder(prefix: str, model_name: str, identity: str) -> str:
+    """Return the folder of everything that belongs to one identity."""
+    return _under(prefix, f"engines/{model_name}/{_sha256('identity', identity)[:16]}")
+
+
 @dataclass(frozen=True, slots=True)
 class StorePaths:
     """The keys of everything that belongs to one engine identity under a store's prefix."""
@@ -56,9 +61,7 @@ class StorePaths:
     @property
     def folder(self) -> str:
         """The folder of the identity."""
-        return _under(
-            self.prefix, f"engines/{self.inputs.model.name}/{_sha256('identity', self.identity)[:16]}"
-        )
+        return engine_folder(self.prefix, self.inputs.model.name, self.identity)
 
     @property
     def manifest(self) -> str:

@@ -15,6 +15,8 @@ from ignition_hub.engine.compatibility import loads
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.gpu import NodeGpu, node_gpu
 from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.naming import engine_folder
+from ignition_hub.gateway.admission.annotations import RESOURCE
 from ignition_hub.gateway.documents import PART_BYTES
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.matching import Candidate, EngineNotReady, NoEngineForGPU, ready_for
@@ -23,7 +25,7 @@ from ignition_hub.gateway.stores import OpenStore
 from ignition_hub.kube import ENGINES, NODES, TokenUser
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import manifest_key_of, read_manifest
-from ignition_hub.store.sources import parse_s3_uri
+from ignition_hub.store.sources import S3Location, parse_s3_uri, refusal
 from ignition_hub.store.trust import PublicKeys
 
 URL_SECONDS = 900
@@ -36,6 +38,13 @@ class Wanted:
     candidate: Candidate
     gpu: NodeGpu
     spec: Mapping[str, Any]
+    namespace: str
+
+    def require_source(self, store_spec: Mapping[str, Any]) -> None:
+        """Raise IgnitionError (SourceForbidden) unless the namespace may read the model it names."""
+        why_not = refusal(store_spec, self.namespace, self.spec["model"]["source"]["uri"])
+        if why_not is not None:
+            raise IgnitionError(Reason.SourceForbidden, why_not)
 
     def require(self, manifest: Manifest) -> None:
         """Raise ManifestRefused unless a signed manifest is about this model and target, and loads here."""
@@ -47,6 +56,10 @@ class Wanted:
             raise ManifestRefused(
                 f"the status points at an engine for {' '.join(found)}; {' '.join(asked)} was asked for"
             )
+        pinned = model["source"].get("sha256")
+        kind, _, digest = inputs.model.fingerprint.partition(":")
+        if kind != ("sha256" if pinned else "object") or (pinned and digest != pinned):
+            raise ManifestRefused("the status points at an engine of another source than the spec names")
         # The status only sorted the candidates; what was signed decides.
         fit = loads(inputs.gpu_arch, inputs.product, inputs.compatibility, inputs.flavor, self.gpu)
         if fit.level == "No":
@@ -66,14 +79,14 @@ async def resolve(request: web.Request) -> web.Response:
     choices = ready_for(engine, gpu)
     store = await services.stores.current()
     manifest, url = await services.quick.run(
-        _locate, store, services.signer.keys, Wanted(choices[0], gpu, engine["spec"])
+        _locate, store, services.signer.keys, Wanted(choices[0], gpu, engine["spec"], user.namespace)
     )
     services.metrics.resolved.labels(choices[0].arch).inc()
     return web.json_response(_answer(engine["metadata"]["name"], gpu, manifest, url))
 
 
 async def _engine(services: Services, namespace: str, name: str) -> Mapping[str, Any]:
-    engine = await services.kube.get(ENGINES, name, namespace)
+    engine = await services.kube.get(ENGINES, name, namespace) if RESOURCE.fullmatch(name) else None
     if engine is None:
         raise IgnitionError(
             Reason.EngineNotFound,
@@ -100,14 +113,19 @@ async def _gpu_of(services: Services, user: TokenUser) -> NodeGpu:
 
 def _locate(store: OpenStore, keys: PublicKeys, wanted: Wanted) -> tuple[Manifest, str]:
     """Return the verified manifest of a candidate and a URL of its engine, whose size was looked at."""
+    wanted.require_source(store.spec)
     candidate = wanted.candidate
-    where = parse_s3_uri(candidate.uri or "")
+    where = _place_of(candidate)
     if where.bucket != store.settings.bucket:
         raise EngineNotReady(
             f"{candidate.uri} is not in the bucket {store.settings.bucket} that is used now",
             "it is built anew",
         )
     manifest_key = manifest_key_of(where.uri)
+    # Before anything is read: a status must not become a way to ask for any object of the bucket.
+    folder = engine_folder(store.prefix, wanted.spec["model"]["name"], candidate.identity or "")
+    if manifest_key.rpartition("/")[0] != folder:
+        raise ManifestRefused(f"{candidate.uri} is the place of another engine, not {candidate.identity}")
     manifest = read_manifest(store.objects, keys, manifest_key, candidate.identity or "")
     if manifest is None:
         raise EngineNotReady(
@@ -121,6 +139,13 @@ def _locate(store: OpenStore, keys: PublicKeys, wanted: Wanted) -> tuple[Manifes
             f"the engine {manifest.engine.key} {there}; its manifest says {manifest.engine.size} bytes"
         )
     return manifest, store.objects.presign_get(manifest.engine.key, URL_SECONDS)
+
+
+def _place_of(candidate: Candidate) -> S3Location:
+    try:
+        return parse_s3_uri(candidate.uri or "")
+    except ValueError as error:
+        raise ManifestRefused(f"the status points nowhere: {error}") from error
 
 
 def _answer(name: str, gpu: NodeGpu, manifest: Manifest, url: str) -> dict[str, Any]:
