@@ -1,96 +1,17 @@
-"""The chart, rendered by Helm itself: what it asks for, what it refuses, and that it stays narrow."""
-
-import json
-import subprocess
-from base64 import b64decode
-from pathlib import Path
-from typing import Any
+"""The chart: what it asks for, what it refuses, and that it stays narrow."""
 
 import pytest
-import yaml
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import (
-    DNSName,
-    ExtensionOID,
-    KeyUsage,
-    SubjectAlternativeName,
-    load_pem_x509_certificate,
-)
 
-from localcluster.paths import bin_folder
-
-ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "ignition-hub"
-HELM = bin_folder() / "helm"
-TRIAL = {
-    "images": {"registry": "localhost/ignition-hub", "tag": "dev"},
-    "embeddedS3": {"enabled": True},
-}
-
-Json = dict[str, Any]
+from chartstage import CHART, HELM, ROOT, TRIAL, Json, containers, find, helm, refusal, render
 
 pytestmark = pytest.mark.skipif(
     not HELM.exists(), reason="helm is not built: PYTHONPATH=tests python3 -m localcluster build"
 )
 
 
-def helm(*arguments: str, values: Json | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(HELM), *arguments, "--values", "-"],
-        input=json.dumps(values or {}),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-def merged(base: Json, changes: Json) -> Json:
-    result = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result
-
-
-def render(changes: Json | None = None, *, base: Json = TRIAL) -> list[Json]:
-    values = merged(base, changes or {})
-    done = helm("template", "ignition-hub", str(CHART), "-n", "ignition-hub", values=values)
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
-
-
-def refusal(changes: Json, *, base: Json = TRIAL) -> str:
-    done = helm("template", "ignition-hub", str(CHART), "-n", "ignition-hub", values=merged(base, changes))
-    assert done.returncode != 0, "the values were accepted"
-    return done.stderr
-
-
 @pytest.fixture(scope="module")
 def trial() -> list[Json]:
     return render()
-
-
-def find(documents: list[Json], kind: str, name: str, namespace: str | None = None) -> Json:
-    matching = [
-        document
-        for document in documents
-        if document["kind"] == kind
-        and document["metadata"]["name"] == name
-        and (namespace is None or document["metadata"].get("namespace") == namespace)
-    ]
-    assert len(matching) == 1, f"{len(matching)} documents are {kind} {name}"
-    return matching[0]
-
-
-def secret(documents: list[Json], name: str, key: str) -> bytes:
-    return b64decode(find(documents, "Secret", name)["data"][key])
-
-
-def containers(deployment: Json) -> list[Json]:
-    pod = deployment["spec"]["template"]["spec"]
-    return [*pod.get("initContainers", []), *pod["containers"]]
 
 
 def test_the_chart_passes_lint():
@@ -138,25 +59,6 @@ def test_the_build_namespace_is_restricted_and_its_account_has_neither_token_nor
     bindings = [document for document in trial if document["kind"].endswith("RoleBinding")]
     subjects = {subject["name"] for binding in bindings for subject in binding["subjects"]}
     assert subjects == {"ignition-hub-controller", "ignition-hub-gateway", "system:authenticated"}
-
-
-def test_everybody_may_read_the_authoritys_certificate_and_nothing_else(trial: list[Json]):
-    everybody = [
-        document["roleRef"]["name"]
-        for document in trial
-        if document["kind"].endswith("RoleBinding")
-        and any(subject["name"] == "system:authenticated" for subject in document["subjects"])
-    ]
-
-    assert everybody == ["ignition-hub-ca"]
-    assert find(trial, "Role", "ignition-hub-ca")["rules"] == [
-        {
-            "apiGroups": [""],
-            "resources": ["configmaps"],
-            "resourceNames": ["ignition-hub-ca"],
-            "verbs": ["get"],
-        }
-    ]
 
 
 def test_no_secret_is_put_into_the_build_namespace(trial: list[Json]):
@@ -211,43 +113,6 @@ def test_more_store_secrets_are_readable_when_named():
 
     role = find(documents, "Role", "ignition-hub-gateway", "ignition-hub")
     assert role["rules"][0]["resourceNames"] == ["ignition-hub-store", "second-store"]
-
-
-def test_the_gateways_certificate_is_signed_by_the_authority_that_everybody_gets(trial: list[Json]):
-    authority = load_pem_x509_certificate(secret(trial, "ignition-hub-gateway-tls", "ca.crt"))
-    served = load_pem_x509_certificate(secret(trial, "ignition-hub-gateway-tls", "tls.crt"))
-    served.verify_directly_issued_by(authority)
-
-    names = served.extensions.get_extension_for_class(SubjectAlternativeName).value
-    assert "ignition-hub-gateway.ignition-hub.svc" in names.get_values_for_type(DNSName)
-
-    bundle = find(trial, "MutatingWebhookConfiguration", "ignition-hub")["webhooks"][0]["clientConfig"][
-        "caBundle"
-    ]
-    for text in (
-        b64decode(bundle).decode(),
-        find(trial, "ConfigMap", "ignition-hub-ca", "ignition-hub-builds")["data"]["ca.crt"],
-        find(trial, "ConfigMap", "ignition-hub-ca", "ignition-hub")["data"]["ca.crt"],
-    ):
-        assert load_pem_x509_certificate(text.encode()) == authority
-
-
-def test_the_authority_is_one_that_strict_clients_accept(trial: list[Json]):
-    authority = load_pem_x509_certificate(secret(trial, "ignition-hub-ca", "tls.crt"))
-    served = load_pem_x509_certificate(secret(trial, "ignition-hub-gateway-tls", "tls.crt"))
-
-    usage = authority.extensions.get_extension_for_class(KeyUsage)
-    assert usage.critical
-    assert usage.value.key_cert_sign
-    assert served.extensions.get_extension_for_oid(ExtensionOID.AUTHORITY_KEY_IDENTIFIER)
-
-
-def test_the_signing_key_is_ed25519_and_outlives_the_release(trial: list[Json]):
-    made = find(trial, "Secret", "ignition-hub-signing-key")
-    assert made["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-
-    key = load_pem_private_key(secret(trial, "ignition-hub-signing-key", "signing.key"), password=None)
-    assert isinstance(key, Ed25519PrivateKey)
 
 
 def test_the_webhook_sees_opted_in_pods_only_and_never_the_hubs_own(trial: list[Json]):
@@ -307,29 +172,6 @@ def test_a_store_can_be_added_later():
     documents = render({"embeddedS3": {"enabled": False}, "store": {"create": False}})
 
     assert not [document for document in documents if document["kind"] == "EngineStore"]
-
-
-def test_cert_manager_issues_from_the_charts_own_authority():
-    documents = render({"certificates": {"mode": "certManager"}})
-
-    certificate = find(documents, "Certificate", "ignition-hub-gateway")["spec"]
-    assert certificate["secretName"] == "ignition-hub-gateway-tls"
-    assert certificate["issuerRef"] == {"name": "ignition-hub", "kind": "Issuer"}
-    assert find(documents, "Issuer", "ignition-hub")["spec"]["ca"]["secretName"] == "ignition-hub-ca"
-    assert not [d for d in documents if d["kind"] == "Secret" and d["metadata"]["name"].endswith("-tls")]
-
-
-def test_an_external_certificate_is_mounted_and_its_authority_handed_out():
-    bundle = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-    external = {"mode": "external", "existingSecret": "gateway-tls", "caBundle": bundle}
-    documents = render({"certificates": external})
-
-    volumes = find(documents, "Deployment", "ignition-hub-gateway")["spec"]["template"]["spec"]["volumes"]
-    assert next(v for v in volumes if v["name"] == "tls")["secret"]["secretName"] == "gateway-tls"
-    assert find(documents, "ConfigMap", "ignition-hub-ca", "ignition-hub")["data"]["ca.crt"] == bundle
-    assert not [
-        d for d in documents if d["metadata"]["name"] in {"ignition-hub-ca"} and d["kind"] == "Secret"
-    ]
 
 
 def test_the_controllers_pod_patches_are_limited_by_policy(trial: list[Json]):
