@@ -104,7 +104,8 @@ class Source(Part):
     """
     Address of the object, `s3://bucket/key` or `https://host/path`. A trailing / means a bundle: the ONNX
     file and its external data. What a namespace may read is listed in EngineStore `spec.modelSources`. No
-    credentials, no query. Example: s3://models/arcface_r100.onnx
+    credentials, no query. This version reads single files from s3:// only; other sources fail with a reason.
+    Example: s3://models/arcface_r100.onnx
     """
     sha256: Sha256 | None = None
     """

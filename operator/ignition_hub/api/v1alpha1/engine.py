@@ -177,11 +177,14 @@ class BuildSettings(Part):
     )
     """PriorityClass of the builder pod. Default: none. Example: low"""
     low_memory: bool = False
-    """Build with less memory, more slowly. Default: false."""
+    """
+    Build with less memory, more slowly. TensorRT-RTX builds always stream model and engine through files, so
+    it changes nothing for them. Default: false.
+    """
     timing_cache: Literal["ReadWrite", "ReadOnly", "Locked", "Off"] = "ReadWrite"
     """
     Use of the shared timing cache of the same product and TensorRT version. Locked fails a build that would
-    have to measure a new tactic. Default: ReadWrite.
+    have to measure a new tactic. TensorRT-RTX compiles without measuring and has none. Default: ReadWrite.
     """
 
 
@@ -232,7 +235,7 @@ class EngineSpec(Part):
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
     """
     What happens to the engines in the store when this resource is deleted. Delete never removes bytes that
-    another resource still uses. Default: Retain.
+    another resource still uses; this version collects nothing, so both keep them. Default: Retain.
     """
     suspend: bool = False
     """Start no new build while true; what is ready stays ready. Default: false."""
