@@ -53,7 +53,7 @@ def test_hopper_with_only_ahead_of_time_pools_is_unbuildable(tenant: Tenant, tmp
     resource = tenant.push(distinct("squeezenet", tmp_path), name="squeezenet", archs=("sm_90",))
     target = first_target(tenant, resource)
 
-    assert target["state"] == "Unbuildable"
+    assert (target["state"], target["reason"]) == ("Unbuildable", "FlavorCannotTarget")
     assert "sm_90" in target["message"]
     assert "BuildPool" in target["message"]
 
@@ -63,7 +63,7 @@ def test_a_tensorrt_version_no_pool_has_lists_those_that_exist(tenant: Tenant, t
     resource["spec"]["tensorrt"] = {"flavor": "TensorRTRTX", "version": "1.2"}
     target = first_target(tenant, resource)
 
-    assert target["state"] == "Unbuildable"
+    assert (target["state"], target["reason"]) == ("Unbuildable", "NoPoolForVersion")
     assert "1.7.1.116" in target["message"]
 
 

@@ -138,6 +138,12 @@ def test_the_best_pool_that_can_truthfully_build_is_chosen(pools, asked, chosen)
         ),
         ([L4], ask("sm_89", version="10.1"), "NoPoolForVersion", ["10.13.2.6 (l4)"]),
         (
+            [RTX],
+            ask("sm_86", flavor="TensorRTRTX", version="1.2"),
+            "NoPoolForVersion",
+            ["no BuildPool for sm_86 has version 1.2", "there are TensorRT-RTX 1.7.1.116 (rtx)"],
+        ),
+        (
             [L4, ADA],
             ask("sm_89", product="NVIDIA-L40S"),
             "NoPoolForProduct",
