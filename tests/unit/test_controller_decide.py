@@ -320,3 +320,32 @@ def test_a_restart_is_written_at_once_so_that_the_next_failure_is_final_again():
     collected = decide(seen(engine=told("Failed", reason="BuildFailed", rebuild="now")))
 
     assert (after.at_once, collected.at_once) == (True, True)
+
+
+def mismatched(**changes):
+    return job(JobState.FAILED, failure=Trouble(Reason.ModelDigestMismatch, "other bytes"), **changes)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"namespace": "squatter", "model_uri": "s3://models/resnet50.onnx"},
+        {"namespace": "vision", "model_uri": "s3://models/other.onnx"},
+    ],
+)
+def test_a_build_from_somebody_elses_source_is_no_verdict_on_ours(source):
+    plan = decide(seen(job=mismatched(**source)))
+
+    assert (plan.state, plan.step) == (State.PENDING, Step.DELETE_JOB)
+
+
+def test_a_build_from_our_own_source_is_a_verdict():
+    plan = decide(seen(job=mismatched(namespace="vision", model_uri="s3://models/resnet50.onnx")))
+
+    assert (plan.state, plan.reason, plan.step) == (State.FAILED, "ModelDigestMismatch", Step.NONE)
+
+
+def test_a_failure_in_words_of_another_version_still_stands():
+    plan = decide(seen(engine=told("Failed", reason="NoLongerAReason")))
+
+    assert (plan.state, plan.keeps_status) == (State.FAILED, True)

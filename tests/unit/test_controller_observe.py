@@ -9,7 +9,7 @@ from fakeworld import MODEL, MODEL_SHA256, MODEL_URI, RTX_VERSION, FakeWorld, ma
 from ignition_hub.controller.cluster import Cluster
 from ignition_hub.controller.jobs import JobSettings, build_job
 from ignition_hub.controller.observe import Observer
-from ignition_hub.controller.reading import engine_seen
+from ignition_hub.controller.reading import earlier_target, engine_seen
 from ignition_hub.controller.wanting import build_request
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.naming import pushed_model_key
@@ -248,3 +248,23 @@ async def test_how_to_build_does_not_change_the_identity(observer):
 
     assert plain.wanted.identity == other.wanted.identity
     assert replace(plain.wanted, pool=None) == replace(other.wanted, pool=None)
+
+
+async def test_who_pinned_other_bytes_must_prove_them_before_another_build(observer, world):
+    wrong = pinned(sha256="12" * 32)
+    target = await seen(observer, wrong)
+    assert target.possession is None
+    entry = {**ready_status(target)["targets"][0], "state": "Failed", "reason": "ModelDigestMismatch"}
+
+    again = await seen(observer, replace(wrong, earlier={"sm-86": earlier_target(entry)}))
+
+    assert again.possession.reason is Reason.ModelDigestMismatch
+    assert world.bucket.asked["digest"] == 1
+
+
+async def test_a_status_that_no_hub_wrote_stops_nothing(observer, world):
+    first = await publish(observer, world, engine())
+
+    target = await seen(observer, engine(status=ready_status(first, version="12345.0")))
+
+    assert target.wanted.identity == first.wanted.identity

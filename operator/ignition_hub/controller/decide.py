@@ -107,6 +107,23 @@ def job_is_going(seen: TargetSeen) -> Plan | None:
     return Plan(state=State.PENDING, reason=Reason.Pending, message=message, recheck=LOOK_AT_BUILD)
 
 
+def anothers_source_failed(seen: TargetSeen) -> Plan | None:
+    """Answer when a Job failed for the source of another resource: that is no verdict on this one's."""
+    job, engine = seen.job, seen.engine
+    if job is None or job.failure is None or job.failure.reason not in OF_THE_SOURCE:
+        return None
+    if (job.namespace, job.model_uri) == (engine.namespace, engine.source_uri):
+        return None
+    return Plan(
+        state=State.PENDING,
+        reason=Reason.Pending,
+        message="a build from another source failed; one from this source follows",
+        step=Step.DELETE_JOB,
+        at_once=True,
+        recheck=1.0,
+    )
+
+
 def restart_is_due(seen: TargetSeen) -> Plan | None:
     """
     Answer when a failure the user knows of was followed by a change of the spec or a rebuild request.
@@ -186,7 +203,8 @@ def failure_stands(seen: TargetSeen) -> Plan | None:
         return None
     return Plan(
         state=State.FAILED,
-        reason=Reason(earlier.reason),
+        # A status may be of another version of the hub, which knew other words.
+        reason=Reason(earlier.reason) if earlier.reason in _REASONS else Reason.BuildFailed,
         stalled=True,
         keeps_status=True,
     )
@@ -236,6 +254,7 @@ RULES: tuple[Rule, ...] = (
     another_build_is_asked_for,
     engine_is_published,
     job_is_going,
+    anothers_source_failed,
     restart_is_due,  # before the failure is told again
     build_failed,
     engine_went_missing,
@@ -246,10 +265,13 @@ RULES: tuple[Rule, ...] = (
     build_is_due,  # answers always, so `next` cannot run dry
 )
 
-PASSING = frozenset(
-    {Reason.SourceForbidden, Reason.SourceNotFound, Reason.ManifestRefused, Reason.ModelDigestMismatch}
-)
+OF_THE_SOURCE = frozenset({Reason.SourceForbidden, Reason.SourceNotFound, Reason.ModelDigestMismatch})
+"""Failures that speak about what one resource lets the builder read; others may let it read better."""
+
+PASSING = OF_THE_SOURCE | {Reason.ManifestRefused}
 """Failures that are judged anew in every pass: they are no verdict on a build."""
+
+_REASONS = frozenset(str(reason) for reason in Reason)
 
 _READY_MESSAGES = {
     Reason.Built: "built and published",

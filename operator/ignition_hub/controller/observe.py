@@ -111,7 +111,7 @@ class Observer:
     async def _possession(self, store: Store, seen: TargetSeen, model: ModelFacts) -> Trouble | None:
         """Return what is missing to the proof that this namespace can read the bytes it pins."""
         engine, pinned = seen.engine, seen.engine.source_sha256
-        shared = seen.manifest is not None or seen.job is not None
+        shared = seen.manifest is not None or seen.job is not None or _was_another(seen)
         if pinned is None or not shared or seen.was_ready:
             return None
         if store.is_pushed(engine.namespace, engine.source_uri, pinned) or _is_own(seen.job, engine):
@@ -144,6 +144,13 @@ class Observer:
 def _is_own(job: JobSeen | None, engine: EngineSeen) -> bool:
     """Tell whether the builder itself compares the pinned digest with what this namespace's URI gives."""
     return job is not None and (job.namespace, job.model_uri) == (engine.namespace, engine.source_uri)
+
+
+def _was_another(seen: TargetSeen) -> bool:
+    """Tell whether a builder found other bytes than are pinned: it is not asked to look again and again."""
+    earlier, identity = seen.earlier, seen.wanted.identity if seen.wanted else None
+    found = earlier is not None and earlier.reason == Reason.ModelDigestMismatch
+    return found and earlier is not None and earlier.identity == identity
 
 
 def _trouble(error: IgnitionError) -> Trouble:

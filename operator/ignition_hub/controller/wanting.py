@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ignition_hub.controller.views import EarlierTarget, EngineSeen, State, Trouble, Wanted, Wish
 from ignition_hub.controller.world import ModelFacts
 from ignition_hub.engine.compatibility import Ask, Choice, PoolFacts, Unbuildable, choose
-from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.identity import PRODUCT, EngineInputs, Model, Target, fingerprint, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
@@ -85,7 +85,10 @@ def _still_ready(
         return None
     # The status does not name the platform; the identity tells which it was.
     for platform in dict.fromkeys((*(pool.platform for pool in pools), *PLATFORMS)):
-        made_of = _inputs(engine, target, model, earlier.tensorrt, platform)
+        try:
+            made_of = _inputs(engine, target, model, earlier.tensorrt, platform)
+        except ContractError:
+            return None  # the status holds what no hub wrote; what is chosen now replaces it
         if identity_of(made_of) == earlier.identity:
             tier = earlier.document.get("tier")
             return Wanted(identity=earlier.identity, inputs=made_of, pool=earlier.pool, tier=tier)
