@@ -192,6 +192,10 @@ def test_an_end_that_was_told_already_makes_nothing_urgent():
     )
 
 
+def test_the_last_words_of_a_pod_steer_no_terminal():
+    assert shortened("layer \x1b[2J\ud800\nline 2") == "layer \ufffd[2J\ufffd\nline 2"
+
+
 def test_long_messages_are_shortened():
     assert len(shortened("x" * 5000)) == 1024
     assert shortened("short") == "short"

@@ -11,5 +11,5 @@ Every process carries it, so it imports the standard library only. Read in this 
   cite;
 * ``gpu`` (what a node has), ``readiness`` and ``placement`` (where a pod may go), ``plan`` (an engine's
   header);
-* ``errors``: every reason, every exit code, one tree.
+* ``errors``: every reason, every exit code, one tree; ``words``: what may be quoted to people.
 """

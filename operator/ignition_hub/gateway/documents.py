@@ -14,6 +14,7 @@ from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
+from ignition_hub.engine.words import printable
 
 MIB = 1024 * 1024
 PART_BYTES = 16 * MIB
@@ -191,15 +192,6 @@ def _upload_id(text: str) -> str:
     if dots or not text.isprintable() or not 1 <= len(text) <= UPLOAD_ID_CHARACTERS:
         raise ContractError(f"upload_id: {text!r:.80} is not one", "send the one that upload answered")
     return text
-
-
-def printable(text: str) -> str:
-    """
-    Return ``text`` without what would steer a terminal or break a document.
-
-    A builder quotes names out of tenants' models, and people of other namespaces read them.
-    """
-    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 
 def sha256_in(read: Fields, name: str) -> str:
