@@ -9,7 +9,7 @@ The HTTPS service that hands out short-lived URLs, signs engines and answers adm
 * the API server's: ``mutate``, with the pure package ``admission``;
 * everybody's: ``probes`` and ``metrics``.
 
-All of them ask ``callers`` who is there, read ``documents`` strictly, work with ``services`` (``stores``
-and ``workers`` among them), and leave trouble to ``errors``, the edge. ``settings``, ``server`` and
-``life`` are how the process begins, listens and ends.
+All of them ask ``callers`` who is there, read ``documents`` strictly, work with ``services`` (``stores``,
+``workers`` and ``places`` among them), and leave trouble to ``errors``, the edge. ``settings``, ``server``
+and ``life`` are how the process begins, listens and ends.
 """
