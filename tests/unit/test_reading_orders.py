@@ -13,6 +13,7 @@ PACKAGES = (
     "ignition_hub.engine",
     "ignition_hub.fetch",
     "ignition_hub.gateway",
+    "ignition_hub.kube",
     "ignition_hub.store",
     "ignition_hub.wire",
     "ignition_builder",

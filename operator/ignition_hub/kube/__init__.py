@@ -1,0 +1,59 @@
+"""
+The Kubernetes API as a few verbs on plain dicts.
+
+Controller and gateway read and write the cluster through one ``Kube`` each. Read ``resources`` (which kinds,
+and where they live: building a request is pure) and ``client`` (sending it: every request has a deadline and
+passes one rate limiter). Around them: ``pace`` is that limiter, ``errors`` how every failure leaves, and
+``tokens`` what a review says about a caller.
+"""
+
+from ignition_hub.kube.client import Kube
+from ignition_hub.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound, Unavailable, error_of
+from ignition_hub.kube.pace import RateLimiter
+from ignition_hub.kube.resources import (
+    ENGINES,
+    EVENTS,
+    JOBS,
+    LEASES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    POOLS,
+    SECRETS,
+    STORES,
+    SUBJECT_ACCESS_REVIEWS,
+    TOKEN_REVIEWS,
+    Object,
+    Resource,
+    path_of,
+)
+from ignition_hub.kube.tokens import TokenUser, token_user
+
+__all__ = [
+    "ENGINES",
+    "EVENTS",
+    "JOBS",
+    "LEASES",
+    "NAMESPACES",
+    "NODES",
+    "PODS",
+    "POOLS",
+    "SECRETS",
+    "STORES",
+    "SUBJECT_ACCESS_REVIEWS",
+    "TOKEN_REVIEWS",
+    "Conflict",
+    "Forbidden",
+    "Invalid",
+    "Kube",
+    "KubeError",
+    "NotFound",
+    "Object",
+    "RateLimiter",
+    "Resource",
+    "TokenUser",
+    "Unavailable",
+    "error_of",
+    "path_of",
+    "token_user",
+]

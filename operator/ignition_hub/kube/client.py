@@ -1,0 +1,195 @@
+"""
+One connection to the API server, and its verbs.
+
+``kubernetes.aio`` supplies log-in and transport only: its generated models raise on fields they do not know,
+and an operator must carry documents of newer clusters unharmed.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from typing import Self
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from ignition_hub.engine.names import FIELD_MANAGER
+from ignition_hub.kube.errors import NotFound, Unavailable, error_of
+from ignition_hub.kube.pace import RateLimiter
+from ignition_hub.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Object, Resource, path_of
+from ignition_hub.kube.tokens import TokenUser, token_user
+
+DEADLINE = 30.0
+"""Seconds one request may take, its answer included."""
+
+PAGE = 500
+"""Objects per page of a list: spares the API server's memory."""
+
+
+class Kube:
+    """
+    One connection to the API server; make it with ``connect`` and end it with ``close``.
+
+    ``writes`` counts the requests that change something, by verb and resource (``create jobs``,
+    ``patch tensorrtengines/status``): the figure the project answers for.
+    """
+
+    def __init__(self, client: ApiClient, limiter: RateLimiter) -> None:
+        self.writes: Counter[str] = Counter()
+        self._client = client
+        self._limiter = limiter
+
+    @classmethod
+    async def connect(
+        cls, *, kubeconfig: str | None = None, context: str | None = None, limiter: RateLimiter | None = None
+    ) -> Self:
+        """
+        Log in: with ``kubeconfig`` when given, else in-cluster, else with ``KUBECONFIG`` or its default.
+
+        Raise ``kubernetes.aio.config.ConfigException`` when none of them is there.
+        """
+        configuration = Configuration()
+        path = kubeconfig or os.environ.get("KUBECONFIG")
+        if path is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(
+                config_file=path, context=context, client_configuration=configuration
+            )
+        return cls(ApiClient(configuration), limiter or RateLimiter())
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.close()
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        """Return one object, or None when it does not exist."""
+        try:
+            return await self.send("GET", path_of(resource, name, namespace))
+        except NotFound:
+            return None
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> list[Object]:
+        """
+        Return every object of a kind, in one namespace or in all, page by page.
+
+        ``labels`` and ``fields`` are selectors as ``kubectl`` writes them.
+        """
+        query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields, "continue": None}
+        found: list[Object] = []
+        while True:
+            page = await self.send("GET", path_of(resource, namespace=namespace), query=query)
+            found += page.get("items") or []
+            query["continue"] = page.get("metadata", {}).get("continue") or None
+            if query["continue"] is None:
+                return found
+
+    async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
+        """Create an object and return it; ``Conflict`` when the name is taken."""
+        self.writes[f"create {resource.plural}"] += 1
+        return await self.send("POST", path_of(resource, namespace=namespace), body=_typed(resource, body))
+
+    async def replace(
+        self, resource: Resource, name: str, body: Object, namespace: str | None = None
+    ) -> Object:
+        """Replace an object; with its ``resourceVersion``, ``Conflict`` when it changed since it was read."""
+        self.writes[f"replace {resource.plural}"] += 1
+        return await self.send("PUT", path_of(resource, name, namespace), body=_typed(resource, body))
+
+    async def merge_patch(
+        self,
+        resource: Resource,
+        name: str,
+        body: Object,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> Object:
+        """Merge ``body`` into an object (RFC 7386: null removes, lists are replaced); return the result."""
+        target = f"{resource.plural}/{subresource}" if subresource else resource.plural
+        self.writes[f"patch {target}"] += 1
+        path = path_of(resource, name, namespace, subresource)
+        return await self.send("PATCH", path, body=body, content_type="application/merge-patch+json")
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        propagation: str = "Background",
+        uid: str | None = None,
+    ) -> None:
+        """Delete an object; with ``uid``, only that incarnation. Absent is success."""
+        self.writes[f"delete {resource.plural}"] += 1
+        body: Object = {"propagationPolicy": propagation}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        try:
+            await self.send("DELETE", path_of(resource, name, namespace), body=body)
+        except NotFound:
+            return
+
+    async def review_token(self, token: str, audience: str) -> TokenUser | None:
+        """Ask the API server whose token this is; None when it is not valid for ``audience``."""
+        review = {"spec": {"token": token, "audiences": [audience]}}
+        path = path_of(TOKEN_REVIEWS)
+        answer = await self.send("POST", path, body=_typed(TOKEN_REVIEWS, review))
+        return token_user(answer.get("status") or {}, audience)
+
+    async def may(self, user: TokenUser, verb: str, resource: Resource, namespace: str) -> bool:
+        """Ask the API server whether ``user`` may do ``verb`` on a resource in a namespace."""
+        attributes = {
+            "namespace": namespace,
+            "verb": verb,
+            "group": resource.group,
+            "version": resource.version,
+            "resource": resource.plural,
+        }
+        extra = {key: list(values) for key, values in user.extra.items()}
+        asker = {"user": user.username, "uid": user.uid, "groups": list(user.groups), "extra": extra}
+        body = _typed(SUBJECT_ACCESS_REVIEWS, {"spec": {**asker, "resourceAttributes": attributes}})
+        answer = await self.send("POST", path_of(SUBJECT_ACCESS_REVIEWS), body=body)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | None] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        """Send one request and return its JSON; raise a ``KubeError`` otherwise."""
+        asked = {key: value for key, value in (query or {}).items() if value is not None}
+        if method in {"POST", "PUT", "PATCH"}:
+            asked["fieldManager"] = FIELD_MANAGER
+        url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(asked)}" if asked else "")
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
+        try:
+            async with self._limiter:
+                return await self._exchange(method, url, headers, body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(0, f"{method} {path}: {error or type(error).__name__}") from error
+
+    async def _exchange(self, method: str, url: str, headers: dict[str, str], body: Object | None) -> Object:
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"], url, method, body)
+        deadline = aiohttp.ClientTimeout(total=DEADLINE)
+        answer = await self._client.call_api(method, url, headers, body, _request_timeout=deadline)
+        text = await answer.read()
+        if answer.status >= 400:
+            raise error_of(answer.status, text)
+        document: Object = json.loads(text) if text else {}
+        return document
+
+
+def _typed(resource: Resource, body: Object) -> Object:
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **body}
