@@ -17,8 +17,10 @@ from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildGrant
 from ignition_hub.wire.address import Address
+from ignition_hub.wire.answer import Answer
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import explained, is_passing
+from ignition_hub.wire.token import read_token
 
 SELF = "/v1/builds/self"
 CALL_SECONDS = 30.0
@@ -134,7 +136,7 @@ class Gateway:
         try:
             connection.request(method, target, body=data, headers=headers)
             response = connection.getresponse()
-            return _answer(response.status, response.read(MAX_ANSWER))
+            return _accepted(Answer.of(response.status, response.read(MAX_ANSWER)))
         except (OSError, http.client.HTTPException) as error:
             message = f"the gateway at {self.address.place}: {explained(error)}"
             raise _Refused(TransientError(Reason.GatewayUnavailable, message), again=True) from error
@@ -143,11 +145,11 @@ class Gateway:
 
     def _token(self) -> str:
         try:
-            return self.token_file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeError) as error:
+            return read_token(self.token_file)
+        except ValueError as error:
             raise NodeError(
                 Reason.InvalidRequest,
-                f"IGNITION_TOKEN_FILE: {self.token_file} cannot be read ({explained(error)})",
+                f"IGNITION_TOKEN_FILE: {self.token_file} cannot be read ({error})",
                 "the pod needs a projected ServiceAccount token there",
             ) from error
 
@@ -158,25 +160,20 @@ class _Refused(Exception):  # noqa: N818  (an answer, kept until it is known whe
         self.error, self.again = error, again
 
 
-def _answer(status: int, data: bytes) -> dict[str, Any]:
-    if status == http.client.NO_CONTENT:
+def _accepted(answer: Answer) -> dict[str, Any]:
+    if answer.status == http.client.NO_CONTENT:
         return {}
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = None
-    if status == http.client.OK and isinstance(document, dict):
-        return document
-    error = _error(status, document if isinstance(document, dict) else {})
-    raise _Refused(error, again=is_passing(status))
+    if answer.status == http.client.OK and answer.body is not None:
+        return answer.body
+    raise _Refused(_error(answer), again=is_passing(answer.status))
 
 
-def _error(status: int, document: dict[str, Any]) -> IgnitionError:
-    message = str(document.get("message") or f"the gateway answered {status}")
+def _error(answer: Answer) -> IgnitionError:
     try:
-        reason = Reason(document.get("reason", ""))
+        reason = Reason(answer.reason)
     except ValueError:
-        if status == http.client.OK:
+        if answer.status == http.client.OK:
             return ContractError("the gateway answered 200 with something that is not a JSON object")
-        reason = Reason.TokenRejected if status == http.client.UNAUTHORIZED else Reason.GatewayUnavailable
-    return kind_of(reason)(reason, message)
+        refused = answer.status == http.client.UNAUTHORIZED
+        reason = Reason.TokenRejected if refused else Reason.GatewayUnavailable
+    return kind_of(reason)(reason, answer.message)

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from ignition_hub.cli.errors import CliError, Unreachable
+from ignition_hub.wire.answer import Answer
 
 ATTEMPTS = 4
 CHUNK = 1024 * 1024
@@ -113,23 +113,11 @@ def _attempt(client: httpx.Client, gateway: Gateway, parcel: Parcel, progress: P
         )
     except httpx.TransportError as error:
         raise Unreachable(f"the gateway at {gateway.url} does not take the model: {error}") from error
+    answer = Answer.of(response.status_code, response.content)
     if response.is_error:
         kind = Unreachable if response.is_server_error else CliError
-        raise kind(_message_of(response))
-    answer = _answer_of(response)
-    if answer.get("sha256") != parcel.sha256 or not isinstance(answer.get("uri"), str):
-        raise CliError(f"the gateway answered for another model: {answer}")
-    return str(answer["uri"])
-
-
-def _message_of(response: httpx.Response) -> str:
-    message = _answer_of(response).get("message")
-    return str(message) if message else f"the gateway answered {response.status_code}"
-
-
-def _answer_of(response: httpx.Response) -> dict[str, Any]:
-    try:
-        answer = response.json()
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
+        raise kind(answer.message)
+    model = answer.body or {}
+    if model.get("sha256") != parcel.sha256 or not isinstance(model.get("uri"), str):
+        raise CliError(f"the gateway answered for another model: {model}")
+    return str(model["uri"])

@@ -6,7 +6,6 @@ has reviewed. So nothing here could ask for another pod's engine.
 """
 
 import http.client
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.settings import FetchSettings, OnMiss
 from ignition_hub.wire.address import Address
+from ignition_hub.wire.answer import Answer
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import Transient, explained, is_passing
+from ignition_hub.wire.token import read_token
 
 CALL_SECONDS = 20.0
 LARGEST_ANSWER = 4 * 1024 * 1024
@@ -58,24 +59,6 @@ class Resolved:
         return str(self.record.get("file_name", self.record.get("name", "engine")))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer, body read: ``reason`` and ``message`` are empty where it was a success."""
-
-    status: int
-    body: dict[str, Any]
-
-    @property
-    def reason(self) -> str:
-        """The gateway's reason, CamelCase."""
-        return str(self.body.get("reason", ""))
-
-    @property
-    def message(self) -> str:
-        """The gateway's sentence for people."""
-        return str(self.body.get("message", "")) or f"the gateway answered {self.status}"
-
-
 def resolve(resource: str, settings: FetchSettings, deadline: Deadline, tell: Teller) -> Resolved:
     """
     Return the engine of ``resource`` that fits this pod's GPU, asking until there is one.
@@ -96,7 +79,7 @@ def resolve(resource: str, settings: FetchSettings, deadline: Deadline, tell: Te
             )
         else:
             if answer.status == http.client.OK:
-                return read_resolved(resource, answer.body)
+                return read_resolved(resource, answer.body or {})
             waiting = refusal(resource, answer)
             if not asking_again_helps(answer, settings.on_miss):
                 raise waiting
@@ -114,8 +97,7 @@ def ask(resource: str, settings: FetchSettings, deadline: Deadline) -> Answer:
     address = settings.gateway
     connection = address.connection(settings.gateway_tls, deadline.timeout(CALL_SECONDS))
     headers = {
-        # The kubelet replaces the token while we wait, so it is read for every call.
-        "Authorization": f"Bearer {read_token(settings)}",
+        "Authorization": f"Bearer {_token(settings)}",
         "Content-Type": "application/json",
         "Accept": "application/json",
     }
@@ -123,23 +105,28 @@ def ask(resource: str, settings: FetchSettings, deadline: Deadline) -> Answer:
     try:
         connection.request("POST", path, body=b"{}", headers=headers)
         response = connection.getresponse()
-        return Answer(response.status, _json_object(response.read(LARGEST_ANSWER + 1)))
+        return Answer.of(response.status, _bounded(response.read(LARGEST_ANSWER + 1)))
     except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: an impossible host
         raise Transient(explained(error)) from error
     finally:
         connection.close()
 
 
-def read_token(settings: FetchSettings) -> str:
-    """Return the pod's token as it is now."""
+def _token(settings: FetchSettings) -> str:
     try:
-        return settings.token_file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_token(settings.token_file)
+    except ValueError as error:
         raise FetchError(
             Reason.InvalidRequest,
             f"the token file {settings.token_file} cannot be read: {error}",
             "The webhook mounts it; delete the pod so that it is injected anew.",
         ) from error
+
+
+def _bounded(data: bytes) -> bytes:
+    if len(data) > LARGEST_ANSWER:
+        raise Transient(f"its answer is larger than {LARGEST_ANSWER} bytes")
+    return data
 
 
 def asking_again_helps(answer: Answer, on_miss: OnMiss) -> bool:
@@ -189,16 +176,6 @@ def _field(
         return value
     shown = "missing" if value is None else f"{str(value)[:80]!r}"
     raise ValueError(f"field {name} is {shown}")
-
-
-def _json_object(raw: bytes) -> dict[str, Any]:
-    if len(raw) > LARGEST_ANSWER:
-        raise Transient(f"its answer is larger than {LARGEST_ANSWER} bytes")
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        return {}  # a proxy's error page: the status alone decides
-    return value if isinstance(value, dict) else {}
 
 
 def _at_deadline(last: FetchError, deadline: Deadline) -> FetchError:

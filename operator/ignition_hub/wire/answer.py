@@ -1,0 +1,36 @@
+"""What the gateway answers: a status and a JSON object, which for a failure is ``{"reason", "message"}``."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, its body read: ``reason`` and ``message`` say something where it is a failure."""
+
+    status: int
+    body: dict[str, Any] | None
+    """None where it is no JSON object: a proxy's error page, say."""
+
+    @classmethod
+    def of(cls, status: int, data: bytes) -> "Answer":
+        """Read an answer; whatever the bytes are, there is one."""
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError):
+            document = None
+        return cls(status, document if isinstance(document, dict) else None)
+
+    @property
+    def reason(self) -> str:
+        """The gateway's reason, CamelCase; empty where it gave none."""
+        return str(self._said("reason") or "")
+
+    @property
+    def message(self) -> str:
+        """The gateway's sentence for people, or what the status alone says."""
+        return str(self._said("message") or f"the gateway answered {self.status}")
+
+    def _said(self, name: str) -> Any:
+        return (self.body or {}).get(name)
