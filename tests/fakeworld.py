@@ -11,10 +11,11 @@ from typing import Any
 
 from ignition_hub.controller.world import ModelFacts
 from ignition_hub.engine.errors import IgnitionError, Reason
-from ignition_hub.engine.identity import EngineInputs
+from ignition_hub.engine.identity import EngineInputs, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths, pushed_model_key
 from ignition_hub.engine.request import BuildRequest
+from storefixtures import make_inputs
 
 MODEL_URI = "s3://models/resnet50.onnx"
 MODEL = b"a model"
@@ -126,3 +127,22 @@ def make_pool(name: str = "rtx", *, builds: int = 1000, **spec: Any) -> dict[str
             **spec,
         },
     }
+
+
+def make_request() -> BuildRequest:
+    """Return what namespace vision asks a builder for: resnet50 for sm_86."""
+    inputs = make_inputs(gpu_arch="sm_86")
+    return BuildRequest(
+        identity=identity_of(inputs),
+        inputs=inputs,
+        model_sha256=None,
+        model_uri=MODEL_URI,
+        source_size=100,
+        options={},
+        verification={},
+        timeout_seconds=600,
+        low_memory=False,
+        name="resnet50.trt",
+        namespace="vision",
+        engine_resource="resnet50",
+    )

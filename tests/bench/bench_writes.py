@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from controllerstage import Hub, hub_at, plane_of_its_own
 from fakeworld import MODEL_URI, make_engine
 from ignition_hub.controller.app import Controller
-from ignition_hub.controller.jobs import state_of
+from ignition_hub.controller.job_state import state_of
 from ignition_hub.controller.views import JobState
 from ignition_hub.kube import ENGINES, Kube, RateLimiter
 from jobplayer import condition_of, eventually, is_current

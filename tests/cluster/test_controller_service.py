@@ -13,7 +13,7 @@ import pytest
 import jobplayer
 from controllerstage import Hub, hub_at, plane_of_its_own
 from fakeworld import make_engine, make_manifest
-from ignition_hub.controller.jobs import epoch
+from ignition_hub.controller.job_state import epoch
 from ignition_hub.engine import readiness
 from ignition_hub.engine.manifest import EngineFile
 from ignition_hub.engine.names import ANNOTATION_ENGINES, ANNOTATION_REBUILD, GATE, LABEL_WAITING

@@ -1,49 +1,26 @@
-"""The builder Job: built from a pool and a request, read back from its status and its pods."""
+"""The builder Job, as it is built from a pool and a request."""
 
 import json
 
 import pytest
 
-from fakeworld import IMAGE, make_pool
+from fakeworld import IMAGE, make_pool, make_request
+from ignition_hub.controller.job_state import view_of
 from ignition_hub.controller.jobs import (
     JobSettings,
     build_job,
-    failure_of,
     failure_policy,
-    obstacle_of,
-    pods_are_late,
-    state_of,
-    view_of,
     work_bytes,
 )
-from ignition_hub.controller.views import BuildWish, JobState, Progress
-from ignition_hub.engine.errors import EXITS, Reason
-from ignition_hub.engine.identity import identity_of
+from ignition_hub.controller.views import BuildWish
+from ignition_hub.engine.errors import EXITS
 from ignition_hub.engine.names import (
-    ANNOTATION_FAILURE,
-    ANNOTATION_PROGRESS,
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
 )
-from ignition_hub.engine.request import BuildRequest
-from storefixtures import make_inputs
 
 SETTINGS = JobSettings(gateway_url="https://gateway.example.com")
-INPUTS = make_inputs(gpu_arch="sm_86")
-REQUEST = BuildRequest(
-    identity=identity_of(INPUTS),
-    inputs=INPUTS,
-    model_sha256=None,
-    model_uri="s3://models/resnet50.onnx",
-    source_size=100,
-    options={},
-    verification={},
-    timeout_seconds=600,
-    low_memory=False,
-    name="resnet50.trt",
-    namespace="vision",
-    engine_resource="resnet50",
-)
+REQUEST = make_request()
 
 
 def job(build=BuildWish(timeout_seconds=600, retries=1), **pool):  # noqa: B008  # frozen
@@ -154,141 +131,3 @@ def test_queue_and_priority_class_are_passed_on_only_when_named():
 def test_the_work_volume_grows_with_the_model():
     assert work_bytes(None) == 4 * 1024**3
     assert work_bytes(10 * 1024**3) == 60 * 1024**3
-
-
-def stored(*conditions, annotations=None, **status):
-    """A Job as the API server returns it."""
-    metadata = job()["metadata"]
-    return {
-        "metadata": {
-            **metadata,
-            "uid": "j1",
-            "creationTimestamp": "2026-01-01T00:00:00Z",
-            "annotations": {**metadata["annotations"], **(annotations or {})},
-        },
-        "spec": {"activeDeadlineSeconds": 600},
-        "status": {"conditions": [{"status": "True", **one} for one in conditions], **status},
-    }
-
-
-@pytest.mark.parametrize(
-    ("conditions", "state"),
-    [
-        ([], JobState.ACTIVE),
-        ([{"type": "SuccessCriteriaMet"}], JobState.ACTIVE),
-        ([{"type": "FailureTarget"}], JobState.ACTIVE),
-        ([{"type": "Complete"}], JobState.COMPLETE),
-        ([{"type": "Failed"}], JobState.FAILED),
-        ([{"type": "Failed", "status": "False"}], JobState.ACTIVE),
-    ],
-)
-def test_a_job_has_ended_when_its_last_pod_is_gone(conditions, state):
-    assert state_of(stored(*conditions)) is state
-
-
-def test_a_job_tells_progress_age_and_who_asked():
-    annotations = {ANNOTATION_PROGRESS: json.dumps({"phase": "Building", "percent": 142.7})}
-    seen = view_of(stored(annotations=annotations), now=1767225660.0)
-
-    assert seen.age == 60.0
-    assert seen.progress == Progress("Building", 100)
-    assert (seen.namespace, seen.resource, seen.pool) == ("vision", "resnet50", "rtx")
-
-
-@pytest.mark.parametrize("text", ["", "no json", "[]", '{"phase": 1}', '{"phase": "x", "percent": "y"}'])
-def test_progress_that_cannot_be_read_is_none(text):
-    assert view_of(stored(annotations={ANNOTATION_PROGRESS: text}), now=0.0).progress is None
-
-
-@pytest.mark.parametrize(
-    ("age", "ready", "late"), [(1.0, None, False), (60.0, None, True), (60.0, 0, True), (60.0, 1, False)]
-)
-def test_a_pod_is_late_when_it_does_not_run_in_time(age, ready, late):
-    assert pods_are_late(stored(ready=ready), age) is late
-
-
-def pod(*, terminated=None, waiting=None, conditions=(), at="2026-01-01T00:00:09Z"):
-    ended = {"terminated": {"finishedAt": at, **terminated}} if terminated else {}
-    state = ended or ({"waiting": waiting} if waiting else {})
-    container = {"name": "builder", "image": IMAGE, "state": state}
-    return {"metadata": {}, "status": {"containerStatuses": [container], "conditions": list(conditions)}}
-
-
-def told(reason, message, code):
-    return {ANNOTATION_FAILURE: json.dumps({"reason": reason, "message": message, "exitCode": code})}
-
-
-FAILED = {"type": "Failed", "reason": "PodFailurePolicy", "message": "container failed"}
-TOLD = told("UnsupportedOperator", "node 7", 11)
-OOM = {"exitCode": 137, "reason": "OOMKilled"}
-SAID = {"exitCode": 13, "message": json.dumps({"reason": "InvalidProfile", "message": "no input x"})}
-
-
-@pytest.mark.parametrize(
-    ("condition", "annotations", "pods", "reason", "words"),
-    [
-        pytest.param(FAILED, TOLD, [], "UnsupportedOperator", "node 7", id="told"),
-        pytest.param(
-            FAILED, TOLD, [pod(terminated={"exitCode": 11})], "UnsupportedOperator", "node 7", id="told, seen"
-        ),
-        pytest.param(FAILED, TOLD, [pod(terminated=OOM)], "OutOfMemory", "memory limit", id="not as told"),
-        pytest.param(
-            FAILED, {}, [pod(terminated={"exitCode": 137})], "Crashed", "killed from outside", id="SIGKILL"
-        ),
-        pytest.param(FAILED, {}, [pod(terminated=SAID)], "InvalidProfile", "no input x", id="last words"),
-        pytest.param(
-            FAILED, {}, [pod(terminated={"exitCode": 20})], "WrongGPU", "exit code 20", id="exit code alone"
-        ),
-        pytest.param(FAILED, {}, [pod(terminated={"exitCode": 77})], "Crashed", "77", id="unknown code"),
-        pytest.param(FAILED, {}, [], "BuildFailed", "container failed", id="no witness"),
-        pytest.param(
-            {"type": "Failed", "reason": "DeadlineExceeded"},
-            told("StoreUnavailable", "store away", 31),
-            [pod(terminated={"exitCode": 31})],
-            "DeadlineExceeded",
-            "not built within 600 s (before that: store away)",
-            id="deadline",
-        ),
-        pytest.param(FAILED, told("NoSuchReason", "odd", 99), [], "BuildFailed", "odd", id="unknown reason"),
-    ],
-)
-def test_why_a_build_failed_comes_from_the_most_truthful_witness(condition, annotations, pods, reason, words):
-    failure = failure_of(stored(condition, annotations=annotations), pods)
-
-    assert failure.reason == reason
-    assert words in failure.message
-
-
-def test_of_several_attempts_the_last_one_counts():
-    first = pod(terminated={"exitCode": 30}, at="2026-01-01T00:00:01Z")
-    last = pod(terminated=OOM, at="2026-01-01T00:00:02Z")
-
-    assert failure_of(stored(FAILED), [last, first]).reason is Reason.OutOfMemory
-
-
-@pytest.mark.parametrize(
-    ("pods", "reason", "words"),
-    [
-        ([], "Queued", "has not created the builder pod"),
-        (
-            [pod(waiting={"reason": "ImagePullBackOff", "message": "no such tag"})],
-            "ImageUnavailable",
-            "no such tag",
-        ),
-        (
-            [pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "0/3 nodes"}])],
-            "Unschedulable",
-            "0/3 nodes",
-        ),
-    ],
-)
-def test_what_keeps_a_pod_from_running_is_told(pods, reason, words):
-    obstacle = obstacle_of(pods)
-
-    assert obstacle is not None
-    assert obstacle.reason == reason
-    assert words in obstacle.message
-
-
-def test_a_pod_that_is_being_created_is_no_obstacle():
-    assert obstacle_of([pod(waiting={"reason": "ContainerCreating"})]) is None

@@ -7,10 +7,10 @@ pass:
 
 * wake: ``watching`` (kopf's watches) and ``queue`` (each key once, with back-off);
 * observe: ``reading`` (resources), ``observe`` (all of it), ``wanting`` (which engine, from which pool),
-  ``jobs`` (what a Job says); the values are ``views``;
+  ``job_state`` (what a Job says); the values are ``views``;
 * decide: ``decide``, with ``rebuild`` (another build of what is published), then ``slots`` (whose turn it is
   in a pool);
-* apply: ``apply``, and ``jobs`` again (what a Job looks like);
+* apply: ``apply``, and ``jobs`` (what a Job looks like);
 * tell: ``status`` (the conditions, and when they are worth a write) and ``events``;
 * tidy up: ``demand`` (who waits for which identity, so that a Job nobody waits for goes).
 

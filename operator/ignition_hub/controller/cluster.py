@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from ignition_hub.controller import jobs
+from ignition_hub.controller import job_state
 from ignition_hub.controller.mirror import Mirror
 from ignition_hub.controller.views import JobState, Trouble
 from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_MANAGED_BY, LABEL_POOL, LABEL_WAITING, MANAGED_BY
@@ -56,7 +56,7 @@ class Cluster:
     def busy(self, pool: str) -> list[str]:
         """Return the identities (32 digits) that are being built in ``pool``."""
         at_work = {JobState.ACTIVE, JobState.SUSPENDED, JobState.GOING}
-        labels = [_labels(job) for job in self.jobs if jobs.state_of(job) in at_work]
+        labels = [_labels(job) for job in self.jobs if job_state.state_of(job) in at_work]
         return [label.get(LABEL_IDENTITY, "") for label in labels if label.get(LABEL_POOL) == pool]
 
     async def create_job(self, job: Object) -> bool:
@@ -116,11 +116,11 @@ class Cluster:
 
     async def failure_of(self, job: Object) -> Trouble:
         """Return why a Job failed."""
-        return jobs.failure_of(job, await self._pods_of(job))
+        return job_state.failure_of(job, await self._pods_of(job))
 
     async def obstacle_of(self, job: Object) -> Trouble | None:
         """Return what keeps a Job's pod from running."""
-        return jobs.obstacle_of(await self._pods_of(job))
+        return job_state.obstacle_of(await self._pods_of(job))
 
     async def _pods_of(self, job: Object) -> list[Object]:
         selector = f"batch.kubernetes.io/job-name={job['metadata']['name']}"

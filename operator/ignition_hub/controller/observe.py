@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ignition_hub.controller import jobs
+from ignition_hub.controller import job_state
 from ignition_hub.controller.cluster import Cluster
 from ignition_hub.controller.reading import pools_seen
 from ignition_hub.controller.views import EngineSeen, JobSeen, JobState, TargetSeen, Trouble, Wanted
@@ -132,11 +132,11 @@ class Observer:
         body = self._cluster.job(job_name(identity))
         if body is None:
             return None
-        seen = jobs.view_of(body, self._now())
+        seen = job_state.view_of(body, self._now())
         if seen.state is JobState.FAILED:
             failure = self._failures.get(seen.uid, lambda: self._cluster.failure_of(body))
             return replace(seen, failure=await failure)
-        if seen.state is JobState.ACTIVE and jobs.pods_are_late(body, seen.age):
+        if seen.state is JobState.ACTIVE and job_state.pods_are_late(body, seen.age):
             return replace(seen, obstacle=await self._cluster.obstacle_of(body))
         return seen
 

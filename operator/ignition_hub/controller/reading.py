@@ -9,7 +9,7 @@ from typing import Any
 
 from ignition_hub.api import convert
 from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
-from ignition_hub.controller.jobs import epoch
+from ignition_hub.controller.job_state import epoch
 from ignition_hub.controller.views import BuildWish, EarlierTarget, EngineSeen, Wish
 from ignition_hub.engine.compatibility import PoolFacts
 from ignition_hub.engine.names import ANNOTATION_REBUILD

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ignition_hub.controller import events, jobs
+from ignition_hub.controller import events
 from ignition_hub.controller.apply import apply
 from ignition_hub.controller.cluster import Cluster
 from ignition_hub.controller.decide import decide
 from ignition_hub.controller.demand import DIGITS, Demand
+from ignition_hub.controller.job_state import state_of
+from ignition_hub.controller.jobs import JobSettings
 from ignition_hub.controller.observe import Observation, Observer
 from ignition_hub.controller.queue import Again, WorkQueue
 from ignition_hub.controller.reading import engine_seen
@@ -67,7 +69,7 @@ class Reconciler:
         cluster: Cluster,
         observer: Observer,
         queue: WorkQueue[Key],
-        settings: jobs.JobSettings,
+        settings: JobSettings,
         clock: Clock,
         instance: str,
     ) -> None:
@@ -198,7 +200,7 @@ class Reconciler:
         if not self.demand.all_known(engines):
             return Again(seconds=UNTIL_ALL_ARE_JUDGED) if len(self._cluster.jobs) else Again()
         for job in self._cluster.jobs:
-            if jobs.state_of(job) in {JobState.COMPLETE, JobState.GOING}:
+            if state_of(job) in {JobState.COMPLETE, JobState.GOING}:
                 continue
             metadata = job["metadata"]
             # Asked once more for each: passes that ran while the last one was deleted may want this one.
@@ -241,7 +243,7 @@ class Reconciler:
         waiting = self.demand.keys_of(labels.get(LABEL_IDENTITY, ""))
         for key in waiting or [JOBS_KEY]:
             self._queue.add(key)
-        if jobs.state_of(job) in {JobState.COMPLETE, JobState.FAILED, JobState.GOING}:
+        if state_of(job) in {JobState.COMPLETE, JobState.FAILED, JobState.GOING}:
             self.wake_next(labels.get(LABEL_POOL, ""))
 
     def wake_next(self, pool: str) -> None:
