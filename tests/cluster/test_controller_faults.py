@@ -17,8 +17,9 @@ from fakeworld import FakeWorld, make_engine, make_pool
 from ignition_hub.controller.cluster import Cluster
 from ignition_hub.controller.jobs import JobSettings
 from ignition_hub.controller.observe import Observer
+from ignition_hub.controller.passes import Key
 from ignition_hub.controller.queue import WorkQueue
-from ignition_hub.controller.reconciler import Clock, Key, Reconciler
+from ignition_hub.controller.reconciler import Clock, Reconciler
 from ignition_hub.engine.names import ANNOTATION_REBUILD, BUILD_NAMESPACE
 from ignition_hub.kube import (
     ENGINES,

@@ -26,8 +26,9 @@ from ignition_hub.controller.jobs import JobSettings
 from ignition_hub.controller.keys import GatewayKeys
 from ignition_hub.controller.lease import Election, KubeLease
 from ignition_hub.controller.observe import Observer
+from ignition_hub.controller.passes import Key
 from ignition_hub.controller.queue import WorkQueue
-from ignition_hub.controller.reconciler import Clock, Key, Reconciler
+from ignition_hub.controller.reconciler import Clock, Reconciler
 from ignition_hub.controller.watching import Watching, register, settings_for_kopf
 from ignition_hub.controller.world import World
 from ignition_hub.kube import Kube, KubeError

@@ -59,6 +59,11 @@ class Cluster:
         labels = [_labels(job) for job in self.jobs if job_state.state_of(job) in at_work]
         return [label.get(LABEL_IDENTITY, "") for label in labels if label.get(LABEL_POOL) == pool]
 
+    def places(self, pool: str) -> int:
+        """Return how many builds may run in ``pool`` at once."""
+        body = self.pools.get("", pool) or {}
+        return int((body.get("spec") or {}).get("maxConcurrentBuilds", 1))
+
     async def create_job(self, job: Object) -> bool:
         """Create a Job; an existing one of that name is as good (False)."""
         name = job["metadata"]["name"]

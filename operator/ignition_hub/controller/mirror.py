@@ -24,6 +24,11 @@ def version_of(body: Object) -> int:
     return int(version) if version.isdecimal() else 0
 
 
+def is_going(body: Object) -> bool:
+    """Tell whether an object is being deleted."""
+    return bool(body["metadata"].get("deletionTimestamp"))
+
+
 class Mirror:
     """The objects of one kind by namespace and name."""
 

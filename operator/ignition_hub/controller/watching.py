@@ -12,9 +12,14 @@ from typing import Any
 import kopf
 
 from ignition_hub.controller.cluster import OURS, WAITING, Cluster
+from ignition_hub.controller.gates import gated_in
+from ignition_hub.controller.job_state import state_of
 from ignition_hub.controller.mirror import Mirror
+from ignition_hub.controller.passes import JOBS_KEY, Key, engine_key, pod_key
 from ignition_hub.controller.queue import WorkQueue
-from ignition_hub.controller.reconciler import JOBS_KEY, Key, Reconciler, engine_key, pod_key
+from ignition_hub.controller.reconciler import Reconciler
+from ignition_hub.controller.views import JobState
+from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
 from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
 
 
@@ -30,14 +35,15 @@ class Watching:
         """An engine is there, changed or is gone."""
         if _mirror(self._cluster.engines, kind, body):
             self._queue.add(engine_key(body))
-            self._reconciler.wake_pods(body["metadata"]["namespace"])
+            for pod in gated_in(self._cluster, body["metadata"]["namespace"]):
+                self._queue.add(pod)
 
     def job(self, kind: str | None, body: Object) -> None:
         """A builder Job is there, changed or is gone."""
         if body["metadata"].get("namespace") != self._cluster.build_namespace:
             return
         if _mirror(self._cluster.jobs, kind, body):
-            self._reconciler.wake_for_job(body)
+            self._wake_for_job(body)
 
     def pod(self, kind: str | None, body: Object) -> None:
         """A pod waits for its engines, or does no longer."""
@@ -61,6 +67,21 @@ class Watching:
         for body in self._cluster.waiting_pods:
             self._queue.add_after(pod_key(body), within)
         self._queue.add_after(JOBS_KEY, within)
+
+    def _wake_for_job(self, job: Object) -> None:
+        """Have everybody looked at who waits for a Job, or for the place it frees."""
+        labels = job["metadata"].get("labels") or {}
+        waiting = self._reconciler.demand.keys_of(labels.get(LABEL_IDENTITY, ""))
+        for key in waiting or [JOBS_KEY]:
+            self._queue.add(key)
+        if state_of(job) in {JobState.COMPLETE, JobState.FAILED, JobState.GOING}:
+            self._wake_next(labels.get(LABEL_POOL, ""))
+
+    def _wake_next(self, pool: str) -> None:
+        """Have as many looked at as have a free place in ``pool``."""
+        free = max(0, self._cluster.places(pool) - len(self._cluster.busy(pool)))
+        for key in self._reconciler.slots.next_in(pool, free):
+            self._queue.add(key)
 
 
 def register(registry: kopf.OperatorRegistry, watching: Watching) -> None:

@@ -1,0 +1,26 @@
+"""The keys of the queue: what one pass may be about."""
+
+from typing import NamedTuple
+
+from ignition_hub.kube import Object
+
+
+class Key(NamedTuple):
+    """What one pass is about: an ``engine``, a gated ``pod``, or ``jobs`` (collecting those nobody wants)."""
+
+    kind: str
+    namespace: str = ""
+    name: str = ""
+
+
+JOBS_KEY = Key("jobs")
+
+
+def engine_key(body: Object) -> Key:
+    """Return the key of a TensorRTEngine."""
+    return Key("engine", body["metadata"]["namespace"], body["metadata"]["name"])
+
+
+def pod_key(body: Object) -> Key:
+    """Return the key of a gated pod."""
+    return Key("pod", body["metadata"]["namespace"], body["metadata"]["name"])
