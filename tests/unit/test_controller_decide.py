@@ -167,6 +167,27 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
             id="access was granted: build",
         ),
         pytest.param(
+            seen(job=COMPLETE, engine=engine(created=2000.0)),
+            State.PENDING,
+            "Pending",
+            Step.DELETE_JOB,
+            id="complete without an engine, before this resource was made",
+        ),
+        pytest.param(
+            seen(job=replace(FAILED, finished=2000.0), engine=engine(created=3000.0)),
+            State.PENDING,
+            "Pending",
+            Step.DELETE_JOB,
+            id="failed before this resource was made",
+        ),
+        pytest.param(
+            seen(job=replace(FAILED, finished=2000.0), engine=engine(created=1000.0)),
+            State.FAILED,
+            "UnsupportedOperator",
+            Step.NONE,
+            id="failed for this resource",
+        ),
+        pytest.param(
             seen(job=COMPLETE), State.FAILED, "BuildFailed", Step.NONE, id="complete without an engine"
         ),
         pytest.param(

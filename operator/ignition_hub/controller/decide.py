@@ -124,6 +124,27 @@ def anothers_source_failed(seen: TargetSeen) -> Plan | None:
     )
 
 
+def job_is_from_before(seen: TargetSeen) -> Plan | None:
+    """
+    Answer when a Job without an engine ended before this resource was made: it answers somebody else.
+
+    So it is when the store was emptied, or a resource is deleted and applied again.
+    """
+    job = seen.job
+    if job is None or job.state not in (JobState.COMPLETE, JobState.FAILED) or job.finished is None:
+        return None
+    # The API server stamps whole seconds: a tie may cost one build more, and never a loop.
+    if seen.earlier is not None or job.finished > seen.engine.created:
+        return None
+    return Plan(
+        state=State.PENDING,
+        reason=Reason.Pending,
+        message="an earlier build left no engine; it is removed and a new one follows",
+        step=Step.DELETE_JOB,
+        recheck=1.0,
+    )
+
+
 def restart_is_due(seen: TargetSeen) -> Plan | None:
     """
     Answer when a failure the user knows of was followed by a change of the spec or a rebuild request.
@@ -255,6 +276,7 @@ RULES: tuple[Rule, ...] = (
     engine_is_published,
     job_is_going,
     anothers_source_failed,
+    job_is_from_before,
     restart_is_due,  # before the failure is told again
     build_failed,
     engine_went_missing,
