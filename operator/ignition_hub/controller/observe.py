@@ -43,7 +43,7 @@ class Observer:
         self._world = world
         self._now = now
         self._models: Remembered[tuple[str, str], ModelFacts | None] = Remembered(seconds=2.0)
-        self._manifests: Remembered[str, Manifest | None] = Remembered(seconds=10.0)
+        self._manifests: Remembered[str, Manifest | None] = Remembered(seconds=2.0)
         self._digests: Remembered[tuple[str, str, int], str] = Remembered(seconds=86400.0)
         self._failures: Remembered[str, Trouble] = Remembered(seconds=86400.0)
 
