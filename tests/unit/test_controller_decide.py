@@ -167,7 +167,7 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
             id="access was granted: build",
         ),
         pytest.param(
-            seen(job=COMPLETE, engine=engine(created=2000.0)),
+            seen(job=COMPLETE, engine=engine(created=2001.0)),
             State.PENDING,
             "Pending",
             Step.DELETE_JOB,
@@ -181,11 +181,11 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
             id="failed before this resource was made",
         ),
         pytest.param(
-            seen(job=replace(FAILED, finished=2000.0), engine=engine(created=1000.0)),
+            seen(job=replace(FAILED, finished=2000.0), engine=engine(created=2000.0)),
             State.FAILED,
             "UnsupportedOperator",
             Step.NONE,
-            id="failed for this resource",
+            id="failed in the second this resource was made",
         ),
         pytest.param(
             seen(job=COMPLETE), State.FAILED, "BuildFailed", Step.NONE, id="complete without an engine"

@@ -133,8 +133,8 @@ def job_is_from_before(seen: TargetSeen) -> Plan | None:
     job = seen.job
     if job is None or job.state not in (JobState.COMPLETE, JobState.FAILED) or job.finished is None:
         return None
-    # The API server stamps whole seconds: a tie may cost one build more, and never a loop.
-    if seen.earlier is not None or job.finished > seen.engine.created:
+    # The API server stamps whole seconds: in a tie the Job may have been made for this very resource.
+    if seen.earlier is not None or job.finished >= seen.engine.created:
         return None
     return Plan(
         state=State.PENDING,
