@@ -54,7 +54,7 @@ def uploads(monkeypatch: pytest.MonkeyPatch) -> list[Gateway]:
         seen.append(gateway)
         return f"s3://engines/{parcel.sha256}.onnx"
 
-    monkeypatch.setattr(app, "upload", upload)
+    monkeypatch.setattr("ignition_hub.cli.push.upload", upload)
     monkeypatch.setattr(Kubectl, "authority", lambda self, hub: "")
     return seen
 

@@ -1,0 +1,28 @@
+"""
+How commands print: results as documents on standard output, everything else on standard error.
+"""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    yaml = "yaml"
+    json = "json"
+
+
+Output = Annotated[Format, typer.Option("--output", "-o", help="Format of the result.")]
+
+
+def show(document: dict[str, Any], output: Format) -> None:
+    """Print a result."""
+    if output is Format.json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        typer.echo(yaml.safe_dump(document, sort_keys=False, default_flow_style=None), nl=False)

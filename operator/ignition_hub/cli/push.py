@@ -1,0 +1,91 @@
+"""
+``ignition push``: bring a model from this machine to the hub, as ``docker push`` does an image.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from ignition_hub.cli.errors import CliError
+from ignition_hub.cli.kubectl import GATEWAY, Kubectl
+from ignition_hub.cli.output import Format, Output, show
+from ignition_hub.cli.resource import Wish, shapes_of
+from ignition_hub.cli.upload import Gateway, Parcel, trust
+from ignition_hub.cli.upload import push as upload
+from ignition_hub.engine.names import RELEASE_NAMESPACE
+
+
+def push(
+    model: Annotated[Path, typer.Argument(help="ONNX file.", metavar="MODEL.onnx")],
+    *,
+    name: Annotated[str, typer.Option(help="Name of the model; part of the engine's file name.")],
+    version: Annotated[str, typer.Option(help="Version of the model.")],
+    arch: Annotated[list[str], typer.Option(help="GPU architecture to build for, as sm_89; repeatable.")],
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Namespace of the engine. Default: the context's.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")] = "fp16",
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="INPUT=MIN:OPT:MAX for a dynamic input, as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable."
+        ),
+    ] = None,
+    service_account: Annotated[
+        str,
+        typer.Option(
+            help="ServiceAccount of the namespace to push as; it must be allowed to create engines."
+        ),
+    ] = "default",
+    gateway: Annotated[
+        str | None, typer.Option(help="Address of the gateway. Default: a port forwarded by kubectl.")
+    ] = None,
+    hub_namespace: Annotated[
+        str, typer.Option(envvar="IGNITION_HUB_NAMESPACE", help="Namespace the hub is installed in.")
+    ] = RELEASE_NAMESPACE,
+    context: Annotated[str | None, typer.Option(help="kubectl context. Default: the current one.")] = None,
+    output: Output = Format.yaml,
+) -> None:
+    """Upload a model and print the TensorRTEngine to apply, for example with: ... | kubectl apply -f -"""
+    wish = Wish(
+        name=name, version=version, precision=precision, archs=tuple(arch), shapes=shapes_of(shape or ())
+    )
+    parcel = Parcel.of(model)
+    kubectl = Kubectl(context)
+    place = namespace or kubectl.namespace()
+    token = kubectl.token(place, service_account)
+    with reached(kubectl, gateway, hub_namespace, token) as where, progress_bar(parcel) as progress:
+        uri = upload(where, parcel, progress=progress)
+    typer.echo(f"pushed {model.name}, {parcel.size} bytes, to {uri}", err=True)
+    show(wish.resource(place, uri, parcel.sha256), output)
+
+
+@contextlib.contextmanager
+def reached(kubectl: Kubectl, url: str | None, hub: str, token: str) -> Iterator[Gateway]:
+    """Give a gateway at ``url``, or one behind a forwarded port, for as long as the block runs."""
+    if url is not None:
+        if not url.startswith("https://"):
+            raise CliError(f"--gateway {url}: must start with https://, for a token is sent there")
+        own: str | None = None
+        with contextlib.suppress(CliError):  # whoever may not read it trusts what the system trusts
+            own = kubectl.authority(hub)
+        yield Gateway(url, token, trust(own, system=True))
+        return
+    trusted = trust(kubectl.authority(hub), system=False)
+    with kubectl.forward(hub) as port:
+        yield Gateway(f"https://127.0.0.1:{port}", token, trusted, server_name=f"{GATEWAY}.{hub}.svc")
+
+
+@contextlib.contextmanager
+def progress_bar(parcel: Parcel) -> Iterator[Any]:
+    """Show a bar on standard error while it is a terminal; give what is told how far it is."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(f"pushing {parcel.path.name}", total=parcel.size)
+        yield lambda sent: bars.update(task, completed=sent)
