@@ -47,9 +47,9 @@ class Reason(StrEnum):
 
     # The node is wrong.
     WrongGPU = "WrongGPU"
-    """The GPU the builder got is not the one the target names."""
+    """The GPU is not the one that the target, or the engine, is for."""
     WrongTensorRT = "WrongTensorRT"
-    """The TensorRT in the builder image is not the version the pool promises."""
+    """The TensorRT here is not the version that the pool promises, or the engine needs."""
     SharedGPU = "SharedGPU"
     """The GPU is time-sliced or under MPS; timing on it would choose the wrong kernels."""
     InsufficientDisk = "InsufficientDisk"
@@ -77,13 +77,29 @@ class Reason(StrEnum):
     NoEngineForGPU = "NoEngineForGPU"
     """No target of the TensorRTEngine covers the GPU of the pod's node."""
     DigestMismatch = "DigestMismatch"
-    """The downloaded engine is not the one the manifest signs."""
+    """The engine's bytes are not those that its manifest names."""
     NotPermitted = "NotPermitted"
     """The caller may not read or write this."""
     DeadlineExceeded = "DeadlineExceeded"
     """The time allowed for it is over."""
     ManifestRefused = "ManifestRefused"
     """The manifest's signature or content does not hold; the engine is not used."""
+
+    # Loading in a serving process.
+    NoGPU = "NoGPU"
+    """The machine has no NVIDIA driver, or the driver shows no GPU."""
+    WrongPlatform = "WrongPlatform"
+    """The engine is for another operating system, CPU architecture or JetPack release."""
+    DriverTooOld = "DriverTooOld"
+    """The GPU's driver is older than the CUDA that the engine's TensorRT was made for."""
+    UnverifiedEngine = "UnverifiedEngine"
+    """Nothing beside the engine names its digest, so nobody vouches for what is code."""
+    HostCodeNotTrusted = "HostCodeNotTrusted"
+    """The engine carries host code, and the caller did not say that it trusts it."""
+    LoadFailed = "LoadFailed"
+    """TensorRT refused to load the engine; its own message is quoted."""
+    InvalidInput = "InvalidInput"
+    """An input's name, type or shape is not one that the engine was built for."""
 
     # Unbuildable: no pool can truthfully build the target.
     NoPools = "NoPools"
