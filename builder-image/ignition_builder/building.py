@@ -12,10 +12,11 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ignition_builder.files import Files
 from ignition_builder.options import Options, options_of
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.spawn import Crew, crew_of
@@ -28,6 +29,7 @@ from ignition_hub.engine.request import BuildRequest
 IMAGE_VARIABLE = "IGNITION_BUILDER_IMAGE"
 LOG_FILE = "build.log"
 CHUNK = 1024 * 1024
+NO_FILES = Files()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +59,18 @@ def build(
     on_progress: Watcher,
     *,
     digests: Digests | None = None,
+    files: Files = NO_FILES,
 ) -> Built:
     """
     Build the engine ``request`` asks for from the ONNX file ``model_path``.
 
     Files are written below ``work_dir``, which the caller owns. ``on_progress`` hears a phase and a fraction
-    from 0 to 1. ``digests`` saves reading the model again when it was hashed on arrival. Raises IgnitionError
-    with the reason; no child process is left behind.
+    from 0 to 1. ``digests`` saves reading the model again when it was hashed on arrival; ``files`` are what
+    else the request names. Raises IgnitionError with the reason; no child process is left behind.
     """
-    log = work_dir / LOG_FILE
-    with crew_of(log) as crew:
-        return build_with(
-            crew, request, model_path, work_dir, on_progress, digests=digests or digests_of(model_path)
-        )
+    digests = digests or digests_of(model_path)
+    with crew_of(work_dir / LOG_FILE) as crew:
+        return build_with(crew, request, model_path, work_dir, on_progress, digests=digests, files=files)
 
 
 def build_with(
@@ -80,20 +81,25 @@ def build_with(
     on_progress: Watcher,
     *,
     digests: Digests,
+    files: Files = NO_FILES,
 ) -> Built:
     """Build as ``build`` does, with child processes that were started before the model was here."""
     started, log, options = time.monotonic(), work_dir / LOG_FILE, options_of(request.options)
     check_digest(request, digests)
     deadline = started + request.timeout_seconds
 
-    def task(stage: str, model: str) -> Task:
-        return Task(stage=stage, request=request, model=model, folder=str(work_dir), log=str(log))
-
+    first = Task(
+        stage=INSPECT,
+        request=request,
+        model=str(model_path),
+        folder=str(work_dir),
+        log=str(log),
+        files=files,
+    )
     watch = part_of(on_progress, 0.0, 0.1)
-    answer = crew.inspector.run(task(INSPECT, str(model_path)), watch, deadline)
-    prepared = Prepared.from_json(answer)
-    watch = part_of(on_progress, 0.1, 1.0)
-    compiled = Compiled.from_json(crew.compiler.run(task(COMPILE, prepared.path), watch, deadline))
+    prepared = Prepared.from_json(crew.inspector.run(first, watch, deadline))
+    second, watch = replace(first, stage=COMPILE, prepared=prepared), part_of(on_progress, 0.1, 1.0)
+    compiled = Compiled.from_json(crew.compiler.run(second, watch, deadline))
     try:
         _check_warnings(options, prepared, compiled)
         check_plan(Path(compiled.path), compiled.size, request.inputs)

@@ -13,7 +13,7 @@ from ignition_builder.journal import Journal
 from ignition_builder.precision import with_precision
 from ignition_builder.profiles import check_profiles
 from ignition_builder.report import Report
-from ignition_builder.work import Prepared, Task, counted
+from ignition_builder.work import AS_IS, CONVERTED, STRONG, Prepared, Task, counted
 
 CHECKING = "Checking model"
 
@@ -29,7 +29,9 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     return Prepared(
         path=str(prepared),
         facts=facts,
-        converter=converter,
+        converter={"path": CONVERTED, **converter} if converter else {"path": AS_IS},
+        typing=STRONG,
+        profiles=inputs.profiles,
         warnings=counted(journal.warnings),
         # Linux counts ru_maxrss in KiB.
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,

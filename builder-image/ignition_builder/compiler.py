@@ -6,7 +6,7 @@ not take the builder's last words with it.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,8 +27,16 @@ TF32_ARCH = 80
 class Compiler:
     """One build: the network that was parsed and what the configuration became."""
 
-    def __init__(self, backend: Backend, inputs: EngineInputs, options: Options, journal: Journal) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        inputs: EngineInputs,
+        options: Options,
+        journal: Journal,
+        profiles: Sequence[Profile],
+    ) -> None:
         self._backend, self._trt, self._inputs, self._options = backend, backend.trt, inputs, options
+        self._wanted_profiles = profiles
         self._journal = journal
         self._builder = self._trt.Builder(logger_of(self._trt, journal))
         self._network = self._builder.create_network(backend.network_flags())
@@ -37,11 +45,26 @@ class Compiler:
         self.parser_messages: list[dict[str, Any]] = []
         self.flags: tuple[str, ...] = ()
         self.profiles: list[dict[str, Any]] = []
+        self._settings: dict[str, Any] = {}
 
     @property
     def tf32_in_force(self) -> bool:
         """Whether TF32 may really be used: the flag is set and the architecture has it."""
         return "TF32" in self.flags and int(self._inputs.gpu_arch.removeprefix("sm_")) >= TF32_ARCH
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The properties in force, read back from TensorRT."""
+        return dict(self._settings)
+
+    @property
+    def engine_io(self) -> dict[str, Any]:
+        """Inputs and outputs as the network has them: names, types, shapes; -1 is a free dimension."""
+        network = self._network
+        return {
+            "inputs": [_tensor(network.get_input(index)) for index in range(network.num_inputs)],
+            "outputs": [_tensor(network.get_output(index)) for index in range(network.num_outputs)],
+        }
 
     def parse(self, model: Path) -> None:
         """Parse ``model`` from its file; raises RequestError naming the node TensorRT cannot express."""
@@ -70,9 +93,13 @@ class Compiler:
         if self._options.workspace is not None:
             settle_workspace(self._trt, config, self._options.workspace)
         settle_flag(self._trt, config, "TF32", self._inputs.precision == "tf32")
-        for index, profile in enumerate(self._inputs.profiles):
+        for index, profile in enumerate(self._wanted_profiles):
             self._add_profile(config, index, profile)
         self.flags = flags_in_force(self._trt, config)
+        self._settings = {
+            "optimizationLevel": int(config.builder_optimization_level),
+            "workspace": int(config.get_memory_pool_limit(self._trt.MemoryPoolType.WORKSPACE)),
+        }
         return config
 
     def _add_profile(self, config: Any, index: int, wanted: Profile) -> None:
@@ -139,6 +166,10 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
         part.rename(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _tensor(tensor: Any) -> dict[str, Any]:
+    return {"name": tensor.name, "dtype": tensor.dtype.name.lower(), "shape": list(tensor.shape)}
 
 
 def _message(error: Any) -> dict[str, Any]:

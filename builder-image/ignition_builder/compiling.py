@@ -14,6 +14,7 @@ from ignition_builder.options import options_of
 from ignition_builder.pages import PageSweeper
 from ignition_builder.report import Report
 from ignition_builder.work import Compiled, Task, counted
+from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import FLAVORS
 
 ENGINE_FILE = "engine.trt"
@@ -28,11 +29,14 @@ def warm() -> None:
 
 def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Compiled as JSON; raises IgnitionError with the reason."""
+    prepared = task.prepared
+    if prepared is None:
+        raise ContractError("Task.prepared: nothing was prepared", "run stage inspect first")
     inputs, options = task.request.inputs, options_of(task.request.options)
     backend = open_backend(inputs)
     backend.check(inputs, options)
-    compiler = Compiler(backend, inputs, options, journal)
-    model, target = Path(task.model), Path(task.folder) / ENGINE_FILE
+    compiler = Compiler(backend, inputs, options, journal, prepared.profiles)
+    model, target = Path(prepared.path), Path(task.folder) / ENGINE_FILE
     compiler.parse(model)
     with PageSweeper(model.parent):
         sink = compiler.compile(target, report)
@@ -43,6 +47,8 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         tensorrt_version=backend.version,
         cuda_version=backend.cuda_version,
         flags=compiler.flags,
+        settings=compiler.settings,
+        engine_io=compiler.engine_io,
         tf32_in_force=compiler.tf32_in_force,
         profiles=tuple(compiler.profiles),
         parser_messages=tuple(compiler.parser_messages),

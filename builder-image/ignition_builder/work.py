@@ -1,52 +1,32 @@
 """
 What the stages of a build hand to each other.
 
-The parent gives a Task to a child process as JSON and gets a Prepared model or a Compiled engine back; the
-documents are read as strictly as every other of the contract, for a child has parsed untrusted bytes.
+The parent gives a Task to a child process as JSON and gets a Prepared model, a Compiled engine or a Verified
+one back; the documents are read as strictly as every other of the contract, for a child has parsed untrusted
+bytes.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ignition_hub.engine.fields import Fields
+from ignition_builder.files import Files
+from ignition_hub.engine.fields import Fields, one_of
+from ignition_hub.engine.identity import Profile
 from ignition_hub.engine.request import BuildRequest
 
 INSPECT = "inspect"
 COMPILE = "compile"
+VERIFY = "verify"
 
+STRONG, WEAK = "Strong", "Weak"
+"""How TensorRT chooses types: from the model alone, or freely below the precision flags."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One stage for one child process; ``model`` is a path, ``folder`` a directory it may write into."""
-
-    stage: str
-    request: BuildRequest
-    model: str
-    folder: str
-    log: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "stage": self.stage,
-            "request": self.request.to_json(),
-            "model": self.model,
-            "folder": self.folder,
-            "log": self.log,
-        }
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Task":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            stage=read.text("stage"),
-            request=read.nested("request", BuildRequest.from_json),
-            model=read.text("model"),
-            folder=read.text("folder"),
-            log=read.text("log"),
-        )
+AS_IS, CONVERTED, QUANTIZED, FLAGS, CALIBRATOR = "AsIs", "Converted", "Quantized", "Flags", "Calibrator"
+"""
+The ways to a precision: the model had it, its ONNX was converted or quantized, or TensorRT is told by flags
+or by a calibrator.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +35,38 @@ class Prepared:
     A model that was checked and has the wanted precision.
 
     ``path`` is the file to compile; ``facts`` are opset, inputs and outputs of the model as it came;
-    ``converter`` says what rewrote it, None when nothing did; ``warnings`` are ``{code, count}``.
+    ``converter`` is the way to the precision: ``path`` (one of the words above), and ``name``, ``version``
+    and ``arguments`` of what rewrote the model; ``profiles`` name every dynamic input; ``warnings`` are
+    ``{code, count}``.
     """
 
     path: str
     facts: Mapping[str, Any] = field(hash=False)
-    converter: Mapping[str, Any] | None = field(hash=False)
+    converter: Mapping[str, Any] = field(hash=False)
+    typing: str
+    profiles: tuple[Profile, ...] = field(hash=False)
     warnings: tuple[Any, ...] = field(hash=False)
     peak_memory_bytes: int
 
+    def __post_init__(self) -> None:
+        one_of("Prepared.typing", self.typing, (STRONG, WEAK))
+        one_of(
+            "Prepared.converter.path",
+            str(self.converter.get("path")),
+            (AS_IS, CONVERTED, QUANTIZED, FLAGS, CALIBRATOR),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
-        return asdict(self)
+        return {
+            "path": self.path,
+            "facts": dict(self.facts),
+            "converter": dict(self.converter),
+            "typing": self.typing,
+            "profiles": [profile.to_json() for profile in self.profiles],
+            "warnings": list(self.warnings),
+            "peak_memory_bytes": self.peak_memory_bytes,
+        }
 
     @classmethod
     def from_json(cls, document: Any) -> "Prepared":
@@ -75,7 +75,9 @@ class Prepared:
         return cls(
             path=read.text("path"),
             facts=read.mapping("facts"),
-            converter=read.optional_mapping("converter"),
+            converter=read.mapping("converter"),
+            typing=read.text("typing"),
+            profiles=read.nested_items("profiles", Profile.from_json),
             warnings=tuple(read.items("warnings")),
             peak_memory_bytes=read.integer("peak_memory_bytes"),
         )
@@ -83,17 +85,29 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """A serialized engine in ``path``: digest and size of its bytes, and how TensorRT really built it."""
+    """
+    A serialized engine in ``path``: digest and size of its bytes, and how TensorRT really built it.
+
+    ``settings`` are the properties in force, read back; ``engine_io`` the inputs and outputs as the network
+    has them; ``gpu`` and ``driver`` are None where no GPU took part; ``plugins`` are the creators the network
+    used; ``timing_cache`` says which was used and what it missed, None when there was none.
+    """
 
     path: str
     sha256: str
     size: int
     tensorrt_version: str
     cuda_version: str | None
+    driver: str | None = None
+    gpu: Mapping[str, Any] | None = field(default=None, hash=False)
     flags: tuple[str, ...]
+    settings: Mapping[str, Any] = field(hash=False)
     tf32_in_force: bool
     profiles: tuple[Any, ...] = field(hash=False)
+    engine_io: Mapping[str, Any] = field(hash=False)
     parser_messages: tuple[Any, ...] = field(hash=False)
+    plugins: tuple[Any, ...] = field(default=(), hash=False)
+    timing_cache: Mapping[str, Any] | None = field(default=None, hash=False)
     warnings: tuple[Any, ...] = field(hash=False)
     peak_memory_bytes: int
 
@@ -111,12 +125,98 @@ class Compiled:
             size=read.integer("size"),
             tensorrt_version=read.text("tensorrt_version"),
             cuda_version=read.optional_text("cuda_version"),
+            driver=read.optional_text("driver"),
+            gpu=read.optional_mapping("gpu"),
             flags=read.texts("flags"),
+            settings=read.mapping("settings"),
             tf32_in_force=read.flag("tf32_in_force"),
             profiles=tuple(read.items("profiles")),
+            engine_io=read.mapping("engine_io"),
             parser_messages=tuple(read.items("parser_messages")),
+            plugins=tuple(read.items("plugins")),
+            timing_cache=read.optional_mapping("timing_cache"),
             warnings=tuple(read.items("warnings")),
             peak_memory_bytes=read.integer("peak_memory_bytes"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """
+    What the gates found; they passed, or there would be an error instead.
+
+    ``checked`` is ``model`` when the converted model was compared, ``engine`` when the engine itself was;
+    ``accuracy`` and ``benchmark`` are the figures, None for a gate that was not asked for.
+    """
+
+    checked: str
+    accuracy: Mapping[str, Any] | None = field(hash=False)
+    benchmark: Mapping[str, Any] | None = field(hash=False)
+    warnings: tuple[Any, ...] = field(hash=False)
+    peak_memory_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Verified":
+        """Read the JSON object."""
+        read = Fields.of(document, cls)
+        return cls(
+            checked=read.text("checked"),
+            accuracy=read.optional_mapping("accuracy"),
+            benchmark=read.optional_mapping("benchmark"),
+            warnings=tuple(read.items("warnings")),
+            peak_memory_bytes=read.integer("peak_memory_bytes"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """
+    One stage for one child process.
+
+    ``model`` is the path of the model as it came, ``folder`` a directory the child may write into;
+    ``prepared`` and ``compiled`` are what earlier stages answered, None before them.
+    """
+
+    stage: str
+    request: BuildRequest
+    model: str
+    folder: str
+    log: str
+    files: Files = field(default_factory=Files, hash=False)
+    prepared: Prepared | None = None
+    compiled: Compiled | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "stage": self.stage,
+            "request": self.request.to_json(),
+            "model": self.model,
+            "folder": self.folder,
+            "log": self.log,
+            "files": self.files.to_json(),
+            "prepared": self.prepared.to_json() if self.prepared else None,
+            "compiled": self.compiled.to_json() if self.compiled else None,
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Task":
+        """Read the JSON object."""
+        read = Fields.of(document, cls)
+        prepared, compiled = read.optional_mapping("prepared"), read.optional_mapping("compiled")
+        return cls(
+            stage=read.text("stage"),
+            request=read.nested("request", BuildRequest.from_json),
+            model=read.text("model"),
+            folder=read.text("folder"),
+            log=read.text("log"),
+            files=read.nested("files", Files.from_json),
+            prepared=Prepared.from_json(prepared) if prepared is not None else None,
+            compiled=Compiled.from_json(compiled) if compiled is not None else None,
         )
 
 
