@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import (
+    BatchRange,
     EngineInputs,
     Model,
     Profile,
     ShapeRange,
     Target,
+    bundle_fingerprint,
     difference,
     fingerprint,
     identity_of,
@@ -46,6 +48,9 @@ CHANGES = {
     },
     "profiles[0].shapes.mask": {"profiles": (Profile({"data": SHAPE, "mask": SHAPE}),)},
     "profiles": {"profiles": ()},
+    "profiles[0].values": {"profiles": (Profile({"data": SHAPE}, values={"shape": SHAPE}),)},
+    "profiles[0].batch_size": {"profiles": (Profile({"data": SHAPE}, batch_size=BatchRange(1, 8, 32)),)},
+    "profiles[0].max_sequence_length": {"profiles": (Profile({"data": SHAPE}, max_sequence_length=512),)},
     "flavor": {"flavor": "TensorRTRTX"},
     "tensorrt_version": {"tensorrt_version": "10.13.2.7"},
     "platform": {"platform": "linux-aarch64"},
@@ -98,6 +103,41 @@ def test_inputs_survive_json():
     document = json.loads(canonical_json(INPUTS.to_json()))
 
     assert EngineInputs.from_json(document) == INPUTS
+
+
+def test_a_profile_of_shorthands_survives_json():
+    profile = Profile(values={"shape": SHAPE}, batch_size=BatchRange(1, 8, 32), max_sequence_length=512)
+
+    assert Profile.from_json(json.loads(canonical_json(profile.to_json()))) == profile
+
+
+BUNDLE = {"model.onnx": ("e1", 10), "weights/a.bin": ("e2", 20)}
+
+
+def test_a_bundle_is_what_all_its_files_are_in_any_order():
+    again = dict(reversed(BUNDLE.items()))
+
+    assert bundle_fingerprint("s3://models/vit/", again) == bundle_fingerprint("s3://models/vit/", BUNDLE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"weights/a.bin": ("e3", 20)}, {"weights/a.bin": ("e2", 21)}, {"weights/b.bin": ("e2", 20)}],
+    ids=["etag", "size", "name"],
+)
+def test_a_bundle_with_another_file_has_another_fingerprint(change):
+    assert bundle_fingerprint("s3://models/vit/", BUNDLE | change) != bundle_fingerprint(
+        "s3://models/vit/", BUNDLE
+    )
+
+
+def test_the_same_bundle_elsewhere_is_another_source():
+    assert bundle_fingerprint("s3://models/vit/", BUNDLE) != bundle_fingerprint("s3://other/vit/", BUNDLE)
+
+
+def test_a_bundle_with_a_file_nobody_can_watch_is_refused():
+    with pytest.raises(ContractError, match=r"source\.uri: 'weights/a\.bin' has no ETag"):
+        bundle_fingerprint("s3://models/vit/", BUNDLE | {"weights/a.bin": ("", 20)})
 
 
 @given(

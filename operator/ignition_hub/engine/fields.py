@@ -1,11 +1,13 @@
 """
 Read JSON documents strictly: an unknown, missing or mistyped field is a ContractError that names it.
 
-Every ``from_json`` of the contract reads through ``Fields``.
+Every ``from_json`` of the contract reads through ``Fields``. A field that a later release added has a
+default, so that documents which were written before it stay readable.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ignition_hub.engine.errors import ContractError
@@ -14,24 +16,34 @@ T = TypeVar("T")
 
 
 class Fields:
-    """The fields of one JSON object; ``where`` is its path in messages, such as ``BuildRequest.inputs``."""
+    """
+    The fields of one JSON object; ``where`` is its path in messages, such as ``BuildRequest.inputs``.
 
-    def __init__(self, document: Any, where: str, names: Collection[str]) -> None:
+    ``defaults`` names the fields that may be missing, with what stands for them.
+    """
+
+    def __init__(
+        self,
+        document: Any,
+        where: str,
+        names: Collection[str],
+        defaults: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         if not isinstance(document, Mapping):
             raise ContractError(f"{where}: expected an object, got {kind_of(document)}")
         for name in document:
             if name not in names:
                 raise ContractError(f"{where}.{name}: unknown field", f"the fields are {', '.join(names)}")
         for name in names:
-            if name not in document:
+            if name not in document and name not in defaults:
                 raise ContractError(f"{where}.{name}: missing")
-        self._document = document
+        self._document = {**defaults, **document}
         self._where = where
 
     @classmethod
-    def of(cls, document: Any, kind: type[Any]) -> "Fields":
-        """Read a document that has one field for each field of the dataclass ``kind``."""
-        return cls(document, kind.__name__, [field.name for field in fields(kind)])
+    def of(cls, document: Any, kind: type[Any], **defaults: Any) -> "Fields":
+        """Read a document that has one field for each field of the dataclass ``kind``, save ``defaults``."""
+        return cls(document, kind.__name__, [field.name for field in fields(kind)], defaults)
 
     def text(self, name: str) -> str:
         """Return a string."""
@@ -85,6 +97,16 @@ class Fields:
     def nested(self, name: str, read: Callable[[Any], T]) -> T:
         """Return what ``read`` makes of the field; its errors name this field."""
         return inside(f"{self._where}.{name}", read, self._document[name])
+
+    def optional_nested(self, name: str, read: Callable[[Any], T]) -> T | None:
+        """Return what ``read`` makes of the field, or None for null."""
+        return None if self._document[name] is None else self.nested(name, read)
+
+    def nested_values(self, name: str, read: Callable[[Any], T]) -> dict[str, T]:
+        """Return what ``read`` makes of each value of an object; errors name the key."""
+        values = self.mapping(name)
+        inner = Fields(values, f"{self._where}.{name}", list(values))
+        return {key: inner.nested(key, read) for key in values}
 
     def nested_items(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
         """Return what ``read`` makes of each item of an array; errors name the item."""

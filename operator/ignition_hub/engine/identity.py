@@ -91,21 +91,65 @@ class ShapeRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """One optimization profile: input name to the range of its shapes."""
+class BatchRange:
+    """Smallest, usual and largest batch: what the first free dimension of every input may be."""
 
-    shapes: Mapping[str, ShapeRange] = field(hash=False)
+    min: int
+    opt: int
+    max: int
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
-        return {"shapes": {name: shape.to_json() for name, shape in self.shapes.items()}}
+        return {"min": self.min, "opt": self.opt, "max": self.max}
+
+    @classmethod
+    def from_json(cls, document: Any) -> "BatchRange":
+        """Read the JSON object."""
+        read = Fields.of(document, cls)
+        return cls(min=read.integer("min"), opt=read.integer("opt"), max=read.integer("max"))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """
+    One optimization profile.
+
+    ``shapes`` maps an input to the range of its shapes, ``values`` a shape tensor to the range of what it
+    holds (by element, int32). The rest is shorthand that the builder resolves against the model:
+    ``batch_size`` fills axis 0 of every input where it is free, ``max_sequence_length`` the other free
+    dimensions with 1 to itself, tuned for itself. ``shapes`` win over both.
+    """
+
+    shapes: Mapping[str, ShapeRange] = field(default_factory=dict, hash=False)
+    values: Mapping[str, ShapeRange] = field(default_factory=dict, hash=False)
+    batch_size: BatchRange | None = None
+    max_sequence_length: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object; what is not set is left out, so that it changes no identity."""
+        document: dict[str, Any] = {"shapes": _json_of(self.shapes)}
+        if self.values:
+            document["values"] = _json_of(self.values)
+        if self.batch_size is not None:
+            document["batch_size"] = self.batch_size.to_json()
+        if self.max_sequence_length is not None:
+            document["max_sequence_length"] = self.max_sequence_length
+        return document
 
     @classmethod
     def from_json(cls, document: Any) -> "Profile":
         """Read the JSON object."""
-        shapes = Fields.of(document, cls).mapping("shapes")
-        read = Fields(shapes, "Profile.shapes", list(shapes))
-        return cls(shapes={name: read.nested(name, ShapeRange.from_json) for name in shapes})
+        read = Fields.of(document, cls, values={}, batch_size=None, max_sequence_length=None)
+        return cls(
+            shapes=read.nested_values("shapes", ShapeRange.from_json),
+            values=read.nested_values("values", ShapeRange.from_json),
+            batch_size=read.optional_nested("batch_size", BatchRange.from_json),
+            max_sequence_length=read.optional_integer("max_sequence_length"),
+        )
+
+
+def _json_of(ranges: Mapping[str, ShapeRange]) -> dict[str, Any]:
+    return {name: shape.to_json() for name, shape in ranges.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +263,22 @@ def fingerprint(
             f"source.uri: {uri!r} has no ETag, so a change of the model would go unseen", "pin sha256"
         )
     return "object:" + sha256_hex(canonical_json([uri, etag.strip('"'), size]))
+
+
+def bundle_fingerprint(uri: str, files: Mapping[str, tuple[str, int]]) -> str:
+    """
+    Return the fingerprint of the bundle at ``uri``: relative name to (ETag, size in bytes) of every file.
+
+    Raises ContractError when a file has no ETag.
+    """
+    for name, (etag, _) in files.items():
+        if not etag:
+            raise ContractError(
+                f"source.uri: {name!r} has no ETag, so a change would go unseen",
+                "use a store that gives ETags",
+            )
+    listing = [[name, etag.strip('"'), size] for name, (etag, size) in sorted(files.items())]
+    return "object:" + sha256_hex(canonical_json([uri, listing]))
 
 
 def _match(where: str, value: str, pattern: re.Pattern[str], expected: str) -> None:

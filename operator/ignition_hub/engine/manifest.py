@@ -18,6 +18,15 @@ from ignition_hub.engine.identity import FLAVORS, EngineInputs
 MANIFEST_SCHEMA = "ignitionhub.io/manifest/v1"
 CHECKED = ("none", "model", "engine")
 
+_SINCE_THE_FIRST_RELEASE: Mapping[str, Any] = {
+    "typing": None,
+    "settings": None,
+    "engine_io": None,
+    "plugins": (),
+    "timing_cache": None,
+    "environment": None,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class EngineFile:
@@ -44,9 +53,13 @@ class BuildFacts:
     How an engine was built, as the builder saw it; every value is ready for JSON.
 
     ``gpu``: name, compute_capability, memory_bytes, sm_count, mig, power_mode; None where no GPU took part.
-    ``model``: sha256, md5, size, opset, inputs and outputs as ``{name, dtype, shape}``. ``flags``: by
-    TensorRT's names. ``tf32``: asked, in_force. ``warnings``: ``{code, count}``. ``checked``: ``none``,
-    ``model`` (the ONNX ran) or ``engine`` (the engine ran). Sizes are bytes.
+    ``model``: sha256, md5, size, opset, inputs and outputs as ``{name, dtype, shape}``, and of a bundle
+    ``external_data`` as ``{name, sha256, size}``. ``flags``: by TensorRT's names. ``tf32``: asked, in_force.
+    ``warnings``: ``{code, count}``. ``checked``: ``none``, ``model`` (the ONNX ran) or ``engine`` (the engine
+    ran). ``typing``: Strong or Weak. ``settings``: the properties in force, read back. ``engine_io``: inputs
+    and outputs as the engine has them. ``plugins``: ``{name, sha256, delivery, creators}``.
+    ``timing_cache``: which was used and what it missed. ``environment``: the machine and its software. Sizes
+    are bytes. What an earlier release did not record is None or empty.
     """
 
     flavor: str
@@ -67,6 +80,12 @@ class BuildFacts:
     builder_image: str | None = None
     warnings: tuple[Any, ...] = field(default=(), hash=False)
     checked: str = "none"
+    typing: str | None = None
+    settings: Mapping[str, Any] | None = field(default=None, hash=False)
+    engine_io: Mapping[str, Any] | None = field(default=None, hash=False)
+    plugins: tuple[Any, ...] = field(default=(), hash=False)
+    timing_cache: Mapping[str, Any] | None = field(default=None, hash=False)
+    environment: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         one_of("BuildFacts.flavor", self.flavor, FLAVORS)
@@ -79,7 +98,7 @@ class BuildFacts:
     @classmethod
     def from_json(cls, document: Any) -> "BuildFacts":
         """Read the JSON object."""
-        read = Fields.of(document, cls)
+        read = Fields.of(document, cls, **_SINCE_THE_FIRST_RELEASE)
         return cls(
             flavor=read.text("flavor"),
             tensorrt_version=read.text("tensorrt_version"),
@@ -99,6 +118,12 @@ class BuildFacts:
             builder_image=read.optional_text("builder_image"),
             warnings=tuple(read.items("warnings")),
             checked=read.text("checked"),
+            typing=read.optional_text("typing"),
+            settings=read.optional_mapping("settings"),
+            engine_io=read.optional_mapping("engine_io"),
+            plugins=tuple(read.items("plugins")),
+            timing_cache=read.optional_mapping("timing_cache"),
+            environment=read.optional_mapping("environment"),
         )
 
 

@@ -1,9 +1,9 @@
 """
 What a builder is asked to do.
 
-The controller writes a BuildRequest on the Job; the gateway reads it there, adds a short-lived model URL
-and answers the builder's ``GET /v1/builds/self`` with a BuildGrant. Nothing else tells a builder what to
-build.
+The controller writes a BuildRequest on the Job; the gateway reads it there, adds short-lived URLs and
+answers the builder's ``GET /v1/builds/self`` with a BuildGrant. Nothing else tells a builder what to
+build. A ``model_uri`` that ends in / is a bundle: the grant's ``files`` hold the model's external data.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,15 @@ from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError
-from ignition_hub.engine.fields import Fields
+from ignition_hub.engine.fields import Fields, one_of
 from ignition_hub.engine.identity import EngineInputs
+
+READ_WRITE = "ReadWrite"
+TIMING_CACHES = (READ_WRITE, "ReadOnly", "Locked", "Off")
+
+DATA, CALIBRATION, INPUTS, PLUGIN = "data", "calibration", "inputs", "plugin"
+ROLES = (DATA, CALIBRATION, INPUTS, PLUGIN)
+"""What a file is for: external data of the model, calibration, accuracy inputs, a plugin library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,7 @@ class BuildRequest:
 
     ``model_sha256`` is set when the source is pinned; ``source_size`` is in bytes; ``name`` is the engine's
     file name; ``namespace`` and ``engine_resource`` are the TensorRTEngine that asked first (a build may
-    serve many).
+    serve many). ``timing_cache`` is one of TIMING_CACHES and no part of the identity.
     """
 
     identity: str
@@ -38,8 +45,10 @@ class BuildRequest:
     name: str
     namespace: str
     engine_resource: str
+    timing_cache: str = READ_WRITE
 
     def __post_init__(self) -> None:
+        one_of("BuildRequest.timing_cache", self.timing_cache, TIMING_CACHES)
         # What is built must be what the identity says, or one engine would answer for another.
         for name in ("options", "verification"):
             if canonical_json(getattr(self, name)) != canonical_json(getattr(self.inputs, name)):
@@ -62,12 +71,13 @@ class BuildRequest:
             "name": self.name,
             "namespace": self.namespace,
             "engine_resource": self.engine_resource,
+            "timing_cache": self.timing_cache,
         }
 
     @classmethod
     def from_json(cls, document: Any) -> "BuildRequest":
         """Read the JSON object."""
-        read = Fields.of(document, cls)
+        read = Fields.of(document, cls, timing_cache=READ_WRITE)
         return cls(
             identity=read.text("identity"),
             inputs=read.nested("inputs", EngineInputs.from_json),
@@ -81,17 +91,64 @@ class BuildRequest:
             name=read.text("name"),
             namespace=read.text("namespace"),
             engine_resource=read.text("engine_resource"),
+            timing_cache=read.text("timing_cache"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedFile:
+    """
+    A file the builder may read besides the model; ``size`` in bytes, ``sha256`` where it is pinned.
+
+    ``name`` of external data is its path relative to the model, of a plugin the plugin's name, of the rest
+    the last part of its address.
+    """
+
+    role: str
+    name: str
+    url: str
+    size: int
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        one_of("GrantedFile.role", self.role, ROLES)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "role": self.role,
+            "name": self.name,
+            "url": self.url,
+            "size": self.size,
+            "sha256": self.sha256,
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> "GrantedFile":
+        """Read the JSON object."""
+        read = Fields.of(document, cls)
+        return cls(
+            role=read.text("role"),
+            name=read.text("name"),
+            url=read.text("url"),
+            size=read.integer("size"),
+            sha256=read.optional_text("sha256"),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class BuildGrant:
-    """A request and what it takes to begin: a short-lived model URL, its size and the largest in bytes."""
+    """
+    A request and what it takes to begin: short-lived URLs with their sizes in bytes.
+
+    ``max_model_bytes`` bounds the model and its external data together.
+    """
 
     request: BuildRequest
     model_url: str
     model_size: int
     max_model_bytes: int
+    files: tuple[GrantedFile, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -100,15 +157,17 @@ class BuildGrant:
             "model_url": self.model_url,
             "model_size": self.model_size,
             "max_model_bytes": self.max_model_bytes,
+            "files": [file.to_json() for file in self.files],
         }
 
     @classmethod
     def from_json(cls, document: Any) -> "BuildGrant":
         """Read the JSON object."""
-        read = Fields.of(document, cls)
+        read = Fields.of(document, cls, files=())
         return cls(
             request=read.nested("request", BuildRequest.from_json),
             model_url=read.text("model_url"),
             model_size=read.integer("model_size"),
             max_model_bytes=read.integer("max_model_bytes"),
+            files=read.nested_items("files", GrantedFile.from_json),
         )
