@@ -8,6 +8,8 @@ run on TensorRT-RTX 1.7.1 without a GPU, "source" is NVIDIA's public source.
 
 from collections.abc import Mapping
 
+from ignition_hub.engine.identity import TENSORRT_RTX
+
 Capability = tuple[int, int]
 Version = tuple[int, ...]
 
@@ -55,6 +57,9 @@ JETSON_SBSA_SINCE: Version = (10, 16, 1)
 JETPACK_7_SINCE: Version = (11, 4, 1)
 """TensorRT 11.0 to 11.4.0 has no JetPack at all; 11.4.1 needs JetPack 7 (documentation)."""
 
+STRONGLY_TYPED_SINCE: Version = (10, 12)
+"""From here on a strongly typed network refuses precision flags; 11 has no other (documentation)."""
+
 RTX_REFUSED_OPTIONS: Mapping[str, str] = {
     "versionCompatible": "TensorRT-RTX has no lean runtime to embed; its engines need their own release",
     "stripPlan": "TensorRT-RTX fails to strip weights ahead of time (CHECK(status == CUDA_SUCCESS))",
@@ -74,6 +79,11 @@ def parse_version(text: str) -> Version:
             break
         parts.append(int(part))
     return tuple(parts)
+
+
+def is_strongly_typed(flavor: str, version: str) -> bool:
+    """Tell whether engines are built strongly typed: always by TensorRT-RTX, by TensorRT from 10.12 on."""
+    return flavor == TENSORRT_RTX or parse_version(version) >= STRONGLY_TYPED_SINCE
 
 
 def type_floor(precision: str, *, rtx: bool) -> Capability | None:
