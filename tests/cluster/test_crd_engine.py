@@ -12,6 +12,7 @@ pytestmark = pytest.mark.cluster
 
 DIGEST = "9f2c" * 16
 DATA = {"uri": "s3://models/data.npz", "sha256": DIGEST}
+BATCH = {"min": 1, "opt": 8, "max": 32}
 
 
 def engine(path: str = "", value: Any = None) -> dict[str, Any]:
@@ -59,6 +60,10 @@ ACCEPTED = [
     ("spec.profiles", shapes([], [], [])),
     ("spec.profiles", shapes([0], [0], [0])),
     ("spec.profiles", shapes([1] * 8, [2] * 8, [2] * 8)),
+    ("spec.profiles", [{"batchSize": BATCH}]),
+    ("spec.profiles", [{"maxSequenceLength": 512}]),
+    ("spec.profiles", [{"values": {"size": {"min": [-1, 0], "opt": [1, 64], "max": [1, 128]}}}]),
+    ("spec.profiles", [shapes([1], [2], [4])[0] | {"batchSize": BATCH, "maxSequenceLength": 1}]),
     ("spec.tensorrt", {"flavor": "TensorRT", "version": "10.13.2"}),
     ("spec.tensorrt", {"flavor": "TensorRTRTX", "version": "1.7"}),
     ("spec.tensorrt", {"version": "10"}),
@@ -76,6 +81,26 @@ ACCEPTED = [
     ("spec.options.workspace", 4294967296),
     ("spec.options.versionCompatible", {"enabled": True, "excludeLeanRuntime": True}),
     ("spec.options.plugins", [{"name": "attention", "source": DATA}]),
+    ("spec.options.plugins", [{"name": "attention", "source": DATA, "delivery": "External"}]),
+    ("spec.options.memoryPools", {"tacticSharedMemory": "48Ki", "tacticDram": "2Gi"}),
+    ("spec.options", {"sparseWeights": True, "maxAuxStreams": 0, "avgTimingIterations": 100}),
+    *[("spec.options.refit", one) for one in ("Refit", "RefitIdentical", "RefitIndividual")],
+    ("spec.options", {"refit": "Refit", "stripPlan": True, "weightStreaming": False}),
+    ("spec.options.weightStreaming", True),
+    ("spec.options.tacticSources", []),
+    ("spec.options.tacticSources", ["CUBLAS", "CUBLAS_LT", "CUDNN", "EDGE_MASK_CONVOLUTIONS"]),
+    *[("spec.options.tilingOptimizationLevel", one) for one in ("None", "Fast", "Moderate", "Full")],
+    ("spec.options.maxNumTactics", 1),
+    *[("spec.options.profilingVerbosity", one) for one in ("LayerNamesOnly", "Detailed", "None")],
+    ("spec.options.runtimePlatform", "WindowsAMD64"),
+    (
+        "spec.options",
+        {
+            "runtimePlatform": "WindowsAMD64",
+            "versionCompatible": {"enabled": True, "excludeLeanRuntime": True},
+        },
+    ),
+    ("spec.options", {"runtimePlatform": "SameAsBuild", "versionCompatible": {"enabled": True}}),
     ("spec.options.failOnWarnings", ["Int64Clamped"]),
     ("spec.verification", {"accuracy": {}, "benchmark": {}}),
     ("spec.verification.accuracy", {"rtol": 5e-3, "atol": 0, "inputs": {"source": DATA}}),
@@ -125,6 +150,16 @@ REFUSED = [
     ("spec.profiles", shapes([1] * 9, [1] * 9, [1] * 9), "must have at most 8 items"),
     ("spec.profiles", shapes([-1], [1], [1]), "should be greater than or equal to 0"),
     ("spec.profiles", [{"shapes": {}}], "should have at least 1 properties"),
+    ("spec.profiles", [{}], "a profile needs shapes, values, batchSize or maxSequenceLength"),
+    ("spec.profiles", [{"batchSize": BATCH | {"min": 0}}], "should be greater than or equal to 1"),
+    ("spec.profiles", [{"batchSize": BATCH | {"opt": 64}}], "batchSize must satisfy min <= opt <= max"),
+    ("spec.profiles", [{"batchSize": {"max": 8}}], "batchSize.min: Required value"),
+    ("spec.profiles", [{"maxSequenceLength": 0}], "should be greater than or equal to 1"),
+    (
+        "spec.profiles",
+        [{"values": {"n": {"min": [2], "opt": [1], "max": [3]}}}],
+        "every dimension must satisfy min <= opt <= max",
+    ),
     ("spec.profiles", [{"shapes": {"x" * 254: {"min": [], "opt": [], "max": []}}}], "at most 253 characters"),
     ("spec.tensorrt.version", "latest", "spec.tensorrt.version in body should match"),
     ("spec.tensorrt.version", 10.1, "spec.tensorrt.version in body must be of type string"),
@@ -159,6 +194,27 @@ REFUSED = [
         {"excludeLeanRuntime": True},
         "excludeLeanRuntime needs enabled: true",
     ),
+    ("spec.options.memoryPools.tacticDram", "0", "must be a quantity above zero, for example 4Gi"),
+    ("spec.options.refit", "Always", 'Unsupported value: "Always"'),
+    (
+        "spec.options",
+        {"stripPlan": True, "weightStreaming": True},
+        "stripPlan and weightStreaming exclude each other",
+    ),
+    ("spec.options.tacticSources", ["CUFFT"], 'Unsupported value: "CUFFT"'),
+    ("spec.options.tacticSources", ["CUDNN", "CUDNN"], "Duplicate value"),
+    ("spec.options.tilingOptimizationLevel", "Best", 'Unsupported value: "Best"'),
+    ("spec.options.maxNumTactics", 0, "should be greater than or equal to 1"),
+    ("spec.options.maxAuxStreams", 65, "should be less than or equal to 64"),
+    ("spec.options.avgTimingIterations", 101, "should be less than or equal to 100"),
+    ("spec.options.profilingVerbosity", "All", 'Unsupported value: "All"'),
+    ("spec.options.runtimePlatform", "MacOS", 'Unsupported value: "MacOS"'),
+    (
+        "spec.options",
+        {"runtimePlatform": "WindowsAMD64", "versionCompatible": {"enabled": True}},
+        "a version compatible engine for Windows needs excludeLeanRuntime: true",
+    ),
+    ("spec.options.plugins", [{"name": "a", "source": DATA, "delivery": "Copied"}], "Unsupported value"),
     ("spec.options.calibration", {"source": DATA}, "calibration is for int8, fp8 and int4"),
     ("spec.options.plugins", [{"name": "a", "source": {"uri": "s3://m/a.so"}}], "sha256: Required value"),
     ("spec.options.plugins", [{"name": "a", "source": DATA}] * 2, "Duplicate value"),
@@ -230,7 +286,8 @@ def test_the_largest_engine_fits_the_cost_limits(api: Any) -> None:
         for number in range(64)
     ]
     shape = {"min": [1] * 8, "opt": [2] * 8, "max": [3] * 8}
-    profile = {"shapes": {f"{number:02}" + "x" * 251: shape for number in range(64)}}
+    ranges = {f"{number:02}" + "x" * 251: shape for number in range(64)}
+    profile = {"shapes": ranges, "values": ranges, "batchSize": BATCH, "maxSequenceLength": 512}
     body = put(engine("spec.targets", targets), "spec.profiles", [profile] * 16)
     body["spec"]["model"]["source"]["uri"] = "s3://models/" + "a/" * 505 + "a"
 

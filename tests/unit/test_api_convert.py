@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from ignition_hub.api import convert
 from ignition_hub.api.v1alpha1 import BuildPool, EngineStore, TensorRTEngine
 from ignition_hub.engine.compatibility import PoolFacts
-from ignition_hub.engine.identity import Profile, ShapeRange, Target
+from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
 
 DIGEST, OTHER = "9f2c" * 16, "1a2b" * 16
 
@@ -54,9 +54,33 @@ def test_profiles_keep_their_order_and_shapes() -> None:
     assert profiles == (Profile({"data": ShapeRange((1, 3), (2, 3), (4, 3))}),)
 
 
+def test_a_profile_may_be_nothing_but_shorthand() -> None:
+    written = {
+        "batchSize": {"min": 1, "opt": 8, "max": 32},
+        "maxSequenceLength": 512,
+        "values": {"size": {"min": [-1], "opt": [64], "max": [128]}},
+    }
+
+    assert convert.profiles_of(make_engine(profiles=[written])) == (
+        Profile(
+            values={"size": ShapeRange((-1,), (64,), (128,))},
+            batch_size=BatchRange(1, 8, 32),
+            max_sequence_length=512,
+        ),
+    )
+
+
 @pytest.mark.parametrize(
     "written",
-    [{}, {"optimizationLevel": 3}, {"versionCompatible": {"enabled": False}}, {"failOnWarnings": []}],
+    [
+        {},
+        {"optimizationLevel": 3},
+        {"versionCompatible": {"enabled": False}},
+        {"failOnWarnings": []},
+        {"memoryPools": {}, "sparseWeights": False, "stripPlan": False, "weightStreaming": False},
+        {"tilingOptimizationLevel": "None", "avgTimingIterations": 1, "profilingVerbosity": "LayerNamesOnly"},
+        {"runtimePlatform": "SameAsBuild"},
+    ],
 )
 def test_a_default_written_out_is_the_same_engine_as_one_left_out(written: dict[str, Any]) -> None:
     assert options(**written) == {}
@@ -75,6 +99,28 @@ def test_the_order_of_a_set_changes_nothing() -> None:
 
     assert one == other
     assert one["failOnWarnings"] == ["A", "B"]
+
+
+def test_tactic_sources_are_a_set_and_none_at_all_is_not_the_default() -> None:
+    assert options(tacticSources=["JIT_CONVOLUTIONS", "CUDNN"]) == {
+        "tacticSources": ["CUDNN", "JIT_CONVOLUTIONS"]
+    }
+    assert options(tacticSources=[]) == {"tacticSources": []}
+
+
+def test_every_pool_of_memory_is_a_number_of_bytes() -> None:
+    assert options(memoryPools={"tacticSharedMemory": "48Ki", "tacticDram": "2Gi"}) == {
+        "memoryPools": {"tacticSharedMemory": 49152, "tacticDram": 2147483648}
+    }
+
+
+def test_a_packed_plugin_is_the_default_and_an_external_one_another_engine() -> None:
+    plugin = {"name": "a", "source": {"uri": "s3://m/a.so", "sha256": DIGEST}}
+
+    assert options(plugins=[plugin | {"delivery": "Packed"}]) == {"plugins": [plugin]}
+    assert options(plugins=[plugin | {"delivery": "External"}]) == {
+        "plugins": [plugin | {"delivery": "External"}]
+    }
 
 
 def test_options_keep_the_names_of_the_api() -> None:

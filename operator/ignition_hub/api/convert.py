@@ -5,12 +5,20 @@ Everything an identity is made of passes through here, so values that mean the s
 option at its default is left out, a quantity is a number of bytes, a set is sorted.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ignition_hub.api.quantities import bytes_of, seconds_of
-from ignition_hub.api.v1alpha1 import BuildPool, TargetSpec, TensorRTEngine
+from ignition_hub.api.v1alpha1 import (
+    BuildPool,
+    ProfileSpec,
+    ShapeRangeSpec,
+    TargetSpec,
+    TensorRTEngine,
+    ValueRangeSpec,
+)
 from ignition_hub.engine.compatibility import PoolFacts
-from ignition_hub.engine.identity import Profile, ShapeRange, Target
+from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
 
 LABEL_ARCH = "kubernetes.io/arch"
 LABEL_JETPACK = "ignitionhub.io/jetpack"
@@ -38,25 +46,38 @@ def target_name(target: TargetSpec) -> str:
 
 def profiles_of(engine: TensorRTEngine) -> tuple[Profile, ...]:
     """Return the optimization profiles of an engine; none when every input has a fixed shape."""
-    return tuple(
-        Profile({name: ShapeRange(shape.min, shape.opt, shape.max) for name, shape in profile.shapes.items()})
-        for profile in engine.spec.profiles
+    return tuple(_profile(profile) for profile in engine.spec.profiles)
+
+
+def _profile(profile: ProfileSpec) -> Profile:
+    batch = profile.batch_size
+    return Profile(
+        shapes=_ranges(profile.shapes),
+        values=_ranges(profile.values),
+        batch_size=BatchRange(batch.min, batch.opt, batch.max) if batch else None,
+        max_sequence_length=profile.max_sequence_length,
     )
+
+
+def _ranges(written: Mapping[str, ShapeRangeSpec | ValueRangeSpec]) -> dict[str, ShapeRange]:
+    return {name: ShapeRange(shape.min, shape.opt, shape.max) for name, shape in written.items()}
 
 
 def options_of(engine: TensorRTEngine) -> dict[str, Any]:
     """
     Return the options that differ from TensorRT's defaults, by their API names.
 
-    ``workspace`` is in bytes. An option left out and an option set to its default give one identity, also
-    when a later release knows more options.
+    Memory is in bytes, and what has no order is sorted. An option left out and an option set to its default
+    give one identity, also when a later release knows more options.
     """
     options = engine.spec.options
     document = options.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     if options.workspace is not None:
         document["workspace"] = bytes_of(options.workspace)
-    if options.fail_on_warnings:
-        document["failOnWarnings"] = sorted(options.fail_on_warnings)
+    for pool, size in document.get("memoryPools", {}).items():
+        document["memoryPools"][pool] = bytes_of(size)
+    for name in {"failOnWarnings", "tacticSources"} & document.keys():
+        document[name] = sorted(document[name])
     if options.plugins:
         document["plugins"] = sorted(document["plugins"], key=lambda plugin: str(plugin["name"]))
     return document

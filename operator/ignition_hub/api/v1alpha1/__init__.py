@@ -10,13 +10,11 @@ from ignition_hub.api.v1alpha1.engine import (
     BuildSettings,
     EngineSpec,
     ModelSpec,
-    ProfileSpec,
-    ShapeRangeSpec,
     TargetSpec,
     TensorRTEngine,
     TensorRTSpec,
 )
-from ignition_hub.api.v1alpha1.options import Calibration, Options, Plugin, VersionCompatible
+from ignition_hub.api.v1alpha1.options import Calibration, MemoryPools, Options, Plugin, VersionCompatible
 from ignition_hub.api.v1alpha1.pool import (
     AheadOfTime,
     BuildPool,
@@ -27,6 +25,7 @@ from ignition_hub.api.v1alpha1.pool import (
     PoolRuntime,
     Toleration,
 )
+from ignition_hub.api.v1alpha1.profiles import BatchSizeSpec, ProfileSpec, ShapeRangeSpec, ValueRangeSpec
 from ignition_hub.api.v1alpha1.status import (
     BuiltOn,
     EngineStatus,
@@ -55,6 +54,7 @@ __all__ = [
     "Accuracy",
     "AccuracyInputs",
     "AheadOfTime",
+    "BatchSizeSpec",
     "Benchmark",
     "BuildPool",
     "BuildPoolSpec",
@@ -68,6 +68,7 @@ __all__ = [
     "EngineStore",
     "EngineStoreSpec",
     "EngineStoreStatus",
+    "MemoryPools",
     "ModelSource",
     "ModelSpec",
     "ObjectMeta",
@@ -91,6 +92,7 @@ __all__ = [
     "TensorRTEngine",
     "TensorRTSpec",
     "Toleration",
+    "ValueRangeSpec",
     "Verification",
     "VersionCompatible",
     "WarningCount",

@@ -28,15 +28,9 @@ from ignition_hub.api.schema import (
 )
 from ignition_hub.api.v1alpha1.common import Resource, Source
 from ignition_hub.api.v1alpha1.options import Options
+from ignition_hub.api.v1alpha1.profiles import ProfileSpec
 from ignition_hub.api.v1alpha1.status import EngineStatus
 from ignition_hub.api.v1alpha1.verification import Verification
-
-MAX_DIMENSIONS = 8  # TensorRT's own limit on the rank of a tensor
-
-Dimensions = Annotated[
-    tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...],
-    Field(max_length=MAX_DIMENSIONS, json_schema_extra=ATOMIC),
-]
 
 
 class ModelSpec(Part):
@@ -50,46 +44,6 @@ class ModelSpec(Part):
     """Version of the model, part of the engine's file name. Example: v1.0"""
     source: Source
     """Where the ONNX file is."""
-
-
-class ShapeRangeSpec(Part):
-    """The shapes one input may have at run time. A scalar has no dimensions: []."""
-
-    model_config = rules(
-        rule(
-            "size(self.min) == size(self.opt) && size(self.opt) == size(self.max)",
-            "min, opt and max must have the same number of dimensions",
-        ),
-        rule(
-            "size(self.min) != size(self.opt) || size(self.opt) != size(self.max) || "
-            "[0, 1, 2, 3, 4, 5, 6, 7].all(i, i >= size(self.min) || "
-            "(self.min[i] <= self.opt[i] && self.opt[i] <= self.max[i]))",
-            "every dimension must satisfy min <= opt <= max",
-        ),
-    )
-
-    min: Dimensions
-    """The smallest shape. Example: [1, 3, 112, 112]"""
-    opt: Dimensions
-    """The shape the engine is tuned for. Example: [32, 3, 112, 112]"""
-    max: Dimensions
-    """The largest shape; it decides how much memory the engine needs. Example: [64, 3, 112, 112]"""
-
-
-class ProfileSpec(Part):
-    """One optimization profile: a range of shapes for every dynamic input."""
-
-    shapes: Annotated[
-        dict[str, ShapeRangeSpec],
-        Field(
-            min_length=1,
-            max_length=64,
-            json_schema_extra=ruled(
-                rule("self.all(name, size(name) <= 253)", "the name of an input has at most 253 characters")
-            ),
-        ),
-    ]
-    """Shapes by the name of the model's input. Inputs of fixed shape may be left out."""
 
 
 class TensorRTSpec(Part):

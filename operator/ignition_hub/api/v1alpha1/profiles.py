@@ -1,0 +1,112 @@
+"""``spec.profiles`` of a TensorRTEngine: which shapes an engine must serve, written out or by shorthand."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ignition_hub.api.schema import ATOMIC, Part, rule, ruled, rules
+
+MAX_DIMENSIONS = 8  # TensorRT's own limit on the rank of a tensor
+
+Dimensions = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...],
+    Field(max_length=MAX_DIMENSIONS, json_schema_extra=ATOMIC),
+]
+
+
+class ShapeRangeSpec(Part):
+    """The shapes one input may have at run time. A scalar has no dimensions: []."""
+
+    model_config = rules(
+        rule(
+            "size(self.min) == size(self.opt) && size(self.opt) == size(self.max)",
+            "min, opt and max must have the same number of dimensions",
+        ),
+        rule(
+            "size(self.min) != size(self.opt) || size(self.opt) != size(self.max) || "
+            "[0, 1, 2, 3, 4, 5, 6, 7].all(i, i >= size(self.min) || "
+            "(self.min[i] <= self.opt[i] && self.opt[i] <= self.max[i]))",
+            "every dimension must satisfy min <= opt <= max",
+        ),
+    )
+
+    min: Dimensions
+    """The smallest shape. Example: [1, 3, 112, 112]"""
+    opt: Dimensions
+    """The shape the engine is tuned for. Example: [32, 3, 112, 112]"""
+    max: Dimensions
+    """The largest shape; it decides how much memory the engine needs. Example: [64, 3, 112, 112]"""
+
+
+Elements = Annotated[
+    tuple[Annotated[int, Field(ge=-(2**31), le=2**31 - 1)], ...],
+    Field(max_length=MAX_DIMENSIONS, json_schema_extra=ATOMIC),
+]
+
+
+class ValueRangeSpec(Part):
+    """The values one shape tensor may hold at run time, element by element."""
+
+    model_config = ShapeRangeSpec.model_config
+
+    min: Elements
+    """The smallest value of each element. Example: [1, 64]"""
+    opt: Elements
+    """The values the engine is tuned for. Example: [1, 128]"""
+    max: Elements
+    """The largest value of each element. Example: [1, 512]"""
+
+
+class BatchSizeSpec(Part):
+    """How many samples one call may bring."""
+
+    model_config = rules(
+        rule("self.min <= self.opt && self.opt <= self.max", "batchSize must satisfy min <= opt <= max")
+    )
+
+    min: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    """The smallest batch. Example: 1"""
+    opt: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    """The batch the engine is tuned for. Example: 8"""
+    max: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    """The largest batch. Example: 32"""
+
+
+INPUT_NAMES = rule("self.all(name, size(name) <= 253)", "the name of an input has at most 253 characters")
+
+
+class ProfileSpec(Part):
+    """
+    One optimization profile: a range of shapes for every dynamic input, written out, by shorthand, or both.
+    """
+
+    model_config = rules(
+        rule(
+            "has(self.shapes) || has(self.values) || has(self.batchSize) || has(self.maxSequenceLength)",
+            "a profile needs shapes, values, batchSize or maxSequenceLength",
+        )
+    )
+
+    shapes: Annotated[
+        dict[str, ShapeRangeSpec],
+        Field(default_factory=dict, min_length=1, max_length=64, json_schema_extra=ruled(INPUT_NAMES)),
+    ]
+    """
+    Shapes by the name of the model's input. Inputs of fixed shape may be left out. Default: what the
+    shorthands say.
+    """
+    values: Annotated[
+        dict[str, ValueRangeSpec],
+        Field(default_factory=dict, min_length=1, max_length=64, json_schema_extra=ruled(INPUT_NAMES)),
+    ]
+    """Values of inputs that TensorRT reads as shapes (shape tensors), by name. Default: none."""
+    batch_size: BatchSizeSpec | None = None
+    """
+    The first dimension of every input where the model leaves it free. `shapes` win over it. Default: none.
+    Example: {min: 1, opt: 8, max: 32}
+    """
+    max_sequence_length: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """
+    The largest value of every further free dimension: each may be 1 to this and is tuned for this. `shapes`
+    win over it. Default: none. Example: 512
+    """
