@@ -11,7 +11,7 @@ from typing import Any
 from ignition_builder.inspection import facts_of, inputs_of, load_checked
 from ignition_builder.journal import Journal
 from ignition_builder.precision import with_precision
-from ignition_builder.profiles import check_profiles
+from ignition_builder.profiles import resolved
 from ignition_builder.report import Report
 from ignition_builder.work import AS_IS, CONVERTED, STRONG, Prepared, Task, counted
 
@@ -23,7 +23,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     report.progress(CHECKING, 0.0)
     path, inputs = Path(task.model), task.request.inputs
     model = load_checked(path)
-    check_profiles(inputs.profiles, inputs_of(model))
+    profiles = resolved(inputs.profiles, inputs_of(model))
     facts = facts_of(model)
     prepared, converter = with_precision(model, path, inputs.precision, Path(task.folder), journal)
     return Prepared(
@@ -31,7 +31,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         facts=facts,
         converter={"path": CONVERTED, **converter} if converter else {"path": AS_IS},
         typing=STRONG,
-        profiles=inputs.profiles,
+        profiles=profiles,
         warnings=counted(journal.warnings),
         # Linux counts ru_maxrss in KiB.
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,

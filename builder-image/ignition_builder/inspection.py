@@ -13,7 +13,7 @@ from typing import Any
 
 import onnx
 
-from ignition_builder.profiles import ModelInput
+from ignition_builder.signature import ModelInput
 from ignition_builder.skeleton import load_skeleton, not_onnx
 from ignition_builder.weights import check_length, is_external
 from ignition_hub.engine.errors import Reason, RequestError
