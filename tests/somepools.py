@@ -20,6 +20,17 @@ ORIN = PoolFacts(
 )
 
 
-def ask(arch, precision="fp16", *, flavor=None, version=None, options=None, product=None, compatibility=None):
+def ask(
+    arch,
+    precision="fp16",
+    *,
+    flavor=None,
+    version=None,
+    options=None,
+    product=None,
+    compatibility=None,
+    verification=None,
+):
     level = compatibility or ("Product" if product else "SameComputeCapability")
-    return Ask(precision, flavor, version, options or {}, Target("one", arch, product, level))
+    target = Target("one", arch, product, level)
+    return Ask(precision, flavor, version, options or {}, target, verification or {})

@@ -317,8 +317,8 @@ def test_tensorrt_is_asked_only_for_what_the_hardware_has(arch, precision, ok):
         ({"versionCompatible": {}}, True),
         ({"stripPlan": True}, False),
         ({"stripPlan": False}, True),
-        ({"refitIdentical": True}, False),
-        ({"runtimePlatform": "WINDOWS_AMD64"}, False),
+        ({"refit": "RefitIdentical"}, False),
+        ({"runtimePlatform": "WindowsAMD64"}, False),
     ],
 )
 def test_rtx_refuses_the_options_it_would_ignore_or_crash_on(options, ok):

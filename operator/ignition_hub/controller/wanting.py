@@ -62,6 +62,7 @@ def _ask(engine: EngineSeen, target: Target, wish: Wish) -> Ask:
         version_prefix=wish.version,
         options=engine.options,
         target=target,
+        verification=engine.verification,
     )
 
 

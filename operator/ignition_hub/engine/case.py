@@ -2,7 +2,7 @@
 What the rules of the truth table look at: one pool, one target, and the words to speak of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ class Ask:
     version_prefix: str | None
     options: Mapping[str, Any] = field(hash=False)
     target: Target
+    verification: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,9 @@ class Refusal:
     remedy: str
 
 
+Rule = Callable[[Case], Refusal | None]
+
+
 def has_precision(gpu: Gpu, precision: str, flavor: str) -> bool:
     """Tell whether engines of a precision can run on a GPU; False also for GPUs the flavor does not know."""
     rtx = flavor == TENSORRT_RTX
@@ -91,12 +95,6 @@ def has_precision(gpu: Gpu, precision: str, flavor: str) -> bool:
 def has_ampere_plus(gpu: Gpu) -> bool:
     """Tell whether AmperePlus engines load on a GPU; on Jetson nothing but the exact module does."""
     return gpu.compute_capability >= support.AMPERE and not gpu.jetson
-
-
-def option_is_on(options: Mapping[str, Any], name: str) -> bool:
-    """Tell whether an option asks for anything; ``{enabled: false}`` does not."""
-    value = options.get(name)
-    return bool(value.get("enabled", True)) if isinstance(value, Mapping) and value else bool(value)
 
 
 def a_gpu(gpu: Gpu) -> str:

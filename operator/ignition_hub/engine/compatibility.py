@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ignition_hub.engine import support
-from ignition_hub.engine.case import FLAVOR_NAMES, Ask, Case, PoolFacts, Refusal
+from ignition_hub.engine.case import FLAVOR_NAMES, Ask, Case, PoolFacts, Refusal, Rule
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import Gpu, NodeGpu, UnknownArch, gpu_of
 from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, TENSORRT
-from ignition_hub.engine.rules import RULES, VERSION_RULES, Rule
+from ignition_hub.engine.rules import RULES, VERSION_RULES
 from ignition_hub.engine.support import parse_version
 
 __all__ = ["Ask", "Choice", "Loading", "PoolFacts", "Unbuildable", "Verdict", "choose", "loads", "verdict"]

@@ -89,10 +89,10 @@ def _tactics(name: str, *, until: Version | None = None) -> OptionRow:
     )  # fmt: skip
 
 
-def _pool(name: str, kind: str, since: Version) -> OptionRow:
+def _pool(name: str, kind: str, since: Version = FIRST, rtx: Rtx = _TAKES) -> OptionRow:
     return OptionRow(
         name=name,
-        rtx=_NO_TACTICS if "." in name else _TAKES,
+        rtx=rtx,
         since=since,
         attributes=(
             f"MemoryPoolType.{kind}", _config("set_memory_pool_limit"), _config("get_memory_pool_limit"),
@@ -108,9 +108,9 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
         attributes=(_config("builder_optimization_level"),),
         example=5,
     ),
-    _pool("workspace", "WORKSPACE", FIRST),
+    _pool("workspace", "WORKSPACE"),
     _pool("memoryPools.tacticSharedMemory", "TACTIC_SHARED_MEMORY", (10, 0)),
-    _pool("memoryPools.tacticDram", "TACTIC_DRAM", FIRST),
+    _pool("memoryPools.tacticDram", "TACTIC_DRAM", rtx=_NO_TACTICS),
     OptionRow(
         name="versionCompatible.enabled",
         rtx=_NO_LEAN,

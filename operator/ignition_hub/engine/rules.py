@@ -4,16 +4,15 @@ The rules of the truth table: each looks at one pool and one target and says no,
 ``compatibility`` asks them in order. Each refusal says what was asked, why it cannot be, and what would work.
 """
 
-from collections.abc import Callable
-
-from ignition_hub.engine import support
-from ignition_hub.engine.case import Case, Refusal, a_gpu, has_ampere_plus, has_precision, option_is_on
+from ignition_hub.engine import option_rules, support
+from ignition_hub.engine.case import Case, Refusal, Rule, a_gpu, has_ampere_plus, has_precision
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import GPUS
 from ignition_hub.engine.identity import AMPERE_PLUS, PRECISIONS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT
+from ignition_hub.engine.options_table import WEAK_TYPE_ROWS
 from ignition_hub.engine.support import Capability, dotted
 
-Rule = Callable[[Case], Refusal | None]
+WEAK_TYPES = {row.part: row for row in WEAK_TYPE_ROWS}
 
 
 def pool_has_the_flavor(case: Case) -> Refusal | None:
@@ -147,20 +146,6 @@ def arch_has_the_precision(case: Case) -> Refusal | None:
     )
 
 
-def flavor_takes_the_options(case: Case) -> Refusal | None:
-    """RTX refuses some options and silently ignores others."""
-    if not case.is_rtx:
-        return None
-    for name, why in support.RTX_REFUSED_OPTIONS.items():
-        if option_is_on(case.ask.options, name):
-            return Refusal(
-                Reason.UnsupportedOption,
-                f"options.{name} was asked for; {why}",
-                f"leave options.{name} out, or use a BuildPool of flavor TensorRT",
-            )
-    return None
-
-
 def version_builds_for_the_arch(case: Case) -> Refusal | None:
     """TensorRT drops old architectures; RTX learned 12.1 in 1.5."""
     capability = case.gpu.compute_capability
@@ -215,7 +200,8 @@ def version_has_the_level(case: Case) -> Refusal | None:
 
 def version_has_the_precision(case: Case) -> Refusal | None:
     """The narrow data types came one by one."""
-    since = support.TYPES_SINCE.get(case.ask.precision)
+    row = WEAK_TYPES.get(case.ask.precision)
+    since = row.since if row else None
     if case.is_rtx or since is None or case.release >= since:
         return None
     return Refusal(
@@ -234,7 +220,14 @@ RULES: tuple[Rule, ...] = (
     pool_has_the_product,
     level_exists_for_the_arch,
     arch_has_the_precision,
-    flavor_takes_the_options,
+    option_rules.options_are_known,
+    option_rules.options_are_in_range,
+    option_rules.lean_runtime_fits,
+    option_rules.calibration_cache_is_for_int8,
+    option_rules.flavor_takes_the_options,
+    option_rules.level_keeps_the_tactics,
+    option_rules.platform_builds_for_windows,
+    option_rules.pool_measures_the_benchmark,
 )
 
 VERSION_RULES: tuple[Rule, ...] = (
@@ -242,6 +235,8 @@ VERSION_RULES: tuple[Rule, ...] = (
     version_exists_on_jetson,
     version_has_the_level,
     version_has_the_precision,
+    option_rules.version_has_the_options,
+    option_rules.version_streams_weights,
 )
 """Asked of each version with the prefix, newest first; the first version they all accept is the one."""
 

@@ -1,6 +1,5 @@
 """
-What TensorRT and TensorRT-RTX support, as tables: architectures, data types, levels of compatibility,
-options.
+What TensorRT and TensorRT-RTX support, as tables: architectures, data types, levels of compatibility.
 
 ``compatibility`` decides with these and never without. Sources: "documentation" is NVIDIA's, "measured" was
 run on TensorRT-RTX 1.7.1 without a GPU, "source" is NVIDIA's public source.
@@ -38,9 +37,6 @@ TYPE_GAPS: Mapping[str, frozenset[Capability]] = {
 RTX_REFUSAL = "the model contains HW-specific datatypes"
 """How TensorRT-RTX refuses a data type that a target lacks (measured)."""
 
-TYPES_SINCE: Mapping[str, Version] = {"bf16": (10, 0), "int4": (10, 0), "fp4": (10, 8)}
-"""First TensorRT with a data type (read from the bindings)."""
-
 CAPABILITY_FLOORS: tuple[tuple[Version, Capability], ...] = (
     ((10, 5), (7, 5)),
     ((10, 0), (7, 0)),
@@ -59,16 +55,6 @@ JETPACK_7_SINCE: Version = (11, 4, 1)
 
 STRONGLY_TYPED_SINCE: Version = (10, 12)
 """From here on a strongly typed network refuses precision flags; 11 has no other (documentation)."""
-
-RTX_REFUSED_OPTIONS: Mapping[str, str] = {
-    "versionCompatible": "TensorRT-RTX has no lean runtime to embed; its engines need their own release",
-    "stripPlan": "TensorRT-RTX fails to strip weights ahead of time (CHECK(status == CUDA_SUCCESS))",
-    "refit": "TensorRT-RTX fails to make refittable engines ahead of time (CHECK(status == CUDA_SUCCESS))",
-    "refitIdentical": "TensorRT-RTX fails to make refittable engines ahead of time",
-    "runtimePlatform": "TensorRT-RTX logs an error and ignores it; engines load on Linux and Windows alike",
-    "hardwareCompatibilityLevel": "TensorRT-RTX ignores it; engines load on all GPUs of their architectures",
-}
-"""Options that a TensorRT-RTX build refuses or, worse, ignores, and why (measured)."""
 
 
 def parse_version(text: str) -> Version:
