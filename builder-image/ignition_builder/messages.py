@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
+from ignition_hub.engine.warnings import Warn
 
 QUOTE_LENGTH = 600
-OTHER_WARNING = "TensorRTWarning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ KNOWN = (
 )
 
 WARNINGS = (
-    (re.compile(r"outside the range of INT32|clamped", re.IGNORECASE), "Int64Clamped"),
-    (re.compile(r"Attempting to cast down to INT32"), "Int64Cast"),
-    (re.compile(r"Defaulting to INT8 instead"), "Int8Assumed"),
-    (re.compile(r"subnormal|outside the range of (FP16|Half)", re.IGNORECASE), "WeightsTruncated"),
-    (re.compile(r"deprecated", re.IGNORECASE), "Deprecated"),
+    (re.compile(r"outside the range of INT32|clamped", re.IGNORECASE), Warn.Int64Clamped),
+    (re.compile(r"Attempting to cast down to INT32"), Warn.Int64Cast),
+    (re.compile(r"Defaulting to INT8 instead"), Warn.Int8Assumed),
+    (re.compile(r"subnormal|outside the range of (FP16|Half)", re.IGNORECASE), Warn.WeightsTruncated),
+    (re.compile(r"deprecated", re.IGNORECASE), Warn.Deprecated),
 )
 
 _BENIGN_WITHOUT_GPU = re.compile(r"cudaError 35\b|initialization failure with error: 35\b")
@@ -107,9 +107,9 @@ def verdict_of(messages: Iterable[str], doing: str) -> IgnitionError:
     return RequestError(Reason.BuildFailed, f"{doing} and logged no error", "see the builder's log")
 
 
-def warning_code(message: str) -> str:
+def warning_code(message: str) -> Warn:
     """Return the code under which a warning is counted and may be named in ``failOnWarnings``."""
-    return next((code for pattern, code in WARNINGS if pattern.search(message)), OTHER_WARNING)
+    return next((code for pattern, code in WARNINGS if pattern.search(message)), Warn.TensorRTWarning)
 
 
 def _error(reason: Reason, message: str, remedy: str) -> IgnitionError:

@@ -1,0 +1,45 @@
+"""
+What a build warns of: one enumeration of codes, spelled as the manifest and ``options.failOnWarnings`` do.
+
+A warning says that an engine was built and is not quite what its model, or its request, says. Whoever does
+not want that names the code in ``failOnWarnings``, and the build fails instead.
+"""
+
+from enum import StrEnum
+
+
+class Warn(StrEnum):
+    """The codes."""
+
+    Int64Clamped = "Int64Clamped"
+    """An INT64 constant is beyond INT32, and a TensorRT before 10 stores the nearest INT32 instead."""
+    Int64Cast = "Int64Cast"
+    """A TensorRT before 10 has no INT64: the model's INT64 became INT32, its inputs and outputs too."""
+    DoubleNarrowed = "DoubleNarrowed"
+    """TensorRT has no DOUBLE: the model's became FLOAT."""
+    WeightsTruncated = "WeightsTruncated"
+    """Weights are beyond the range of the precision, or below its smallest number."""
+    NotANumber = "NotANumber"
+    """Weights or scales hold NaN or infinity, so results may too."""
+    MixedPrecision = "MixedPrecision"
+    """Some weights have another precision than was asked for."""
+    Int8Assumed = "Int8Assumed"
+    """TensorRT reads a quantized type as INT8 although the model says another."""
+    QuantizationReplaced = "QuantizationReplaced"
+    """The model's own quantization gave way to the one that was asked for."""
+    Tf32NotInForce = "Tf32NotInForce"
+    """TF32 was asked for, and the architecture does not have it."""
+    DeprecatedPlugin = "DeprecatedPlugin"
+    """The model uses a plugin that NVIDIA is giving up."""
+    Deprecated = "Deprecated"
+    """TensorRT calls something the build uses deprecated."""
+    TimingCacheMiss = "TimingCacheMiss"
+    """Kernels were timed that the timing cache did not know."""
+    TimingCacheIgnored = "TimingCacheIgnored"
+    """The timing cache was of another TensorRT or GPU and was not used."""
+    SharedGPU = "SharedGPU"
+    """Others worked on the GPU while kernels were timed."""
+    HostMemoryTight = "HostMemoryTight"
+    """The build may need more memory than its container has."""
+    TensorRTWarning = "TensorRTWarning"
+    """TensorRT warned of something this table does not know; the build's log has its words."""
