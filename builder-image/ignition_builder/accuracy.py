@@ -1,0 +1,115 @@
+"""
+How far two sets of outputs are apart, and whether that is near enough. Pure.
+
+The measure is numpy's and Polygraphy's: a value passes when ``|candidate - reference| <= atol + rtol *
+|reference|``. NVIDIA's fp16 sample uses 5e-3 for both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ignition_hub.engine.errors import Reason, RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far a value may be from its reference: relative to the reference, plus absolute."""
+
+    rtol: float
+    atol: float
+
+    def __str__(self) -> str:
+        return f"rtol {self.rtol:g} and atol {self.atol:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """
+    One output compared: how many values there are and how many are out of tolerance, the largest absolute
+    and relative difference, and the value that misses its tolerance by most, with its index.
+    """
+
+    output: str
+    values: int
+    outside: int
+    max_absolute: float
+    max_relative: float
+    worst_index: tuple[int, ...] = ()
+    worst_reference: float = 0.0
+    worst_candidate: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the manifest records."""
+        return {
+            "output": self.output,
+            "values": self.values,
+            "outside": self.outside,
+            "maxAbsolute": self.max_absolute,
+            "maxRelative": self.max_relative,
+        }
+
+    def __str__(self) -> str:
+        place = f"[{', '.join(map(str, self.worst_index))}]"
+        return (
+            f"output {self.output}: {self.outside} of {self.values} values are out of tolerance, the worst "
+            f"at {place}: {self.worst_candidate:g} instead of {self.worst_reference:g}"
+        )
+
+
+def compared(
+    reference: Mapping[str, Any], candidate: Mapping[str, Any], tolerance: Tolerance
+) -> list[Figures]:
+    """
+    Return the figures of every output of ``reference``, name to array.
+
+    Raises RequestError (VerificationFailed) when an output is missing or has another shape.
+    """
+    return [_figures(name, wanted, candidate.get(name), tolerance) for name, wanted in reference.items()]
+
+
+def check(figures: list[Figures], tolerance: Tolerance, of: str) -> None:
+    """Raise RequestError (VerificationFailed) that names each output out of tolerance, the worst first."""
+    outside = sorted((item for item in figures if item.outside), key=lambda item: -item.outside / item.values)
+    if outside:
+        raise RequestError(
+            Reason.VerificationFailed,
+            f"{of} differs from the model beyond {tolerance}: {'; '.join(map(str, outside[:3]))}",
+            "use a wider precision, better calibration data, or a tolerance that the task allows",
+        )
+
+
+def _figures(name: str, reference: Any, candidate: Any, tolerance: Tolerance) -> Figures:
+    if candidate is None or candidate.shape != reference.shape:
+        found = "is missing" if candidate is None else f"has shape {list(candidate.shape)}"
+        raise RequestError(
+            Reason.VerificationFailed, f"output {name} {found}; the model gives {list(reference.shape)}"
+        )
+    wanted, got = reference.astype(np.float64), candidate.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        distance = np.abs(got - wanted)
+        # Equal infinities are equal, and a NaN where the model gives one is the model's.
+        distance[(wanted == got) | (np.isnan(wanted) & np.isnan(got))] = 0.0
+        distance[np.isnan(distance)] = np.inf
+        excess = distance - (tolerance.atol + tolerance.rtol * np.abs(np.nan_to_num(wanted)))
+        relative = np.where(distance > 0, distance / np.abs(wanted), 0.0)
+    if not wanted.size:
+        return Figures(output=name, values=0, outside=0, max_absolute=0.0, max_relative=0.0)
+    worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
+    return Figures(
+        output=name,
+        values=int(wanted.size),
+        outside=int(np.count_nonzero(excess > 0)),
+        max_absolute=_finite(distance.max()),
+        max_relative=_finite(np.nan_to_num(relative, nan=0.0).max()),
+        worst_index=tuple(int(index) for index in worst),
+        worst_reference=float(wanted[worst]),
+        worst_candidate=float(got[worst]),
+    )
+
+
+def _finite(value: Any) -> float:
+    """Return a number JSON can hold; the largest double stands for infinity."""
+    return float(np.nan_to_num(value, posinf=np.finfo(np.float64).max))

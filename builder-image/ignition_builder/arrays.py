@@ -1,0 +1,51 @@
+"""
+Read the arrays a user gives: calibration data and inputs to compare on, as numpy's ``.npz`` files.
+
+The file is a stranger's: nothing in it is unpickled, and what it unpacks to is bounded.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ignition_hub.engine.errors import Reason, RequestError
+
+MAX_BYTES = 16 * 1024**3
+"""As much as all arrays together may hold; more never helps a calibration."""
+
+
+def load_arrays(path: Path, where: str) -> dict[str, Any]:
+    """
+    Return the arrays in ``path`` by name.
+
+    ``where`` is the field of the spec that names the file. Raises RequestError (InvalidRequest) for a file
+    that is no ``.npz``, holds Python objects, nothing at all, or numbers that are not finite.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_size(sum(item.file_size for item in archive.infolist()), where)
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise _refusal(where, f"the file cannot be read ({' '.join(str(error).split())[:200]})") from error
+    if not arrays:
+        raise _refusal(where, "the file holds no arrays")
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise _refusal(where, f"array {name} holds values that are not finite")
+    return arrays
+
+
+def _check_size(size: int, where: str) -> None:
+    if size > MAX_BYTES:
+        raise _refusal(where, f"the arrays take {size} bytes, more than {MAX_BYTES}")
+
+
+def _refusal(where: str, why: str) -> RequestError:
+    return RequestError(
+        Reason.InvalidRequest,
+        f"{where}: {why}",
+        "write it with numpy.savez(file, **{input name: array}), finite numbers only",
+    )

@@ -1,0 +1,116 @@
+"""Comparing outputs, measuring speed, and the words in which a gate fails."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from ignition_builder import benchmark
+from ignition_builder.accuracy import Tolerance, check, compared
+from ignition_hub.engine.errors import RequestError
+
+NARROW = Tolerance(rtol=1e-3, atol=1e-3)
+
+doubles = arrays.arrays(np.float32, arrays.array_shapes(max_dims=3, max_side=4))
+
+
+@given(doubles)
+def test_outputs_are_never_out_of_tolerance_of_themselves(values):
+    figures = compared({"y": values}, {"y": values.copy()}, Tolerance(0.0, 0.0))
+    assert [item.outside for item in figures] == [0]
+    check(figures, NARROW, "the model")
+
+
+@given(doubles, st.floats(0, 1), st.floats(0, 10))
+def test_a_wider_tolerance_never_refuses_more(values, rtol, atol):
+    other = {"y": values + np.float32(0.5)}
+    narrow = compared({"y": values}, other, Tolerance(rtol, atol))[0]
+    wide = compared({"y": values}, other, Tolerance(rtol * 2, atol * 2))[0]
+    assert wide.outside <= narrow.outside
+
+
+@given(doubles, doubles.filter(lambda values: values.size))
+def test_figures_are_always_json(values, other):
+    other = np.resize(other, values.shape)
+    figures = compared({"y": values}, {"y": other}, NARROW)[0]
+    assert json.loads(json.dumps(figures.to_json(), allow_nan=False))["values"] == values.size
+
+
+def test_a_failed_gate_says_by_how_much_and_at_which_output():
+    right = {"good": np.ones(3, np.float32), "logits": np.zeros((2, 2), np.float32)}
+    wrong = {"good": np.ones(3, np.float32), "logits": np.array([[0, 0], [0.25, 0]], np.float32)}
+    with pytest.raises(RequestError) as failure:
+        check(compared(right, wrong, NARROW), NARROW, "the fp16 model")
+    assert failure.value.reason == "VerificationFailed"
+    assert failure.value.message == (
+        "the fp16 model differs from the model beyond rtol 0.001 and atol 0.001: output logits: 1 of 4 "
+        "values are out of tolerance, the worst at [1, 0]: 0.25 instead of 0"
+    )
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_what_became_infinite_or_nan_is_out_of_any_tolerance(broken):
+    figures = compared({"y": np.ones(2)}, {"y": np.array([1.0, broken])}, Tolerance(1.0, 1000.0))
+    with pytest.raises(RequestError, match="1 of 2 values"):
+        check(figures, NARROW, "the engine")
+
+
+def test_nan_where_the_model_gives_nan_is_no_difference():
+    values = np.array([np.nan, np.inf, 1.0])
+    assert compared({"y": values}, {"y": values.copy()}, NARROW)[0].outside == 0
+
+
+def test_integers_and_booleans_are_compared_as_numbers():
+    figures = compared({"n": np.array([3, 4])}, {"n": np.array([3, 5])}, NARROW)
+    assert figures[0].outside == 1
+    assert compared({"b": np.array([True])}, {"b": np.array([False])}, NARROW)[0].outside == 1
+
+
+@pytest.mark.parametrize("candidate", [{}, {"y": np.ones((1, 2))}])
+def test_an_output_that_is_missing_or_has_another_shape_is_named(candidate):
+    with pytest.raises(RequestError, match=r"output y .*the model gives \[2\]"):
+        compared({"y": np.ones(2)}, candidate, NARROW)
+
+
+def test_an_empty_output_is_equal_to_itself():
+    assert compared({"y": np.ones((0, 4))}, {"y": np.ones((0, 4))}, NARROW)[0].values == 0
+
+
+def test_a_benchmark_runs_for_its_time_after_warming_up():
+    now = [0.0]
+
+    def once():
+        now[0] += 0.1
+        return 100.0
+
+    times = benchmark.measured(once, 2.0, clock=lambda: now[0])
+    assert 19 <= len(times) <= 21
+    assert now[0] >= 2.0 + benchmark.WARM_UP_SECONDS
+
+
+def test_a_slow_engine_is_still_measured_several_times():
+    now = [0.0]
+
+    def once():
+        now[0] += 60.0
+        return 60000.0
+
+    assert len(benchmark.measured(once, 1.0, clock=lambda: now[0])) == benchmark.FEWEST
+
+
+def test_figures_of_a_benchmark_are_those_of_its_runs():
+    found = benchmark.figures([1.0] * 98 + [2.0, 3.0])
+    assert (found["medianMilliseconds"], found["p99Milliseconds"], found["runs"]) == (1.0, 3.0, 100)
+    assert found["perSecond"] == pytest.approx(970.87, abs=0.01)
+
+
+def test_an_engine_that_is_too_slow_is_refused_with_both_figures():
+    benchmark.check(benchmark.figures([4.0]), 0.004)
+    benchmark.check(benchmark.figures([4.0]), None)
+    with pytest.raises(RequestError) as failure:
+        benchmark.check(benchmark.figures([5.0]), 0.004)
+    assert failure.value.reason == "VerificationFailed"
+    assert "5 ms over 1 runs, above verification.benchmark.maxLatency of 4 ms" in failure.value.message
