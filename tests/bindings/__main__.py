@@ -1,0 +1,5 @@
+"""``python -m bindings``."""
+
+from bindings.cli import main
+
+raise SystemExit(main())
