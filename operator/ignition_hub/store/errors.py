@@ -82,6 +82,18 @@ def translated(
         return StoreUnavailable(f"{endpoint}: {error}")
     code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     where = f"bucket {bucket} at {endpoint}"
+    if (known := _misconfigured(code, where, error.operation_name, asked_for_bucket)) is not None:
+        return known
+    message = error.response.get("Error", {}).get("Message") or code
+    if status == 429 or status >= 500:
+        return StoreUnavailable(f"{where} answered {status}: {message}")
+    return StoreMisconfigured(f"{where} refused {error.operation_name} with {code or status}: {message}")
+
+
+def _misconfigured(
+    code: str, where: str, operation: str, asked_for_bucket: bool
+) -> StoreMisconfigured | None:
+    """Return what a code says about the settings; None for a code that says nothing about them."""
     if code in _NO_BUCKET or (asked_for_bucket and code == "404"):
         return StoreMisconfigured(
             f"{where} does not exist", "create it, or correct spec.s3 of the EngineStore"
@@ -93,10 +105,12 @@ def translated(
         )
     if code in _DENIED:
         return StoreMisconfigured(
-            f"{where} does not let the credentials do {error.operation_name}",
+            f"{where} does not let the credentials do {operation}",
             "allow it for the access key in the Secret of the EngineStore",
         )
-    message = error.response.get("Error", {}).get("Message") or code
-    if status == 429 or status >= 500:
-        return StoreUnavailable(f"{where} answered {status}: {message}")
-    return StoreMisconfigured(f"{where} refused {error.operation_name} with {code or status}: {message}")
+    if code == "NotImplemented":
+        return StoreMisconfigured(
+            f"{where} does not know all that {operation} asks for, such as conditional writes",
+            "use a server that honours If-None-Match and If-Match",
+        )
+    return None

@@ -1,0 +1,30 @@
+"""
+What can go wrong on one machine, as members of the project's one error tree.
+"""
+
+from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError
+
+
+class CacheUnusable(NodeError):  # noqa: N818  # says what happened
+    """The cache cannot be written: full, read-only, or no folder at all."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            Reason.InsufficientDisk, message, "make room, or name another folder in TENSORRT_CACHE_DIR"
+        )
+
+
+class BuilderMissing(NodeError):  # noqa: N818
+    """The packages that build an engine are not installed here."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(Reason.WrongTensorRT, message, remedy)
+
+
+class StoreDeclined(IgnitionError):  # noqa: N818
+    """The artifacts store did not serve us; the work goes on without it."""
+
+
+def wrong(what: str, value: object, why: str, remedy: str) -> RequestError:
+    """Build the error for an argument or variable that cannot be used."""
+    return RequestError(Reason.InvalidRequest, f"{what}: {value!r}: {why}", remedy)

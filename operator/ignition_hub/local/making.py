@@ -1,0 +1,57 @@
+"""
+Build an engine on this machine, with the builder that also runs in a cluster.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ignition_hub.engine.errors import NodeError, Reason
+from ignition_hub.engine.manifest import EngineFile, Manifest
+from ignition_hub.engine.naming import StorePaths
+from ignition_hub.local.cache import Finished
+from ignition_hub.local.errors import CacheUnusable
+from ignition_hub.local.installed import check_builder
+from ignition_hub.local.order import Order, check_buildable
+
+Watcher = Callable[[str, float], None]
+"""Hears a phase as people read it, and the fraction of the whole that is done, 0 to 1."""
+
+
+def made(order: Order, folder: Path, watch: Watcher) -> Finished:
+    """
+    Build ``order`` inside ``folder`` and return it with its manifest; no child process is left behind.
+
+    Raises what the truth table or the builder says, CacheUnusable when the folder's disk is full.
+    """
+    check_buildable(order)
+    check_builder(order.inputs.flavor)
+    # Here and not above: a hit must not load the builder, nor need it.
+    from ignition_builder.building import build  # noqa: PLC0415
+
+    _check_room(folder, order.model.size)
+    try:
+        built = build(order.request(), order.model.path.absolute(), folder, watch)
+    except NodeError as error:
+        if error.reason is Reason.InsufficientDisk:
+            raise CacheUnusable(error.message) from error
+        raise
+    paths = StorePaths("", order.inputs, order.identity)
+    manifest = Manifest(
+        identity=order.identity,
+        inputs=order.inputs,
+        engine=EngineFile(paths.engine(built.sha256), built.sha256, built.size),
+        provenance_key=paths.provenance(built.sha256),
+        built_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        build=built.facts,
+    )
+    return Finished(built.path, manifest.to_bytes(), built.log)
+
+
+def _check_room(folder: Path, model_size: int) -> None:
+    """Raise CacheUnusable when there is no room even for the converted model: a build can take an hour."""
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if free < model_size:
+        raise CacheUnusable(f"{folder.parent} has {free} bytes free, and the model alone has {model_size}")

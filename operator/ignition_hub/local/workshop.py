@@ -1,0 +1,145 @@
+"""
+Where an engine comes from: the local cache, then the artifacts store, then a build.
+
+Everything on the way may be out of order and the engine is still delivered: a cache that cannot be written is
+replaced by a folder of this process, a store that does not answer is left out. Each costs one warning.
+"""
+
+import atexit
+import functools
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ignition_hub.local.cache import Cache, Damaged
+from ignition_hub.local.engine import LocalEngine, Source
+from ignition_hub.local.errors import CacheUnusable, StoreDeclined
+from ignition_hub.local.locking import locked
+from ignition_hub.local.making import Watcher, made
+from ignition_hub.local.order import Order
+from ignition_hub.local.settings import ArtifactsSettings
+
+log = logging.getLogger("ignition_hub.library")
+
+
+def unwatched(_phase: str, _fraction: float) -> None:
+    """Hear nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """
+    A cache and, where one is configured, an artifacts store.
+
+    ``keeps_nothing`` allows engines that live only as long as this process when the cache cannot be written.
+    """
+
+    cache: Cache
+    artifacts: ArtifactsSettings | None = None
+    keeps_nothing: bool = True
+
+    def engine(
+        self, order: Order, watch: Watcher = unwatched, *, force: bool = False
+    ) -> tuple[LocalEngine, Source]:
+        """Return the engine of ``order`` and where it came from. Raises IgnitionError."""
+        if not force and (hit := cached(self.cache, order)):
+            return hit, "local_cache"
+        try:
+            return self._obtained(self.cache, order, watch, force=force)
+        except CacheUnusable as error:
+            if not self.keeps_nothing:
+                raise
+            substitute = folder_of_this_process()
+            log.warning(
+                "%s; the engine is kept in %s until this process ends", error.message, substitute.root
+            )
+        if not force and (hit := cached(substitute, order)):
+            return hit, "local_cache"
+        return self._obtained(substitute, order, watch, force=force)
+
+    def _obtained(
+        self, cache: Cache, order: Order, watch: Watcher, *, force: bool
+    ) -> tuple[LocalEngine, Source]:
+        def waiting() -> None:
+            log.warning("another process builds %s; waiting for it", order.name)
+
+        store = _Store(self.artifacts)
+        try:
+            with locked(cache.lock(order.identity), seconds=order.timeout_seconds, waiting=waiting):
+                if not force and (hit := cached(cache, order)):
+                    return hit, "local_cache"
+                with cache.staging(order.identity) as folder:
+                    if not force and (fetched := store.fetched(cache, order, folder, watch)):
+                        return fetched, "remote"
+                    engine = cache.place(order.inputs, order.identity, made(order, folder, watch))
+            store.share(engine, watch, force=force)
+        finally:
+            store.close()
+        return engine, "built"
+
+
+class _Store:
+    """The artifacts store for one engine; after its first failure it is left out."""
+
+    def __init__(self, settings: ArtifactsSettings | None) -> None:
+        self._settings = settings
+        self._artifacts = None
+        if settings is not None:
+            # Here and not above: boto3 takes longer to load than a hit takes altogether.
+            from ignition_hub.local.artifacts import Artifacts  # noqa: PLC0415
+
+            self._artifacts = Artifacts(settings)
+
+    def fetched(self, cache: Cache, order: Order, folder: Path, watch: Watcher) -> LocalEngine | None:
+        """Return the store's engine, placed in the cache; None when it has none or does not serve us."""
+        if self._artifacts is None:
+            return None
+        try:
+            found = self._artifacts.find(order.inputs, order.identity)
+            if found is None:
+                return None
+            finished = self._artifacts.download(found, folder, watch)
+        except StoreDeclined as error:
+            log.warning("%s; going on without the artifacts store", error)
+            self.close()
+            return None
+        return cache.place(order.inputs, order.identity, finished)
+
+    def share(self, engine: LocalEngine, watch: Watcher, *, force: bool) -> None:
+        """Publish an engine that was built here, if the store takes it."""
+        if self._artifacts is None or self._settings is None:
+            return
+        from ignition_hub.local.upload import upload  # noqa: PLC0415
+
+        try:
+            upload(engine, self._settings, self._artifacts.trust, watch, force=force)
+        except StoreDeclined as error:
+            log.warning("the engine was not uploaded: %s", error)
+
+    def close(self) -> None:
+        """Close the connections; nothing is asked of the store after this."""
+        if self._artifacts is not None:
+            self._artifacts.close()
+            self._artifacts = None
+
+
+def cached(cache: Cache, order: Order) -> LocalEngine | None:
+    """Return a cache's engine; one that is damaged is warned of and counts as none."""
+    try:
+        return cache.find(order.inputs, order.identity)
+    except Damaged as error:
+        log.warning("%s; it is made again", error)
+        return None
+
+
+@functools.cache
+def folder_of_this_process() -> Cache:
+    """Return a cache that is removed when this process ends."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="ignition-engines-"))
+    except OSError as error:
+        raise CacheUnusable(f"no temporary folder can be made ({error.strerror or error})") from error
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Cache(folder, temporary=True)
