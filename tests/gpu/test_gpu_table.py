@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from ignition_hub.engine.compatibility import loads
 from ignition_hub.engine.gpu import GPUS, arch_of_product, node_gpu
+from ignition_hub.engine.loading import EngineFacts, loads
 
 pytestmark = pytest.mark.gpu
 
@@ -32,11 +32,15 @@ def test_the_architecture_read_from_labels_is_the_drivers(labels: dict[str, str]
     assert arch_of_product(labels["nvidia.com/gpu.product"]) in (gpu.arch, None)
 
 
+def engine_for(arch: str) -> EngineFacts:
+    return EngineFacts(flavor="TensorRT", arch=arch, compatibility="SameComputeCapability")
+
+
 def test_an_engine_for_another_architecture_is_refused_on_this_gpu(labels: dict[str, str]) -> None:
     gpu = node_gpu(labels)
     assert gpu is not None
     others = [other.arch for other in GPUS if other.arch != gpu.arch]
-    fits = {arch: loads(arch, None, "SameComputeCapability", "TensorRT", gpu).level for arch in others}
+    fits = {arch: loads(engine_for(arch), gpu).level for arch in others}
 
     assert set(fits.values()) == {"No"}
-    assert loads(gpu.arch, None, "SameComputeCapability", "TensorRT", gpu).level != "No"
+    assert loads(engine_for(gpu.arch), gpu).level == "SameCapability"

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ignition_hub.engine.compatibility import Ask, Choice, PoolFacts, Unbuildable, choose, loads, verdict
+from ignition_hub.engine.compatibility import Ask, Choice, PoolFacts, Unbuildable, choose, verdict
 from ignition_hub.engine.gpu import GPUS, NodeGpu
 from ignition_hub.engine.identity import COMPATIBILITIES, FLAVORS, Target
+from ignition_hub.engine.loading import EngineFacts, loads
 from somepools import RTX_ARCHS, ask
 
 # Few values each, so that pools and asks meet often.
@@ -85,7 +86,9 @@ def test_what_a_pool_builds_loads_on_the_gpu_it_was_asked_for(gpu, flavor, level
     product = gpu.example if level == "Product" else None
     node = NodeGpu(gpu.arch, gpu.example, shared=False, mig=None)
 
-    assert loads(gpu.arch, product, level, flavor, node).level != "No"
+    engine = EngineFacts(flavor=flavor, arch=gpu.arch, product=product, compatibility=level)
+
+    assert loads(engine, node).is_vouched_for
 
 
 def test_each_level_of_compatibility_starts_and_ends_where_nvidia_says():

@@ -3,7 +3,8 @@
 import pytest
 
 from ignition_hub.engine.gpu import NodeGpu
-from ignition_hub.gateway.matching import EngineNotReady, NoEngineForGPU, describe, ready_for
+from ignition_hub.engine.loading import described
+from ignition_hub.gateway.matching import EngineNotReady, NoEngineForGPU, ready_for
 
 L4 = NodeGpu("sm_89", "NVIDIA-L4", shared=False, mig=None)
 L40S = NodeGpu("sm_89", "NVIDIA-L40S", shared=False, mig=None)
@@ -82,4 +83,4 @@ def test_a_failed_target_is_quoted():
 
 
 def test_a_gpu_without_a_product_is_described_by_its_architecture():
-    assert describe(NodeGpu("sm_89", None, shared=False, mig=None)) == "sm_89"
+    assert described(NodeGpu("sm_89", None, shared=False, mig=None)) == "sm_89"

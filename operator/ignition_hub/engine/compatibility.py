@@ -1,27 +1,25 @@
 """
-The truth table: can this pool build what is asked, and does an engine load on that GPU?
+The truth table: can this pool build what is asked, with which version, or why not?
 
-Pure. Everything that chooses asks it: the controller before it makes a Job, the gateway before it hands out
-an engine, the command line when it explains. The rules are in ``rules``, the facts behind them in
-``support``.
+Pure. Everything that chooses asks it: the controller before it makes a Job, the command line when it
+explains. The rules are in ``rules`` and ``option_rules``, the facts behind them in ``support`` and
+``options_table``; the other half, where an engine loads, is ``loading``.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ignition_hub.engine import support
 from ignition_hub.engine.case import FLAVOR_NAMES, Ask, Case, PoolFacts, Refusal, Rule
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.gpu import Gpu, NodeGpu, UnknownArch, gpu_of
-from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, TENSORRT
+from ignition_hub.engine.gpu import UnknownArch, gpu_of
+from ignition_hub.engine.identity import TENSORRT
 from ignition_hub.engine.rules import RULES, VERSION_RULES
 from ignition_hub.engine.support import parse_version
 
-__all__ = ["Ask", "Choice", "Loading", "PoolFacts", "Unbuildable", "Verdict", "choose", "loads", "verdict"]
+__all__ = ["Ask", "Choice", "PoolFacts", "Unbuildable", "Verdict", "choose", "verdict"]
 
 Tier = Literal["Native", "Bulk"]
-LoadingLevel = Literal["Exact", "SameCapability", "AmperePlus", "No"]
 
 LISTED = 8
 """How many pools or versions a message names before it says how many more there are."""
@@ -56,14 +54,6 @@ class Unbuildable:
     """No pool can truthfully build it; ``message`` says why and what would work."""
 
     reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """How well an engine loads on a GPU, best first: Exact, SameCapability, AmperePlus, No."""
-
-    level: LoadingLevel
     message: str
 
 
@@ -106,55 +96,6 @@ def choose(pools: Sequence[PoolFacts], ask: Ask) -> Choice | Unbuildable:
         return _unbuildable(answers, ask)
     pool, answer = min(able, key=lambda item: _preference(*item))
     return Choice(pool.name, pool.flavor, answer.version or "", answer.tier or "Bulk")
-
-
-def loads(
-    engine_inputs_arch: str,
-    product: str | None,
-    compatibility: str,
-    flavor: str,
-    gpu: NodeGpu,
-    *,
-    platform: str | None = None,
-) -> Loading:
-    """
-    Tell how an engine built for an arch, product and compatibility loads on a node's GPU.
-
-    ``platform`` is that of the engine; it is compared when the node's is known. A level that cannot be
-    vouched for is "No": TensorRT itself would load some of those with a warning, or hang.
-    """
-    if platform and gpu.platform and platform != gpu.platform:
-        return Loading("No", f"the engine is for {platform}, and the node is {gpu.platform}")
-    if compatibility == AMPERE_PLUS and flavor == TENSORRT:
-        return _loads_as_ampere_plus(engine_inputs_arch, gpu)
-    if engine_inputs_arch != gpu.arch:
-        return Loading("No", f"the engine is for {engine_inputs_arch}, and the node has {_described(gpu)}")
-    if compatibility == PRODUCT:
-        return _loads_as_product(product, gpu)
-    if flavor == TENSORRT and _is_jetson(gpu.arch):
-        return Loading("No", f"on Jetson only an engine built on the exact module loads, not {compatibility}")
-    caveat = "; the node has a slice of a GPU, with fewer multiprocessors" if gpu.mig else ""
-    return Loading("SameCapability", f"built for every {gpu.arch}{caveat}")
-
-
-def _loads_as_product(product: str | None, gpu: NodeGpu) -> Loading:
-    if product is not None and product == gpu.exact_product:
-        return Loading("Exact", f"built on {product}")
-    # TensorRT would load it with a warning about speed, errors and deadlock: not something to hand out.
-    return Loading("No", f"the engine is for {product} alone, and the node has {_described(gpu)}")
-
-
-def _loads_as_ampere_plus(arch: str, gpu: NodeGpu) -> Loading:
-    capability = _capability(gpu.arch)
-    if capability is None or capability < support.AMPERE:
-        return Loading(
-            "No", f"AmperePlus starts at compute capability 8.0, and the node has {_described(gpu)}"
-        )
-    if _is_jetson(gpu.arch) or _is_jetson(arch):
-        return Loading("No", f"AmperePlus does not exist on Jetson, and the node has {_described(gpu)}")
-    newer = capability > (_capability(arch) or support.AMPERE)
-    caveat = "; a GPU newer than the builder's relies on CUDA's forward compatibility" if newer else ""
-    return Loading("AmperePlus", f"built on {arch} for every GPU from 8.0 on{caveat}")
 
 
 def _asked(rules: tuple[Rule, ...], case: Case) -> tuple[int, Refusal | None]:
@@ -245,25 +186,3 @@ def _listed(items: Iterable[str], separator: str = ", ", limit: int = LISTED) ->
     distinct = list(dict.fromkeys(item for item in items if item))
     more = f"{separator}and {len(distinct) - limit} more" if len(distinct) > limit else ""
     return separator.join(distinct[:limit]) + more
-
-
-def _described(gpu: NodeGpu) -> str:
-    return f"{gpu.exact_product} ({gpu.arch})" if gpu.exact_product else gpu.arch
-
-
-def _known(arch: str) -> Gpu | None:
-    try:
-        return gpu_of(arch)
-    except UnknownArch:
-        return None
-
-
-def _is_jetson(arch: str) -> bool:
-    gpu = _known(arch)
-    return gpu is not None and gpu.jetson
-
-
-def _capability(arch: str) -> support.Capability | None:
-    """Read the compute capability out of the name, so that GPUs later than the table count too."""
-    digits = arch.removeprefix("sm_")
-    return divmod(int(digits), 10) if digits.isdecimal() else None

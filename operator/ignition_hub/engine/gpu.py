@@ -113,7 +113,7 @@ class NodeGpu:
 
     ``product`` carries no ``-MIG-`` or ``-SHARED`` suffix; ``mig`` is the profile of a node whose GPUs are
     all cut alike (``1g.5gb``); ``shared`` is true under time slicing and MPS; ``platform`` is None when the
-    labels do not tell.
+    labels do not tell. Labels never tell the last three; whoever sits on the GPU may add them.
     """
 
     arch: str
@@ -121,6 +121,9 @@ class NodeGpu:
     shared: bool
     mig: str | None
     platform: str | None = None
+    memory_bytes: int | None = None
+    multiprocessors: int | None = None
+    power_mode: str | None = None
 
     @property
     def exact_product(self) -> str | None:
@@ -140,6 +143,12 @@ def gpu_of(arch: str) -> Gpu:
             Reason.UnknownArch, f"{arch!r} is not a GPU architecture that is known here", remedy
         )
     return gpu
+
+
+def is_jetson(arch: str) -> bool:
+    """Tell whether an architecture is that of Jetson modules; False for one that is not known here."""
+    gpu = _BY_ARCH.get(arch)
+    return gpu is not None and gpu.jetson
 
 
 def arch_of_capability(major: str, minor: str) -> str | None:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.engine.compatibility import loads
 from ignition_hub.engine.gpu import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, GPUS, Gpu, node_gpu
+from ignition_hub.engine.loading import EngineFacts, loads
 from ignition_hub.engine.names import GATE, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING
 from ignition_hub.engine.readiness import EngineView, ReadyTarget
 
@@ -161,7 +161,13 @@ def _serves(target: ReadyTarget, labels: Mapping[str, str]) -> bool:
     gpu = node_gpu(labels)
     if gpu is None:
         return False
-    return loads(target.arch, target.product, target.compatibility, target.flavor, gpu).level != "No"
+    engine = EngineFacts(
+        flavor=target.flavor,
+        arch=target.arch,
+        product=target.product,
+        compatibility=target.compatibility,
+    )
+    return loads(engine, gpu).is_vouched_for
 
 
 def _intersection(one: Place, other: Place) -> Place | None:

@@ -83,6 +83,12 @@ def capability_floor(version: Version) -> Capability:
     return next(floor for since, floor in CAPABILITY_FLOORS if version >= since)
 
 
+def capability_of(arch: str) -> Capability | None:
+    """Read ``(8, 9)`` out of ``sm_89``, so that GPUs later than any table count too; None for other text."""
+    digits = arch.removeprefix("sm_")
+    return divmod(int(digits), 10) if digits.isdecimal() else None
+
+
 def dotted(version: Version) -> str:
     """Return ``10.9`` for ``(10, 9)``."""
     return ".".join(map(str, version))

@@ -8,13 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.engine.compatibility import loads
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.gpu import NodeGpu
 from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY, TENSORRT
-
-LEVELS = ("Exact", "SameCapability", "AmperePlus")
-"""How well an engine fits, best first."""
+from ignition_hub.engine.loading import VOUCHED, WINDOWS, EngineFacts, described, loads
 
 READY = "Ready"
 FINAL = frozenset({"Ready", "Failed", "Unbuildable"})
@@ -34,11 +31,24 @@ class Candidate:
     identity: str | None
     uri: str | None
     message: str
+    platform: str | None = None
+    """Only when the status and spec tell it."""
 
     @property
     def covers(self) -> str:
         """What the target is for, in words."""
         return self.product or self.arch
+
+    @property
+    def facts(self) -> EngineFacts:
+        """The engine as the truth table sees it."""
+        return EngineFacts(
+            flavor=self.flavor,
+            arch=self.arch,
+            product=self.product,
+            compatibility=self.compatibility,
+            platform=self.platform,
+        )
 
 
 class NoEngineForGPU(IgnitionError):  # noqa: N818  # the name is the reason users see
@@ -58,7 +68,9 @@ class EngineNotReady(IgnitionError):  # noqa: N818
 def candidates_of(engine: Mapping[str, Any]) -> tuple[Candidate, ...]:
     """Return the targets of a TensorRTEngine that its status speaks about."""
     targets = (engine.get("status") or {}).get("targets") or []
-    return tuple(_candidate(target) for target in targets if target.get("gpuArch"))
+    options = (engine.get("spec") or {}).get("options") or {}
+    platform = WINDOWS if options.get("runtimePlatform") == "WindowsAMD64" else None
+    return tuple(_candidate(target, platform) for target in targets if target.get("gpuArch"))
 
 
 def fitting(candidates: Iterable[Candidate], gpu: NodeGpu) -> tuple[Candidate, ...]:
@@ -82,20 +94,15 @@ def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
     coming = [c for c in fits if c.state not in FINAL]
     if coming or not candidates:
         states = ", ".join(f"{c.name} is {c.state}" for c in coming) or "no target has a status yet"
-        raise EngineNotReady(f"{name} for {describe(gpu)}: {states}", "it is asked for again")
+        raise EngineNotReady(f"{name} for {described(gpu)}: {states}", "it is asked for again")
     failed = [f"{c.name} is {c.state} ({c.message})" for c in fits]
     raise NoEngineForGPU(
-        f"{name} has no engine for {describe(gpu)}: " + ("; ".join(failed) or _what_there_is(candidates)),
+        f"{name} has no engine for {described(gpu)}: " + ("; ".join(failed) or _what_there_is(candidates)),
         f"add a target {{gpuArch: {gpu.arch}}} to TensorRTEngine {name}, or keep the pod off this node",
     )
 
 
-def describe(gpu: NodeGpu) -> str:
-    """Return a GPU in words: ``NVIDIA-L4 (sm_89)``."""
-    return f"{gpu.exact_product} ({gpu.arch})" if gpu.exact_product else gpu.arch
-
-
-def _candidate(target: Mapping[str, Any]) -> Candidate:
+def _candidate(target: Mapping[str, Any], platform: str | None) -> Candidate:
     return Candidate(
         name=target.get("name", ""),
         state=target.get("state", "Pending"),
@@ -106,13 +113,14 @@ def _candidate(target: Mapping[str, Any]) -> Candidate:
         identity=target.get("identity"),
         uri=target.get("uri"),
         message=target.get("message") or target.get("reason") or "",
+        platform=platform,
     )
 
 
 def _rank(candidate: Candidate, gpu: NodeGpu) -> int | None:
     # A product is part of what a build may claim only with compatibility Product.
-    found = loads(candidate.arch, candidate.product, candidate.compatibility, candidate.flavor, gpu)
-    return LEVELS.index(found.level) if found.level in LEVELS else None
+    found = loads(candidate.facts, gpu)
+    return VOUCHED.index(found.level) if found.is_vouched_for else None
 
 
 def _what_there_is(candidates: Iterable[Candidate]) -> str:

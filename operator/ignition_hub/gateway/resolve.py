@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
-from ignition_hub.engine.compatibility import loads
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.gpu import NodeGpu, node_gpu
+from ignition_hub.engine.loading import EngineFacts, loads
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import engine_folder
 from ignition_hub.gateway.admission.annotations import RESOURCE
@@ -61,9 +61,9 @@ class Wanted:
         if kind != ("sha256" if pinned else "object") or (pinned and digest != pinned):
             raise ManifestRefused("the status points at an engine of another source than the spec names")
         # The status only sorted the candidates; what was signed decides.
-        fit = loads(inputs.gpu_arch, inputs.product, inputs.compatibility, inputs.flavor, self.gpu)
-        if fit.level == "No":
-            raise NoEngineForGPU(fit.message)
+        fit = loads(EngineFacts.of_manifest(manifest), self.gpu)
+        if not fit.is_vouched_for:
+            raise NoEngineForGPU(fit.message, fit.remedy)
 
 
 async def resolve(request: web.Request) -> web.Response:
