@@ -8,37 +8,24 @@ that needs no cluster: a laptop calls ``build`` with a path.
 """
 
 import hashlib
-import os
 import time
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from ignition_builder.facts import Digests, Stages, check_warnings, facts_of
 from ignition_builder.files import Files
-from ignition_builder.options import Options, options_of
+from ignition_builder.options import options_of
 from ignition_builder.progress import Watcher, part_of
-from ignition_builder.spawn import Crew, crew_of
+from ignition_builder.spawn import Child, Crew, crew_of
 from ignition_builder.verification import check_plan
-from ignition_builder.work import COMPILE, INSPECT, Compiled, Prepared, Task, counted
+from ignition_builder.work import COMPILE, INSPECT, VERIFY, Compiled, Prepared, Task, Verified
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildRequest
 
-IMAGE_VARIABLE = "IGNITION_BUILDER_IMAGE"
 LOG_FILE = "build.log"
 CHUNK = 1024 * 1024
 NO_FILES = Files()
-
-
-@dataclass(frozen=True, slots=True)
-class Digests:
-    """What identifies a model's bytes."""
-
-    sha256: str
-    md5: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +85,33 @@ def build_with(
     )
     watch = part_of(on_progress, 0.0, 0.1)
     prepared = Prepared.from_json(crew.inspector.run(first, watch, deadline))
-    second, watch = replace(first, stage=COMPILE, prepared=prepared), part_of(on_progress, 0.1, 1.0)
+    compiles_until = 0.8 if request.verification else 1.0
+    second, watch = (
+        replace(first, stage=COMPILE, prepared=prepared),
+        part_of(on_progress, 0.1, compiles_until),
+    )
     compiled = Compiled.from_json(crew.compiler.run(second, watch, deadline))
     try:
-        _check_warnings(options, prepared, compiled)
+        check_warnings(options.fail_on_warnings, prepared, compiled)
         check_plan(Path(compiled.path), compiled.size, request.inputs)
+        third, watch = (
+            replace(second, stage=VERIFY, compiled=compiled),
+            part_of(on_progress, compiles_until, 1.0),
+        )
+        verified = _verified(third, watch, deadline)
     except IgnitionError:
         Path(compiled.path).unlink()
         raise
-    facts = _facts(request, prepared, compiled, digests, time.monotonic() - started)
+    facts = facts_of(request, Stages(prepared, compiled, verified), digests, time.monotonic() - started)
     return Built(Path(compiled.path), compiled.sha256, compiled.size, facts, log)
+
+
+def _verified(task: Task, watch: Watcher, deadline: float) -> Verified | None:
+    if not task.request.verification:
+        return None
+    # Started only now: most builds have no gates, and it loads what the other two must not hold.
+    with Child(VERIFY, Path(task.log)) as child:
+        return Verified.from_json(child.run(task, watch, deadline))
 
 
 def digests_of(path: Path) -> Digests:
@@ -128,48 +132,3 @@ def check_digest(request: BuildRequest, digests: Digests) -> None:
             f"{request.model_uri} has SHA-256 {digests.sha256}, source.sha256 pins {request.model_sha256}",
             "correct the pin, or restore the model that was pinned",
         )
-
-
-def _check_warnings(options: Options, prepared: Prepared, compiled: Compiled) -> None:
-    found = _warnings(prepared, compiled)
-    for code in options.fail_on_warnings:
-        if found[code]:
-            raise RequestError(
-                Reason.BuildFailed,
-                f"the build warned {found[code]} times of {code}, which options.failOnWarnings forbids",
-                "correct the model, or take the code out of failOnWarnings",
-            )
-
-
-def _warnings(prepared: Prepared, compiled: Compiled) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for warning in (*prepared.warnings, *compiled.warnings):
-        total[warning["code"]] += warning["count"]
-    return total
-
-
-def _facts(
-    request: BuildRequest, prepared: Prepared, compiled: Compiled, digests: Digests, seconds: float
-) -> BuildFacts:
-    inputs = request.inputs
-    model: Mapping[str, Any] = {
-        "sha256": digests.sha256,
-        "md5": digests.md5,
-        "size": digests.size,
-        **prepared.facts,
-    }
-    return BuildFacts(
-        flavor=inputs.flavor,
-        tensorrt_version=compiled.tensorrt_version,
-        cuda_version=compiled.cuda_version,
-        model=model,
-        parser_messages=compiled.parser_messages,
-        profiles=compiled.profiles,
-        flags=compiled.flags,
-        tf32={"asked": inputs.precision == "tf32", "in_force": compiled.tf32_in_force},
-        converter=prepared.converter,
-        peak_memory_bytes=max(prepared.peak_memory_bytes, compiled.peak_memory_bytes),
-        seconds=round(seconds, 3),
-        builder_image=os.environ.get(IMAGE_VARIABLE) or None,
-        warnings=counted(_warnings(prepared, compiled)),
-    )

@@ -14,11 +14,15 @@ from pathlib import Path
 
 from ignition_builder.journal import Journal
 from ignition_builder.report import Report, disk_error
-from ignition_builder.work import COMPILE, INSPECT, Task
+from ignition_builder.work import COMPILE, INSPECT, VERIFY, Task
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
-MODULES = {INSPECT: "ignition_builder.checking", COMPILE: "ignition_builder.compiling"}
-"""Loaded by name: a child holds ONNX or TensorRT, never both."""
+MODULES = {
+    INSPECT: "ignition_builder.checking",
+    COMPILE: "ignition_builder.compiling",
+    VERIFY: "ignition_builder.verifying",
+}
+"""Loaded by name: the first two hold ONNX or TensorRT, never both, for both want the memory."""
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ignition_builder.building import Digests
+from ignition_builder.facts import Digests
 from ignition_builder.report import disk_error
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError, TransientError
 from ignition_hub.engine.request import BuildGrant

@@ -1,0 +1,96 @@
+"""
+What the manifest says of a build, put together from what its stages found.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_builder.work import Compiled, Prepared, Verified, counted
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.manifest import BuildFacts
+from ignition_hub.engine.request import BuildRequest
+
+IMAGE_VARIABLE = "IGNITION_BUILDER_IMAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What identifies a model's bytes."""
+
+    sha256: str
+    md5: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What each stage answered; ``verified`` is None when no gate was asked for."""
+
+    prepared: Prepared
+    compiled: Compiled
+    verified: Verified | None
+
+    @property
+    def all(self) -> tuple[Prepared | Compiled | Verified, ...]:
+        """Those that ran."""
+        return self.prepared, self.compiled, *([self.verified] if self.verified else [])
+
+
+def check_warnings(forbidden: Sequence[str], prepared: Prepared, compiled: Compiled) -> None:
+    """Raise RequestError (BuildFailed) when the build warned of a code in ``forbidden``."""
+    found = _warnings(prepared, compiled)
+    for code in forbidden:
+        if found[code]:
+            raise RequestError(
+                Reason.BuildFailed,
+                f"the build warned {found[code]} times of {code}, which options.failOnWarnings forbids",
+                "correct the model, or take the code out of failOnWarnings",
+            )
+
+
+def _warnings(*stages: Prepared | Compiled | Verified) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for stage in stages:
+        for warning in stage.warnings:
+            total[warning["code"]] += warning["count"]
+    return total
+
+
+def facts_of(request: BuildRequest, stages: Stages, digests: Digests, seconds: float) -> BuildFacts:
+    """Return the facts of a build that took ``seconds``."""
+    inputs, prepared = request.inputs, stages.prepared
+    compiled, verified = stages.compiled, stages.verified
+    model: Mapping[str, Any] = {
+        "sha256": digests.sha256,
+        "md5": digests.md5,
+        "size": digests.size,
+        **prepared.facts,
+    }
+    return BuildFacts(
+        flavor=inputs.flavor,
+        tensorrt_version=compiled.tensorrt_version,
+        cuda_version=compiled.cuda_version,
+        driver=compiled.driver,
+        gpu=compiled.gpu,
+        model=model,
+        parser_messages=compiled.parser_messages,
+        profiles=compiled.profiles,
+        flags=compiled.flags,
+        tf32={"asked": inputs.precision == "tf32", "in_force": compiled.tf32_in_force},
+        converter=prepared.converter,
+        typing=prepared.typing,
+        settings=compiled.settings,
+        engine_io=compiled.engine_io,
+        plugins=compiled.plugins,
+        timing_cache=compiled.timing_cache,
+        peak_memory_bytes=max(stage.peak_memory_bytes for stage in stages.all),
+        seconds=round(seconds, 3),
+        builder_image=os.environ.get(IMAGE_VARIABLE) or None,
+        accuracy=verified.accuracy if verified else None,
+        benchmark=verified.benchmark if verified else None,
+        checked=verified.checked if verified else "none",
+        warnings=counted(_warnings(*stages.all)),
+    )
