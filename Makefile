@@ -38,14 +38,20 @@ format: setup ## Rewrite the code in the project's format
 	@$(BIN)/ruff check --fix .
 
 .PHONY: generate
-generate: setup ## Write the generated files: CRDs and the chart's copies
+generate: setup ## Write the generated files: CRDs, the chart's copies, docs
 	@$(BIN)/python -m ignition_hub.api.crd crds
 	@$(BIN)/python -m ignition_hub.api.crd charts/ignition-hub/crds
+	@$(BIN)/python -m bindings matrix docs/bindings.md
 
 .PHONY: verify
 verify: setup ## Prove that the generated files are what the code generates
 	@$(BIN)/python -m ignition_hub.api.crd --check crds
 	@$(BIN)/python -m ignition_hub.api.crd --check charts/ignition-hub/crds
+	@$(BIN)/python -m bindings matrix --check docs/bindings.md
+
+.PHONY: bindings
+bindings: setup ## Read NVIDIA's Python bindings of every release again, and compare with what is kept
+	@$(BIN)/python -m bindings check
 
 .PHONY: lock
 lock: setup ## Resolve the pinned requirement sets anew

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from bindings.cells import ContradictionError
 from bindings.collect import collect
 from bindings.errors import BindingsError
 from bindings.inventory import FOLDER, Inventory, differences, inventory_text
+from bindings.matrix import page, printed
 from bindings.releases import Release, releases_named
 
 
@@ -22,6 +25,9 @@ def parser() -> argparse.ArgumentParser:
     collecting.add_argument("version", nargs="*", help="such as 10.12.0.36 (default: every release kept)")
     checking = commands.add_parser("check", help="read them again and say what differs from what is kept")
     checking.add_argument("version", nargs="*", help="such as 10.12.0.36 (default: every release kept)")
+    showing = commands.add_parser("matrix", help="print which release takes which option, or write the page")
+    showing.add_argument("--check", action="store_true", help="only say whether the page is up to date")
+    showing.add_argument("page", nargs="?", type=Path, help="the page of docs/ to write")
     return root
 
 
@@ -29,10 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     given = parser().parse_args(arguments)
     try:
+        if given.command == "matrix":
+            return show(given.page, check=given.check)
         releases = releases_named(given.version)
         action = keep if given.command == "collect" else compare
         return max(_told(action, release) for release in releases)
-    except ValueError as error:
+    except (ValueError, BindingsError, ContradictionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -55,6 +63,20 @@ def compare(release: Release) -> int:
     if not different:
         print(f"{release.flavor} {release.version}: as kept", flush=True)
     return 1 if different else 0
+
+
+def show(path: Path | None, *, check: bool) -> int:
+    """Print the matrix, write its page, or check the page."""
+    if path is None:
+        print(printed())
+        return 0
+    if not check:
+        path.write_text(page(), encoding="utf-8")
+        return 0
+    if path.exists() and path.read_text(encoding="utf-8") == page():
+        return 0
+    print(f"{path} is not what the code generates; run: make generate", file=sys.stderr)
+    return 1
 
 
 def _told(action: Callable[[Release], int], release: Release) -> int:
