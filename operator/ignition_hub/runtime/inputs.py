@@ -7,7 +7,7 @@ it missed, and the nearest shape that would fit.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ignition_hub.engine.identity import Profile, ShapeRange
@@ -56,9 +56,20 @@ class InputChecker:
         return cls(tensors_of(manifest), profiles_of(manifest))
 
     @classmethod
-    def of_engine(cls, engine: Any, trt: Any) -> "InputChecker":
-        """Return the checker of a deserialised engine; ``trt`` is the module it came from."""
-        return cls(tensors_of_engine(engine, trt), profiles_of_engine(engine, trt))
+    def of_engine(cls, engine: Any, trt: Any, manifest: Manifest | None = None) -> "InputChecker":
+        """
+        Return the checker of a deserialised engine; ``trt`` is the module it came from.
+
+        Ranges of what shape tensors hold are taken from the manifest: they were asked for by value.
+        """
+        recorded = profiles_of(manifest) if manifest else ()
+        values = [profile.values for profile in recorded]
+        profiles = profiles_of_engine(engine, trt)
+        if len(values) == len(profiles):
+            profiles = tuple(
+                replace(profile, values=held) for profile, held in zip(profiles, values, strict=True)
+            )
+        return cls(tensors_of_engine(engine, trt), profiles)
 
     def check(self, arrays: Mapping[str, Any]) -> int:
         """Return the index of the profile to run ``arrays`` (by input name) under; raise InputRefused."""

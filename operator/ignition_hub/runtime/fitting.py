@@ -1,0 +1,137 @@
+"""
+Does a file load on this machine? The truth table's answer, and what it takes to go on.
+
+Pure. ``loading`` asks before it maps the file, ``ignition inspect`` when it explains.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.loading import EngineFacts, Loading, Runtime, loads
+from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.plan import PlanHeader
+from ignition_hub.engine.support import parse_version
+from ignition_hub.runtime.errors import EngineRefused
+from ignition_hub.runtime.machine import Machine
+from ignition_hub.runtime.mapped import GET_ANEW, Found
+from ignition_hub.runtime.trust import Trust
+
+DRIVERS_OF_CUDA = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
+"""
+Oldest Linux driver for a major version of CUDA (NVIDIA documentation of minor version compatibility; whether
+an engine needs more of the driver than its TensorRT does is unverified).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How an engine loads on a machine: the table's verdict, and what the loading process has to do."""
+
+    path: Path
+    engine: EngineFacts
+    loading: Loading
+
+    @property
+    def host_code(self) -> bool:
+        """Whether the engine carries a runtime of its own, which is host code."""
+        return self.engine.version_compatible and not self.engine.excludes_lean_runtime
+
+    @property
+    def lean_runtime(self) -> bool:
+        """Whether the engine has to be given a lean runtime from a file."""
+        return self.engine.version_compatible and self.engine.excludes_lean_runtime
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to tell people although the engine is loaded."""
+        warned = (self.loading.message,) if self.loading.level == "Warned" else ()
+        return warned or self.loading.caveats
+
+    def required(self, trust: Trust, lean_runtime: Path | None) -> "Fit":
+        """Return this fit; raise EngineRefused when the engine is not to be loaded so."""
+        loading = self.loading
+        if loading.level == "No" or (loading.level == "Warned" and trust.warned is None):
+            own_risk = "; or state a reason: trust=Trust(warned='...')" if loading.level == "Warned" else ""
+            reason = loading.reason or Reason.WrongGPU
+            raise EngineRefused(reason, f"{self.path}: {loading.message}", f"{loading.remedy}{own_risk}")
+        if self.host_code and trust.host_code is None:
+            raise EngineRefused(
+                Reason.HostCodeNotTrusted,
+                f"{self.path}: the engine carries a lean runtime, which is host code that would be executed",
+                "if you trust who built it, say so: trust=Trust(host_code='...'); or build it without "
+                "options.versionCompatible",
+            )
+        if self.lean_runtime and lean_runtime is None:
+            raise EngineRefused(
+                Reason.WrongTensorRT,
+                f"{self.path}: the engine was built without its lean runtime",
+                f"name the library, lean_runtime=...: {'; '.join(loading.duties)}",
+            )
+        return self
+
+
+def fit_of(found: Found, machine: Machine, runtime_version: str) -> Fit:
+    """
+    Return how a file loads on ``machine`` with the TensorRT of its flavor in ``runtime_version``.
+
+    Raises EngineRefused when the plan is not the one its manifest is about.
+    """
+    manifest = found.voucher.manifest if found.voucher else None
+    if manifest is not None:
+        require_same_plan(found.path, found.header, manifest)
+    facts = facts_of(found.header, manifest)
+    loading = loads(facts, machine.node_gpu, Runtime(found.header.flavor, runtime_version))
+    if loading.level != "No" and manifest is not None:
+        loading = driver_refusal(manifest.build.cuda_version, machine.gpu.cuda) or loading
+    return Fit(found.path, facts, loading)
+
+
+def facts_of(header: PlanHeader | None, manifest: Manifest | None) -> EngineFacts:
+    """Return what header and manifest, one of which may be None, tell about where an engine loads."""
+    if manifest is None:
+        if header is None:
+            raise ValueError("neither a header nor a manifest")
+        return EngineFacts.of_header(header)
+    facts = EngineFacts.of_manifest(manifest)
+    return replace(facts, archs=header.capabilities) if header and header.capabilities else facts
+
+
+def require_same_plan(path: Path, header: PlanHeader, manifest: Manifest) -> None:
+    """Raise EngineRefused (PlanRejected) when flavor or version of a plan are not what its manifest says."""
+    build = manifest.build
+    # One byte for each part is all that a header has.
+    told = [part % 256 for part in parse_version(build.tensorrt_version)]
+    held = list(parse_version(header.version))[: len(told)]
+    if header.flavor != build.flavor or held != told:
+        raise EngineRefused(
+            Reason.PlanRejected,
+            f"{path} is a {header.flavor} {header.version} plan, and its manifest is about "
+            f"{build.flavor} {build.tensorrt_version}",
+            GET_ANEW,
+        )
+
+
+def driver_refusal(cuda_version: str | None, driver_runs: tuple[int, int]) -> Loading | None:
+    """
+    Return why a driver that runs CUDA up to ``driver_runs`` is too old for an engine; None when it is not.
+
+    A driver runs programs of every minor version of the CUDA majors it knows (NVIDIA documentation), so only
+    the major version decides.
+    """
+    needed = parse_version(cuda_version or "")[:1]
+    if not needed or needed[0] <= driver_runs[0]:
+        return None
+    oldest = DRIVERS_OF_CUDA.get(needed[0])
+    newer = (
+        f"update the driver to {oldest} or newer"
+        if oldest
+        else f"update the driver to one of CUDA {needed[0]}"
+    )
+    return Loading(
+        level="No",
+        message=f"the engine's TensorRT is for CUDA {cuda_version}, and the driver runs CUDA up to "
+        f"{driver_runs[0]}.{driver_runs[1]}",
+        reason=Reason.DriverTooOld,
+        remedy=f"{newer}, or build the engine with a TensorRT for CUDA {driver_runs[0]}",
+    )
