@@ -46,6 +46,7 @@ def build_or_load_engine(
     cache_dir: str | os.PathLike[str] | None = None,
     artifacts_endpoint: str | None = None,
     timeout: float = TIMEOUT_SECONDS,
+    may_be_temporary: bool = True,
     on_progress: Callable[[str, float], None] = unwatched,
 ) -> tuple[LocalEngine, Source]:
     """
@@ -60,8 +61,9 @@ def build_or_load_engine(
     (``TENSORRT_CACHE_DIR``, ``ARTIFACTS_ENDPOINT``). ``timeout`` is in seconds, for waiting on another
     process and for the build each. ``on_progress`` hears a phase and a fraction from 0 to 1.
 
-    A cache that cannot be written and a store that does not answer cost a warning (logger
-    ``ignition_hub.library``) and no engine. Raises IgnitionError, whose ``reason`` says why there is none.
+    A store that does not answer costs a warning (logger ``ignition_hub.library``) and no engine, and so does
+    a cache that cannot be written: the engine then lies in a folder of this process, unless
+    ``may_be_temporary`` is false. Raises IgnitionError, whose ``reason`` says why there is none.
     """
     cache = Cache(cache_folder(cache_dir, os.environ))
     wish = Wish(
@@ -81,7 +83,11 @@ def build_or_load_engine(
         verification=verification or {},
         timeout_seconds=max(1, round(timeout)),
     )
-    workshop = Workshop(cache=cache, artifacts=artifacts_settings(artifacts_endpoint, os.environ))
+    workshop = Workshop(
+        cache=cache,
+        artifacts=artifacts_settings(artifacts_endpoint, os.environ),
+        may_be_temporary=may_be_temporary,
+    )
     return workshop.engine(order_of(wish, cache.digests), on_progress, force=force_rebuild)
 
 

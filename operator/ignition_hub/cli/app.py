@@ -7,12 +7,14 @@ from pathlib import Path
 
 import typer
 
+from ignition_hub.cli.build import build
+from ignition_hub.cli.cache import cache
 from ignition_hub.cli.errors import REFUSED, CliError
 from ignition_hub.cli.inspect import inspect
 from ignition_hub.cli.push import push
 from ignition_hub.engine.errors import IgnitionError
 
-COMMANDS = (push, inspect)
+COMMANDS = (push, build, inspect)
 """In the order of the help."""
 
 app = typer.Typer(
@@ -31,6 +33,7 @@ def common() -> None:
 
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(cache, name="cache")
 
 
 def main() -> int:

@@ -8,11 +8,13 @@ to remove one would let two processes hold what they take for the same lock.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.local.errors import CacheUnusable
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 PATIENCE = 2.0
 """Seconds of waiting before somebody is told."""
@@ -54,7 +56,10 @@ def locked_if_free(path: Path) -> Iterator[bool]:
             lock.release()
 
 
-def _taken(path: Path, seconds: float) -> FileLock | None:
+def _taken(path: Path, seconds: float) -> "FileLock | None":
+    # Here and not above: a hit takes no lock, and this takes longer to load than a hit.
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, thread_local=False)

@@ -33,12 +33,12 @@ class Workshop:
     """
     A cache and, where one is configured, an artifacts store.
 
-    ``keeps_nothing`` allows engines that live only as long as this process when the cache cannot be written.
+    ``may_be_temporary`` allows an engine that lives as long as this process when the cache cannot be written.
     """
 
     cache: Cache
     artifacts: ArtifactsSettings | None = None
-    keeps_nothing: bool = True
+    may_be_temporary: bool = True
 
     def engine(
         self, order: Order, watch: Watcher = unwatched, *, force: bool = False
@@ -49,7 +49,7 @@ class Workshop:
         try:
             return self._obtained(self.cache, order, watch, force=force)
         except CacheUnusable as error:
-            if not self.keeps_nothing:
+            if not self.may_be_temporary:
                 raise
             substitute = folder_of_this_process()
             log.warning(

@@ -1,0 +1,219 @@
+"""
+``ignition build``: an engine file from a model, on this machine, without a cluster.
+"""
+
+import json
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from ignition_hub.cli.arguments import batch_of, mebibytes, options_of
+from ignition_hub.cli.errors import REFUSED, UNREACHABLE, CliError
+from ignition_hub.cli.resource import shapes_of
+from ignition_hub.cli.watching import watching
+from ignition_hub.engine.errors import IgnitionError, TransientError
+from ignition_hub.engine.identity import EngineInputs
+from ignition_hub.library import build_or_load_engine
+from ignition_hub.local.classic import classic_path, copied
+from ignition_hub.local.engine import LocalEngine
+
+INTERRUPTED = 130
+"""What a shell calls a program that Ctrl-C ended."""
+
+TERMINATED = 143
+
+
+class Form(StrEnum):
+    """How the result is printed."""
+
+    text = "text"
+    json = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where a copy of the engine goes besides the cache: a file, or the classic folders; or nowhere."""
+
+    model: Path
+    output: Path | None
+    classic: bool
+
+    def path(self, engine: LocalEngine) -> Path:
+        """Deliver ``engine`` and return where its user finds it."""
+        if self.output is not None:
+            return copied(engine, self.output)
+        return (
+            copied(engine, classic_path(self.model, engine.manifest.inputs)) if self.classic else engine.path
+        )
+
+
+def build(
+    model: Annotated[Path, typer.Argument(help="ONNX file.", metavar="MODEL.onnx")],
+    *,
+    precision: Annotated[str, typer.Option(help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")] = "fp16",
+    arch: Annotated[
+        list[str] | None,
+        typer.Option(help="GPU architecture, as sm_89; repeatable. Default: this machine's GPU."),
+    ] = None,
+    batch_size: Annotated[
+        str | None, typer.Option(help="N opens batches 1 to N, tuned for N; or MIN:OPT:MAX.")
+    ] = None,
+    max_sequence_length: Annotated[
+        int | None, typer.Option(min=1, help="The same for the other free dimensions.")
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="INPUT=MIN:OPT:MAX, as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable."),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="Build option NAME=VALUE, as optimizationLevel=5; repeatable."),
+    ] = None,
+    flavor: Annotated[
+        str | None, typer.Option(help="TensorRT or TensorRTRTX. Default: what is installed.")
+    ] = None,
+    tensorrt: Annotated[
+        str | None, typer.Option(help="TensorRT version or its beginning. Default: what is installed.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model. Default: the file's.")] = None,
+    version: Annotated[str, typer.Option(help="Version of the model.")] = "local",
+    store: Annotated[
+        str | None,
+        typer.Option(help="Artifacts store, as s3://bucket/prefix. Default: ARTIFACTS_ENDPOINT."),
+    ] = None,
+    force_rebuild: Annotated[bool, typer.Option(help="Build even what a cache or store has.")] = False,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Engine cache. Default: TENSORRT_CACHE_DIR, or the user's cache.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Also copy the engine to this file.")
+    ] = None,
+    classic: Annotated[
+        bool,
+        typer.Option(help="Also copy it to MODEL_DIR/PRECISION/bsBATCH/MODEL.engine, with .engine.json."),
+    ] = False,
+    form: Annotated[Form, typer.Option("-o", help="Format of the result.")] = Form.text,
+) -> None:
+    """Build an engine here, or take it from the cache or the artifacts store."""
+    archs: list[str | None] = list(dict.fromkeys(arch or [])) or [None]
+    delivery = Delivery(model, output, classic)
+    if len(archs) > 1 and (output or classic):
+        raise CliError("--output and --classic name one file: give one --arch")
+    asked: dict[str, Any] = {
+        "precision": precision,
+        "batch_size": batch_of(batch_size),
+        "max_sequence_length": max_sequence_length,
+        "shapes": shapes_of(shape or ()),
+        "options": options_of(option or ()),
+        "flavor": flavor,
+        "tensorrt_version": tensorrt,
+        "model_name": name,
+        "model_version": version,
+        "artifacts_endpoint": store,
+        "force_rebuild": force_rebuild,
+        "cache_dir": cache_dir,
+        "may_be_temporary": bool(output or classic),
+    }
+    with warnings_as_lines(), failures_as(form), interruptible():
+        for target in archs:
+            show(_built(model, target, asked, delivery), form)
+
+
+def _built(model: Path, arch: str | None, asked: dict[str, Any], delivery: Delivery) -> dict[str, Any]:
+    with watching(model.name if arch is None else f"{model.name} for {arch}") as watch:
+        engine, source = build_or_load_engine(model, arch=arch, on_progress=watch, **asked)
+        return result_of(engine, source, delivery.path(engine))
+
+
+def result_of(engine: LocalEngine, source: str, path: Path) -> dict[str, Any]:
+    """Return what the command prints about one engine."""
+    manifest = engine.manifest
+    return {
+        "path": str(path),
+        "source": source,
+        "identity": manifest.identity,
+        "sha256": manifest.engine.sha256,
+        "sizeBytes": manifest.engine.size,
+        "buildSeconds": manifest.build.seconds,
+        "warnings": [dict(warning) for warning in manifest.build.warnings],
+        "loadsOn": where_it_loads(manifest.inputs),
+    }
+
+
+def where_it_loads(inputs: EngineInputs) -> str:
+    """Say in a line which GPUs and which runtime the engine needs."""
+    gpus = {"Product": f"{inputs.product} only", "AmperePlus": "every GPU from compute capability 8.0 on"}
+    where = gpus.get(inputs.compatibility, f"every {inputs.gpu_arch} GPU")
+    return f"{where}, with {inputs.flavor} {inputs.tensorrt_version} on {inputs.platform}"
+
+
+def show(result: dict[str, Any], form: Form) -> None:
+    """Print one result to standard output."""
+    if form is Form.json:
+        typer.echo(json.dumps(result))
+        return
+    warned = ", ".join(f"{warning['code']} ({warning['count']})" for warning in result["warnings"])
+    rows = {
+        "engine": result["path"],
+        "source": result["source"],
+        "identity": result["identity"],
+        "sha256": result["sha256"],
+        "size": mebibytes(result["sizeBytes"]),
+        "built in": f"{result['buildSeconds']:.1f} s",
+        "warnings": warned or "none",
+        "loads on": result["loadsOn"],
+    }
+    for name, value in rows.items():
+        typer.echo(f"{name:<9} {value}")
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print what the library warns of as one line each on standard error."""
+    log = logging.getLogger("ignition_hub.library")
+    handler = logging.Handler()
+    handler.emit = lambda record: typer.echo(f"warning: {record.getMessage()}", err=True)  # type: ignore[method-assign]
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+@contextmanager
+def failures_as(form: Form) -> Iterator[None]:
+    """End the command for what fails: the exit code says whether to try again, the result says the reason."""
+    try:
+        yield
+    except IgnitionError as error:
+        if form is Form.json:
+            typer.echo(json.dumps({"error": error.to_json()}))
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(UNREACHABLE if isinstance(error, TransientError) else REFUSED) from error
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Clean up after Ctrl-C and SIGTERM as after an error; nothing half-written stays."""
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        typer.echo("interrupted; nothing was written", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Once: what follows is cleaning up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise typer.Exit(TERMINATED)

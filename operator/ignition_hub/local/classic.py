@@ -1,0 +1,44 @@
+"""
+The layout of hand-written scripts: ``<onnx_dir>/<precision>/bs<batch>/<stem>.engine`` and ``.engine.json``.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from ignition_hub.engine.identity import EngineInputs
+from ignition_hub.local.engine import LocalEngine
+from ignition_hub.local.errors import CacheUnusable
+
+
+def classic_path(model: Path, inputs: EngineInputs) -> Path:
+    """Return where the classic layout puts an engine; bs is the largest batch, 1 where none was asked."""
+    batch = next((profile.batch_size.max for profile in inputs.profiles if profile.batch_size), 1)
+    return model.parent / inputs.precision / f"bs{batch}" / f"{model.stem}.engine"
+
+
+def copied(engine: LocalEngine, target: Path) -> Path:
+    """Copy an engine to ``target`` and its manifest beside it, each appearing whole; CacheUnusable if not."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(engine.path, target)
+        _copy(engine.manifest_path, target.with_name(f"{target.name}.json"))
+    except OSError as error:
+        raise CacheUnusable(f"{target} cannot be written ({error.strerror or error})") from error
+    return target
+
+
+def _copy(source: Path, target: Path) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    fresh = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as out, source.open("rb") as content:
+            shutil.copyfileobj(content, out, 1024 * 1024)
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.chmod(0o644)
+        fresh.replace(target)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
