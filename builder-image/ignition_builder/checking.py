@@ -13,7 +13,7 @@ from ignition_builder.journal import Journal
 from ignition_builder.precision import with_precision
 from ignition_builder.profiles import resolved
 from ignition_builder.report import Report
-from ignition_builder.work import AS_IS, CONVERTED, STRONG, Prepared, Task, counted
+from ignition_builder.work import Prepared, Task, counted
 
 CHECKING = "Checking model"
 
@@ -25,12 +25,12 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     model = load_checked(path)
     profiles = resolved(inputs.profiles, inputs_of(model))
     facts = facts_of(model)
-    prepared, converter = with_precision(model, path, inputs.precision, Path(task.folder), journal)
+    ready = with_precision(model, path, inputs, task.files, folder=Path(task.folder), journal=journal)
     return Prepared(
-        path=str(prepared),
+        path=str(ready.path),
         facts=facts,
-        converter={"path": CONVERTED, **converter} if converter else {"path": AS_IS},
-        typing=STRONG,
+        converter=ready.converter,
+        typing=ready.typing,
         profiles=profiles,
         warnings=counted(journal.warnings),
         # Linux counts ru_maxrss in KiB.

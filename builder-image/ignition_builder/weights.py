@@ -5,6 +5,7 @@ TensorRT maps such a file instead of reading it, which saves one copy of all wei
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,8 +20,13 @@ CHUNK = 4 * 1024 * 1024
 ALIGNMENT = 4096
 """ONNX asks for whole pages, so that a reader can map one weight."""
 
-Change = Callable[[Any, Any], bytes]
-"""Gets a tensor and some of its fp32 values; returns the bytes to store for them."""
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``dtype`` is the type a tensor's bytes have; ``store`` turns its name and some values into bytes."""
+
+    dtype: Any
+    store: Callable[[str, Any], bytes]
 
 
 def is_external(tensor: Any) -> bool:
@@ -58,7 +64,7 @@ def write_model(model: Any, source: Path, target: Path, changes: dict[str, Chang
     Write ``model`` to ``target`` and its external weights beside it.
 
     ``source`` is the folder the weights lie in now; ``changes`` says for some tensors, by name, how to store
-    their fp32 values anew; the others are copied.
+    their values anew; the others are copied.
     """
     data_path = target.with_name(target.name + ".data")
     with data_path.open("wb") as data:
@@ -73,7 +79,7 @@ def write_model(model: Any, source: Path, target: Path, changes: dict[str, Chang
 
 def _copy(tensor: Any, source: Path, data: BinaryIO, change: Change | None) -> None:
     location, offset = place_of(tensor)
-    kind = np.dtype("<f4") if change else np.dtype("u1")
+    kind = change.dtype if change else np.dtype("u1")
     # Read and not mapped: pages of a mapped file would count as this process's memory.
     with (source / location).open("rb") as file:
         file.seek(offset)
@@ -83,7 +89,7 @@ def _copy(tensor: Any, source: Path, data: BinaryIO, change: Change | None) -> N
             if not raw:
                 raise RequestError(Reason.InvalidModel, f"tensor {tensor.name}: its data ends early")
             left -= len(raw)
-            data.write(change(tensor, np.frombuffer(raw, dtype=kind)) if change else raw)
+            data.write(change.store(tensor.name, np.frombuffer(raw, dtype=kind)) if change else raw)
 
 
 def _length(tensor: Any) -> int:

@@ -6,11 +6,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from ignition_builder.files import Files
 from ignition_builder.inspection import load_checked
 from ignition_builder.journal import Journal
 from ignition_builder.precision import with_precision
 from ignition_hub.engine.errors import Reason, RequestError
-from smallmodels import dense, model_of, read_back, saved
+from smallmodels import dense, model_of, read_back, request_for, saved
 
 WIDTH = 128
 """Wide enough that the weights stay in the file."""
@@ -21,8 +22,11 @@ def converted(model, precision, folder):
     path = saved(model, folder)
     (folder / "work").mkdir()
     with Journal(folder / "log") as journal:
-        target, converter = with_precision(load_checked(path), path, precision, folder / "work", journal)
-    return target, converter, journal.warnings
+        inputs = request_for(precision).inputs
+        ready = with_precision(
+            load_checked(path), path, inputs, Files(), folder=folder / "work", journal=journal
+        )
+    return ready.path, ready.converter, journal.warnings
 
 
 def types_of(model) -> dict[str, int]:
@@ -41,7 +45,7 @@ def refusal_of(model, precision, folder) -> RequestError:
 def test_full_precision_compiles_the_file_as_it_came(precision, tmp_path):
     target, converter, _ = converted(dense(), precision, tmp_path)
 
-    assert (target, converter) == (tmp_path / "model.onnx", None)
+    assert (target, converter) == (tmp_path / "model.onnx", {"path": "AsIs"})
 
 
 @pytest.mark.parametrize("width", [32, WIDTH])
@@ -56,7 +60,7 @@ def test_fp16_converts_the_weights_and_keeps_inputs_and_outputs(width, tmp_path)
     assert kinds == [TensorProto.FLOAT, TensorProto.FLOAT]
     expected = numpy_helper.to_array(model.graph.initializer[0]).astype(np.float16)
     assert np.array_equal(numpy_helper.to_array(half.graph.initializer[0]), expected)
-    assert converter is not None
+    assert converter["path"] == "Converted"
     assert converter["arguments"]["keep_io_types"] is True
     assert not warned
 
@@ -122,11 +126,11 @@ def test_a_model_that_is_fp16_already_is_left_alone(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
 
-    assert converted(half, "fp16", tmp_path / "a")[:2] == (tmp_path / "a" / "model.onnx", None)
+    assert converted(half, "fp16", tmp_path / "a")[:2] == (tmp_path / "a" / "model.onnx", {"path": "AsIs"})
     assert "weights are fp16" in refusal_of(half, "fp32", tmp_path / "b").message
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8", "fp8", "int4", "fp4"])
+@pytest.mark.parametrize("precision", ["int8", "fp8", "int4", "fp4"])
 def test_a_precision_the_model_does_not_bring_is_refused(precision, tmp_path):
     assert precision in refusal_of(dense(), precision, tmp_path).message
 
@@ -142,7 +146,7 @@ def test_a_quantized_model_is_compiled_as_it_came(tmp_path):
     ]
     model = model_of(nodes, {"x": [1, 4]}, {"y": [1, 4]}, weights=weights)
 
-    assert converted(model, "int8", tmp_path)[1] is None
+    assert converted(model, "int8", tmp_path)[1] == {"path": "AsIs"}
 
 
 def test_many_weights_are_moved_into_a_file_that_can_be_mapped(tmp_path):
@@ -151,14 +155,12 @@ def test_many_weights_are_moved_into_a_file_that_can_be_mapped(tmp_path):
 
     assert target.parent == tmp_path / "work"
     assert target.stat().st_size < 4096
-    assert converter is None
+    assert converter == {"path": "AsIs"}
     moved = read_back(target)
     assert numpy_helper.to_array(moved.graph.initializer[0]).tobytes() == model.graph.initializer[0].raw_data
 
 
 def test_a_graph_the_converter_cannot_read_is_a_typed_refusal(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "ignition_builder.half.float16.convert_float_to_float16", lambda *_, **__: {}["no such node"]
-    )
+    monkeypatch.setattr("ignition_builder.conversion.narrow_model", lambda *_: {}["no such node"])
 
     assert "KeyError: 'no such node'" in refusal_of(dense(), "fp16", tmp_path).message

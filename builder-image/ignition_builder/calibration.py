@@ -1,0 +1,138 @@
+"""
+Read calibration data: an .npz file with one array for every input of the model.
+
+The file is a stranger's: names, types, shapes and values are checked against the model before anything is
+computed from them, and arrays are mapped from files, never unpickled.
+"""
+
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ignition_builder.signature import ModelInput
+from ignition_hub.engine.errors import Reason, RequestError
+
+CACHE_BEGINS = b"TRT-"
+"""How a cache of TensorRT's own calibrators begins (NVIDIA documentation)."""
+MAX_BYTES = 16 * 1024**3
+"""Unpacked; more samples than that make no better ranges."""
+
+_NUMPY_NAMES = {"float": "float32", "double": "float64"}
+_HOW = "np.savez(path, **{input name: array whose first axis counts the samples})"
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Calibration data: ``count`` feeds, each a mapping from input name to an array."""
+
+    count: int
+    _arrays: Mapping[str, Any]
+    _batches: Mapping[str, int]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for index in range(self.count):
+            yield {name: self._feed(name, index) for name in self._arrays}
+
+    def _feed(self, name: str, index: int) -> Any:
+        array, batch = self._arrays[name], self._batches[name]
+        return np.array(array[index] if not batch else array[index * batch : (index + 1) * batch])
+
+
+def is_calibration_cache(path: Path) -> bool:
+    """Whether the file is a cache that a TensorRT calibrator wrote, and no data."""
+    with path.open("rb") as file:
+        return file.read(len(CACHE_BEGINS)) == CACHE_BEGINS
+
+
+def read_samples(path: Path, inputs: Sequence[ModelInput], folder: Path) -> Samples:
+    """
+    Unpack ``path`` into ``folder`` and return its samples.
+
+    An array has the input's rank, and is cut along its first axis into pieces of the input's batch (1 where
+    that is free), or one axis more, and its first axis counts whole feeds. Raises RequestError
+    (InvalidRequest) naming the input and what would fit.
+    """
+    arrays = _unpacked(path, folder)
+    _check_names(arrays, inputs)
+    batches = {item.name: _batch_of(item, arrays[item.name]) for item in inputs}
+    counts = {name: len(arrays[name]) // (batch or 1) for name, batch in batches.items()}
+    if len(set(counts.values())) > 1:
+        raise _refusal(f"its inputs have different numbers of samples: {counts}", "give each the same number")
+    count = next(iter(counts.values()), 0)
+    if not count:
+        raise _refusal("it holds no sample", _HOW)
+    return Samples(count, arrays, batches)
+
+
+def _unpacked(path: Path, folder: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > MAX_BYTES:
+                raise _refusal(f"it unpacks to more than {MAX_BYTES >> 30} GiB", "give fewer samples")
+            return dict(_member(archive, member, folder, n) for n, member in enumerate(members))
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+        raise _refusal(f"it is no .npz file ({error})", _HOW) from error
+
+
+def _member(archive: Any, member: Any, folder: Path, number: int) -> tuple[str, Any]:
+    target = folder / f"calibration-{number}.npy"
+    with archive.open(member) as source, target.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
+    # Mapped: pages that were used can be dropped again.
+    array = np.load(target, mmap_mode="r", allow_pickle=False)
+    return member.filename.removesuffix(".npy"), array
+
+
+def _check_names(arrays: Mapping[str, Any], inputs: Sequence[ModelInput]) -> None:
+    wanted = {item.name for item in inputs}
+    if missing := sorted(wanted - arrays.keys()):
+        raise _refusal(f"it has no array for input {missing[0]}; it has {sorted(arrays)}", _HOW)
+    if extra := sorted(arrays.keys() - wanted):
+        raise _refusal(f"it has {extra[0]}, and the model's inputs are {sorted(wanted)}", "leave it out")
+
+
+def _batch_of(item: ModelInput, array: Any) -> int:
+    """Return how many rows make one feed; 0 when the first axis counts whole feeds."""
+    wanted = _NUMPY_NAMES.get(item.dtype, item.dtype)
+    if array.dtype.name != wanted:
+        raise _refusal(
+            f"{item.name} is {array.dtype.name}, the model takes {wanted}", f"use .astype(np.{wanted})"
+        )
+    if item.shape is None:
+        return 0
+    _check_values(item, array)
+    sizes = tuple(size if isinstance(size, int) else 0 for size in item.shape)
+    if _fits(array.shape[1:], sizes):
+        return 0
+    batch = (sizes[0] or 1) if sizes else 1
+    if sizes and _fits(array.shape[1:], sizes[1:]) and len(array) % batch == 0:
+        return batch
+    shown = [size or "any" for size in sizes]
+    raise _refusal(
+        f"{item.name} has shape {list(array.shape)}, the model takes {shown}",
+        f"give {['samples', *shown]}, or {['samples', *shown[1:]]} in whole batches of {batch}",
+    )
+
+
+def _fits(shape: Sequence[int], sizes: Sequence[int]) -> bool:
+    return len(shape) == len(sizes) and all(
+        size in (0, there) and there > 0 for there, size in zip(shape, sizes, strict=True)
+    )
+
+
+def _check_values(item: ModelInput, array: Any) -> None:
+    if array.dtype.kind != "f":
+        return
+    for index, sample in enumerate(array):
+        if not bool(np.all(np.isfinite(sample))):
+            raise _refusal(f"{item.name} has NaN or infinity in sample {index}", "leave that sample out")
+
+
+def _refusal(why: str, remedy: str) -> RequestError:
+    return RequestError(Reason.InvalidRequest, f"options.calibration: {why}", remedy)

@@ -1,0 +1,31 @@
+"""
+Find the arithmetic on shapes in a model: it is done on whole numbers, and must not be rounded.
+
+Exporters compute the size of a reshape or a resize in floating point. A dimension beyond 2048 does not
+survive fp16, so what comes from shapes and constants alone keeps its type.
+"""
+
+from typing import Any
+
+from ignition_builder.inspection import graphs_of
+
+_BEGINS = frozenset({"Shape", "Size"})
+_CONSTANTS = frozenset({"Constant"})
+
+
+def counted_values(model: Any) -> set[str]:
+    """Return the names of values that are computed from shapes and constants, and from nothing else."""
+    counted: set[str] = set()
+    fixed = {tensor.name for graph in graphs_of(model.graph) for tensor in graph.initializer}
+    for graph in graphs_of(model.graph):
+        for node in graph.node:
+            if node.op_type in _CONSTANTS:
+                fixed.update(node.output)
+            elif node.op_type in _BEGINS or _only_counts(node, counted, fixed):
+                counted.update(node.output)
+    return counted
+
+
+def _only_counts(node: Any, counted: set[str], fixed: set[str]) -> bool:
+    names = [name for name in node.input if name]
+    return any(name in counted for name in names) and all(name in counted | fixed for name in names)
