@@ -49,9 +49,9 @@ class ObjectFacts:
 class ObjectStore:
     """The bucket of one EngineStore."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, *, read_seconds: float = READ_SECONDS) -> None:
         self.settings = settings
-        self._client = s3_client(settings)
+        self._client = s3_client(settings, read_seconds=read_seconds)
         self._patient = s3_client(settings, read_seconds=PATIENT_SECONDS)
 
     def close(self) -> None:
