@@ -33,6 +33,8 @@ class FakeStore:
     forbidden: set[tuple[str, str]] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
+    bundles: dict[str, dict[str, tuple[str, int]]] = field(default_factory=dict)
+    no_plugins_for: set[str] = field(default_factory=set)
     bucket: str = "engines"
 
     def refusal(self, namespace: str, uri: str) -> str | None:
@@ -40,13 +42,22 @@ class FakeStore:
             return f"namespace {namespace} may not read {uri}"
         return None
 
+    def plugin_refusal(self, namespace: str, uri: str) -> str | None:
+        return f"namespace {namespace} may not load {uri}" if namespace in self.no_plugins_for else None
+
     def is_pushed(self, namespace: str, uri: str, sha256: str) -> bool:
         return uri == f"s3://{self.bucket}/{pushed_model_key('ignition', namespace, sha256)}"
 
     async def model(self, uri: str) -> ModelFacts | None:
         self.asked["model"] += 1
+        if files := self.bundles.get(uri):
+            return ModelFacts("", sum(size for _, size in files.values()), files)
         data = self.models.get(uri)
         return None if data is None else ModelFacts(hashlib.md5(data).hexdigest(), len(data))
+
+    async def exists(self, uri: str) -> bool:
+        self.asked["exists"] += 1
+        return uri in self.models
 
     async def find(self, inputs: EngineInputs, identity: str) -> Manifest | None:
         self.asked["find"] += 1

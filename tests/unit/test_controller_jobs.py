@@ -1,12 +1,14 @@
 """The builder Job, as it is built from a pool and a request."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from fakeworld import IMAGE, make_pool, make_request
 from ignition_hub.controller.job_state import view_of
 from ignition_hub.controller.jobs import (
+    GIB,
     JobSettings,
     build_job,
     failure_policy,
@@ -18,6 +20,7 @@ from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
 )
+from ignition_hub.engine.pinned import MOST_FILE_BYTES
 
 SETTINGS = JobSettings(gateway_url="https://gateway.example.com")
 REQUEST = make_request()
@@ -129,5 +132,13 @@ def test_queue_and_priority_class_are_passed_on_only_when_named():
 
 
 def test_the_work_volume_grows_with_the_model():
-    assert work_bytes(None) == 4 * 1024**3
-    assert work_bytes(10 * 1024**3) == 60 * 1024**3
+    assert work_bytes(replace(REQUEST, source_size=None)) == 4 * GIB
+    assert work_bytes(replace(REQUEST, source_size=10 * GIB)) == 60 * GIB
+
+
+def test_the_work_volume_has_room_for_the_other_files_of_a_request():
+    accuracy = {"inputs": {"source": {"uri": "s3://models/inputs.npz", "sha256": "9f" * 32}}}
+    inputs = replace(make_request().inputs, verification={"accuracy": accuracy})
+    request = replace(make_request(), inputs=inputs, verification=inputs.verification)
+
+    assert work_bytes(request) == 4 * GIB + MOST_FILE_BYTES

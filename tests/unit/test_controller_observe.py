@@ -182,12 +182,111 @@ async def test_a_manifest_nobody_vouches_for_is_refused(observer, world):
     assert target.refused.reason is Reason.ManifestRefused
 
 
-async def test_a_bundle_is_refused_with_a_word_on_what_works(observer):
-    model = {"name": "m", "version": "v1", "source": {"uri": "s3://models/m/"}}
-    target = await seen(observer, engine(model=model))
+BUNDLE = "s3://models/vit/"
 
-    assert target.trouble.reason is Reason.UnsupportedOption
-    assert "name the file" in target.trouble.message
+
+def bundled(namespace="vision", **source):
+    return engine(namespace, model={"name": "vit", "version": "v1", "source": {"uri": BUNDLE, **source}})
+
+
+async def test_a_bundle_is_one_model_whose_every_file_counts(observer, world):
+    world.bucket.bundles[BUNDLE] = {"vit.onnx": ("e1", 10), "weights.bin": ("e2", 90)}
+    observation = await observer.observe(bundled())
+    world.bucket.bundles[BUNDLE] = {"vit.onnx": ("e1", 10), "weights.bin": ("e3", 90)}
+    observer._models._answers.clear()
+    changed = await seen(observer, bundled())
+
+    assert observation.model_size == 100
+    [before] = observation.targets
+    assert changed.wanted.identity != before.wanted.identity
+    assert before.wanted.inputs.model.fingerprint.startswith("object:")
+
+
+async def test_a_bundle_that_is_not_there_is_looked_for_again(observer):
+    target = await seen(observer, bundled())
+
+    assert target.trouble.reason is Reason.SourceNotFound
+    assert BUNDLE in target.trouble.message
+
+
+async def test_a_bundle_cannot_be_pinned_by_the_digest_of_one_file(observer, world):
+    world.bucket.bundles[BUNDLE] = {"vit.onnx": ("e1", 10)}
+    target = await seen(observer, bundled(sha256=MODEL_SHA256))
+
+    assert target.trouble.reason is Reason.InvalidRequest
+    assert "leave sha256 out" in target.trouble.message
+
+
+CALIBRATION = "s3://models/calibration.npz"
+LIBRARY = "s3://plugins/libattention.so"
+
+
+def with_files(namespace="vision"):
+    pin = {"sha256": "9f" * 32}
+    options = {
+        "calibration": {"source": {"uri": CALIBRATION, **pin}},
+        "plugins": [{"name": "attention", "source": {"uri": LIBRARY, **pin}}],
+    }
+    return engine(namespace, precision="int8", options=options)
+
+
+@pytest.fixture
+def with_a_gpu(cluster):
+    runtimes = [{"flavor": "TensorRT", "version": "10.9.0.34", "image": "i"}]
+    cluster.pools.put(make_pool("ampere", aheadOfTime=None, gpu={"arch": "sm_86"}, runtimes=runtimes))
+
+
+async def test_every_other_file_must_be_readable_for_the_namespace_too(observer, world):
+    world.bucket.forbidden.add(("vision", CALIBRATION))
+    target = await seen(observer, with_files())
+
+    assert target.trouble.reason is Reason.SourceForbidden
+    words = f"spec.options.calibration.source: namespace vision may not read {CALIBRATION}"
+    assert target.trouble.message == words
+
+
+async def test_a_plugin_library_is_judged_as_code_and_not_as_a_model(observer, world):
+    world.bucket.no_plugins_for.add("vision")
+    world.bucket.forbidden.add(("speech", LIBRARY))
+    refused, allowed = await seen(observer, with_files()), await seen(observer, with_files("speech"))
+
+    assert refused.trouble.reason is Reason.SourceForbidden
+    assert (
+        refused.trouble.message == f"spec.options.plugins[0].source: namespace vision may not load {LIBRARY}"
+    )
+    assert allowed.trouble is None or allowed.trouble.reason is not Reason.SourceForbidden
+
+
+async def test_a_build_waits_for_the_files_it_needs(observer, world, with_a_gpu):
+    world.bucket.models[LIBRARY] = b"ELF"
+    missing = await seen(observer, with_files())
+    world.bucket.models[CALIBRATION] = b"PK"
+    observer._files._answers.clear()
+    complete = await seen(observer, with_files())
+
+    assert missing.trouble.reason is Reason.SourceNotFound
+    assert missing.trouble.message.startswith(
+        f"spec.options.calibration.source: {CALIBRATION} does not exist"
+    )
+    assert complete.trouble is None
+
+
+async def test_a_finished_engine_does_not_need_its_calibration_data_any_more(observer, world, with_a_gpu):
+    world.bucket.models |= {LIBRARY: b"ELF", CALIBRATION: b"PK"}
+    await publish(observer, world, with_files())
+    del world.bucket.models[CALIBRATION]
+    observer._files._answers.clear()
+    target = await seen(observer, with_files())
+
+    assert target.trouble is None
+    assert target.manifest is not None
+
+
+async def test_the_request_says_how_the_timing_cache_is_used(observer):
+    an_engine = engine(build={"timingCache": "Locked"})
+    target = await seen(observer, an_engine)
+
+    assert build_request(an_engine, target.wanted, 7).timing_cache == "Locked"
 
 
 def offer(cluster, *versions, resource_version):
@@ -244,7 +343,7 @@ async def test_the_request_says_what_the_identity_covers(observer):
 
 async def test_how_to_build_does_not_change_the_identity(observer):
     plain = await seen(observer, engine())
-    other = await seen(observer, engine(build={"timeout": "5m", "retries": 0}))
+    other = await seen(observer, engine(build={"timeout": "5m", "retries": 0, "timingCache": "Locked"}))
 
     assert plain.wanted.identity == other.wanted.identity
     assert replace(plain.wanted, pool=None) == replace(other.wanted, pool=None)

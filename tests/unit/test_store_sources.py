@@ -2,7 +2,7 @@
 
 import pytest
 
-from ignition_hub.store.sources import S3Location, parse_s3_uri, refusal
+from ignition_hub.store.sources import S3Location, parse_s3_uri, plugin_refusal, refusal
 
 STORE = {
     "s3": {"endpoint": "http://s3", "bucket": "engines", "prefix": "ignition"},
@@ -11,6 +11,10 @@ STORE = {
         {"prefix": "s3://zoo/public", "namespaces": ["*"]},
         {"prefix": "https://models.example.com/onnx/", "namespaces": ["vision"]},
         {"prefix": "s3://engines/", "namespaces": ["vision"]},
+    ],
+    "pluginSources": [
+        {"prefix": "s3://plugins/vision/", "namespaces": ["vision"]},
+        {"prefix": "s3://engines/", "namespaces": ["*"]},
     ],
 }
 
@@ -24,6 +28,9 @@ STORE = {
         ("vision", "https://models.example.com/onnx/yolo.onnx"),
         ("vision", "s3://engines/other/tree.onnx"),
         ("team-a", "s3://engines/ignition/models/team-a/00ff.onnx"),
+        ("team-a", "s3://engines/ignition/models/team-a/00ff/"),
+        ("vision", "s3://models/vit/"),
+        ("vision", "s3://engines/other/"),
     ],
 )
 def test_a_namespace_reads_what_is_listed_for_it_and_what_it_pushed(namespace, uri):
@@ -39,6 +46,9 @@ def test_a_namespace_reads_what_is_listed_for_it_and_what_it_pushed(namespace, u
         ("team-b", "s3://engines/ignition/models/team-a/00ff.onnx", "hub's own tree"),
         ("vision", "s3://engines/ignition/models/team-a/00ff.onnx", "hub's own tree"),
         ("vision", "s3://engines/ignition/engines/arcface/x/y.trt", "hub's own tree"),
+        ("vision", "s3://engines/ignition/", "hub's own tree"),
+        ("vision", "s3://engines/ignition/models/", "hub's own tree"),
+        ("speech", "s3://models/vit/", "may read s3://zoo/public"),
         ("vision", "s3://models/../secrets/key.onnx", "'..'"),
         ("vision", "s3://models//x.onnx", "empty"),
         ("vision", "https://models.example.com/onnx/../private/x.onnx", "'..'"),
@@ -57,6 +67,46 @@ def test_a_store_without_a_prefix_guards_its_own_tree_too():
 
     assert refusal(store, "team-a", "s3://engines/models/team-a/00ff.onnx") is None
     assert "hub's own tree" in (refusal(store, "team-a", "s3://engines/models/team-b/00ff.onnx") or "")
+
+
+def test_a_bundle_above_the_hubs_tree_would_hold_it_and_is_refused():
+    s3 = {"bucket": "engines", "prefix": "teams/ignition"}
+    store = {"s3": s3, "modelSources": [{"prefix": "s3://engines/", "namespaces": ["*"]}]}
+
+    assert "hub's own tree" in (refusal(store, "team-a", "s3://engines/teams/") or "")
+    assert refusal(store, "team-a", "s3://engines/teams/model.onnx") is None
+
+
+@pytest.mark.parametrize(
+    ("namespace", "uri"),
+    [("vision", "s3://plugins/vision/libattention.so"), ("anyone", "s3://engines/libraries/a.so")],
+)
+def test_a_plugin_library_comes_from_where_the_platform_team_says(namespace, uri):
+    assert plugin_refusal(STORE, namespace, uri) is None
+
+
+@pytest.mark.parametrize(
+    ("namespace", "uri"),
+    [
+        ("speech", "s3://plugins/vision/libattention.so"),
+        ("vision", "s3://plugins/other/libattention.so"),
+        ("vision", "s3://models/libattention.so"),
+        ("team-a", "s3://engines/ignition/models/team-a/00ff.onnx"),
+        ("team-a", "s3://engines/ignition/engines/x/y/z/a.trt"),
+        ("vision", "https://models.example.com/onnx/libattention.so"),
+        ("vision", "s3://plugins/vision/../other/libattention.so"),
+    ],
+)
+def test_a_plugin_library_from_anywhere_else_is_refused(namespace, uri):
+    assert plugin_refusal(STORE, namespace, uri)
+
+
+def test_the_refusal_of_a_plugin_says_whom_to_ask():
+    words = plugin_refusal({"s3": {"bucket": "engines"}}, "vision", "s3://plugins/a.so") or ""
+
+    assert words.startswith("namespace vision may not load plugin libraries from s3://plugins/a.so;")
+    assert "it may load them from nowhere yet" in words
+    assert "pluginSources of the EngineStore" in words
 
 
 def test_a_uri_is_a_bucket_and_a_key():

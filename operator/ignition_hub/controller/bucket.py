@@ -20,6 +20,7 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import pushed_model_key
 from ignition_hub.kube import SECRETS, Kube, Object
 from ignition_hub.remembered import Remembered
+from ignition_hub.store.bundles import read_bundle
 from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
 from ignition_hub.store.find import find
 from ignition_hub.store.objects import ObjectStore
@@ -29,7 +30,7 @@ from ignition_hub.store.settings import (
     default_store,
     settings_of,
 )
-from ignition_hub.store.sources import S3Location, parse_s3_uri, refusal
+from ignition_hub.store.sources import S3Location, parse_s3_uri, plugin_refusal, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -65,16 +66,28 @@ class Bucket:
         """Return why a namespace may not have ``uri`` read for it; None when it may."""
         return refusal(self._spec, namespace, uri)
 
+    def plugin_refusal(self, namespace: str, uri: str) -> str | None:
+        """Return why a plugin library is not loaded for a namespace; None when it may be."""
+        return plugin_refusal(self._spec, namespace, uri)
+
     def is_pushed(self, namespace: str, uri: str, sha256: str) -> bool:
         """Tell whether this namespace pushed ``uri``: the gateway checked that its key is its digest."""
         key = pushed_model_key(self._objects.settings.prefix, namespace, sha256)
         return uri == f"s3://{self.bucket}/{key}"
 
     async def model(self, uri: str) -> ModelFacts | None:
-        """Look at a model; None when it does not exist."""
+        """Look at a model or a bundle; None when it does not exist."""
         where = _location(uri)
+        if uri.endswith("/"):
+            bundle = await self._run(lambda: read_bundle(self._objects, uri))
+            return ModelFacts("", bundle.size, bundle.files) if bundle else None
         facts = await self._run(lambda: self._objects.head(where.key, bucket=where.bucket))
         return ModelFacts(facts.etag, facts.size) if facts else None
+
+    async def exists(self, uri: str) -> bool:
+        """Tell whether there is an object."""
+        where = _location(uri)
+        return await self._run(lambda: self._objects.head(where.key, bucket=where.bucket)) is not None
 
     async def find(self, inputs: EngineInputs, identity: str) -> Manifest | None:
         """Return the verified manifest of an identity; None when there is none."""

@@ -25,6 +25,7 @@ from ignition_hub.engine.names import (
     MANAGED_BY,
 )
 from ignition_hub.engine.naming import job_name
+from ignition_hub.engine.pinned import MOST_FILE_BYTES, pinned_files
 from ignition_hub.engine.request import BuildRequest
 
 LABEL_NAMESPACE = f"{GROUP}/namespace"
@@ -197,12 +198,13 @@ def _resources(pool: Mapping[str, Any]) -> dict[str, Any]:
 def _volumes(request: BuildRequest, settings: JobSettings) -> list[dict[str, Any]]:
     token = {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}
     return [
-        {"name": "work", "emptyDir": {"sizeLimit": str(work_bytes(request.source_size))}},
+        {"name": "work", "emptyDir": {"sizeLimit": str(work_bytes(request))}},
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
         {"name": "ca", "configMap": {"name": settings.ca_config_map}},
     ]
 
 
-def work_bytes(source_size: int | None) -> int:
-    """Return the bytes a build may put on disk: the model, its converted copy, the engine, and room."""
-    return max(4 * GIB, 6 * (source_size or 0))
+def work_bytes(request: BuildRequest) -> int:
+    """Return the bytes a build may put on disk: model, converted copy, engine, further files, and room."""
+    files = MOST_FILE_BYTES if pinned_files(request.options, request.verification) else 0
+    return max(4 * GIB, 6 * (request.source_size or 0)) + files

@@ -3,12 +3,13 @@ Observe: gather what the decisions about one TensorRTEngine need.
 
 From the mirrors (resources, Jobs, pools), from the store (the model's facts, manifests) and, only for a build
 in trouble, from its pods. The order matters: the namespace's right to read the model is checked against the
-real object before anything the store holds may help it.
+real object before anything the store holds may help it, and its right to every other file the spec names.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ignition_hub.controller import job_state
 from ignition_hub.controller.cluster import Cluster
@@ -21,6 +22,8 @@ from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import Target
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import job_name
+from ignition_hub.engine.pinned import pinned_files
+from ignition_hub.engine.request import PLUGIN
 from ignition_hub.remembered import Remembered
 
 PROOF_PATIENCE = 2.0
@@ -43,6 +46,7 @@ class Observer:
         self._world = world
         self._now = now
         self._models: Remembered[tuple[str, str], ModelFacts | None] = Remembered(seconds=2.0)
+        self._files: Remembered[tuple[str, str], bool] = Remembered(seconds=2.0)
         self._manifests: Remembered[str, Manifest | None] = Remembered(seconds=2.0)
         self._digests: Remembered[tuple[str, str, int], str] = Remembered(seconds=86400.0)
         self._failures: Remembered[str, Trouble] = Remembered(seconds=86400.0)
@@ -62,11 +66,11 @@ class Observer:
 
     async def _model(self, store: Store, engine: EngineSeen) -> ModelFacts | Trouble:
         uri = engine.source_uri
-        if refusal := store.refusal(engine.namespace, uri):
+        if refusal := store.refusal(engine.namespace, uri) or _file_refusal(store, engine):
             return Trouble(Reason.SourceForbidden, refusal)
-        if uri.endswith("/"):
-            message = f"{uri} is a bundle; this version builds single ONNX files: name the file"
-            return Trouble(Reason.UnsupportedOption, message)
+        if uri.endswith("/") and engine.source_sha256 is not None:
+            message = f"{uri} is a bundle, and source.sha256 pins one file: leave sha256 out"
+            return Trouble(Reason.InvalidRequest, message)
         facts = await self._models.get((store.bucket, uri), lambda: store.model(uri))
         if facts is None:
             return Trouble(
@@ -84,6 +88,8 @@ class Observer:
         try:
             seen = replace(seen, job=await self._job(wanted.identity))
             seen = await self._with_manifest(store, seen, wanted)
+            if missing := await self._missing_file(store, seen):
+                return replace(seen, trouble=missing)
             return replace(seen, possession=await self._possession(store, seen, model))
         except IgnitionError as error:
             return replace(seen, trouble=_trouble(error))
@@ -107,6 +113,16 @@ class Observer:
         if found is None:
             self._manifests.forget(question)
         return found
+
+    async def _missing_file(self, store: Store, seen: TargetSeen) -> Trouble | None:
+        """Return which file a build would lack; once there is an engine nobody reads them again."""
+        if seen.manifest is not None or seen.job is not None or seen.was_ready:
+            return None
+        for file in pinned_files(seen.engine.options, seen.engine.verification):
+            if not await self._files.get((store.bucket, file.uri), partial(store.exists, file.uri)):
+                message = f"spec.{file.field}: {file.uri} does not exist; upload it, it is looked for again"
+                return Trouble(Reason.SourceNotFound, message)
+        return None
 
     async def _possession(self, store: Store, seen: TargetSeen, model: ModelFacts) -> Trouble | None:
         """Return what is missing to the proof that this namespace can read the bytes it pins."""
@@ -139,6 +155,14 @@ class Observer:
         if seen.state is JobState.ACTIVE and job_state.pods_are_late(body, seen.age):
             return replace(seen, obstacle=await self._cluster.obstacle_of(body))
         return seen
+
+
+def _file_refusal(store: Store, engine: EngineSeen) -> str | None:
+    for file in pinned_files(engine.options, engine.verification):
+        may_not = store.plugin_refusal if file.role == PLUGIN else store.refusal
+        if refusal := may_not(engine.namespace, file.uri):
+            return f"spec.{file.field}: {refusal}"
+    return None
 
 
 def _is_own(job: JobSeen | None, engine: EngineSeen) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ignition_hub.api import convert
+from ignition_hub.api.asking import offers_of
 from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
 from ignition_hub.controller.job_state import epoch
 from ignition_hub.controller.views import BuildWish, EarlierTarget, EngineSeen, Wish
@@ -68,13 +69,7 @@ def earlier_target(entry: Mapping[str, Any]) -> EarlierTarget:
 
 def pools_seen(bodies: list[dict[str, Any]]) -> list[PoolFacts]:
     """Return what the pools that stay can build, by name."""
-    pools = [BuildPool.model_validate(body) for body in bodies]
-    live = sorted((pool for pool in pools if not pool.metadata.deletion_timestamp), key=_name)
-    return [facts for pool in live for facts in convert.pool_facts(pool)]
-
-
-def _name(pool: BuildPool) -> str:
-    return pool.metadata.name
+    return offers_of(BuildPool.model_validate(body) for body in bodies)
 
 
 def _build_wish(engine: TensorRTEngine) -> BuildWish:
@@ -85,4 +80,5 @@ def _build_wish(engine: TensorRTEngine) -> BuildWish:
         queue_name=build.queue_name,
         priority_class_name=build.priority_class_name,
         low_memory=build.low_memory,
+        timing_cache=build.timing_cache,
     )

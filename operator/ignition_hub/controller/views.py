@@ -13,6 +13,7 @@ from typing import Any
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import EngineInputs, Profile, Target
 from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.request import READ_WRITE
 
 
 class State(StrEnum):
@@ -48,6 +49,7 @@ class BuildWish:
     queue_name: str | None = None
     priority_class_name: str | None = None
     low_memory: bool = False
+    timing_cache: str = READ_WRITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,15 @@ from ignition_hub.controller.views import EarlierTarget, EngineSeen, State, Trou
 from ignition_hub.controller.world import ModelFacts
 from ignition_hub.engine.compatibility import Ask, Choice, PoolFacts, Unbuildable, choose
 from ignition_hub.engine.errors import ContractError, Reason
-from ignition_hub.engine.identity import PRODUCT, EngineInputs, Model, Target, fingerprint, identity_of
+from ignition_hub.engine.identity import (
+    PRODUCT,
+    EngineInputs,
+    Model,
+    Target,
+    bundle_fingerprint,
+    fingerprint,
+    identity_of,
+)
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
 
@@ -49,6 +57,7 @@ def build_request(engine: EngineSeen, wanted: Wanted, model_size: int | None) ->
         verification=engine.verification,
         timeout_seconds=engine.build.timeout_seconds,
         low_memory=engine.build.low_memory,
+        timing_cache=engine.build.timing_cache,
         name=engine_file_name(wanted.inputs),
         namespace=engine.namespace,
         engine_resource=engine.name,
@@ -99,9 +108,8 @@ def _still_ready(
 def _inputs(
     engine: EngineSeen, target: Target, model: ModelFacts, tensorrt: Wish, platform: str
 ) -> EngineInputs:
-    source = fingerprint(engine.source_uri, sha256=engine.source_sha256, etag=model.etag, size=model.size)
     return EngineInputs(
-        model=Model(engine.model_name, engine.model_version, source),
+        model=Model(engine.model_name, engine.model_version, _fingerprint(engine, model)),
         precision=engine.precision,
         profiles=engine.profiles,
         flavor=tensorrt.flavor or "",
@@ -115,3 +123,9 @@ def _inputs(
         calibration_digest=engine.calibration_digest,
         plugin_digests=engine.plugin_digests,
     )
+
+
+def _fingerprint(engine: EngineSeen, model: ModelFacts) -> str:
+    if model.files is not None:
+        return bundle_fingerprint(engine.source_uri, model.files)
+    return fingerprint(engine.source_uri, sha256=engine.source_sha256, etag=model.etag, size=model.size)

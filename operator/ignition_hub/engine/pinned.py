@@ -12,6 +12,9 @@ from typing import Any
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.request import CALIBRATION, INPUTS, PLUGIN
 
+MOST_FILE_BYTES = 4 * 1024**3
+"""What all of them may have together; a model has a limit of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class PinnedFile:

@@ -7,32 +7,23 @@ from typing import Any
 
 from aiohttp import web
 
-from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
 from ignition_hub.engine.naming import StorePaths
-from ignition_hub.engine.request import BuildGrant
 from ignition_hub.gateway.callers import Build
-from ignition_hub.gateway.completion import complete, current_model
+from ignition_hub.gateway.completion import complete
 from ignition_hub.gateway.documents import PART_BYTES, Completion, Failure, Progress, Upload, read_document
-from ignition_hub.gateway.errors import ModelTooLarge
+from ignition_hub.gateway.granting import URL_SECONDS, grant_of
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.gateway.stores import OpenStore
 from ignition_hub.kube import JOBS
-from ignition_hub.store.sources import parse_s3_uri, refusal
-
-URL_SECONDS = 3600
 
 
 async def grant(request: web.Request) -> web.Response:
-    """Answer what to build, and a short-lived URL of the model."""
+    """Answer what to build, and short-lived URLs of all it takes."""
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
     store = await services.stores.current()
-    url, size = await services.quick.run(_model_of, store, build)
-    most = services.settings.max_model_bytes
-    if size > most:
-        raise ModelTooLarge(size, most)
-    answer = BuildGrant(request=build.request, model_url=url, model_size=size, max_model_bytes=most)
+    answer = await services.quick.run(grant_of, store, build.request, services.settings.max_model_bytes)
     return web.json_response(answer.to_json())
 
 
@@ -94,19 +85,6 @@ async def _annotate(services: Services, build: Build, values: dict[str, Any]) ->
     await services.kube.merge_patch(
         JOBS, build.job_name, {"metadata": metadata}, services.settings.build_namespace
     )
-
-
-def _model_of(store: OpenStore, build: Build) -> tuple[str, int]:
-    """Return a URL and the size of a build's model, if the namespace that asked may read it."""
-    request = build.request
-    why_not = refusal(store.spec, request.namespace, request.model_uri)
-    if why_not is not None:
-        raise IgnitionError(Reason.SourceForbidden, why_not)
-    if not request.model_uri.startswith("s3://"):
-        # Without credentials: the builder reads it as anybody could.
-        return request.model_uri, request.source_size or 0
-    where, size = parse_s3_uri(request.model_uri), current_model(store, request) or 0
-    return store.objects.presign_get(where.key, URL_SECONDS, bucket=where.bucket), size
 
 
 def _start_upload(store: OpenStore, build: Build, wanted: Upload) -> dict[str, Any]:

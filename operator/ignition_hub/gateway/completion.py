@@ -11,18 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
-from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs, fingerprint
+from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.plan import PlanHeader, read_plan_header
-from ignition_hub.engine.request import BuildRequest
 from ignition_hub.gateway.callers import Build
 from ignition_hub.gateway.documents import Completion
+from ignition_hub.gateway.granting import check_model
 from ignition_hub.gateway.stores import OpenStore
-from ignition_hub.store.errors import ManifestRefused, ObjectMissing
+from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import find
 from ignition_hub.store.publish import Publication, publish
-from ignition_hub.store.sources import parse_s3_uri
 from ignition_hub.store.trust import PublicKeys, SigningKey
 
 HEADER_BYTES = 4096
@@ -33,13 +32,6 @@ class UploadRejected(RequestError):  # noqa: N818  # the name is the reason user
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(Reason.UploadRejected, message, remedy)
-
-
-class ModelChanged(RequestError):  # noqa: N818
-    """The model was replaced after the build was asked for; the controller asks for another build."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.ModelDigestMismatch, message, "its new content is another build")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +96,7 @@ def check_object(store: OpenStore, build: Build, upload: Completion) -> None:
         raise UploadRejected(f"the object has {facts.size} bytes; the builder said {upload.size}")
     check_facts(build, upload.facts)
     # Again, after the build: the builder downloaded in between.
-    current_model(store, build.request)
+    check_model(store, build.request)
     header = plan_header(store, upload.key)
     check_header(header, build.request.inputs, facts.size)
     sha256, size = store.objects.digest(upload.key)
@@ -112,24 +104,6 @@ def check_object(store: OpenStore, build: Build, upload: Completion) -> None:
         raise UploadRejected(
             f"the object has the SHA-256 {sha256}; the builder said {upload.sha256}", "upload it again"
         )
-
-
-def current_model(store: OpenStore, request: BuildRequest) -> int | None:
-    """
-    Return the size of a request's model in the store; None for a model elsewhere.
-
-    Raise ObjectMissing, or ModelChanged when it is not the object any more that the identity is about.
-    """
-    if not request.model_uri.startswith("s3://"):
-        return None
-    where = parse_s3_uri(request.model_uri)
-    found = store.objects.head(where.key, bucket=where.bucket)
-    if found is None:
-        raise ObjectMissing(where.uri)
-    now = fingerprint(request.model_uri, sha256=request.model_sha256, etag=found.etag, size=found.size)
-    if now != request.inputs.model.fingerprint:
-        raise ModelChanged(f"{request.model_uri} is not the object any more that this build was asked for")
-    return found.size
 
 
 def plan_header(store: OpenStore, key: str) -> PlanHeader:

@@ -46,6 +46,15 @@ class ObjectFacts:
     metadata: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a listing tells about an object; ``size`` in bytes."""
+
+    key: str
+    etag: str
+    size: int
+
+
 class ObjectStore:
     """The bucket of one EngineStore."""
 
@@ -73,6 +82,13 @@ class ObjectStore:
         except BotoCoreError as error:
             raise translated(error, self.settings.endpoint, where["Bucket"]) from error
         return ObjectFacts(answer["ETag"].strip('"'), answer["ContentLength"], answer.get("Metadata") or {})
+
+    def listed(self, prefix: str, *, most: int, bucket: str | None = None) -> list[Listed]:
+        """Return the first ``most`` (at most 1,000) objects whose keys begin with ``prefix``, in order."""
+        where = bucket or self.settings.bucket
+        answer = self._call("list_objects_v2", Bucket=where, Prefix=prefix, MaxKeys=most)
+        found = answer.get("Contents") or []
+        return [Listed(item["Key"], item["ETag"].strip('"'), item["Size"]) for item in found]
 
     def check_bucket(self, bucket: str | None = None) -> None:
         """Raise StoreMisconfigured or StoreUnavailable unless the bucket is there and opens for us."""

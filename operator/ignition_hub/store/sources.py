@@ -1,12 +1,13 @@
 """
-Who may read which model with the hub's credentials. Pure.
+Who may read which model with the hub's credentials, and whose plugin libraries are run. Pure.
 
 A tenant names any URI it likes; the hub reads for it only what the platform team's EngineStore lists for its
-namespace, and what the namespace itself pushed. Everything else would make the hub a confused deputy.
+namespace, and what the namespace itself pushed. Everything else would make the hub a confused deputy. A
+plugin library is code in the builder, so what a namespace pushed is no place for one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,7 +51,11 @@ def parse_s3_uri(uri: str) -> S3Location:
 
 
 def refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> str | None:
-    """Return why a namespace may not have the hub read ``uri``, with what would work; None when it may."""
+    """
+    Return why a namespace may not have the hub read ``uri``, with what would work; None when it may.
+
+    A ``uri`` that ends in / is everything below it.
+    """
     try:
         path = _comparable(uri)
     except ValueError as error:
@@ -58,15 +63,34 @@ def refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> str | No
     hub = _hub_root(store_spec)
     if path.startswith(f"{hub}models/{namespace}/"):
         return None
-    if path.startswith((f"{hub}models/", f"{hub}engines/", f"{hub}timing-caches/")):
+    if _touches_the_hub(hub, path):
         return f"{uri} belongs to the hub's own tree and is not a model that namespace {namespace} pushed"
-    allowed = [source["prefix"] for source in _sources(store_spec) if _lists(source, namespace)]
+    allowed = _prefixes(store_spec.get("modelSources"), namespace)
     if any(_covers(prefix, path) for prefix in allowed):
         return None
-    readable = ", ".join(sorted(allowed)) or "nothing yet"
+    readable = ", ".join(allowed) or "nothing yet"
     return (
         f"namespace {namespace} may not read {uri}; it may read {readable}. "
         "Ask the platform team for an entry in modelSources of the EngineStore, or push the model"
+    )
+
+
+def plugin_refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> str | None:
+    """Return why a plugin library at ``uri`` is not run for a namespace; None when it may be."""
+    try:
+        path = parse_s3_uri(uri).uri
+    except ValueError as error:
+        return str(error)
+    allowed = _prefixes(store_spec.get("pluginSources"), namespace)
+    listed = any(_covers(prefix, path) for prefix in allowed)
+    # Whatever is listed: where tenants can write, nothing is code of the platform team.
+    if listed and not _touches_the_hub(_hub_root(store_spec), path):
+        return None
+    loadable = ", ".join(allowed) or "nowhere yet"
+    return (
+        f"namespace {namespace} may not load plugin libraries from {uri}; it may load them from {loadable}. "
+        "A library runs as code in the builder: ask the platform team for an entry in pluginSources of the "
+        "EngineStore"
     )
 
 
@@ -91,8 +115,14 @@ def _hub_root(store_spec: Mapping[str, Any]) -> str:
     return f"s3://{s3['bucket']}/{prefix}/" if prefix else f"s3://{s3['bucket']}/"
 
 
-def _sources(store_spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(store_spec.get("modelSources") or [])
+def _touches_the_hub(hub: str, path: str) -> bool:
+    own = (f"{hub}models/", f"{hub}engines/", f"{hub}timing-caches/")
+    # A folder above the hub's tree holds that tree as well.
+    return path.startswith(own) or (path.endswith("/") and hub.startswith(path))
+
+
+def _prefixes(sources: Iterable[Mapping[str, Any]] | None, namespace: str) -> list[str]:
+    return sorted(source["prefix"] for source in sources or () if _lists(source, namespace))
 
 
 def _lists(source: Mapping[str, Any], namespace: str) -> bool:

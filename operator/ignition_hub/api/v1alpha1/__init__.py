@@ -41,6 +41,7 @@ from ignition_hub.api.v1alpha1.store import (
     EngineStoreSpec,
     EngineStoreStatus,
     ModelSource,
+    PluginSource,
     Retention,
     SecretRef,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "PinnedSource",
     "PinnedTensorRT",
     "Plugin",
+    "PluginSource",
     "PoolGpu",
     "PoolResources",
     "PoolRuntime",

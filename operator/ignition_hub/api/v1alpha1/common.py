@@ -102,10 +102,10 @@ class Source(Part):
 
     uri: Uri
     """
-    Address of the object, `s3://bucket/key` or `https://host/path`. A trailing / means a bundle: the ONNX
-    file and its external data. What a namespace may read is listed in EngineStore `spec.modelSources`. No
-    credentials, no query. This version reads single files from s3:// only; other sources fail with a reason.
-    Example: s3://models/arcface_r100.onnx
+    Address of the object, `s3://bucket/key` or `https://host/path`. A trailing / means a bundle: below it are
+    exactly one .onnx file and at most 256 files of external data. What a namespace may read is listed in
+    EngineStore `spec.modelSources`. No credentials, no query. This version reads s3:// only; other sources
+    fail with a reason. Example: s3://models/arcface_r100.onnx
     """
     sha256: Sha256 | None = None
     """
@@ -116,6 +116,10 @@ class Source(Part):
 
 class PinnedSource(Part):
     """Where an object is read from, with the bytes it must have."""
+
+    model_config = rules(
+        rule("!self.uri.endsWith('/')", "must name one file, and not end in /", at=".uri"),
+    )
 
     uri: Uri
     """

@@ -38,6 +38,7 @@ SOURCE_RULES = (
         "must have no . or .. between slashes: it would open more than it says",
     ),
 )
+IN_A_BUCKET = rule("self.startsWith('s3://')", "must start with s3://; libraries come from buckets only")
 RETENTION_RULE = rule("duration(self) >= duration('1h')", "must be at least 1h, for example 720h")
 
 NamespaceName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$", max_length=63)]
@@ -81,6 +82,22 @@ class ModelSource(Part):
     """Namespaces that may read them; "*" stands for all. Example: [vision]"""
 
 
+class PluginSource(Part):
+    """Plugin libraries that some namespaces may have loaded."""
+
+    prefix: Annotated[
+        str, Field(min_length=1, max_length=512, json_schema_extra=ruled(IN_A_BUCKET, *SOURCE_RULES[1:]))
+    ]
+    """
+    Beginning of the addresses, with its trailing /. Nobody but the platform team should be able to write
+    there: a library runs as code in the builder. Example: s3://plugins/
+    """
+    namespaces: Annotated[
+        tuple[NamespaceName, ...], Field(min_length=1, max_length=256, json_schema_extra=AS_SET)
+    ]
+    """Namespaces that may load them; "*" stands for all. Example: [vision]"""
+
+
 class Retention(Part):
     """What may be removed from the store."""
 
@@ -100,6 +117,11 @@ class EngineStoreSpec(Part):
     """
     What namespaces may read with the hub's credentials; nothing else. Models pushed by a namespace are always
     its own to read. Default: none.
+    """
+    plugin_sources: Annotated[tuple[PluginSource, ...], Field(max_length=64, json_schema_extra=ATOMIC)] = ()
+    """
+    Where plugin libraries may come from, which is never what a namespace pushed or may merely read. Default:
+    none, engines with plugins are refused.
     """
     retention: Retention = Retention()
     """What may be removed. Default: nothing."""
