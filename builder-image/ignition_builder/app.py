@@ -15,9 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from ignition_builder.arriving import download_all
 from ignition_builder.building import LOG_FILE, build_with
 from ignition_builder.courier import Courier
-from ignition_builder.download import Source, download
+from ignition_builder.download import Source
 from ignition_builder.gateway import Gateway
 from ignition_builder.memory import Memory, mebibytes, read_memory
 from ignition_builder.progress import Watcher, part_of
@@ -68,12 +69,13 @@ def run(settings: Settings, gateway: Gateway) -> str:
 
 
 def _build_in(folder: Path, settings: Settings, gateway: Gateway, crew: Crew, watch: Watcher) -> str:
-    grant, model = gateway.grant(), folder / "model.onnx"
-    arriving = part_of(watch, 0.0, 0.1)
+    grant = gateway.grant()
+    arriving, building = part_of(watch, 0.0, 0.1), part_of(watch, 0.1, 0.9)
     source = Source(grant, gateway.grant, settings.store_tls)
-    digests = download(source, model, lambda part: arriving(DOWNLOADING, part))
-    building = part_of(watch, 0.1, 0.9)
-    built = build_with(crew, grant.request, model, folder, building, digests=digests)
+    here = download_all(source, folder, lambda part: arriving(DOWNLOADING, part))
+    built = build_with(
+        crew, grant.request, here.model, folder, building, digests=here.digests, files=here.files
+    )
     return publish(built, gateway, settings.store_tls, part_of(watch, 0.9, 1.0))
 
 

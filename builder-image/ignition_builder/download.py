@@ -1,5 +1,5 @@
 """
-Bring the model into the work directory: bounded, hashed as it arrives, resumed where the connection broke.
+Bring one file into the work directory: bounded, hashed as it arrives, resumed where the connection broke.
 
 One stream, hashed while it is written, needs no second pass over the file; nothing has parsed a byte when
 the digests are known.
@@ -34,12 +34,27 @@ Counter = Callable[[float], None]
 """Hears the fraction that has arrived."""
 
 
-class Model:
-    """The model's file as far as it has arrived; its parts may come over several connections and URLs."""
+@dataclass(frozen=True, slots=True)
+class Item:
+    """
+    One file of a grant: ``what`` and ``field`` name it in messages, ``url`` finds it in a renewed grant.
 
-    def __init__(self, path: Path, file: BinaryIO, limit: int) -> None:
-        self.path = path
-        self._file, self.limit = file, limit
+    ``size`` is what was granted (0: unknown) and ``limit`` the most that is taken, in bytes.
+    """
+
+    what: str
+    field: str
+    size: int
+    limit: int
+    url: Callable[[BuildGrant], str]
+
+
+class Arrival:
+    """A file as far as it has arrived; its parts may come over several connections and URLs."""
+
+    def __init__(self, item: Item, file: BinaryIO) -> None:
+        self.item = item
+        self._file = file
         self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         self.size = 0
         self.total: int | None = None
@@ -48,7 +63,7 @@ class Model:
     def append(self, data: bytes) -> None:
         """Write and hash ``data``; RequestError (ModelTooLarge) above the limit."""
         self.size += len(data)
-        check_size(self.size, self.limit)
+        check_size(self.item.what, self.size, self.item.limit)
         self._sha256.update(data)
         self._md5.update(data)
         try:
@@ -64,7 +79,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the model comes from: ``renew`` gets a grant with a fresh URL; ``patience`` is in seconds."""
+    """Where files come from: ``renew`` gets a grant with fresh URLs; ``patience`` is in seconds."""
 
     grant: BuildGrant
     renew: Callable[[], BuildGrant]
@@ -72,141 +87,38 @@ class Source:
     patience: float = PATIENCE_SECONDS
 
 
-def download(source: Source, path: Path, count: Counter) -> Digests:
+def download(item: Item, source: Source, path: Path, count: Counter) -> Digests:
     """
-    Write the granted model to ``path`` and return its digests; ``count`` hears the fraction that is here.
+    Write one granted file to ``path`` and return its digests; ``count`` hears the fraction that is here.
 
     Raises RequestError (ModelTooLarge, SourceNotFound, …), NodeError (InsufficientDisk) or TransientError
     (StoreUnavailable).
     """
-    grant = source.grant
-    check_size(grant.model_size, grant.max_model_bytes)
-    _check_disk(path.parent, grant.model_size)
+    check_size(item.what, item.size, item.limit)
     with path.open("wb") as file:
-        model = Model(path, file, grant.max_model_bytes)
-        _fill(model, source, count)
-    if grant.model_size and model.size != grant.model_size:
+        arrival = Arrival(item, file)
+        _fill(arrival, source, count)
+    if item.size and arrival.size != item.size:
         raise RequestError(
             Reason.ModelDigestMismatch,
-            f"the model has {model.size} bytes, it had {grant.model_size} when it was granted",
+            f"{item.what} has {arrival.size} bytes, it had {item.size} when it was granted",
             "it was replaced meanwhile; the next build takes the new one",
         )
-    return model.digests()
+    return arrival.digests()
 
 
-def check_size(size: int, limit: int) -> None:
-    """Raise RequestError (ModelTooLarge) when a model is above the hub's limit; both in bytes."""
+def check_size(what: str, size: int, limit: int) -> None:
+    """Raise RequestError (ModelTooLarge) when something is above the hub's limit; both in bytes."""
     if size > limit:
         raise RequestError(
             Reason.ModelTooLarge,
-            f"the model has {size} bytes or more, the hub accepts {limit}",
-            "raise the hub's limit, or make the model smaller",
+            f"{what} has {size} bytes or more, the hub accepts {limit}",
+            "raise the hub's limit, or make it smaller",
         )
 
 
-def _fill(model: Model, source: Source, count: Counter) -> None:
-    url, deadline, attempt, renewed = source.grant.model_url, Deadline(source.patience), 0, False
-    while True:
-        before = model.size
-        try:
-            for _ in _stream(model, _address(url), source.tls, deadline):
-                count(model.size / model.total if model.total else 0.0)
-        except LinkExpired as error:
-            if renewed and model.size == before:
-                raise RequestError(
-                    Reason.SourceForbidden, str(error), "see modelSources and credentials of the EngineStore"
-                ) from error
-            url, renewed = source.renew().model_url, True
-        except Transient as error:
-            # A byte that arrived is a sign of life: patience begins anew.
-            if model.size > before:
-                attempt, deadline = 0, Deadline(source.patience)
-            if deadline.passed:
-                raise TransientError(Reason.StoreUnavailable, f"the model cannot be read: {error}") from error
-            attempt += 1
-            deadline.pause(attempt)
-        else:
-            return
-
-
-def _address(url: str) -> Address:
-    try:
-        return Address.of(url)
-    except ValueError as error:
-        raise RequestError(Reason.InvalidRequest, f"source.uri: {error}", "use s3:// or https://") from error
-
-
-def _stream(model: Model, source: Address, tls: ssl.SSLContext, deadline: Deadline) -> Iterator[None]:
-    """Append what is missing from one answer; Transient when the connection breaks before the end."""
-    headers = {"Accept-Encoding": "identity"}
-    if model.size:
-        headers["Range"] = f"bytes={model.size}-"
-        if model.tag:
-            # Half of one object and half of another would be neither.
-            headers["If-Match"] = model.tag
-    try:
-        with closing(source.connection(tls, deadline.timeout(CALL_SECONDS))) as connection:
-            connection.request("GET", source.target, headers=headers)
-            response = connection.getresponse()
-            _check(response, model, source)
-            while data := response.read(CHUNK):
-                model.append(data)
-                yield
-    except (OSError, http.client.HTTPException) as error:
-        raise Transient(f"{source.place}: {explained(error)}") from error
-    if model.total is not None and model.size < model.total:
-        raise Transient(f"{source.place}: the connection ended after {model.size} of {model.total} bytes")
-
-
-def _check(response: http.client.HTTPResponse, model: Model, source: Address) -> None:
-    status = response.status
-    if status == http.client.OK and not model.size:
-        length = response.headers.get("Content-Length", "")
-        model.total = int(length) if length.isdigit() else None
-        model.tag = response.headers.get("ETag")
-        check_size(model.total or 0, model.limit)
-        return
-    if status == http.client.PARTIAL_CONTENT:
-        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if found and int(found[1]) == model.size and int(found[3]) == model.total:
-            return
-        raise Transient(f"{source.place}: answered another range than was asked for")
-    if status == http.client.OK:
-        raise _no_ranges(source)
-    raise _refusal(status, source)
-
-
-def _refusal(status: int, source: Address) -> Exception:
-    if status == http.client.FORBIDDEN:
-        return LinkExpired(f"{source.place} answered 403: the model may not be read")
-    if is_passing(status):
-        return Transient(f"{source.place} answered {status}")
-    if status == http.client.NOT_FOUND:
-        return RequestError(
-            Reason.SourceNotFound, f"{source.place} has no such model (404)", "correct source.uri"
-        )
-    if status == http.client.PRECONDITION_FAILED:
-        return RequestError(
-            Reason.ModelDigestMismatch,
-            "the model was replaced while it was read",
-            "the next build takes the new one",
-        )
-    return RequestError(
-        Reason.SourceNotFound,
-        f"{source.place} answered {status} for the model",
-        "redirects are not followed; use the final URL" if 300 <= status < 400 else "correct source.uri",
-    )
-
-
-def _no_ranges(source: Address) -> IgnitionError:
-    return TransientError(
-        Reason.StoreUnavailable,
-        f"{source.place} broke the connection and answers no byte ranges",
-        "keep the model in a store that answers ranges, as S3 does",
-    )
-
-
-def _check_disk(folder: Path, size: int) -> None:
+def check_disk(folder: Path, size: int) -> None:
+    """Raise NodeError (InsufficientDisk) unless a build from ``size`` bytes can fit below ``folder``."""
     free = shutil.disk_usage(folder).free
     # The model, its converted weights and the engine are on this volume together.
     if free < 2 * size:
@@ -215,3 +127,108 @@ def _check_disk(folder: Path, size: int) -> None:
             f"{folder} has {free} bytes free, a model of {size} bytes needs at least {2 * size}",
             "give the BuildPool's builder more ephemeral storage",
         )
+
+
+def _fill(arrival: Arrival, source: Source, count: Counter) -> None:
+    item, deadline, attempt, renewed = arrival.item, Deadline(source.patience), 0, False
+    url = item.url(source.grant)
+    while True:
+        before = arrival.size
+        try:
+            for _ in _stream(arrival, _address(url, item), source.tls, deadline):
+                count(arrival.size / arrival.total if arrival.total else 0.0)
+        except LinkExpired as error:
+            if renewed and arrival.size == before:
+                raise RequestError(
+                    Reason.SourceForbidden, str(error), "see modelSources and credentials of the EngineStore"
+                ) from error
+            url, renewed = item.url(source.renew()), True
+        except Transient as error:
+            # A byte that arrived is a sign of life: patience begins anew.
+            if arrival.size > before:
+                attempt, deadline = 0, Deadline(source.patience)
+            if deadline.passed:
+                raise TransientError(
+                    Reason.StoreUnavailable, f"{item.what} cannot be read: {error}"
+                ) from error
+            attempt += 1
+            deadline.pause(attempt)
+        else:
+            return
+
+
+def _address(url: str, item: Item) -> Address:
+    try:
+        return Address.of(url)
+    except ValueError as error:
+        message = f"{item.field}: {error}"
+        raise RequestError(Reason.InvalidRequest, message, "use s3:// or https://") from error
+
+
+def _stream(arrival: Arrival, source: Address, tls: ssl.SSLContext, deadline: Deadline) -> Iterator[None]:
+    """Append what is missing from one answer; Transient when the connection breaks before the end."""
+    headers = {"Accept-Encoding": "identity"}
+    if arrival.size:
+        headers["Range"] = f"bytes={arrival.size}-"
+        if arrival.tag:
+            # Half of one object and half of another would be neither.
+            headers["If-Match"] = arrival.tag
+    try:
+        with closing(source.connection(tls, deadline.timeout(CALL_SECONDS))) as connection:
+            connection.request("GET", source.target, headers=headers)
+            response = connection.getresponse()
+            _check(response, arrival, source)
+            while data := response.read(CHUNK):
+                arrival.append(data)
+                yield
+    except (OSError, http.client.HTTPException) as error:
+        raise Transient(f"{source.place}: {explained(error)}") from error
+    if arrival.total is not None and arrival.size < arrival.total:
+        raise Transient(f"{source.place}: the connection ended after {arrival.size} of {arrival.total} bytes")
+
+
+def _check(response: http.client.HTTPResponse, arrival: Arrival, source: Address) -> None:
+    status = response.status
+    if status == http.client.OK and not arrival.size:
+        length = response.headers.get("Content-Length", "")
+        arrival.total = int(length) if length.isdigit() else None
+        arrival.tag = response.headers.get("ETag")
+        check_size(arrival.item.what, arrival.total or 0, arrival.item.limit)
+        return
+    if status == http.client.PARTIAL_CONTENT:
+        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if found and int(found[1]) == arrival.size and int(found[3]) == arrival.total:
+            return
+        raise Transient(f"{source.place}: answered another range than was asked for")
+    if status == http.client.OK:
+        raise _no_ranges(source)
+    raise _refusal(status, source, arrival.item)
+
+
+def _refusal(status: int, source: Address, item: Item) -> Exception:
+    if status == http.client.FORBIDDEN:
+        return LinkExpired(f"{source.place} answered 403: {item.what} may not be read")
+    if is_passing(status):
+        return Transient(f"{source.place} answered {status}")
+    if status == http.client.NOT_FOUND:
+        message = f"{source.place} does not have {item.what} (404)"
+        return RequestError(Reason.SourceNotFound, message, f"correct {item.field}")
+    if status == http.client.PRECONDITION_FAILED:
+        return RequestError(
+            Reason.ModelDigestMismatch,
+            f"{item.what} was replaced while it was read",
+            "the next build takes the new one",
+        )
+    return RequestError(
+        Reason.SourceNotFound,
+        f"{source.place} answered {status} for {item.what}",
+        "redirects are not followed; use the final URL" if 300 <= status < 400 else f"correct {item.field}",
+    )
+
+
+def _no_ranges(source: Address) -> IgnitionError:
+    return TransientError(
+        Reason.StoreUnavailable,
+        f"{source.place} broke the connection and answers no byte ranges",
+        "keep it in a store that answers ranges, as S3 does",
+    )
