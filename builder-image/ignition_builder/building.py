@@ -102,7 +102,8 @@ def build_with(
     except IgnitionError:
         Path(compiled.path).unlink()
         raise
-    facts = facts_of(request, Stages(prepared, compiled, verified), digests, time.monotonic() - started)
+    stages, seconds = Stages(prepared, compiled, verified), time.monotonic() - started
+    facts = facts_of(request, stages, digests, files, seconds)
     return Built(Path(compiled.path), compiled.sha256, compiled.size, facts, log)
 
 

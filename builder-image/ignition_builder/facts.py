@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_builder.files import Files
 from ignition_builder.work import Compiled, Prepared, Verified, counted
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.manifest import BuildFacts
@@ -59,7 +60,9 @@ def _warnings(*stages: Prepared | Compiled | Verified) -> Counter[str]:
     return total
 
 
-def facts_of(request: BuildRequest, stages: Stages, digests: Digests, seconds: float) -> BuildFacts:
+def facts_of(
+    request: BuildRequest, stages: Stages, digests: Digests, files: Files, seconds: float
+) -> BuildFacts:
     """Return the facts of a build that took ``seconds``."""
     inputs, prepared = request.inputs, stages.prepared
     compiled, verified = stages.compiled, stages.verified
@@ -68,6 +71,7 @@ def facts_of(request: BuildRequest, stages: Stages, digests: Digests, seconds: f
         "md5": digests.md5,
         "size": digests.size,
         **prepared.facts,
+        **({"external_data": [file.to_json() for file in files.data]} if files.data else {}),
     }
     return BuildFacts(
         flavor=inputs.flavor,
