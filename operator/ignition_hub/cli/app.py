@@ -11,10 +11,11 @@ from ignition_hub.cli.build import build
 from ignition_hub.cli.cache import cache
 from ignition_hub.cli.errors import REFUSED, CliError
 from ignition_hub.cli.inspect import inspect
+from ignition_hub.cli.plan import plan
 from ignition_hub.cli.push import push
 from ignition_hub.engine.errors import IgnitionError
 
-COMMANDS = (push, build, inspect)
+COMMANDS = (push, plan, build, inspect)
 """In the order of the help."""
 
 app = typer.Typer(

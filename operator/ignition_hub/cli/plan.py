@@ -1,0 +1,50 @@
+"""
+``kubectl ignition plan``: what the controller will say to a TensorRTEngine, before it is applied.
+
+Each target is put to the truth table against the cluster's pools, or those of a file; no GPU is spent.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ignition_hub.cli.errors import REFUSED
+from ignition_hub.cli.kubectl import Kubectl
+from ignition_hub.cli.output import Format, show
+
+
+class PlanFormat(StrEnum):
+    """How a plan is printed."""
+
+    text = "text"
+    yaml = "yaml"
+    json = "json"
+
+
+def plan(
+    file: Annotated[
+        list[str],
+        typer.Option("--filename", "-f", help="File or folder with TensorRTEngines, - for standard input."),
+    ],
+    *,
+    pools: Annotated[
+        str | None, typer.Option(help="File with BuildPools. Default: those of the cluster.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="kubectl context. Default: the current one.")] = None,
+    output: Annotated[PlanFormat, typer.Option("--output", "-o", help="Format of the plan.")] = (
+        PlanFormat.text
+    ),
+) -> None:
+    """Say for every target which pool can build it and where the engine will load, or what would work."""
+    from ignition_hub.cli import planning  # noqa: PLC0415  # the API's models take long to import
+
+    engines = planning.engines_in(file)
+    offered = planning.pools_in(pools) if pools else planning.pools_of_cluster(Kubectl(context))
+    plans = [planning.plan_of(engine, offered) for engine in engines]
+    if output is PlanFormat.text:
+        typer.echo("\n".join(line for one in plans for line in planning.in_words(one)))
+    else:
+        show({"engines": [one.to_json() for one in plans]}, Format(output.value))
+    if not all(one.is_buildable for one in plans):
+        raise typer.Exit(REFUSED)

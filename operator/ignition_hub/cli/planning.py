@@ -1,0 +1,152 @@
+"""
+What the controller will say to a TensorRTEngine: each target put to the truth table against the pools.
+
+``plan`` is the command around it; ``api.asking`` is what the controller asks with.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.api.asking import ask_of, offers_of
+from ignition_hub.api.convert import targets_of
+from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
+from ignition_hub.cli.documents import Document, documents, read_as
+from ignition_hub.cli.errors import CliError
+from ignition_hub.cli.kubectl import Kubectl
+from ignition_hub.engine.case import FLAVOR_NAMES, Ask, PoolFacts
+from ignition_hub.engine.compatibility import Choice, Unbuildable, choose
+from ignition_hub.engine.identity import PRODUCT
+from ignition_hub.engine.loading import WINDOWS, EngineFacts
+from ignition_hub.engine.reach import Reach, where_it_loads
+
+ENGINE, POOL = "TensorRTEngine", "BuildPool"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One target: where it will be built and where that engine loads, or why it cannot be."""
+
+    name: str
+    answer: Choice | Unbuildable
+    reach: Reach | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        if isinstance(self.answer, Unbuildable):
+            return {
+                "name": self.name,
+                "buildable": False,
+                "reason": self.answer.reason,
+                "message": self.answer.message,
+            }
+        return {
+            "name": self.name,
+            "buildable": True,
+            "pool": self.answer.pool,
+            "tensorrt": {"flavor": self.answer.flavor, "version": self.answer.version},
+            "tier": self.answer.tier,
+            "loads": self.reach.to_json() if self.reach else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of one TensorRTEngine."""
+
+    name: str
+    namespace: str | None
+    precision: str
+    targets: tuple[Planned, ...]
+
+    @property
+    def is_buildable(self) -> bool:
+        """Tell whether every target can be built."""
+        return all(isinstance(target.answer, Choice) for target in self.targets)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "name": self.name,
+            "namespace": self.namespace,
+            "precision": self.precision,
+            "targets": [target.to_json() for target in self.targets],
+        }
+
+
+def engines_in(paths: Sequence[str]) -> list[TensorRTEngine]:
+    """Return the TensorRTEngines in files; raise CliError when there is none, or one is not valid."""
+    return [read_as(TensorRTEngine, one) for one in _of_kind(ENGINE, documents(paths), ", ".join(paths))]
+
+
+def pools_in(path: str) -> list[BuildPool]:
+    """Return the BuildPools in a file; raise CliError when there is none, or one is not valid."""
+    return [read_as(BuildPool, one) for one in _of_kind(POOL, documents([path]), path)]
+
+
+def pools_of_cluster(kubectl: Kubectl) -> list[BuildPool]:
+    """Return the BuildPools of the cluster."""
+    found = json.loads(kubectl.run("get", "buildpools.ignitionhub.io", "--output", "json"))
+    return [BuildPool.model_validate(body) for body in found["items"]]
+
+
+def plan_of(engine: TensorRTEngine, pools: Iterable[BuildPool]) -> Plan:
+    """Put every target of an engine to the truth table."""
+    offers = offers_of(pools)
+    asks = [(target.name, ask_of(engine, target)) for target in targets_of(engine)]
+    return Plan(
+        name=engine.metadata.name,
+        namespace=engine.metadata.namespace,
+        precision=engine.spec.precision,
+        targets=tuple(_planned(name, ask, offers) for name, ask in asks),
+    )
+
+
+def in_words(plan: Plan) -> list[str]:
+    """Return a plan as lines for people."""
+    name = f"{plan.namespace}/{plan.name}" if plan.namespace else plan.name
+    buildable = sum(isinstance(target.answer, Choice) for target in plan.targets)
+    lines = [f"{name}  {plan.precision}  {buildable} of {len(plan.targets)} targets can be built"]
+    for target in plan.targets:
+        lines += _target_in_words(target)
+    return lines
+
+
+def _target_in_words(target: Planned) -> list[str]:
+    if isinstance(target.answer, Unbuildable):
+        return [f"  {target.name}: {target.answer.reason}", f"    {target.answer.message}"]
+    chosen = target.answer
+    tensorrt = f"{FLAVOR_NAMES[chosen.flavor]} {chosen.version}"
+    lines = [f"  {target.name}: pool {chosen.pool} builds it with {tensorrt}, tier {chosen.tier}"]
+    return lines + ([f"    loads {target.reach}"] if target.reach else [])
+
+
+def _planned(name: str, ask: Ask, offers: Sequence[PoolFacts]) -> Planned:
+    answer = choose(offers, ask)
+    if isinstance(answer, Unbuildable):
+        return Planned(name, answer)
+    pool = next(pool for pool in offers if (pool.name, pool.flavor) == (answer.pool, answer.flavor))
+    return Planned(name, answer, where_it_loads(_facts(ask, answer, pool)))
+
+
+def _facts(ask: Ask, choice: Choice, pool: PoolFacts) -> EngineFacts:
+    compatible = ask.options.get("versionCompatible") or {}
+    return EngineFacts(
+        flavor=choice.flavor,
+        arch=ask.target.gpu_arch,
+        product=ask.target.product if ask.target.compatibility == PRODUCT else None,
+        compatibility=ask.target.compatibility,
+        version=choice.version,
+        platform=WINDOWS if ask.options.get("runtimePlatform") == "WindowsAMD64" else pool.platform,
+        version_compatible=bool(compatible.get("enabled")),
+        excludes_lean_runtime=bool(compatible.get("excludeLeanRuntime")),
+    )
+
+
+def _of_kind(kind: str, found: Sequence[Document], where: str) -> list[Document]:
+    wanted = [document for document in found if document.kind == kind]
+    if not wanted:
+        kinds = ", ".join(sorted({document.kind or "an object without kind" for document in found}))
+        raise CliError(f"{where}: no {kind} in it; there is {kinds or 'nothing'}")
+    return wanted
