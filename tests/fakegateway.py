@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ignition_hub.engine.request import BuildGrant, BuildRequest
+from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile
 
 TOKEN = "the-token"
 SELF = "/v1/builds/self"
@@ -21,12 +21,15 @@ SELF = "/v1/builds/self"
 
 class FakeGateway:
     """
-    Serves ``request`` and ``model``. After a run: ``calls`` counts, ``failures``, ``progress`` and
-    ``completed`` hold the bodies, ``engine`` the bytes that were uploaded.
+    Serves ``request``, ``model`` and ``files`` (role and name to bytes). After a run: ``calls`` counts,
+    ``failures``, ``progress`` and ``completed`` hold the bodies, ``engine`` the bytes that were uploaded.
     """
 
-    def __init__(self, request: BuildRequest, model: bytes) -> None:
+    def __init__(
+        self, request: BuildRequest, model: bytes, files: dict[tuple[str, str], bytes] | None = None
+    ) -> None:
         self.request, self.model = request, model
+        self.files = files or {}
         self.max_model_bytes = 1 << 30
         self.granted_size: int | None = None
         self.calls: Counter[str] = Counter()
@@ -69,7 +72,11 @@ class FakeGateway:
 
     def grant(self) -> dict[str, Any]:
         size = len(self.model) if self.granted_size is None else self.granted_size
-        return BuildGrant(self.request, f"{self.url}/model", size, self.max_model_bytes).to_json()
+        files = tuple(
+            GrantedFile(role, name, f"{self.url}/file/{index}", len(data))
+            for index, ((role, name), data) in enumerate(self.files.items())
+        )
+        return BuildGrant(self.request, f"{self.url}/model", size, self.max_model_bytes, files).to_json()
 
     def begin_upload(self, wanted: dict[str, Any]) -> dict[str, Any]:
         upload_id = f"upload-{len(self.uploads) + 1}"
@@ -94,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.gateway  # type: ignore[attr-defined,no-any-return]
 
     def do_GET(self) -> None:
-        self._serve("grant" if self.path == SELF else "model", b"")
+        self._serve("grant" if self.path == SELF else self.path.split("/")[1], b"")
 
     def do_POST(self) -> None:
         self._serve(self.path.removeprefix(f"{SELF}/"), self._body())
@@ -116,7 +123,10 @@ class Handler(BaseHTTPRequestHandler):
         elif isinstance(how, tuple):
             self._answer(*how)
         elif call == "model":
-            self._model(cut=how == "cut")
+            self._object(self.gateway.model, cut=how == "cut")
+        elif call == "file":
+            data = list(self.gateway.files.values())[int(self.path.rsplit("/", 1)[-1])]
+            self._object(data, cut=how == "cut")
         elif call == "part":
             self._part(body)
         elif self.headers.get("Authorization", "").removeprefix("Bearer ") not in self.gateway.tokens:
@@ -139,9 +149,9 @@ class Handler(BaseHTTPRequestHandler):
             {"progress": self.gateway.progress, "failed": self.gateway.failures}[call].append(document)
             self._answer(204, None)
 
-    def _model(self, *, cut: bool) -> None:
+    def _object(self, whole: bytes, *, cut: bool) -> None:
         start = int((re.findall(r"bytes=(\d+)-", self.headers.get("Range", "")) or [0])[0])
-        data, total = self.gateway.model[start:], len(self.gateway.model)
+        data, total = whole[start:], len(whole)
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ignition_builder.building import Digests
 from ignition_builder.download import Counter, Item, Source, check_disk, check_size, download
+from ignition_builder.facts import Digests
 from ignition_builder.files import DataFile, Files
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.engine.pinned import MOST_FILE_BYTES, PinnedFile, pinned_files
@@ -132,10 +132,8 @@ def _url_of(role: str, name: str, grant: BuildGrant) -> str:
 
 def _place(folder: Path, name: str) -> Path:
     """Return the path of a new file; ContractError for a name that leaves ``folder`` or is taken."""
-    path = folder / name
-    if any(part in {"", ".", ".."} for part in name.split("/")) or "\\" in name or path.exists():
-        raise ContractError(
-            f"BuildGrant.files: {name!r} is no name of a new file", "use plain relative paths"
-        )
+    path, segments = folder / name, name.split("/")
+    if any(segment in {"", ".", ".."} for segment in segments) or "\\" in name or path.exists():
+        raise ContractError(f"BuildGrant.files: {name!r} names no new file", "use plain relative paths")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
