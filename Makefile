@@ -42,12 +42,14 @@ generate: setup ## Write the generated files: CRDs, the chart's copies, docs
 	@$(BIN)/python -m ignition_hub.api.crd crds
 	@$(BIN)/python -m ignition_hub.api.crd charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix docs/bindings.md
+	@$(BIN)/python -m images tags
 
 .PHONY: verify
 verify: setup ## Prove that the generated files are what the code generates
 	@$(BIN)/python -m ignition_hub.api.crd --check crds
 	@$(BIN)/python -m ignition_hub.api.crd --check charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix --check docs/bindings.md
+	@$(BIN)/python -m images tags --check
 
 .PHONY: bindings
 bindings: setup ## Read NVIDIA's Python bindings of every release again, and compare with what is kept
@@ -55,7 +57,7 @@ bindings: setup ## Read NVIDIA's Python bindings of every release again, and com
 
 .PHONY: lock
 lock: setup ## Resolve the pinned requirement sets anew
-	@for set in operator builder-rtx; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-header \
+	@for set in operator builder builder-rtx; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-header \
 	  --no-emit-index-url --no-annotate --python-version 3.11 pyproject.toml --extra $$set -o requirements/$$set.txt; done
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
 	  --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt

@@ -12,10 +12,11 @@ from pathlib import Path
 from images.build import Order, build
 from images.buildah import Buildah
 from images.errors import ImagesError
-from images.paths import archive_folder, storage_folder, wheel_folder
-from images.recipe import IMAGES, TAG, images_named
+from images.paths import ROOT, archive_folder, storage_folder, wheel_folder
+from images.recipe import IMAGES, TAG, Image, images_named
 from images.records import Record, read_record, short_name
 from images.report import step
+from images.tags import laid_out, read_tags, with_table
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,12 +24,16 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="images", description="Build the container images, no daemon needed.")
     commands = root.add_subparsers(dest="command", required=True)
     building = commands.add_parser("build", help="build the images whose inputs changed")
-    building.add_argument("name", nargs="*", help="operator, fetcher, builder-rtx or s3 (default: all)")
+    building.add_argument(
+        "name", nargs="*", help="operator, fetcher, builder-rtx, s3, builder (default: all but builder)"
+    )
     building.add_argument("--base", help="an image with Python 3.13 to build upon, instead of making one")
     commands.add_parser("list", help="print the built images as JSON: name, archive, digest")
     pushing = commands.add_parser("push", help="push the built images to a registry")
     pushing.add_argument("registry", help="for example registry.example.com/ignition-hub")
     pushing.add_argument("--insecure", action="store_true", help="the registry has no TLS")
+    tabling = commands.add_parser("tags", help="lay out builder-image/tags.toml in the README beside it")
+    tabling.add_argument("--check", action="store_true", help="only say whether the README is up to date")
     commands.add_parser("clean", help="remove archives, wheels and layers")
     return root
 
@@ -43,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show(built())
         elif given.command == "push":
             push(given.registry, insecure=given.insecure)
+        elif given.command == "tags":
+            lay_out_tags(ROOT / "builder-image", check=given.check)
         else:
             clean()
     except (ImagesError, ValueError) as error:
@@ -51,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def built() -> list[Record]:
-    """The images that are there."""
-    records = (read_record(archive_folder(), image.name) for image in IMAGES)
+def built(images: Sequence[Image] = IMAGES) -> list[Record]:
+    """Those of ``images`` that are there."""
+    records = (read_record(archive_folder(), image.name) for image in images)
     return [record for record in records if record is not None]
 
 
@@ -65,7 +72,7 @@ def show(records: Sequence[Record]) -> None:
 
 def push(registry: str, *, insecure: bool) -> None:
     """Push every built image as ``REGISTRY/NAME:TAG``; ImagesError when none is built."""
-    records = built()
+    records = built(images_named([]))
     if not records:
         raise ImagesError("nothing is built yet", remedy="build first: python -m images build")
     buildah = Buildah.open(storage_folder())
@@ -74,6 +81,17 @@ def push(registry: str, *, insecure: bool) -> None:
         with step(f"pushing {destination}"):
             buildah.load(Path(record.archive), record.name)
             buildah.push(record.name, destination, insecure=insecure)
+
+
+def lay_out_tags(folder: Path, *, check: bool = False) -> None:
+    """Write the table of NVIDIA's images into the README; ImagesError when ``check`` finds another there."""
+    page = folder / "README.md"
+    before = page.read_text(encoding="utf-8")
+    after = with_table(before, laid_out(read_tags(folder / "tags.toml")))
+    if check and before != after:
+        raise ImagesError(f"{page.name} is not what tags.toml says", remedy="run: make generate")
+    if before != after:
+        page.write_text(after, encoding="utf-8")
 
 
 def clean() -> None:

@@ -40,6 +40,8 @@ class Image:
     programs: tuple[str, ...] = ()
     """Programs out of localcluster's bin folder that the image carries."""
     needs_base: bool = True
+    proof: bool = False
+    """Built here only to prove that it builds: made when it is named, and never pushed."""
 
     @property
     def reference(self) -> str:
@@ -77,14 +79,28 @@ IMAGES: tuple[Image, ...] = (
         ),
         pins="requirements/builder-rtx.txt",
     ),
+    Image(
+        "builder",
+        "builder-image/Dockerfile",
+        sources=(
+            "operator/ignition_hub/__init__.py",
+            "operator/ignition_hub/engine",
+            "operator/ignition_hub/wire",
+            "builder-image/ignition_builder",
+        ),
+        pins="requirements/builder.txt",
+        proof=True,
+    ),
     Image("s3", "tests/images/s3.Dockerfile", sources=(), programs=("versitygw",), needs_base=False),
 )
 
 
 def images_named(names: list[str]) -> tuple[Image, ...]:
-    """The images with these names, all of them when none is given; ValueError for an unknown name."""
+    """The images with these names, all but proofs when none is given; ValueError for an unknown name."""
     known = {image.name: image for image in IMAGES}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"no image is called {', '.join(unknown)}; there are {', '.join(known)}")
-    return tuple(known[name] for name in names) if names else IMAGES
+    if names:
+        return tuple(known[name] for name in names)
+    return tuple(image for image in IMAGES if not image.proof)
