@@ -6,6 +6,7 @@ exception that leaves a callback is printed and cancels the build (measured on R
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from ignition_builder.journal import Journal
@@ -44,8 +45,17 @@ class Sink:
         return self._digest.hexdigest()
 
 
-def logger_of(trt: Any, journal: Journal) -> Any:
-    """Return an ILogger that writes to ``journal``; it is process-global, the first one wins."""
+def as_said(severity: str, _message: str) -> str:
+    """Take every message for as grave as NVIDIA does."""
+    return severity
+
+
+def logger_of(trt: Any, journal: Journal, severity_of: Callable[[str, str], str] = as_said) -> Any:
+    """
+    Return an ILogger that writes to ``journal``; it is process-global, the first one wins.
+
+    ``severity_of`` says how grave a message really is, by the name of its severity and its words.
+    """
 
     verbose = trt.ILogger.VERBOSE
 
@@ -53,13 +63,19 @@ def logger_of(trt: Any, journal: Journal) -> Any:
         def log(self, severity: Any, message: str) -> None:
             # TensorRT sends tens of thousands of verbose messages for one network.
             if severity != verbose:
-                journal.hear(severity.name, message)
+                journal.hear(severity_of(severity.name, message), message)
 
     return Logger()
 
 
-def monitor_of(trt: Any, report: Report) -> Any:
-    """Return an IProgressMonitor that reports, and stops the build once the report is cancelled."""
+def monitor_of(trt: Any, report: Report) -> Any | None:
+    """
+    Return an IProgressMonitor that reports, and stops the build once the report is cancelled.
+
+    TensorRT before 10 has none: there a build that is to stop is ended with its process.
+    """
+    if not hasattr(trt, "IProgressMonitor"):
+        return None
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -6,56 +6,59 @@ not take the builder's last words with it.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ignition_builder.backend import Backend
-from ignition_builder.bridge import Sink, logger_of, monitor_of, writer_of
+from ignition_builder.backend import Backend, network_flags, release_of
+from ignition_builder.bridge import BUILDING, Sink, logger_of, monitor_of, writer_of
+from ignition_builder.configuring import Configured, Parsed, configured, prepare_parser
 from ignition_builder.journal import Journal
+from ignition_builder.libraries import load_plugins, load_standard_plugins
 from ignition_builder.messages import verdict_of
-from ignition_builder.options import Options
+from ignition_builder.order import Order
 from ignition_builder.report import Report
-from ignition_builder.settled import flags_in_force, settle, settle_flag, settle_workspace
+from ignition_builder.timing import TimingCache
 from ignition_hub.engine.errors import Reason, RequestError, TransientError
-from ignition_hub.engine.identity import EngineInputs, Profile
 
-TF32_ARCH = 80
-"""TF32 exists from compute capability 8.0."""
+NO_TIMING_CACHE = {"used": False, "why": "TensorRT-RTX has no timing cache"}
 
 
 class Compiler:
-    """One build: the network that was parsed and what the configuration became."""
+    """
+    One build: the network that was parsed and what the configuration became.
 
-    def __init__(
-        self,
-        backend: Backend,
-        inputs: EngineInputs,
-        options: Options,
-        journal: Journal,
-        profiles: Sequence[Profile],
-    ) -> None:
-        self._backend, self._trt, self._inputs, self._options = backend, backend.trt, inputs, options
-        self._wanted_profiles = profiles
-        self._journal = journal
-        self._builder = self._trt.Builder(logger_of(self._trt, journal))
-        self._network = self._builder.create_network(backend.network_flags())
+    The order of calls is ``parse``, ``compile``; the properties are complete after both.
+    """
+
+    def __init__(self, backend: Backend, order: Order, journal: Journal) -> None:
+        self._backend, self._trt, self._order, self._journal = backend, backend.trt, order, journal
+        logger = logger_of(self._trt, journal, backend.severity_of)
+        load_standard_plugins(self._trt, logger)
+        self._builder = self._trt.Builder(logger)
+        self._plugins = load_plugins(self._builder, order.options, order.plugins, journal)
+        self._network = self._builder.create_network(network_flags(self._trt, order.typing))
         # Freed last: the network refers to weights the parser holds.
-        self._parser = self._trt.OnnxParser(self._network, logger_of(self._trt, journal))
+        self._parser = self._trt.OnnxParser(self._network, logger)
         self.parser_messages: list[dict[str, Any]] = []
-        self.flags: tuple[str, ...] = ()
-        self.profiles: list[dict[str, Any]] = []
-        self._settings: dict[str, Any] = {}
+        self.timing_cache: dict[str, Any] | None = None
+        self._configured: Configured | None = None
 
     @property
-    def tf32_in_force(self) -> bool:
-        """Whether TF32 may really be used: the flag is set and the architecture has it."""
-        return "TF32" in self.flags and int(self._inputs.gpu_arch.removeprefix("sm_")) >= TF32_ARCH
+    def flags(self) -> tuple[str, ...]:
+        """The builder flags in force, by name."""
+        return self._configured.flags if self._configured else ()
 
     @property
     def settings(self) -> dict[str, Any]:
         """The properties in force, read back from TensorRT."""
-        return dict(self._settings)
+        return dict(self._configured.settings) if self._configured else {}
+
+    @property
+    def plugins(self) -> list[dict[str, Any]]:
+        """The plugin libraries and what they registered, as BuildFacts has them."""
+        packed = self._configured.packed if self._configured else ()
+        return [item.to_json(is_packed=str(item.path) in packed) for item in self._plugins]
 
     @property
     def engine_io(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class Compiler:
 
     def parse(self, model: Path) -> None:
         """Parse ``model`` from its file; raises RequestError naming the node TensorRT cannot express."""
+        prepare_parser(self._trt, self._parser, self._order)
         parsed = self._parser.parse_from_file(str(model))
         errors = [self._parser.get_error(index) for index in range(self._parser.num_errors)]
         self.parser_messages = [_message(error) for error in errors]
@@ -78,49 +82,38 @@ class Compiler:
 
     def compile(self, target: Path, report: Report) -> Sink:
         """Write the engine to ``target``; it appears there only when it is whole."""
-        config = self._configured(report)
+        ready = self._configured = self._configure()
+        config, cache = ready.config, self._timing_cache(ready)
+        # Held here: TensorRT refers to it and does not keep it alive.
+        monitor = monitor_of(self._trt, report)
+        if monitor is not None:
+            config.config.progress_monitor = monitor
+        report.progress(BUILDING, 0.0)
         with whole_file(target) as file:
             sink = Sink(file)
-            built = self._serialize(config, sink)
+            built = self._serialize(config.config, sink)
             self._check_outcome(built, sink, report)
+        if cache is not None:
+            self.timing_cache = cache.save()
         return sink
 
-    def _configured(self, report: Report) -> Any:
-        config = self._builder.create_builder_config()
-        config.progress_monitor = self._monitor = monitor_of(self._trt, report)
-        self._backend.aim(config, self._inputs)
-        settle(config, "builder_optimization_level", self._options.optimization_level)
-        if self._options.workspace is not None:
-            settle_workspace(self._trt, config, self._options.workspace)
-        settle_flag(self._trt, config, "TF32", self._inputs.precision == "tf32")
-        for index, profile in enumerate(self._wanted_profiles):
-            self._add_profile(config, index, profile)
-        self.flags = flags_in_force(self._trt, config)
-        self._settings = {
-            "optimizationLevel": int(config.builder_optimization_level),
-            "workspace": int(config.get_memory_pool_limit(self._trt.MemoryPoolType.WORKSPACE)),
-        }
-        return config
+    def _configure(self) -> Configured:
+        parsed = Parsed(self._builder, self._network, self._parser)
+        ready = configured(self._backend, parsed, self._order, self._plugins)
+        if self._journal.errors:
+            raise verdict_of(self._journal.errors, f"{self._name} does not take the configuration")
+        return ready
 
-    def _add_profile(self, config: Any, index: int, wanted: Profile) -> None:
-        profile = self._builder.create_optimization_profile()
-        shape_tensors = self._shape_tensors()
-        for name, shape in wanted.shapes.items():
-            if name in shape_tensors:
-                raise RequestError(
-                    Reason.InvalidProfile,
-                    f"profiles[{index}].shapes.{name}: TensorRT needs a range of this input's values, "
-                    "not of its shape",
-                    "export the model so that no shape is computed from an input",
-                )
-            profile.set_shape(name, shape.min, shape.opt, shape.max)
-        if config.add_optimization_profile(profile) != index:
-            raise RequestError(Reason.InvalidProfile, f"profiles[{index}]: TensorRT does not accept it")
-        self.profiles.append(wanted.to_json())
-
-    def _shape_tensors(self) -> set[str]:
-        inputs = (self._network.get_input(index) for index in range(self._network.num_inputs))
-        return {item.name for item in inputs if item.is_shape_tensor}
+    def _timing_cache(self, ready: Configured) -> TimingCache | None:
+        task = self._order.timing_cache
+        if not self._backend.has_timing_cache:
+            self.timing_cache = dict(NO_TIMING_CACHE)
+            return None
+        if task is None:
+            return None
+        cache = TimingCache(ready.config, task, self._journal)
+        cache.load()
+        return cache
 
     def _serialize(self, config: Any, sink: Sink) -> bool:
         stream = getattr(self._builder, "build_serialized_network_to_stream", None)
@@ -136,19 +129,21 @@ class Compiler:
             raise TransientError(Reason.Interrupted, "the build was asked to stop")
         # An ERROR means TensorRT went on without something it was told, so it fails what looks built.
         if not built or not sink.size or self._journal.errors:
+            inputs = self._order.inputs
             raise verdict_of(
-                self._journal.errors,
-                f"{self._name} cannot build {self._inputs.precision} for {self._inputs.gpu_arch}",
+                self._journal.errors, f"{self._name} cannot build {inputs.precision} for {inputs.gpu_arch}"
             )
 
     @property
     def _name(self) -> str:
-        return f"{self._backend.flavor} {self._backend.version}"
+        return release_of(self._backend)
 
     def _refused(self, error: Any | None) -> Exception:
         if error is None:
             return verdict_of(self._journal.errors, f"{self._name} cannot parse the model")
-        node = f"node {error.node_name() or error.node()} ({error.node_operator()})"
+        said = _message(error)
+        operator = f" ({said['operator']})" if said["operator"] else ""
+        node = f"node {said['node'] or error.node()}{operator}"
         return verdict_of([f"{error.code().name}: {error.desc()}"], f"{self._name} cannot express {node}")
 
 
@@ -176,6 +171,11 @@ def _message(error: Any) -> dict[str, Any]:
     return {
         "code": error.code().name,
         "message": error.desc(),
-        "node": error.node_name(),
-        "operator": error.node_operator(),
+        "node": _word(error, "node_name"),
+        "operator": _word(error, "node_operator"),
     }
+
+
+def _word(error: Any, name: str) -> str:
+    # The parser of TensorRT 8.6 names neither node nor operator (read from its bindings).
+    return str(getattr(error, name)()) if hasattr(error, name) else ""

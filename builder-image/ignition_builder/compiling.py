@@ -3,21 +3,27 @@ The second stage of a build, in its own process: compile the prepared model with
 """
 
 import contextlib
+import os
 import resource
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from ignition_builder.backend import load_backend, open_backend
 from ignition_builder.compiler import Compiler
+from ignition_builder.configuring import tf32_in_force
 from ignition_builder.journal import Journal
+from ignition_builder.memory import check_memory, read_memory
 from ignition_builder.options import options_of
+from ignition_builder.order import Order
 from ignition_builder.pages import PageSweeper
 from ignition_builder.report import Report
-from ignition_builder.work import Compiled, Task, counted
-from ignition_hub.engine.errors import ContractError
+from ignition_builder.work import CALIBRATOR, Compiled, Prepared, Task, counted
+from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.engine.identity import FLAVORS
 
 ENGINE_FILE = "engine.trt"
+QUANTIZED_PRECISIONS = ("int8", "fp8", "int4", "fp4")
 
 
 def warm() -> None:
@@ -32,27 +38,58 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     prepared = task.prepared
     if prepared is None:
         raise ContractError("Task.prepared: nothing was prepared", "run stage inspect first")
-    inputs, options = task.request.inputs, options_of(task.request.options)
-    backend = open_backend(inputs)
-    backend.check(inputs, options)
-    compiler = Compiler(backend, inputs, options, journal, prepared.profiles)
+    _keep_temporary_files_in(task.folder)
+    order = order_of(task, prepared)
+    backend = open_backend(order.inputs)
+    backend.check(order.inputs, order.options)
     model, target = Path(prepared.path), Path(task.folder) / ENGINE_FILE
+    check_memory(prepared.weights_bytes, read_memory(), journal)
+    compiler = Compiler(backend, order, journal)
     compiler.parse(model)
-    with PageSweeper(model.parent):
+    with PageSweeper(model.parent, Path(task.model).parent):
         sink = compiler.compile(target, report)
     return Compiled(
         path=str(target),
         sha256=sink.sha256,
         size=sink.size,
-        tensorrt_version=backend.version,
+        tensorrt_version=order.inputs.tensorrt_version,
         cuda_version=backend.cuda_version,
+        driver=backend.driver,
+        gpu=backend.gpu,
         flags=compiler.flags,
         settings=compiler.settings,
         engine_io=compiler.engine_io,
-        tf32_in_force=compiler.tf32_in_force,
-        profiles=tuple(compiler.profiles),
+        tf32_in_force=tf32_in_force(order.inputs, compiler.flags),
+        profiles=tuple(profile.to_json() for profile in order.profiles),
         parser_messages=tuple(compiler.parser_messages),
+        plugins=tuple(compiler.plugins),
+        timing_cache=compiler.timing_cache,
         warnings=counted(journal.warnings),
         # Linux counts ru_maxrss in KiB.
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     ).to_json()
+
+
+def order_of(task: Task, prepared: Prepared) -> Order:
+    """Return what the compiler is asked for: the request, as the first stage found it to be."""
+    inputs, calibrates = task.request.inputs, prepared.converter.get("path") == CALIBRATOR
+    if inputs.options.get("calibration") and inputs.precision not in QUANTIZED_PRECISIONS:
+        raise RequestError(
+            Reason.UnsupportedOption,
+            f"options.calibration: precision {inputs.precision} has no ranges to calibrate",
+            f"leave it out, or ask for {', '.join(QUANTIZED_PRECISIONS)}",
+        )
+    return Order(
+        inputs=inputs,
+        options=options_of(task.request.options),
+        profiles=prepared.profiles,
+        typing=prepared.typing,
+        calibration_cache=task.files.calibration if calibrates else None,
+        plugins=task.files.plugins,
+        timing_cache=task.timing_cache,
+    )
+
+
+def _keep_temporary_files_in(folder: str) -> None:
+    # TensorRT unpacks libraries into the system's directory for them, which a pod may mount without exec.
+    os.environ["TMPDIR"] = tempfile.tempdir = folder

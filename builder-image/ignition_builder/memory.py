@@ -8,9 +8,20 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
+from ignition_builder.journal import Journal
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.warnings import Warn
+
 CGROUPS = Path("/sys/fs/cgroup")
 UNLIMITED = 1 << 60
 """From here on a v1 limit means none: the kernel rounds the largest number to pages."""
+
+NEEDED_PER_WEIGHT, NEEDED_BESIDE = 2.4, 200 * 1024 * 1024
+"""What a build takes: so many times the weights, and so many bytes more (measured on RTX 1.7.1)."""
+LEAST_PER_WEIGHT = 1.5
+"""Below so many times its weights no build was ever seen to stay: TensorRT copies each of them once."""
+NEEDED = "a build takes about 2.4 times the weights and 200 MiB, 3.1 times with a TensorRT older than 10.13"
+"""The older ones hold the whole engine in memory before it is written (measured with and without)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,26 @@ def read_memory(root: Path = CGROUPS, processes: Path = Path("/proc/self/cgroup"
                 _limit(folder / "memory.limit_in_bytes"), _counter(folder / "memory.oom_control", "oom_kill")
             )
     return Memory(None, None)
+
+
+def check_memory(weights: int, memory: Memory, journal: Journal) -> None:
+    """
+    Raise RequestError (ModelTooLarge) when a model with so many bytes of weights cannot fit; warn when tight.
+
+    Without a limit nothing is said: the machine may swap, or be as large as it takes.
+    """
+    if memory.limit is None:
+        return
+    needed = int(weights * NEEDED_PER_WEIGHT) + NEEDED_BESIDE
+    figures = f"{mebibytes(weights)} of weights, and the container has {mebibytes(memory.limit)}"
+    if weights * LEAST_PER_WEIGHT > memory.limit:
+        raise RequestError(
+            Reason.ModelTooLarge,
+            f"the model has {figures}; no build fits in less than {LEAST_PER_WEIGHT} times the weights",
+            f"raise resources of the BuildPool to {mebibytes(needed)}; {NEEDED}",
+        )
+    if needed > memory.limit:
+        journal.warn(Warn.HostMemoryTight, f"the model has {figures}; {NEEDED}")
 
 
 def peak_of_children() -> int:

@@ -75,14 +75,8 @@ WARNINGS = (
     (re.compile(r"deprecated", re.IGNORECASE), Warn.Deprecated),
 )
 
-_BENIGN_WITHOUT_GPU = re.compile(r"cudaError 35\b|initialization failure with error: 35\b")
 _PREFIX = re.compile(r"^(\S+: )?(Error Code \d+: )?(\w+ \(\[[^\]]*\] )?")
 _PLACE = re.compile(r"\s+In \w+ at /\S+\)?\s*$")
-
-
-def harmless(message: str) -> bool:
-    """Whether an ERROR only says that this machine has no GPU, which compiling ahead of time needs not."""
-    return bool(_BENIGN_WITHOUT_GPU.search(message))
 
 
 def quoted(message: str) -> str:
@@ -97,7 +91,7 @@ def verdict_of(messages: Iterable[str], doing: str) -> IgnitionError:
 
     ``doing`` begins the message, such as "TensorRT cannot compile the model for sm_75".
     """
-    said = [message for message in messages if not harmless(message)]
+    said = list(messages)
     for known in KNOWN:
         for message in said:
             if known.pattern.search(message):

@@ -17,10 +17,10 @@ PAUSE_SECONDS = 0.05
 
 
 class PageSweeper:
-    """A thread that drops read-only mapped pages of the files in ``folder`` until the block is left."""
+    """A thread that drops read-only mapped pages of the files below ``folders`` until the block is left."""
 
-    def __init__(self, folder: Path) -> None:
-        self._prefix = f"{folder.resolve()}/"
+    def __init__(self, *folders: Path) -> None:
+        self._prefixes = tuple(f"{folder.resolve()}/" for folder in folders)
         self._libc = ctypes.CDLL(None)
         self._libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
         self._stop = threading.Event()
@@ -47,7 +47,7 @@ class PageSweeper:
         found = []
         for line in Path("/proc/self/maps").read_text(errors="replace").splitlines():
             words = line.split(maxsplit=5)
-            if len(words) == 6 and words[1].startswith("r--") and words[5].startswith(self._prefix):
+            if len(words) == 6 and words[1].startswith("r--") and words[5].startswith(self._prefixes):
                 start, end = (int(word, 16) for word in words[0].split("-"))
                 found.append((start, end - start))
         return found

@@ -4,27 +4,32 @@ TensorRT-RTX: compiles ahead of time on a CPU for the architectures it is told.
 What it refuses here is what was measured on RTX 1.7.1 without a GPU.
 """
 
-import platform
-from importlib.metadata import distributions
+import importlib
+import re
+from collections.abc import Mapping
 from typing import Any
 
-import tensorrt_rtx
-
+from ignition_builder.backend import check_platform, cuda_of_wheels
 from ignition_builder.options import Options
-from ignition_builder.settled import flag_bit, settle
-from ignition_hub.engine.errors import NodeError, Reason, RequestError
+from ignition_builder.settled import Settled
+from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
+from ignition_hub.engine.options_table import asked_rows
 
-_WHEEL = "tensorrt-rtx-cu"
+_NO_DRIVER = re.compile(r"cudaError 35\b|initialization failure with error: 35\b")
 
 
 class Rtx:
-    """The tensorrt_rtx module of this machine."""
+    """The tensorrt_rtx module of this machine; ``module`` is another one in tests."""
 
     flavor = TENSORRT_RTX
+    gpu: Mapping[str, Any] | None = None
+    driver: str | None = None
+    has_timing_cache = False
+    """RTX takes one and never reads it (measured on RTX 1.7.1); nothing is timed ahead of time."""
 
-    def __init__(self) -> None:
-        self.trt: Any = tensorrt_rtx
+    def __init__(self, module: Any = None) -> None:
+        self.trt = module or importlib.import_module("tensorrt_rtx")
 
     @property
     def version(self) -> str:
@@ -34,63 +39,49 @@ class Rtx:
     @property
     def cuda_version(self) -> str | None:
         """The CUDA major version in the wheel's name: nothing else says it without a driver."""
-        names = (str(item.metadata["Name"]).lower().replace("_", "-") for item in distributions())
-        releases = (name.removeprefix(_WHEEL).split("-")[0] for name in names if name.startswith(_WHEEL))
-        return next(releases, None)
+        return cuda_of_wheels("tensorrt-rtx-cu")
 
     def check(self, inputs: EngineInputs, options: Options) -> None:
         """Refuse what RTX ignores, or fails on without a GPU."""
-        if inputs.platform != f"linux-{platform.machine()}":
-            raise NodeError(
-                Reason.WrongTensorRT,
-                f"the engine is for {inputs.platform}, this builder runs on linux-{platform.machine()}",
-                "correct the BuildPool's nodeSelector",
-            )
+        check_platform(inputs)
         if _capability(self.trt, inputs.gpu_arch) is None:
             raise RequestError(
                 Reason.UnsupportedPrecision,
                 f"TensorRT-RTX {self.version} does not compile for {inputs.gpu_arch}",
                 f"it does for {', '.join(_archs(self.trt))}; use flavor TensorRT for others",
             )
-        for refused, where, remedy in _refusals(inputs, options):
-            if refused:
-                raise RequestError(Reason.UnsupportedOption, where, remedy)
+        for row, _ in asked_rows(inputs.options):
+            if row.rtx.verdict != "Takes":
+                raise RequestError(
+                    Reason.UnsupportedOption,
+                    f"options.{row.name} was asked for; {row.rtx.why}",
+                    f"leave options.{row.name} out, or use flavor TensorRT",
+                )
+        if inputs.verification.get("benchmark"):
+            raise RequestError(
+                Reason.UnsupportedOption,
+                "verification.benchmark: this builder has no GPU, so nothing can run the engine it compiles",
+                "leave verification.benchmark out, or build on a pool whose nodes have the GPU",
+            )
 
-    def network_flags(self) -> int:
-        """Return the bits for ``create_network``; RTX builds strongly typed only."""
-        return flag_bit(self.trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED")
-
-    def aim(self, config: Any, inputs: EngineInputs) -> None:
+    def aim(self, config: Settled, inputs: EngineInputs) -> None:
         """Compile for the one architecture: RTX's default set claims more than it holds."""
-        wanted = _capability(self.trt, inputs.gpu_arch)
-        settle(config, "num_compute_capabilities", 1)
-        taken = config.set_compute_capability(wanted, 0)
-        if not taken or config.get_compute_capability(0) != wanted:
+        wanted, told = _capability(self.trt, inputs.gpu_arch), config.config
+        told.num_compute_capabilities = 1
+        taken = told.set_compute_capability(wanted, 0)
+        if not taken or told.num_compute_capabilities != 1 or told.get_compute_capability(0) != wanted:
             raise RequestError(
                 Reason.UnsupportedOption, f"TensorRT-RTX did not accept the target {inputs.gpu_arch}"
             )
 
+    def aimed_at(self, config: Any) -> dict[str, Any]:
+        """Return the architectures that code is compiled for."""
+        count = int(config.num_compute_capabilities)
+        return {"computeCapabilities": [config.get_compute_capability(index).name for index in range(count)]}
 
-def _refusals(inputs: EngineInputs, options: Options) -> tuple[tuple[bool, str, str], ...]:
-    gate = next(iter(sorted(inputs.verification)), "")
-    return (
-        (
-            options.version_compatible or options.exclude_lean_runtime,
-            "options.versionCompatible: TensorRT-RTX engines need exactly the release that built them",
-            "leave it out, or use flavor TensorRT",
-        ),
-        (options.plugins, "options.plugins: TensorRT-RTX loads no plugin libraries", "use flavor TensorRT"),
-        (
-            options.calibrates,
-            "options.calibration: this builder does not calibrate",
-            "push a model that has QuantizeLinear and DequantizeLinear nodes",
-        ),
-        (
-            any(inputs.verification.values()),
-            f"verification.{gate}: this builder has no GPU, so nothing can run the engine it compiles",
-            "leave verification out, or build on a pool whose nodes have the GPU",
-        ),
-    )
+    def severity_of(self, severity: str, message: str) -> str:
+        """That this machine has no GPU is no error: compiling ahead of time needs none."""
+        return "INFO" if _NO_DRIVER.search(message) else severity
 
 
 def _capability(trt: Any, arch: str) -> Any | None:

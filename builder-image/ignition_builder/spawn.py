@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ignition_builder.memory import Memory, mebibytes, peak_of_children, read_memory
+from ignition_builder.memory import NEEDED, Memory, mebibytes, peak_of_children, read_memory
 from ignition_builder.progress import Watcher
 from ignition_builder.report import error_of
 from ignition_builder.work import COMPILE, INSPECT, Task
@@ -161,7 +161,7 @@ def death(status: int, before: Memory, after: Memory, peak: int, said: str = "")
         return TransientError(
             Reason.OutOfMemory,
             f"the kernel ended the build process for want of memory: it held {mebibytes(peak)}, {limit}",
-            "raise resources of the BuildPool; a build takes about 2.6 times the weights and 200 MiB",
+            f"raise resources of the BuildPool; {NEEDED}",
         )
     if status < 0:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from ignition_builder.files import Files
 from ignition_hub.engine.fields import Fields, one_of
 from ignition_hub.engine.identity import Profile
-from ignition_hub.engine.request import BuildRequest
+from ignition_hub.engine.request import TIMING_CACHES, BuildRequest
 
 INSPECT = "inspect"
 COMPILE = "compile"
@@ -36,8 +36,8 @@ class Prepared:
 
     ``path`` is the file to compile; ``facts`` are opset, inputs and outputs of the model as it came;
     ``converter`` is the way to the precision: ``path`` (one of the words above), and ``name``, ``version``
-    and ``arguments`` of what rewrote the model; ``profiles`` name every dynamic input; ``warnings`` are
-    ``{code, count}``.
+    and ``arguments`` of what rewrote the model; ``profiles`` name every dynamic input; ``weights_bytes`` is
+    the size of all weights in ``path``, 0 when nobody counted; ``warnings`` are ``{code, count}``.
     """
 
     path: str
@@ -47,6 +47,7 @@ class Prepared:
     profiles: tuple[Profile, ...] = field(hash=False)
     warnings: tuple[Any, ...] = field(hash=False)
     peak_memory_bytes: int
+    weights_bytes: int = 0
 
     def __post_init__(self) -> None:
         one_of("Prepared.typing", self.typing, (STRONG, WEAK))
@@ -66,6 +67,7 @@ class Prepared:
             "profiles": [profile.to_json() for profile in self.profiles],
             "warnings": list(self.warnings),
             "peak_memory_bytes": self.peak_memory_bytes,
+            "weights_bytes": self.weights_bytes,
         }
 
     @classmethod
@@ -80,6 +82,7 @@ class Prepared:
             profiles=read.nested_items("profiles", Profile.from_json),
             warnings=tuple(read.items("warnings")),
             peak_memory_bytes=read.integer("peak_memory_bytes"),
+            weights_bytes=read.integer("weights_bytes"),
         )
 
 
@@ -173,12 +176,44 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimingCacheTask:
+    """
+    How a build uses TensorRT's timing cache; ``mode`` is one of TIMING_CACHES.
+
+    ``path_in`` is the cache as the store has it, None when it has none; ``path_out`` is where the build
+    leaves the cache it ends with, None when nobody wants it.
+    """
+
+    mode: str
+    path_in: str | None = None
+    path_out: str | None = None
+
+    def __post_init__(self) -> None:
+        one_of("TimingCacheTask.mode", self.mode, TIMING_CACHES)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Any) -> "TimingCacheTask":
+        """Read the JSON object."""
+        read = Fields.of(document, cls)
+        return cls(
+            mode=read.text("mode"),
+            path_in=read.optional_text("path_in"),
+            path_out=read.optional_text("path_out"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """
     One stage for one child process.
 
     ``model`` is the path of the model as it came, ``folder`` a directory the child may write into;
-    ``prepared`` and ``compiled`` are what earlier stages answered, None before them.
+    ``timing_cache`` says how to use one, None for TensorRT's own way: a cache that lives as long as the
+    build. ``prepared`` and ``compiled`` are what earlier stages answered, None before them.
     """
 
     stage: str
@@ -187,6 +222,7 @@ class Task:
     folder: str
     log: str
     files: Files = field(default_factory=Files, hash=False)
+    timing_cache: TimingCacheTask | None = None
     prepared: Prepared | None = None
     compiled: Compiled | None = None
 
@@ -199,6 +235,7 @@ class Task:
             "folder": self.folder,
             "log": self.log,
             "files": self.files.to_json(),
+            "timing_cache": self.timing_cache.to_json() if self.timing_cache else None,
             "prepared": self.prepared.to_json() if self.prepared else None,
             "compiled": self.compiled.to_json() if self.compiled else None,
         }
@@ -207,7 +244,6 @@ class Task:
     def from_json(cls, document: Any) -> "Task":
         """Read the JSON object."""
         read = Fields.of(document, cls)
-        prepared, compiled = read.optional_mapping("prepared"), read.optional_mapping("compiled")
         return cls(
             stage=read.text("stage"),
             request=read.nested("request", BuildRequest.from_json),
@@ -215,8 +251,9 @@ class Task:
             folder=read.text("folder"),
             log=read.text("log"),
             files=read.nested("files", Files.from_json),
-            prepared=Prepared.from_json(prepared) if prepared is not None else None,
-            compiled=Compiled.from_json(compiled) if compiled is not None else None,
+            timing_cache=read.optional_nested("timing_cache", TimingCacheTask.from_json),
+            prepared=read.optional_nested("prepared", Prepared.from_json),
+            compiled=read.optional_nested("compiled", Compiled.from_json),
         )
 
 

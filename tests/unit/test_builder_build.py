@@ -140,6 +140,7 @@ def test_a_pin_that_does_not_hold_is_refused_before_anything_parses(tmp_path):
         ({"options": {"versionCompatible": {"enabled": True}}}, Reason.UnsupportedOption),
         ({"options": {"plugins": [{"name": "p"}]}}, Reason.UnsupportedOption),
         ({"options": {"calibration": {"method": "max"}}}, Reason.UnsupportedOption),
+        ({"options": {"calibration": {"source": {"uri": "s3://m/int8.cache"}}}}, Reason.UnsupportedOption),
         ({"verification": {"benchmark": {"seconds": 5}}}, Reason.UnsupportedOption),
     ],
 )

@@ -15,8 +15,8 @@ from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.fields import Fields, one_of
 from ignition_hub.engine.identity import EngineInputs
 
-READ_WRITE = "ReadWrite"
-TIMING_CACHES = (READ_WRITE, "ReadOnly", "Locked", "Off")
+READ_WRITE, READ_ONLY, LOCKED, OFF = "ReadWrite", "ReadOnly", "Locked", "Off"
+TIMING_CACHES = (READ_WRITE, READ_ONLY, LOCKED, OFF)
 
 DATA, CALIBRATION, INPUTS, PLUGIN = "data", "calibration", "inputs", "plugin"
 ROLES = (DATA, CALIBRATION, INPUTS, PLUGIN)
