@@ -7,7 +7,8 @@ Every call names its storage and its policy, so neither ``/etc/containers`` nor 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +109,18 @@ class Buildah:
             what=f"pushing {destination}",
             remedy="log in with `buildah login` or `docker login`; --insecure allows a registry without TLS",
         )
+
+    def try_in(self, reference: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run ``command`` in a container that is thrown away; return its exit status and all it printed."""
+        container = ask([*self._signed("from"), "--pull=never", reference]).strip()
+        try:
+            words = [*self._command("run"), "--isolation", "chroot", container, "--", *command]
+            done = subprocess.run(
+                words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=300
+            )
+            return done.returncode, done.stdout
+        finally:
+            ask([*self._command("rm"), container])
 
     def _signed(self, verb: str) -> list[str]:
         return [*self._command(verb), "--signature-policy", str(self.storage / "policy.json")]
