@@ -171,7 +171,11 @@ def prepare_cluster(api, s3):
         "prefix": "ignition",
         "credentialsSecretRef": {"name": "engine-store"},
     }
-    spec = {"s3": bucket, "modelSources": [{"prefix": "s3://models/", "namespaces": ["*"]}]}
+    spec = {
+        "s3": bucket,
+        "modelSources": [{"prefix": "s3://models/", "namespaces": ["*"]}],
+        "pluginSources": [{"prefix": "s3://models/plugins/", "namespaces": ["*"]}],
+    }
     group = "ignitionhub.io/v1alpha1"
     apply(f"/apis/{group}/enginestores", "EngineStore", "default", group, spec=spec)
 
