@@ -19,6 +19,8 @@ from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.reading import engine_seen
 from ignition_hub.controller.views import Trouble
 from ignition_hub.engine.errors import Reason
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.settings import StoreSettings
 from s3server import S3Server
 
 pytestmark = pytest.mark.cluster
@@ -157,3 +159,58 @@ async def test_a_model_of_others_is_refused_with_what_may_be_read(
     assert (told.reason, told.unknown) == (Reason.SourceForbidden, False)
     assert "namespace vision may not read s3://models/speech/whisper.onnx" in told.message
     assert "it may read s3://models/vision/, s3://nowhere/" in told.message
+
+
+@pytest.fixture
+def models(s3: S3Server) -> Iterator[ObjectStore]:
+    opened = ObjectStore(
+        StoreSettings(
+            endpoint=s3.endpoint,
+            bucket="models",
+            prefix="",
+            access_key=s3.access_key,
+            secret_key=s3.secret_key,
+        )
+    )
+    yield opened
+    opened.close()
+
+
+BUNDLE = "s3://models/vision/vit/"
+
+
+async def test_a_bundle_is_listed_and_its_size_is_that_of_all_its_files(
+    s3: S3Server, secret: dict[str, str], models: ObjectStore
+) -> None:
+    models.put("vision/vit/vit.onnx", b"graph")
+    models.put("vision/vit/weights/0.bin", b"weights")
+    async with observing(store(s3), secret) as observer:
+        facts = await (await observer._world.store()).model(BUNDLE)
+
+    assert facts is not None
+    assert facts.files is not None
+    assert (facts.size, sorted(facts.files)) == (12, ["vit.onnx", "weights/0.bin"])
+
+
+async def test_a_bundle_with_two_models_is_said_to_have_them(
+    s3: S3Server, secret: dict[str, str], models: ObjectStore
+) -> None:
+    models.put("vision/two/a.onnx", b"graph")
+    models.put("vision/two/b.onnx", b"graph")
+    told = await trouble(store(s3), secret, "s3://models/vision/two/")
+
+    assert told.reason is Reason.InvalidModel
+    assert "has 2 .onnx files: a.onnx, b.onnx: keep one model in a bundle" in told.message
+
+
+async def test_a_bundle_that_is_not_there_is_said_to_be_missing(s3: S3Server, secret: dict[str, str]) -> None:
+    told = await trouble(store(s3), secret, "s3://models/vision/nothing/")
+
+    assert (told.reason, told.unknown) == (Reason.SourceNotFound, False)
+    assert told.message.startswith("s3://models/vision/nothing/ does not exist")
+
+
+async def test_a_whole_source_may_be_no_bundle_of_others(s3: S3Server, secret: dict[str, str]) -> None:
+    told = await trouble(store(s3), secret, "s3://models/speech/")
+
+    assert told.reason is Reason.SourceForbidden

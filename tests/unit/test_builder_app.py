@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import onnx
 import pytest
 
 from fakegateway import TOKEN, FakeGateway
@@ -74,6 +75,30 @@ def test_a_grant_becomes_a_published_engine(environment, tmp_path):
     }
     assert not list((tmp_path / "work").iterdir())
     assert not (tmp_path / "termination-log").exists()
+
+
+def test_a_model_with_external_data_becomes_an_engine(environment, tmp_path):
+    onnx.save(
+        dense(),
+        str(tmp_path / "dense.onnx"),
+        save_as_external_data=True,
+        location="weights.bin",
+        size_threshold=0,
+    )
+    graph, weights = (tmp_path / "dense.onnx").read_bytes(), (tmp_path / "weights.bin").read_bytes()
+    with FakeGateway(request_for(), graph, {("data", "weights.bin"): weights}) as hub:
+        code, _, err = ended(started(hub, environment))
+
+        assert (code, err) == (0, "")
+        facts = BuildFacts.from_json(hub.completed[-1]["facts"])
+    assert facts.model["sha256"] == hashlib.sha256(graph).hexdigest()
+    assert facts.model["external_data"] == [
+        {
+            "name": "weights.bin",
+            "sha256": hashlib.sha256(weights).hexdigest(),
+            "size": len(weights),
+        }
+    ]
 
 
 def test_a_failure_is_told_to_everybody_in_one_voice(environment, tmp_path):
