@@ -162,27 +162,3 @@ def test_without_kubectl_one_is_told_so(tmp_path: Path, monkeypatch: pytest.Monk
 
     with pytest.raises(CliError, match="kubectl is not on the PATH"):
         Kubectl().namespace()
-
-
-def test_inspect_tells_what_a_plan_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    plan = tmp_path / "a.trt"
-    head = b"vtrt" + bytes(4) + (1).to_bytes(8, "little") + (64).to_bytes(8, "little")
-    plan.write_bytes(head + bytes([1, 7, 1, 116]) + b"vtrt" + (0x0C).to_bytes(4, "little") + bytes(28))
-
-    assert ignition(monkeypatch, "inspect", str(plan), "-o", "json") == 0
-    assert json.loads(capsys.readouterr().out) == {
-        "flavor": "TensorRTRTX",
-        "version": "1.7.1.116",
-        "sizeBytes": 64,
-        "gpuArchs": ["sm_86", "sm_89"],
-    }
-
-
-def test_inspect_refuses_what_is_no_plan_in_one_line(
-    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    assert ignition(monkeypatch, "inspect", str(model)) == 1
-
-    assert capsys.readouterr().err.startswith("error: not a TensorRT plan")

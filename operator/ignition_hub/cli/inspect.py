@@ -1,32 +1,60 @@
 """
-``ignition inspect``: what an engine file is, read from its own header.
+``ignition inspect``: what an engine is, how it was built, and where it loads.
 """
 
-from pathlib import Path
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
-from ignition_hub.cli.errors import CliError
-from ignition_hub.cli.output import Format, Output, show
-from ignition_hub.engine.plan import read_plan_header
+from ignition_hub.cli.errors import REFUSED, CliError
+from ignition_hub.cli.output import Format, show
 
 
-def inspect(file: Annotated[Path, typer.Argument(help="Engine file.")], output: Output = Format.yaml) -> None:
-    """Say what an engine file is: flavor, version, and for TensorRT-RTX the GPUs it holds code for."""
-    try:
-        with file.open("rb") as stream:
-            header = read_plan_header(stream)
-        on_disk = file.stat().st_size - header.ultralytics_prefix
-    except OSError as error:
-        raise CliError(f"{file}: {error.strerror}") from error
-    facts: dict[str, Any] = {"flavor": header.flavor, "version": header.version, "sizeBytes": header.size}
-    if header.capabilities:
-        facts["gpuArchs"] = list(header.capabilities)
-    if header.ultralytics_prefix:
-        facts["ultralyticsPrefixBytes"] = header.ultralytics_prefix
-    show(facts, output)
-    if on_disk != header.size:
-        raise CliError(
-            f"{file}: the plan has {on_disk} bytes and says {header.size}: it is cut off or padded"
-        )
+class InspectFormat(StrEnum):
+    """How the result is printed."""
+
+    text = "text"
+    yaml = "yaml"
+    json = "json"
+
+
+def inspect(
+    engine: Annotated[
+        str,
+        typer.Argument(help="Engine or manifest: a file, or an s3:// URI.", metavar="ENGINE|URI|MANIFEST"),
+    ],
+    *,
+    gpu: Annotated[
+        str | None, typer.Option(help="Say whether it loads on this GPU: sm_89, or a product as NVIDIA-L4.")
+    ] = None,
+    tensorrt: Annotated[
+        str | None, typer.Option(help="Say whether this TensorRT loads it, as 10.13.2.6.")
+    ] = None,
+    output: Annotated[InspectFormat, typer.Option("--output", "-o", help="Format of the result.")] = (
+        InspectFormat.text
+    ),
+) -> None:
+    """
+    Say what an engine is, how it was built, and where it loads; no GPU and no TensorRT is needed.
+
+    Of an engine without a manifest its own header tells flavor, version and, for TensorRT-RTX, the GPUs. The
+    exit code is 1 for a file that is not to be used, and when it does not load where --gpu or --tensorrt say.
+    """
+    from ignition_hub.cli.fit import fit_of  # noqa: PLC0415  # boto3 takes long to import
+    from ignition_hub.cli.layout import laid_out  # noqa: PLC0415
+    from ignition_hub.cli.subject import subject_of  # noqa: PLC0415
+    from ignition_hub.engine.reach import where_it_loads  # noqa: PLC0415
+
+    subject = subject_of(engine)
+    cuda = subject.manifest.build.cuda_version if subject.manifest else None
+    fit = fit_of(subject.facts, cuda, gpu, tensorrt)
+    if output is InspectFormat.text:
+        typer.echo("\n".join(laid_out(subject, fit)))
+    else:
+        loads = {**where_it_loads(subject.facts).to_json(), **({"verdict": fit.to_json()} if fit else {})}
+        show({**subject.to_json(), "loads": loads}, Format(output.value))
+    if subject.trouble:
+        raise CliError(f"{engine}: {subject.trouble}")
+    if fit and fit.refused and (gpu or tensorrt):
+        raise typer.Exit(REFUSED)

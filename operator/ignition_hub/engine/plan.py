@@ -13,7 +13,7 @@ Both headers are little-endian (measured on TensorRT 8.6.1 to 10.15.1, RTX 1.6.1
 
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Protocol
 
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
@@ -23,6 +23,13 @@ ULTRALYTICS_MAX_BYTES = 1 << 20
 
 _FIXED = struct.Struct("<4sIQQ4B4s")
 _CAPABILITIES = {0x01: "sm_75", 0x02: "sm_80", 0x04: "sm_86", 0x08: "sm_89", 0x10: "sm_120", 0x20: "sm_121"}
+
+
+class Readable(Protocol):
+    """Whatever gives bytes from its start: a file, or an object in a bucket."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes, none at the end."""
 
 
 class PlanError(IgnitionError):
@@ -49,7 +56,7 @@ class PlanHeader:
     ultralytics_prefix: int
 
 
-def read_plan_header(stream: BinaryIO) -> PlanHeader:
+def read_plan_header(stream: Readable) -> PlanHeader:
     """
     Read a header from the start of ``stream``; the first 64 bytes are enough, more for Ultralytics' files.
 
@@ -79,7 +86,7 @@ def _flavor(magic: bytes, tag: bytes) -> str:
     raise PlanError(f"not a TensorRT plan: it starts with {magic!r}", "a plan starts with b'ftrt' or b'vtrt'")
 
 
-def _capabilities(stream: BinaryIO) -> tuple[str, ...]:
+def _capabilities(stream: Readable) -> tuple[str, ...]:
     raw = _read(stream, 4)
     if len(raw) < 4:
         raise PlanError("the header of the TensorRT-RTX plan is cut off")
@@ -94,7 +101,7 @@ def _ultralytics_prefix(head: bytes) -> int:
     return 4 + length if is_metadata else 0
 
 
-def _read(stream: BinaryIO, size: int) -> bytes:
+def _read(stream: Readable, size: int) -> bytes:
     """Read ``size`` bytes, fewer only at the end: a socket may give them in pieces."""
     data = bytearray()
     while len(data) < size and (chunk := stream.read(size - len(data))):

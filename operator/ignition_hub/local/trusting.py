@@ -32,7 +32,7 @@ class Trust:
 def trust_of(settings: ArtifactsSettings) -> Trust:
     """Read the keys; RequestError names the variable whose key cannot be read."""
     signing = _signing_key(settings.signing_key) if settings.signing_key else None
-    believed = dict(_trusted_keys(settings.trusted_keys)) if settings.trusted_keys else {}
+    believed = dict(trusted_keys(settings.trusted_keys)) if settings.trusted_keys else {}
     if signing is not None:
         believed[signing.keyid] = signing.public
     return Trust(signing, believed)
@@ -46,7 +46,8 @@ def _signing_key(text: str) -> SigningKey:
         raise wrong(SIGNING_KEY, "its content", str(error), remedy) from error
 
 
-def _trusted_keys(text: str) -> PublicKeys:
+def trusted_keys(text: str) -> PublicKeys:
+    """Return the public keys in ``text``, or in the file it names; RequestError when there is none."""
     content = _content(text, TRUSTED_KEYS)
     try:
         if content.lstrip().startswith("{"):

@@ -97,7 +97,7 @@ def facts_of(header: PlanHeader | None, manifest: Manifest | None) -> EngineFact
     return replace(facts, archs=header.capabilities) if header and header.capabilities else facts
 
 
-def require_same_plan(path: Path, header: PlanHeader, manifest: Manifest) -> None:
+def require_same_plan(where: Path | str, header: PlanHeader, manifest: Manifest) -> None:
     """Raise EngineRefused (PlanRejected) when flavor or version of a plan are not what its manifest says."""
     build = manifest.build
     # One byte for each part is all that a header has.
@@ -106,7 +106,7 @@ def require_same_plan(path: Path, header: PlanHeader, manifest: Manifest) -> Non
     if header.flavor != build.flavor or held != told:
         raise EngineRefused(
             Reason.PlanRejected,
-            f"{path} is a {header.flavor} {header.version} plan, and its manifest is about "
+            f"{where} is a {header.flavor} {header.version} plan, and its manifest is about "
             f"{build.flavor} {build.tensorrt_version}",
             GET_ANEW,
         )

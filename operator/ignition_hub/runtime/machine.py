@@ -52,10 +52,11 @@ def this_machine(ordinal: int = 0, *, jetpack: str | None = None, product: str |
     On a Jetson say which JetPack (``6.2``) and which module (``Jetson-Orin-NX-16GB``) it is: neither CUDA nor
     the kernel tells.
     """
-    return Machine(gpu=device(ordinal), platform=_platform(jetpack), product=product)
+    return Machine(gpu=device(ordinal), platform=platform_here(jetpack), product=product)
 
 
-def _platform(jetpack: str | None) -> str | None:
+def platform_here(jetpack: str | None = None) -> str | None:
+    """Return what engines must be built for to load here; None on a Jetson whose JetPack is not named."""
     if jetpack:
         return f"jetpack-{jetpack}"
     if TEGRA_RELEASE.exists():

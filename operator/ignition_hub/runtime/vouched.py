@@ -51,10 +51,11 @@ def voucher_of(engine: Path) -> Voucher | None:
         engine.parent.parent / f"{engine.name}.json",
     )
     found = next((document for document in beside if document.is_file()), None)
-    return _read(found) if found else None
+    return read_voucher(found) if found else None
 
 
-def _read(document: Path) -> Voucher:
+def read_voucher(document: Path) -> Voucher:
+    """Return what ``document`` vouches for; EngineRefused (ManifestRefused) when it cannot be read."""
     try:
         return _voucher(document, json.loads(_content(document)))
     except OSError as error:

@@ -1,0 +1,176 @@
+"""
+An engine laid out for people: what it is, where it loads, how it was built, what was checked.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ignition_hub.cli.fit import Fit
+from ignition_hub.cli.subject import Subject
+from ignition_hub.engine.case import FLAVOR_NAMES
+from ignition_hub.engine.manifest import BuildFacts, Manifest
+from ignition_hub.engine.reach import where_it_loads
+from ignition_hub.engine.words import printable
+
+WIDTH = 13
+MIB = 1 << 20
+
+Row = tuple[str, object]
+Section = tuple[str, Iterable[Row]]
+
+
+def laid_out(subject: Subject, fit: Fit | None) -> list[str]:
+    """Return the lines; what is not known is left out, never shown as empty."""
+    sections: list[Section] = [("Engine", _engine(subject))]
+    if subject.manifest:
+        sections.append(("Model", _model(subject.manifest)))
+    sections.append(("Loads", _loads(subject, fit)))
+    if subject.manifest:
+        sections.append(("Built", _built(subject.manifest)))
+    sections.append(("Checked", _checked(subject)))
+    return [line for title, rows in sections for line in _section(title, rows)]
+
+
+def _section(title: str, rows: Iterable[Row]) -> Iterator[str]:
+    yield title
+    for name, value in rows:
+        if value is None or value == "":
+            continue
+        first, *more = printable(str(value)).splitlines() or [""]
+        yield f"  {name:<{WIDTH}} {first}"
+        yield from (f"  {'':<{WIDTH}} {line}" for line in more)
+
+
+def _engine(subject: Subject) -> Iterator[Row]:
+    manifest, header = subject.manifest, subject.header
+    yield "where", subject.where
+    if manifest:
+        yield "identity", manifest.identity
+        yield "file", manifest.engine.key.rpartition("/")[2]
+    flavor, version = _tensorrt(subject)
+    yield "TensorRT", f"{FLAVOR_NAMES.get(flavor, flavor)} {version}"
+    if header:
+        yield "size", f"{_size(header.size)}{_prefix(header.ultralytics_prefix)}"
+        yield "code for", ", ".join(header.capabilities)
+    elif manifest:
+        yield "size", _size(manifest.engine.size)
+    if manifest:
+        yield "SHA-256", manifest.engine.sha256
+
+
+def _model(manifest: Manifest) -> Iterator[Row]:
+    inputs, model = manifest.inputs, manifest.build.model
+    io = manifest.build.engine_io or model
+    yield "model", f"{inputs.model.name} {inputs.model.version}"
+    yield "SHA-256", model.get("sha256")
+    yield "opset", model.get("opset")
+    yield "inputs", "\n".join(map(_tensor, io.get("inputs", ())))
+    yield "outputs", "\n".join(map(_tensor, io.get("outputs", ())))
+    profiles = manifest.build.profiles
+    yield "profiles", "\n".join(f"{index}: {_profile(item)}" for index, item in enumerate(profiles))
+
+
+def _loads(subject: Subject, fit: Fit | None) -> Iterator[Row]:
+    reach = where_it_loads(subject.facts)
+    yield "on", reach.gpus
+    yield "platform", reach.platform
+    yield "with", reach.runtimes
+    yield "you must", "\n".join(reach.duties)
+    if fit:
+        yield "here" if "this machine" in fit.place else "there", f"{fit.place}: {fit.verdict}"
+        yield "", fit.message
+        yield "", fit.remedy
+
+
+def _built(manifest: Manifest) -> Iterator[Row]:
+    build, inputs = manifest.build, manifest.inputs
+    yield "precision", f"{inputs.precision}{_way(build)}"
+    yield "for", " ".join(filter(None, (inputs.gpu_arch, inputs.product, inputs.compatibility)))
+    yield "on", _gpu(build.gpu) if build.gpu else "a CPU, ahead of time"
+    yield (
+        "software",
+        _pairs({"CUDA": build.cuda_version, "driver": build.driver, "image": build.builder_image}),
+    )
+    yield "at", f"{manifest.built_at}, in {build.seconds:.1f} s"
+    yield "memory", _size(build.peak_memory_bytes) if build.peak_memory_bytes else None
+    yield "typing", build.typing
+    yield "options", _pairs(inputs.options)
+    yield "settings", _pairs(build.settings or {})
+    yield "flags", ", ".join(build.flags)
+    yield "TF32", _tf32(build.tf32)
+    yield "plugins", ", ".join(str(plugin.get("name")) for plugin in build.plugins)
+    yield "timing cache", _pairs(build.timing_cache or {})
+    yield "warnings", "\n".join(f"{item.get('code')} x {item.get('count')}" for item in build.warnings)
+    yield "parser said", "\n".join(str(item.get("message")) for item in build.parser_messages)
+
+
+def _checked(subject: Subject) -> Iterator[Row]:
+    yield "digest", subject.digest
+    yield "signature", subject.signature
+    if subject.manifest:
+        build = subject.manifest.build
+        yield "ran", {"none": "nothing", "model": "the model", "engine": "the engine"}[build.checked]
+        yield "accuracy", _pairs(build.accuracy or {})
+        yield "benchmark", _pairs(build.benchmark or {})
+
+
+def _tensorrt(subject: Subject) -> tuple[str, str]:
+    if subject.manifest:
+        return subject.manifest.build.flavor, subject.manifest.build.tensorrt_version
+    assert subject.header is not None  # one of the two is there
+    return subject.header.flavor, subject.header.version
+
+
+def _size(size: int) -> str:
+    return f"{size / MIB:.1f} MiB ({size} bytes)"
+
+
+def _prefix(size: int) -> str:
+    return f", behind {size} bytes of Ultralytics' metadata" if size else ""
+
+
+def _tensor(item: Mapping[str, Any]) -> str:
+    return f"{item.get('name')} {item.get('dtype')} {_shape(item.get('shape'))}"
+
+
+def _shape(sizes: Iterable[Any] | None) -> str:
+    if sizes is None:
+        return "of any rank"
+    return f"[{', '.join('?' if size == -1 else str(size) for size in sizes)}]"
+
+
+def _profile(profile: Mapping[str, Any]) -> str:
+    ranges = {**profile.get("shapes", {}), **profile.get("values", {})}
+    return "; ".join(
+        f"{name} {_shape(item['min'])} to {_shape(item['max'])}, tuned for {_shape(item['opt'])}"
+        for name, item in ranges.items()
+    )
+
+
+def _way(build: BuildFacts) -> str:
+    converter = build.converter or {}
+    words = (converter.get("path"), converter.get("name"), converter.get("version"))
+    way = " ".join(str(word) for word in words if word)
+    return f" ({way})" if way else ""
+
+
+def _gpu(gpu: Mapping[str, Any]) -> str:
+    facts = {name: value for name, value in gpu.items() if name != "name" and value is not None}
+    return f"{gpu.get('name')} ({_pairs(facts)})"
+
+
+def _tf32(tf32: Mapping[str, Any]) -> str:
+    asked = "asked for" if tf32.get("asked") else "not asked for"
+    return f"{asked}, {'in force' if tf32.get('in_force') else 'not in force'}"
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in values.items() if value is not None)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_pairs(value)})"
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_value, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,242 @@
+"""``ignition inspect`` as a person calls it: files of every layout, damage, and verdicts for named GPUs."""
+
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+
+from fakeruntime import L4, Engine, plan
+from ignition_hub.cli import app
+from ignition_hub.store.trust import SigningKey, keys_to_json, sign
+
+RTX = Engine(inputs={"flavor": "TensorRTRTX", "tensorrt_version": "1.7.1.116"}, mask=0x0C)
+PLAIN = Engine(
+    facts={
+        "engine_io": {
+            "inputs": [{"name": "x", "dtype": "half", "shape": [-1, 64]}],
+            "outputs": [{"name": "y", "dtype": "half", "shape": [-1, 10]}],
+        },
+        "profiles": ({"shapes": {"x": {"min": [1, 64], "opt": [4, 64], "max": [8, 64]}}},),
+        "gpu": {"name": "NVIDIA L4", "compute_capability": "8.9", "memory_bytes": None},
+        "flags": ("TF32",),
+        "warnings": ({"code": "Int64Clamped", "count": 2},),
+        "checked": "engine",
+        "accuracy": {"max_absolute": 0.001},
+    },
+)
+
+
+@pytest.fixture
+def inspect(monkeypatch, capsys):
+    monkeypatch.setattr("ignition_hub.cli.fit.probe", lambda: None)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["ignition", "inspect", *map(str, words)])
+        try:
+            code = app.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def rows(text):
+    """Return the laid out lines as ``{"name": "value"}``; what goes on below belongs to the name above."""
+    found, name = {}, ""
+    for line in text.splitlines():
+        if line.startswith("  "):
+            name = line[2:15].strip() or name
+            found[name] = f"{found[name]}\n{line[16:]}" if not line[2:15].strip() else line[16:]
+    return found
+
+
+def test_an_engine_and_its_manifest_are_laid_out_for_people(inspect, tmp_path):
+    code, out, err = inspect(PLAIN.cached(tmp_path))
+
+    assert (code, err) == (0, "")
+    shown = rows(out)
+    assert shown["TensorRT"] == "TensorRT 10.13.2.6"
+    assert shown["file"] == "resnet50_v1_fp16_sm_89_10.13.2.trt"
+    assert shown["model"] == "resnet50 v1"
+    assert shown["inputs"] == "x half [?, 64]"
+    assert shown["profiles"] == "0: x [1, 64] to [8, 64], tuned for [4, 64]"
+    assert shown["on"] == "NVIDIA L4 (compute_capability 8.9)"
+    assert shown["with"] == "exactly TensorRT 10.13.2.6"
+    assert shown["warnings"] == "Int64Clamped x 2"
+    assert shown["ran"] == "the engine"
+    assert shown["digest"].startswith("matches ")
+    assert shown["signature"].startswith("not checked: ARTIFACTS_TRUSTED_KEYS")
+
+
+def test_where_it_loads_is_said_with_what_the_consumer_must_do(inspect, tmp_path):
+    compatible = Engine(inputs={"options": {"versionCompatible": {"enabled": True}}})
+
+    _, out, _ = inspect(compatible.classic(tmp_path))
+
+    assert "every sm_89 GPU" in out
+    assert "TensorRT 10.13.2.6 and newer 10.x, and every TensorRT 11" in out
+    assert "engine_host_code_allowed = True" in rows(out)["you must"]
+
+
+@pytest.mark.parametrize("layout", ["fetched", "cached", "classic"])
+def test_the_manifest_is_found_in_every_layout(layout, inspect, tmp_path):
+    code, out, _ = inspect(getattr(RTX, layout)(tmp_path), "-o", "json")
+
+    document = json.loads(out)
+    assert code == 0
+    assert document["plan"]["gpuArchs"] == ["sm_86", "sm_89"]
+    assert document["manifest"]["identity"] == RTX.manifest.identity
+    assert document["loads"]["gpuArchs"] == ["sm_86", "sm_89"]
+
+
+def test_a_manifest_alone_tells_everything_but_the_header(inspect, tmp_path):
+    path = tmp_path / "resnet50.json"
+    path.write_bytes(PLAIN.manifest.to_bytes())
+
+    code, out, _ = inspect(path, "-o", "json")
+
+    assert code == 0
+    assert "plan" not in json.loads(out)
+    assert json.loads(out)["manifest"]["build"]["checked"] == "engine"
+
+
+def test_yaml_and_json_say_the_same(inspect, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    path = PLAIN.classic(tmp_path)
+
+    assert yaml.safe_load(inspect(path, "-o", "yaml")[1]) == json.loads(inspect(path, "-o", "json")[1])
+
+
+def test_a_plan_without_a_manifest_is_told_by_its_header(inspect, tmp_path):
+    path = tmp_path / "yolo.engine"
+    path.write_bytes(b"\x02\x00\x00\x00{}" + plan(body=b"kernels"))
+
+    code, out, _ = inspect(path)
+
+    assert code == 0
+    assert rows(out)["size"] == "0.0 MiB (39 bytes), behind 6 bytes of Ultralytics' metadata"
+    assert rows(out)["digest"] == "not checked: no manifest lies beside it"
+    assert "GPUs that the plan does not name" in out
+
+
+def test_damage_is_said_after_what_could_be_read(inspect, tmp_path):
+    path = PLAIN.classic(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+    code, out, err = inspect(path)
+
+    assert code == 1
+    assert rows(out)["digest"].startswith("does not match")
+    assert "its SHA-256 is not the one in" in err
+
+
+def test_a_cut_file_and_another_plan_are_told_apart(inspect, tmp_path):
+    path = PLAIN.classic(tmp_path)
+    path.write_bytes(PLAIN.data[:-1])
+    assert "cut off or padded" in inspect(path)[2]
+
+    path.write_bytes(plan(version="10.3.0.26", body=b"kernels"))
+    assert "is a TensorRT 10.3.0.26 plan, and its manifest is about TensorRT 10.13.2.6" in inspect(path)[2]
+
+
+def test_what_is_no_plan_is_one_line(inspect, tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"\x08\x07" * 40)
+
+    code, out, err = inspect(path)
+
+    assert (code, out) == (1, "")
+    assert err.startswith("error: not a TensorRT plan")
+    assert err.count("\n") == 1
+    assert inspect(tmp_path / "nowhere.trt")[2].endswith("nowhere.trt: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--gpu", "sm_89"], 0, "sm_89: loads"),
+        (["--gpu", "NVIDIA-L4"], 0, "NVIDIA-L4 (sm_89): loads"),
+        (
+            ["--gpu", "NVIDIA L40S", "--tensorrt", "10.13.2.6"],
+            0,
+            "NVIDIA-L40S (sm_89), TensorRT 10.13.2.6: loads",
+        ),
+        (["--gpu", "NVIDIA-A10"], 1, "NVIDIA-A10 (sm_86): refused"),
+        (["--gpu", "sm_89", "--tensorrt", "10.13.3.9"], 1, "all four parts must be equal"),
+        (["--tensorrt", "11.1.0"], 1, 'build it with tensorrt.version: "11.1.0"'),
+        (["--tensorrt", "10.13.2.6"], 0, "TensorRT 10.13.2.6: loads"),
+    ],
+)
+def test_a_verdict_is_given_for_what_is_named(words, code, says, inspect, tmp_path):
+    ended, out, _ = inspect(PLAIN.classic(tmp_path), *words)
+
+    assert ended == code
+    assert says in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--gpu", "sm_33"], "sm_33"),
+        (["--gpu", "8.9"], "did you mean sm_89?"),
+        (["--gpu", "RTX-9090"], "the product is not known here"),
+        (["--tensorrt", "newest"], "not a version, as 10.13.2.6"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_what_would_work(words, says, inspect, tmp_path):
+    code, out, err = inspect(PLAIN.classic(tmp_path), *words)
+
+    assert (code, out) == (1, "")
+    assert says in err
+
+
+def test_on_a_machine_with_a_gpu_the_verdict_is_for_it(inspect, tmp_path, monkeypatch):
+    monkeypatch.setattr("ignition_hub.cli.fit.probe", lambda: replace(L4, cuda=(11, 8)))
+
+    code, out, _ = inspect(PLAIN.classic(tmp_path), "--tensorrt", "10.13.2.6")
+
+    assert code == 1
+    assert rows(out)["here"].startswith("NVIDIA-L4 (sm_89) of this machine, TensorRT 10.13.2.6: refused")
+    assert "the driver runs CUDA up to 11.8" in out
+
+
+def test_a_signature_is_checked_when_keys_are_named(inspect, tmp_path, monkeypatch, signing_key):
+    path, manifest = PLAIN.cached(tmp_path), PLAIN.manifest
+    envelope = path.with_name(f"{path.name}.intoto.json")
+    keys = {signing_key.keyid: signing_key.public}
+    monkeypatch.setenv("ARTIFACTS_TRUSTED_KEYS", json.dumps(keys_to_json(keys)))
+
+    assert rows(inspect(path)[1])["signature"] == "there is none: no provenance lies beside it"
+
+    envelope.write_bytes(sign(manifest, manifest.to_bytes(), signing_key))
+    assert rows(inspect(path)[1])["signature"] == "holds"
+
+    other = Engine(body=b"another").manifest
+    envelope.write_bytes(sign(other, other.to_bytes(), signing_key))
+    assert inspect(path)[2].startswith("error: the signed provenance is about another manifest")
+
+
+@pytest.fixture
+def signing_key():
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return SigningKey(Ed25519PrivateKey.generate())
+
+
+def test_a_store_without_credentials_says_which_to_set(inspect, monkeypatch):
+    for name in ("ARTIFACTS_ACCESS_KEY", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+    code, _, err = inspect("s3://engines/ignition/engines/m/0/1/m.trt")
+
+    assert code == 1
+    assert "ARTIFACTS_ACCESS_KEY" in err
+
+
+def test_an_address_that_names_no_object_is_refused(inspect):
+    assert "names no object" in inspect("s3://engines/")[2]
