@@ -73,6 +73,7 @@ IMAGES: tuple[Image, ...] = (
         "builder-image/Dockerfile.rtx",
         sources=(
             "operator/ignition_hub/__init__.py",
+            "operator/ignition_hub/device.py",
             "operator/ignition_hub/engine",
             "operator/ignition_hub/wire",
             "builder-image/ignition_builder",
@@ -84,6 +85,7 @@ IMAGES: tuple[Image, ...] = (
         "builder-image/Dockerfile",
         sources=(
             "operator/ignition_hub/__init__.py",
+            "operator/ignition_hub/device.py",
             "operator/ignition_hub/engine",
             "operator/ignition_hub/wire",
             "builder-image/ignition_builder",
