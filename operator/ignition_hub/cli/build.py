@@ -19,7 +19,7 @@ from ignition_hub.cli.arguments import batch_of, mebibytes, options_of
 from ignition_hub.cli.errors import REFUSED, UNREACHABLE, CliError
 from ignition_hub.cli.resource import shapes_of
 from ignition_hub.cli.watching import watching
-from ignition_hub.engine.errors import IgnitionError, TransientError
+from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.library import build_or_load_engine
 from ignition_hub.local.classic import classic_path, copied
@@ -104,27 +104,26 @@ def build(
 ) -> None:
     """Build an engine here, or take it from the cache or the artifacts store."""
     archs: list[str | None] = list(dict.fromkeys(arch or [])) or [None]
-    delivery = Delivery(model, output, classic)
-    if len(archs) > 1 and (output or classic):
-        raise CliError("--output and --classic name one file: give one --arch")
-    asked: dict[str, Any] = {
-        "precision": precision,
-        "batch_size": batch_of(batch_size),
-        "max_sequence_length": max_sequence_length,
-        "shapes": shapes_of(shape or ()),
-        "options": options_of(option or ()),
-        "flavor": flavor,
-        "tensorrt_version": tensorrt,
-        "model_name": name,
-        "model_version": version,
-        "artifacts_endpoint": store,
-        "force_rebuild": force_rebuild,
-        "cache_dir": cache_dir,
-        "may_be_temporary": bool(output or classic),
-    }
     with warnings_as_lines(), failures_as(form), interruptible():
+        if len(archs) > 1 and (output or classic):
+            raise CliError("--output and --classic name one file: give one --arch")
+        asked: dict[str, Any] = {
+            "precision": precision,
+            "batch_size": batch_of(batch_size),
+            "max_sequence_length": max_sequence_length,
+            "shapes": shapes_of(shape or ()),
+            "options": options_of(option or ()),
+            "flavor": flavor,
+            "tensorrt_version": tensorrt,
+            "model_name": name,
+            "model_version": version,
+            "artifacts_endpoint": store,
+            "force_rebuild": force_rebuild,
+            "cache_dir": cache_dir,
+            "may_be_temporary": bool(output or classic),
+        }
         for target in archs:
-            show(_built(model, target, asked, delivery), form)
+            show(_built(model, target, asked, Delivery(model, output, classic)), form)
 
 
 def _built(model: Path, arch: str | None, asked: dict[str, Any], delivery: Delivery) -> dict[str, Any]:
@@ -193,9 +192,10 @@ def failures_as(form: Form) -> Iterator[None]:
     """End the command for what fails: the exit code says whether to try again, the result says the reason."""
     try:
         yield
-    except IgnitionError as error:
+    except (CliError, IgnitionError) as error:
         if form is Form.json:
-            typer.echo(json.dumps({"error": error.to_json()}))
+            reason = error.reason if isinstance(error, IgnitionError) else Reason.InvalidRequest
+            typer.echo(json.dumps({"error": {"reason": str(reason), "message": str(error)}}))
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(UNREACHABLE if isinstance(error, TransientError) else REFUSED) from error
 

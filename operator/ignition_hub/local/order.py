@@ -191,8 +191,11 @@ def machine_gpu() -> DeviceFacts | None:
 def _arch_of_this_machine() -> str:
     gpu = machine_gpu()
     if gpu is None:
-        why = "this machine has no usable GPU, so the target has to be named"
-        raise wrong("arch", None, why, "for example sm_89")
+        raise RequestError(
+            Reason.InvalidRequest,
+            "arch: missing, and this machine has no usable GPU to take it from",
+            "name the GPU architecture the engine is for, for example sm_89",
+        )
     return gpu.arch
 
 

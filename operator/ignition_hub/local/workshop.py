@@ -68,7 +68,7 @@ class Workshop:
         store = _Store(self.artifacts)
         try:
             with locked(cache.lock(order.identity), seconds=order.timeout_seconds, waiting=waiting):
-                if not force and (hit := cached(cache, order)):
+                if not force and (hit := cached(cache, order, warn=True)):
                     return hit, "local_cache"
                 with cache.staging(order.identity) as folder:
                     if not force and (fetched := store.fetched(cache, order, folder, watch)):
@@ -125,12 +125,13 @@ class _Store:
             self._artifacts = None
 
 
-def cached(cache: Cache, order: Order) -> LocalEngine | None:
-    """Return a cache's engine; one that is damaged is warned of and counts as none."""
+def cached(cache: Cache, order: Order, *, warn: bool = False) -> LocalEngine | None:
+    """Return a cache's engine; one that is damaged counts as none, and ``warn`` says so."""
     try:
         return cache.find(order.inputs, order.identity)
     except Damaged as error:
-        log.warning("%s; it is made again", error)
+        if warn:
+            log.warning("%s; it is made again", error)
         return None
 
 
