@@ -96,7 +96,7 @@ def _warn_of(outcome: Narrowed, narrow: Narrow, opset: int, journal: Journal) ->
     for operator, count in sorted(outcome.kept.items()):
         journal.warn(
             Warn.MixedPrecision,
-            f"{operator} stays fp32: ONNX opset {opset} does not define it for {narrow.precision}",
+            f"{operator} stays fp32: ONNX opset {opset} or TensorRT has no {narrow.precision} for it",
             count,
         )
 

@@ -8,7 +8,7 @@ converts their values on the way.
 """
 
 from collections import ChainMap, Counter
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,8 @@ from ignition_builder.weights import is_external
 SOURCES = frozenset({"Constant", "ConstantOfShape", "Cast"})
 """Operators that can give either type for nothing: they give what their readers want."""
 
-Names = MutableMapping[str, str]
+KEPT_INSIDE = frozenset({"Scan"})
+"""TensorRT builds what is inside in fp32 only (measured on RTX 1.7.1)."""
 
 
 @dataclass(slots=True)
@@ -46,23 +47,29 @@ def narrow_model(model: Any, narrow: Narrow, rounding: Rounding) -> Narrowed:
     Every value's type must be known: ``model`` is as ``onnx.shape_inference.infer_shapes`` returns it.
     """
     rewriting = _Rewriting(model, narrow, rounding)
-    rewriting.look(model.graph, ChainMap())
-    rewriting.rewrite(model.graph, _Scope())
+    rewriting.look(_Scope().inner(model.graph), model.graph)
+    rewriting.rewrite(_Scope().inner(model.graph), model.graph)
     return rewriting.outcome
 
 
 @dataclass(slots=True)
 class _Scope:
-    """The values a graph sees: their types, and the names they have in a narrow and in a wide type."""
+    """
+    The values a graph sees: their types, and the names they have in a narrow and in a wide type.
+
+    ``keeps`` when every node in it keeps its types.
+    """
 
     kinds: ChainMap[str, int] = field(default_factory=ChainMap)
     low: ChainMap[str, str] = field(default_factory=ChainMap)
     wide: ChainMap[str, str] = field(default_factory=ChainMap)
     outputs: frozenset[str] = frozenset()
+    keeps: bool = False
     nodes: list[Any] = field(default_factory=list)
 
-    def inner(self, graph: Any) -> "_Scope":
+    def inner(self, graph: Any, *, keeps: bool = False) -> "_Scope":
         return _Scope(
+            keeps=keeps or self.keeps,
             kinds=self.kinds.new_child(_kinds_in(graph)),
             low=self.low.new_child(),
             wide=self.wide.new_child(),
@@ -82,9 +89,8 @@ class _Rewriting:
         self._wanted_wide: set[str] = set()
         self.outcome = Narrowed()
 
-    def look(self, graph: Any, outer: ChainMap[str, int]) -> None:
+    def look(self, scope: _Scope, graph: Any) -> None:
         """Find out in which types values are read."""
-        scope = _Scope(kinds=outer.new_child(_kinds_in(graph)))
         self._wanted_wide.update(value.name for value in graph.output)
         for node in graph.node:
             slots = self._slots(node, scope)
@@ -92,11 +98,10 @@ class _Rewriting:
                 if not slots.indifferent:
                     (self._wanted_low if low else self._wanted_wide).add(name)
             for inner in _graphs_in(node):
-                self.look(inner, scope.kinds)
+                self.look(scope.inner(inner, keeps=node.op_type in KEPT_INSIDE), inner)
 
-    def rewrite(self, graph: Any, outer: _Scope) -> None:
+    def rewrite(self, scope: _Scope, graph: Any) -> None:
         """Give every node of ``graph`` its types."""
-        scope = outer.inner(graph)
         for value in graph.input:
             scope.wide[value.name] = value.name
         self._weights(graph, scope)
@@ -114,7 +119,7 @@ class _Rewriting:
         slots = slots_of(node, self._narrow, self._opset)
         places = (*zip(node.input, slots.inputs, strict=True), *zip(node.output, slots.outputs, strict=True))
         unknown = any(low and name and name not in scope.kinds for name, low in places)
-        if unknown or any(name in self._counted for name in node.output):
+        if scope.keeps or unknown or any(name in self._counted for name in node.output):
             return Slots((False,) * len(node.input), (False,) * len(node.output), slots.indifferent)
         return slots
 
@@ -137,7 +142,7 @@ class _Rewriting:
         slots = self._slots(node, scope)
         self._inputs(node, slots, scope)
         for inner in _graphs_in(node):
-            self.rewrite(inner, scope)
+            self.rewrite(scope.inner(inner, keeps=node.op_type in KEPT_INSIDE), inner)
         scope.nodes.append(node)
         self._outputs(node, slots, scope)
 

@@ -13,6 +13,8 @@ from ignition_builder.floats import Narrow
 
 EXACT = frozenset(
     {
+        # TensorRT wants the cache to be an input of the network.
+        "TensorScatter",
         # Positions and counts: fp16 has no odd numbers beyond 2048.
         "Range", "CumSum", "RoiAlign", "MaxRoiPool", "NonMaxSuppression", "Multinomial",
         # Types of their own, or of an attribute.
@@ -26,6 +28,20 @@ EXACT = frozenset(
     }
 )  # fmt: skip
 """Operators whose inputs and outputs keep their types."""
+
+LACKING = {
+    "fp16": frozenset({"Celu", "MeanVarianceNormalization"}),
+    "bf16": frozenset(
+        {
+            "Celu", "MeanVarianceNormalization", "ConvTranspose", "GRU", "HardSwish", "LpNormalization",
+            "LpPool", "GlobalLpPool", "Mish",
+        }
+    ),
+}  # fmt: skip
+"""Operators that TensorRT builds in fp32 and not in the narrow type (measured on RTX 1.7.1)."""
+
+_PEEPHOLES = 7
+"""Which input of an LSTM they are; TensorRT gives them to fp32 only (measured on RTX 1.7.1)."""
 
 INDIFFERENT = frozenset({"Shape", "Size", "Cast"})
 """Operators that take either type, so that no cast is worth while."""
@@ -46,9 +62,9 @@ class Slots:
 def slots_of(node: Any, narrow: Narrow, opset: int) -> Slots:
     """Return where ``node`` may have the type ``narrow`` in this release of ONNX's operators."""
     ins, outs = len(node.input), len(node.output)
-    if node.domain not in ("", "ai.onnx") or node.op_type in EXACT:
-        return Slots((False,) * ins, (False,) * outs)
-    taken = _parameters(node.op_type, opset, narrow.schema)
+    exact = node.op_type in EXACT or node.op_type in LACKING[narrow.precision] or _has_peepholes(node)
+    own = node.domain in ("", "ai.onnx")
+    taken = _parameters(node.op_type, opset, narrow.schema) if own and not exact else None
     if taken is None:
         return Slots((False,) * ins, (False,) * outs)
     return Slots(
@@ -56,6 +72,10 @@ def slots_of(node: Any, narrow: Narrow, opset: int) -> Slots:
         tuple(_outputs(node, tuple(_each(taken[1], outs)))),
         node.op_type in INDIFFERENT,
     )
+
+
+def _has_peepholes(node: Any) -> bool:
+    return node.op_type == "LSTM" and len(node.input) > _PEEPHOLES and bool(node.input[_PEEPHOLES])
 
 
 @cache
