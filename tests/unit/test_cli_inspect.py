@@ -58,7 +58,7 @@ def test_an_engine_and_its_manifest_are_laid_out_for_people(inspect, tmp_path):
 
     assert (code, err) == (0, "")
     shown = rows(out)
-    assert shown["TensorRT"] == "TensorRT 10.13.2.6"
+    assert shown["built by"] == "TensorRT 10.13.2.6"
     assert shown["file"] == "resnet50_v1_fp16_sm_89_10.13.2.trt"
     assert shown["model"] == "resnet50 v1"
     assert shown["inputs"] == "x half [?, 64]"
@@ -103,6 +103,27 @@ def test_a_manifest_alone_tells_everything_but_the_header(inspect, tmp_path):
     assert json.loads(out)["manifest"]["build"]["checked"] == "engine"
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"engine_io": {"inputs": 5}},
+        {"engine_io": {"inputs": [5]}},
+        {"profiles": ({"shapes": {"x": 1}},)},
+        {"warnings": ("many",)},
+        {"parser_messages": (None,)},
+    ],
+)
+def test_facts_of_a_shape_nobody_knows_are_one_line(facts, inspect, tmp_path):
+    path = Engine(facts=facts).classic(tmp_path)
+
+    code, _, err = inspect(path)
+
+    assert code == 1
+    assert "the manifest's build facts cannot be read" in err
+    assert err.count("\n") == 1
+    assert inspect(path, "-o", "json")[0] == 0
+
+
 def test_yaml_and_json_say_the_same(inspect, tmp_path):
     yaml = pytest.importorskip("yaml")
     path = PLAIN.classic(tmp_path)
@@ -117,7 +138,7 @@ def test_a_plan_without_a_manifest_is_told_by_its_header(inspect, tmp_path):
     code, out, _ = inspect(path)
 
     assert code == 0
-    assert rows(out)["size"] == "0.0 MiB (39 bytes), behind 6 bytes of Ultralytics' metadata"
+    assert rows(out)["size"] == "39 bytes, behind 6 bytes of Ultralytics' metadata"
     assert rows(out)["digest"] == "not checked: no manifest lies beside it"
     assert "GPUs that the plan does not name" in out
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
-from ignition_hub.engine.errors import Reason
+from fakeruntime import Engine
+from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.identity import Profile, ShapeRange
 from ignition_hub.runtime.errors import InputRefused
 from ignition_hub.runtime.inputs import InputChecker
@@ -209,3 +210,30 @@ def test_every_corner_of_a_profile_is_accepted(case):
             check.profile_for(
                 {name: Given("float32", getattr(limits, kind)) for name, limits in profile.shapes.items()}
             )
+
+
+def test_a_manifest_tells_inputs_and_profiles_before_there_is_an_engine():
+    limits = {"min": [1, 64], "opt": [4, 64], "max": [8, 64]}
+    manifest = Engine(facts={"profiles": ({"shapes": {"x": limits}},)}).manifest
+
+    check = InputChecker.of_manifest(manifest)
+
+    assert check.tensors == (Tensor("x", "float32", (FREE, 64)),)
+    assert check.check({"x": Array((8, 64))}) == 0
+    assert refused(check, x=Array((9, 64))).nearest == {"x": (8, 64)}
+
+
+def test_what_the_engine_has_wins_over_what_the_model_had():
+    recorded = {"inputs": [{"name": "x", "dtype": "INT32", "shape": [2]}], "outputs": []}
+
+    check = InputChecker.of_manifest(Engine(facts={"engine_io": recorded}).manifest)
+
+    assert check.tensors == (Tensor("x", "int32", (2,)),)
+
+
+@pytest.mark.parametrize("recorded", [5, {"name": "x"}, {"name": "x", "dtype": "float", "shape": 3}])
+def test_an_input_recorded_in_no_known_shape_is_a_contract_error(recorded):
+    manifest = Engine(facts={"engine_io": {"inputs": [recorded]}}).manifest
+
+    with pytest.raises(ContractError, match="an input is recorded as"):
+        InputChecker.of_manifest(manifest)

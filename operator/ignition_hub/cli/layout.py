@@ -8,6 +8,7 @@ from typing import Any
 from ignition_hub.cli.fit import Fit
 from ignition_hub.cli.subject import Subject
 from ignition_hub.engine.case import FLAVOR_NAMES
+from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.manifest import BuildFacts, Manifest
 from ignition_hub.engine.reach import where_it_loads
 from ignition_hub.engine.words import printable
@@ -20,7 +21,22 @@ Section = tuple[str, Iterable[Row]]
 
 
 def laid_out(subject: Subject, fit: Fit | None) -> list[str]:
-    """Return the lines; what is not known is left out, never shown as empty."""
+    """
+    Return the lines; what is not known is left out, never shown as empty.
+
+    Raises ContractError for a manifest whose build facts are not what this release knows.
+    """
+    try:
+        return _lines(subject, fit)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # What a builder records inside its facts is not part of the contract, and nobody may have signed it.
+        raise ContractError(
+            f"{subject.where}: the manifest's build facts cannot be read ({type(error).__name__}: {error})",
+            "print them as they are: -o json",
+        ) from error
+
+
+def _lines(subject: Subject, fit: Fit | None) -> list[str]:
     sections: list[Section] = [("Engine", _engine(subject))]
     if subject.manifest:
         sections.append(("Model", _model(subject.manifest)))
@@ -48,7 +64,7 @@ def _engine(subject: Subject) -> Iterator[Row]:
         yield "identity", manifest.identity
         yield "file", manifest.engine.key.rpartition("/")[2]
     flavor, version = _tensorrt(subject)
-    yield "TensorRT", f"{FLAVOR_NAMES.get(flavor, flavor)} {version}"
+    yield "built by", f"{FLAVOR_NAMES.get(flavor, flavor)} {version}"
     if header:
         yield "size", f"{_size(header.size)}{_prefix(header.ultralytics_prefix)}"
         yield "code for", ", ".join(header.capabilities)
@@ -122,7 +138,7 @@ def _tensorrt(subject: Subject) -> tuple[str, str]:
 
 
 def _size(size: int) -> str:
-    return f"{size / MIB:.1f} MiB ({size} bytes)"
+    return f"{size / MIB:.1f} MiB ({size} bytes)" if size >= MIB else f"{size} bytes"
 
 
 def _prefix(size: int) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import Profile, ShapeRange
 from ignition_hub.engine.manifest import Manifest
 
@@ -107,6 +108,9 @@ def _range(shapes: Any) -> ShapeRange:
 
 
 def _tensor(recorded: Mapping[str, Any]) -> Tensor:
-    shape = recorded.get("shape")
-    sizes = None if shape is None else tuple(size if isinstance(size, int) else FREE for size in shape)
-    return Tensor(str(recorded["name"]), dtype_name(recorded["dtype"]), sizes)
+    try:
+        shape = recorded["shape"]
+        sizes = None if shape is None else tuple(size if isinstance(size, int) else FREE for size in shape)
+        return Tensor(str(recorded["name"]), dtype_name(recorded["dtype"]), sizes)
+    except (KeyError, TypeError) as error:
+        raise ContractError(f"Manifest.build: an input is recorded as {recorded!r:.200}") from error
