@@ -38,7 +38,8 @@ def _tensors(network: Any) -> Iterator[Any]:
     yield from (network.get_input(index) for index in range(network.num_inputs))
     for index in range(network.num_layers):
         layer = network.get_layer(index)
-        yield from (layer.get_output(output) for output in range(layer.num_outputs))
+        outputs = (layer.get_output(output) for output in range(layer.num_outputs))
+        yield from (tensor for tensor in outputs if tensor is not None)
 
 
 def calibrate_from_cache(config: Settled, builder: Any, cache: bytes, profiles: Sequence[Profile]) -> Any:

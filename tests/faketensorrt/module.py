@@ -90,7 +90,7 @@ def fake_tensorrt(version: str, flavor: str | None = None) -> FakeModule:
         BindingsError: no inventory of it is kept.
     """
     default = TENSORRT_RTX if version.startswith("1.") else TENSORRT
-    inventory = Inventory.read(_kept(flavor or default, version))
+    inventory = _inventory(_kept(flavor or default, version))
     module = FakeModule(inventory)
     for name, numbers in inventory.document["enums"].items():
         if "." not in name:
@@ -100,6 +100,11 @@ def fake_tensorrt(version: str, flavor: str | None = None) -> FakeModule:
             setattr(module, name, _made(name, inventory, module))
     _add_severities(module, inventory)
     return module
+
+
+@cache
+def _inventory(release: Release) -> Inventory:
+    return Inventory.read(release)
 
 
 def _kept(flavor: str, version: str) -> Release:

@@ -77,6 +77,9 @@ class INetworkDefinition(Actor):
     def get_output(self, index: int) -> Any:
         return self._module.ITensor._made(self._graph.output[index])
 
+    def get_layer(self, index: int) -> Any:
+        return Layer(self._module, self._graph, self._graph.node[index])
+
     def _inputs(self) -> list[Any]:
         weights = {item.name for item in self._graph.initializer}
         return [item for item in self._graph.input if item.name not in weights]
@@ -95,6 +98,23 @@ class INetworkDefinition(Actor):
             return [{"name": item.name, "type": item.dtype.name, "shape": item.shape} for item in made]
 
         return {"inputs": tensors(self._inputs()), "outputs": tensors(self._graph.output)}
+
+
+class Layer:
+    """One node; its outputs have the types that the graph declares, or FLOAT."""
+
+    def __init__(self, module: Any, graph: Any, node: Any) -> None:
+        self._module, self._graph, self._node = module, graph, node
+
+    @property
+    def num_outputs(self) -> int:
+        return len(self._node.output)
+
+    def get_output(self, index: int) -> Any:
+        name = self._node.output[index]
+        declared = {value.name: value for value in (*self._graph.value_info, *self._graph.output)}
+        unknown = onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, [])
+        return self._module.ITensor._made(declared.get(name, unknown))
 
 
 class ParserError(Actor):

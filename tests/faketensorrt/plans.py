@@ -47,5 +47,5 @@ def plan_bytes(
 
 def content_of(plan: bytes) -> Mapping[str, Any]:
     """What a fake plan was made from."""
-    content: Mapping[str, Any] = json.loads(plan[plan.index(b"{") :])
+    content: Mapping[str, Any] = json.loads(plan[plan.index(b'{"') :])
     return content

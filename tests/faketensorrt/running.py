@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from faketensorrt.objects import Actor
@@ -111,11 +112,16 @@ class IPluginRegistry(Actor):
 
     @property
     def plugin_creator_list(self) -> list[Any]:
-        return []
+        return self._creators()
 
     @property
     def all_creators(self) -> list[Any]:
-        return []
+        return self._creators()
+
+    def _creators(self) -> list[Any]:
+        """Return one creator for each library, named as its file; a file ``empty.so`` has none."""
+        stems = (Path(path).stem for path in self._libraries)
+        return [SimpleNamespace(name=stem, plugin_version="1") for stem in stems if stem != "empty"]
 
     def load_library(self, plugin_path: str) -> Any:
         if not Path(plugin_path).exists():
