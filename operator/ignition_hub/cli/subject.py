@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ignition_hub.cli.errors import CliError
+from ignition_hub.cli.errors import CliError, Unreachable
 from ignition_hub.engine.loading import EngineFacts
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.plan import PlanHeader, read_plan_header
 from ignition_hub.local.artifacts import store_settings
 from ignition_hub.local.digests import sha256_of
-from ignition_hub.local.settings import TRUSTED_KEYS, artifacts_settings
+from ignition_hub.local.settings import ACCESS_KEY, ENDPOINT, TRUSTED_KEYS, artifacts_settings
 from ignition_hub.local.trusting import trusted_keys
 from ignition_hub.runtime.errors import EngineRefused
 from ignition_hub.runtime.fitting import facts_of, require_same_plan
 from ignition_hub.runtime.vouched import read_voucher, voucher_of
-from ignition_hub.store.errors import ObjectMissing
+from ignition_hub.store.errors import ObjectMissing, StoreMisconfigured, StoreUnavailable
 from ignition_hub.store.find import DOCUMENT_BYTES, believe, manifest_key_of
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.sources import parse_s3_uri
@@ -143,6 +143,11 @@ def _in_bucket(uri: str, keys: PublicKeys, environ: Mapping[str, str]) -> Subjec
         if location.key.endswith(DOCUMENT):
             return _of_manifest(store, uri, location.key, keys)
         return _of_engine(store, uri, location.key, keys)
+    except StoreUnavailable as error:
+        raise Unreachable(error.message) from error
+    except StoreMisconfigured as error:
+        # Its own remedy speaks of an EngineStore, which this machine has not.
+        raise CliError(f"{error.message}: check the URI, {ENDPOINT} and {ACCESS_KEY}") from error
     finally:
         store.close()
 
