@@ -15,6 +15,7 @@ from ignition_builder.download import Counter, Item, Source, check_disk, check_s
 from ignition_builder.facts import Digests
 from ignition_builder.files import DataFile, Files
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
+from ignition_hub.engine.naming import is_plain_path
 from ignition_hub.engine.pinned import MOST_FILE_BYTES, PinnedFile, pinned_files
 from ignition_hub.engine.request import CALIBRATION, DATA, INPUTS, PLUGIN, BuildGrant, GrantedFile
 
@@ -132,8 +133,8 @@ def _url_of(role: str, name: str, grant: BuildGrant) -> str:
 
 def _place(folder: Path, name: str) -> Path:
     """Return the path of a new file; ContractError for a name that leaves ``folder`` or is taken."""
-    path, segments = folder / name, name.split("/")
-    if any(segment in {"", ".", ".."} for segment in segments) or "\\" in name or path.exists():
+    path = folder / name
+    if not is_plain_path(name) or path.exists():
         raise ContractError(f"BuildGrant.files: {name!r} names no new file", "use plain relative paths")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

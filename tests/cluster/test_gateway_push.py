@@ -4,11 +4,15 @@ Models that people push through the gateway, and the bound on every model: a rea
 
 import hashlib
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 
 from gatewayprocess import running_gateway
-from gatewaystage import allow_push, make_request, make_team, running_hub
+from gatewaystage import allow_push, make_request, make_team, read, running_hub
+from ignition_hub.engine.identity import identity_of
+from ignition_hub.engine.request import BuildGrant
+from ignition_hub.store.bundles import read_bundle
 
 pytestmark = pytest.mark.cluster
 
@@ -56,6 +60,71 @@ def test_a_push_that_is_not_what_it_announces_leaves_nothing(hub, team):
 
     assert (answer.status, answer.reason) == (422, "ModelDigestMismatch")
     assert hub.store.head(f"ignition/models/{team}/{'ab' * 32}.onnx") is None
+
+
+BUNDLE = "9f" * 32
+
+
+def push_part(hub, namespace, name, data, bundle=BUNDLE):
+    headers = {
+        "X-Content-SHA256": hashlib.sha256(data).hexdigest(),
+        "X-Bundle": bundle,
+        "X-Name": quote(name),
+    }
+    return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
+
+
+def test_a_pushed_bundle_lies_in_its_namespaces_folder_and_can_be_built_from(hub, team):
+    allow_push(hub, team)
+    parts = {"layers/0 ä.bin": b"layer", "weights.bin": b"weights", "vit.onnx": b"graph"}
+
+    answers = [push_part(hub, team, name, data) for name, data in parts.items()]
+
+    folder = f"ignition/models/{team}/{BUNDLE}/"
+    assert [answer.status for answer in answers] == [200] * 3, answers
+    assert {answer.body["bundle"] for answer in answers} == {f"s3://engines/{folder}"}
+    assert answers[1].body["uri"] == f"s3://engines/{folder}weights.bin"
+    bundle = read_bundle(hub.store, f"s3://engines/{folder}")
+    assert (bundle.model.name, [name for name, _ in bundle.data()]) == (
+        "vit.onnx",
+        ["layers/0 ä.bin", "weights.bin"],
+    )
+    plain = make_request(hub, team)
+    inputs = replace(plain.inputs, model=replace(plain.inputs.model, fingerprint=bundle.fingerprint))
+    request = replace(plain, identity=identity_of(inputs), inputs=inputs, model_uri=f"s3://engines/{folder}")
+    builder = hub.builder(hub.job(request))
+    grant = BuildGrant.from_json(hub.gateway.ask("GET", "/v1/builds/self", token=builder).body)
+    assert {file.name: read(file.url) for file in grant.files} == {
+        "layers/0 ä.bin": b"layer",
+        "weights.bin": b"weights",
+    }
+
+
+def test_a_bundle_that_is_pushed_again_is_the_same_and_no_file_of_it_is_ever_replaced(hub, team):
+    allow_push(hub, team)
+    again = [push_part(hub, team, "weights.bin", b"weights") for _ in range(2)]
+    other = push_part(hub, team, "weights.bin", b"WEIGHTS")
+
+    assert [answer.status for answer in again] == [200, 200]
+    assert (other.status, other.reason) == (422, "ModelDigestMismatch")
+    assert hub.store.get(f"ignition/models/{team}/{BUNDLE}/weights.bin", 100) == b"weights"
+
+
+@pytest.mark.parametrize("name", ["", "../escape", "/etc/passwd", "a//b", "a/./b", "a\\b", "a\nb", "x" * 513])
+def test_a_file_of_a_bundle_has_a_plain_name(hub, team, name):
+    allow_push(hub, team)
+    answer = push_part(hub, team, name, b"weights")
+
+    assert (answer.status, answer.reason) == (400, "InvalidRequest")
+    assert answer.message.startswith("X-Name: ")
+
+
+def test_a_bundle_has_a_digest(hub, team):
+    allow_push(hub, team)
+    answer = push_part(hub, team, "weights.bin", b"weights", bundle="../others")
+
+    assert answer.status == 400
+    assert answer.message.startswith("X-Bundle: ")
 
 
 def test_a_push_needs_the_right_to_create_engines(hub, team):

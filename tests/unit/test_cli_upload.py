@@ -4,6 +4,7 @@ import hashlib
 import json
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -105,6 +106,26 @@ def test_a_refusal_is_passed_on_and_not_tried_again(parcel: Parcel):
 def test_an_answer_about_another_model_is_not_believed(parcel: Parcel, answer: str):
     with pytest.raises(CliError, match="answered for another model"):
         push(gateway(lambda request: httpx.Response(200, text=answer)), parcel)
+
+
+def test_a_file_of_a_bundle_says_so_and_is_answered_with_the_bundle(parcel: Parcel):
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        request.read()
+        return httpx.Response(200, json={"uri": "s3://b/f/ä.bin", "bundle": "s3://b/f/", "sha256": SHA})
+
+    part = replace(parcel, name="layers/ä 1.bin", bundle="9f" * 32)
+
+    assert push(gateway(handler), part) == "s3://b/f/"
+    assert seen[0].headers["X-Bundle"] == "9f" * 32
+    assert seen[0].headers["X-Name"] == "layers/%C3%A4%201.bin"
+
+
+def test_a_gateway_that_knows_no_bundles_is_not_believed(parcel: Parcel):
+    with pytest.raises(CliError, match="answered for another model"):
+        push(gateway(accepted), replace(parcel, name="a.bin", bundle="9f" * 32))
 
 
 def test_a_file_that_is_not_there_or_empty_is_named(tmp_path: Path):

@@ -7,7 +7,14 @@ import pytest
 
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import EngineInputs, Model, identity_of
-from ignition_hub.engine.naming import StorePaths, engine_file_name, job_name, pushed_model_key
+from ignition_hub.engine.naming import (
+    StorePaths,
+    engine_file_name,
+    is_plain_path,
+    job_name,
+    pushed_bundle_folder,
+    pushed_model_key,
+)
 
 INPUTS = EngineInputs(
     model=Model("arcface_r100", "v1.0", "sha256:" + "9f" * 32),
@@ -80,3 +87,36 @@ def test_a_key_is_made_of_whole_digests_only(digest):
     for make in (job_name, paths.engine, paths.log, lambda value: pushed_model_key("p", "ns", value)):
         with pytest.raises(ContractError, match="SHA-256"):
             make(digest)
+
+
+@pytest.mark.parametrize("name", ["a", "weights.bin", "layers/0/ä b.bin", "..a/b..", "x" * 255])
+def test_a_plain_path_means_the_same_everywhere(name):
+    assert is_plain_path(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/../b",
+        "a\\b",
+        "a\nb",
+        "x" * 256,
+        "ä" * 128,
+        "a/" * 256 + "a",
+    ],
+)
+def test_a_path_that_leaves_its_folder_or_fits_no_file_system_is_not_plain(name):
+    assert not is_plain_path(name)
+
+
+def test_a_pushed_bundle_has_a_folder_beside_the_pushed_models():
+    assert pushed_bundle_folder("ignition", "vision", "9f" * 32) == f"ignition/models/vision/{'9f' * 32}/"
+    with pytest.raises(ContractError, match="is not a SHA-256"):
+        pushed_bundle_folder("ignition", "vision", "..")

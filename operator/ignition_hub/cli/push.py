@@ -3,25 +3,32 @@
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from ignition_hub.cli.bundle import Load, load_of
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import GATEWAY, Kubectl
 from ignition_hub.cli.output import Format, Output, show
 from ignition_hub.cli.resource import Wish, shapes_of
-from ignition_hub.cli.upload import Gateway, Parcel, trust
+from ignition_hub.cli.upload import Gateway, trust
 from ignition_hub.cli.upload import push as upload
 from ignition_hub.engine.names import RELEASE_NAMESPACE
 
 
 def push(
-    model: Annotated[Path, typer.Argument(help="ONNX file.", metavar="MODEL.onnx")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="ONNX file, with the external data it names beside it; or a folder with both.",
+            metavar="MODEL.onnx",
+        ),
+    ],
     *,
     name: Annotated[str, typer.Option(help="Name of the model; part of the engine's file name.")],
     version: Annotated[str, typer.Option(help="Version of the model.")],
@@ -55,14 +62,27 @@ def push(
     wish = Wish(
         name=name, version=version, precision=precision, archs=tuple(arch), shapes=shapes_of(shape or ())
     )
-    parcel = Parcel.of(model)
+    load = load_of(model)
     kubectl = Kubectl(context)
     place = namespace or kubectl.namespace()
     token = kubectl.token(place, service_account)
-    with reached(kubectl, gateway, hub_namespace, token) as where, progress_bar(parcel) as progress:
-        uri = upload(where, parcel, progress=progress)
-    typer.echo(f"pushed {model.name}, {parcel.size} bytes, to {uri}", err=True)
-    show(wish.resource(place, uri, parcel.sha256), output)
+    with reached(kubectl, gateway, hub_namespace, token) as where, progress_bar(load) as progress:
+        uri = push_all(where, load, progress)
+    typer.echo(f"pushed {load.name}, {load.size} bytes, to {uri}", err=True)
+    show(wish.resource(place, uri, load.sha256), output)
+
+
+def push_all(gateway: Gateway, load: Load, progress: Callable[[int], None]) -> str:
+    """Upload every file of a model and return its URI; ``progress`` hears the bytes sent in all."""
+    uri, before = "", 0
+
+    def add(sent: int) -> None:
+        progress(before + sent)
+
+    for parcel in load.parcels:
+        uri = upload(gateway, parcel, progress=add)
+        before += parcel.size
+    return uri
 
 
 @contextlib.contextmanager
@@ -82,10 +102,10 @@ def reached(kubectl: Kubectl, url: str | None, hub: str, token: str) -> Iterator
 
 
 @contextlib.contextmanager
-def progress_bar(parcel: Parcel) -> Iterator[Any]:
+def progress_bar(load: Load) -> Iterator[Callable[[int], None]]:
     """Show a bar on standard error while it is a terminal; give what is told how far it is."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task(f"pushing {parcel.path.name}", total=parcel.size)
+        task = bars.add_task(f"pushing {load.name}", total=load.size)
         yield lambda sent: bars.update(task, completed=sent)

@@ -38,13 +38,13 @@ class Wish:
         for arch in self.archs:
             gpu_of(arch)
 
-    def resource(self, namespace: str, uri: str, sha256: str) -> dict[str, Any]:
-        """Return the TensorRTEngine in ``namespace`` for the model at ``uri``."""
+    def resource(self, namespace: str, uri: str, sha256: str | None) -> dict[str, Any]:
+        """Return the TensorRTEngine in ``namespace`` for the model at ``uri``; no digest pins a bundle."""
         spec: dict[str, Any] = {
             "model": {
                 "name": self.name,
                 "version": self.version,
-                "source": {"uri": uri, "sha256": sha256},
+                "source": {"uri": uri} | ({"sha256": sha256} if sha256 else {}),
             },
             "precision": self.precision,
         }

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 
@@ -62,6 +63,16 @@ class Parcel:
     path: Path
     sha256: str
     size: int
+    name: str = ""
+    """Its path inside ``bundle``."""
+    bundle: str | None = None
+    """Digest of the bundle it belongs to."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What announces it."""
+        own = {"X-Content-SHA256": self.sha256, "Content-Length": str(self.size)}
+        return own | ({"X-Bundle": self.bundle, "X-Name": quote(self.name)} if self.bundle else {})
 
     def chunks(self, progress: Progress) -> Iterator[bytes]:
         """Yield the file's content and tell how much of it is taken."""
@@ -94,7 +105,11 @@ def push(
     progress: Progress = lambda sent: None,
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Upload and return the model's URI; CliError when it is refused, Unreachable when nobody answers."""
+    """
+    Upload and return the URI of the model, or of the bundle with its trailing /.
+
+    CliError when it is refused, Unreachable when nobody answers.
+    """
     with gateway.client() as client:
         for attempt in range(1, ATTEMPTS):
             try:
@@ -105,11 +120,10 @@ def push(
 
 
 def _attempt(client: httpx.Client, gateway: Gateway, parcel: Parcel, progress: Progress) -> str:
-    headers = {"X-Content-SHA256": parcel.sha256, "Content-Length": str(parcel.size)}
     extensions = {"sni_hostname": gateway.server_name} if gateway.server_name else {}
     try:
         response = client.post(
-            "/v1/models", content=parcel.chunks(progress), headers=headers, extensions=extensions
+            "/v1/models", content=parcel.chunks(progress), headers=parcel.headers, extensions=extensions
         )
     except httpx.TransportError as error:
         raise Unreachable(f"the gateway at {gateway.url} does not take the model: {error}") from error
@@ -117,7 +131,7 @@ def _attempt(client: httpx.Client, gateway: Gateway, parcel: Parcel, progress: P
     if response.is_error:
         kind = Unreachable if response.is_server_error else CliError
         raise kind(answer.message)
-    model = answer.body or {}
-    if model.get("sha256") != parcel.sha256 or not isinstance(model.get("uri"), str):
+    model, asked = answer.body or {}, "bundle" if parcel.bundle else "uri"
+    if model.get("sha256") != parcel.sha256 or not isinstance(model.get(asked), str):
         raise CliError(f"the gateway answered for another model: {model}")
-    return str(model["uri"])
+    return str(model[asked])

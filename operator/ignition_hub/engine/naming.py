@@ -17,6 +17,8 @@ from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import EngineInputs
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME_CHARACTERS = 512  # with any prefix it fits the 1,024 bytes of a key of S3
+_SEGMENT_BYTES = 255  # what file systems take as one name
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -38,6 +40,19 @@ def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:
     if not _NAMESPACE.fullmatch(namespace):
         raise ContractError(f"namespace: {namespace!r} is not a Kubernetes namespace name")
     return _under(prefix, f"models/{namespace}/{_sha256('sha256', sha256)}.onnx")
+
+
+def pushed_bundle_folder(prefix: str, namespace: str, digest: str) -> str:
+    """Return the folder, with its trailing /, in which ``ignition push`` stores the files of one bundle."""
+    return pushed_model_key(prefix, namespace, digest).removesuffix(".onnx") + "/"
+
+
+def is_plain_path(name: str) -> bool:
+    """Tell whether a relative name of a file means the same in a bucket and in any file system."""
+    if not name.isprintable() or "\\" in name or len(name) > _NAME_CHARACTERS:
+        return False
+    segments = name.split("/")
+    return not any(part in {"", ".", ".."} or len(part.encode()) > _SEGMENT_BYTES for part in segments)
 
 
 def engine_folder(prefix: str, model_name: str, identity: str) -> str:

@@ -2,7 +2,9 @@
 ``POST /v1/models``: a model from somebody's disk, like ``docker push``.
 
 The body is streamed into a multipart upload while it is hashed. It becomes visible only after the digest was
-found right, under a key of the caller's own namespace: knowing a digest gives nobody a model.
+found right, under a key of the caller's own namespace: knowing a digest gives nobody a model. A model with
+external data comes file by file: ``X-Bundle`` is one digest for all of them, ``X-Name`` the file's path,
+percent-encoded.
 """
 
 import asyncio
@@ -10,11 +12,12 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError
-from ignition_hub.engine.naming import pushed_model_key
+from ignition_hub.engine.naming import is_plain_path, pushed_bundle_folder, pushed_model_key
 from ignition_hub.gateway.documents import valid_sha256
 from ignition_hub.gateway.errors import ModelTooLarge, NotPermitted
 from ignition_hub.gateway.places import Places
@@ -40,6 +43,8 @@ class Announced:
     key: str
     sha256: str
     size: int
+    bundle: str | None = None
+    """The folder of the bundle it belongs to."""
 
     def require(self, sha256: str, size: int) -> None:
         """Raise RequestError unless this is what arrived."""
@@ -59,15 +64,17 @@ async def push(request: web.Request) -> web.Response:
     """Store a model for the caller's namespace and answer its URI."""
     services = request.app[SERVICES]
     namespace = await _pusher(services, await services.callers.user_of(request))
-    sha256 = valid_sha256("X-Content-SHA256", request.headers.get("X-Content-SHA256", "").lower())
+    sha256 = _digest(request, "X-Content-SHA256")
     size = _announced_size(request, services.settings.max_model_bytes)
     with request.app[_places].one(namespace):
         store = await services.stores.current()
-        key = pushed_model_key(store.prefix, namespace, sha256)
+        announced = _announced(request, store.prefix, namespace, sha256, size)
         async with _in_time(seconds_for(size)):
-            await _receive(request, services, store, Announced(key, sha256, size))
+            await _receive(request, services, store, announced)
     services.metrics.pushed_bytes.inc(size)
-    return web.json_response({"uri": store.uri_of(key), "sha256": sha256, "size": size})
+    answer = {"uri": store.uri_of(announced.key), "sha256": sha256, "size": size}
+    bundle = {"bundle": store.uri_of(announced.bundle)} if announced.bundle else {}
+    return web.json_response(answer | bundle)
 
 
 def limit_pushes(app: web.Application) -> None:
@@ -106,6 +113,23 @@ async def _pusher(services: Services, user: TokenUser) -> str:
     return user.namespace
 
 
+def _digest(request: web.Request, header: str) -> str:
+    return valid_sha256(header, request.headers.get(header, "").lower())
+
+
+def _announced(request: web.Request, prefix: str, namespace: str, sha256: str, size: int) -> Announced:
+    """Return where a body belongs: under its own digest, or under its name in a bundle."""
+    if "X-Bundle" not in request.headers:
+        return Announced(pushed_model_key(prefix, namespace, sha256), sha256, size)
+    folder = pushed_bundle_folder(prefix, namespace, _digest(request, "X-Bundle"))
+    name = unquote(request.headers.get("X-Name", ""))
+    if not is_plain_path(name):
+        raise ContractError(
+            f"X-Name: {name!r:.80} is no plain relative path", "send the file's path in the bundle"
+        )
+    return Announced(folder + name, sha256, size, folder)
+
+
 def _announced_size(request: web.Request, most: int) -> int:
     size = request.content_length
     if not size:
@@ -127,8 +151,10 @@ async def _receive(request: web.Request, services: Services, store: OpenStore, a
             await quick.run(sha.update, part)
             etags.append(await quick.run(objects.put_part, key, upload_id, len(etags) + 1, part))
         announced.require(sha.hexdigest(), received)
-        # False: the same bytes were pushed before.
-        await services.heavy.run(objects.complete_upload, key, upload_id, etags)
+        is_new = await services.heavy.run(objects.complete_upload, key, upload_id, etags)
+        if not is_new and announced.bundle:
+            # Of a model of one file the key says that these are the same bytes, of a bundle it does not.
+            announced.require(*await services.heavy.run(objects.digest, key))
     except BaseException:
         with contextlib.suppress(IgnitionError):
             await quick.run(objects.abort_upload, key, upload_id)

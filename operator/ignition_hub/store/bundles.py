@@ -9,13 +9,11 @@ from dataclasses import dataclass
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.identity import bundle_fingerprint
+from ignition_hub.engine.naming import is_plain_path
 from ignition_hub.store.objects import Listed, ObjectStore
 from ignition_hub.store.sources import S3Location, parse_s3_uri
 
 MOST_DATA_FILES = 256
-NAME_CHARACTERS = 1024
-SEGMENT_BYTES = 255
-"""What a file system takes as one name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +83,7 @@ def read_bundle(objects: ObjectStore, uri: str) -> Bundle | None:
 
 def _file(where: S3Location, found: Listed) -> BundleFile:
     name = found.key.removeprefix(where.key)
-    segments = name.split("/")
-    plain = name.isprintable() and "\\" not in name and len(name) <= NAME_CHARACTERS
-    if not plain or any(
-        segment in {"", ".", ".."} or len(segment.encode()) > SEGMENT_BYTES for segment in segments
-    ):
+    if not is_plain_path(name):
         raise _invalid(where.uri, f"has a file {name!r:.80}, which names no plain path", "rename it")
     return BundleFile(name, found.etag, found.size)
 

@@ -1,0 +1,80 @@
+"""
+The files that ``ignition push`` sends: one ONNX file, or with its external data a bundle.
+
+A bundle is pushed under one digest of the names and digests of all its files, the ONNX file last: until then
+it is no model that anything could be built from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ignition_hub.cli.errors import CliError
+from ignition_hub.cli.upload import Parcel
+from ignition_hub.engine.canonical import canonical_json, sha256_hex
+from ignition_hub.engine.naming import is_plain_path
+from ignition_hub.local.external import external_files
+
+MOST_DATA_FILES = 256
+"""As many as the hub reads in one bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is pushed for one model, in the order it is sent."""
+
+    name: str
+    parcels: tuple[Parcel, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(parcel.size for parcel in self.parcels)
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest that pins the model; None for a bundle, which the hub watches by its listing."""
+        [*data, model] = self.parcels
+        return None if data or model.bundle else model.sha256
+
+
+def load_of(path: Path) -> Load:
+    """Return what to push for an ONNX file or a folder with one; CliError names what is wrong."""
+    if path.is_dir():
+        return _bundle(path.name, _files_in(path))
+    names = external_files(path) if path.is_file() else ()
+    if not names:
+        return Load(path.name, (Parcel.of(path),))
+    for name in names:
+        if not is_plain_path(name) or not (path.parent / name).is_file():
+            raise CliError(f"{path}: its external data {name} is not beside it")
+    return _bundle(path.name, {path.name: path, **{name: path.parent / name for name in names}})
+
+
+def _files_in(folder: Path) -> dict[str, Path]:
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    }
+    models = [name for name in files if name.lower().endswith(".onnx")]
+    if len(models) != 1:
+        found = ", ".join(models[:5]) or "none"
+        raise CliError(f"{folder}: a bundle has exactly one .onnx file, found: {found}")
+    for name in files:
+        if not is_plain_path(name):
+            raise CliError(f"{folder}: {name!r} is no plain path, rename the file")
+    return files
+
+
+def _bundle(name: str, files: Mapping[str, Path]) -> Load:
+    if len(files) > MOST_DATA_FILES + 1:
+        raise CliError(
+            f"{name}: {len(files) - 1} files of external data; at most {MOST_DATA_FILES} are taken"
+        )
+    parcels = {inside: Parcel.of(path) for inside, path in files.items()}
+    listing = [[inside, parcel.sha256, parcel.size] for inside, parcel in sorted(parcels.items())]
+    digest = sha256_hex(canonical_json(listing))
+    # The model last: False sorts first.
+    ordered = sorted(parcels, key=lambda inside: (inside.lower().endswith(".onnx"), inside))
+    return Load(name, tuple(replace(parcels[inside], name=inside, bundle=digest) for inside in ordered))

@@ -1,0 +1,101 @@
+"""What is pushed for a model: one file, or all that its external data is in."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from ignition_hub.cli.bundle import MOST_DATA_FILES, load_of
+from ignition_hub.cli.errors import CliError
+from smallmodels import dense, saved
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "vit"
+    path.mkdir()
+    return path
+
+
+def with_data(folder: Path, location: str = "weights.bin") -> Path:
+    path = folder / "vit.onnx"
+    onnx.save(dense(), str(path), save_as_external_data=True, location=location, size_threshold=0)
+    return path
+
+
+def names(path: Path) -> list[str]:
+    return [parcel.name for parcel in load_of(path).parcels]
+
+
+def test_a_model_with_its_weights_inside_is_one_file_with_a_digest(folder: Path) -> None:
+    load = load_of(saved(dense(), folder))
+
+    [parcel] = load.parcels
+    assert parcel.bundle is None
+    assert load.sha256 == parcel.sha256
+    assert load.size == parcel.size
+
+
+def test_a_model_brings_the_data_it_names_and_comes_last(folder: Path) -> None:
+    path = with_data(folder)
+    (folder / "notes.txt").write_text("not part of the model")
+    load = load_of(path)
+
+    assert [parcel.name for parcel in load.parcels] == ["weights.bin", "vit.onnx"]
+    assert load.sha256 is None
+    assert load.size == sum(parcel.path.stat().st_size for parcel in load.parcels)
+
+
+def test_a_folder_is_pushed_whole_without_hidden_files(folder: Path) -> None:
+    with_data(folder)
+    (folder / "layers").mkdir()
+    (folder / "layers" / "0.bin").write_bytes(b"layer")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text("x")
+
+    assert names(folder) == ["layers/0.bin", "weights.bin", "vit.onnx"]
+
+
+def test_the_digest_of_a_bundle_is_that_of_every_name_and_byte(folder: Path) -> None:
+    with_data(folder)
+    before = load_of(folder).parcels[0].bundle
+    assert load_of(folder).parcels[0].bundle == before
+    (folder / "weights.bin").write_bytes(b"other weights")
+    changed = load_of(folder).parcels[0].bundle
+    (folder / "weights.bin").rename(folder / "renamed.bin")
+
+    assert len({before, changed, load_of(folder).parcels[0].bundle}) == 3
+
+
+def test_data_that_is_not_beside_its_model_is_named(folder: Path) -> None:
+    path = with_data(folder)
+    (folder / "weights.bin").unlink()
+
+    with pytest.raises(CliError, match=r"vit\.onnx: its external data weights\.bin is not beside it"):
+        load_of(path)
+
+
+@pytest.mark.parametrize(("models", "found"), [((), "none"), (("a.onnx", "b.ONNX"), "a.onnx, b.ONNX")])
+def test_a_folder_has_exactly_one_model(folder: Path, models: tuple[str, ...], found: str) -> None:
+    for name in (*models, "weights.bin"):
+        (folder / name).write_bytes(b"x")
+
+    with pytest.raises(CliError, match=f"exactly one .onnx file, found: {found}"):
+        load_of(folder)
+
+
+def test_a_folder_with_too_many_files_is_refused(folder: Path) -> None:
+    (folder / "a.onnx").write_bytes(b"x")
+    for number in range(MOST_DATA_FILES + 1):
+        (folder / f"{number}.bin").write_bytes(b"x")
+
+    with pytest.raises(CliError, match="257 files of external data; at most 256 are taken"):
+        load_of(folder)
+
+
+def test_an_empty_file_of_a_bundle_is_named(folder: Path) -> None:
+    with_data(folder)
+    (folder / "empty.bin").touch()
+
+    with pytest.raises(CliError, match=r"empty\.bin: the file is empty"):
+        load_of(folder)
