@@ -42,6 +42,7 @@ generate: setup ## Write the generated files: CRDs, the chart's copies, docs
 	@$(BIN)/python -m ignition_hub.api.crd crds
 	@$(BIN)/python -m ignition_hub.api.crd charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix docs/bindings.md
+	@$(BIN)/python -m compatibilitypage docs/compatibility.md
 	@$(BIN)/python -m images tags
 
 .PHONY: verify
@@ -49,6 +50,7 @@ verify: setup ## Prove that the generated files are what the code generates
 	@$(BIN)/python -m ignition_hub.api.crd --check crds
 	@$(BIN)/python -m ignition_hub.api.crd --check charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix --check docs/bindings.md
+	@$(BIN)/python -m compatibilitypage --check docs/compatibility.md
 	@$(BIN)/python -m images tags --check
 
 .PHONY: bindings

@@ -2,6 +2,9 @@
 Pools of every kind, and what a target may ask of them: the world of the tests of the truth table.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ignition_hub.engine.compatibility import Ask, PoolFacts
 from ignition_hub.engine.identity import Target
 
@@ -21,16 +24,16 @@ ORIN = PoolFacts(
 
 
 def ask(
-    arch,
-    precision="fp16",
+    arch: str,
+    precision: str = "fp16",
     *,
-    flavor=None,
-    version=None,
-    options=None,
-    product=None,
-    compatibility=None,
-    verification=None,
-):
+    flavor: str | None = None,
+    version: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    product: str | None = None,
+    compatibility: str | None = None,
+    verification: Mapping[str, Any] | None = None,
+) -> Ask:
     level = compatibility or ("Product" if product else "SameComputeCapability")
     target = Target("one", arch, product, level)
     return Ask(precision, flavor, version, options or {}, target, verification or {})

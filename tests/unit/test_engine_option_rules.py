@@ -70,7 +70,7 @@ def test_rtx_takes_exactly_what_its_column_says(row):
         (
             pool("11.1.0.106"),
             native({"tacticSources": ["CUDNN"]}),
-            ["tacticSources.CUDNN", "until 11, which removed it", "11.1.0.106", "older than 11"],
+            ["options.tacticSources: CUDNN", "until 11, which removed it", "11.1.0.106", "older than 11"],
         ),
         (pool("8.6.1.6"), native({"stripPlan": True}), ["exists from TensorRT 10.0 on", "10.0 or newer"]),
         (
@@ -103,7 +103,7 @@ def test_rtx_takes_exactly_what_its_column_says(row):
             ask("sm_87", options=WINDOWS, product="Jetson-Orin-NX-16GB"),
             ["pool orin is jetpack-6.2", "linux-x86_64 nodes"],
         ),
-        (pool("11.1.0.106"), native(CACHE), ["calibration.cache", "until 11"]),
+        (pool("11.1.0.106"), native(CACHE), ["a calibration cache as options.calibration", "until 11"]),
         (L4, native(CACHE, precision="fp16"), ["fp16", "use precision int8"]),
         (
             RTX,

@@ -138,8 +138,8 @@ def flavor_takes_the_options(case: Case) -> Refusal | None:
     for row, _ in asked_rows(case.ask.options):
         if row.rtx.verdict != "Takes":
             return _refused(
-                f"options.{row.name} was asked for; {row.rtx.why}",
-                f"leave options.{row.name} out, or use a BuildPool of flavor TensorRT",
+                f"{row.field} was asked for; {row.rtx.why}",
+                f"leave {_shorter(row)} out, or use a BuildPool of flavor TensorRT",
             )
     return None
 
@@ -153,8 +153,8 @@ def version_has_the_options(case: Case) -> Refusal | None:
         return None
     row = lacking[0]
     return _refused(
-        f"options.{row.name} {_lifetime(row)}; {case.pool.name} has {case.version}",
-        f"ask for TensorRT {_works(lacking)}, or leave options.{row.name} out",
+        f"{row.field} {_lifetime(row)}; {case.pool.name} has {case.version}",
+        f"ask for TensorRT {_works(lacking)}, or leave {_shorter(row)} out",
     )
 
 
@@ -169,6 +169,10 @@ def version_streams_weights(case: Case) -> Refusal | None:
         f"{case.pool.name} has {case.version}",
         f"ask for TensorRT {since} or newer, or leave options.weightStreaming out",
     )
+
+
+def _shorter(row: OptionRow) -> str:
+    return row.field.removeprefix("a calibration cache as ").replace(f"options.{row.option}: ", "")
 
 
 def _lifetime(row: OptionRow) -> str:

@@ -51,6 +51,15 @@ class OptionRow:
         """The value or inner field, empty when the row speaks of the whole option."""
         return self.name.partition(".")[2]
 
+    @property
+    def field(self) -> str:
+        """How a message names it: ``options.refit: RefitIdentical``, ``options.memoryPools.tacticDram``."""
+        if self.name == "calibration.cache":
+            return "a calibration cache as options.calibration"
+        if self.part and isinstance(self.example, str | list):
+            return f"options.{self.option}: {self.part}"
+        return f"options.{self.name}"
+
     def exists_in(self, version: Version) -> bool:
         """Tell whether a version of TensorRT (not of TensorRT-RTX) has it."""
         return self.since <= version and (self.until is None or version < self.until)

@@ -5,12 +5,12 @@ The rules of the truth table: each looks at one pool and one target and says no,
 """
 
 from ignition_hub.engine import option_rules, support
-from ignition_hub.engine.case import Case, Refusal, Rule, a_gpu, has_ampere_plus, has_precision
+from ignition_hub.engine.case import FLAVOR_NAMES, Case, Refusal, Rule, a_gpu, has_ampere_plus, has_precision
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import GPUS
 from ignition_hub.engine.identity import AMPERE_PLUS, PRECISIONS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT
 from ignition_hub.engine.options_table import WEAK_TYPE_ROWS
-from ignition_hub.engine.support import Capability, dotted
+from ignition_hub.engine.support import dotted
 
 WEAK_TYPES = {row.part: row for row in WEAK_TYPE_ROWS}
 
@@ -147,19 +147,19 @@ def arch_has_the_precision(case: Case) -> Refusal | None:
 
 
 def version_builds_for_the_arch(case: Case) -> Refusal | None:
-    """TensorRT drops old architectures; RTX learned 12.1 in 1.5."""
+    """TensorRT learns new architectures and drops old ones; RTX learned 12.1 in 1.5."""
     capability = case.gpu.compute_capability
-    if case.is_rtx:
-        builds = capability != (12, 1) or case.release >= support.RTX_SM121_SINCE
-    else:
-        builds = capability >= support.capability_floor(case.release)
-    if builds:
+    since, until = support.RTX_SINCE.get(capability, ()), None
+    if not case.is_rtx:
+        since, until = support.versions_for(capability)
+    if since <= case.release and (until is None or case.release < until):
         return None
-    works = "TensorRT-RTX 1.5 or newer" if case.is_rtx else f"TensorRT {_last_version_for(capability)}"
+    works = f"older than {dotted(until)}" if until else f"{dotted(since)} or newer"
     return Refusal(
         Reason.VersionCannotTarget,
         f"{case.tensorrt} does not build for {case.target.gpu_arch} ({case.gpu.family})",
-        f"add a runtime of {works} to a BuildPool for {case.target.gpu_arch}",
+        f"add a runtime of {FLAVOR_NAMES[case.pool.flavor]} {works} to a BuildPool for "
+        f"{case.target.gpu_arch}",
     )
 
 
@@ -231,10 +231,10 @@ RULES: tuple[Rule, ...] = (
 )
 
 VERSION_RULES: tuple[Rule, ...] = (
-    version_builds_for_the_arch,
-    version_exists_on_jetson,
     version_has_the_level,
     version_has_the_precision,
+    version_builds_for_the_arch,
+    version_exists_on_jetson,
     option_rules.version_has_the_options,
     option_rules.version_streams_weights,
 )
@@ -257,8 +257,3 @@ def _reaches_as_ampere_plus(case: Case) -> str | None:
     if case.target.compatibility != AMPERE_PLUS or case.is_rtx or not has_ampere_plus(case.gpu):
         return None
     return next((gpu.arch for gpu in GPUS if gpu.arch in case.pool.archs and has_ampere_plus(gpu)), None)
-
-
-def _last_version_for(capability: Capability) -> str:
-    newer = [since for since, floor in support.CAPABILITY_FLOORS if capability < floor]
-    return f"older than {dotted(newer[-1])}"

@@ -15,7 +15,8 @@ Version = tuple[int, ...]
 RTX_ARCHS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_120", "sm_121")
 """All that TensorRT-RTX compiles for (measured), although its library holds code for 9.0 and 10.0."""
 
-RTX_SM121_SINCE: Version = (1, 5)
+RTX_SINCE: Mapping[Capability, Version] = {(12, 1): (1, 5)}
+"""First TensorRT-RTX for an architecture, where 1.4 lacks it (read from the bindings)."""
 
 TYPE_FLOORS: Mapping[str, Capability] = {
     "tf32": (8, 0),
@@ -43,6 +44,18 @@ CAPABILITY_FLOORS: tuple[tuple[Version, Capability], ...] = (
     ((0,), (5, 3)),
 )
 """Lowest compute capability from a TensorRT version on, newest first: 10.5 removed Volta (documentation)."""
+
+CAPABILITY_SINCE: Mapping[Capability, Version] = {
+    (10, 0): (10, 8),
+    (10, 3): (10, 14),
+    (11, 0): (10, 13),
+    (12, 0): (10, 8),
+    (12, 1): (10, 14),
+}
+"""First TensorRT for a Blackwell GPU (release notes; JetPack 7.0 for 11.0). The older ones precede 8.6."""
+
+CAPABILITY_UNTIL: Mapping[Capability, Version] = {(7, 2): (10, 0)}
+"""First TensorRT without a Jetson: JetPack 5 was the last for Xavier, JetPack 6 began TensorRT 10."""
 
 AMPERE: Capability = (8, 0)
 TURING: Capability = (7, 5)
@@ -78,15 +91,17 @@ def type_floor(precision: str, *, rtx: bool) -> Capability | None:
     return RTX_TYPE_FLOORS.get(precision, floor) if rtx else floor
 
 
-def capability_floor(version: Version) -> Capability:
-    """Return the lowest compute capability that a TensorRT version builds for."""
-    return next(floor for since, floor in CAPABILITY_FLOORS if version >= since)
-
-
 def capability_of(arch: str) -> Capability | None:
     """Read ``(8, 9)`` out of ``sm_89``, so that GPUs later than any table count too; None for other text."""
     digits = arch.removeprefix("sm_")
     return divmod(int(digits), 10) if digits.isdecimal() else None
+
+
+def versions_for(capability: Capability) -> tuple[Version, Version | None]:
+    """Return the first TensorRT that builds for a compute capability, and the first that no longer does."""
+    ends = [since for since, floor in CAPABILITY_FLOORS if capability < floor]
+    until = CAPABILITY_UNTIL.get(capability, min(ends, default=None))
+    return CAPABILITY_SINCE.get(capability, ()), until
 
 
 def dotted(version: Version) -> str:

@@ -1,0 +1,1 @@
+"""docs/compatibility.md, generated: every cell is an answer of the truth table."""
