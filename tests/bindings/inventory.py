@@ -41,9 +41,15 @@ class Inventory:
         """Whether the module has ``name``."""
         holder, _, member = name.rpartition(".")
         if not holder:
-            return name in self.document["module"]
+            return name in self.document["module"] or name == "__version__"
+        # Members of ILogger.Severity are attributes of ILogger too.
+        members = {*self.enum(holder), *self.enum(f"{holder}.Severity")}
+        is_enum = name in self.document["enums"] or (member == "__members__" and bool(self.enum(holder)))
         return (
-            member in self.enum(holder) or member in self.properties(holder) or member in self.methods(holder)
+            is_enum
+            or member in members
+            or member in self.properties(holder)
+            or member in self.methods(holder)
         )
 
     def settable(self, name: str) -> bool:

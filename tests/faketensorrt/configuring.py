@@ -62,7 +62,7 @@ class IBuilderConfig(Actor):
         "avg_timing_iterations": 1,
         "min_timing_iterations": 1,
         "max_num_tactics": -1,
-        "l2_limit_for_tiling": -1,
+        "l2_limit_for_tiling": 0,
         "num_compute_capabilities": 1,
         "quantization_flags": 0,
         "DLA_core": -1,

@@ -62,7 +62,7 @@ class FakeModule(types.ModuleType):
         self.shape_tensors: set[str] = set()
         self.refused_operators: set[str] = {"EfficientNMS_TRT"} if self.is_rtx else set()
         self.used_plugin_libraries: list[str] = []
-        self.is_always_strong = not inventory.has("BuilderFlag.FP16")
+        self.is_always_strong = self.is_rtx or not inventory.has("BuilderFlag.FP16")
         self.needs_explicit_batch = release.numbers[0] == 8
         self.instance_norm_is_native = release.numbers[0] != 8
 
