@@ -18,7 +18,16 @@ from ignition_builder.options import options_of
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.spawn import Child, Crew, crew_of
 from ignition_builder.verification import check_plan
-from ignition_builder.work import COMPILE, INSPECT, VERIFY, Compiled, Prepared, Task, Verified
+from ignition_builder.work import (
+    COMPILE,
+    INSPECT,
+    VERIFY,
+    Compiled,
+    Prepared,
+    Task,
+    TimingCacheTask,
+    Verified,
+)
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildRequest
@@ -47,17 +56,28 @@ def build(
     *,
     digests: Digests | None = None,
     files: Files = NO_FILES,
+    timing_cache: TimingCacheTask | None = None,
 ) -> Built:
     """
     Build the engine ``request`` asks for from the ONNX file ``model_path``.
 
     Files are written below ``work_dir``, which the caller owns. ``on_progress`` hears a phase and a fraction
     from 0 to 1. ``digests`` saves reading the model again when it was hashed on arrival; ``files`` are what
-    else the request names. Raises IgnitionError with the reason; no child process is left behind.
+    else the request names, ``timing_cache`` says where one is and where to leave it. Raises IgnitionError
+    with the reason; no child process is left behind.
     """
     digests = digests or digests_of(model_path)
     with crew_of(work_dir / LOG_FILE) as crew:
-        return build_with(crew, request, model_path, work_dir, on_progress, digests=digests, files=files)
+        return build_with(
+            crew,
+            request,
+            model_path,
+            work_dir,
+            on_progress,
+            digests=digests,
+            files=files,
+            timing_cache=timing_cache,
+        )
 
 
 def build_with(
@@ -69,6 +89,7 @@ def build_with(
     *,
     digests: Digests,
     files: Files = NO_FILES,
+    timing_cache: TimingCacheTask | None = None,
 ) -> Built:
     """Build as ``build`` does, with child processes that were started before the model was here."""
     started, log, options = time.monotonic(), work_dir / LOG_FILE, options_of(request.options)
@@ -82,23 +103,19 @@ def build_with(
         folder=str(work_dir),
         log=str(log),
         files=files,
+        timing_cache=timing_cache,
     )
     watch = part_of(on_progress, 0.0, 0.1)
     prepared = Prepared.from_json(crew.inspector.run(first, watch, deadline))
     compiles_until = 0.8 if request.verification else 1.0
-    second, watch = (
-        replace(first, stage=COMPILE, prepared=prepared),
-        part_of(on_progress, 0.1, compiles_until),
-    )
+    second = replace(first, stage=COMPILE, prepared=prepared)
+    watch = part_of(on_progress, 0.1, compiles_until)
     compiled = Compiled.from_json(crew.compiler.run(second, watch, deadline))
     try:
         check_warnings(options.fail_on_warnings, prepared, compiled)
         check_plan(Path(compiled.path), compiled.size, request.inputs)
-        third, watch = (
-            replace(second, stage=VERIFY, compiled=compiled),
-            part_of(on_progress, compiles_until, 1.0),
-        )
-        verified = _verified(third, watch, deadline)
+        third = replace(second, stage=VERIFY, compiled=compiled)
+        verified = _verified(third, part_of(on_progress, compiles_until, 1.0), deadline)
     except IgnitionError:
         Path(compiled.path).unlink()
         raise

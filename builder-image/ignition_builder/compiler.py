@@ -5,10 +5,8 @@ Runs in a child process: TensorRT's logger is global to a process, and a crash o
 not take the builder's last words with it.
 """
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ignition_builder.backend import Backend, network_flags, release_of
 from ignition_builder.bridge import BUILDING, Sink, logger_of, monitor_of, writer_of
@@ -19,6 +17,7 @@ from ignition_builder.messages import verdict_of
 from ignition_builder.order import Order
 from ignition_builder.report import Report
 from ignition_builder.timing import TimingCache
+from ignition_builder.whole import whole_file
 from ignition_hub.engine.errors import Reason, RequestError, TransientError
 
 NO_TIMING_CACHE = {"used": False, "why": "TensorRT-RTX has no timing cache"}
@@ -145,22 +144,6 @@ class Compiler:
         operator = f" ({said['operator']})" if said["operator"] else ""
         node = f"node {said['node'] or error.node()}{operator}"
         return verdict_of([f"{error.code().name}: {error.desc()}"], f"{self._name} cannot express {node}")
-
-
-@contextlib.contextmanager
-def whole_file(target: Path) -> Iterator[BinaryIO]:
-    """
-    Open a file that appears as ``target`` only when the block ends well; else nothing is left.
-
-    It is not synced to disk: a work directory does not outlive its machine, and who keeps the file syncs it.
-    """
-    part = target.with_name(target.name + ".part")
-    try:
-        with part.open("wb", buffering=0) as file:
-            yield file
-        part.rename(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _tensor(tensor: Any) -> dict[str, Any]:

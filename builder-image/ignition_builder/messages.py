@@ -59,6 +59,11 @@ KNOWN = (
         "raise options.workspace",
     ),
     Known(re.compile(r"libnvinfer_lean"), Reason.UnsupportedOption, "leave options.versionCompatible out"),
+    Known(
+        re.compile(r"timing cache", re.IGNORECASE),
+        Reason.BuildFailed,
+        "build once with build.timingCache: ReadWrite, then lock the cache",
+    ),
     Known(re.compile(r"BuildCanceled"), Reason.Interrupted),
     Known(
         re.compile(r"bad_alloc|OutOfMemory|out of memory", re.IGNORECASE),

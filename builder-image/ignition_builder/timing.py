@@ -6,10 +6,12 @@ source warns of wrong results). TensorRT-RTX has no timing cache.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from ignition_builder.bridge import Sink
 from ignition_builder.journal import Journal
 from ignition_builder.settled import Settled, members_of
+from ignition_builder.whole import whole_file
 from ignition_builder.work import TimingCacheTask
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.request import LOCKED, OFF, READ_WRITE
@@ -61,7 +63,8 @@ class TimingCache:
                 Warn.TimingCacheMiss, "kernels were measured that the timing cache did not know"
             )
         if self._task.path_out and self._task.mode == READ_WRITE and missed:
-            Path(self._task.path_out).write_bytes(data)
+            with whole_file(Path(self._task.path_out)) as file:
+                _write(file, data)
         return {"mode": self._task.mode, "used": self.is_used, "missed": missed}
 
     def _lock(self) -> None:
@@ -94,6 +97,13 @@ class TimingCache:
                 Reason.UnsupportedOption, f"build.timingCache: Locked was asked for: “{why}”", REBUILD
             )
         self._journal.warn(Warn.TimingCacheIgnored, why)
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    sink = Sink(file)
+    sink.write(data)
+    if sink.error is not None:
+        raise sink.error
 
 
 def merged(config: Any, first: bytes, second: bytes) -> bytes:

@@ -1,0 +1,167 @@
+"""The timing cache of a build: taken in, grown, locked, and never forced upon another release."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faketensorrt import content_of, fake_tensorrt
+from ignition_builder.compiler import Compiler
+from ignition_builder.journal import Journal
+from ignition_builder.nvidia import Nvidia
+from ignition_builder.options import options_of
+from ignition_builder.order import Order
+from ignition_builder.report import Report
+from ignition_builder.rtx import Rtx
+from ignition_builder.timing import merged
+from ignition_builder.work import TimingCacheTask
+from ignition_hub.engine.errors import IgnitionError, Reason
+from smallmodels import dense, request_for, saved
+
+RELEASE = "10.12.0.36"
+
+
+def cache_of(*entries: str, version: str = RELEASE) -> bytes:
+    return json.dumps({"version": version, "entries": list(entries)}).encode()
+
+
+class Build:
+    """One build with a timing cache; ``left`` is what it wrote for the store."""
+
+    def __init__(
+        self, folder: Path, mode: str, cache: bytes | None = None, release: str = RELEASE, level: int = 3
+    ) -> None:
+        self.path_in, self.path_out = folder / "in.cache", folder / "out.cache"
+        if cache is not None:
+            self.path_in.write_bytes(cache)
+        task = TimingCacheTask(
+            mode=mode,
+            path_in=str(self.path_in) if cache is not None else None,
+            path_out=str(self.path_out),
+        )
+        fake: Any = fake_tensorrt(release)
+        backend = Rtx(fake) if fake.is_rtx else Nvidia(fake)
+        options = options_of({"optimizationLevel": level})
+        inputs = replace(
+            request_for(flavor=backend.flavor).inputs, compatibility="Product", product="NVIDIA-A10"
+        )
+        with Journal(folder / "log") as self.journal, (folder / "pipe").open("wb") as pipe:
+            self.compiler = Compiler(
+                backend,
+                Order(inputs=inputs, options=options, timing_cache=task, typing=typing_of(fake)),
+                self.journal,
+            )
+            self.compiler.parse(saved(dense(), folder))
+            self.compiler.compile(folder / "engine", Report(pipe.fileno()))
+        self.flags = set(content_of((folder / "engine").read_bytes())["flags"])
+        self.facts = self.compiler.timing_cache
+
+    @property
+    def left(self) -> list[str] | None:
+        """The entries of the cache that was left, None when none was."""
+        return json.loads(self.path_out.read_bytes())["entries"] if self.path_out.exists() else None
+
+
+def typing_of(fake: Any) -> str:
+    return "Strong" if "STRONGLY_TYPED" in fake.NetworkDefinitionCreationFlag.__members__ else "Weak"
+
+
+def refusal(folder: Path, *asked: Any, **others: Any) -> IgnitionError:
+    with pytest.raises(IgnitionError) as caught:
+        Build(folder, *asked, **others)
+    assert caught.value.remedy
+    return caught.value
+
+
+def test_the_first_build_of_a_product_leaves_a_cache(tmp_path):
+    build = Build(tmp_path, "ReadWrite")
+
+    assert build.left == ["level 3"]
+    assert build.facts == {"mode": "ReadWrite", "used": False, "missed": True}
+    assert not build.journal.warnings
+
+
+def test_a_cache_that_knows_everything_is_left_as_it_is(tmp_path):
+    build = Build(tmp_path, "ReadWrite", cache_of("level 3"))
+
+    assert build.left is None
+    assert build.facts == {"mode": "ReadWrite", "used": True, "missed": False}
+
+
+def test_what_the_cache_did_not_know_is_counted_and_added(tmp_path):
+    build = Build(tmp_path, "ReadWrite", cache_of("level 3"), level=5)
+
+    assert build.left == ["level 3", "level 5"]
+    assert build.journal.warnings == {"TimingCacheMiss": 1}
+
+
+def test_a_cache_that_is_only_read_is_not_left(tmp_path):
+    build = Build(tmp_path, "ReadOnly", cache_of("level 3"), level=5)
+
+    assert build.left is None
+    assert build.facts == {"mode": "ReadOnly", "used": True, "missed": True}
+
+
+def test_a_cache_of_another_release_is_ignored_and_counted(tmp_path):
+    build = Build(tmp_path, "ReadWrite", cache_of("level 3", version="10.9.0.34"))
+
+    assert build.journal.warnings == {"TimingCacheIgnored": 1}
+    assert build.facts["used"] is False
+    assert build.left == ["level 3"]
+
+
+def test_a_locked_cache_measures_nothing(tmp_path):
+    build = Build(tmp_path, "Locked", cache_of("level 3"))
+
+    assert build.flags == {"EDITABLE_TIMING_CACHE", "ERROR_ON_TIMING_CACHE_MISS"}
+    assert build.left is None
+
+
+@pytest.mark.parametrize(
+    ("cache", "why"),
+    [
+        (None, "the store has no timing cache"),
+        (cache_of(), "not in the timing cache"),
+        (cache_of("level 3", version="10.9.0.34"), "another version"),
+    ],
+)
+def test_what_a_locked_cache_lacks_is_a_failure_with_a_remedy(cache, why, tmp_path):
+    error = refusal(tmp_path, "Locked", cache)
+
+    assert why in error.message
+    assert "ReadWrite" in error.remedy
+
+
+def test_locking_needs_a_release_that_can(tmp_path):
+    error = refusal(tmp_path, "Locked", cache_of("level 3"), "10.7.0")
+
+    assert error.reason is Reason.UnsupportedOption
+    assert "EDITABLE_TIMING_CACHE" in error.message
+    assert "10.8" in error.remedy
+
+
+def test_off_keeps_nothing(tmp_path):
+    build = Build(tmp_path, "Off", cache_of("level 3"))
+
+    assert build.flags == {"DISABLE_TIMING_CACHE"}
+    assert (build.left, build.facts) == (None, {"mode": "Off", "used": False, "missed": None})
+
+
+@pytest.mark.parametrize("mode", ["ReadWrite", "Locked", "Off"])
+def test_rtx_has_no_timing_cache(mode, tmp_path):
+    build = Build(tmp_path, mode, cache_of("level 3"), "1.7.1.116")
+
+    assert build.facts == {"used": False, "why": "TensorRT-RTX has no timing cache"}
+    assert (build.left, build.flags) == (None, set())
+
+
+def test_two_caches_become_one_that_knows_what_either_knows():
+    fake = fake_tensorrt(RELEASE)
+    config = fake.Builder(fake.Logger()).create_builder_config()
+
+    both = merged(config, cache_of("a", "b"), cache_of("b", "c"))
+    assert json.loads(both)["entries"] == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="different releases"):
+        merged(config, cache_of("a"), cache_of("b", version="10.9.0.34"))
