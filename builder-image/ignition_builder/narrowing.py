@@ -85,6 +85,8 @@ class _Rewriting:
         self._narrow, self._rounding, self._opset = narrow, rounding, opset_of(model)
         self._counted = counted_values(model)
         self._names = _all_names(model)
+        self._read = {name for graph in graphs_of(model.graph) for node in graph.node for name in node.input}
+        self._read.discard("")
         self._wanted_low: set[str] = set()
         self._wanted_wide: set[str] = set()
         self.outcome = Narrowed()
@@ -118,7 +120,7 @@ class _Rewriting:
     def _slots(self, node: Any, scope: _Scope) -> Slots:
         slots = slots_of(node, self._narrow, self._opset)
         places = (*zip(node.input, slots.inputs, strict=True), *zip(node.output, slots.outputs, strict=True))
-        unknown = any(low and name and name not in scope.kinds for name, low in places)
+        unknown = any(low and name in self._read and name not in scope.kinds for name, low in places)
         if scope.keeps or unknown or any(name in self._counted for name in node.output):
             return Slots((False,) * len(node.input), (False,) * len(node.output), slots.indifferent)
         return slots
