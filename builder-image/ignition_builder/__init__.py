@@ -4,8 +4,8 @@ The builder: from a request to a verified engine, one process per build.
 request → model → precision → compile → verify → publish. ``app`` is the run in a pod and its outermost
 edge, ``building`` the middle of it, which needs no cluster. In the order of a build:
 
-* ``settings``, ``gateway`` (the request), ``download`` (the model), ``options`` (what it cannot honour is
-  refused);
+* ``settings``, ``gateway`` (the request), ``arriving`` (the model and its ``files``, each by ``download``),
+  ``options`` (what it cannot honour is refused);
 * ``spawn`` and ``child``: each stage in a process of its own; ``work`` is what they hand over, ``report``
   the pipe;
 * first stage, ``checking``: ``inspection``, ``profiles``, ``precision`` with ``half``, ``skeleton`` and

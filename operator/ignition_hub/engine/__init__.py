@@ -5,8 +5,8 @@ Every process carries it, so it imports the standard library only. Read in this 
 
 * ``identity`` (what makes two engines the same; ``canonical`` is the spelling), ``naming`` (what follows
   from it: files, Jobs, keys) and ``names`` (what never changes: labels, annotations, the gate);
-* ``request`` and ``manifest``: what a builder is asked for and what it made (``fields`` reads both
-  strictly);
+* ``request`` and ``manifest``: what a builder is asked for (``pinned``: with which other files) and what it
+  made (``fields`` reads both strictly);
 * ``compatibility``: the truth table, with its ``rules``, the ``case`` they look at and the ``support`` they
   cite;
 * ``gpu`` (what a node has), ``readiness`` and ``placement`` (where a pod may go), ``plan`` (an engine's
