@@ -10,7 +10,8 @@ from typing import Any
 from ignition_builder.inspection import graphs_of
 
 _BEGINS = frozenset({"Shape", "Size"})
-_CONSTANTS = frozenset({"Constant"})
+_ENDS = frozenset({"ConstantOfShape", "Expand", "Tile"})
+"""What they give has the counted shape, and is no count itself."""
 
 
 def counted_values(model: Any) -> set[str]:
@@ -19,7 +20,7 @@ def counted_values(model: Any) -> set[str]:
     fixed = {tensor.name for graph in graphs_of(model.graph) for tensor in graph.initializer}
     for graph in graphs_of(model.graph):
         for node in graph.node:
-            if node.op_type in _CONSTANTS:
+            if node.op_type == "Constant":
                 fixed.update(node.output)
             elif node.op_type in _BEGINS or _only_counts(node, counted, fixed):
                 counted.update(node.output)
@@ -28,4 +29,8 @@ def counted_values(model: Any) -> set[str]:
 
 def _only_counts(node: Any, counted: set[str], fixed: set[str]) -> bool:
     names = [name for name in node.input if name]
-    return any(name in counted for name in names) and all(name in counted | fixed for name in names)
+    return (
+        node.op_type not in _ENDS
+        and any(name in counted for name in names)
+        and all(name in counted or name in fixed for name in names)
+    )
