@@ -1,5 +1,7 @@
 """What holds of the truth table whatever the pools and the asks are."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from ignition_hub.engine.compatibility import Ask, Choice, PoolFacts, Unbuildabl
 from ignition_hub.engine.gpu import GPUS, NodeGpu
 from ignition_hub.engine.identity import COMPATIBILITIES, FLAVORS, Target
 from ignition_hub.engine.loading import EngineFacts, loads
+from ignition_hub.engine.reach import where_it_loads
 from somepools import RTX_ARCHS, ask
 
 # Few values each, so that pools and asks meet often.
@@ -34,7 +37,7 @@ ASKS = st.builds(
     precision=st.sampled_from(["fp32", "fp16", "fp8"]),
     flavor=st.sampled_from([None, None, *FLAVORS]),
     version_prefix=st.sampled_from([None, None, None, "10"]),
-    options=st.sampled_from([{}, {}, {"stripPlan": True}]),
+    options=st.sampled_from([{}, {}, {"stripPlan": True}, {"maxNumTactics": 4, "tacticSources": ["CUDNN"]}]),
     target=st.builds(
         Target,
         name=st.just("one"),
@@ -68,6 +71,78 @@ def test_a_choice_does_not_depend_on_the_order_of_the_pools(pools, asked):
     assert isinstance(answer, Choice) == any(verdict(pool, asked).ok for pool in pools)
     if isinstance(answer, Unbuildable):
         assert ": " in answer.message
+
+
+MORE = st.lists(POOLS, min_size=1, max_size=4, unique_by=lambda pool: pool.name)
+
+
+def is_buildable(pools, asked):
+    return isinstance(choose(pools, asked), Choice)
+
+
+@given(MORE, POOLS, ASKS)
+def test_a_pool_more_never_makes_a_target_unbuildable(pools, added, asked):
+    if is_buildable(pools, asked):
+        assert is_buildable([*pools, replace(added, name="added")], asked)
+
+
+@given(MORE, st.sampled_from(VERSIONS["TensorRT"]), ASKS)
+def test_a_version_more_never_makes_a_target_unbuildable(pools, version, asked):
+    richer = [
+        replace(pool, versions=(*pool.versions, version)) if pool.flavor == "TensorRT" else pool
+        for pool in pools
+    ]
+
+    if is_buildable(pools, asked):
+        assert is_buildable(richer, asked)
+
+
+@given(MORE, ARCHS, ASKS)
+def test_an_architecture_more_never_makes_a_target_unbuildable(pools, arch, asked):
+    richer = [replace(pool, archs=(*pool.archs, arch)) for pool in pools]
+
+    if is_buildable(pools, asked):
+        assert is_buildable(richer, asked)
+
+
+@given(MORE, ASKS)
+def test_asking_for_less_never_makes_a_target_unbuildable(pools, asked):
+    less = [
+        replace(asked, flavor=None),
+        replace(asked, version_prefix=None),
+        *(
+            replace(asked, options={name: value for name, value in asked.options.items() if name != dropped})
+            for dropped in asked.options
+        ),
+    ]
+
+    if is_buildable(pools, asked):
+        assert all(is_buildable(pools, one) for one in less)
+
+
+@given(MORE, ASKS)
+def test_what_was_chosen_is_chosen_again_when_it_is_pinned(pools, asked):
+    chosen = choose(pools, asked)
+
+    if isinstance(chosen, Choice):
+        pinned = replace(asked, flavor=chosen.flavor, version_prefix=chosen.version)
+        assert choose(pools, pinned) == chosen
+
+
+@given(POOLS, ASKS)
+def test_what_is_built_loads_where_it_was_asked_for(pool, asked):
+    answer, target = verdict(pool, asked), asked.target
+
+    if answer.ok:
+        engine = EngineFacts(
+            flavor=pool.flavor,
+            arch=target.gpu_arch,
+            product=target.product if target.compatibility == "Product" else None,
+            compatibility=target.compatibility,
+            version=answer.version,
+            platform=pool.platform,
+        )
+        assert target.gpu_arch in where_it_loads(engine).archs
 
 
 def everything_that_can_be_built():
