@@ -1,11 +1,13 @@
 """Caches with something in them, and other processes that use them: the stage of the tests of ``local``."""
 
+import contextlib
 import hashlib
+import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,20 @@ def placed(cache: Cache, content: bytes = b"an engine", **changes: Any) -> Local
         (folder / "build.log").write_text("info: built\n")
         finished = Finished(folder / "engine.trt", manifest.to_bytes(), folder / "build.log")
         return cache.place(inputs, manifest.identity, finished)
+
+
+@contextlib.contextmanager
+def library_warnings() -> Iterator[list[str]]:
+    """Give the list to which the library's warnings are added while the block runs."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("ignition_hub.library")
+    log.addHandler(handler)
+    try:
+        yield said
+    finally:
+        log.removeHandler(handler)
 
 
 def command(*words: str | Path, **environ: str) -> "subprocess.Popen[str]":

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import os
 import socket
 import subprocess
@@ -16,11 +15,14 @@ import pytest
 
 import ignition_hub
 from ignition_hub import build_or_load_engine, clear_cache
+from ignition_hub.device import NoGPU, probe
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import fingerprint, identity_of
 from ignition_hub.engine.plan import read_plan_header
 from ignition_hub.local import workshop
-from localstage import ARCH, files_in
+from ignition_hub.local.classic import classic_path, copied
+from ignition_hub.runtime.loading import look_at
+from localstage import ARCH, files_in, library_warnings
 from smallmodels import RTX_VERSION, dense, saved
 from storefixtures import make_inputs
 
@@ -51,13 +53,8 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture
 def warned() -> Iterator[list[str]]:
     """What the library warns of, line by line."""
-    said: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    log = logging.getLogger("ignition_hub.library")
-    log.addHandler(handler)
-    yield said
-    log.removeHandler(handler)
+    with library_warnings() as said:
+        yield said
 
 
 @contextlib.contextmanager
@@ -106,6 +103,36 @@ def test_the_identity_is_the_one_a_cluster_computes_for_a_pinned_model(model):
 
     assert inputs == in_a_cluster
     assert engine.manifest.identity == identity_of(in_a_cluster)
+
+
+def test_a_batch_size_opens_every_batch_up_to_it(tmp_path):
+    engine, _ = load(saved(dense(batch="n"), tmp_path), batch_size=8)
+
+    assert engine.manifest.build.profiles == (
+        {"shapes": {"x": {"min": [1, 64], "opt": [8, 64], "max": [8, 64]}}},
+    )
+    assert classic_path(tmp_path / "model.onnx", engine.manifest.inputs) == (
+        tmp_path / "fp16" / "bs8" / "model.engine"
+    )
+
+
+def test_the_runtime_finds_who_vouches_for_an_engine_in_the_cache_and_in_the_classic_layout(model, tmp_path):
+    engine, _ = load(model)
+    copy = copied(engine, classic_path(model, engine.manifest.inputs))
+
+    for path in (engine.path, copy):
+        voucher = look_at(path).voucher
+        assert voucher is not None
+        assert voucher.manifest == engine.manifest
+    assert files_in(tmp_path / "fp16") == {"bs1/model.engine", "bs1/model.engine.json"}
+
+
+@pytest.mark.skipif(probe() is not None, reason="this machine has a GPU")
+def test_loading_without_a_gpu_is_refused_with_a_reason(model):
+    engine, _ = load(model)
+
+    with pytest.raises(NoGPU):
+        engine.load()
 
 
 def test_a_forced_rebuild_builds(model):

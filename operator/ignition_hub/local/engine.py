@@ -4,9 +4,12 @@ An engine on this machine: a file that is also what it says about itself.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ignition_hub.engine.manifest import Manifest
+
+if TYPE_CHECKING:
+    from ignition_hub.runtime import LoadedEngine
 
 Source = Literal["local_cache", "remote", "built"]
 
@@ -25,6 +28,14 @@ class LocalEngine:
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    def load(self, **options: Any) -> "LoadedEngine":
+        """Verify and load the engine on this machine's GPU; ``options`` are those of ``load_engines``."""
+        # Here and not above: who only wants the file needs no runtime.
+        from ignition_hub.runtime import load_engines  # noqa: PLC0415
+
+        alias = self.manifest.inputs.model.name
+        return load_engines({alias: self.path}, **options)[alias]
 
     @property
     def manifest_path(self) -> Path:

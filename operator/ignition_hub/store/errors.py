@@ -16,6 +16,7 @@ _WRONG_CREDENTIALS = frozenset(
         "InvalidToken",
         "ExpiredToken",
         "AuthorizationHeaderMalformed",
+        "XAdminUserNotFound",  # versitygw's word for an unknown access key
     }
 )
 _DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
