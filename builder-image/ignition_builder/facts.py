@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_builder.environment import environment
 from ignition_builder.files import Files
 from ignition_builder.work import Compiled, Prepared, Verified, counted
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildRequest
 
@@ -83,13 +85,14 @@ def facts_of(
         parser_messages=compiled.parser_messages,
         profiles=compiled.profiles,
         flags=compiled.flags,
-        tf32={"asked": inputs.precision == "tf32", "in_force": compiled.tf32_in_force},
+        tf32=_tf32(inputs, compiled),
         converter=prepared.converter,
         typing=prepared.typing,
         settings=compiled.settings,
         engine_io=compiled.engine_io,
         plugins=compiled.plugins,
         timing_cache=compiled.timing_cache,
+        environment=environment(),
         peak_memory_bytes=max(stage.peak_memory_bytes for stage in stages.all),
         seconds=round(seconds, 3),
         builder_image=os.environ.get(IMAGE_VARIABLE) or None,
@@ -98,3 +101,11 @@ def facts_of(
         checked=verified.checked if verified else "none",
         warnings=counted(_warnings(*stages.all)),
     )
+
+
+def _tf32(inputs: EngineInputs, compiled: Compiled) -> dict[str, Any]:
+    asked, in_force = inputs.precision == "tf32", compiled.tf32_in_force
+    facts: dict[str, Any] = {"asked": asked, "in_force": in_force}
+    if asked and not in_force:
+        facts["why_not"] = f"TF32 exists from compute capability 8.0, and the engine is for {inputs.gpu_arch}"
+    return facts
