@@ -9,6 +9,7 @@ Standard library only; TensorRT is imported when the first engine is loaded.
 
 from ignition_hub.runtime.errors import EngineRefused, InputRefused
 from ignition_hub.runtime.inputs import InputChecker
+from ignition_hub.runtime.kernels import KernelCache
 from ignition_hub.runtime.loading import LoadedEngine, engines_injected, load_engines
 from ignition_hub.runtime.machine import Machine, this_machine
 from ignition_hub.runtime.trust import Trust
@@ -17,6 +18,7 @@ __all__ = [
     "EngineRefused",
     "InputChecker",
     "InputRefused",
+    "KernelCache",
     "LoadedEngine",
     "Machine",
     "Trust",
