@@ -218,6 +218,11 @@ REFUSED = [
     ("spec.options.calibration", {"source": DATA}, "calibration is for int8, fp8 and int4"),
     ("spec.options.plugins", [{"name": "a", "source": {"uri": "s3://m/a.so"}}], "sha256: Required value"),
     ("spec.options.plugins", [{"name": "a", "source": DATA}] * 2, "Duplicate value"),
+    (
+        "spec.options.plugins",
+        [{"name": "a", "source": DATA | {"uri": "s3://m/a/"}}],
+        "must name one file, and not end in /",
+    ),
     ("spec.options.failOnWarnings", ["int64"], "failOnWarnings[0] in body should match"),
     ("spec.options.failOnWarnings", ["Int64Clamped"] * 2, "Duplicate value"),
     ("spec.verification.accuracy.against", "torch", 'Unsupported value: "torch"'),

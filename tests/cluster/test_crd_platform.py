@@ -37,6 +37,10 @@ def document(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def plugins(prefix: str) -> dict[str, Any]:
+    return store(pluginSources=[{"prefix": prefix, "namespaces": ["vision"]}])
+
+
 def source(prefix: str, *namespaces: str) -> dict[str, Any]:
     return store(modelSources=[{"prefix": prefix, "namespaces": list(namespaces or ("vision",))}])
 
@@ -65,6 +69,7 @@ ACCEPTED = [
     source("s3://models/"),
     source("https://models.example.com/public/"),
     source("s3://models/open/", "*", "vision"),
+    plugins("s3://plugins/"),
     store(retention={"unreferencedAfter": "720h"}),
 ]
 
@@ -133,6 +138,10 @@ REFUSED = [
     (source("s3:///"), "must name a bucket or host"),
     (source("s3://models/", "Vision"), "namespaces[0] in body should match"),
     (store(modelSources=[{"prefix": "s3://models/", "namespaces": []}]), "should have at least 1 items"),
+    (plugins("https://plugins.example.com/"), "must start with s3://; libraries come from buckets only"),
+    (plugins("s3://plugins"), "must end with /"),
+    (plugins("s3://plugins/../models/"), "must have no . or .. between slashes"),
+    (store(pluginSources=[{"prefix": "s3://plugins/"}]), "pluginSources[0].namespaces: Required value"),
     (store(retention={"unreferencedAfter": "5m"}), "must be at least 1h, for example 720h"),
 ]
 
