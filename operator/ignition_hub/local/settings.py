@@ -49,7 +49,7 @@ class ArtifactsSettings:
 def cache_folder(given: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Path:
     """Return the cache: as given, else from the environment, else the user's cache directory."""
     chosen = given or environ.get(CACHE)
-    return Path(chosen).expanduser().absolute() if chosen else user_cache_path("ignition-hub") / "engines"
+    return Path(chosen).expanduser().absolute() if chosen else user_cache_path("ignition-hub")
 
 
 def artifacts_settings(store: str | None, environ: Mapping[str, str]) -> ArtifactsSettings | None:
