@@ -16,6 +16,7 @@ from ignition_hub.controller.views import TargetSeen, Trouble
 from ignition_hub.controller.wanting import want
 from ignition_hub.controller.world import ModelFacts
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KUBECTL = """#!{python}
 import sys
 if sys.argv[1:4] != ["get", "buildpools.ignitionhub.io", "--output"]:
@@ -177,6 +178,14 @@ def test_standard_input_is_read(plan, monkeypatch):
     _, said = plan(engine(), [L4], "-f", "-", "-o", "json")
 
     assert [one["precision"] for one in json.loads(said)["engines"]] == ["fp16", "int8"]
+
+
+def test_every_example_is_read_without_a_mistake(plan):
+    code, said = plan(engine(), [L4], "-f", str(EXAMPLES), "-o", "json")
+
+    names = [one["name"] for one in json.loads(said)["engines"]]
+    assert code in (0, 1)
+    assert {"arcface-r100", "detector", "bert-base"} <= set(names)
 
 
 def without(body: dict[str, Any], field: str) -> dict[str, Any]:

@@ -75,3 +75,11 @@ def test_a_ready_target_that_does_not_say_since_when_was_ready_long_ago():
     target = {name: value for name, value in READY.items() if name != "lastTransitionTime"}
 
     assert view_of(resource(targets=[target, other("Building")])).settles_by == GRACE
+
+
+def test_an_engine_for_windows_serves_no_pod_and_says_so():
+    body = resource(targets=[READY]) | {"spec": {"options": {"runtimePlatform": "WindowsAMD64"}}}
+    view = view_of(body)
+
+    assert view.ready == ()
+    assert "for Windows" in view.failure

@@ -84,3 +84,12 @@ def test_a_failed_target_is_quoted():
 
 def test_a_gpu_without_a_product_is_described_by_its_architecture():
     assert described(NodeGpu("sm_89", None, shared=False, mig=None)) == "sm_89"
+
+
+def test_an_engine_for_windows_is_given_to_no_pod():
+    windows = make_engine(SAME) | {"spec": {"options": {"runtimePlatform": "WindowsAMD64"}}}
+
+    with pytest.raises(NoEngineForGPU, match="sm_89 on Windows") as refused:
+        ready_for(windows, L4)
+
+    assert "leave options.runtimePlatform out" in refused.value.remedy

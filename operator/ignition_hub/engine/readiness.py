@@ -21,6 +21,9 @@ usually get every GPU. A target in a long queue must not hold up a service that 
 """
 
 
+FOR_WINDOWS = "options.runtimePlatform makes its engine for Windows, and pods run on Linux"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadyTarget:
     """
@@ -59,6 +62,8 @@ class EngineView:
 
 def view_of(resource: Mapping[str, Any]) -> EngineView:
     """Return the view of a TensorRTEngine as the API server returns it."""
+    if _is_for_windows(resource):
+        return EngineView(resource["metadata"]["name"], failure=FOR_WINDOWS, is_settled=True)
     status = resource.get("status") or {}
     targets = status.get("targets") or ()
     ready = tuple(_ready(one) for one in targets if one.get("state") == "Ready" and one.get("gpuArch"))
@@ -81,6 +86,11 @@ def _ready(target: Mapping[str, Any]) -> ReadyTarget:
         flavor=(target.get("tensorrt") or {}).get("flavor", "TensorRT"),
         since=datetime.fromisoformat(since).timestamp() if since else 0.0,
     )
+
+
+def _is_for_windows(resource: Mapping[str, Any]) -> bool:
+    options = (resource.get("spec") or {}).get("options") or {}
+    return options.get("runtimePlatform") == "WindowsAMD64"
 
 
 def _is_on_its_way(target: Mapping[str, Any]) -> bool:

@@ -37,7 +37,8 @@ class Candidate:
     @property
     def covers(self) -> str:
         """What the target is for, in words."""
-        return self.product or self.arch
+        where = self.product or self.arch
+        return f"{where} on Windows" if self.platform == WINDOWS else where
 
     @property
     def facts(self) -> EngineFacts:
@@ -98,7 +99,7 @@ def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
     failed = [f"{c.name} is {c.state} ({c.message})" for c in fits]
     raise NoEngineForGPU(
         f"{name} has no engine for {described(gpu)}: " + ("; ".join(failed) or _what_there_is(candidates)),
-        f"add a target {{gpuArch: {gpu.arch}}} to TensorRTEngine {name}, or keep the pod off this node",
+        _what_would_serve(name, candidates, gpu),
     )
 
 
@@ -121,6 +122,12 @@ def _rank(candidate: Candidate, gpu: NodeGpu) -> int | None:
     # A product is part of what a build may claim only with compatibility Product.
     found = loads(candidate.facts, gpu)
     return VOUCHED.index(found.level) if found.is_vouched_for else None
+
+
+def _what_would_serve(name: str, candidates: Iterable[Candidate], gpu: NodeGpu) -> str:
+    if any(c.platform == WINDOWS for c in candidates):
+        return f"leave options.runtimePlatform out of TensorRTEngine {name}, or load the engine on Windows"
+    return f"add a target {{gpuArch: {gpu.arch}}} to TensorRTEngine {name}, or keep the pod off this node"
 
 
 def _what_there_is(candidates: Iterable[Candidate]) -> str:
