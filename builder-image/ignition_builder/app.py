@@ -20,7 +20,7 @@ from ignition_builder.building import LOG_FILE, build_with
 from ignition_builder.courier import Courier
 from ignition_builder.download import Source
 from ignition_builder.gateway import Gateway
-from ignition_builder.memory import Memory, mebibytes, read_memory
+from ignition_builder.memory import NEEDED, Memory, mebibytes, read_memory
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.publishing import log_of, publish
 from ignition_builder.report import disk_error
@@ -96,7 +96,7 @@ def last_words(path: Path, memory: Memory) -> Iterator[None]:
         TransientError(
             Reason.OutOfMemory,
             f"the builder was ended without a chance to say why, most likely at its memory limit{limit}",
-            "raise resources of the BuildPool; a build takes about 2.6 times the weights and 200 MiB",
+            f"raise resources of the BuildPool; {NEEDED}",
         ),
     )
     try:

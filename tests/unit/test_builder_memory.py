@@ -6,9 +6,10 @@ import signal
 import pytest
 
 from ignition_builder.app import last_words
-from ignition_builder.memory import Memory, read_memory
+from ignition_builder.journal import Journal
+from ignition_builder.memory import Memory, check_memory, read_memory
 from ignition_builder.spawn import death
-from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.errors import Reason, RequestError
 
 GIB = 1 << 30
 
@@ -49,6 +50,27 @@ def test_no_limit_is_none(tmp_path):
 
 def test_a_machine_without_counters_is_unknown_and_no_error(tmp_path):
     assert read_memory(tmp_path / "none", tmp_path / "nothing") == Memory(None, None)
+
+
+@pytest.mark.parametrize(
+    ("weights", "limit", "warned"),
+    [(GIB, None, 0), (GIB, 4 * GIB, 0), (GIB, 2 * GIB, 1), (0, 100 << 20, 1)],
+)
+def test_a_model_that_may_not_fit_is_warned_of(weights, limit, warned, tmp_path):
+    with Journal(tmp_path / "log") as journal:
+        check_memory(weights, Memory(limit, 0), journal)
+
+    assert journal.warnings["HostMemoryTight"] == warned
+
+
+def test_a_model_that_cannot_fit_is_refused_with_the_figure_that_would_do(tmp_path):
+    with Journal(tmp_path / "log") as journal, pytest.raises(RequestError) as caught:
+        check_memory(4 * GIB, Memory(5 * GIB, 0), journal)
+
+    assert (caught.value.reason, caught.value.exit_code) == (Reason.ModelTooLarge, 16)
+    assert "4,096 MiB of weights" in caught.value.message
+    assert "5,120 MiB" in caught.value.message
+    assert "10,030 MiB" in caught.value.remedy
 
 
 def test_a_kill_the_kernel_counted_is_out_of_memory_with_the_figures():

@@ -1,0 +1,84 @@
+"""Options on the real TensorRT-RTX: what it takes is in force, the rest is refused by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ignition_builder.backend import load_backend
+from ignition_builder.building import Built, build
+from ignition_builder.options import options_of
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.options_table import OPTION_ROWS
+from smallmodels import dense, request_for, saved
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
+
+REFUSED = [row for row in OPTION_ROWS if row.rtx.verdict != "Takes"]
+TAKEN: dict[str, Any] = {
+    "optimizationLevel": 5,
+    "workspace": 1 << 30,
+    "weightStreaming": True,
+    "maxAuxStreams": 0,
+    "profilingVerbosity": "Detailed",
+}
+
+
+def built(folder: Path, **asked: Any) -> Built:
+    return build(request_for(**asked), saved(dense(), folder), folder, lambda *_: None)
+
+
+def test_what_rtx_takes_is_in_force(tmp_path):
+    facts = built(tmp_path, options=TAKEN).facts
+
+    assert facts.flags == ("WEIGHT_STREAMING",)
+    assert facts.settings is not None
+    held = {name: facts.settings[name] for name in ("optimizationLevel", "workspace", "maxAuxStreams")}
+    assert held == {"optimizationLevel": 5, "workspace": 1 << 30, "maxAuxStreams": 0}
+    assert facts.settings["profilingVerbosity"] == "DETAILED"
+    assert facts.settings["computeCapabilities"] == ["SM86"]
+    assert facts.timing_cache == {"used": False, "why": "TensorRT-RTX has no timing cache"}
+
+
+def test_without_options_the_defaults_of_rtx_are_in_force(tmp_path):
+    settings = built(tmp_path).facts.settings
+
+    assert settings is not None
+    assert (settings["optimizationLevel"], settings["maxAuxStreams"]) == (3, -1)
+    assert (settings["profilingVerbosity"], settings["runtimePlatform"]) == (
+        "LAYER_NAMES_ONLY",
+        "SAME_AS_BUILD",
+    )
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in REFUSED])
+def test_what_rtx_rejects_or_ignores_is_refused_by_name(row):
+    options = {row.option: row.example}
+    inputs = request_for(options=options).inputs
+
+    with pytest.raises(RequestError) as caught:
+        load_backend(inputs.flavor).check(inputs, options_of(options))
+
+    assert caught.value.reason is Reason.UnsupportedOption
+    assert f"options.{row.option}" in caught.value.message
+    assert "flavor TensorRT" in caught.value.remedy
+
+
+def test_a_workspace_too_small_for_any_tactic_says_what_to_raise(tmp_path):
+    with pytest.raises(RequestError) as caught:
+        built(tmp_path, options={"workspace": 1})
+
+    assert "workspace" in caught.value.message
+    assert caught.value.remedy == "raise options.workspace"
+
+
+@pytest.mark.parametrize(
+    ("message", "severity"),
+    [
+        ("Error Code 1: Cuda Runtime (In catchCudaError (cudaError 35: CUDA driver version))", "INFO"),
+        ("CUDA initialization failure with error: 35", "INFO"),
+        ("cudaError 350: something else", "ERROR"),
+    ],
+)
+def test_only_the_missing_gpu_is_no_error(message, severity):
+    assert load_backend("TensorRTRTX").severity_of("ERROR", message) == severity
