@@ -1,0 +1,182 @@
+"""
+TensorRT itself on a real GPU: what bindings and fakes cannot prove, see ``docs/proof.md``.
+
+Every engine is built by the builder's own three stages, loaded, run, and compared with onnxruntime.
+"""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpubuilds import Bench, gates
+from ignition_builder.work import TimingCacheTask
+from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.nvidia_words import cause_of
+from ignition_hub.engine.options_table import LEVEL_ROWS, OPTION_ROWS, OptionRow
+from ignition_hub.engine.plan import read_plan_header
+from ignition_hub.engine.support import is_strongly_typed, parse_version
+from smallmodels import dense, shape_range
+
+pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
+
+SETTABLE = [row for row in OPTION_ROWS if row.option not in ("calibration", "plugins", "failOnWarnings")]
+DYNAMIC = {"x": shape_range([1, 64], [4, 64], [8, 64])}
+
+
+def of(rows: Any) -> Any:
+    return pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in rows])
+
+
+def skip_unless_it_has(row: OptionRow, full: Bench) -> None:
+    if not row.exists_in(parse_version(full.version)):
+        pytest.skip(f"TensorRT {full.version} has no {row.name}; the unit tests prove that it is refused")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16", "bf16"])
+def test_an_engine_is_built_run_and_equal_to_the_model(full: Bench, precision: str) -> None:
+    tolerance = {"against": "onnxruntime", "rtol": 5e-2, "atol": 2e-2}
+    loose = {"accuracy": tolerance} if precision == "bf16" else {}
+    built = full.build(dense(), precision, verification=gates(**loose))
+
+    facts = built.facts
+    assert facts.checked == "engine"
+    assert facts.accuracy is not None
+    assert facts.accuracy["outputs"][0]["outside"] == 0
+    assert facts.benchmark is not None
+    assert facts.benchmark["runs"] >= 10
+    assert facts.gpu is not None
+    assert facts.gpu["compute_capability"] == full.gpu.compute_capability
+    assert facts.driver == full.gpu.driver
+    assert facts.typing == ("Strong" if is_strongly_typed("TensorRT", full.version) else "Weak")
+    with built.path.open("rb") as file:
+        header = read_plan_header(file)
+    assert header.flavor == "TensorRT"
+    assert parse_version(header.version)[:3] == parse_version(full.version)[:3]
+    assert header.size == built.size
+
+
+def test_a_dynamic_engine_runs_at_every_end_of_its_profile(full: Bench) -> None:
+    built = full.build(dense(batch="n"), "fp16", profiles=[DYNAMIC], verification=gates())
+
+    assert built.facts.checked == "engine"
+    assert built.facts.profiles[0]["shapes"]["x"]["max"] == [8, 64]
+
+
+@of(SETTABLE)
+def test_an_option_is_taken_by_the_real_builder(full: Bench, row: OptionRow) -> None:
+    skip_unless_it_has(row, full)
+    options = {row.option: row.example}
+    if row.option == "weightStreaming" and not is_strongly_typed("TensorRT", full.version):
+        pytest.skip("weight streaming needs a strongly typed network")
+
+    assert full.build(dense(), options=options).size > 0
+
+
+@of(LEVEL_ROWS)
+def test_a_level_of_compatibility_is_taken_and_the_engine_runs_here(full: Bench, row: OptionRow) -> None:
+    skip_unless_it_has(row, full)
+    if full.gpu.integrated or full.gpu.capability < (8, 0):
+        pytest.skip(f"no level reaches beyond {full.gpu.name}")
+    built = full.build(dense(), "fp16", compatibility=row.part, verification=gates())
+
+    assert built.facts.checked == "engine"
+    assert built.facts.settings is not None
+    assert built.facts.settings["hardwareCompatibilityLevel"] == row.attributes[1].partition(".")[2]
+
+
+def test_a_stripped_engine_is_smaller_and_whole_again_after_refitting(full: Bench) -> None:
+    if not hasattr(full.trt, "OnnxParserRefitter"):
+        pytest.skip(f"TensorRT {full.version} cannot strip a plan")
+    model = dense(width=512)
+    whole = full.build(model, "fp32")
+    stripped = full.build(model, "fp32", options={"stripPlan": True})
+    assert stripped.size < whole.size / 2
+
+    trt, logger = full.trt, full.trt.Logger()
+    engine = trt.Runtime(logger).deserialize_cuda_engine(stripped.path.read_bytes())
+    refitter = trt.Refitter(engine, logger)
+    assert trt.OnnxParserRefitter(refitter, logger).refit_from_file(str(stripped.path.parent / "model.onnx"))
+    assert refitter.refit_cuda_engine()
+    assert len(bytes(engine.serialize())) > whole.size / 2
+
+
+def test_a_version_compatible_engine_is_loaded_only_where_its_host_code_is_trusted(full: Bench) -> None:
+    built = full.build(dense(), options={"versionCompatible": {"enabled": True}})
+    plan, heard = built.path.read_bytes(), Heard(full.trt)
+
+    runtime = full.trt.Runtime(heard.logger)
+    runtime.engine_host_code_allowed = False
+    assert runtime.deserialize_cuda_engine(plan) is None
+    cause = cause_of(heard.said)
+    assert cause is not None
+    assert cause.reason is Reason.HostCodeNotTrusted
+    runtime.engine_host_code_allowed = True
+    assert runtime.deserialize_cuda_engine(plan) is not None
+
+
+@pytest.mark.parametrize(
+    ("offset", "reason"), [(24, Reason.WrongTensorRT), (0, Reason.PlanRejected)], ids=["version", "magic"]
+)
+def test_a_plan_of_another_kind_is_refused_in_words_we_know(full: Bench, offset: int, reason: Reason) -> None:
+    plan = bytearray(full.build(dense()).path.read_bytes())
+    plan[offset] ^= 0x03
+    heard = Heard(full.trt)
+
+    assert full.trt.Runtime(heard.logger).deserialize_cuda_engine(bytes(plan)) is None
+    cause = cause_of(heard.said)
+    assert cause is not None, heard.said
+    assert cause.reason is reason
+
+
+def test_a_second_build_uses_the_timing_cache_of_the_first(full: Bench, tmp_path: Path) -> None:
+    cache, model = tmp_path / "timing.cache", dense(width=256)
+    first = full.build(model, timing_cache=TimingCacheTask("ReadWrite", None, str(cache)))
+    second = full.build(model, timing_cache=TimingCacheTask("ReadOnly", str(cache), None))
+
+    assert first.facts.timing_cache is not None
+    assert first.facts.timing_cache["missed"]
+    assert cache.stat().st_size > 0
+    assert second.facts.timing_cache == {"mode": "ReadOnly", "used": True, "missed": False}
+
+
+def test_another_gpu_than_the_one_asked_for_is_refused_before_anything_is_built(full: Bench) -> None:
+    other = "sm_75" if full.gpu.arch != "sm_75" else "sm_86"
+    with pytest.raises(IgnitionError) as caught:
+        full.build(dense(), arch=other)
+
+    assert caught.value.reason is Reason.WrongGPU
+    assert full.gpu.name in caught.value.message
+
+
+def test_another_product_of_the_same_architecture_is_refused(full: Bench) -> None:
+    other = Bench(full.flavor, full.version, replace(full.gpu, name="NVIDIA Imaginary 1"), full.folder)
+    with pytest.raises(IgnitionError) as caught:
+        other.build(dense())
+
+    assert caught.value.reason is Reason.WrongGPU
+    assert "NVIDIA-Imaginary-1" in caught.value.message
+
+
+def test_the_header_of_a_real_plan_is_read_from_its_first_bytes(full: Bench) -> None:
+    plan = full.build(dense()).path.read_bytes()
+
+    assert read_plan_header(io.BytesIO(plan[:64])).size == len(plan)
+
+
+class Heard:
+    """What a runtime said through a logger of ours."""
+
+    def __init__(self, trt: Any) -> None:
+        said: list[str] = []
+
+        class Logger(trt.ILogger):  # type: ignore[misc]
+            def __init__(self) -> None:
+                trt.ILogger.__init__(self)
+
+            def log(self, severity: Any, message: str) -> None:
+                said.append(message)
+
+        self.said, self.logger = said, Logger()
