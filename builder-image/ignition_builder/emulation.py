@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 
 BFLOAT, FLOAT = onnx.TensorProto.BFLOAT16, onnx.TensorProto.FLOAT
+EMULATED = "emulated__"
 CASTS = frozenset({"Cast", "Constant"})
 """Operators that take or give bf16 by themselves."""
 
@@ -46,12 +47,12 @@ def _widened(node: Any, narrow: set[str]) -> list[Any]:
     before, after = [], []
     for index, name in enumerate(node.input):
         if name in narrow:
-            wide = f"{name}__wide_for_{node.output[0]}_{index}"
+            wide = f"{EMULATED}{name}__for_{node.output[0]}_{index}"
             before.append(onnx.helper.make_node("Cast", [name], [wide], to=FLOAT))
             node.input[index] = wide
     for index, name in enumerate(node.output):
         if name in narrow:
-            wide = f"{name}__wide"
+            wide = f"{EMULATED}{name}"
             after.append(onnx.helper.make_node("Cast", [wide], [name], to=BFLOAT))
             node.output[index] = wide
     return [*before, node, *after]

@@ -64,7 +64,9 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
 def _accuracy(
     task: Task, prepared: Prepared, wanted: Mapping[str, Any], journal: Journal
 ) -> tuple[str, dict[str, Any]]:
-    tolerance = Tolerance(rtol=float(wanted["rtol"]), atol=float(wanted["atol"]))
+    tolerance = Tolerance(
+        rtol=float(wanted["rtol"]), atol=float(wanted["atol"]), quantile=float(wanted.get("quantile", 1.0))
+    )
     samples = _samples(task, prepared)
     right = reference.outputs_of(Path(task.model), samples, "the model")
     found = _found(task, prepared, samples, journal)
@@ -78,6 +80,7 @@ def _accuracy(
         "against": f"{reference.NAME} {reference.VERSION}",
         "rtol": tolerance.rtol,
         "atol": tolerance.atol,
+        "quantile": tolerance.quantile,
         "inputs": "given" if task.files.inputs else "drawn",
         "samples": len(samples),
         "outputs": [item.to_json() for item in figures],

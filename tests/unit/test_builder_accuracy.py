@@ -114,3 +114,16 @@ def test_an_engine_that_is_too_slow_is_refused_with_both_figures():
         benchmark.check(benchmark.figures([5.0]), 0.004)
     assert failure.value.reason == "VerificationFailed"
     assert "5 ms over 1 runs, above verification.benchmark.maxLatency of 4 ms" in failure.value.message
+
+
+@pytest.mark.parametrize(("quantile", "passes"), [(1.0, False), (0.999, True), (0.9991, False), (0.5, True)])
+def test_a_quantile_lets_so_many_values_be_outliers(quantile, passes):
+    values, tolerance = np.zeros(1000, np.float32), Tolerance(1e-3, 1e-3, quantile)
+    other = values.copy()
+    other[17] = 9.0
+    figures = compared({"y": values}, {"y": other}, tolerance)
+    if passes:
+        check(figures, tolerance, "the int8 model")
+        return
+    with pytest.raises(RequestError, match=r"1 of 1000 values .* at \[17\]"):
+        check(figures, tolerance, "the int8 model")

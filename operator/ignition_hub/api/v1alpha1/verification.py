@@ -26,6 +26,11 @@ class Accuracy(Part):
     """Largest relative difference. Default: 0.005, which NVIDIA's fp16 sample uses."""
     atol: Annotated[float, Field(ge=0, le=1000)] = 0.005
     """Largest absolute difference, in the unit of the output. Default: 0.005."""
+    quantile: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """
+    Share of each output's values that must be within tolerance. Default: 1, all of them. Quantized engines
+    have outliers: 0.999 lets one value in a thousand be one.
+    """
     inputs: AccuracyInputs | None = None
     """Inputs to compare on. Default: numbers drawn with a fixed seed, in each profile's optimal shape."""
 
