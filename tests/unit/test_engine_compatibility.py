@@ -55,6 +55,11 @@ def refused(pools, asked):
             ask("sm_90"),
             Choice("gh200", "TensorRT", "10.13.2.6", "Bulk"),
         ),
+        (
+            [replace(A100, product="NVIDIA-A100-SXM4-40GB-MIG-1g.5gb")],
+            ask("sm_80", product="NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"),
+            Choice("a100", "TensorRT", "10.13.2.6", "Native"),
+        ),
         # Volta left TensorRT in 10.5, so the newest version that still builds for it is chosen.
         (
             [V100],
@@ -232,6 +237,12 @@ def test_the_best_pool_that_can_truthfully_build_is_chosen(pools, asked, chosen)
             ask("sm_89", "bf16", product="NVIDIA-L4"),
             "UnsupportedPrecision",
             ["bf16 exists from TensorRT 10.0 on", "8.6.1.6"],
+        ),
+        (
+            [replace(L4, product="NVIDIA-L4-SHARED")],
+            ask("sm_89"),
+            "SharedGPU",
+            ["NVIDIA-L4-SHARED", "choose the wrong kernels", "without time slicing"],
         ),
         ([L4], ask("ada"), "UnknownArch", ["'ada'", "sm_89"]),
         ([L4], ask("8.9"), "UnknownArch", ["did you mean sm_89"]),

@@ -36,7 +36,11 @@ def plan(
         PlanFormat.text
     ),
 ) -> None:
-    """Say for every target which pool can build it and where the engine will load, or what would work."""
+    """
+    Say for every target which pool can build it and where the engine will load, or what would work.
+
+    A resource that is applied already keeps the TensorRT version that its status has pinned.
+    """
     from ignition_hub.cli import planning  # noqa: PLC0415  # the API's models take long to import
 
     engines = planning.engines_in(file)

@@ -19,6 +19,9 @@ GFD_PRODUCT = "nvidia.com/gpu.product"
 KUBERNETES_ARCH = "kubernetes.io/arch"
 GFD_SHARING = "nvidia.com/gpu.sharing-strategy"
 
+SHARED = "-SHARED"
+"""What GFD puts behind the product of a GPU that is time-sliced or under MPS."""
+
 _SUFFIX = re.compile(r"(?:-MIG-(?P<mig>[^-]+(?:-.*?)??))?(?P<shared>-SHARED)?$")
 _ARCH_SPELLING = re.compile(r"(?:sm|compute)?[_-]?([0-9]{1,2})\.?([0-9])", re.IGNORECASE)
 
@@ -175,7 +178,7 @@ def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
     if arch is None:
         return None
     suffix = _SUFFIX.search(product or "")
-    shared = labels.get(GFD_SHARING, "none") != "none" or labels.get(GFD_PRODUCT, "").endswith("-SHARED")
+    shared = labels.get(GFD_SHARING, "none") != "none" or labels.get(GFD_PRODUCT, "").endswith(SHARED)
     return NodeGpu(
         arch=arch,
         product=_without_suffix(product) if product else None,

@@ -13,12 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.engine.gpu import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, GPUS, Gpu, node_gpu
+from ignition_hub.engine.gpu import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, GPUS, SHARED, Gpu, node_gpu
 from ignition_hub.engine.loading import EngineFacts, loads
 from ignition_hub.engine.names import GATE, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING
 from ignition_hub.engine.readiness import EngineView, ReadyTarget
-
-SHARED = "-SHARED"
 
 Json = dict[str, Any]
 Expression = dict[str, Any]

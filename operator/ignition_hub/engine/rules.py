@@ -7,7 +7,7 @@ The rules of the truth table: each looks at one pool and one target and says no,
 from ignition_hub.engine import option_rules, support
 from ignition_hub.engine.case import FLAVOR_NAMES, Case, Refusal, Rule, a_gpu, has_ampere_plus, has_precision
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.gpu import GPUS
+from ignition_hub.engine.gpu import GPUS, SHARED
 from ignition_hub.engine.identity import AMPERE_PLUS, PRECISIONS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT
 from ignition_hub.engine.options_table import WEAK_TYPE_ROWS
 from ignition_hub.engine.support import dotted
@@ -77,6 +77,19 @@ def pool_has_the_product(case: Case) -> Refusal | None:
         Reason.NoPoolForProduct,
         f"pool {pool.name} has {pool.product or 'several products'}, not {target.product}",
         f"add a BuildPool with gpu.product {target.product}, or use compatibility: SameComputeCapability",
+    )
+
+
+def pool_has_its_gpu_alone(case: Case) -> Refusal | None:
+    """A build times its tactics; what else runs on a time-sliced GPU would choose for it."""
+    product = case.pool.product or ""
+    if case.pool.ahead_of_time or not product.endswith(SHARED):
+        return None
+    return Refusal(
+        Reason.SharedGPU,
+        f"pool {case.pool.name} has {product}: its GPU is shared, and timing on it would choose the wrong "
+        "kernels",
+        "give the pool nodes without time slicing and MPS; a MIG slice is fine, it is a product of its own",
     )
 
 
@@ -215,6 +228,7 @@ RULES: tuple[Rule, ...] = (
     pool_has_the_flavor,
     flavor_compiles_for_the_arch,
     pool_builds_for_the_arch,
+    pool_has_its_gpu_alone,
     platform_fits_the_gpu,
     jetson_wants_its_exact_module,  # before the product, so that the remedy asks for one
     pool_has_the_product,
