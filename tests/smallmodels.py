@@ -56,7 +56,7 @@ def request_for(
     precision: str = "fp16",
     arch: str = "sm_86",
     *,
-    profiles: Sequence[Mapping[str, ShapeRange]] = (),
+    profiles: Sequence[Mapping[str, ShapeRange] | Profile] = (),
     options: Mapping[str, Any] | None = None,
     verification: Mapping[str, Any] | None = None,
     version: str = RTX_VERSION,
@@ -67,7 +67,7 @@ def request_for(
     inputs = EngineInputs(
         model=Model("small", "v1", fingerprint(URI, sha256=sha256, etag="e", size=1)),
         precision=precision,
-        profiles=tuple(Profile(shapes) for shapes in profiles),
+        profiles=tuple(item if isinstance(item, Profile) else Profile(item) for item in profiles),
         flavor=flavor,
         tensorrt_version=version,
         platform="linux-x86_64",

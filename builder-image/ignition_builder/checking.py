@@ -8,8 +8,11 @@ import resource
 from pathlib import Path
 from typing import Any
 
+from ignition_builder.expressible import check_expressible
 from ignition_builder.inspection import facts_of, inputs_of, load_checked
+from ignition_builder.integers import warn_of_clamping
 from ignition_builder.journal import Journal
+from ignition_builder.plugin_nodes import check_plugin_nodes
 from ignition_builder.precision import with_precision
 from ignition_builder.profiles import resolved
 from ignition_builder.report import Report
@@ -22,7 +25,10 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Prepared as JSON; raises IgnitionError with the reason."""
     report.progress(CHECKING, 0.0)
     path, inputs = Path(task.model), task.request.inputs
-    model = load_checked(path)
+    model = load_checked(path, plugins=bool(inputs.options.get("plugins")))
+    check_expressible(model, inputs, journal)
+    check_plugin_nodes(model, inputs, journal)
+    warn_of_clamping(model, path.parent, inputs, journal)
     profiles = resolved(inputs.profiles, inputs_of(model))
     facts = facts_of(model)
     ready = with_precision(model, path, inputs, task.files, folder=Path(task.folder), journal=journal)

@@ -6,6 +6,7 @@ given back before the engine is compiled.
 """
 
 import contextlib
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,25 +14,31 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.external import MOST_ELEMENTS, check_tensor
+from ignition_builder.plugin_names import is_standard
 from ignition_builder.signature import ModelInput
 from ignition_builder.skeleton import load_skeleton, not_onnx
-from ignition_builder.weights import check_length, is_external
 from ignition_hub.engine.errors import Reason, RequestError
 
 _UNKNOWN_OPERATOR = re.compile(r"No Op registered for (\S+) with domain_version of (\d+)")
+_ONNX = ("", "ai.onnx")
+_ASIDE = "trt.plugins"
 _NODE = re.compile(r"Name: (.*?) OpType: (\S+)")
 
 
-def load_checked(path: Path) -> Any:
+def load_checked(path: Path, *, plugins: bool = False) -> Any:
     """
     Return the model in ``path`` with its large weights left in the file.
+
+    ``plugins`` says that a plugin library may define operators ONNX does not know.
 
     Raises RequestError: InvalidModel for what is not a usable model, UnsupportedOperator for an operator
     ONNX does not define.
     """
     model = load_skeleton(path)
-    _check_external_data(model, path.parent)
-    _run_checker(model, path.parent)
+    _check_structure(model, path.parent)
+    with _plugins_set_aside(model, own=plugins):
+        _run_checker(model, path.parent)
     _check_graph(model)
     return model
 
@@ -56,6 +63,18 @@ def opset_of(model: Any) -> int:
     return max((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=0)
 
 
+def type_name(kind: int) -> str:
+    """Return how ONNX calls an element type, in small letters; its number when ONNX knows none such."""
+    known = kind in onnx.TensorProto.DataType.values()
+    return onnx.TensorProto.DataType.Name(kind).lower() if known else f"type {kind}"
+
+
+def nodes_of(model: Any) -> Iterator[Any]:
+    """Yield every node: of the graph, of graphs inside nodes, and of the model's own functions."""
+    for graph in _all_graphs(model):
+        yield from graph.node
+
+
 def graphs_of(graph: Any) -> Iterator[Any]:
     """Yield ``graph`` itself, first, and every graph inside its nodes."""
     yield graph
@@ -72,15 +91,74 @@ def tensors_of(model: Any) -> Iterator[Any]:
 
 
 def inner_tensors_of(model: Any) -> Iterator[Any]:
-    """Yield the tensors inside nodes: constants, and the weights of inner graphs."""
-    for depth, graph in enumerate(graphs_of(model.graph)):
-        if depth:
+    """Yield the tensors inside nodes and functions: constants, and the weights of inner graphs."""
+    for depth, graph in enumerate(_all_graphs(model)):
+        # A function has nodes and no weights.
+        if depth and hasattr(graph, "initializer"):
             yield from graph.initializer
         for node in graph.node:
             for attribute in node.attribute:
                 if attribute.HasField("t"):
                     yield attribute.t
                 yield from attribute.tensors
+
+
+def _all_graphs(model: Any) -> Iterator[Any]:
+    yield from graphs_of(model.graph)
+    for function in model.functions:
+        yield from graphs_of(function)
+
+
+def _check_structure(model: Any, folder: Path) -> None:
+    for tensor in tensors_of(model):
+        check_tensor(tensor, folder)
+    for graph in _all_graphs(model):
+        sparse = getattr(graph, "sparse_initializer", ())
+        if sparse or any(_is_sparse(attribute) for node in graph.node for attribute in node.attribute):
+            raise RequestError(
+                Reason.UnsupportedOperator,
+                "the model has sparse tensors, which TensorRT does not read",
+                "store the weights densely; options.sparseWeights finds structured sparsity in them",
+            )
+    for value in (*model.graph.input, *model.graph.output):
+        _check_value(value)
+
+
+def _is_sparse(attribute: Any) -> bool:
+    return attribute.HasField("sparse_tensor") or bool(attribute.sparse_tensors)
+
+
+def _check_value(value: Any) -> None:
+    sizes = [item.dim_value for item in value.type.tensor_type.shape.dim if item.HasField("dim_value")]
+    if any(size < -1 for size in sizes) or math.prod(size for size in sizes if size > 0) > MOST_ELEMENTS:
+        raise RequestError(
+            Reason.InvalidModel,
+            f"{value.name}: its shape {sizes[:9]} is no shape of a tensor",
+            "export the model with the shapes it is used with",
+        )
+
+
+@contextlib.contextmanager
+def _plugins_set_aside(model: Any, *, own: bool) -> Iterator[None]:
+    """Put plugins that stand in ONNX's own domain into one of theirs: ONNX's checker does not know them."""
+    aside = [
+        node
+        for node in nodes_of(model)
+        if node.domain in _ONNX and (own or is_standard(node.op_type)) and not onnx.defs.has(node.op_type)
+    ]
+    if not aside:
+        yield
+        return
+    domains = [node.domain for node in aside]
+    opset = model.opset_import.add(domain=_ASIDE, version=1)
+    for node in aside:
+        node.domain = _ASIDE
+    try:
+        yield
+    finally:
+        for node, domain in zip(aside, domains, strict=True):
+            node.domain = domain
+        model.opset_import.remove(opset)
 
 
 def _run_checker(model: Any, folder: Path) -> None:
@@ -124,29 +202,9 @@ def _check_graph(model: Any) -> None:
         )
 
 
-def _check_external_data(model: Any, folder: Path) -> None:
-    for tensor in tensors_of(model):
-        if is_external(tensor):
-            _check_location(tensor, folder)
-            check_length(tensor, folder)
-
-
-def _check_location(tensor: Any, folder: Path) -> None:
-    location = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
-    path = folder / location
-    # A model names files; only those beside it are its own.
-    inside = location and not Path(location).is_absolute() and ".." not in Path(location).parts
-    if not inside or path.is_symlink() or not path.is_file():
-        raise RequestError(
-            Reason.InvalidModel,
-            f"tensor {tensor.name}: its data is in the file {location!r}, which is not beside the model",
-            "save the model with its weights inside (onnx.save without external data)",
-        )
-
-
 def _input(value: Any) -> ModelInput:
     tensor = value.type.tensor_type
-    dtype = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+    dtype = type_name(tensor.elem_type)
     if not tensor.HasField("shape"):
         return ModelInput(value.name, dtype, None)
     return ModelInput(value.name, dtype, tuple(_size(item) for item in tensor.shape.dim))

@@ -103,12 +103,12 @@ def test_fp32_on_turing_is_refused_in_nvidias_words(tmp_path):
 
 
 def test_an_operator_of_somebody_elses_domain_is_named_with_its_node(tmp_path):
-    node = helper.make_node("EfficientNMS_TRT", ["x"], ["y"], name="nms", domain="TRT")
-    model = model_of([node], {"x": [1, 4]}, {"y": [1, 4]}, domains=["TRT"])
+    node = helper.make_node("Frobnicate", ["x"], ["y"], name="mine", domain="acme")
+    model = model_of([node], {"x": [1, 4]}, {"y": [1, 4]}, domains=["acme"])
     error = refusal_of(model, request_for("fp32"), tmp_path)
 
     assert (error.reason, error.exit_code) == (Reason.UnsupportedOperator, 11)
-    assert "node nms (EfficientNMS_TRT)" in error.message
+    assert "node mine (Frobnicate)" in error.message
 
 
 def test_an_input_whose_values_are_a_shape_is_refused_by_name(tmp_path):

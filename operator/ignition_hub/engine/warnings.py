@@ -29,6 +29,8 @@ class Warn(StrEnum):
     """The model's own quantization gave way to the one that was asked for."""
     Tf32NotInForce = "Tf32NotInForce"
     """TF32 was asked for, and the architecture does not have it."""
+    OpsetBeyondParser = "OpsetBeyondParser"
+    """The model's opset is newer, or older, than those the release's ONNX parser promises to know."""
     DeprecatedPlugin = "DeprecatedPlugin"
     """The model uses a plugin that NVIDIA is giving up."""
     Deprecated = "Deprecated"

@@ -1,0 +1,299 @@
+"""What no TensorRT, or not the one asked for, can express is refused by name before a GPU is spent."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from ignition_builder.expressible import check_expressible
+from ignition_builder.inspection import load_checked
+from ignition_builder.integers import warn_of_clamping
+from ignition_builder.journal import Journal
+from ignition_builder.plugin_nodes import check_plugin_nodes
+from ignition_hub.engine.errors import Reason, RequestError
+from smallmodels import model_of, request_for, saved
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "log") as journal:
+        yield journal
+
+
+def inputs_for(version: str = "", **options):
+    flavor = "TensorRT" if version else "TensorRTRTX"
+    return replace(
+        request_for(flavor=flavor).inputs,
+        flavor=flavor,
+        tensorrt_version=version or "1.7.1.116",
+        options=options,
+    )
+
+
+def refusal_of(check, *arguments) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        check(*arguments)
+    assert caught.value.remedy
+    return caught.value
+
+
+def identity(kind: int, **options):
+    shape = ([2], kind)
+    return model_of([helper.make_node("Identity", ["x"], ["y"])], {"x": shape}, {"y": shape}, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "said"),
+    [
+        (TensorProto.STRING, "", "input x holds string, a type TensorRT does not have"),
+        (TensorProto.UINT16, "", "input x holds uint16"),
+        (TensorProto.COMPLEX64, "11.1.0.106", "input x holds complex64"),
+        (TensorProto.BFLOAT16, "8.6.1.6", "input x holds bfloat16, which TensorRT 8.6.1.6 does not have"),
+    ],
+)
+def test_a_type_tensorrt_lacks_is_named_with_its_input(kind, version, said, journal):
+    error = refusal_of(check_expressible, identity(kind), inputs_for(version), journal)
+
+    assert error.reason is Reason.UnsupportedOperator
+    assert error.message.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "kind", [TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.UINT8, TensorProto.BFLOAT16]
+)
+def test_types_tensorrt_has_are_let_through(kind, journal):
+    check_expressible(identity(kind), inputs_for("10.13.2.6"), journal)
+
+    assert not journal.warnings
+
+
+def test_a_sequence_is_no_tensor(journal):
+    model = identity(TensorProto.FLOAT)
+    sequence = helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [2])
+    model.graph.input[0].CopyFrom(sequence)
+    error = refusal_of(check_expressible, model, inputs_for(), journal)
+
+    assert error.message == "input x is a sequence, not a tensor"
+
+
+@pytest.mark.parametrize(
+    ("operator", "domain", "said"),
+    [
+        (
+            "SequenceConstruct",
+            "",
+            "node inner (SequenceConstruct): TensorRT has tensors, not sequences of them",
+        ),
+        ("StringSplit", "", "node inner (StringSplit): TensorRT has no strings"),
+        ("TreeEnsemble", "ai.onnx.ml", "TensorRT has no operators for classical machine learning"),
+    ],
+)
+def test_an_operator_no_tensorrt_has_is_named_wherever_it_is(operator, domain, said, journal):
+    inner = helper.make_graph(
+        [helper.make_node(operator, ["x"], ["z"], name="inner", domain=domain)], "b", [], []
+    )
+    node = helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)
+    model = model_of([node], {"c": ([], TensorProto.BOOL)}, {"y": [1]})
+    error = refusal_of(check_expressible, model, inputs_for("10.13.2.6"), journal)
+
+    assert error.reason is Reason.UnsupportedOperator
+    assert said in error.message
+
+
+@pytest.mark.parametrize(
+    ("opset", "version", "said"),
+    [
+        (22, "8.6.1.6", "opset 22: TensorRT 8.6.1.6 knows operators up to opset 17"),
+        (22, "10.3.0.26", "opset 22: TensorRT 10.3.0.26 knows operators up to opset 20"),
+        (7, "", "opset 7: TensorRTRTX 1.7.1.116 promises opset 9 and up"),
+        (25, "", None),
+        (17, "8.6.1.6", None),
+    ],
+)
+def test_an_opset_the_parser_does_not_promise_is_warned_of(opset, version, said, journal):
+    check_expressible(identity(TensorProto.FLOAT, opset=opset), inputs_for(version), journal)
+
+    assert journal.first_warnings.get("OpsetBeyondParser") == said
+
+
+def nms(operator: str = "EfficientNMS_TRT", domain: str = ""):
+    node = helper.make_node(operator, ["x"], ["y"], name="nms", domain=domain)
+    return model_of([node], {"x": [1, 4]}, {"y": [1, 4]}, domains=[domain] if domain else [])
+
+
+@pytest.mark.parametrize("domain", ["", "TRT"])
+def test_a_standard_plugin_passes_the_checker_in_whichever_domain(domain, tmp_path):
+    model = load_checked(saved(nms(domain=domain), tmp_path))
+
+    assert [(node.op_type, node.domain) for node in model.graph.node] == [("EfficientNMS_TRT", domain)]
+    assert [item.domain for item in model.opset_import] == ["", domain][: 1 + bool(domain)]
+
+
+def test_an_operator_of_a_users_plugin_passes_only_with_a_library(tmp_path):
+    path = saved(nms("Frobnicate"), tmp_path)
+
+    assert load_checked(path, plugins=True).graph.node[0].domain == ""
+    assert refusal_of(load_checked, path).reason is Reason.UnsupportedOperator
+
+
+def test_efficient_nms_is_fine_to_10_11_and_warned_of_from_10_12(journal):
+    check_plugin_nodes(nms(), inputs_for("10.11.0.33"), journal)
+    assert not journal.warnings
+
+    check_plugin_nodes(nms(), inputs_for("10.12.0.36"), journal)
+    assert journal.warnings == {"DeprecatedPlugin": 1}
+    assert "INMSLayer" in journal.first_warnings["DeprecatedPlugin"]
+
+
+def test_efficient_nms_is_impossible_under_rtx_and_the_remedy_names_what_works(journal):
+    error = refusal_of(check_plugin_nodes, nms(), inputs_for(), journal)
+
+    assert error.reason is Reason.UnsupportedOperator
+    assert error.message.startswith("node nms: EfficientNMS_TRT is a plugin of TensorRT")
+    for word in (
+        "NonMaxSuppression",
+        "INMSLayer",
+        "Ultralytics",
+        "nms=False",
+        "--end2end",
+        "flavor: TensorRT",
+    ):
+        assert word in error.remedy
+
+
+def test_rtx_has_roi_align(journal):
+    check_plugin_nodes(nms("ROIAlign_TRT"), inputs_for(), journal)
+
+    assert not journal.warnings
+
+
+@pytest.mark.parametrize(
+    ("operator", "last", "first_without"),
+    [
+        ("EfficientNMS_ONNX_TRT", "10.15.1.29", "10.16.0.72"),
+        ("Normalize_TRT", "10.16.0.72", "11.0.0.114"),
+        ("NMSDynamic_TRT", "10.16.0.72", "11.0.0.114"),
+    ],
+)
+def test_a_removed_plugin_is_refused_by_name_with_the_version(operator, last, first_without, journal):
+    check_plugin_nodes(nms(operator), inputs_for(last), journal)
+    error = refusal_of(check_plugin_nodes, nms(operator), inputs_for(first_without), journal)
+
+    assert f"removed the plugin {operator}" in error.message
+    assert first_without in error.message
+    assert "a tensorrt.version before" in error.remedy
+
+
+def test_a_users_own_library_may_bring_a_removed_plugin_back(journal):
+    check_plugin_nodes(nms("Normalize_TRT"), inputs_for("11.0.0.114", plugins=[{"name": "mine"}]), journal)
+
+
+def slicing():
+    ends = numpy_helper.from_array(np.array([2**63 - 1, 5], dtype=np.int64), "ends")
+    constant = helper.make_node("Constant", [], ["low"], value_ints=[-(2**40), 7])
+    inside = helper.make_node(
+        "Constant", [], ["fine"], value=numpy_helper.from_array(np.array([7], np.int64))
+    )
+    nodes = [constant, inside, helper.make_node("Identity", ["x"], ["y"])]
+    return model_of(nodes, {"x": [1]}, {"y": [1]}, weights=[ends])
+
+
+def test_int64_that_would_be_clamped_is_counted_and_named(tmp_path, journal):
+    warn_of_clamping(slicing(), tmp_path, inputs_for("8.6.1.6"), journal)
+
+    assert journal.warnings == {"Int64Clamped": 2}
+    log = (tmp_path / "log").read_text()
+    assert "ends: 1 of 2 values are beyond INT32, such as 9223372036854775807" in log
+    assert "low: 1 of 2 values are beyond INT32, such as -1099511627776" in log
+
+
+@pytest.mark.parametrize("version", ["10.0.1.6", "11.4.0.106", ""])
+def test_int64_is_kept_where_tensorrt_has_it(version, tmp_path, journal):
+    warn_of_clamping(slicing(), tmp_path, inputs_for(version), journal)
+
+    assert not journal.warnings
+
+
+def test_sparse_tensors_are_refused(tmp_path):
+    model = identity(TensorProto.FLOAT)
+    values = helper.make_tensor("s", TensorProto.FLOAT, [1], [1.0])
+    indices = helper.make_tensor("i", TensorProto.INT64, [1], [0])
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [2]))
+    error = refusal_of(load_checked, saved(model, tmp_path))
+
+    assert error.message == "the model has sparse tensors, which TensorRT does not read"
+
+
+def external_constant(**places):
+    tensor = onnx.TensorProto(
+        name="c", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL
+    )
+    for key, value in places.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def with_function(tensor):
+    """The tensor is in a function's body, where few look."""
+    constant = helper.make_node("Constant", [], ["c"], value=tensor)
+    add = helper.make_node("Add", ["a", "c"], ["b"])
+    function = helper.make_function(
+        "mine", "AddFour", ["a"], ["b"], [constant, add], [helper.make_opsetid("", 17)]
+    )
+    node = helper.make_node("AddFour", ["x"], ["y"], domain="mine")
+    return model_of([node], {"x": [4]}, {"y": [4]}, domains=["mine"], functions=[function])
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ({"location": "../outside"}, "'../outside', which is not beside the model"),
+        ({"location": "/etc/passwd"}, "which is not beside the model"),
+        ({"location": "link/weights"}, "which is not beside the model"),
+        ({"location": "x" * 5000}, "which is not beside the model"),
+        ({"location": "a\0b"}, "which is not beside the model"),
+        ({"location": "gone"}, "'gone', which is not beside the model"),
+        ({"location": "weights", "offset": "-4"}, "has offset '-4', which is no place in a file"),
+        ({"location": "weights", "offset": "many"}, "has offset 'many'"),
+        ({"location": "weights", "length": "9" * 30}, "has length '999999"),
+        ({"location": "weights", "offset": "8"}, "its shape [4] needs 16 bytes, 8 are there"),
+        ({"location": "weights", "length": "99"}, "needs 16 bytes, 16 are there"),
+        ({"location": "weights", "elsewhere": "weights"}, "external data says 'elsewhere'"),
+    ],
+)
+def test_external_data_is_the_models_own_wherever_it_is_named(places, said, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "outside").write_bytes(bytes(16))
+    (folder / "weights").write_bytes(bytes(16))
+    (folder / "link").symlink_to(folder)
+    error = refusal_of(load_checked, saved(with_function(external_constant(**places)), folder))
+
+    assert error.reason is Reason.InvalidModel
+    assert error.message.startswith("tensor c: ")
+    assert said in error.message
+
+
+def test_two_locations_are_no_answer(tmp_path):
+    tensor = external_constant(location="model.onnx")
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    error = refusal_of(load_checked, saved(with_function(tensor), tmp_path))
+
+    assert "external data says 'location'" in error.message
+
+
+@pytest.mark.parametrize("dims", [[-1], [2**40, 2**40], [2**62] * 4])
+def test_a_tensor_of_no_possible_shape_is_refused(dims, tmp_path):
+    model = identity(TensorProto.FLOAT, weights=[onnx.TensorProto(name="w", data_type=1, dims=dims)])
+    error = refusal_of(load_checked, saved(model, tmp_path))
+
+    assert error.message.startswith("tensor w: its shape [")
+
+
+def test_an_input_of_no_possible_shape_is_refused(tmp_path):
+    model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": [2**40, 2**40]}, {"y": [2**40, 2**40]})
+    error = refusal_of(load_checked, saved(model, tmp_path))
+
+    assert error.message.startswith("x: its shape [1099511627776, 1099511627776]")
