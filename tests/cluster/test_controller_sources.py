@@ -98,4 +98,4 @@ async def test_a_plugin_from_a_place_that_is_not_listed_fails_with_whom_to_ask(h
         assert not await hub.jobs()
 
     assert target["reason"] == "SourceForbidden"
-    assert target["message"].startswith("spec.options.plugins[0].source: ")
+    assert target["message"].startswith("spec.options.plugins[attention].source: ")

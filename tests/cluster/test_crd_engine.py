@@ -196,11 +196,6 @@ REFUSED = [
     ),
     ("spec.options.memoryPools.tacticDram", "0", "must be a quantity above zero, for example 4Gi"),
     ("spec.options.refit", "Always", 'Unsupported value: "Always"'),
-    (
-        "spec.options",
-        {"stripPlan": True, "weightStreaming": True},
-        "stripPlan and weightStreaming exclude each other",
-    ),
     ("spec.options.tacticSources", ["CUFFT"], 'Unsupported value: "CUFFT"'),
     ("spec.options.tacticSources", ["CUDNN", "CUDNN"], "Duplicate value"),
     ("spec.options.tilingOptimizationLevel", "Best", 'Unsupported value: "Best"'),

@@ -181,7 +181,7 @@ def test_a_plugin_library_comes_only_from_where_the_platform_team_says(hub, team
     answer = ask(hub, pinned_request(hub, team, options=options))
 
     assert (answer.status, answer.reason) == (403, "SourceForbidden")
-    assert answer.message.startswith("spec.options.plugins[0].source: ")
+    assert answer.message.startswith("spec.options.plugins[attention].source: ")
     assert why in answer.message
 
 

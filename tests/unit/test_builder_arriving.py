@@ -134,7 +134,7 @@ def test_pinned_files_are_given_by_what_they_are_for(pinned_hub, folder):
     [
         (("calibration", "samples.npz"), "options.calibration.source: s3://models/samples.npz"),
         (("inputs", "inputs.npz"), "verification.accuracy.inputs.source: s3://models/inputs.npz"),
-        (("plugin", "two"), "options.plugins[1].source: s3://plugins/two/plugin.so"),
+        (("plugin", "two"), "options.plugins[two].source: s3://plugins/two/plugin.so"),
     ],
 )
 def test_a_file_that_is_not_the_pinned_one_is_refused_by_field(pinned_hub, folder, key, field):
@@ -148,7 +148,7 @@ def test_a_file_that_is_not_the_pinned_one_is_refused_by_field(pinned_hub, folde
 def test_a_pinned_file_that_was_not_granted_is_noticed(pinned_hub, folder):
     del pinned_hub.files[("plugin", "one")]
 
-    assert "options.plugins[0].source is pinned and was not granted" in refusal(pinned_hub, folder).message
+    assert "options.plugins[one].source is pinned and was not granted" in refusal(pinned_hub, folder).message
 
 
 def test_a_granted_file_nobody_asked_for_is_refused(hub, folder):

@@ -252,7 +252,8 @@ async def test_a_plugin_library_is_judged_as_code_and_not_as_a_model(observer, w
 
     assert refused.trouble.reason is Reason.SourceForbidden
     assert (
-        refused.trouble.message == f"spec.options.plugins[0].source: namespace vision may not load {LIBRARY}"
+        refused.trouble.message
+        == f"spec.options.plugins[attention].source: namespace vision may not load {LIBRARY}"
     )
     assert allowed.trouble is None or allowed.trouble.reason is not Reason.SourceForbidden
 

@@ -31,7 +31,9 @@ def test_every_file_is_found_with_the_field_that_names_it():
         PinnedFile(
             "inputs", "inputs.npz", "s3://models/inputs.npz", DIGEST, "verification.accuracy.inputs.source"
         ),
-        PinnedFile("plugin", "attention", "s3://models/libattention.so", DIGEST, "options.plugins[0].source"),
+        PinnedFile(
+            "plugin", "attention", "s3://models/libattention.so", DIGEST, "options.plugins[attention].source"
+        ),
     )
 
 

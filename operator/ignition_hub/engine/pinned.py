@@ -38,8 +38,9 @@ def _files(options: Mapping[str, Any], verification: Mapping[str, Any]) -> Itera
     accuracy = verification.get("accuracy") or {}
     if inputs := accuracy.get("inputs"):
         yield _pinned(INPUTS, inputs, "verification.accuracy.inputs")
-    for index, plugin in enumerate(options.get("plugins") or ()):
-        yield _pinned(PLUGIN, plugin, f"options.plugins[{index}]")
+    for plugin in options.get("plugins") or ():
+        # By name: the contract has plugins in another order than the resource.
+        yield _pinned(PLUGIN, plugin, f"options.plugins[{plugin['name']}]")
 
 
 def _pinned(role: str, named: Mapping[str, Any], field: str) -> PinnedFile:

@@ -60,8 +60,8 @@ class Calibration(Part):
 
     source: PinnedSource
     """
-    Representative inputs, an .npz file with one array per input of the model, or a calibration cache that
-    TensorRT 8.6 to 10 wrote.
+    Representative inputs, an .npz file with one array per input of the model; or, for TensorRT 8.6 to 10, a
+    calibration cache that TensorRT wrote, whose name ends in .cache or .calib.
     """
     method: Literal["entropy", "max", "awq_clip", "rtn_dq"] = "entropy"
     """How ranges are chosen. Default: entropy. awq_clip and rtn_dq are for int4."""
@@ -97,11 +97,6 @@ class Options(Part):
             "a version compatible engine for Windows needs excludeLeanRuntime: true; "
             "the lean runtime that would be embedded is Linux code",
             at=".versionCompatible",
-        ),
-        rule(
-            "!(has(self.stripPlan) && self.stripPlan && has(self.weightStreaming) && self.weightStreaming)",
-            "stripPlan and weightStreaming exclude each other: a stripped engine has no weights to stream",
-            at=".weightStreaming",
         ),
     )
 
@@ -143,7 +138,7 @@ class Options(Part):
     tiling_optimization_level: Literal["None", "Fast", "Moderate", "Full"] = "None"
     """How long to search for tilings of the L2 cache (TensorRT 10.8 and newer). Default: None."""
     max_num_tactics: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
-    """The most tactics measured for one layer (TensorRT 10.8 and newer). Default: the level decides."""
+    """The most tactics measured for one layer (TensorRT 10.4 and newer). Default: the level decides."""
     max_aux_streams: Annotated[int, Field(ge=0, le=64)] | None = None
     """The most streams the engine may use besides its own. Default: TensorRT decides."""
     avg_timing_iterations: Annotated[int, Field(ge=1, le=100)] = 1
