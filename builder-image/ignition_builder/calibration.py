@@ -1,12 +1,10 @@
 """
 Read calibration data: an .npz file with one array for every input of the model.
 
-The file is a stranger's: names, types, shapes and values are checked against the model before anything is
-computed from them, and arrays are mapped from files, never unpickled.
+The file is a stranger's: names, types and shapes are checked against the model before anything is computed
+from them.
 """
 
-import shutil
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ignition_builder.arrays import load_arrays
 from ignition_builder.signature import ModelInput
 from ignition_hub.engine.errors import Reason, RequestError
 
 CACHE_BEGINS = b"TRT-"
 """How a cache of TensorRT's own calibrators begins (NVIDIA documentation)."""
-MAX_BYTES = 16 * 1024**3
-"""Unpacked; more samples than that make no better ranges."""
+WHERE = "options.calibration"
 
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 _HOW = "np.savez(path, **{input name: array whose first axis counts the samples})"
@@ -49,15 +47,15 @@ def is_calibration_cache(path: Path) -> bool:
         return file.read(len(CACHE_BEGINS)) == CACHE_BEGINS
 
 
-def read_samples(path: Path, inputs: Sequence[ModelInput], folder: Path) -> Samples:
+def read_samples(path: Path, inputs: Sequence[ModelInput]) -> Samples:
     """
-    Unpack ``path`` into ``folder`` and return its samples.
+    Return the samples in ``path``.
 
     An array has the input's rank, and is cut along its first axis into pieces of the input's batch (1 where
     that is free), or one axis more, and its first axis counts whole feeds. Raises RequestError
     (InvalidRequest) naming the input and what would fit.
     """
-    arrays = _unpacked(path, folder)
+    arrays = load_arrays(path, WHERE)
     _check_names(arrays, inputs)
     batches = {item.name: _batch_of(item, arrays[item.name]) for item in inputs}
     counts = {name: len(arrays[name]) // (batch or 1) for name, batch in batches.items()}
@@ -67,26 +65,6 @@ def read_samples(path: Path, inputs: Sequence[ModelInput], folder: Path) -> Samp
     if not count:
         raise _refusal("it holds no sample", _HOW)
     return Samples(count, arrays, batches)
-
-
-def _unpacked(path: Path, folder: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > MAX_BYTES:
-                raise _refusal(f"it unpacks to more than {MAX_BYTES >> 30} GiB", "give fewer samples")
-            return dict(_member(archive, member, folder, n) for n, member in enumerate(members))
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
-        raise _refusal(f"it is no .npz file ({error})", _HOW) from error
-
-
-def _member(archive: Any, member: Any, folder: Path, number: int) -> tuple[str, Any]:
-    target = folder / f"calibration-{number}.npy"
-    with archive.open(member) as source, target.open("wb") as copy:
-        shutil.copyfileobj(source, copy)
-    # Mapped: pages that were used can be dropped again.
-    array = np.load(target, mmap_mode="r", allow_pickle=False)
-    return member.filename.removesuffix(".npy"), array
 
 
 def _check_names(arrays: Mapping[str, Any], inputs: Sequence[ModelInput]) -> None:
@@ -106,7 +84,6 @@ def _batch_of(item: ModelInput, array: Any) -> int:
         )
     if item.shape is None:
         return 0
-    _check_values(item, array)
     sizes = tuple(size if isinstance(size, int) else 0 for size in item.shape)
     if _fits(array.shape[1:], sizes):
         return 0
@@ -126,13 +103,5 @@ def _fits(shape: Sequence[int], sizes: Sequence[int]) -> bool:
     )
 
 
-def _check_values(item: ModelInput, array: Any) -> None:
-    if array.dtype.kind != "f":
-        return
-    for index, sample in enumerate(array):
-        if not bool(np.all(np.isfinite(sample))):
-            raise _refusal(f"{item.name} has NaN or infinity in sample {index}", "leave that sample out")
-
-
 def _refusal(why: str, remedy: str) -> RequestError:
-    return RequestError(Reason.InvalidRequest, f"options.calibration: {why}", remedy)
+    return RequestError(Reason.InvalidRequest, f"{WHERE}: {why}", remedy)

@@ -39,7 +39,7 @@ def convert(
     came = opset_of(model)
     rounding = Rounding(narrow, journal)
     try:
-        model = _typed(_raised(_whole(model), narrow, journal))
+        model = _typed(_raised(whole_graph(model), narrow, journal))
         outcome = narrow_model(model, narrow, rounding)
     # ONNX's own tools fail on unusual graphs with whatever their code runs into.
     except Exception as error:
@@ -52,7 +52,7 @@ def convert(
     return target, _record(narrow, came, opset_of(model), outcome)
 
 
-def _whole(model: Any) -> Any:
+def whole_graph(model: Any) -> Any:
     """Return the model with its local functions inlined and weights no longer listed as inputs."""
     if model.functions:
         model = inliner.inline_local_functions(model)

@@ -21,6 +21,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from ignition_builder.calibration import Samples, read_samples
+from ignition_builder.conversion import whole_graph
 from ignition_builder.inspection import graphs_of, inputs_of, load_checked, opset_of
 from ignition_builder.journal import Journal
 from ignition_builder.quantized import check_quantized, quantization_of
@@ -34,6 +35,9 @@ PER_CHANNEL_OPSET = 13
 """The first opset in which DequantizeLinear has an axis."""
 ONE_FILE = 1 << 30
 """Bytes of weights up to which the quantized model is one file; protobuf ends at 2 GiB."""
+
+_ERROR = 3
+"""onnxruntime's number of that level."""
 
 _SETTINGS = {
     "ActivationSymmetric": True,
@@ -66,8 +70,9 @@ def quantize(
     not fit the model, UnsupportedPrecision when the model cannot be quantized.
     """
     with _scratch(folder) as scratch:
-        samples = read_samples(calibration, inputs_of(model), scratch)
+        samples = read_samples(calibration, inputs_of(model))
         target = folder / "int8.onnx"
+        _check_worth(model)
         try:
             came = _fused(_copied(model, path, scratch, journal), scratch)
             _quantize(came, target, samples, method, large=external_size(model) > ONE_FILE)
@@ -82,17 +87,24 @@ def quantize(
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """Give a folder for what onnxruntime writes on its way, and keep its temporary files in there."""
+    """Give a folder for what onnxruntime writes on its way, and keep its temporary files there, and it quiet."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="quantize-") as name:
         before, tempfile.tempdir = tempfile.tempdir, name
+        logger = logging.getLogger()
+        level = logger.level
+        # It warns of what it was told to do, and advises the very steps that are taken.
+        logger.setLevel(logging.ERROR)
+        onnxruntime.set_default_logger_severity(_ERROR)
         try:
             yield Path(name)
         finally:
             tempfile.tempdir = before
+            logger.setLevel(level)
 
 
 def _copied(model: Any, path: Path, scratch: Path, journal: Journal) -> Path:
     """Write the model where onnxruntime may write beside it, with an opset that has scales per channel."""
+    model = whole_graph(model)
     if opset_of(model) < PER_CHANNEL_OPSET:
         journal.note(f"the opset is raised from {opset_of(model)} to {PER_CHANNEL_OPSET} to quantize")
         came = model.ir_version
@@ -118,8 +130,6 @@ def _fused(path: Path, scratch: Path) -> Path:
 
 
 def _quantize(path: Path, target: Path, samples: Samples, method: str, *, large: bool) -> None:
-    # It advises the very steps that were just taken.
-    logging.getLogger().setLevel(logging.ERROR)
     quantize_static(
         str(path),
         str(target),
@@ -134,12 +144,21 @@ def _quantize(path: Path, target: Path, samples: Samples, method: str, *, large:
     )
 
 
+def _check_worth(model: Any) -> None:
+    operators = {node.op_type for graph in graphs_of(model.graph) for node in graph.node}
+    if not operators & set(OPERATORS):
+        raise _nothing()
+
+
+def _nothing() -> RequestError:
+    return _refusal(f"it has nothing to quantize: no weights of {', '.join(OPERATORS)}")
+
+
 def _check(target: Path) -> None:
     model = load_checked(target)
     check_quantized(model, target.parent)
     if "int8" not in quantization_of(model):
-        found = sorted({node.op_type for graph in graphs_of(model.graph) for node in graph.node})
-        raise _refusal(f"it has nothing to quantize: no weights of {', '.join(OPERATORS)}, only {found[:8]}")
+        raise _nothing()
 
 
 def _record(method: str, samples: Samples) -> dict[str, Any]:

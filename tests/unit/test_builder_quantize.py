@@ -1,0 +1,139 @@
+"""Static quantization to int8: what TensorRT needs of it, and that the real one builds it."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper, numpy_helper
+
+from ignition_builder.building import build
+from ignition_builder.files import Files
+from ignition_builder.inspection import load_checked
+from ignition_builder.journal import Journal
+from ignition_builder.precision import with_precision
+from ignition_hub.engine.errors import Reason, RequestError
+from smallmodels import model_of, read_back, request_for, saved
+
+
+def network(*, opset=17, width=8):
+    """Return a convolution with a normalization, and a matrix product, over a free batch."""
+    numbers = np.random.default_rng(0)
+
+    def weight(name, *shape):
+        return numpy_helper.from_array(numbers.standard_normal(shape).astype(np.float32) / 3, name)
+
+    positive = numpy_helper.from_array(np.linspace(0.5, 1.5, width, dtype=np.float32), "var")
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "b"], ["c"], name="conv", pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c", "var", "b", "b", "var"], ["n"], name="norm"),
+        helper.make_node("Relu", ["n"], ["r"], name="relu"),
+        helper.make_node("GlobalAveragePool", ["r"], ["p"], name="pool"),
+        helper.make_node("Flatten", ["p"], ["f"], name="flat"),
+        helper.make_node("MatMul", ["f", "fc"], ["y"], name="fc"),
+    ]
+    weights = [weight("w", width, 3, 3, 3), weight("b", width), positive, weight("fc", width, 4)]
+    return model_of(nodes, {"x": ["n", 3, 8, 8]}, {"y": ["n", 4]}, weights=weights, opset=opset)
+
+
+def samples(count=6):
+    return np.random.default_rng(1).standard_normal((count, 3, 8, 8)).astype(np.float32)
+
+
+def calibration(folder, method="entropy"):
+    path = folder / "calibration.npz"
+    np.savez(path, x=samples())
+    return Files(calibration=path), {
+        "calibration": {"source": {"uri": "s3://models/x.npz"}, "method": method}
+    }
+
+
+def quantized(model, folder, method="entropy"):
+    """Return the model that would be compiled, and what made it."""
+    files, options = calibration(folder, method)
+    path, work = saved(model, folder), folder / "work"
+    work.mkdir()
+    inputs = request_for("int8", options=options).inputs
+    with Journal(folder / "log") as journal:
+        ready = with_precision(load_checked(path), path, inputs, files, folder=work, journal=journal)
+    assert [item.name for item in work.iterdir()] == [ready.path.name]
+    return read_back(ready.path), ready.converter
+
+
+@pytest.mark.parametrize(("method", "opset"), [("entropy", 17), ("max", 17), ("entropy", 11)])
+def test_weighted_operators_get_symmetric_int8_at_their_inputs_only(method, opset, tmp_path):
+    model, converter = quantized(network(opset=opset), tmp_path, method)
+    made = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    quantizing = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    back = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
+
+    assert len(quantizing) == 2
+    for node in (*quantizing, *back.values()):
+        assert made[node.input[2]].dtype == np.int8
+        assert not made[node.input[2]].any()
+    for node in model.graph.node:
+        if node.op_type in ("Conv", "MatMul"):
+            assert set(node.input[:2]) <= back.keys()
+            assert made[back[node.input[1]].input[1]].shape == (8 if node.op_type == "Conv" else 4,)
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+    assert converter["path"] == "Quantized"
+    assert converter["name"] == "onnxruntime"
+    assert converter["arguments"]["calibrate_method"] == method
+    assert converter["arguments"]["samples"] == 6
+
+
+def test_it_computes_nearly_the_same_under_the_same_names(tmp_path):
+    came = network()
+    model, _ = quantized(came, tmp_path)
+    data = {"x": samples()}
+    expected, found = (
+        onnxruntime.InferenceSession(one.SerializeToString(), providers=["CPUExecutionProvider"]).run(
+            ["y"], data
+        )[0]
+        for one in (came, model)
+    )
+
+    assert np.abs(expected - found).max() < 0.05 * np.abs(expected).max()
+    assert not np.array_equal(expected, found)
+
+
+def test_external_data_is_read_from_beside_the_model(tmp_path):
+    path = tmp_path / "model.onnx"
+    onnx.save(network(width=512), str(path), save_as_external_data=True, location="weights.bin")
+    files, options = calibration(tmp_path)
+    inputs = request_for("int8", options=options).inputs
+    with Journal(tmp_path / "log") as journal:
+        ready = with_precision(load_checked(path), path, inputs, files, folder=tmp_path, journal=journal)
+
+    assert ready.path.name == "int8.onnx"
+    assert not ready.path.with_name("int8.onnx.data").exists()
+    assert read_back(ready.path).graph.node
+
+
+def test_a_model_without_weights_has_nothing_to_quantize(tmp_path):
+    model = model_of(
+        [helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": ["n", 3, 8, 8]}, {"y": ["n", 3, 8, 8]}
+    )
+    with pytest.raises(RequestError, match="nothing to quantize") as caught:
+        quantized(model, tmp_path)
+
+    assert caught.value.reason is Reason.UnsupportedPrecision
+
+
+@pytest.mark.parametrize("method", ["awq_clip", "rtn_dq"])
+def test_methods_of_other_tools_are_refused(method, tmp_path):
+    with pytest.raises(RequestError, match=method) as caught:
+        quantized(network(), tmp_path, method)
+
+    assert caught.value.remedy == "use entropy or max"
+
+
+def test_the_real_tensorrt_builds_it(tmp_path):
+    files, options = calibration(tmp_path)
+    model = network()
+    del model.graph.input[0].type.tensor_type.shape.dim[0]
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", 1, [1, 3, 8, 8]))
+    request = request_for("int8", "sm_89", options=options)
+    built = build(request, saved(model, tmp_path), tmp_path, lambda *_: None, files=files)
+
+    assert built.size > 0
+    assert built.facts.converter["path"] == "Quantized"
