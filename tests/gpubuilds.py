@@ -1,5 +1,9 @@
 """Builds on the GPU of this machine, with the TensorRT that is installed: what the GPU tests share."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,6 +70,44 @@ class Bench:
         folder.mkdir()
         request, path = self.request(precision, **asked), saved(model, folder)
         return build(request, path, folder, lambda *_: None, timing_cache=timing_cache)
+
+
+_LOAD = """
+import importlib, json, sys
+from pathlib import Path
+trt, said = importlib.import_module(sys.argv[1]), []
+
+class Logger(trt.ILogger):
+    def __init__(self):
+        trt.ILogger.__init__(self)
+    def log(self, severity, message):
+        if severity.name in ("ERROR", "INTERNAL_ERROR", "WARNING"):
+            said.append(message)
+
+logger = Logger()
+runtime = trt.Runtime(logger)
+runtime.engine_host_code_allowed = sys.argv[3] == "True"
+engine = runtime.deserialize_cuda_engine(Path(sys.argv[2]).read_bytes())
+print(json.dumps([engine is not None, said]))
+"""
+
+
+def loaded(module: str, plan: Path, *, host_code: bool = False) -> tuple[bool, list[str]]:
+    """
+    Whether ``module`` loads ``plan``, and what it said of it.
+
+    In a process of its own: NVIDIA's logger is one for a process, and the first wins.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD, module, str(plan), str(host_code)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    is_loaded, said = json.loads(done.stdout.splitlines()[-1])
+    return is_loaded, said
 
 
 def gates(**more: Any) -> Mapping[str, Any]:

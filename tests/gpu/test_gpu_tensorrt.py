@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gpubuilds import Bench, gates
+from gpubuilds import Bench, gates, loaded
 from ignition_builder.work import TimingCacheTask
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.nvidia_words import cause_of
@@ -105,36 +105,35 @@ def test_a_stripped_engine_is_smaller_and_whole_again_after_refitting(full: Benc
 
 def test_a_version_compatible_engine_is_loaded_only_where_its_host_code_is_trusted(full: Bench) -> None:
     built = full.build(dense(), options={"versionCompatible": {"enabled": True}})
-    plan, heard = built.path.read_bytes(), Heard(full.trt)
 
-    runtime = full.trt.Runtime(heard.logger)
-    runtime.engine_host_code_allowed = False
-    assert runtime.deserialize_cuda_engine(plan) is None
-    cause = cause_of(heard.said)
-    assert cause is not None
+    is_loaded, said = loaded("tensorrt", built.path)
+    assert not is_loaded
+    cause = cause_of(said)
+    assert cause is not None, said
     assert cause.reason is Reason.HostCodeNotTrusted
-    runtime.engine_host_code_allowed = True
-    assert runtime.deserialize_cuda_engine(plan) is not None
+    assert loaded("tensorrt", built.path, host_code=True)[0]
 
 
 @pytest.mark.parametrize(
     ("offset", "reason"), [(24, Reason.WrongTensorRT), (0, Reason.PlanRejected)], ids=["version", "magic"]
 )
 def test_a_plan_of_another_kind_is_refused_in_words_we_know(full: Bench, offset: int, reason: Reason) -> None:
-    plan = bytearray(full.build(dense()).path.read_bytes())
+    built = full.build(dense())
+    plan = bytearray(built.path.read_bytes())
     plan[offset] ^= 0x03
-    heard = Heard(full.trt)
+    built.path.write_bytes(plan)
 
-    assert full.trt.Runtime(heard.logger).deserialize_cuda_engine(bytes(plan)) is None
-    cause = cause_of(heard.said)
-    assert cause is not None, heard.said
+    is_loaded, said = loaded("tensorrt", built.path)
+    assert not is_loaded
+    cause = cause_of(said)
+    assert cause is not None, said
     assert cause.reason is reason
 
 
 def test_a_second_build_uses_the_timing_cache_of_the_first(full: Bench, tmp_path: Path) -> None:
     cache, model = tmp_path / "timing.cache", dense(width=256)
-    first = full.build(model, timing_cache=TimingCacheTask("ReadWrite", None, str(cache)))
-    second = full.build(model, timing_cache=TimingCacheTask("ReadOnly", str(cache), None))
+    first = full.build(model, timing_cache=TimingCacheTask(mode="ReadWrite", path_out=str(cache)))
+    second = full.build(model, timing_cache=TimingCacheTask(mode="ReadOnly", path_in=str(cache)))
 
     assert first.facts.timing_cache is not None
     assert first.facts.timing_cache["missed"]
@@ -164,19 +163,3 @@ def test_the_header_of_a_real_plan_is_read_from_its_first_bytes(full: Bench) -> 
     plan = full.build(dense()).path.read_bytes()
 
     assert read_plan_header(io.BytesIO(plan[:64])).size == len(plan)
-
-
-class Heard:
-    """What a runtime said through a logger of ours."""
-
-    def __init__(self, trt: Any) -> None:
-        said: list[str] = []
-
-        class Logger(trt.ILogger):  # type: ignore[misc]
-            def __init__(self) -> None:
-                trt.ILogger.__init__(self)
-
-            def log(self, severity: Any, message: str) -> None:
-                said.append(message)
-
-        self.said, self.logger = said, Logger()
