@@ -12,6 +12,7 @@ from typing import Any
 from ignition_builder.backend import load_backend, open_backend
 from ignition_builder.compiler import Compiler
 from ignition_builder.configuring import tf32_in_force
+from ignition_builder.gpu import warn_if_busy
 from ignition_builder.journal import Journal
 from ignition_builder.memory import check_memory, read_memory
 from ignition_builder.options import options_of
@@ -42,6 +43,8 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     order = order_of(task, prepared)
     backend = open_backend(order.inputs)
     backend.check(order.inputs, order.options)
+    if backend.gpu is not None:
+        warn_if_busy(backend.gpu, journal)
     model, target = Path(prepared.path), Path(task.folder) / ENGINE_FILE
     check_memory(prepared.weights_bytes, read_memory(), journal)
     compiler = Compiler(backend, order, journal)

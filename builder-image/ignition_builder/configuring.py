@@ -4,6 +4,7 @@ Make the builder configuration of one order: target, options, types, profiles, e
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ignition_builder.applying import apply_options, settings_in_force
@@ -70,9 +71,8 @@ def configured(backend: Backend, parsed: Parsed, order: Order, plugins: Sequence
     backend.aim(config, order.inputs)
     apply_options(config, order.options)
     _set_tf32(config, order.inputs)
-    shape_tensors = _shape_tensors(network)
+    _check_values(order.profiles, _shape_tensors(network))
     for index, profile in enumerate(order.profiles):
-        _check_inputs(index, profile, shape_tensors)
         _add_profile(builder, config.config, index, profile)
     held = _choose_types(config, builder, network, order)
     packed = packed_libraries(parsed.parser, order.options, plugins)
@@ -81,7 +81,9 @@ def configured(backend: Backend, parsed: Parsed, order: Order, plugins: Sequence
     return Configured(
         config=config,
         flags=flags_in_force(trt, config.config),
-        settings=settings_in_force(trt, config.config) | backend.aimed_at(config.config),
+        settings=settings_in_force(trt, config.config)
+        | backend.aimed_at(config.config)
+        | {"pluginsToSerialize": [Path(path).name for path in packed]},
         packed=tuple(packed),
         held=held,
     )
@@ -114,19 +116,23 @@ def _choose_types(config: Settled, builder: Any, network: Any, order: Order) -> 
     return (calibrate_from_cache(config, builder, cache, order.profiles),)
 
 
-def _shape_tensors(network: Any) -> set[str]:
+def _shape_tensors(network: Any) -> list[str]:
     inputs = (network.get_input(index) for index in range(network.num_inputs))
-    return {item.name for item in inputs if item.is_shape_tensor}
+    return [item.name for item in inputs if item.is_shape_tensor]
 
 
-def _check_inputs(index: int, wanted: Profile, shape_tensors: set[str]) -> None:
-    for name in wanted.shapes.keys() & shape_tensors - wanted.values.keys():
-        raise RequestError(
-            Reason.InvalidProfile,
-            f"profiles[{index}].shapes.{name}: TensorRT needs a range of this input's values, "
-            "not of its shape",
-            f"give profiles[{index}].values.{name} with min, opt and max for each of its elements",
-        )
+def _check_values(profiles: Sequence[Profile], shape_tensors: Sequence[str]) -> None:
+    """Refuse a shape tensor without a range of values: TensorRT's own message does not name it."""
+    for index, wanted in enumerate(profiles or (Profile(),)):
+        for name in shape_tensors:
+            if name not in wanted.values:
+                raise RequestError(
+                    Reason.InvalidProfile,
+                    f"profiles[{index}].values.{name}: TensorRT computes a shape from what this input holds, "
+                    "and needs the range of its values",
+                    f"give values.{name} with min, opt and max for each of its elements, or make it a "
+                    "constant of the model",
+                )
 
 
 def _add_profile(builder: Any, config: Any, index: int, wanted: Profile) -> None:

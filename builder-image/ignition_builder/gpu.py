@@ -2,16 +2,22 @@
 The GPU that TensorRT measures kernels on: is it the one the engine is for, and is it alone?
 """
 
+import ctypes
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ignition_hub.device import DeviceFacts, NoGPU, device
+from ignition_builder.journal import Journal
+from ignition_builder.memory import mebibytes
+from ignition_hub.device import LIBNVML, DeviceFacts, NoGPU, device
 from ignition_hub.engine.errors import NodeError, Reason
 from ignition_hub.engine.identity import EngineInputs
+from ignition_hub.engine.warnings import Warn
 
 POWER_MODE = Path("/var/lib/nvpmodel/status")
 """Where a Jetson's nvpmodel keeps the power mode, as ``pmode:0002``."""
+BUSY_BYTES = 256 * 1024 * 1024
+"""An idle GPU holds less, what the driver reserves for itself not counted."""
 
 
 def present_gpu(inputs: EngineInputs) -> DeviceFacts:
@@ -39,6 +45,51 @@ def check_gpu(inputs: EngineInputs, found: DeviceFacts) -> None:
             f"{found.name} is shared through MPS; TensorRT would measure kernels beside other work",
             "give the BuildPool nodes whose GPUs are not shared",
         )
+
+
+def warn_if_busy(found: Mapping[str, Any], journal: Journal, library: str = LIBNVML) -> None:
+    """
+    Warn (SharedGPU) when others hold memory of the GPU: time slicing cannot be seen, its tenants can.
+
+    To be asked before this process uses the GPU. The slices of a MIG GPU are apart and are not counted.
+    """
+    held = None if found["mig"] else memory_in_use(library)
+    if held is not None and held > BUSY_BYTES:
+        journal.warn(
+            Warn.SharedGPU,
+            f"others hold {mebibytes(held)} of {found['name']}; kernels are measured beside their work",
+        )
+
+
+class _MemoryInfo(ctypes.Structure):
+    """``nvmlMemory_v2_t``: unlike its predecessor it tells what the driver reserves apart."""
+
+    _fields_ = (
+        ("version", ctypes.c_uint),
+        ("total", ctypes.c_ulonglong),
+        ("reserved", ctypes.c_ulonglong),
+        ("free", ctypes.c_ulonglong),
+        ("used", ctypes.c_ulonglong),
+    )
+
+
+def memory_in_use(library: str = LIBNVML) -> int | None:
+    """Return how many bytes of the first GPU are in use; None where NVML is missing, or does not say."""
+    try:
+        nvml = ctypes.CDLL(library)
+        info, handle = _MemoryInfo(), ctypes.c_void_p()
+        info.version = ctypes.sizeof(_MemoryInfo) | 2 << 24
+        if nvml.nvmlInit_v2() != 0:
+            return None
+        try:
+            found = nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(0), ctypes.byref(handle)) == 0
+            told = found and nvml.nvmlDeviceGetMemoryInfo_v2(handle, ctypes.byref(info)) == 0
+        finally:
+            nvml.nvmlShutdown()
+    except (OSError, AttributeError):
+        # No library, or one older than the question.
+        return None
+    return int(info.used) if told else None
 
 
 def gpu_facts(found: DeviceFacts) -> Mapping[str, Any]:

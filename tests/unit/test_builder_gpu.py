@@ -1,6 +1,9 @@
 """TensorRT builds only on the GPU that the engine is for, and only when nobody shares it."""
 
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +11,8 @@ import pytest
 from faketensorrt import fake_tensorrt
 from ignition_builder import gpu
 from ignition_builder.backend import open_backend
-from ignition_builder.gpu import power_mode
+from ignition_builder.gpu import power_mode, warn_if_busy
+from ignition_builder.journal import Journal
 from ignition_builder.nvidia import Nvidia
 from ignition_builder.options import Options
 from ignition_hub.device import DeviceFacts, NoGPU
@@ -157,3 +161,40 @@ def test_only_a_tactic_without_memory_is_no_error():
 
     assert backend.severity_of("ERROR", skipped) == "WARNING"
     assert backend.severity_of("ERROR", "cudaError 35: CUDA driver version is insufficient") == "ERROR"
+
+
+NVML = """
+#include <string.h>
+struct memory { unsigned version; unsigned long long total, reserved, free, used; };
+int nvmlInit_v2(void) { return 0; }
+int nvmlShutdown(void) { return 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) { *device = (void *)7; return index; }
+int nvmlDeviceGetMemoryInfo_v2(void *device, struct memory *info) {
+    if (device != (void *)7 || info->version != (sizeof(struct memory) | 2 << 24)) return 1;
+    info->used = USED; return 0;
+}
+"""
+
+
+def nvml(folder: Path, used: int) -> str:
+    """Compile a driver's library that says so many bytes are in use."""
+    source, library = folder / "nvml.c", folder / f"nvml{used}.so"
+    source.write_text(NVML)
+    command = ["cc", "-shared", "-fPIC", f"-DUSED={used}ULL", "-o", str(library), str(source)]
+    subprocess.run(command, check=True)
+    return str(library)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for the fake driver")
+def test_a_gpu_that_others_use_is_warned_of(tmp_path):
+    busy, idle = nvml(tmp_path, 3 << 30), nvml(tmp_path, 5 << 20)
+    whole, slice_ = {"name": "NVIDIA L4", "mig": None}, {"name": "NVIDIA H100 MIG 1g.10gb", "mig": "1g.10gb"}
+
+    with Journal(tmp_path / "log") as journal:
+        for found, library in ((whole, idle), (slice_, busy), (whole, str(tmp_path / "none.so"))):
+            warn_if_busy(found, journal, library)
+        assert not journal.warnings
+        warn_if_busy(whole, journal, busy)
+
+    assert journal.warnings == {"SharedGPU": 1}
+    assert "3,072 MiB" in journal.first_warnings["SharedGPU"]
