@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ignition_hub.api import convert
@@ -99,6 +101,31 @@ def test_the_order_of_a_set_changes_nothing() -> None:
 
     assert one == other
     assert one["failOnWarnings"] == ["A", "B"]
+
+
+VALUES = {
+    "optimizationLevel": (3, 0, 5),
+    "memoryPools": ({}, {"tacticDram": "2Gi"}),
+    "versionCompatible": ({}, {"enabled": True}, {"enabled": True, "excludeLeanRuntime": True}),
+    "sparseWeights": (False, True),
+    "stripPlan": (False, True),
+    "weightStreaming": (False, True),
+    "tilingOptimizationLevel": ("None", "Fast", "Full"),
+    "avgTimingIterations": (1, 8),
+    "profilingVerbosity": ("LayerNamesOnly", "Detailed", "None"),
+    "runtimePlatform": ("SameAsBuild", "WindowsAMD64"),
+    "plugins": ([], [{"name": "a", "source": {"uri": "s3://m/a.so", "sha256": DIGEST}}]),
+    "failOnWarnings": ([], ["Int64Clamped"]),
+}
+"""Options with a default that can be written: it comes first."""
+
+
+@given(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in VALUES.items()}))
+def test_writing_defaults_out_never_changes_what_is_asked_for(written: dict[str, Any]) -> None:
+    short = {name: value for name, value in written.items() if value != VALUES[name][0]}
+
+    assert options(**written) == options(**short)
+    assert options(**short).keys() == short.keys()
 
 
 def test_tactic_sources_are_a_set_and_none_at_all_is_not_the_default() -> None:
