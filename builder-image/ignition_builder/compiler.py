@@ -141,13 +141,23 @@ class Compiler:
         if error is None:
             return verdict_of(self._journal.errors, f"{self._name} cannot parse the model")
         said = _message(error)
-        operator = f" ({said['operator']})" if said["operator"] else ""
-        node = f"node {said['node'] or error.node()}{operator}"
-        return verdict_of([f"{error.code().name}: {error.desc()}"], f"{self._name} cannot express {node}")
+        return verdict_of(
+            [f"{error.code().name}: {error.desc()}"],
+            f"{self._name} cannot express {_place(error, said)}",
+            otherwise=Reason.UnsupportedOperator,
+        )
 
 
 def _tensor(tensor: Any) -> dict[str, Any]:
     return {"name": tensor.name, "dtype": tensor.dtype.name.lower(), "shape": list(tensor.shape)}
+
+
+def _place(error: Any, said: dict[str, Any]) -> str:
+    """Say which node NVIDIA's parser complains of; it counts from 0, and -1 is none in particular."""
+    operator = f" ({said['operator']})" if said["operator"] else ""
+    if said["node"] or error.node() >= 0:
+        return f"node {said['node'] or error.node()}{operator}"
+    return f"an operator{operator}" if operator else "the model"
 
 
 def _message(error: Any) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def test_an_input_whose_values_are_a_shape_is_refused_by_name(tmp_path):
     error = refusal_of(model, request_for("fp32", profiles=[profile]), tmp_path)
 
     assert error.reason is Reason.InvalidProfile
-    assert "profiles[0].shapes.shape" in error.message
+    assert "profiles[0].values.shape" in error.message
 
 
 def test_a_pin_that_does_not_hold_is_refused_before_anything_parses(tmp_path):
