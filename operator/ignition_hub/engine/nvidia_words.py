@@ -20,7 +20,7 @@ Severity = Literal["Error", "Warning"]
 class Saying:
     """A text of NVIDIA's: what is looked for in it, what it means, whether the engine loads all the same."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     reason: Reason
     means: str
     remedy: str
@@ -43,7 +43,7 @@ class Recognised:
 
 
 def _saying(pattern: str, reason: Reason, means: str, remedy: str, severity: Severity = "Error") -> Saying:
-    return Saying(pattern=re.compile(pattern), reason=reason, means=means, remedy=remedy, severity=severity)
+    return Saying(pattern=pattern, reason=reason, means=means, remedy=remedy, severity=severity)
 
 
 _SAME_VERSION = "load it with the TensorRT that built it, or build it with the one that is here"
@@ -157,7 +157,7 @@ def recognised(text: str) -> Recognised | None:
     """Return what one message of NVIDIA's software means, None for a text that says nothing known."""
     flat = " ".join(text.split())
     for saying in SAYINGS:
-        if found := saying.pattern.search(flat):
+        if found := _found(saying, flat):
             return _meaning(saying, found)
     return None
 
@@ -167,9 +167,14 @@ def cause_of(messages: Iterable[str]) -> Recognised | None:
     known = [" ".join(message.split()) for message in messages]
     for saying in SAYINGS:
         for text in known:
-            if saying.severity == "Error" and (found := saying.pattern.search(text)):
+            if saying.severity == "Error" and (found := _found(saying, text)):
                 return _meaning(saying, found)
     return None
+
+
+def _found(saying: Saying, text: str) -> re.Match[str] | None:
+    # Compiled when something failed to load, and not while every process of the hub starts.
+    return re.search(saying.pattern, text)
 
 
 def _meaning(saying: Saying, found: re.Match[str]) -> Recognised:
