@@ -28,7 +28,7 @@ from ignition_hub.engine.support import is_strongly_typed
 from ignition_hub.engine.warnings import Warn
 
 WORTH_MOVING = 32 * 1024 * 1024
-"""Bytes of weights from which a file of their own saves more memory than it takes time."""
+"""Bytes of weights in the model's file from which one of their own saves more memory than it takes time."""
 TF32_ARCH = 80
 """TF32 exists from compute capability 8.0 (NVIDIA documentation)."""
 
@@ -75,8 +75,8 @@ def with_precision(
     came = Came(model=model, path=path, inputs=inputs, files=files, folder=folder, journal=journal)
     _embed_inner_data(model, path.parent)
     _warn_of_double(came)
-    # Asked now, because a conversion uses the model up.
-    worth_moving = external_size(model) >= WORTH_MOVING
+    # Asked now, because a conversion uses the model up. Weights in other files are mapped from there.
+    worth_moving = external_size(model, path.name) >= WORTH_MOVING
     target, converter = _RULES.get(inputs.precision, _brought)(came)
     if target == path and worth_moving:
         target = folder / "model-with-data.onnx"

@@ -87,7 +87,7 @@ def quantize(
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """Give a folder for what onnxruntime writes on its way, and keep its temporary files there, and it quiet."""
+    """Give a folder for what onnxruntime writes on its way, and keep it there and quiet."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="quantize-") as name:
         before, tempfile.tempdir = tempfile.tempdir, name
         logger = logging.getLogger()

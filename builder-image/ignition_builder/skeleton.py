@@ -7,7 +7,7 @@ external data: a file, an offset and a length. Everything after that sees a smal
 """
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ LARGE = 16 * 1024
 
 _MODEL_GRAPH = 7
 _GRAPH_INITIALIZER = 5
-_TENSOR_RAW_DATA, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 9, 13, 14
+_TENSOR_TYPE, _TENSOR_RAW_DATA, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 2, 9, 13, 14
+_TYPED_DATA = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.DOUBLE: 10}
+"""Fields of numbers that protobuf packs as they lie in raw data: fixed size, little-endian."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 
@@ -75,14 +77,30 @@ def _graph(data: mmap.mmap, graph: _Field, location: str) -> Iterator[bytes]:
 
 def _tensor(data: mmap.mmap, tensor: _Field, location: str) -> bytes:
     fields = list(_fields(data, tensor.value, tensor.end))
-    raw = [field for field in fields if field.number == _TENSOR_RAW_DATA and field.wire == _BYTES]
-    elsewhere = any(field.number in (_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION) for field in fields)
-    if len(raw) != 1 or elsewhere or raw[0].end - raw[0].value < LARGE:
+    values = _values(data, fields)
+    if values is None or values.end - values.value < LARGE:
         return data[tensor.value : tensor.end]
     reference = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
-    refer(reference, location, raw[0].value, raw[0].end - raw[0].value)
-    rest = b"".join(data[field.start : field.end] for field in fields if field is not raw[0])
+    refer(reference, location, values.value, values.end - values.value)
+    rest = b"".join(data[field.start : field.end] for field in fields if field is not values)
     return rest + bytes(reference.SerializeToString())
+
+
+def _values(data: mmap.mmap, fields: Sequence[_Field]) -> _Field | None:
+    """Return the one field with a tensor's bytes; None when they lie in another file or several fields."""
+    if any(field.number == _TENSOR_EXTERNAL_DATA for field in fields):
+        return None
+    if _number(data, fields, _TENSOR_DATA_LOCATION) == onnx.TensorProto.EXTERNAL:
+        return None
+    numbers = (_TENSOR_RAW_DATA, _TYPED_DATA.get(_number(data, fields, _TENSOR_TYPE)))
+    found = [field for field in fields if field.number in numbers]
+    return found[0] if len(found) == 1 and found[0].wire == _BYTES else None
+
+
+def _number(data: mmap.mmap, fields: Sequence[_Field], number: int) -> int:
+    """Return the last value of a numeric field, as protobuf does; 0 when there is none."""
+    values = [field.value for field in fields if field.number == number and field.wire == _VARINT]
+    return _varint(data, values[-1], len(data))[0] if values else 0
 
 
 def refer(tensor: Any, location: str, offset: int, length: int) -> None:

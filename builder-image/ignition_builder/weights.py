@@ -34,9 +34,13 @@ def is_external(tensor: Any) -> bool:
     return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
 
 
-def external_size(model: Any) -> int:
-    """Return how many bytes of the model's weights lie in files."""
-    return sum(_length(tensor) for tensor in model.graph.initializer if is_external(tensor))
+def external_size(model: Any, location: str | None = None) -> int:
+    """Return how many bytes of the model's weights lie in files, or in the one file ``location``."""
+    return sum(
+        _length(tensor) or _needed(tensor)
+        for tensor in model.graph.initializer
+        if is_external(tensor) and location in (None, place_of(tensor)[0])
+    )
 
 
 def place_of(tensor: Any) -> tuple[str, int]:
