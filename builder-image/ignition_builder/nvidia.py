@@ -17,6 +17,7 @@ from ignition_builder.options import Options
 from ignition_builder.settled import Settled, members_of
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT, EngineInputs
+from ignition_hub.engine.support import dotted, parse_version
 
 CUDA_VARIABLE = "CUDA_VERSION"
 """What NVIDIA's images set to the release of their CUDA toolkit."""
@@ -42,8 +43,9 @@ class Nvidia:
 
     @property
     def version(self) -> str:
-        """The full version."""
-        return str(self.trt.__version__)
+        """The version as numbers: three up to 10.7, four later (read from the bindings)."""
+        # One release was published again, as 10.14.1.48.post1.
+        return dotted(parse_version(str(self.trt.__version__)))
 
     @property
     def cuda_version(self) -> str | None:
