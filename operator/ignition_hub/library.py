@@ -57,8 +57,9 @@ def build_or_load_engine(
     shape or to (min, opt, max) and wins over both. ``arch`` is the GPU the engine is for, as ``sm_89``, by
     default this machine's. ``flavor`` (``TensorRT`` or ``TensorRTRTX``) and ``tensorrt_version`` are by
     default what is installed. ``compatibility``, ``product``, ``options`` and ``verification`` are those of
-    a TensorRTEngine, by the same names. ``cache_dir`` and ``artifacts_endpoint`` win over the environment
-    (``TENSORRT_CACHE_DIR``, ``ARTIFACTS_ENDPOINT``). ``timeout`` is in seconds, for waiting on another
+    a TensorRTEngine, by the same names; where that has a pinned ``source``, give the path of a file.
+    ``cache_dir`` and ``artifacts_endpoint`` win over the environment (``TENSORRT_CACHE_DIR``,
+    ``ARTIFACTS_ENDPOINT``). ``timeout`` is in seconds, for waiting on another
     process and for the build each. ``on_progress`` hears a phase and a fraction from 0 to 1.
 
     A store that does not answer costs a warning (logger ``ignition_hub.library``) and no engine, and so does

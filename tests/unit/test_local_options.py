@@ -4,20 +4,22 @@ from typing import Any
 
 import pytest
 
-from ignition_hub.api.convert import options_of
+from ignition_hub.api.convert import options_of, verification_of
 from ignition_hub.api.v1alpha1 import TensorRTEngine
 from ignition_hub.engine.errors import RequestError
-from ignition_hub.local.options import DEFAULTS, normalized
+from ignition_hub.local.options import DEFAULTS, gates_of, normalized
+
+PIN = {"uri": "s3://models/file", "sha256": "ab" * 32}
 
 
-def in_a_cluster(options: dict[str, Any]) -> dict[str, Any]:
+def resource(**more: Any) -> TensorRTEngine:
     spec = {
         "model": {"name": "m", "version": "v1", "source": {"uri": "s3://models/m.onnx"}},
-        "precision": "fp16",
+        "precision": "int8",
         "targets": [{"gpuArch": "sm_89"}],
-        "options": options,
+        **more,
     }
-    return options_of(TensorRTEngine.model_validate({"metadata": {"name": "m"}, "spec": spec}))
+    return TensorRTEngine.model_validate({"metadata": {"name": "m"}, "spec": spec})
 
 
 @pytest.mark.parametrize(
@@ -38,10 +40,45 @@ def in_a_cluster(options: dict[str, Any]) -> dict[str, Any]:
         {"sparseWeights": True, "stripPlan": False},
         {"tilingOptimizationLevel": "None", "profilingVerbosity": "Detailed"},
         {"avgTimingIterations": 1, "maxAuxStreams": 0},
+        {"calibration": {"source": PIN, "method": "entropy"}},
+        {"calibration": {"source": PIN, "method": "max"}},
+        {"plugins": [{"name": "b", "source": PIN}, {"name": "a", "source": PIN, "delivery": "Packed"}]},
+        {"plugins": [{"name": "a", "source": PIN, "delivery": "External"}]},
     ],
 )
 def test_the_same_options_are_the_same_identity_as_in_a_cluster(options: dict[str, Any]) -> None:
-    assert normalized(options) == in_a_cluster(options)
+    assert normalized(options) == options_of(resource(options=options))
+
+
+@pytest.mark.parametrize(
+    "verification",
+    [
+        {},
+        {"accuracy": {}},
+        {"accuracy": {"rtol": 0.01, "quantile": 0.999}},
+        {"accuracy": {"inputs": {"source": PIN}}},
+        {"benchmark": {}},
+        {"benchmark": {"seconds": 9, "maxLatency": "4ms"}},
+        {"accuracy": {}, "benchmark": None},
+    ],
+)
+def test_the_same_gates_are_the_same_identity_as_in_a_cluster(verification: dict[str, Any]) -> None:
+    assert gates_of(verification) == verification_of(resource(verification=verification))
+
+
+@pytest.mark.parametrize(
+    "verification",
+    [
+        {"speed": {}},
+        {"accuracy": True},
+        {"accuracy": {"tolerance": 1}},
+        {"benchmark": {"maxLatency": "soon"}},
+    ],
+)
+def test_a_wrong_gate_is_named_with_what_would_work(verification: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match=rf"verification\.{next(iter(verification))}") as caught:
+        gates_of(verification)
+    assert caught.value.remedy
 
 
 def test_every_default_written_out_changes_nothing() -> None:

@@ -32,16 +32,34 @@ def options_of(given: Sequence[str]) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for option in given:
         path, equals, text = option.partition("=")
-        *parents, name = path.split(".")
-        if not equals or not all((*parents, name)):
+        if not equals or not all(path.split(".")):
             raise CliError(f"--option {option}: must be NAME=VALUE, for example optimizationLevel=5")
-        place = options
-        for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
-                raise CliError(f"--option {option}: {parent} has a value already")
-        place[name] = _value(text)
+        _put(options, path.split("."), _value(text), f"--option {option}")
     return options
+
+
+def gates_of(given: Sequence[str]) -> dict[str, Any]:
+    """Read ``--verify`` values: ``accuracy`` asks for a gate, ``accuracy.rtol=0.01`` sets a figure of it."""
+    gates: dict[str, Any] = {}
+    for gate in given:
+        path, equals, text = gate.partition("=")
+        names = path.split(".")
+        if not all(names) or bool(equals) != (len(names) > 1):
+            raise CliError(f"--verify {gate}: must be a gate or GATE.NAME=VALUE, as accuracy.rtol=0.01")
+        if equals:
+            _put(gates, names, _value(text), f"--verify {gate}")
+        else:
+            gates.setdefault(path, {})
+    return gates
+
+
+def _put(document: dict[str, Any], path: Sequence[str], value: Any, where: str) -> None:
+    *parents, name = path
+    for parent in parents:
+        document = document.setdefault(parent, {})
+        if not isinstance(document, dict):
+            raise CliError(f"{where}: {parent} has a value already")
+    document[name] = value
 
 
 def seconds_of(text: str | None) -> float:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from ignition_hub.cli.arguments import batch_of, mebibytes, options_of
+from ignition_hub.cli.arguments import batch_of, gates_of, mebibytes, options_of
 from ignition_hub.cli.errors import REFUSED, UNREACHABLE, CliError
 from ignition_hub.cli.resource import shapes_of
 from ignition_hub.cli.watching import watching
@@ -29,6 +29,14 @@ INTERRUPTED = 130
 """What a shell calls a program that Ctrl-C ended."""
 
 TERMINATED = 143
+
+
+CHECKED = {
+    "none": "not asked for",
+    "model": "the model that was built, against the original",
+    "engine": "the engine itself, against the original",
+}
+"""What the manifest's word for it means."""
 
 
 class Form(StrEnum):
@@ -77,6 +85,10 @@ def build(
         list[str] | None,
         typer.Option(help="Build option NAME=VALUE, as optimizationLevel=5; repeatable."),
     ] = None,
+    verify: Annotated[
+        list[str] | None,
+        typer.Option(help="Gate the engine must pass, or a figure of it: accuracy, accuracy.rtol=0.01."),
+    ] = None,
     flavor: Annotated[
         str | None, typer.Option(help="TensorRT or TensorRTRTX. Default: what is installed.")
     ] = None,
@@ -113,6 +125,7 @@ def build(
             "max_sequence_length": max_sequence_length,
             "shapes": shapes_of(shape or ()),
             "options": options_of(option or ()),
+            "verification": gates_of(verify or ()),
             "flavor": flavor,
             "tensorrt_version": tensorrt,
             "model_name": name,
@@ -142,6 +155,7 @@ def result_of(engine: LocalEngine, source: str, path: Path) -> dict[str, Any]:
         "sha256": manifest.engine.sha256,
         "sizeBytes": manifest.engine.size,
         "buildSeconds": manifest.build.seconds,
+        "checked": manifest.build.checked,
         "warnings": [dict(warning) for warning in manifest.build.warnings],
         "loadsOn": where_it_loads(manifest.inputs),
     }
@@ -167,6 +181,7 @@ def show(result: dict[str, Any], form: Form) -> None:
         "sha256": result["sha256"],
         "size": mebibytes(result["sizeBytes"]),
         "built in": f"{result['buildSeconds']:.1f} s",
+        "checked": CHECKED[result["checked"]],
         "warnings": warned or "none",
         "loads on": result["loadsOn"],
     }

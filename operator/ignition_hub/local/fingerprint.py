@@ -19,12 +19,13 @@ EXTERNAL_FILES = "external_files"
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model on disk; ``size`` in bytes includes the external data."""
+    """A model on disk; ``size`` in bytes includes external data, ``data`` has its name, SHA-256 and size."""
 
     path: Path
     sha256: str
     size: int
     fingerprint: str
+    data: tuple[tuple[str, str, int], ...] = ()
 
 
 def model_file(path: Path, digests: Digests) -> ModelFile:
@@ -40,11 +41,11 @@ def model_file(path: Path, digests: Digests) -> ModelFile:
         raise wrong("onnx_path", str(path), error.strerror or str(error), "name an ONNX file") from error
     if not names:
         return ModelFile(path, sha256, before.st_size, fingerprint(path.name, sha256=sha256))
-    parts = [_part(path, str(name), digests) for name in names]
+    parts = tuple(_part(path, str(name), digests) for name in names)
     # The name of the model's own file is no part of it: renaming a model changes nothing.
     bundle = sha256_hex(canonical_json([["", sha256, before.st_size], *parts]))
     size = before.st_size + sum(size for _, _, size in parts)
-    return ModelFile(path, sha256, size, f"object:{bundle}")
+    return ModelFile(path, sha256, size, f"object:{bundle}", parts)
 
 
 def _part(model: Path, name: str, digests: Digests) -> tuple[str, str, int]:

@@ -29,10 +29,18 @@ def made(order: Order, folder: Path, watch: Watcher) -> Finished:
     check_builder(order.inputs.flavor)
     # Here and not above: a hit must not load the builder, nor need it.
     from ignition_builder.building import build  # noqa: PLC0415
+    from ignition_builder.files import DataFile, Files  # noqa: PLC0415
 
     _check_room(folder, order.model.size)
+    named = order.files
+    files = Files(
+        data=tuple(DataFile(name, sha256, size) for name, sha256, size in order.model.data),
+        calibration=named.calibration,
+        inputs=named.inputs,
+        plugins=named.plugins,
+    )
     try:
-        built = build(order.request(), order.model.path.absolute(), folder, watch)
+        built = build(order.request(), order.model.path.absolute(), folder, watch, files=files)
     except NodeError as error:
         if error.reason is Reason.InsufficientDisk:
             raise CacheUnusable(error.message) from error

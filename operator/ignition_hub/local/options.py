@@ -1,14 +1,15 @@
 """
-Build options as an identity holds them, from options as people write them.
+Build options and gates as an identity holds them, from what people write.
 
-The cluster's schema does the same to ``spec.options``: an option at its default is left out, a quantity is a
-number of bytes, a set is sorted. So the same options give the same engine here and there.
+The cluster's schema does the same to ``spec.options`` and ``spec.verification``: an option at its default is
+left out, a gate shows every figure in force, a quantity is a number of bytes, a set is sorted. So the same
+words give the same engine here and there.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from ignition_hub.api.quantities import bytes_of
+from ignition_hub.api.quantities import bytes_of, seconds_of
 from ignition_hub.local.errors import wrong
 
 DEFAULTS: Mapping[str, Any] = {
@@ -33,6 +34,15 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """Every option, with what leaving it out means (NVIDIA documentation)."""
 
+CALIBRATION_DEFAULTS: Mapping[str, Any] = {"method": "entropy"}
+PLUGIN_DEFAULTS: Mapping[str, Any] = {"delivery": "Packed"}
+
+GATES: Mapping[str, Mapping[str, Any]] = {
+    "accuracy": {"against": "onnxruntime", "rtol": 0.005, "atol": 0.005, "quantile": 1.0, "inputs": None},
+    "benchmark": {"seconds": 5, "maxLatency": None},
+}
+"""Every gate, with the figures that hold when none are given; None is left out."""
+
 QUANTITIES = frozenset({"workspace", "tacticSharedMemory", "tacticDram"})
 
 
@@ -49,6 +59,34 @@ def normalized(options: Mapping[str, Any]) -> dict[str, Any]:
                 f"options.{name}", options[name], "unknown option", f"use one of {', '.join(DEFAULTS)}"
             )
     return _without_defaults(options, DEFAULTS, "options")
+
+
+def gates_of(verification: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the gates asked for with every figure in force; RequestError names what is not a gate."""
+    gates = {}
+    for name, asked in verification.items():
+        if name not in GATES:
+            raise wrong(f"verification.{name}", asked, "unknown gate", f"use one of {', '.join(GATES)}")
+        if asked is not None:
+            gates[name] = _gate(name, asked)
+    return gates
+
+
+def _gate(name: str, asked: Any) -> dict[str, Any]:
+    where, defaults = f"verification.{name}", GATES[name]
+    if not isinstance(asked, Mapping) or not asked.keys() <= defaults.keys():
+        raise wrong(where, asked, "not this gate's figures", f"they are {', '.join(defaults)}")
+    gate = {figure: value for figure, value in {**defaults, **asked}.items() if value is not None}
+    if "maxLatency" in gate:
+        try:
+            gate["maxLatency"] = seconds_of(str(gate["maxLatency"]))
+        except ValueError as error:
+            raise wrong(f"{where}.maxLatency", gate["maxLatency"], str(error), "for example 4ms") from error
+    return gate
+
+
+def _changed(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value != defaults.get(name)}
 
 
 def _without_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -71,11 +109,19 @@ def _spelt(where: str, name: str, value: Any, default: Any) -> Any:
         return _without_defaults(value, default, where)
     if name in QUANTITIES:
         return _quantity(where, value)
-    if name == "plugins":
-        return sorted((dict(plugin) for plugin in value), key=lambda plugin: str(plugin.get("name")))
+    if name in {"calibration", "plugins"}:
+        return _with_files(name, value)
     if isinstance(default, tuple):
         return sorted({str(item) for item in ([value] if isinstance(value, str) else value)})
     return value
+
+
+def _with_files(name: str, value: Any) -> Any:
+    """Return calibration or plugins, whose sources ``files.pinned`` has checked."""
+    if name == "calibration":
+        return _changed(value, CALIBRATION_DEFAULTS)
+    plugins = [_changed(plugin, PLUGIN_DEFAULTS) for plugin in value]
+    return sorted(plugins, key=lambda plugin: str(plugin["name"]))
 
 
 def _quantity(where: str, value: Any) -> int:

@@ -31,9 +31,10 @@ from ignition_hub.engine.request import BuildRequest
 from ignition_hub.engine.support import parse_version
 from ignition_hub.local.digests import Digests
 from ignition_hub.local.errors import BuilderMissing, wrong
+from ignition_hub.local.files import NamedFiles, pinned
 from ignition_hub.local.fingerprint import ModelFile, model_file
 from ignition_hub.local.installed import Installed, installed, machine_as_pool, machine_platform
-from ignition_hub.local.options import normalized
+from ignition_hub.local.options import gates_of, normalized
 
 Shape = Sequence[int]
 Range = Shape | Sequence[Shape] | Mapping[str, Shape]
@@ -73,6 +74,7 @@ class Order:
     inputs: EngineInputs
     identity: str
     installed: Installed | None
+    files: NamedFiles = field(hash=False)
     timeout_seconds: int
 
     @property
@@ -106,6 +108,7 @@ def order_of(wish: Wish, digests: Digests) -> Order:
         raise wrong("flavor", wish.flavor, "unknown flavor", f"use one of {', '.join(FLAVORS)}")
     found = _builds_here(wish.flavor, arch)
     model = model_file(wish.onnx_path, digests)
+    named = pinned(wish.options, wish.verification, digests)
     inputs = EngineInputs(
         model=Model(wish.model_name or name_of(wish.onnx_path), wish.model_version, model.fingerprint),
         precision=wish.precision,
@@ -116,14 +119,17 @@ def order_of(wish: Wish, digests: Digests) -> Order:
         gpu_arch=arch,
         product=wish.product,
         compatibility=wish.compatibility,
-        options=normalized(wish.options),
-        verification=dict(wish.verification),
+        options=normalized(named.options),
+        verification=gates_of(named.verification),
+        calibration_digest=named.files.calibration_digest,
+        plugin_digests=named.files.plugin_digests,
     )
     return Order(
         model=model,
         inputs=inputs,
         identity=identity_of(inputs),
         installed=found,
+        files=named.files,
         timeout_seconds=wish.timeout_seconds,
     )
 
