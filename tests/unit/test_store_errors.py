@@ -1,0 +1,45 @@
+"""What S3's answers mean to the hub: what passes by itself, and what somebody has to change."""
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from ignition_hub.store.errors import StoreMisconfigured, StoreUnavailable, translated
+
+
+def answer(code: str, status: int) -> ClientError:
+    document = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(document, "PutObject")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("NotImplemented", 501, "conditional writes"),
+        ("AccessDenied", 403, "does not let the credentials do PutObject"),
+        ("SignatureDoesNotMatch", 403, "does not know the credentials"),
+        ("XAdminUserNotFound", 404, "does not know the credentials"),
+        ("NoSuchBucket", 404, "does not exist"),
+        ("MalformedPolicy", 400, "refused PutObject with MalformedPolicy: no"),
+    ],
+)
+def test_what_waits_for_somebody_is_misconfigured(code, status, words):
+    error = translated(answer(code, status), "https://s3.example.com", "engines")
+
+    assert isinstance(error, StoreMisconfigured)
+    assert words in str(error)
+
+
+@pytest.mark.parametrize(("code", "status"), [("SlowDown", 503), ("InternalError", 500), ("TooMany", 429)])
+def test_what_passes_by_itself_is_unavailable(code, status):
+    error = translated(answer(code, status), "https://s3.example.com", "engines")
+
+    assert isinstance(error, StoreUnavailable)
+
+
+def test_an_endpoint_that_is_away_is_unavailable():
+    error = translated(
+        EndpointConnectionError(endpoint_url="https://s3.example.com"), "https://s3.example.com", "b"
+    )
+
+    assert isinstance(error, StoreUnavailable)
+    assert "https://s3.example.com" in str(error)
