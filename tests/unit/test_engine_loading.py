@@ -141,3 +141,23 @@ def test_a_version_compatible_engine_says_what_the_process_must_do():
     assert "engine_host_code_allowed" in loads(compatible, NODE_L4).duties[0]
     assert "libnvinfer_lean.so.10" in loads(lean, NODE_L4).duties[0]
     assert loads(ON_L4, NODE_L4).duties == ()
+
+
+@pytest.mark.parametrize(
+    ("built", "node", "remedy"),
+    [
+        (engine("sm_86"), NODE_H100, "build for a target {gpuArch: sm_90}"),
+        (
+            engine(flavor="TensorRTRTX"),
+            NODE_H100,
+            "build for a target {gpuArch: sm_90} with tensorrt.flavor: TensorRT",
+        ),
+        (
+            engine("sm_75"),
+            NodeGpu("sm_70", "NVIDIA-TITAN-V", shared=False, mig=None),
+            "build for a target {gpuArch: sm_70, product: NVIDIA-TITAN-V, compatibility: Product}",
+        ),
+    ],
+)
+def test_the_remedy_names_the_target_that_can_be_built(built, node, remedy):
+    assert loads(built, node).remedy == remedy

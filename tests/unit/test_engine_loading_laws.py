@@ -129,7 +129,8 @@ def test_the_target_that_a_refusal_names_is_served(pair):
     found = loads(replace(engine, platform=None), node)
 
     if found.reason == "WrongGPU" and "build for a target" in found.remedy:
-        product = node.exact_product if is_jetson(node.arch) else None
+        needs_product = is_jetson(node.arch) or capability_of(node.arch) < (7, 5)
+        product = node.exact_product if needs_product else None
         assert f"gpuArch: {node.arch}" in found.remedy
         assert (product or "") in found.remedy
         level = "Product" if product else "SameComputeCapability"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ignition_hub.engine import support
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import NodeGpu, is_jetson
-from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, TENSORRT, EngineInputs
+from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, TENSORRT, TENSORRT_RTX, EngineInputs
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.names import LABEL_JETPACK
 from ignition_hub.engine.plan import PlanHeader
@@ -160,12 +160,16 @@ def _on_gpu(engine: EngineFacts, gpu: NodeGpu) -> Loading:
     if not archs:
         return _unknown_gpu(gpu)
     if gpu.arch not in archs:
-        return _wrong_gpu(f"the engine is for {', '.join(archs)}, and the node has {described(gpu)}", gpu)
+        return _wrong_gpu(
+            f"the engine is for {', '.join(archs)}, and the node has {described(gpu)}", engine, gpu
+        )
     if engine.compatibility == PRODUCT:
         return _as_product(engine, gpu)
     if engine.flavor == TENSORRT and is_jetson(gpu.arch):
         return _wrong_gpu(
-            f"on Jetson only an engine built on the exact module loads, not {engine.compatibility}", gpu
+            f"on Jetson only an engine built on the exact module loads, not {engine.compatibility}",
+            engine,
+            gpu,
         )
     return Loading(level="SameCapability", message=f"built for every {gpu.arch}")
 
@@ -175,15 +179,15 @@ def _as_product(engine: EngineFacts, gpu: NodeGpu) -> Loading:
         return _on_its_product(engine, gpu)
     message = f"the engine is for {engine.product} alone, and the node has {described(gpu)}"
     if is_jetson(gpu.arch):
-        return _wrong_gpu(message, gpu)
+        return _wrong_gpu(message, engine, gpu)
     if gpu.mig and engine.flavor == TENSORRT:
-        return _wrong_gpu(f"{message}, where TensorRT says deadlocking is likely", gpu)
+        return _wrong_gpu(f"{message}, where TensorRT says deadlocking is likely", engine, gpu)
     says = "TensorRT loads it and warns of speed, errors and deadlock"
     return Loading(
         level="Warned",
         message=f"{message}; {says if engine.flavor == TENSORRT else 'its code fits all the same'}",
         reason=Reason.WrongGPU,
-        remedy=f"{_a_target(gpu)}, or build with compatibility: SameComputeCapability",
+        remedy=f"{_a_target(engine, gpu)}, or build with compatibility: SameComputeCapability",
     )
 
 
@@ -212,10 +216,12 @@ def _as_ampere_plus(engine: EngineFacts, gpu: NodeGpu) -> Loading:
     capability = capability_of(gpu.arch)
     if capability is None or capability < support.AMPERE:
         return _wrong_gpu(
-            f"AmperePlus starts at compute capability 8.0, and the node has {described(gpu)}", gpu
+            f"AmperePlus starts at compute capability 8.0, and the node has {described(gpu)}", engine, gpu
         )
     if is_jetson(gpu.arch) or is_jetson(engine.arch or ""):
-        return _wrong_gpu(f"AmperePlus does not exist on Jetson, and the node has {described(gpu)}", gpu)
+        return _wrong_gpu(
+            f"AmperePlus does not exist on Jetson, and the node has {described(gpu)}", engine, gpu
+        )
     return Loading(level="AmperePlus", message=f"built on {engine.arch} for every GPU from 8.0 on")
 
 
@@ -229,16 +235,19 @@ def _unknown_gpu(gpu: NodeGpu) -> Loading:
     )
 
 
-def _wrong_gpu(message: str, gpu: NodeGpu) -> Loading:
-    return Loading(level="No", message=message, reason=Reason.WrongGPU, remedy=_a_target(gpu))
+def _wrong_gpu(message: str, engine: EngineFacts, gpu: NodeGpu) -> Loading:
+    return Loading(level="No", message=message, reason=Reason.WrongGPU, remedy=_a_target(engine, gpu))
 
 
-def _a_target(gpu: NodeGpu) -> str:
+def _a_target(engine: EngineFacts, gpu: NodeGpu) -> str:
     """Name the target that would serve ``gpu``."""
-    if is_jetson(gpu.arch):
-        product = gpu.exact_product or "the exact module"
+    # SameComputeCapability starts at Turing and leaves Jetson out.
+    if is_jetson(gpu.arch) or (capability_of(gpu.arch) or support.TURING) < support.TURING:
+        product = gpu.exact_product or "the exact product"
         return f"build for a target {{gpuArch: {gpu.arch}, product: {product}, compatibility: Product}}"
-    return f"build for a target {{gpuArch: {gpu.arch}}}"
+    remedy = f"build for a target {{gpuArch: {gpu.arch}}}"
+    is_beyond_rtx = engine.flavor == TENSORRT_RTX and gpu.arch not in support.RTX_ARCHS
+    return f"{remedy} with tensorrt.flavor: TensorRT" if is_beyond_rtx else remedy
 
 
 def _with_caveats(loading: Loading, engine: EngineFacts, gpu: NodeGpu) -> Loading:

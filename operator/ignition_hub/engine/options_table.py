@@ -69,6 +69,7 @@ _TAKES = Rtx("Takes")
 _NO_TACTICS = Rtx(
     "Ignores", "TensorRT-RTX compiles ahead of time and times no tactics, so it changes nothing"
 )
+_NO_SPARSITY = Rtx("Ignores", "TensorRT-RTX writes the same bytes with it and without, also for 2:4 weights")
 _NO_REFIT = Rtx(
     "Refuses", "TensorRT-RTX fails to make refittable engines without a GPU (CHECK(status == CUDA_SUCCESS))"
 )
@@ -132,7 +133,7 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
         attributes=("BuilderFlag.EXCLUDE_LEAN_RUNTIME",),
         example={"enabled": True, "excludeLeanRuntime": True},
     ),
-    OptionRow(name="sparseWeights", rtx=_TAKES, attributes=("BuilderFlag.SPARSE_WEIGHTS",)),
+    OptionRow(name="sparseWeights", rtx=_NO_SPARSITY, attributes=("BuilderFlag.SPARSE_WEIGHTS",)),
     OptionRow(name="refit.Refit", rtx=_NO_REFIT, attributes=("BuilderFlag.REFIT",), example="Refit"),
     OptionRow(
         name="refit.RefitIdentical",
