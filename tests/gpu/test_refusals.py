@@ -1,113 +1,168 @@
 """
-Real runtimes on a real GPU: what is refused before loading, and what NVIDIA itself says when it is asked
-anyway.
+The runtime on a real GPU: engines for this GPU load, others are refused before TensorRT sees them.
 
-TensorRT-RTX needs ``tensorrt_rtx``; its engines are built here, ahead of time, for GPUs that this machine
-does not have. On compute capability 9.0, which TensorRT-RTX does not know, all of its engines are for
-another GPU.
+TensorRT-RTX compiles for GPUs that this machine does not have; on compute capability 9.0, which it does not
+know, all of its engines are for another GPU. Whatever loads does so in a process of its own: NVIDIA's logger
+is one for a process, and the first wins.
 """
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fakeruntime import Engine, FakeBackend, machine
-from ignition_hub.device import device
+from gpubuilds import Bench
+from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.nvidia_words import cause_of
+from ignition_hub.engine.identity import TENSORRT_RTX
+from ignition_hub.engine.manifest import EngineFile, Manifest
+from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.support import RTX_ARCHS
-from ignition_hub.runtime import EngineRefused, Trust, load_engines, this_machine
+from ignition_hub.runtime import EngineRefused, load_engines, this_machine
+from smallmodels import dense, shape_range
+
+pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
+
+DYNAMIC = {"x": shape_range([1, 64], [4, 64], [8, 64])}
+
+LOAD = """
+import json, sys
+from types import SimpleNamespace
+from ignition_hub.engine.errors import IgnitionError
+from ignition_hub.runtime import Trust, load_engines
+try:
+    (loaded,) = load_engines([sys.argv[1]], trust=Trust(**json.loads(sys.argv[2]))).values()
+    told = {"inputs": [str(tensor) for tensor in loaded.inputs.tensors], "warnings": loaded.warnings}
+    for size in (8, 9):
+        try:
+            told[size] = loaded.inputs.check({"x": SimpleNamespace(shape=(size, 64), dtype="float32")})
+        except IgnitionError as error:
+            told[size] = str(error)
+except IgnitionError as error:
+    told = error.to_json()
+print(json.dumps(told))
+"""
+
+HEAR = """
+import json, sys
+from pathlib import Path
+from ignition_hub.engine.nvidia_words import cause_of
 from ignition_hub.runtime.backend import open_backend
-
-pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(scope="module")
-def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One real TensorRT-RTX engine for each architecture that it compiles for."""
-    trt = pytest.importorskip("tensorrt_rtx")
-    folder = tmp_path_factory.mktemp("plans")
-    built = {}
-    for arch in RTX_ARCHS:
-        built[arch] = folder / f"{arch}.trt"
-        built[arch].write_bytes(_relu(trt, arch))
-    return built
+with memoryview(Path(sys.argv[1]).read_bytes()) as plan:
+    engine, said = open_backend(sys.argv[2]).deserialize(plan, host_code=False, lean_runtime=None)
+cause = cause_of(said)
+print(json.dumps({"loaded": engine is not None, "said": said, "reason": cause.reason if cause else None}))
+"""
 
 
-def _relu(trt, arch: str) -> bytes:
-    logger = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(logger)
-    network = builder.create_network(0)
-    x = network.add_input("x", trt.float32, (4, 64))
-    network.mark_output(network.add_activation(x, trt.ActivationType.RELU).get_output(0))
-    config = builder.create_builder_config()
-    config.num_compute_capabilities = 1
-    config.set_compute_capability(trt.ComputeCapability.__members__[arch.replace("sm_", "SM")], 0)
-    return bytes(builder.build_serialized_network(network, config))
+def told(code: str, *words: object) -> dict[str, Any]:
+    """Run ``code`` in a process of its own and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
 
 
-def test_the_machine_is_told_as_the_table_needs_it() -> None:
-    gpu = this_machine().node_gpu
-
-    assert gpu.arch == device().arch
-    assert gpu.memory_bytes == device().memory_bytes
-    assert gpu.platform == "linux-x86_64"
-
-
-def test_every_engine_for_another_gpu_is_refused_before_loading(plans: dict[str, Path]) -> None:
-    here = device().arch
-    trust = Trust(unverified="built by this test", warned="built by this test")
-    for arch, path in plans.items():
-        if arch == here:
-            continue
-        with pytest.raises(EngineRefused, match=f"the engine is for {arch}") as refused:
-            load_engines([path], trust=trust)
-        assert refused.value.reason is Reason.WrongGPU
-        assert here in refused.value.remedy
+def published(bench: Bench, *, model: Any = None, **asked: Any) -> Path:
+    """Build an fp32 engine and write the manifest beside it that the gateway would write."""
+    request, built = bench.request(**asked), bench.build(model or dense(), **asked)
+    paths = StorePaths("", request.inputs, request.identity)
+    manifest = Manifest(
+        identity=request.identity,
+        inputs=request.inputs,
+        engine=EngineFile(paths.engine(built.sha256), built.sha256, built.size),
+        provenance_key=paths.provenance(built.sha256),
+        built_at="2026-01-02T03:04:05Z",
+        build=built.facts,
+    )
+    built.path.with_name(f"{built.path.name}.json").write_bytes(manifest.to_bytes())
+    return built.path
 
 
-def test_an_engine_for_this_gpu_loads_and_tells_its_inputs(plans: dict[str, Path]) -> None:
-    here = device().arch
-    if here not in plans:
-        pytest.skip(f"TensorRT-RTX does not compile for {here}")
+def test_the_machine_is_told_as_the_table_needs_it(gpu: DeviceFacts) -> None:
+    found = this_machine().node_gpu
 
-    (loaded,) = load_engines([plans[here]], trust=Trust(unverified="built by this test")).values()
-
-    assert [str(tensor) for tensor in loaded.inputs.tensors] == ["x float32 [4, 64]"]
+    assert (found.arch, found.memory_bytes) == (gpu.arch, gpu.memory_bytes)
+    assert found.platform in {"linux-x86_64", "linux-aarch64"}
 
 
-def test_what_nvidia_says_of_an_engine_for_another_gpu_is_recognised(plans: dict[str, Path]) -> None:
-    arch = next(arch for arch in RTX_ARCHS if arch != device().arch)
-    data = plans[arch].read_bytes()
+def test_an_engine_of_this_gpu_loads_and_knows_its_inputs(full: Bench) -> None:
+    path = published(full, model=dense(batch="n"), profiles=[DYNAMIC])
 
-    with memoryview(data) as plan:
-        engine, messages = open_backend("TensorRTRTX").deserialize(plan, host_code=False, lean_runtime=None)
+    answer = told(LOAD, path, "{}")
 
-    assert engine is None
-    cause = cause_of(messages)
-    assert cause is not None, messages
-    assert cause.reason is Reason.WrongGPU, messages
+    assert answer["inputs"] == ["x float32 [?, 64]"]
+    assert answer["8"] == 0
+    assert "the nearest that fits: x shape [8, 64]" in answer["9"]
 
 
-def test_what_nvidia_says_of_another_version_is_recognised(plans: dict[str, Path]) -> None:
-    data = bytearray(next(iter(plans.values())).read_bytes())
-    data[24:28] = bytes((1, 6, 1, 72))
+def test_a_flipped_byte_never_reaches_tensorrt(full: Bench) -> None:
+    path = published(full)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
 
-    with memoryview(bytes(data)) as plan:
-        engine, messages = open_backend("TensorRTRTX").deserialize(plan, host_code=False, lean_runtime=None)
-
-    assert engine is None
-    cause = cause_of(messages)
-    assert cause is not None, messages
-    assert cause.reason in {Reason.WrongTensorRT, Reason.PlanRejected}, messages
+    assert told(LOAD, path, "{}")["reason"] == Reason.DigestMismatch
 
 
-def test_a_driver_too_old_is_told_by_the_drivers_own_number(tmp_path: Path) -> None:
-    major = device().cuda[0] + 1
-    path = Engine(facts={"cuda_version": f"{major}.0"}, inputs={"gpu_arch": device().arch}).classic(tmp_path)
+def test_host_code_runs_only_where_it_is_trusted(full: Bench) -> None:
+    path = published(full, options={"versionCompatible": {"enabled": True}})
+
+    assert told(LOAD, path, "{}")["reason"] == Reason.HostCodeNotTrusted
+    assert told(LOAD, path, json.dumps({"host_code": "built by this test"}))["inputs"]
+
+
+def test_what_tensorrt_says_is_heard_by_the_runtimes_own_logger(full: Bench) -> None:
+    path = published(full)
+    data = bytearray(path.read_bytes())
+    data[24] ^= 0x03
+    path.write_bytes(data)
+
+    answer = told(HEAR, path, "TensorRT")
+
+    assert (answer["loaded"], answer["reason"]) == (False, Reason.WrongTensorRT), answer["said"]
+
+
+@pytest.mark.parametrize("arch", RTX_ARCHS)
+def test_a_tensorrt_rtx_engine_loads_on_its_own_gpu_alone(
+    arch: str, bench_of: Callable[[str], Bench], gpu: DeviceFacts
+) -> None:
+    path = published(bench_of(TENSORRT_RTX), arch=arch)
+
+    answer = told(LOAD, path, "{}")
+
+    if arch == gpu.arch:
+        assert answer["inputs"] == ["x float32 [2, 64]"]
+        return
+    assert answer["reason"] == Reason.WrongGPU
+    assert f"the engine is for {arch}, and the node has {gpu.product}" in answer["message"]
+
+
+def test_an_engine_for_a_newer_cuda_is_refused_by_the_drivers_own_number(
+    tmp_path: Path, gpu: DeviceFacts
+) -> None:
+    newer = f"{gpu.cuda[0] + 1}.0"
+    engine = Engine(facts={"cuda_version": newer}, inputs={"gpu_arch": gpu.arch})
     backend = FakeBackend()
 
-    with pytest.raises(EngineRefused, match=f"for CUDA {major}.0") as refused:
-        load_engines([path], machine=machine(device()), backends=backend)
+    with pytest.raises(EngineRefused, match=f"for CUDA {newer}") as refused:
+        load_engines([engine.classic(tmp_path)], machine=machine(gpu), backends=backend)
     assert refused.value.reason is Reason.DriverTooOld
     assert backend.given == []
+
+    driver = replace(gpu, cuda=(gpu.cuda[0] + 1, 0))
+    load_engines([tmp_path / "resnet50.engine"], machine=machine(driver), backends=backend)
+    assert len(backend.given) == 1
