@@ -76,9 +76,10 @@ def told(code: str, *words: object) -> dict[str, Any]:
     return answer
 
 
-def published(bench: Bench, *, model: Any = None, **asked: Any) -> Path:
-    """Build an fp32 engine and write the manifest beside it that the gateway would write."""
-    request, built = bench.request(**asked), bench.build(model or dense(), **asked)
+def published(bench: Bench, precision: str = "fp32", *, model: Any = None, **asked: Any) -> Path:
+    """Build an engine and write the manifest beside it that the gateway would write."""
+    request = bench.request(precision, **asked)
+    built = bench.build(model or dense(), precision, **asked)
     paths = StorePaths("", request.inputs, request.identity)
     manifest = Manifest(
         identity=request.identity,
@@ -140,7 +141,7 @@ def test_what_tensorrt_says_is_heard_by_the_runtimes_own_logger(full: Bench) -> 
 def test_a_tensorrt_rtx_engine_loads_on_its_own_gpu_alone(
     arch: str, bench_of: Callable[[str], Bench], gpu: DeviceFacts
 ) -> None:
-    path = published(bench_of(TENSORRT_RTX), arch=arch)
+    path = published(bench_of(TENSORRT_RTX), "fp16", arch=arch)
 
     answer = told(LOAD, path, "{}")
 
