@@ -48,6 +48,8 @@ def test_what_rtx_does_not_take_says_why(row):
         ({"calibration": {"source": {"uri": "s3://models/a.npz"}}}, ["calibration"]),
         ({"calibration": {"source": {"uri": "s3://models/a.cache"}}}, ["calibration.cache", "calibration"]),
         ({"plugins": []}, []),
+        ({"optimizationLevel": 3, "avgTimingIterations": 1, "profilingVerbosity": "LayerNamesOnly"}, []),
+        ({"tilingOptimizationLevel": "None", "stripPlan": None, "memoryPools": {"tacticDram": None}}, []),
     ],
 )
 def test_options_ask_for_rows(options, names):

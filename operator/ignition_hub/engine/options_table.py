@@ -7,63 +7,15 @@ every version and name; "measured" was run on TensorRT-RTX 1.7.1 without a GPU.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from ignition_hub.engine.option_row import FIRST, OptionRow, Rtx
 from ignition_hub.engine.support import Version
 
-FIRST: Version = (8, 6)
-"""The first TensorRT whose plans are read here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rtx:
-    """What TensorRT-RTX makes of an option; what it ignores is refused as well, with ``why``."""
-
-    verdict: Literal["Takes", "Refuses", "Ignores"]
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionRow:
-    """
-    One option or, after the dot, one value or field of it.
-
-    ``since`` is the first TensorRT that has it, ``until`` the first that no longer has; ``attributes`` are
-    names inside NVIDIA's Python module that the builder needs for it. ``example`` is a value that asks for
-    it, as ``spec.options`` would hold it.
-    """
-
-    name: str
-    rtx: Rtx
-    since: Version = FIRST
-    until: Version | None = None
-    attributes: tuple[str, ...] = ()
-    example: Any = True
-
-    @property
-    def option(self) -> str:
-        """The field of ``spec.options`` it belongs to."""
-        return self.name.partition(".")[0]
-
-    @property
-    def part(self) -> str:
-        """The value or inner field, empty when the row speaks of the whole option."""
-        return self.name.partition(".")[2]
-
-    @property
-    def field(self) -> str:
-        """How a message names it: ``options.refit: RefitIdentical``, ``options.memoryPools.tacticDram``."""
-        if self.name == "calibration.cache":
-            return "a calibration cache as options.calibration"
-        if self.part and isinstance(self.example, str | list):
-            return f"options.{self.option}: {self.part}"
-        return f"options.{self.name}"
-
-    def exists_in(self, version: Version) -> bool:
-        """Tell whether a version of TensorRT (not of TensorRT-RTX) has it."""
-        return self.since <= version and (self.until is None or version < self.until)
-
+__all__ = [
+    "FIRST", "LEVEL_ROWS", "OPTION_ROWS", "WEAK_TYPE_ROWS", "OptionRow", "Rtx", "asked_rows", "is_calibration_cache",
+    "row_of",
+]  # fmt: skip
 
 _TAKES = Rtx("Takes")
 _NO_TACTICS = Rtx(
@@ -117,6 +69,7 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
         rtx=_TAKES,
         attributes=(_config("builder_optimization_level"),),
         example=5,
+        default=3,
     ),
     _pool("workspace", "WORKSPACE"),
     _pool("memoryPools.tacticSharedMemory", "TACTIC_SHARED_MEMORY", (10, 0)),
@@ -169,6 +122,7 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
             "TilingOptimizationLevel.FULL",
         ),
         example="Fast",
+        default="None",
     ),
     OptionRow(
         name="maxNumTactics",
@@ -183,6 +137,7 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
         rtx=_NO_TACTICS,
         attributes=(_config("avg_timing_iterations"),),
         example=8,
+        default=1,
     ),
     OptionRow(
         name="profilingVerbosity",
@@ -194,6 +149,7 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
             "ProfilingVerbosity.NONE",
         ),
         example="Detailed",
+        default="LayerNamesOnly",
     ),
     OptionRow(
         name="runtimePlatform.WindowsAMD64",
@@ -273,7 +229,7 @@ def asked_rows(options: Mapping[str, Any]) -> Iterator[tuple[OptionRow, Any]]:
     """Give the rows that ``options`` asks for, each with the value of its whole option."""
     for row in OPTION_ROWS:
         value = options.get(row.option)
-        if value is not None and _asks_for(value, row.part):
+        if value != row.default and _asks_for(value, row.part):
             yield row, value
 
 
