@@ -13,8 +13,8 @@ from ignition_hub.engine.option_row import FIRST, OptionRow, Rtx
 from ignition_hub.engine.support import Version
 
 __all__ = [
-    "FIRST", "LEVEL_ROWS", "OPTION_ROWS", "WEAK_TYPE_ROWS", "OptionRow", "Rtx", "asked_rows", "is_calibration_cache",
-    "row_of",
+    "FIRST", "LEVEL_ROWS", "OPTION_ROWS", "WEAK_TYPE_ROWS", "OptionRow", "Rtx", "asked_rows",
+    "is_calibration_cache", "row_of",
 ]  # fmt: skip
 
 _TAKES = Rtx("Takes")
