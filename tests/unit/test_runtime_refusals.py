@@ -21,8 +21,6 @@ WINDOWS = {"runtimePlatform": "WindowsAMD64"}
 TRUSTED = Trust(host_code="built by our own farm")
 
 T4 = gpu("Tesla T4", (7, 5))
-A10 = gpu("NVIDIA A10", (8, 6))
-L40S = gpu("NVIDIA L40S", (8, 9))
 H200 = gpu("NVIDIA H200", (9, 0))
 SLICE = gpu("NVIDIA A100-SXM4-40GB MIG 1g.5gb", (8, 0))
 ORIN = gpu("Orin", (8, 7))
@@ -119,6 +117,15 @@ GPU = {
         "the engine is for sm_86, and the node has NVIDIA-L4",
         "gpuArch: sm_89",
         cured_engine=rtx("sm_89", 0x08),
+    ),
+    "TensorRT-RTX on a Hopper, which it does not know": Seed(
+        rtx("sm_89", 0x08),
+        Place(H200, version="1.7.1.116"),
+        Reason.WrongGPU,
+        "the engine is for sm_89, and the node has NVIDIA-H200 (sm_90)",
+        "gpuArch: sm_90} with tensorrt.flavor: TensorRT",
+        cured_engine=engine(gpu_arch="sm_90"),
+        cured_place=Place(H200),
     ),
 }
 
