@@ -70,9 +70,15 @@ def _download(release: Release, folder: Path) -> None:
     if done.returncode != 0:
         said = "\n".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
         raise BindingsError(
-            f"{release.package} {release.version} cannot be had for Python {python}: {said}",
-            remedy="TensorRT 8.6.1 has wheels up to Python 3.11: run this with 3.11",
+            f"{release.flavor} {release.version}: no {release.package} for Python {python}: {said}",
+            remedy=_remedy(release),
         )
+
+
+def _remedy(release: Release) -> str:
+    if release.numbers[0] == 8:
+        return "8.6.1 has wheels up to Python 3.11: run this with 3.11"
+    return "pip must reach a package index; its own settings say which"
 
 
 def _introspected(release: Release, unpacked: Path, stubs: list[Path]) -> Mapping[str, Any]:
