@@ -7,8 +7,10 @@ Every process carries it, so it imports the standard library only. Read in this 
   from it: files, Jobs, keys) and ``names`` (what never changes: labels, annotations, the gate);
 * ``request`` and ``manifest``: what a builder is asked for (``pinned``: with which other files) and what it
   made (``fields`` reads both strictly);
-* ``compatibility``: the truth table, with its ``rules``, the ``case`` they look at and the ``support`` they
-  cite;
+* ``compatibility``: the truth table of building, with its ``rules`` and ``option_rules``, the ``case`` they
+  look at, and the ``support`` and ``options_table`` (rows are ``option_row``) they cite;
+* ``loading``: the truth table of loading, with ``releases`` (which runtime reads which version), ``reach``
+  (where an engine loads, in words) and ``nvidia_words`` (what TensorRT says when it does not);
 * ``gpu`` (what a node has), ``readiness`` and ``placement`` (where a pod may go), ``plan`` (an engine's
   header);
 * ``errors``: every reason, every exit code, one tree; ``words``: what may be quoted to people.
