@@ -68,6 +68,8 @@ class Engine:
     facts: Mapping[str, Any] = field(default_factory=dict)
     body: bytes = b"kernels"
     mask: int = 0x08
+    whole: bytes | None = None
+    """The plan itself, where something has to open it."""
 
     @property
     def asked(self) -> EngineInputs:
@@ -90,7 +92,9 @@ class Engine:
     @property
     def data(self) -> bytes:
         """The plan."""
-        return plan(self.asked.flavor, self.asked.tensorrt_version, mask=self.mask, body=self.body)
+        return self.whole or plan(
+            self.asked.flavor, self.asked.tensorrt_version, mask=self.mask, body=self.body
+        )
 
     @property
     def manifest(self) -> Manifest:
