@@ -15,14 +15,12 @@ from typing import Any
 import onnx
 
 from ignition_builder.external import MOST_ELEMENTS, check_tensor
-from ignition_builder.plugin_names import is_standard
+from ignition_builder.leniency import check_text, set_aside
 from ignition_builder.signature import ModelInput
 from ignition_builder.skeleton import load_skeleton, not_onnx
 from ignition_hub.engine.errors import Reason, RequestError
 
 _UNKNOWN_OPERATOR = re.compile(r"No Op registered for (\S+) with domain_version of (\d+)")
-_ONNX = ("", "ai.onnx")
-_ASIDE = "trt.plugins"
 _NODE = re.compile(r"Name: (.*?) OpType: (\S+)")
 
 
@@ -36,8 +34,9 @@ def load_checked(path: Path, *, plugins: bool = False) -> Any:
     ONNX does not define.
     """
     model = load_skeleton(path)
+    check_text(model)
     _check_structure(model, path.parent)
-    with _plugins_set_aside(model, own=plugins):
+    with set_aside(model, nodes_of(model), own_plugins=plugins):
         _run_checker(model, path.parent)
     _check_graph(model)
     return model
@@ -138,29 +137,6 @@ def _check_value(value: Any) -> None:
         )
 
 
-@contextlib.contextmanager
-def _plugins_set_aside(model: Any, *, own: bool) -> Iterator[None]:
-    """Put plugins that stand in ONNX's own domain into one of theirs: ONNX's checker does not know them."""
-    aside = [
-        node
-        for node in nodes_of(model)
-        if node.domain in _ONNX and (own or is_standard(node.op_type)) and not onnx.defs.has(node.op_type)
-    ]
-    if not aside:
-        yield
-        return
-    domains = [node.domain for node in aside]
-    opset = model.opset_import.add(domain=_ASIDE, version=1)
-    for node in aside:
-        node.domain = _ASIDE
-    try:
-        yield
-    finally:
-        for node, domain in zip(aside, domains, strict=True):
-            node.domain = domain
-        model.opset_import.remove(opset)
-
-
 def _run_checker(model: Any, folder: Path) -> None:
     try:
         # The checker looks for external data below the working directory.
@@ -168,6 +144,9 @@ def _run_checker(model: Any, folder: Path) -> None:
             onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise _invalid(str(error)) from error
+    except ValueError as error:
+        # The checker reads the model anew, and its reader is stricter than Python's.
+        raise not_onnx(str(error)) from error
 
 
 def _invalid(message: str) -> RequestError:

@@ -56,7 +56,10 @@ KNOWN = (
         "export the model with opset 9 or newer, or convert it with onnx.version_converter",
     ),
     Known(
-        re.compile(r"build-time constant|is not a constant|not an initializer|as an initializer|is_weights"),
+        re.compile(
+            r"build-time constant|is not a constant|not an initializer|as an initializer|is_weights"
+            r"|is a shape tensor and must have type"
+        ),
         Reason.UnsupportedOperator,
         "TensorRT needs that value while it builds: make it a constant of the model, not an input",
     ),

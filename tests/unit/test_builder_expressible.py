@@ -297,3 +297,20 @@ def test_an_input_of_no_possible_shape_is_refused(tmp_path):
     error = refusal_of(load_checked, saved(model, tmp_path))
 
     assert error.message.startswith("x: its shape [1099511627776, 1099511627776]")
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "model.onnx"
+    content = identity(TensorProto.FLOAT).SerializeToString()
+    path.write_bytes(content.replace(b"Identity", b"Identit\xff"))
+    error = refusal_of(load_checked, path)
+
+    assert error.reason is Reason.InvalidModel
+    assert error.message == r"NodeProto.op_type: b'Identit\xff' is not text in UTF-8"
+
+
+def test_an_output_need_not_say_its_shape(tmp_path):
+    model = identity(TensorProto.FLOAT)
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+
+    assert load_checked(saved(model, tmp_path)) == model
