@@ -20,7 +20,7 @@ from ignition_hub.local.cache import Cache
 from ignition_hub.local.clearing import clear
 from ignition_hub.local.engine import LocalEngine, Source
 from ignition_hub.local.order import DEFAULT_VERSION, TIMEOUT_SECONDS, Range, Wish, order_of
-from ignition_hub.local.settings import artifacts_settings, cache_folder
+from ignition_hub.local.settings import artifacts_settings, asks_for_signatures, cache_folder
 from ignition_hub.local.workshop import Workshop, unwatched
 
 __all__ = ["LocalEngine", "build_or_load_engine", "clear_cache"]
@@ -87,6 +87,7 @@ def build_or_load_engine(
     workshop = Workshop(
         cache=cache,
         artifacts=artifacts_settings(artifacts_endpoint, os.environ),
+        only_vouched=asks_for_signatures(os.environ),
         may_be_temporary=may_be_temporary,
     )
     return workshop.engine(order_of(wish, cache.digests), on_progress, force=force_rebuild)

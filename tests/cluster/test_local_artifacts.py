@@ -122,6 +122,7 @@ def test_what_one_machine_builds_another_takes_from_the_store(store, built, tmp_
     assert first.path.read_bytes() == second.path.read_bytes()
     assert on_machine(built, tmp_path / "b") == (second, "local_cache")
     assert warned == []
+    assert (first.vouched, second.vouched) == (True, False)
 
 
 def test_without_a_key_nothing_is_written_into_the_hubs_tree(store, built, tmp_path):
@@ -166,6 +167,16 @@ def test_with_keys_an_unsigned_engine_is_not_even_looked_at(store, built, tmp_pa
 
     assert on_machine(built, tmp_path / "b")[1] == "built"
     assert warned == []
+
+
+def test_what_was_taken_without_keys_is_not_used_once_there_are_some(store, built, tmp_path, monkeypatch):
+    on_machine(built, tmp_path / "a")
+    taken, source = on_machine(built, tmp_path / "b")
+    assert (source, taken.vouched) == ("remote", False)
+    monkeypatch.setenv("ARTIFACTS_TRUSTED_KEYS", public_pem(HUB))
+
+    assert on_machine(built, tmp_path / "b")[1] == "built"
+    assert on_machine(built, tmp_path / "b")[1] == "local_cache"
 
 
 def test_an_engine_of_another_signer_is_refused_and_never_replaced(

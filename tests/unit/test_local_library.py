@@ -172,6 +172,11 @@ def test_clearing_frees_what_was_built(model, tmp_path):
         ({"tensorrt_version": "1.2"}, Reason.InvalidRequest),
         ({"tensorrt_version": "1.2.0.54"}, Reason.NoPoolForVersion),
         ({"shapes": {"x": [[1], [2]]}}, Reason.InvalidRequest),
+        ({"shapes": {"x": "2x64"}}, Reason.InvalidRequest),
+        ({"shapes": {"x": {"min": [1]}}}, Reason.InvalidRequest),
+        ({"shapes": {"x": ([1], [1, 2], [3])}}, Reason.InvalidRequest),
+        ({"shapes": {"x": ([3], [2], [1])}}, Reason.InvalidRequest),
+        ({"batch_size": (1, "8", 32)}, Reason.InvalidRequest),
         ({"batch_size": 0}, Reason.InvalidRequest),
         ({"max_sequence_length": 0}, Reason.InvalidRequest),
     ],
@@ -246,6 +251,15 @@ def test_an_engine_that_must_stay_is_not_built_for_a_moment(tmp_path, model):
     with pytest.raises(IgnitionError, match="cannot be written") as caught:
         load(model, may_be_temporary=False)
     assert "TENSORRT_CACHE_DIR" in caught.value.remedy
+
+
+def test_a_store_without_credentials_costs_a_warning(model, monkeypatch, warned):
+    monkeypatch.setenv("ARTIFACTS_ENDPOINT", "http://127.0.0.1:9/engines")
+
+    assert load(model)[1] == "built"
+    assert load(model)[1] == "local_cache"
+    assert len(warned) == 1
+    assert "set ARTIFACTS_ACCESS_KEY and ARTIFACTS_SECRET_KEY" in warned[0]
 
 
 def test_a_store_that_is_away_costs_a_warning_and_a_few_seconds(model, monkeypatch, warned):

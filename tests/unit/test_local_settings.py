@@ -68,13 +68,21 @@ def test_nobody_names_a_store_and_there_is_none():
     [
         ({"ARTIFACTS_ENDPOINT": "s3.example.com/engines"}, "ARTIFACTS_ENDPOINT: .*: not an address"),
         ({"ARTIFACTS_ENDPOINT": "https://s3.example.com"}, "names no bucket"),
-        ({"ARTIFACTS_ENDPOINT": "https://s3.example.com/b", "ARTIFACTS_SECRET_KEY": ""}, "needs credentials"),
     ],
 )
 def test_a_wrong_variable_is_named(environ, words):
     with pytest.raises(RequestError, match=words) as caught:
         artifacts_settings(None, {**KEYS, **environ})
     assert caught.value.remedy
+
+
+def test_a_store_without_credentials_is_an_error_where_it_was_asked_for_by_name():
+    found = artifacts_settings(None, {"ARTIFACTS_ENDPOINT": "https://s3.example.com/b"})
+
+    assert found is not None
+    assert found.access_key == ""
+    with pytest.raises(RequestError, match=r"--store s3://b: .*set ARTIFACTS_ACCESS_KEY"):
+        artifacts_settings("s3://b", {})
 
 
 def test_a_key_of_one_set_never_goes_with_the_secret_of_another():

@@ -84,7 +84,9 @@ class Artifacts:
         if (digest.hexdigest(), path.stat().st_size) != (engine.sha256, engine.size):
             message = f"{self.settings.uri}: {engine.key} is not the engine that its manifest names"
             raise StoreDeclined(Reason.DigestMismatch, message, "it is not used")
-        return Finished(path, found.manifest_bytes, provenance=found.provenance)
+        return Finished(
+            path, found.manifest_bytes, provenance=found.provenance, vouched=found.provenance is not None
+        )
 
     def _verified(self, inputs: EngineInputs, identity: str) -> Found | None:
         paths = StorePaths(self.settings.prefix, inputs, identity)

@@ -27,6 +27,8 @@ from ignition_hub.local.errors import CacheUnusable
 
 LOG_FILE = "build.log"
 PROVENANCE_SUFFIX = ".intoto.json"
+UNVOUCHED_SUFFIX = ".unsigned"
+"""Marks an engine that was taken from a store although nobody vouched for it."""
 
 
 class Damaged(Exception):  # noqa: N818  # says what it is
@@ -35,12 +37,17 @@ class Damaged(Exception):  # noqa: N818  # says what it is
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An engine in a staging folder, ready for its place; ``manifest_bytes`` as published or made."""
+    """
+    An engine in a staging folder, ready for its place; ``manifest_bytes`` as published or made.
+
+    ``provenance`` is the signed statement of a store's engine; ``vouched`` is false where none was checked.
+    """
 
     engine: Path
     manifest_bytes: bytes
     log: Path | None = None
     provenance: bytes | None = None
+    vouched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,8 @@ class Cache:
             return None
         except (OSError, ContractError) as error:
             raise Damaged(f"{self.root / paths.manifest} cannot be read ({error})") from error
-        return LocalEngine(engine, manifest, self.temporary)
+        vouched = not engine.with_name(engine.name + UNVOUCHED_SUFFIX).exists()
+        return LocalEngine(engine, manifest, self.temporary, vouched)
 
     @contextlib.contextmanager
     def staging(self, identity: str) -> Iterator[Path]:
@@ -121,14 +129,22 @@ class Cache:
                     engine.with_name(engine.name + PROVENANCE_SUFFIX),
                     finished.provenance,
                 )
+            _mark(engine.with_name(engine.name + UNVOUCHED_SUFFIX), wanted=not finished.vouched)
             _write(finished.engine.parent, self.root / paths.manifest, finished.manifest_bytes)
         except OSError as error:
             raise self.unusable(error) from error
-        return LocalEngine(engine, manifest, self.temporary)
+        return LocalEngine(engine, manifest, self.temporary, finished.vouched)
 
     def unusable(self, error: OSError) -> CacheUnusable:
         """Return what an error of the file system means."""
         return CacheUnusable(f"the engine cache {self.root} cannot be written ({error.strerror or error})")
+
+
+def _mark(path: Path, *, wanted: bool) -> None:
+    if wanted:
+        path.touch()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _move(source: Path, target: Path) -> None:

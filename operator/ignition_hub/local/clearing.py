@@ -81,7 +81,11 @@ def _built_at(manifest: Manifest, path: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # somebody else clears
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def _remove(entry: Entry) -> None:

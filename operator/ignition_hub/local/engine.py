@@ -19,12 +19,14 @@ class LocalEngine:
     """
     An engine file and its manifest; usable wherever a path is.
 
-    ``temporary`` tells that no cache could keep it: the file is gone when this process ends.
+    ``temporary`` tells that no cache could keep it: the file is gone when this process ends. ``vouched``
+    tells that it was built here, or came from a store with a signature that is believed here.
     """
 
     path: Path
     manifest: Manifest
     temporary: bool = False
+    vouched: bool = True
 
     def __fspath__(self) -> str:
         return str(self.path)

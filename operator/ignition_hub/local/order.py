@@ -3,6 +3,7 @@ From what a caller writes to what is built: the same inputs, and so the same ide
 """
 
 import functools
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -163,24 +164,30 @@ def batch_range(written: int | Sequence[int] | None) -> BatchRange | None:
     if written is None:
         return None
     sizes = (1, written, written) if isinstance(written, int) else tuple(written)
-    if len(sizes) != 3 or not 1 <= sizes[0] <= sizes[1] <= sizes[2]:
+    whole = len(sizes) == 3 and all(isinstance(size, int) for size in sizes)
+    if not whole or not 1 <= sizes[0] <= sizes[1] <= sizes[2]:
         raise wrong("batch_size", written, "not a batch size", "give N, or min, opt and max in rising order")
     return BatchRange(*sizes)
 
 
 def shape_range(name: str, written: Range) -> ShapeRange:
     """Return the range of one input's shapes; RequestError when it is not one."""
-    if isinstance(written, Mapping):
-        missing = {"min", "opt", "max"} ^ set(written)
-        ranges: Sequence[Any] = () if missing else [written[key] for key in ("min", "opt", "max")]
-    else:
-        ranges = [written] * 3 if all(isinstance(size, int) for size in written) else list(written)
-    if len(ranges) != 3 or len({len(shape) for shape in ranges}) != 1:
+    try:
+        low, usual, high = (tuple(map(operator.index, shape)) for shape in _three(written))
+    except (TypeError, ValueError, KeyError) as error:
+        raise _not_shapes(name, written) from error
+    if not len(low) == len(usual) == len(high):
         raise _not_shapes(name, written)
-    low, usual, high = (tuple(int(size) for size in shape) for shape in ranges)
     if not all(0 <= least <= middle <= most for least, middle, most in zip(low, usual, high, strict=True)):
         raise _not_shapes(name, written)
     return ShapeRange(low, usual, high)
+
+
+def _three(written: Range) -> Sequence[Any]:
+    """Return smallest, usual and largest shape; one shape is all three."""
+    if isinstance(written, Mapping):
+        return [written[key] for key in ("min", "opt", "max")]
+    return [written] * 3 if all(isinstance(size, int) for size in written) else list(written)
 
 
 def name_of(path: Path) -> str:

@@ -19,7 +19,7 @@ from ignition_hub.local.errors import CacheUnusable, StoreDeclined
 from ignition_hub.local.locking import locked
 from ignition_hub.local.making import Watcher, made
 from ignition_hub.local.order import Order
-from ignition_hub.local.settings import ArtifactsSettings
+from ignition_hub.local.settings import NO_CREDENTIALS, ArtifactsSettings
 
 log = logging.getLogger("ignition_hub.library")
 
@@ -33,18 +33,20 @@ class Workshop:
     """
     A cache and, where one is configured, an artifacts store.
 
+    ``only_vouched`` leaves out what a cache took from a store without checking a signature;
     ``may_be_temporary`` allows an engine that lives as long as this process when the cache cannot be written.
     """
 
     cache: Cache
     artifacts: ArtifactsSettings | None = None
+    only_vouched: bool = False
     may_be_temporary: bool = True
 
     def engine(
         self, order: Order, watch: Watcher = unwatched, *, force: bool = False
     ) -> tuple[LocalEngine, Source]:
         """Return the engine of ``order`` and where it came from. Raises IgnitionError."""
-        if not force and (hit := cached(self.cache, order)):
+        if not force and (hit := self._cached(self.cache, order)):
             return hit, "local_cache"
         try:
             return self._obtained(self.cache, order, watch, force=force)
@@ -55,7 +57,7 @@ class Workshop:
             log.warning(
                 "%s; the engine is kept in %s until this process ends", error.message, substitute.root
             )
-        if not force and (hit := cached(substitute, order)):
+        if not force and (hit := self._cached(substitute, order)):
             return hit, "local_cache"
         return self._obtained(substitute, order, watch, force=force)
 
@@ -68,7 +70,7 @@ class Workshop:
         store = _Store(self.artifacts)
         try:
             with locked(cache.lock(order.identity), seconds=order.timeout_seconds, waiting=waiting):
-                if not force and (hit := cached(cache, order, warn=True)):
+                if not force and (hit := self._cached(cache, order, warn=True)):
                     return hit, "local_cache"
                 with cache.staging(order.identity) as folder:
                     if not force and (fetched := store.fetched(cache, order, folder, watch)):
@@ -79,6 +81,16 @@ class Workshop:
             store.close()
         return engine, "built"
 
+    def _cached(self, cache: Cache, order: Order, *, warn: bool = False) -> LocalEngine | None:
+        """Return a cache's engine; one that is damaged counts as none, and ``warn`` says so."""
+        try:
+            found = cache.find(order.inputs, order.identity)
+        except Damaged as error:
+            if warn:
+                log.warning("%s; it is made again", error)
+            return None
+        return None if found is not None and self.only_vouched and not found.vouched else found
+
 
 class _Store:
     """The artifacts store for one engine; after its first failure it is left out."""
@@ -86,7 +98,9 @@ class _Store:
     def __init__(self, settings: ArtifactsSettings | None) -> None:
         self._settings = settings
         self._artifacts = None
-        if settings is not None:
+        if settings is not None and not settings.access_key:
+            log.warning("%s; going on without the artifacts store", NO_CREDENTIALS)
+        elif settings is not None:
             # Here and not above: boto3 takes longer to load than a hit takes altogether.
             from ignition_hub.local.artifacts import Artifacts  # noqa: PLC0415
 
@@ -123,16 +137,6 @@ class _Store:
         if self._artifacts is not None:
             self._artifacts.close()
             self._artifacts = None
-
-
-def cached(cache: Cache, order: Order, *, warn: bool = False) -> LocalEngine | None:
-    """Return a cache's engine; one that is damaged counts as none, and ``warn`` says so."""
-    try:
-        return cache.find(order.inputs, order.identity)
-    except Damaged as error:
-        if warn:
-            log.warning("%s; it is made again", error)
-        return None
 
 
 @functools.cache
