@@ -17,3 +17,8 @@ edge, ``building`` the middle of it, which needs no cluster. In the order of a b
 Meanwhile ``progress`` and ``courier`` tell how far it is, ``journal`` keeps the log, ``memory`` who was
 killed.
 """
+
+import os
+
+# onnxruntime sends usage to its maker unless told not to before it is loaded; models are their owners' secret.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
