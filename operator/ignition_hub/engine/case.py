@@ -10,6 +10,7 @@ from ignition_hub.engine import support
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import GPUS, Gpu
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX, Target
+from ignition_hub.engine.options_table import WEAK_TYPE_ROWS
 from ignition_hub.engine.support import Version, parse_version
 
 FLAVOR_NAMES: Mapping[str, str] = {TENSORRT: "TensorRT", TENSORRT_RTX: "TensorRT-RTX"}
@@ -89,7 +90,14 @@ def has_precision(gpu: Gpu, precision: str, flavor: str) -> bool:
         return False
     floor = support.type_floor(precision, rtx=rtx)
     has_gap = gpu.compute_capability in support.TYPE_GAPS.get(precision, ())
-    return not has_gap and (floor is None or gpu.compute_capability >= floor)
+    if has_gap or not (rtx or _meet(gpu, precision)):
+        return False
+    return floor is None or gpu.compute_capability >= floor
+
+
+def type_since(precision: str) -> Version:
+    """Return the first TensorRT that has a precision; ``()`` for those that every one has."""
+    return next((row.since for row in WEAK_TYPE_ROWS if row.part == precision), ())
 
 
 def has_ampere_plus(gpu: Gpu) -> bool:
@@ -104,3 +112,9 @@ def a_gpu(gpu: Gpu) -> str:
     alone = sum(other.family == gpu.family and not other.jetson for other in GPUS) == 1
     article = "an" if gpu.family[0] in "AEIOU" else "a"
     return f"{article} {gpu.family} GPU" if alone else f"an {gpu.arch} GPU such as {gpu.example}"
+
+
+def _meet(gpu: Gpu, precision: str) -> bool:
+    """Tell whether any TensorRT has the precision and still builds for the GPU."""
+    _, until = support.versions_for(gpu.compute_capability)
+    return until is None or type_since(precision) < until

@@ -5,14 +5,20 @@ The rules of the truth table: each looks at one pool and one target and says no,
 """
 
 from ignition_hub.engine import option_rules, support
-from ignition_hub.engine.case import FLAVOR_NAMES, Case, Refusal, Rule, a_gpu, has_ampere_plus, has_precision
+from ignition_hub.engine.case import (
+    FLAVOR_NAMES,
+    Case,
+    Refusal,
+    Rule,
+    a_gpu,
+    has_ampere_plus,
+    has_precision,
+    type_since,
+)
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import GPUS, SHARED
 from ignition_hub.engine.identity import AMPERE_PLUS, PRECISIONS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT
-from ignition_hub.engine.options_table import WEAK_TYPE_ROWS
 from ignition_hub.engine.support import dotted
-
-WEAK_TYPES = {row.part: row for row in WEAK_TYPE_ROWS}
 
 
 def pool_has_the_flavor(case: Case) -> Refusal | None:
@@ -213,9 +219,8 @@ def version_has_the_level(case: Case) -> Refusal | None:
 
 def version_has_the_precision(case: Case) -> Refusal | None:
     """The narrow data types came one by one."""
-    row = WEAK_TYPES.get(case.ask.precision)
-    since = row.since if row else None
-    if case.is_rtx or since is None or case.release >= since:
+    since = type_since(case.ask.precision)
+    if case.is_rtx or case.release >= since:
         return None
     return Refusal(
         Reason.UnsupportedPrecision,
