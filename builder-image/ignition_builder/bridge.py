@@ -57,12 +57,13 @@ def logger_of(trt: Any, journal: Journal, severity_of: Callable[[str, str], str]
     ``severity_of`` says how grave a message really is, by the name of its severity and its words.
     """
 
-    verbose = trt.ILogger.VERBOSE
+    verbose = int(trt.ILogger.VERBOSE)
 
     class Logger(trt.ILogger):  # type: ignore[misc]
         def log(self, severity: Any, message: str) -> None:
-            # TensorRT sends tens of thousands of verbose messages for one network.
-            if severity != verbose:
+            # TensorRT sends tens of thousands of verbose messages for one network, and comparing numbers
+            # takes a quarter of the time that comparing members takes.
+            if severity.value != verbose:
                 journal.hear(severity_of(severity.name, message), message)
 
     return Logger()

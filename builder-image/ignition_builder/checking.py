@@ -16,6 +16,8 @@ from ignition_builder.plugin_nodes import check_plugin_nodes
 from ignition_builder.precision import with_precision
 from ignition_builder.profiles import resolved
 from ignition_builder.report import Report
+from ignition_builder.skeleton import load_skeleton
+from ignition_builder.weights import external_size
 from ignition_builder.work import Prepared, Task, counted
 
 CHECKING = "Checking model"
@@ -41,4 +43,5 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         warnings=counted(journal.warnings),
         # Linux counts ru_maxrss in KiB.
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        weights_bytes=external_size(load_skeleton(ready.path)),
     ).to_json()

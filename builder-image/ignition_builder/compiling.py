@@ -5,7 +5,6 @@ The second stage of a build, in its own process: compile the prepared model with
 import contextlib
 import os
 import resource
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from ignition_builder.journal import Journal
 from ignition_builder.memory import check_memory, read_memory
 from ignition_builder.options import options_of
 from ignition_builder.order import Order
-from ignition_builder.pages import PageSweeper
+from ignition_builder.pages import sweeping
 from ignition_builder.report import Report
 from ignition_builder.work import CALIBRATOR, Compiled, Prepared, Task, counted
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
@@ -49,7 +48,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     check_memory(prepared.weights_bytes, read_memory(), journal)
     compiler = Compiler(backend, order, journal)
     compiler.parse(model)
-    with PageSweeper(model.parent, Path(task.model).parent):
+    with sweeping(prepared.weights_bytes, model.parent, Path(task.model).parent):
         sink = compiler.compile(target, report)
     return Compiled(
         path=str(target),
@@ -95,4 +94,4 @@ def order_of(task: Task, prepared: Prepared) -> Order:
 
 def _keep_temporary_files_in(folder: str) -> None:
     # TensorRT unpacks libraries into the system's directory for them, which a pod may mount without exec.
-    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    os.environ["TMPDIR"] = folder

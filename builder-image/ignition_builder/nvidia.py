@@ -50,7 +50,7 @@ class Nvidia:
     @property
     def cuda_version(self) -> str | None:
         """The toolkit of NVIDIA's image, else the major version in the wheel's name."""
-        return os.environ.get(CUDA_VARIABLE) or cuda_of_wheels("tensorrt-cu")
+        return os.environ.get(CUDA_VARIABLE) or cuda_of_wheels("tensorrt_cu")
 
     def check(self, inputs: EngineInputs, options: Options) -> None:
         """Raise NodeError (WrongGPU, SharedGPU) unless the GPU is the one that is asked for, and alone."""

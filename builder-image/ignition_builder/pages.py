@@ -9,11 +9,14 @@ as the process's memory beside the copies (measured on RTX 1.7.1: 1.7 instead of
 import contextlib
 import ctypes
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
 MADV_DONTNEED = 4
 PAUSE_SECONDS = 0.05
+WORTH_SWEEPING = 32 * 1024 * 1024
+"""Bytes of weights; looking for their pages takes some 5 % of a short build's time."""
 
 
 class PageSweeper:
@@ -51,3 +54,8 @@ class PageSweeper:
                 start, end = (int(word, 16) for word in words[0].split("-"))
                 found.append((start, end - start))
         return found
+
+
+def sweeping(weights: int, *folders: Path) -> AbstractContextManager[object]:
+    """Return a PageSweeper where there are enough bytes of weights to pay for it, else nothing."""
+    return PageSweeper(*folders) if weights >= WORTH_SWEEPING else contextlib.nullcontext()

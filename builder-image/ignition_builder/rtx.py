@@ -39,7 +39,7 @@ class Rtx:
     @property
     def cuda_version(self) -> str | None:
         """The CUDA major version in the wheel's name: nothing else says it without a driver."""
-        return cuda_of_wheels("tensorrt-rtx-cu")
+        return cuda_of_wheels("tensorrt_rtx_cu")
 
     def check(self, inputs: EngineInputs, options: Options) -> None:
         """Refuse what RTX ignores, or fails on without a GPU."""
