@@ -6,7 +6,6 @@ old file into the new one.
 """
 
 import contextlib
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ignition_builder.floats import DOUBLE, FLOAT, Narrow, Rounding
 from ignition_builder.inspection import graphs_of, inputs_of, opset_of
 from ignition_builder.journal import Journal
 from ignition_builder.narrowing import Narrowed, narrow_model
+from ignition_builder.normalization import fold_normalizations
 from ignition_builder.slots import slots_of
 from ignition_builder.weights import Change, write_model
 from ignition_hub import __version__
@@ -39,7 +39,9 @@ def convert(
     came = opset_of(model)
     rounding = Rounding(narrow, journal)
     try:
-        model = _typed(_raised(whole_graph(model), narrow, journal))
+        model = _raised(whole_graph(model), narrow, journal)
+        folded = fold_normalizations(model, path.parent, narrow)
+        model = shape_inference.infer_shapes(model)
         outcome = narrow_model(model, narrow, rounding)
     # ONNX's own tools fail on unusual graphs with whatever their code runs into.
     except Exception as error:
@@ -49,7 +51,7 @@ def convert(
     changes = {name: Change(_DTYPES[kind], rounding) for name, kind in outcome.later.items()}
     write_model(model, path.parent, target, changes)
     _check(target, narrow)
-    return target, _record(narrow, came, opset_of(model), outcome)
+    return target, _record(narrow, (came, opset_of(model)), outcome, folded)
 
 
 def whole_graph(model: Any) -> Any:
@@ -88,10 +90,6 @@ def _gains(model: Any, narrow: Narrow, opset: int) -> bool:
     )
 
 
-def _typed(model: Any) -> Any:
-    return shape_inference.infer_shapes(model)
-
-
 def _warn_of(outcome: Narrowed, narrow: Narrow, opset: int, journal: Journal) -> None:
     for operator, count in sorted(outcome.kept.items()):
         journal.warn(
@@ -110,17 +108,18 @@ def _check(target: Path, narrow: Narrow) -> None:
         raise _refusal(narrow, " ".join(str(error).split())[:400]) from error
 
 
-def _record(narrow: Narrow, came: int, opset: int, outcome: Narrowed) -> dict[str, Any]:
+def _record(narrow: Narrow, opsets: tuple[int, int], outcome: Narrowed, folded: int) -> dict[str, Any]:
     return {
         "name": "ignition-hub",
         "version": __version__,
         "arguments": {
             "type": narrow.precision,
             "keep_io_types": True,
-            "opset": {"from": came, "to": opset},
+            "opset": dict(zip(("from", "to"), opsets, strict=True)),
             "largest": narrow.largest,
             "smallest": narrow.smallest,
-            "kept_wide": dict(Counter(outcome.kept)),
+            "kept_wide": dict(outcome.kept),
+            "folded_normalizations": folded,
         },
     }
 

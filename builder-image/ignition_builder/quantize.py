@@ -44,6 +44,8 @@ _SETTINGS = {
     "WeightSymmetric": True,
     "CalibTensorRangeSymmetric": True,
     "QuantizeBias": False,
+    # Weights would be adjusted for the sake of a quantized bias.
+    "QDQDisableWeightAdjustForInt32Bias": True,
     "MatMulConstBOnly": True,
     "OpTypesToExcludeOutputQuantization": list(OPERATORS),
 }
@@ -155,7 +157,10 @@ def _nothing() -> RequestError:
 
 
 def _check(target: Path) -> None:
-    model = load_checked(target)
+    try:
+        model = load_checked(target)
+    except IgnitionError as error:
+        raise _refusal(f"onnxruntime made a model of it that ONNX refuses: {error.message}") from error
     check_quantized(model, target.parent)
     if "int8" not in quantization_of(model):
         raise _nothing()

@@ -224,6 +224,24 @@ def test_normalization_keeps_the_statistics_it_gives_out(tmp_path):
     assert found.types["mean"] == FLOAT
 
 
+@pytest.mark.parametrize("spelling", ["initializer", "Constant"])
+def test_a_variance_beyond_fp16_is_divided_away_before_it_is_rounded(spelling, tmp_path):
+    vectors = {"scale": [1, 2], "shift": [0.5, 0], "mean": [300, 1], "variance": [1e8, 4]}
+    tensors = [floats(name, *values) for name, values in vectors.items()]
+    nodes = [node("BatchNormalization", ["x", *vectors], ["y"])]
+    if spelling == "Constant":
+        nodes = [*(node("Constant", [], [tensor.name], value=tensor) for tensor in tensors), *nodes]
+    weights = tensors if spelling == "initializer" else []
+    model = model_of(nodes, {"x": [1, 2]}, {"y": [1, 2]}, weights=weights)
+    x = np.array([[20000, 7]], dtype=np.float32)
+    (expected,) = ReferenceEvaluator(model).run(None, {"x": x})
+    found = Converted(model, tmp_path)
+
+    assert np.allclose(found.run(x=x)[0], expected, rtol=2e-3)
+    assert not found.warned
+    assert found.record["arguments"]["folded_normalizations"] == 1
+
+
 @pytest.mark.parametrize("narrow", [HALF, BRAIN])
 def test_values_round_to_nearest_with_ties_to_even_and_stay_finite(narrow, tmp_path):
     step = 2.0**-10 if narrow is HALF else 2.0**-7
