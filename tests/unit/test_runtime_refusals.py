@@ -204,6 +204,15 @@ VERSION = {
         "update the driver to 580.65.06 or newer",
         cured_place=Place(NEW_DRIVER),
     ),
+    "another product, and an older driver": Seed(
+        replace(product("NVIDIA-L40S", "sm_89"), facts={"cuda_version": "13.0"}),
+        Place(),
+        Reason.WrongGPU,
+        "warns of speed, errors and deadlock; the engine's TensorRT is for CUDA 13.0",
+        "SameComputeCapability; update the driver to 580.65.06 or newer",
+        cured_engine=engine(facts={"cuda_version": "13.0"}),
+        cured_place=Place(NEW_DRIVER),
+    ),
     "a driver older than a CUDA without minor version": Seed(
         engine(facts={"cuda_version": "13"}),
         Place(),
@@ -359,6 +368,14 @@ def test_no_bit_of_an_engine_can_be_flipped_unseen(tmp_path_factory, position, b
     with pytest.raises(EngineRefused):
         load(path, Place(), Trust(), backend)
     assert backend.given == []
+
+
+def test_an_older_driver_may_be_tried_when_a_reason_is_stated(tmp_path):
+    path, backend = engine(facts={"cuda_version": "13.0"}).fetched(tmp_path), FakeBackend()
+
+    (loaded,) = load(path, Place(), Trust(warned="this TensorRT is for CUDA 12"), backend).values()
+
+    assert "its kernels may not load" in loaded.warnings[0]
 
 
 def test_a_file_nobody_vouches_for_is_refused_until_a_reason_is_stated(tmp_path):

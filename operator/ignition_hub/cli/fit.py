@@ -12,7 +12,7 @@ from ignition_hub.engine.names import LABEL_GPU_PRODUCT
 from ignition_hub.engine.releases import runtime_refusal
 from ignition_hub.engine.support import parse_version
 from ignition_hub.local.installed import installed
-from ignition_hub.runtime.fitting import driver_refusal
+from ignition_hub.runtime.fitting import with_driver
 from ignition_hub.runtime.machine import Machine, platform_here
 
 REFUSED = "refused"
@@ -110,9 +110,7 @@ def _on(gpu: NodeGpu, engine: EngineFacts, runtime: Runtime | None) -> Fit:
 
 def _here(facts: DeviceFacts, engine: EngineFacts, cuda_version: str | None, runtime: Runtime | None) -> Fit:
     gpu = Machine(gpu=facts, platform=platform_here()).node_gpu
-    loading = loads(engine, gpu, runtime)
-    if loading.level != "No":
-        loading = driver_refusal(cuda_version, facts.cuda) or loading
+    loading = with_driver(loads(engine, gpu, runtime), cuda_version, facts.cuda)
     place = f"{described(gpu)} of this machine"
     return Fit.of(f"{place}, {runtime}" if runtime else place, loading)
 

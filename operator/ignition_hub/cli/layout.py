@@ -3,6 +3,7 @@ An engine laid out for people: what it is, where it loads, how it was built, wha
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from textwrap import wrap
 from typing import Any
 
 from ignition_hub.cli.fit import Fit
@@ -14,7 +15,9 @@ from ignition_hub.engine.reach import where_it_loads
 from ignition_hub.engine.words import printable
 
 WIDTH = 13
+LINE = 100
 MIB = 1 << 20
+NOTHING: tuple[Any, ...] = (None, "", [], ())
 
 Row = tuple[str, object]
 Section = tuple[str, Iterable[Row]]
@@ -52,9 +55,14 @@ def _section(title: str, rows: Iterable[Row]) -> Iterator[str]:
     for name, value in rows:
         if value is None or value == "":
             continue
-        first, *more = printable(str(value)).splitlines() or [""]
-        yield f"  {name:<{WIDTH}} {first}"
-        yield from (f"  {'':<{WIDTH}} {line}" for line in more)
+        said = [part for line in printable(str(value)).splitlines() for part in _folded(line)]
+        yield f"  {name:<{WIDTH}} {said[0]}"
+        yield from (f"  {'':<{WIDTH}} {line}" for line in said[1:])
+
+
+def _folded(line: str) -> list[str]:
+    # A path or a digest stays whole, so that it can be copied.
+    return wrap(line, LINE, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _engine(subject: Subject) -> Iterator[Row]:
@@ -181,7 +189,7 @@ def _tf32(tf32: Mapping[str, Any]) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {_value(value)}" for name, value in values.items() if value is not None)
+    return ", ".join(f"{name} {_value(value)}" for name, value in values.items() if value not in NOTHING)
 
 
 def _value(value: Any) -> str:

@@ -111,7 +111,7 @@ def _in_file(path: Path, keys: PublicKeys) -> Subject:
         where=str(path),
         header=header,
         manifest=voucher.manifest,
-        digest=f"matches {voucher.document}" if is_theirs else f"does not match {voucher.document}",
+        digest=f"{'matches' if is_theirs else 'does not match'} {voucher.document.name}",
         signature=_signature_of(path, voucher.document, keys),
         trouble=_wrong_size(path.stat().st_size, header)
         or _another_plan(path, header, voucher.manifest)

@@ -82,9 +82,8 @@ def fit_of(found: Found, machine: Machine, runtime_version: str) -> Fit:
         require_same_plan(found.path, found.header, manifest)
     facts = facts_of(found.header, manifest)
     loading = loads(facts, machine.node_gpu, Runtime(found.header.flavor, runtime_version))
-    if loading.level != "No" and manifest is not None:
-        loading = driver_refusal(manifest.build.cuda_version, machine.gpu.cuda) or loading
-    return Fit(found.path, facts, loading)
+    cuda_version = manifest.build.cuda_version if manifest else None
+    return Fit(found.path, facts, with_driver(loading, cuda_version, machine.gpu.cuda))
 
 
 def facts_of(header: PlanHeader | None, manifest: Manifest | None) -> EngineFacts:
@@ -112,26 +111,26 @@ def require_same_plan(where: Path | str, header: PlanHeader, manifest: Manifest)
         )
 
 
-def driver_refusal(cuda_version: str | None, driver_runs: tuple[int, int]) -> Loading | None:
+def with_driver(loading: Loading, cuda_version: str | None, driver_runs: tuple[int, int]) -> Loading:
     """
-    Return why a driver that runs CUDA up to ``driver_runs`` is too old for an engine; None when it is not.
+    Return ``loading``, Warned when a driver that runs CUDA up to ``driver_runs`` is too old for the engine.
 
     A driver runs programs of every minor version of the CUDA majors it knows (NVIDIA documentation), so only
-    the major version decides.
+    the major version decides. It is a warning and not a refusal, because some releases of TensorRT exist for
+    two majors of CUDA, and what one builds for the other was not tried.
     """
     needed = parse_version(cuda_version or "")[:1]
-    if not needed or needed[0] <= driver_runs[0]:
-        return None
-    oldest = DRIVERS_OF_CUDA.get(needed[0])
-    newer = (
-        f"update the driver to {oldest} or newer"
-        if oldest
-        else f"update the driver to one of CUDA {needed[0]}"
+    if loading.level == "No" or not needed or needed[0] <= driver_runs[0]:
+        return loading
+    driver = DRIVERS_OF_CUDA.get(needed[0], f"one of CUDA {needed[0]}")
+    message = (
+        f"the engine's TensorRT is for CUDA {cuda_version}, and the driver runs CUDA up to "
+        f"{driver_runs[0]}.{driver_runs[1]}: its kernels may not load"
     )
-    return Loading(
-        level="No",
-        message=f"the engine's TensorRT is for CUDA {cuda_version}, and the driver runs CUDA up to "
-        f"{driver_runs[0]}.{driver_runs[1]}",
-        reason=Reason.DriverTooOld,
-        remedy=f"{newer}, or build the engine with a TensorRT for CUDA {driver_runs[0]}",
+    remedy = (
+        f"update the driver to {driver} or newer, or build the engine with a TensorRT for "
+        f"CUDA {driver_runs[0]}"
     )
+    if loading.level != "Warned":
+        return replace(loading, level="Warned", message=message, reason=Reason.DriverTooOld, remedy=remedy)
+    return replace(loading, message=f"{loading.message}; {message}", remedy=f"{loading.remedy}; {remedy}")
