@@ -20,5 +20,6 @@ killed.
 
 import os
 
-# onnxruntime sends usage to its maker unless told not to before it is loaded; models are their owners' secret.
+# onnxruntime sends usage to its maker unless told not to before it is loaded; a tenant's model is nobody's
+# business.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
