@@ -19,8 +19,9 @@ from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY
 from ignition_hub.local.cache import Cache
 from ignition_hub.local.clearing import clear
 from ignition_hub.local.engine import LocalEngine, Source
-from ignition_hub.local.order import DEFAULT_VERSION, TIMEOUT_SECONDS, Range, Wish, order_of
+from ignition_hub.local.order import DEFAULT_VERSION, TIMEOUT_SECONDS, Wish, order_of
 from ignition_hub.local.settings import artifacts_settings, asks_for_signatures, cache_folder
+from ignition_hub.local.shapes import Range
 from ignition_hub.local.workshop import Workshop, unwatched
 
 __all__ = ["LocalEngine", "build_or_load_engine", "clear_cache"]

@@ -170,6 +170,7 @@ def test_clearing_frees_what_was_built(model, tmp_path):
         ({"precision": "half"}, Reason.InvalidRequest),
         ({"flavor": "TRT"}, Reason.InvalidRequest),
         ({"tensorrt_version": "1.2"}, Reason.InvalidRequest),
+        ({"tensorrt_version": "latest"}, Reason.InvalidRequest),
         ({"tensorrt_version": "1.2.0.54"}, Reason.NoPoolForVersion),
         ({"shapes": {"x": [[1], [2]]}}, Reason.InvalidRequest),
         ({"shapes": {"x": "2x64"}}, Reason.InvalidRequest),

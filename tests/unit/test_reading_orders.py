@@ -14,6 +14,7 @@ PACKAGES = (
     "ignition_hub.fetch",
     "ignition_hub.gateway",
     "ignition_hub.kube",
+    "ignition_hub.local",
     "ignition_hub.store",
     "ignition_hub.wire",
     "ignition_builder",

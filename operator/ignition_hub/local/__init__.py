@@ -1,8 +1,14 @@
 """
 Engines on one machine, without a cluster: what ``ignition_hub.library`` and the command line stand on.
 
-Read ``workshop`` first: local cache, then the artifacts store, then a build. ``order`` turns what a caller
-wrote into the same identity a cluster computes, ``options`` and ``digests`` are parts of that; ``cache`` is
-the tree on disk, ``locking`` lets two processes build once, ``artifacts`` and ``upload`` speak to the store,
-``making`` runs the builder, ``installed`` says which TensorRT is here, ``settings`` reads the environment.
+Read ``workshop`` first: local cache, then the artifacts store, then a build.
+
+* ``order`` turns what a caller wrote into the same identity a cluster computes, by way of ``shapes``,
+  ``options``, ``files``, ``fingerprint`` (which asks ``external`` and ``digests``) and ``installed``: which
+  TensorRT is here.
+* ``cache`` is the tree on disk and ``engine`` what is taken from it; ``locking`` lets two processes build
+  once, ``clearing`` empties it, ``classic`` copies out of it.
+* ``making`` runs the builder.
+* ``artifacts`` reads from the store and ``upload`` writes to it, believing what ``trusting`` says.
+* ``settings`` is the environment, ``errors`` what can go wrong.
 """

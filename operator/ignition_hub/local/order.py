@@ -3,7 +3,6 @@ From what a caller writes to what is built: the same inputs, and so the same ide
 """
 
 import functools
-import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,27 +18,21 @@ from ignition_hub.engine.identity import (
     SAME_COMPUTE_CAPABILITY,
     TENSORRT,
     TENSORRT_RTX,
-    BatchRange,
     EngineInputs,
     Model,
-    Profile,
-    ShapeRange,
     Target,
     identity_of,
 )
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
-from ignition_hub.engine.support import parse_version
+from ignition_hub.engine.support import dotted, parse_version
 from ignition_hub.local.digests import Digests
 from ignition_hub.local.errors import BuilderMissing, wrong
 from ignition_hub.local.files import NamedFiles, pinned
 from ignition_hub.local.fingerprint import ModelFile, model_file
 from ignition_hub.local.installed import Installed, installed, machine_as_pool, machine_platform
 from ignition_hub.local.options import gates_of, normalized
-
-Shape = Sequence[int]
-Range = Shape | Sequence[Shape] | Mapping[str, Shape]
-"""One shape; or smallest, usual and largest, in this order or by the names min, opt and max."""
+from ignition_hub.local.shapes import Range, profiles_of
 
 FULL_VERSION_PARTS = 4
 DEFAULT_VERSION = "local"
@@ -113,7 +106,7 @@ def order_of(wish: Wish, digests: Digests) -> Order:
     inputs = EngineInputs(
         model=Model(wish.model_name or name_of(wish.onnx_path), wish.model_version, model.fingerprint),
         precision=wish.precision,
-        profiles=profiles_of(wish),
+        profiles=profiles_of(wish.batch_size, wish.max_sequence_length, wish.shapes),
         flavor=_flavor(wish, found),
         tensorrt_version=_version(wish, found),
         platform=machine_platform(),
@@ -146,48 +139,6 @@ def check_buildable(order: Order) -> None:
     answer = verdict(machine_as_pool(order.installed, gpu), ask)
     if not answer.ok:
         raise RequestError(Reason(answer.reason), answer.message, answer.remedy)
-
-
-def profiles_of(wish: Wish) -> tuple[Profile, ...]:
-    """Return the one profile that shapes and shorthands ask for; none when nothing was asked."""
-    if not wish.shapes and wish.batch_size is None and wish.max_sequence_length is None:
-        return ()
-    shapes = {name: shape_range(name, written) for name, written in wish.shapes.items()}
-    length = wish.max_sequence_length
-    if length is not None and length < 1:
-        raise wrong("max_sequence_length", length, "not a length", "give a number from 1 on")
-    return (Profile(shapes=shapes, batch_size=batch_range(wish.batch_size), max_sequence_length=length),)
-
-
-def batch_range(written: int | Sequence[int] | None) -> BatchRange | None:
-    """Return the batch sizes: up to N, tuned for N, when one number is given; else (min, opt, max)."""
-    if written is None:
-        return None
-    sizes = (1, written, written) if isinstance(written, int) else tuple(written)
-    whole = len(sizes) == 3 and all(isinstance(size, int) for size in sizes)
-    if not whole or not 1 <= sizes[0] <= sizes[1] <= sizes[2]:
-        raise wrong("batch_size", written, "not a batch size", "give N, or min, opt and max in rising order")
-    return BatchRange(*sizes)
-
-
-def shape_range(name: str, written: Range) -> ShapeRange:
-    """Return the range of one input's shapes; RequestError when it is not one."""
-    try:
-        low, usual, high = (tuple(map(operator.index, shape)) for shape in _three(written))
-    except (TypeError, ValueError, KeyError) as error:
-        raise _not_shapes(name, written) from error
-    if not len(low) == len(usual) == len(high):
-        raise _not_shapes(name, written)
-    if not all(0 <= least <= middle <= most for least, middle, most in zip(low, usual, high, strict=True)):
-        raise _not_shapes(name, written)
-    return ShapeRange(low, usual, high)
-
-
-def _three(written: Range) -> Sequence[Any]:
-    """Return smallest, usual and largest shape; one shape is all three."""
-    if isinstance(written, Mapping):
-        return [written[key] for key in ("min", "opt", "max")]
-    return [written] * 3 if all(isinstance(size, int) for size in written) else list(written)
 
 
 def name_of(path: Path) -> str:
@@ -239,6 +190,8 @@ def _flavor(wish: Wish, found: Installed | None) -> str:
 def _version(wish: Wish, found: Installed | None) -> str:
     """Return the full version: the installed one where it fits, else one that was asked for in full."""
     asked = parse_version(wish.tensorrt_version or "")
+    if wish.tensorrt_version and dotted(asked) != wish.tensorrt_version:
+        raise wrong("tensorrt_version", wish.tensorrt_version, "not a version", "for example 10.13")
     if found is not None and parse_version(found.version)[: len(asked)] == asked:
         return found.version
     if len(asked) == FULL_VERSION_PARTS:
@@ -258,8 +211,3 @@ def _nothing_installed() -> BuilderMissing:
         "no TensorRT is installed here",
         "pip install 'ignition-hub[builder-rtx]', or name flavor and full tensorrt_version to look for",
     )
-
-
-def _not_shapes(name: str, written: object) -> RequestError:
-    remedy = "give one shape, or min, opt and max in rising order, as ([1, 64], [8, 64], [32, 64])"
-    return wrong(f"shapes[{name!r}]", written, "not a range of shapes", remedy)
