@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.option_rules import RANGES, VALUES
-from ignition_hub.engine.options_table import OPTION_ROWS
+from ignition_hub.engine.options_table import OPTION_ROWS, RANGES, VALUES
 
 OPTIMIZATION_LEVEL = 3
 """TensorRT's own default (NVIDIA documentation)."""

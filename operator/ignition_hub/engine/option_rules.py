@@ -11,24 +11,15 @@ from typing import Any
 from ignition_hub.engine.case import Case, Refusal
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import AMPERE_PLUS, SAME_COMPUTE_CAPABILITY
-from ignition_hub.engine.options_table import OPTION_ROWS, OptionRow, asked_rows, is_calibration_cache
+from ignition_hub.engine.options_table import (
+    OPTION_ROWS,
+    RANGES,
+    VALUES,
+    OptionRow,
+    asked_rows,
+    is_calibration_cache,
+)
 from ignition_hub.engine.support import STRONGLY_TYPED_SINCE, Version, dotted, is_strongly_typed
-
-RANGES: Mapping[str, tuple[int, int]] = {
-    "optimizationLevel": (0, 5),
-    "maxNumTactics": (1, 2**31 - 1),
-    "maxAuxStreams": (0, 64),
-    "avgTimingIterations": (1, 100),
-}
-"""Whole numbers an option may be (documentation; the upper ends of the last two are this product's)."""
-
-VALUES: Mapping[str, tuple[str, ...]] = {
-    "refit": ("Refit", "RefitIdentical", "RefitIndividual"),
-    "tilingOptimizationLevel": ("None", "Fast", "Moderate", "Full"),
-    "profilingVerbosity": ("LayerNamesOnly", "Detailed", "None"),
-    "runtimePlatform": ("SameAsBuild", "WindowsAMD64"),
-}
-"""Words an option may be."""
 
 EXTERNAL_LIBRARIES = ("CUBLAS", "CUBLAS_LT", "CUDNN")
 """Tactic sources that every hardware compatible engine goes without (source)."""

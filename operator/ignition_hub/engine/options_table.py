@@ -176,6 +176,22 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
 )
 """Every option of ``spec.options``; one at its default asks for nothing and is not in the document."""
 
+RANGES: Mapping[str, tuple[int, int]] = {
+    "optimizationLevel": (0, 5),
+    "maxNumTactics": (1, 2**31 - 1),
+    "maxAuxStreams": (0, 64),
+    "avgTimingIterations": (1, 100),
+}
+"""Whole numbers an option may be (documentation; the upper ends of the last two are this product's)."""
+
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "refit": ("Refit", "RefitIdentical", "RefitIndividual"),
+    "tilingOptimizationLevel": ("None", "Fast", "Moderate", "Full"),
+    "profilingVerbosity": ("LayerNamesOnly", "Detailed", "None"),
+    "runtimePlatform": ("SameAsBuild", "WindowsAMD64"),
+}
+"""Words an option may be."""
+
 _IGNORED = Rtx("Ignores", "TensorRT-RTX warns and ignores it; its engines load wherever their code fits")
 _STRONGLY_TYPED = Rtx("Refuses", "TensorRT-RTX is strongly typed: the data types of the model hold")
 
