@@ -5,7 +5,6 @@ The graph is rewritten while large weights are references; their values are conv
 old file into the new one.
 """
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import onnx
 from onnx import inliner, shape_inference, version_converter
 
 from ignition_builder.floats import DOUBLE, FLOAT, Narrow, Rounding
-from ignition_builder.inspection import graphs_of, inputs_of, opset_of
+from ignition_builder.inspection import graphs_of, inputs_of, load_checked, opset_of
 from ignition_builder.journal import Journal
 from ignition_builder.narrowing import Narrowed, narrow_model
 from ignition_builder.normalization import fold_normalizations
@@ -101,11 +100,11 @@ def _warn_of(outcome: Narrowed, narrow: Narrow, opset: int, journal: Journal) ->
 
 def _check(target: Path, narrow: Narrow) -> None:
     try:
-        with contextlib.chdir(target.parent):
-            onnx.checker.check_model(target.name)
-    except onnx.checker.ValidationError as error:
+        # What came in was checked already, its plugins too.
+        load_checked(target, plugins=True)
+    except RequestError as error:
         target.unlink()
-        raise _refusal(narrow, " ".join(str(error).split())[:400]) from error
+        raise _refusal(narrow, error.message) from error
 
 
 def _record(narrow: Narrow, opsets: tuple[int, int], outcome: Narrowed, folded: int) -> dict[str, Any]:

@@ -26,12 +26,18 @@ def check_text(message: Any) -> None:
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             for inner in values:
                 check_text(inner)
-        elif field.type == FieldDescriptor.TYPE_STRING and not all(isinstance(text, str) for text in values):
-            raise RequestError(
-                Reason.InvalidModel,
-                f"{message.DESCRIPTOR.name}.{field.name}: {bytes(values[0])[:40]!r} is not text in UTF-8",
-                "the file was damaged; export the model again",
-            )
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            for text in values:
+                if not isinstance(text, str):
+                    raise _not_text(message, field, bytes(text))
+
+
+def _not_text(message: Any, field: Any, content: bytes) -> RequestError:
+    return RequestError(
+        Reason.InvalidModel,
+        f"{message.DESCRIPTOR.name}.{field.name}: {content[:40]!r} is not text in UTF-8",
+        "the file was damaged; export the model again",
+    )
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ OPERATORS: dict[str, int] = {
     "ScatterND": 3, "OneHot": 3, "BatchNormalization": 5, "InstanceNormalization": 3, "LSTM": 3, "Not": 1,
 }  # fmt: skip
 """Operators and how many inputs they get; some get too few or too many."""
+OUTPUTS = {"TopK": 2, "Split": 2, "LSTM": 3}
 ATTRIBUTES: dict[str, tuple[Any, ...]] = {
     "axis": (0, 1, -1, 9, -9),
     "perm": ([0, 1], [1, 0], [0, 2, 1], [0, 0]),
@@ -61,7 +62,7 @@ def random_model(random: Random) -> Any:
         outputs.append(helper.make_tensor_value_info(random.choice(names), TensorProto.FLOAT, [1]))
     graph = helper.make_graph(nodes, "random", inputs, outputs, weights)
     opset = helper.make_opsetid("", random.choice(OPSETS))
-    return helper.make_model(graph, opset_imports=[opset], ir_version=random.choice((3, 4, 8, 10)))
+    return helper.make_model(graph, opset_imports=[opset], ir_version=random.choice((4, 8, 10)))
 
 
 def generated(count: int, seed: int) -> Iterator[Trial]:
@@ -96,4 +97,5 @@ def _node(random: Random, index: int, names: list[str]) -> Any:
     given = [random.choice((*names, "nowhere") if random.random() < 0.03 else names) for _ in range(count)]
     output = f"h{index}" if random.random() > 0.02 else random.choice(names)
     names.append(output)
-    return helper.make_node(operator, given, [output], name=f"node{index}", **attributes)
+    spare = [f"{output}_{number}" for number in range(1, OUTPUTS.get(operator, 1))]
+    return helper.make_node(operator, given, [output, *spare], name=f"node{index}", **attributes)

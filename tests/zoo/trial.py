@@ -10,20 +10,20 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import onnx
 
 from ignition_builder.building import build_with, digests_of
+from ignition_builder.work import INSPECT, Prepared, Task
 from ignition_hub.engine.errors import EXITS, IgnitionError
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange
+from ignition_hub.engine.request import BuildRequest
 from smallmodels import request_for
-from zoo.forked import forked_crew, warm
+from zoo.forked import ForkedChild, forked_crew, warm
 
 WORKERS = 2
 DEADLINE_SECONDS = 120
 BUILT, REFUSED, FAILED = "built", "refused", "failed"
-State = Literal["built", "refused", "failed"]
 
 _OURS = re.compile(
     r"the build process (failed in stage|ended with status|answered|closed)|Traceback|logged no error"
@@ -52,6 +52,7 @@ class Trial:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     values: Mapping[str, bytes] = field(default_factory=dict)
     shape_tensors: frozenset[str] = frozenset()
+    is_only_inspected: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Outcome:
     """
 
     name: str
-    state: State
+    state: str
     seconds: float
     size: int = 0
     reason: str = ""
@@ -132,13 +133,16 @@ def _tried(trial: Trial) -> Outcome:
     )
 
 
-def _ended(trial: Trial, folder: Path) -> tuple[State, int, str, str]:
+def _ended(trial: Trial, folder: Path) -> tuple[str, int, str, str]:
     model = folder / "model.onnx"
     model.write_bytes(trial.content)
     request = request_for(
         trial.precision, trial.arch, profiles=profiles_of(trial), timeout_seconds=DEADLINE_SECONDS
     )
     try:
+        if trial.is_only_inspected:
+            inspect(request, model, folder)
+            return BUILT, 0, "", ""
         with forked_crew(folder / "build.log") as crew:
             built = build_with(crew, request, model, folder, lambda *_: None, digests=digests_of(model))
     except IgnitionError as error:
@@ -146,6 +150,15 @@ def _ended(trial: Trial, folder: Path) -> tuple[State, int, str, str]:
     except Exception as error:  # noqa: BLE001  (whatever else comes out is what this looks for)
         return FAILED, 0, type(error).__name__, str(error)
     return BUILT, built.size, "", ""
+
+
+def inspect(request: BuildRequest, model: Path, folder: Path) -> Prepared:
+    """Run the first stage alone."""
+    log = folder / "build.log"
+    task = Task(stage=INSPECT, request=request, model=str(model), folder=str(folder), log=str(log))
+    with ForkedChild(INSPECT, log) as child:
+        answer = child.run(task, lambda *_: None, time.monotonic() + request.timeout_seconds)
+    return Prepared.from_json(answer)
 
 
 def is_typed(error: IgnitionError) -> bool:
