@@ -109,6 +109,11 @@ demo: setup ## Show the whole path: apply an engine, build, sign, inject (CLUSTE
 bench: setup ## Run the benchmarks; each prints a ratio to a peer measured in the same run
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench; done
 
+.PHONY: zoo
+zoo: setup ## Build every model of the onnx package, and broken ones; write docs/models.md (ten minutes)
+	@$(BIN)/python -m zoo build
+	@$(BIN)/python -m zoo fuzz
+
 .PHONY: clean
 clean: ## Remove the virtual environment and caches of this checkout
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
