@@ -22,8 +22,8 @@ GFD_SHARING = "nvidia.com/gpu.sharing-strategy"
 SHARED = "-SHARED"
 """What GFD puts behind the product of a GPU that is time-sliced or under MPS."""
 
-_SUFFIX = re.compile(r"(?:-MIG-(?P<mig>[^-]+(?:-.*?)??))?(?P<shared>-SHARED)?$")
-_ARCH_SPELLING = re.compile(r"(?:sm|compute)?[_-]?([0-9]{1,2})\.?([0-9])", re.IGNORECASE)
+_SUFFIX = r"(?:-MIG-(?P<mig>[^-]+(?:-.*?)??))?(?P<shared>-SHARED)?$"
+_ARCH_SPELLING = r"(?i:sm|compute)?[_-]?([0-9]{1,2})\.?([0-9])"
 
 
 class UnknownArch(RequestError):  # noqa: N818 - named like the reason
@@ -177,7 +177,7 @@ def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
     arch = _node_arch(labels, product)
     if arch is None:
         return None
-    suffix = _SUFFIX.search(product or "")
+    suffix = re.search(_SUFFIX, product or "")
     shared = labels.get(GFD_SHARING, "none") != "none" or labels.get(GFD_PRODUCT, "").endswith(SHARED)
     return NodeGpu(
         arch=arch,
@@ -206,9 +206,9 @@ def _node_arch(labels: Mapping[str, str], product: str | None) -> str | None:
 
 
 def _spelt_as_arch(text: str) -> str | None:
-    match = _ARCH_SPELLING.fullmatch(text.strip())
+    match = re.fullmatch(_ARCH_SPELLING, text.strip())
     return f"sm_{match[1]}{match[2]}" if match else None
 
 
 def _without_suffix(product: str) -> str:
-    return _SUFFIX.sub("", product, count=1)
+    return re.sub(_SUFFIX, "", product, count=1)

@@ -25,13 +25,14 @@ COMPATIBILITIES = (PRODUCT, SAME_COMPUTE_CAPABILITY, AMPERE_PLUS)
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8", "int4", "fp4")
 
+# Compiled when they are first used: every process of the hub imports this page.
 # A name or version becomes part of object keys and file names, so it holds no slash and no leading dot.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_ARCH = re.compile(r"sm_[0-9]{2,3}")
-_VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,5}){2,3}")
-_PLATFORM = re.compile(r"linux-(x86_64|aarch64)|jetpack-[0-9]+(\.[0-9]+){1,2}")
-_FINGERPRINT = re.compile(r"(sha256|object):[0-9a-f]{64}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+_ARCH = r"sm_[0-9]{2,3}"
+_VERSION = r"[0-9]{1,4}(\.[0-9]{1,5}){2,3}"
+_PLATFORM = r"linux-(x86_64|aarch64)|jetpack-[0-9]+(\.[0-9]+){1,2}"
+_FINGERPRINT = r"(sha256|object):[0-9a-f]{64}"
+_SHA256 = r"[0-9a-f]{64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +282,8 @@ def bundle_fingerprint(uri: str, files: Mapping[str, tuple[str, int]]) -> str:
     return "object:" + sha256_hex(canonical_json([uri, listing]))
 
 
-def _match(where: str, value: str, pattern: re.Pattern[str], expected: str) -> None:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
+def _match(where: str, value: str, pattern: str, expected: str) -> None:
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
         raise ContractError(f"{where}: {value!r} is not valid", f"expected {expected}")
 
 

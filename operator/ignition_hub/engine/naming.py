@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import EngineInputs
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = r"[0-9a-f]{64}"
 _NAME_CHARACTERS = 512  # with any prefix it fits the 1,024 bytes of a key of S3
 _SEGMENT_BYTES = 255  # what file systems take as one name
-_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NAMESPACE = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def engine_file_name(inputs: EngineInputs) -> str:
@@ -37,7 +37,7 @@ def job_name(identity: str) -> str:
 
 def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:
     """Return the key under which ``ignition push`` stores a model for one namespace."""
-    if not _NAMESPACE.fullmatch(namespace):
+    if not re.fullmatch(_NAMESPACE, namespace):
         raise ContractError(f"namespace: {namespace!r} is not a Kubernetes namespace name")
     return _under(prefix, f"models/{namespace}/{_sha256('sha256', sha256)}.onnx")
 
@@ -105,6 +105,6 @@ def _under(prefix: str, key: str) -> str:
 
 
 def _sha256(field: str, value: str) -> str:
-    if not _SHA256.fullmatch(value):
+    if not re.fullmatch(_SHA256, value):
         raise ContractError(f"{field}: {value!r} is not a SHA-256", "expected 64 lower-case hex digits")
     return value
