@@ -18,11 +18,14 @@ from ignition_builder.counting import counted_values
 from ignition_builder.floats import FLOAT, WIDE, Narrow, Rounding
 from ignition_builder.inspection import graphs_of, opset_of
 from ignition_builder.slots import EXACT, Slots, slots_of
+from ignition_builder.squares import square_values
 from ignition_builder.weights import is_external
 
 SOURCES = frozenset({"Constant", "ConstantOfShape", "Cast"})
 """Operators that can give either type for nothing: they give what their readers want."""
 
+LARGEST_SQUARE = 1e9
+"""What a type must hold for sums of squares to be safe in it; fp16 does not."""
 KEPT_INSIDE = frozenset({"Scan"})
 """TensorRT builds what is inside in fp32 only (measured on RTX 1.7.1)."""
 
@@ -83,7 +86,9 @@ class _Scope:
 class _Rewriting:
     def __init__(self, model: Any, narrow: Narrow, rounding: Rounding) -> None:
         self._narrow, self._rounding, self._opset = narrow, rounding, opset_of(model)
-        self._counted = counted_values(model)
+        self._exact = counted_values(model)
+        if narrow.largest < LARGEST_SQUARE:
+            self._exact |= square_values(model)
         self._names = _all_names(model)
         self._read = {name for graph in graphs_of(model.graph) for node in graph.node for name in node.input}
         self._read.discard("")
@@ -121,7 +126,7 @@ class _Rewriting:
         slots = slots_of(node, self._narrow, self._opset)
         places = (*zip(node.input, slots.inputs, strict=True), *zip(node.output, slots.outputs, strict=True))
         unknown = any(low and name in self._read and name not in scope.kinds for name, low in places)
-        if scope.keeps or unknown or any(name in self._counted for name in node.output):
+        if scope.keeps or unknown or any(name in self._exact for name in node.output):
             return Slots((False,) * len(node.input), (False,) * len(node.output), slots.indifferent)
         return slots
 
@@ -163,8 +168,8 @@ class _Rewriting:
         self._note_kept(node, slots, involved)
 
     def _note_kept(self, node: Any, slots: Slots, involved: bool) -> None:
-        counts = any(name in self._counted for name in node.output)
-        if involved and not any(slots.inputs) and node.op_type not in EXACT and not counts:
+        meant = node.op_type in EXACT or any(name in self._exact for name in node.output)
+        if involved and not any(slots.inputs) and not meant:
             self.outcome.kept[node.op_type] += 1
 
     def _outputs(self, node: Any, slots: Slots, scope: _Scope) -> None:

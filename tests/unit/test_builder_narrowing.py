@@ -120,6 +120,28 @@ def test_arithmetic_on_shapes_is_not_rounded(tmp_path):
     assert found.types["filled"] == HALF.type
 
 
+@pytest.mark.parametrize("square", ["Pow", "Mul"])
+def test_the_squares_of_a_spelled_out_normalization_do_not_overflow(square, tmp_path):
+    nodes = [
+        node("Relu", ["x"], ["a"]),
+        node(square, ["a", "two" if square == "Pow" else "a"], ["squares"]),
+        node("ReduceMean", ["squares"], ["mean"], axes=[1]),
+        node("Add", ["mean", "epsilon"], ["some"]),
+        node("Sqrt", ["some"], ["root"]),
+        node("Div", ["a", "root"], ["y"]),
+    ]
+    weights = [
+        numpy_helper.from_array(np.float32(value), name) for name, value in (("two", 2), ("epsilon", 1e-5))
+    ]
+    model = model_of(nodes, {"x": [1, 4]}, {"y": [1, 4]}, weights=weights)
+    found = Converted(model, tmp_path)
+
+    assert found.run(x=np.full((1, 4), 1000, dtype=np.float32))[0].tolist() == [[1, 1, 1, 1]]
+    assert found.types["a"] == HALF.type
+    assert found.types["squares"] == found.types["root"] == FLOAT
+    assert not found.warned
+
+
 def test_constants_of_every_spelling_become_narrow(tmp_path):
     nodes = [
         node("Constant", [], ["a"], value=floats("", 0.5)),
