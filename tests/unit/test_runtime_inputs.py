@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 from hypothesis import given as examples
 from hypothesis import strategies as st
@@ -99,6 +100,26 @@ def test_another_type_is_refused_with_the_one_to_convert_to(dtype):
     error = refused(checker(SMALL), image=Array((1, 3, 32, 32), dtype))
 
     assert f"type {dtype.removeprefix('torch.')} was given, the engine takes float32" in error.message
+
+
+def test_what_is_no_array_is_refused():
+    error = refused(checker(SMALL), image=[[1.0]])
+
+    assert error.message == "input 'image' is no array: list has no dtype and shape"
+
+
+def test_the_other_byte_order_is_another_type():
+    error = refused(checker(SMALL), image=np.zeros((1, 3, 32, 32), np.dtype("float32").newbyteorder()))
+
+    assert "type float32 in the other byte order was given" in error.message
+
+
+def test_real_arrays_are_checked_as_they_are():
+    tensors = (IMAGE, Tensor("size", "int64", (2,)))
+    profile = Profile(SMALL.shapes, {"size": ShapeRange((1, 1), (8, 8), (64, 64))})
+    image = np.zeros((2, 3, 32, 32), np.float32)
+
+    assert InputChecker(tensors, (profile,)).check({"image": image, "size": np.array([8, 8])}) == 0
 
 
 def test_a_fixed_dimension_is_named():

@@ -75,7 +75,7 @@ class InputChecker:
         """Return the index of the profile to run ``arrays`` (by input name) under; raise InputRefused."""
         by_value = {name for profile in self.profiles for name in profile.values}
         return self.profile_for(
-            {name: given_of(array, with_values=name in by_value) for name, array in arrays.items()}
+            {name: _described(name, array, with_values=name in by_value) for name, array in arrays.items()}
         )
 
     def profile_for(self, given: Mapping[str, Given]) -> int:
@@ -122,6 +122,15 @@ class InputChecker:
             name=first.name,
             nearest={misfit.name: misfit.nearest for misfit in near if misfit.what == "shape"},
         )
+
+
+def _described(name: str, array: Any, *, with_values: bool) -> Given:
+    try:
+        return given_of(array, with_values=with_values)
+    except TypeError as error:
+        raise InputRefused(
+            f"input {name!r} is no array: {error}", "give a NumPy, PyTorch or CuPy array", name=name
+        ) from error
 
 
 def _require_type(tensor: Tensor, given: Given) -> None:

@@ -52,11 +52,15 @@ class Given:
 def dtype_name(dtype: Any) -> str:
     """Return numpy's name of a type as numpy, PyTorch, ONNX or TensorRT spells it."""
     name = str(getattr(dtype, "name", dtype)).rpartition(".")[2].lower()
-    return _NUMPY_NAMES.get(name, name)
+    # NumPy calls both byte orders float32, and TensorRT would read the bytes as they are.
+    order = "" if getattr(dtype, "isnative", True) else " in the other byte order"
+    return _NUMPY_NAMES.get(name, name) + order
 
 
 def given_of(array: Any, *, with_values: bool = False) -> Given:
-    """Describe anything that has ``dtype`` and ``shape``: numpy, PyTorch, CuPy."""
+    """Describe anything that has ``dtype`` and ``shape``: numpy, PyTorch, CuPy; else raise TypeError."""
+    if not hasattr(array, "dtype") or not hasattr(array, "shape"):
+        raise TypeError(f"{type(array).__name__} has no dtype and shape")
     values = tuple(int(value) for value in array.reshape(-1).tolist()) if with_values else None
     return Given(dtype_name(array.dtype), tuple(int(size) for size in array.shape), values)
 
