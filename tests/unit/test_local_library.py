@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from onnx import numpy_helper
 
 import ignition_hub
 from ignition_hub import build_or_load_engine, clear_cache
@@ -188,6 +190,19 @@ def test_what_cannot_be_built_is_refused_before_anything_is_built(model, changes
 
     assert caught.value.reason is reason
     assert caught.value.remedy
+    assert files_in(tmp_path / "cache") == set()
+
+
+def test_a_build_that_failed_leaves_its_log_until_the_cache_is_cleared(tmp_path):
+    model = dense()
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.full((64, 64), 1e6, np.float32), "w"))
+    with pytest.raises(IgnitionError, match="failOnWarnings") as caught:
+        load(saved(model, tmp_path), options={"failOnWarnings": ["WeightsTruncated"]})
+    (log,) = files_in(tmp_path / "cache")
+
+    assert caught.value.remedy.endswith(f"the log is kept in {tmp_path / 'cache' / log}")
+    assert "WeightsTruncated" in (tmp_path / "cache" / log).read_text()
+    clear_cache()
     assert files_in(tmp_path / "cache") == set()
 
 

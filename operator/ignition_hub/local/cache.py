@@ -7,6 +7,7 @@ An engine exists when its manifest does, which is renamed into place last. What 
     <root>/engines/<model>/<identity>/<engine sha256>/<name>.trt, build.log
                                       <name>.trt.json                        the manifest
     <root>/locks/<identity>.lock      <root>/tmp/<identity>-…/      <root>/digests/…
+    <root>/logs/<identity>.log        of a build that failed
 """
 
 import contextlib
@@ -134,6 +135,16 @@ class Cache:
         except OSError as error:
             raise self.unusable(error) from error
         return LocalEngine(engine, manifest, self.temporary, finished.vouched)
+
+    def keep_log(self, identity: str, folder: Path) -> Path | None:
+        """Move the log out of a staging folder and return where it is now; None when that cannot be done."""
+        kept = self.root / "logs" / f"{identity[:16]}.log"
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            (folder / LOG_FILE).replace(kept)
+        except OSError:
+            return None
+        return kept
 
     def unusable(self, error: OSError) -> CacheUnusable:
         """Return what an error of the file system means."""

@@ -106,9 +106,11 @@ def _is_a_build(folder: Path) -> bool:
 
 
 def _sweep(cache: Cache) -> None:
-    """Remove what killed processes left, and what is remembered of files that are gone."""
+    """Remove what killed and failed builds left, and what is remembered of files that are gone."""
     for left in (cache.root / "tmp").glob("*-*"):
         with locked_if_free(cache.root / "locks" / f"{left.name.partition('-')[0]}.lock") as free:
             if free:
                 shutil.rmtree(left, ignore_errors=True)
+    for log in (cache.root / "logs").glob("*.log"):
+        log.unlink(missing_ok=True)
     cache.digests.forget_the_gone()

@@ -6,13 +6,16 @@ replaced by a folder of this process, a store that does not answer is left out. 
 """
 
 import atexit
+import contextlib
 import functools
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.local.cache import Cache, Damaged
 from ignition_hub.local.engine import LocalEngine, Source
 from ignition_hub.local.errors import CacheUnusable, StoreDeclined
@@ -75,7 +78,9 @@ class Workshop:
                 with cache.staging(order.identity) as folder:
                     if not force and (fetched := store.fetched(cache, order, folder, watch)):
                         return fetched, "remote"
-                    engine = cache.place(order.inputs, order.identity, made(order, folder, watch))
+                    with log_kept(cache, order, folder):
+                        finished = made(order, folder, watch)
+                    engine = cache.place(order.inputs, order.identity, finished)
             store.share(engine, watch, force=force)
         finally:
             store.close()
@@ -137,6 +142,17 @@ class _Store:
         if self._artifacts is not None:
             self._artifacts.close()
             self._artifacts = None
+
+
+@contextlib.contextmanager
+def log_kept(cache: Cache, order: Order, folder: Path) -> Iterator[None]:
+    """Keep the log of a build that TensorRT failed, and say where: its folder is about to go."""
+    try:
+        yield
+    except IgnitionError as error:
+        if error.reason is Reason.BuildFailed and (kept := cache.keep_log(order.identity, folder)):
+            error.remedy = f"{error.remedy}; the log is kept in {kept}".lstrip("; ")
+        raise
 
 
 @functools.cache
