@@ -109,6 +109,18 @@ def test_external_data_is_read_from_beside_the_model(tmp_path):
     assert read_back(ready.path).graph.node
 
 
+def test_a_model_too_large_for_one_file_gets_its_weights_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("ignition_builder.quantize.ONE_FILE", 1024)
+    path = saved(network(width=512), tmp_path)
+    files, options = calibration(tmp_path)
+    inputs = request_for("int8", options=options).inputs
+    with Journal(tmp_path / "log") as journal:
+        ready = with_precision(load_checked(path), path, inputs, files, folder=tmp_path, journal=journal)
+
+    assert ready.path.stat().st_size < ready.path.with_name("int8.onnx.data").stat().st_size
+    assert read_back(ready.path).graph.node
+
+
 def test_a_model_without_weights_has_nothing_to_quantize(tmp_path):
     model = model_of(
         [helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": ["n", 3, 8, 8]}, {"y": ["n", 3, 8, 8]}
