@@ -413,6 +413,21 @@ def test_a_document_that_cannot_be_believed_vouches_for_nothing(text, says, tmp_
     assert refused.value.reason is Reason.ManifestRefused
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        engine(options={"versionCompatible": True}),
+        engine(facts={"gpu": {"memory_bytes": "much"}}),
+        engine(facts={"gpu": {"sm_count": [58]}}),
+    ],
+    ids=["options", "memory", "multiprocessors"],
+)
+def test_a_manifest_of_a_shape_nobody_knows_is_refused(odd, tmp_path):
+    with pytest.raises(EngineRefused, match=r"the manifest's \S+ cannot be read") as refused:
+        load(odd.fetched(tmp_path), Place(), Trust(), FakeBackend())
+    assert refused.value.reason is Reason.ManifestRefused
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(EngineRefused, match=r"nowhere\.engine cannot be read: No such file") as refused:
         load(tmp_path / "nowhere.engine", Place(), Trust(), FakeBackend())

@@ -87,13 +87,26 @@ def fit_of(found: Found, machine: Machine, runtime_version: str) -> Fit:
 
 
 def facts_of(header: PlanHeader | None, manifest: Manifest | None) -> EngineFacts:
-    """Return what header and manifest, one of which may be None, tell about where an engine loads."""
+    """
+    Return what header and manifest, one of which may be None, tell about where an engine loads.
+
+    Raises EngineRefused (ManifestRefused) for a manifest whose options or GPU are of no known shape.
+    """
     if manifest is None:
         if header is None:
             raise ValueError("neither a header nor a manifest")
         return EngineFacts.of_header(header)
-    facts = EngineFacts.of_manifest(manifest)
+    try:
+        facts = EngineFacts.of_manifest(manifest)
+    except AttributeError as error:
+        raise _unknown_shape("inputs.options", error) from error
+    if not all(isinstance(figure, int | None) for figure in (facts.memory_bytes, facts.multiprocessors)):
+        raise _unknown_shape("build.gpu", "memory_bytes and sm_count are numbers")
     return replace(facts, archs=header.capabilities) if header and header.capabilities else facts
+
+
+def _unknown_shape(where: str, why: object) -> EngineRefused:
+    return EngineRefused(Reason.ManifestRefused, f"the manifest's {where} cannot be read: {why}", GET_ANEW)
 
 
 def require_same_plan(where: Path | str, header: PlanHeader, manifest: Manifest) -> None:
