@@ -2,7 +2,7 @@
 
 import pytest
 
-from ignition_hub.store.sources import S3Location, parse_s3_uri, plugin_refusal, refusal
+from ignition_hub.store.sources import S3Location, parse_s3_uri, plugin_refusal, reads_alone, refusal
 
 STORE = {
     "s3": {"endpoint": "http://s3", "bucket": "engines", "prefix": "ignition"},
@@ -120,3 +120,28 @@ def test_a_uri_is_a_bucket_and_a_key():
 def test_what_names_no_object_is_refused(uri):
     with pytest.raises(ValueError, match=r"s3://|names no object|is not a bucket"):
         parse_s3_uri(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "alone"),
+    [
+        ("s3://models/vision/a.onnx", True),
+        ("s3://models/vision/a/", True),
+        ("s3://models/shared/a.onnx", False),
+        ("s3://models/vision/public/a.onnx", False),
+        (f"s3://engines/ignition/models/vision/{'9f' * 32}.onnx", True),
+        (f"s3://engines/ignition/models/nlp/{'9f' * 32}.onnx", False),
+        ("s3://secret/a.onnx", False),
+        ("nonsense", False),
+    ],
+)
+def test_a_namespace_reads_alone_what_no_entry_opens_to_others(uri, alone):
+    sources = [
+        {"prefix": "s3://models/vision/", "namespaces": ["vision"]},
+        {"prefix": "s3://models/shared/", "namespaces": ["vision", "nlp"]},
+        {"prefix": "s3://models/vision/public/", "namespaces": ["*"]},
+        {"prefix": "s3://secret/", "namespaces": ["nlp"]},
+    ]
+    spec = {"s3": {"bucket": "engines", "prefix": "ignition"}, "modelSources": sources}
+
+    assert reads_alone(spec, "vision", uri) is alone

@@ -6,7 +6,7 @@ Every process carries it, so it imports the standard library only. Read in this 
 * ``identity`` (what makes two engines the same; ``canonical`` is the spelling), ``naming`` (what follows
   from it: files, Jobs, keys) and ``names`` (what never changes: labels, annotations, the gate);
 * ``request`` and ``manifest``: what a builder is asked for (``pinned``: with which other files) and what it
-  made (``fields`` reads both strictly);
+  made (``fields`` reads both strictly); ``timing``: whose measurements it may use;
 * ``compatibility``: the truth table of building, with its ``rules`` and ``option_rules``, the ``case`` they
   look at, and the ``support`` and ``options_table`` (rows are ``option_row``) they cite;
 * ``loading``: the truth table of loading, with ``releases`` (which runtime reads which version), ``reach``

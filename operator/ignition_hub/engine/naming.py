@@ -8,6 +8,10 @@ cache uses the same tree. Layout of one engine::
                                                                              <name>.trt.intoto.json
                                                                              build.log
                                                      <name>.trt.json          the manifest, written last
+
+and of the timing caches, whose owner is ``engine.timing``'s word::
+
+    <prefix>/timing-caches/<product>/<TensorRT version>/<owner>/<platform>-cuda<CUDA release>.cache
 """
 
 import re
@@ -20,6 +24,9 @@ _SHA256 = r"[0-9a-f]{64}"
 _NAME_CHARACTERS = 512  # with any prefix it fits the 1,024 bytes of a key of S3
 _SEGMENT_BYTES = 255  # what file systems take as one name
 _NAMESPACE = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_PRODUCT = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?"
+_CUDA = r"[0-9]{1,3}(\.[0-9]{1,6}){0,3}"
+_CACHE_OWNER = rf"namespaces/{_NAMESPACE}|models/[0-9a-f]{{32}}"
 
 
 def engine_file_name(inputs: EngineInputs) -> str:
@@ -45,6 +52,24 @@ def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:
 def pushed_bundle_folder(prefix: str, namespace: str, digest: str) -> str:
     """Return the folder, with its trailing /, in which ``ignition push`` stores the files of one bundle."""
     return pushed_model_key(prefix, namespace, digest).removesuffix(".onnx") + "/"
+
+
+def timing_cache_key(prefix: str, inputs: EngineInputs, *, product: str, owner: str, cuda: str) -> str:
+    """
+    Return the key of a timing cache; ``product`` is the exact one, with its MIG profile.
+
+    TensorRT takes a cache only of the same product, release and CUDA (NVIDIA documentation). Raises
+    ContractError for what cannot be part of a key.
+    """
+    for name, value, pattern in (
+        ("product", product, _PRODUCT),
+        ("owner", owner, _CACHE_OWNER),
+        ("cuda", cuda, _CUDA),
+    ):
+        if not re.fullmatch(pattern, value):
+            raise ContractError(f"{name}: {value!r:.80} cannot be part of a timing cache's key")
+    file = f"{inputs.platform}-cuda{cuda}.cache"
+    return _under(prefix, f"timing-caches/{product}/{inputs.tensorrt_version}/{owner}/{file}")
 
 
 def is_plain_path(name: str) -> bool:

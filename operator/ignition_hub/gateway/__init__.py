@@ -4,7 +4,7 @@ The HTTPS service that hands out short-lived URLs, signs engines and answers adm
 ``app`` is the table of contents: which path is answered where. Each path has a file of a few lines:
 
 * a builder's: ``builds``, with ``granting`` (what it may read), ``completion`` (from an upload to a
-  published engine) and ``progress``;
+  published engine), ``timing`` (the timing cache) and ``progress``;
 * a fetcher's: ``resolve``, with ``matching`` (which target's engine this GPU gets);
 * a user's: ``models`` (``ignition push``);
 * the API server's: ``mutate``, with the pure package ``admission``;

@@ -148,6 +148,23 @@ class ObjectStore:
         url: str = self._client.generate_presigned_url("get_object", Params=where, ExpiresIn=expires)
         return url
 
+    def presign_put(
+        self, key: str, size: int, if_match: str | None, expires: int
+    ) -> tuple[str, dict[str, str]]:
+        """
+        Return a URL that writes one object of ``size`` bytes once, and the headers that it takes.
+
+        With ``if_match`` only over the version with that ETag, else only where nothing is. The signature
+        covers the headers, so the store itself refuses whoever leaves one out.
+        """
+        condition = (
+            ("IfMatch", "If-Match", f'"{if_match}"') if if_match else ("IfNoneMatch", "If-None-Match", "*")
+        )
+        parameter, header, value = condition
+        params = {**self._where(key), "ContentLength": size, parameter: value}
+        url: str = self._client.generate_presigned_url("put_object", Params=params, ExpiresIn=expires)
+        return url, {"Content-Length": str(size), header: value}
+
     def start_upload(self, key: str) -> str:
         """Begin a multipart upload and return its id; nothing is visible until it is completed."""
         return str(self._call("create_multipart_upload", Key=key)["UploadId"])

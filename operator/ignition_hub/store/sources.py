@@ -75,6 +75,17 @@ def refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> str | No
     )
 
 
+def reads_alone(store_spec: Mapping[str, Any], namespace: str, uri: str) -> bool:
+    """Tell whether a namespace may read ``uri`` and no other namespace may."""
+    if refusal(store_spec, namespace, uri) is not None:
+        return False
+    path = _comparable(uri)
+    if path.startswith(f"{_hub_root(store_spec)}models/{namespace}/"):
+        return True
+    sources = store_spec.get("modelSources") or ()
+    return all(set(s["namespaces"]) == {namespace} for s in sources if _covers(s["prefix"], path))
+
+
 def plugin_refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> str | None:
     """Return why a plugin library at ``uri`` is not run for a namespace; None when it may be."""
     try:
