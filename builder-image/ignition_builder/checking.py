@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.expressible import check_expressible
+from ignition_builder.inference import check_inference
 from ignition_builder.inspection import facts_of, inputs_of, load_checked
 from ignition_builder.integers import warn_of_clamping
 from ignition_builder.journal import Journal
@@ -27,9 +28,11 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Prepared as JSON; raises IgnitionError with the reason."""
     report.progress(CHECKING, 0.0)
     path, inputs = Path(task.model), task.request.inputs
-    model = load_checked(path, plugins=bool(inputs.options.get("plugins")))
+    plugins = bool(inputs.options.get("plugins"))
+    model = load_checked(path, plugins=plugins)
     check_expressible(model, inputs, journal)
     check_plugin_nodes(model, inputs, journal)
+    check_inference(model, plugins=plugins)
     warn_of_clamping(model, path.parent, inputs, journal)
     profiles = resolved(inputs.profiles, inputs_of(model))
     facts = facts_of(model)

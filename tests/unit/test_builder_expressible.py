@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ignition_builder.expressible import check_expressible
+from ignition_builder.inference import check_inference
 from ignition_builder.inspection import load_checked
 from ignition_builder.integers import warn_of_clamping
 from ignition_builder.journal import Journal
@@ -314,3 +315,18 @@ def test_an_output_need_not_say_its_shape(tmp_path):
     model.graph.output[0].type.tensor_type.ClearField("shape")
 
     assert load_checked(saved(model, tmp_path)) == model
+
+
+def test_inputs_onnx_does_not_allow_are_named_before_tensorrts_parser_crashes_on_them():
+    repeats = numpy_helper.from_array(np.ones((2, 2), np.int64), "repeats")
+    node = helper.make_node("Tile", ["x", "repeats"], ["y"], name="tile")
+    error = refusal_of(check_inference, model_of([node], {"x": [2]}, {"y": ["n"]}, weights=[repeats]))
+
+    assert error.reason is Reason.InvalidModel
+    assert error.message.startswith("node tile (Tile): ")
+
+
+def test_a_shape_written_down_wrongly_is_no_reason_to_refuse():
+    node = helper.make_node("Relu", ["x"], ["y"], name="act")
+
+    check_inference(model_of([node], {"x": [2, 3]}, {"y": [5, 3]}))

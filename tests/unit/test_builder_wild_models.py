@@ -35,7 +35,7 @@ def refusal_of(path: Path, folder: Path) -> RequestError | None:
     return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_random_graph_is_inspected_or_refused_with_a_reason(random):
     with TemporaryDirectory() as name:
@@ -80,7 +80,7 @@ def outcome_of(wanted: list[Profile], inputs: list[ModelInput]) -> tuple[Profile
         return error
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(profiles, max_size=2), inputs_given)
 def test_profiles_are_resolved_whole_or_refused_by_name(wanted, inputs):
     found = outcome_of(wanted, inputs)
