@@ -8,9 +8,11 @@ session, and a kubeconfig that names anything else stops the session.
 import base64
 import http.client
 import json
+import math
 import os
 import ssl
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -31,6 +33,9 @@ PLURALS = {
     "EngineStore": "enginestores",
     "Namespace": "namespaces",
 }
+
+IDLE_SECONDS = 60.0
+"""The API server closes a connection that nobody used for longer than a few minutes."""
 
 
 @dataclass
@@ -53,11 +58,16 @@ class Api:
     server: str
     tls: ssl.SSLContext
     _connection: http.client.HTTPSConnection | None = field(default=None, repr=False)
+    _asked: float = field(default=-math.inf, repr=False)
 
     def ask(
         self, method: str, path: str, body: Any = None, *, media: str = "application/json", accept: str = ""
     ) -> Answer:
         """Send one request; the answer may be a refusal."""
+        if self._connection and time.monotonic() - self._asked > IDLE_SECONDS:
+            self._connection.close()
+            self._connection = None
+        self._asked = time.monotonic()
         connection = self._connection = self._connection or self._connect()
         headers = {"Content-Type": media, "Accept": accept or "application/json"}
         connection.request(method, path, None if body is None else json.dumps(body), headers)
