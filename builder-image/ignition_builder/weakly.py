@@ -52,14 +52,14 @@ def calibrate_from_cache(config: Settled, builder: Any, cache: bytes, profiles: 
             f"options.calibration: the cache says it is of {kind!r}, which is no calibrator of TensorRT",
             f"use a cache of {', '.join(_CALIBRATORS)}",
         )
-    if not hasattr(config.trt, name):
+    if not hasattr(config.trt, name) or not hasattr(config.config, "int8_calibrator"):
         raise RequestError(
             Reason.UnsupportedOption,
             f"options.calibration: a cache was given, and {config.release} has no {name}",
             "give calibration inputs (.npz) instead, or use TensorRT older than 11",
         )
     calibrator = _calibrator(getattr(config.trt, name), cache)
-    config.attribute("calibration.cache", "int8_calibrator", calibrator)
+    config.config.int8_calibrator = calibrator
     if profiles:
         config.config.set_calibration_profile(_usual_shapes(builder, profiles[0]))
     return calibrator

@@ -2,14 +2,21 @@
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from ignition_builder import compiling
 from ignition_builder.building import Built, build
-from ignition_hub.engine.errors import IgnitionError, NodeError, Reason
+from ignition_builder.journal import Journal
+from ignition_builder.memory import Memory
+from ignition_builder.report import Report
+from ignition_builder.spawn import Child
+from ignition_builder.work import COMPILE, INSPECT, Prepared, Task
+from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.plan import read_plan_header
 from smallmodels import RTX_VERSION, dense, model_of, request_for, saved, shape_range
@@ -171,6 +178,55 @@ def test_a_full_disk_is_the_nodes_fault(tmp_path):
 
     assert isinstance(error, NodeError)
     assert (error.reason, error.exit_code) == (Reason.InsufficientDisk, 23)
+
+
+@pytest.mark.parametrize(("precision", "width"), [("fp32", 4), ("fp16", 2)])
+def test_the_weights_of_what_is_compiled_are_counted(precision, width, tmp_path):
+    path = saved(dense(width=128), tmp_path)
+    task = Task(
+        stage=INSPECT,
+        request=request_for(precision),
+        model=str(path),
+        folder=str(tmp_path),
+        log=str(tmp_path / "log"),
+    )
+    with Child(INSPECT, tmp_path / "log") as child:
+        prepared = Prepared.from_json(child.run(task, lambda *_: None, time.monotonic() + 60))
+
+    assert prepared.weights_bytes == 128 * 128 * width
+
+
+def test_a_model_beyond_the_containers_memory_is_refused_before_it_is_compiled(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling, "read_memory", lambda: Memory(limit=1 << 20, kills=0))
+    prepared = Prepared(
+        path="never read",
+        facts={},
+        converter={"path": "AsIs"},
+        typing="Strong",
+        profiles=(),
+        warnings=(),
+        peak_memory_bytes=0,
+        weights_bytes=1 << 30,
+    )
+    task = Task(
+        stage=COMPILE,
+        request=request_for(),
+        model="never read",
+        folder=str(tmp_path),
+        log=str(tmp_path / "log"),
+        prepared=prepared,
+    )
+
+    monkeypatch.setenv("TMPDIR", os.environ.get("TMPDIR", ""))
+    with (
+        Journal(tmp_path / "log") as journal,
+        (tmp_path / "pipe").open("wb") as pipe,
+        pytest.raises(RequestError) as caught,
+    ):
+        compiling.run(task, Report(pipe.fileno()), journal)
+
+    assert caught.value.reason is Reason.ModelTooLarge
+    assert os.environ["TMPDIR"] == str(tmp_path)
 
 
 def test_no_child_is_left_behind(tmp_path):
