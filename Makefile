@@ -65,12 +65,16 @@ lock: setup ## Resolve the pinned requirement sets anew
 	  --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt
 
 .PHONY: test
-test: setup ## Run every test this machine can run: unit, cluster and, as root, e2e
-	@$(BIN)/python tests/run.py unit cluster e2e gpu
+test: setup ## Run every test this machine can run: unit, models, cluster and, as root, e2e
+	@$(BIN)/python tests/run.py unit models cluster e2e gpu
 
 .PHONY: test-unit
 test-unit: setup ## Run the pure tests (seconds)
 	@$(BIN)/python tests/run.py unit
+
+.PHONY: test-models
+test-models: setup ## Build trained networks and hold the engines against them (a minute)
+	@$(BIN)/python tests/run.py models
 
 .PHONY: test-cluster
 test-cluster: setup ## Run the tests on a real API server

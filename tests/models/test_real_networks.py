@@ -1,0 +1,81 @@
+"""Trained networks keep their answers in narrow precisions, and a conversion that does not is caught."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from ignition_builder import verifying
+from ignition_builder.files import Files
+from ignition_builder.inspection import facts_of, load_checked
+from ignition_builder.journal import Journal
+from ignition_builder.report import Report
+from ignition_builder.work import CONVERTED, QUANTIZED, STRONG, VERIFY, Prepared, Task
+from ignition_hub.engine.errors import RequestError
+from realgates import gated, request_of, written
+from realmodels import MODELS, real_model
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.mark.parametrize("name", ["magika", "silero-vad"])
+@pytest.mark.parametrize(("kind", "path"), [("fp16", CONVERTED), ("bf16", CONVERTED), ("int8", QUANTIZED)])
+def test_a_trained_network_passes_its_gate(name, kind, path, tmp_path):
+    found = gated(name, kind, tmp_path)
+    assert found.reason == ""
+    assert found.path == path
+    assert 0.0 < found.largest < 0.1
+
+
+def test_a_network_built_as_it_came_equals_itself(tmp_path):
+    found = gated("magika", "fp32", tmp_path)
+    assert (found.reason, found.largest) == ("", 0.0)
+
+
+def test_a_network_too_large_for_int8s_steps_is_held_back_with_figures(tmp_path):
+    found = gated("ppocr-det", "int8", tmp_path)
+    assert found.reason.startswith(
+        "VerificationFailed: the int8 model differs from the model beyond rtol 0.1"
+    )
+    assert "of 102400 values are out of tolerance" in found.reason
+    assert not list(tmp_path.glob("*.trt"))
+
+
+def test_a_conversion_that_loses_half_a_kernel_is_caught(tmp_path):
+    gated("magika", "fp16", tmp_path)
+    broken = onnx.load(tmp_path / "fp16.onnx")
+    kernel = max(broken.graph.initializer, key=lambda tensor: int(np.prod(tensor.dims)))
+    values = numpy_helper.to_array(kernel).copy()
+    values[:, : values.shape[1] // 2] = 0.0
+    kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
+    onnx.save(broken, tmp_path / "fp16.onnx")
+
+    with pytest.raises(
+        RequestError, match=r"the fp16 model differs .* output target_label: \d+ of 214"
+    ) as caught:
+        verified("magika", tmp_path / "fp16.onnx", tmp_path)
+    assert caught.value.exit_code == 17
+
+
+def verified(name, converted, folder):
+    """Run the third stage alone, over a conversion that is given."""
+    path = real_model(name)
+    task = Task(
+        stage=VERIFY,
+        request=request_of(name, "fp16"),
+        model=str(path),
+        folder=str(folder),
+        log=str(folder / "log"),
+        files=Files(inputs=written(name, folder / "inputs.npz", 1, 8)),
+        prepared=Prepared(
+            path=str(converted),
+            facts=facts_of(load_checked(path)),
+            converter={"path": CONVERTED},
+            typing=STRONG,
+            profiles=MODELS[name].profiles,
+            warnings=(),
+            peak_memory_bytes=0,
+        ),
+    )
+    with Journal(folder / "log") as journal, (folder / "answers").open("wb") as answers:
+        return verifying.run(task, Report(answers.fileno()), journal)
