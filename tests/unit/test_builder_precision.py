@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from ignition_builder.building import build
 from ignition_builder.files import Files
 from ignition_builder.inspection import load_checked
 from ignition_builder.journal import Journal
@@ -164,3 +165,30 @@ def test_a_graph_the_converter_cannot_read_is_a_typed_refusal(tmp_path, monkeypa
     monkeypatch.setattr("ignition_builder.conversion.narrow_model", lambda *_: {}["no such node"])
 
     assert "KeyError: 'no such node'" in refusal_of(dense(), "fp16", tmp_path).message
+
+
+def convolution():
+    """Return a network that needs a newer opset to be bf16."""
+    weights = [numpy_helper.from_array(np.full((4, 3, 3, 3), 0.1, dtype=np.float32), "w")]
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="conv"),
+        helper.make_node("Relu", ["c"], ["y"], name="act"),
+    ]
+    return model_of(nodes, {"x": [1, 3, 8, 8]}, {"y": [1, 4, 6, 6]}, weights=weights)
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_86", "sm_89", "sm_120"])
+def test_the_real_tensorrt_builds_what_was_converted_to_bf16(arch, tmp_path):
+    path = saved(convolution(), tmp_path)
+    built = build(request_for("bf16", arch), path, tmp_path, lambda *_: None)
+
+    assert built.size > 0
+    assert built.facts.converter["arguments"]["opset"] == {"from": 17, "to": 22}
+
+
+def test_the_real_tensorrt_has_no_bf16_before_ampere(tmp_path):
+    path = saved(convolution(), tmp_path)
+    with pytest.raises(RequestError) as caught:
+        build(request_for("bf16", "sm_75"), path, tmp_path, lambda *_: None)
+
+    assert caught.value.reason is Reason.UnsupportedPrecision
