@@ -8,11 +8,12 @@ edge, ``building`` the middle of it, which needs no cluster. In the order of a b
   ``options`` (what it cannot honour is refused);
 * ``spawn`` and ``child``: each stage in a process of its own; ``work`` is what they hand over, ``report``
   the pipe;
-* first stage, ``checking``: ``inspection``, ``profiles``, ``precision`` with ``half``, ``skeleton`` and
+* first stage, ``checking``: ``inspection``, ``profiles``, ``precision`` with ``narrowing``, ``skeleton`` and
   ``weights``;
 * second stage, ``compiling``: ``compiler`` through a ``backend`` (``rtx``), with ``bridge``,
-  ``settled``, ``messages`` and ``pages``;
-* ``verification``, ``upload`` and ``publishing``.
+  ``settled``, ``timing``, ``messages`` and ``pages``;
+* ``verification``, ``upload`` and ``publishing``;
+* around the second stage ``timing_store``, and ``merging`` where two builds measured at once.
 
 Meanwhile ``progress`` and ``courier`` tell how far it is, ``journal`` keeps the log, ``memory`` who was
 killed.

@@ -26,6 +26,7 @@ from ignition_builder.publishing import log_of, publish
 from ignition_builder.report import disk_error
 from ignition_builder.settings import Settings, termination_log
 from ignition_builder.spawn import Crew, crew_of
+from ignition_builder.timing_store import TimingStore
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
 DOWNLOADING = "Downloading model"
@@ -73,10 +74,22 @@ def _build_in(folder: Path, settings: Settings, gateway: Gateway, crew: Crew, wa
     arriving, building = part_of(watch, 0.0, 0.1), part_of(watch, 0.1, 0.9)
     source = Source(grant, gateway.grant, settings.store_tls)
     here = download_all(source, folder, lambda part: arriving(DOWNLOADING, part))
+    store = TimingStore(gateway, grant, settings.store_tls, folder)
+    timing_cache = store.fetched()
     built = build_with(
-        crew, grant.request, here.model, folder, building, digests=here.digests, files=here.files
+        crew,
+        grant.request,
+        here.model,
+        folder,
+        building,
+        digests=here.digests,
+        files=here.files,
+        timing_cache=timing_cache,
     )
-    return publish(built, gateway, settings.store_tls, part_of(watch, 0.9, 1.0))
+    uri = publish(built, gateway, settings.store_tls, part_of(watch, 0.9, 1.0))
+    if trouble := store.kept(timing_cache):
+        sys.stdout.write(f"{trouble}\n")
+    return uri
 
 
 @contextlib.contextmanager

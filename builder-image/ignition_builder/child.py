@@ -15,13 +15,14 @@ from pathlib import Path
 
 from ignition_builder.journal import Journal
 from ignition_builder.report import Report, disk_error
-from ignition_builder.work import COMPILE, INSPECT, VERIFY, Task
+from ignition_builder.work import COMPILE, INSPECT, MERGE, VERIFY, Task
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
 MODULES = {
     INSPECT: "ignition_builder.checking",
     COMPILE: "ignition_builder.compiling",
     VERIFY: "ignition_builder.verifying",
+    MERGE: "ignition_builder.merging",
 }
 """Loaded by name: the first two hold ONNX or TensorRT, never both, for both want the memory."""
 

@@ -1,5 +1,5 @@
 """
-The builder's side of the gateway: five calls, each with a deadline, repeated while repeating can help.
+The builder's side of the gateway: seven calls, each with a deadline, repeated while repeating can help.
 
 The token names the pod, and the pod its Job, so no call says which build it is about.
 """
@@ -16,6 +16,7 @@ from ignition_hub.engine.errors import ContractError, IgnitionError, NodeError, 
 from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildGrant
+from ignition_hub.engine.timing import StoredTimingCache, TimingCacheUpload
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.answer import Answer
 from ignition_hub.wire.deadline import Deadline
@@ -106,6 +107,18 @@ class Gateway:
         deadline = Deadline(max(self.patience, COMPLETE_SECONDS))
         answer = self._call("POST", f"{SELF}/complete", body, deadline, COMPLETE_SECONDS)
         return str(answer.get("uri", ""))
+
+    def timing_cache(self, cuda: str, deadline: Deadline) -> StoredTimingCache:
+        """Ask for the timing cache of this build; ``cuda`` is the release that TensorRT here is made for."""
+        body = {"cuda": cuda}
+        return StoredTimingCache.from_json(self._call("POST", f"{SELF}/timing-cache", body, deadline))
+
+    def timing_cache_upload(
+        self, cuda: str, size: int, etag: str | None, deadline: Deadline
+    ) -> TimingCacheUpload:
+        """Ask for a place to write ``size`` bytes over the version ``etag``, or where there is none."""
+        body = {"cuda": cuda, "size": size, "etag": etag}
+        return TimingCacheUpload.from_json(self._call("POST", f"{SELF}/timing-cache/upload", body, deadline))
 
     def failed(self, error: IgnitionError, seconds: float) -> None:
         """Say why there is no engine."""

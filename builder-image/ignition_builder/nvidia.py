@@ -49,8 +49,8 @@ class Nvidia:
 
     @property
     def cuda_version(self) -> str | None:
-        """The toolkit of NVIDIA's image, else the major version in the wheel's name."""
-        return os.environ.get(CUDA_VARIABLE) or cuda_of_wheels("tensorrt_cu")
+        """The release that ``cuda_release`` finds."""
+        return cuda_release()
 
     def check(self, inputs: EngineInputs, options: Options) -> None:
         """Raise NodeError (WrongGPU, SharedGPU) unless the GPU is the one that is asked for, and alone."""
@@ -75,6 +75,11 @@ class Nvidia:
     def severity_of(self, severity: str, message: str) -> str:
         """A tactic that found no memory was skipped: the engine is whole, and may be slower than it could."""
         return "WARNING" if _TACTIC_TOO_LARGE.search(message) else severity
+
+
+def cuda_release() -> str | None:
+    """Return the CUDA toolkit of NVIDIA's image, else the major version in the name of TensorRT's wheel."""
+    return os.environ.get(CUDA_VARIABLE) or cuda_of_wheels("tensorrt_cu")
 
 
 def _keep_to_the_product(config: Settled) -> None:

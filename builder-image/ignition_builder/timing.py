@@ -39,6 +39,8 @@ class TimingCache:
             return
         if self._task.mode == LOCKED:
             self._lock()
+        if self._task.trouble:
+            self._journal.warn(Warn.TimingCacheIgnored, self._task.trouble)
         data = Path(self._task.path_in).read_bytes() if self._task.path_in else b""
         self.is_used = bool(data) and self._put(data)
         if data and not self.is_used:
@@ -54,7 +56,7 @@ class TimingCache:
         ``missed`` tells whether kernels had to be measured that the cache did not know.
         """
         if self._task.mode == OFF:
-            return {"mode": OFF, "used": False, "missed": None}
+            return self._facts(missed=None)
         held = self._config.config.get_timing_cache()
         data = bytes(held.serialize()) if held is not None else b""
         missed = len(data) > self._size_in
@@ -65,7 +67,12 @@ class TimingCache:
         if self._task.path_out and self._task.mode == READ_WRITE and missed:
             with whole_file(Path(self._task.path_out)) as file:
                 _write(file, data)
-        return {"mode": self._task.mode, "used": self.is_used, "missed": missed}
+        return self._facts(missed=missed)
+
+    def _facts(self, *, missed: bool | None) -> dict[str, Any]:
+        task, used = self._task, self.is_used
+        which = {"key": task.key, "etag": task.etag if used else None}
+        return {"mode": task.mode, "used": used, "missed": missed, **which}
 
     def _lock(self) -> None:
         flags = members_of(self._config.trt, "BuilderFlag")
@@ -78,12 +85,7 @@ class TimingCache:
                 )
             self._config.flag(FIELD, name)
         if self._task.path_in is None:
-            raise RequestError(
-                Reason.UnsupportedOption,
-                "build.timingCache: Locked was asked for, and the store has no timing cache for this product "
-                "and release",
-                REBUILD,
-            )
+            raise nothing_to_lock()
 
     def _put(self, data: bytes) -> bool:
         cache = self._config.config.create_timing_cache(data)
@@ -97,6 +99,15 @@ class TimingCache:
                 Reason.UnsupportedOption, f"build.timingCache: Locked was asked for: “{why}”", REBUILD
             )
         self._journal.warn(Warn.TimingCacheIgnored, why)
+
+
+def nothing_to_lock() -> RequestError:
+    """Return the refusal to lock a cache that nobody has filled yet."""
+    return RequestError(
+        Reason.UnsupportedOption,
+        f"{FIELD}: Locked was asked for, and the store has no timing cache for this product and release",
+        REBUILD,
+    )
 
 
 def _write(file: BinaryIO, data: bytes) -> None:

@@ -18,6 +18,7 @@ from ignition_hub.engine.request import TIMING_CACHES, BuildRequest
 INSPECT = "inspect"
 COMPILE = "compile"
 VERIFY = "verify"
+MERGE = "merge"
 
 STRONG, WEAK = "Strong", "Weak"
 """How TensorRT chooses types: from the model alone, or freely below the precision flags."""
@@ -181,12 +182,17 @@ class TimingCacheTask:
     How a build uses TensorRT's timing cache; ``mode`` is one of TIMING_CACHES.
 
     ``path_in`` is the cache as the store has it, None when it has none; ``path_out`` is where the build
-    leaves the cache it ends with, None when nobody wants it.
+    leaves the cache it ends with, None when nobody wants it. ``key`` and ``etag`` say which one ``path_in``
+    is, ``trouble`` why there is none although there could be. In stage merge ``path_in`` is added to
+    ``path_out``.
     """
 
     mode: str
     path_in: str | None = None
     path_out: str | None = None
+    key: str | None = None
+    etag: str | None = None
+    trouble: str | None = None
 
     def __post_init__(self) -> None:
         one_of("TimingCacheTask.mode", self.mode, TIMING_CACHES)
@@ -203,6 +209,9 @@ class TimingCacheTask:
             mode=read.text("mode"),
             path_in=read.optional_text("path_in"),
             path_out=read.optional_text("path_out"),
+            key=read.optional_text("key"),
+            etag=read.optional_text("etag"),
+            trouble=read.optional_text("trouble"),
         )
 
 

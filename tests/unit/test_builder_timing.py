@@ -21,6 +21,7 @@ from ignition_hub.engine.errors import IgnitionError, Reason
 from smallmodels import dense, request_for, saved
 
 RELEASE = "10.12.0.36"
+KEY, ETAG = "timing-caches/it.cache", "e1"
 
 
 def cache_of(*entries: str, version: str = RELEASE) -> bytes:
@@ -31,7 +32,14 @@ class Build:
     """One build with a timing cache; ``left`` is what it wrote for the store."""
 
     def __init__(
-        self, folder: Path, mode: str, cache: bytes | None = None, release: str = RELEASE, level: int = 3
+        self,
+        folder: Path,
+        mode: str,
+        cache: bytes | None = None,
+        release: str = RELEASE,
+        *,
+        level: int = 3,
+        trouble: str | None = None,
     ) -> None:
         self.path_in, self.path_out = folder / "in.cache", folder / "out.cache"
         if cache is not None:
@@ -40,6 +48,9 @@ class Build:
             mode=mode,
             path_in=str(self.path_in) if cache is not None else None,
             path_out=str(self.path_out),
+            key=KEY,
+            etag=ETAG,
+            trouble=trouble,
         )
         fake: Any = fake_tensorrt(release)
         backend = Rtx(fake) if fake.is_rtx else Nvidia(fake)
@@ -64,6 +75,10 @@ class Build:
         return json.loads(self.path_out.read_bytes())["entries"] if self.path_out.exists() else None
 
 
+def facts(mode: str, *, used: bool, missed: bool | None) -> dict[str, Any]:
+    return {"mode": mode, "used": used, "missed": missed, "key": KEY, "etag": ETAG if used else None}
+
+
 def typing_of(fake: Any) -> str:
     return "Strong" if "STRONGLY_TYPED" in fake.NetworkDefinitionCreationFlag.__members__ else "Weak"
 
@@ -79,7 +94,7 @@ def test_the_first_build_of_a_product_leaves_a_cache(tmp_path):
     build = Build(tmp_path, "ReadWrite")
 
     assert build.left == ["level 3"]
-    assert build.facts == {"mode": "ReadWrite", "used": False, "missed": True}
+    assert build.facts == facts("ReadWrite", used=False, missed=True)
     assert not build.journal.warnings
 
 
@@ -87,7 +102,7 @@ def test_a_cache_that_knows_everything_is_left_as_it_is(tmp_path):
     build = Build(tmp_path, "ReadWrite", cache_of("level 3"))
 
     assert build.left is None
-    assert build.facts == {"mode": "ReadWrite", "used": True, "missed": False}
+    assert build.facts == facts("ReadWrite", used=True, missed=False)
 
 
 def test_what_the_cache_did_not_know_is_counted_and_added(tmp_path):
@@ -101,7 +116,7 @@ def test_a_cache_that_is_only_read_is_not_left(tmp_path):
     build = Build(tmp_path, "ReadOnly", cache_of("level 3"), level=5)
 
     assert build.left is None
-    assert build.facts == {"mode": "ReadOnly", "used": True, "missed": True}
+    assert build.facts == facts("ReadOnly", used=True, missed=True)
 
 
 def test_a_cache_of_another_release_is_ignored_and_counted(tmp_path):
@@ -109,6 +124,13 @@ def test_a_cache_of_another_release_is_ignored_and_counted(tmp_path):
 
     assert build.journal.warnings == {"TimingCacheIgnored": 1}
     assert build.facts["used"] is False
+    assert build.left == ["level 3"]
+
+
+def test_a_cache_that_did_not_come_is_counted_and_made_anew(tmp_path):
+    build = Build(tmp_path, "ReadWrite", trouble="the store did not answer")
+
+    assert build.journal.first_warnings == {"TimingCacheIgnored": "the store did not answer"}
     assert build.left == ["level 3"]
 
 
@@ -146,7 +168,7 @@ def test_off_keeps_nothing(tmp_path):
     build = Build(tmp_path, "Off", cache_of("level 3"))
 
     assert build.flags == {"DISABLE_TIMING_CACHE"}
-    assert (build.left, build.facts) == (None, {"mode": "Off", "used": False, "missed": None})
+    assert (build.left, build.facts) == (None, facts("Off", used=False, missed=None))
 
 
 @pytest.mark.parametrize("mode", ["ReadWrite", "Locked", "Off"])

@@ -42,7 +42,7 @@ class Warn(StrEnum):
     TimingCacheMiss = "TimingCacheMiss"
     """Kernels were timed that the timing cache did not know."""
     TimingCacheIgnored = "TimingCacheIgnored"
-    """The timing cache was of another TensorRT or GPU and was not used."""
+    """The timing cache was not used: it is of another TensorRT or GPU, or did not come."""
     SharedGPU = "SharedGPU"
     """Others worked on the GPU while kernels were timed."""
     HostMemoryTight = "HostMemoryTight"
