@@ -10,9 +10,12 @@ edge, ``building`` the middle of it, which needs no cluster. In the order of a b
   the pipe;
 * first stage, ``checking``: ``inspection``, ``profiles``, ``precision`` with ``narrowing``, ``skeleton`` and
   ``weights``;
-* second stage, ``compiling``: ``compiler`` through a ``backend`` (``rtx``), with ``bridge``,
-  ``settled``, ``timing``, ``messages`` and ``pages``;
-* ``verification``, ``upload`` and ``publishing``;
+* second stage, ``compiling``: the ``compiler`` of an ``order`` through a ``backend`` (``rtx``, ``nvidia`` with
+  its ``gpu``); ``configuring`` tells TensorRT the options (``applying``, ``settled``) and, before strong
+  typing, the types (``weakly``); beside it ``libraries`` (plugins), ``timing``, ``bridge``, ``messages`` and
+  ``pages``;
+* third stage, if gates were asked for: ``verifying``;
+* ``verification`` (the plan's header), ``facts`` with the ``environment``, ``upload`` and ``publishing``;
 * around the second stage ``timing_store``, and ``merging`` where two builds measured at once.
 
 Meanwhile ``progress`` and ``courier`` tell how far it is, ``journal`` keeps the log, ``memory`` who was
