@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.expressible import check_expressible
+from ignition_builder.functions import check_functions
 from ignition_builder.inference import check_inference
 from ignition_builder.inspection import facts_of, inputs_of, load_checked
 from ignition_builder.integers import warn_of_clamping
@@ -30,6 +31,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     path, inputs = Path(task.model), task.request.inputs
     plugins = bool(inputs.options.get("plugins"))
     model = load_checked(path, plugins=plugins)
+    check_functions(model)
     check_expressible(model, inputs, journal)
     check_plugin_nodes(model, inputs, journal)
     check_inference(model, plugins=plugins)

@@ -161,7 +161,9 @@ def _invalid(message: str) -> RequestError:
     if "ir_version" in message:
         return not_onnx("it has no IR version")
     return RequestError(
-        Reason.InvalidModel, f"the ONNX checker refuses the model: {' '.join(message.split())[:600]}"
+        Reason.InvalidModel,
+        f"the ONNX checker refuses the model: {' '.join(message.split())[:600]}",
+        "export the model again until onnx.checker.check_model accepts it",
     )
 
 

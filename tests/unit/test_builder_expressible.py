@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ignition_builder.expressible import check_expressible
+from ignition_builder.functions import check_functions
 from ignition_builder.inference import check_inference
 from ignition_builder.inspection import load_checked
 from ignition_builder.integers import warn_of_clamping
@@ -330,3 +331,84 @@ def test_a_shape_written_down_wrongly_is_no_reason_to_refuse():
     node = helper.make_node("Relu", ["x"], ["y"], name="act")
 
     check_inference(model_of([node], {"x": [2, 3]}, {"y": [5, 3]}))
+
+
+def calling(depth: int):
+    """Functions that each call the next one twice."""
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
+    functions = []
+    for index in range(depth):
+        inner, domain = (f"F{index + 1}", "mine") if index + 1 < depth else ("Relu", "")
+        nodes = [
+            helper.make_node(inner, ["a"], ["t"], domain=domain),
+            helper.make_node(inner, ["t"], ["b"], domain=domain),
+        ]
+        functions.append(helper.make_function("mine", f"F{index}", ["a"], ["b"], nodes, opsets))
+    node = helper.make_node("F0", ["x"], ["y"], domain="mine")
+    return model_of([node], {"x": [4]}, {"y": [4]}, domains=["mine"], functions=functions)
+
+
+def test_functions_that_write_out_to_a_billion_nodes_are_refused(tmp_path):
+    check_functions(load_checked(saved(calling(5), tmp_path)))
+    error = refusal_of(check_functions, load_checked(saved(calling(30), tmp_path)))
+
+    assert error.reason is Reason.InvalidModel
+    assert error.message.startswith("the model is 1073741824 nodes")
+
+
+def test_a_function_that_calls_itself_is_refused(tmp_path):
+    model = calling(1)
+    model.functions[0].node[0].op_type, model.functions[0].node[0].domain = "F0", "mine"
+
+    assert "Cycle detected" in refusal_of(load_checked, saved(model, tmp_path)).message
+
+
+def length_delimited(number: int, content: bytes) -> bytes:
+    size, encoded = len(content), b""
+    while size >= 128:
+        encoded, size = encoded + bytes([size & 127 | 128]), size >> 7
+    return bytes([number << 3 | 2]) + encoded + bytes([size]) + content
+
+
+@pytest.mark.parametrize("depth", [200, 20_000])
+def test_graphs_inside_graphs_without_end_are_refused(depth, tmp_path):
+    graph = length_delimited(2, b"g")
+    for _ in range(depth):
+        attribute = length_delimited(1, b"then_branch") + length_delimited(6, graph)
+        node = length_delimited(4, b"If") + length_delimited(5, attribute)
+        graph = length_delimited(1, node) + length_delimited(2, b"g")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"\x08\x08" + length_delimited(7, graph))
+    error = refusal_of(load_checked, path)
+
+    assert error.message.startswith("the file is not an ONNX model (")
+
+
+def relu(*outputs: str):
+    return [helper.make_node("Relu", ["x"], [name]) for name in outputs]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        (relu("y", "y"), "single static assignment"),
+        (
+            [helper.make_node("Add", ["x", "b"], ["y"]), helper.make_node("Relu", ["y"], ["b"])],
+            "topologically",
+        ),
+        ([helper.make_node("Add", ["x", ""], ["y"])], "the ONNX checker refuses the model"),
+        ([helper.make_node("", ["x"], ["y"])], "op_type"),
+    ],
+)
+def test_a_graph_that_is_none_is_refused_in_the_checkers_words(nodes, said, tmp_path):
+    error = refusal_of(load_checked, saved(model_of(nodes, {"x": [1]}, {"y": [1]}), tmp_path))
+
+    assert error.reason is Reason.InvalidModel
+    assert said in error.message
+
+
+def test_an_input_without_a_type_is_refused(tmp_path):
+    model = model_of(relu("y"), {"x": [1]}, {"y": [1]})
+    model.graph.input[0].ClearField("type")
+
+    assert refusal_of(load_checked, saved(model, tmp_path)).reason is Reason.InvalidModel
