@@ -10,8 +10,8 @@ edge, ``building`` the middle of it, which needs no cluster. In the order of a b
   the pipe;
 * first stage, ``checking``: ``inspection``, ``profiles``, ``precision`` with ``narrowing``, ``skeleton`` and
   ``weights``;
-* second stage, ``compiling``: the ``compiler`` of an ``order`` through a ``backend`` (``rtx``, ``nvidia`` with
-  its ``gpu``); ``configuring`` tells TensorRT the options (``applying``, ``settled``) and, before strong
+* second stage, ``compiling``: the ``compiler`` of an ``order`` through a ``backend`` (``rtx``, ``nvidia``,
+  ``gpu``); ``configuring`` tells TensorRT the options (``applying``, ``settled``) and, before strong
   typing, the types (``weakly``); beside it ``libraries`` (plugins), ``timing``, ``bridge``, ``messages`` and
   ``pages``;
 * third stage, if gates were asked for: ``verifying``;
