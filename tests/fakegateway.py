@@ -39,6 +39,7 @@ class FakeGateway:
         self.failures: list[dict[str, Any]] = []
         self.completed: list[dict[str, Any]] = []
         self.uploads: dict[str, dict[int, bytes]] = {}
+        self.timing_cache: bytes | None = None
         self.part_reached = threading.Event()
         self.hold_parts = threading.Event()
         self.hold_parts.set()
@@ -85,6 +86,28 @@ class FakeGateway:
         parts = [{"number": n, "url": f"{self.url}/part/{upload_id}/{n}"} for n in range(1, count + 1)]
         return {"upload_id": upload_id, "key": f"engines/{wanted['sha256'][:16]}", "parts": parts}
 
+    def stored_timing_cache(self) -> dict[str, Any]:
+        data = self.timing_cache
+        there = {"url": f"{self.url}/stored", "etag": etag_of(data), "size": len(data)} if data else {}
+        return {"key": "it.cache", "url": None, "etag": None, "size": None, **there}
+
+    def timing_cache_upload(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        condition = {"If-Match": f'"{wanted["etag"]}"'} if wanted["etag"] else {"If-None-Match": "*"}
+        headers = {"Content-Length": str(wanted["size"]), **condition}
+        return {"url": f"{self.url}/keep", "headers": headers}
+
+    def keeps(self, data: bytes, headers: Any) -> bool:
+        """Write the timing cache as the store would: only over what the writer has seen."""
+        seen = headers["If-Match"].strip('"') if "If-Match" in headers else None
+        if seen != (etag_of(self.timing_cache) if self.timing_cache else None):
+            return False
+        self.timing_cache = data
+        return True
+
+
+def etag_of(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
+
 
 class Server(ThreadingHTTPServer):
     gateway: FakeGateway
@@ -111,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             body = self._body()
             self.gateway.hold_parts.wait(20)
-            self._serve("part", body)
+            self._serve(self.path.split("/")[1], body)
 
     def _serve(self, call: str, body: bytes) -> None:
         self.gateway.calls[call] += 1
@@ -127,8 +150,16 @@ class Handler(BaseHTTPRequestHandler):
         elif call == "file":
             data = list(self.gateway.files.values())[int(self.path.rsplit("/", 1)[-1])]
             self._object(data, cut=how == "cut")
+        elif call == "stored":
+            self._object(self.gateway.timing_cache or b"", cut=how == "cut")
         elif call == "part":
             self._part(body)
+        elif call == "keep":
+            kept = self.gateway.keeps(body, self.headers)
+            if how == "lost":
+                self.close_connection = True
+            else:
+                self._answer(200 if kept else 412, {})
         elif self.headers.get("Authorization", "").removeprefix("Bearer ") not in self.gateway.tokens:
             self._answer(401, {"reason": "TokenRejected", "message": "the token is not valid"})
         else:
@@ -139,6 +170,10 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(200, self.gateway.grant())
         elif call == "upload":
             self._answer(200, self.gateway.begin_upload(document))
+        elif call == "timing-cache":
+            self._answer(200, self.gateway.stored_timing_cache())
+        elif call == "timing-cache/upload":
+            self._answer(200, self.gateway.timing_cache_upload(document))
         elif call == "complete":
             self.gateway.completed.append(document)
             if lost:

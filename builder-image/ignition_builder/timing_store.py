@@ -27,7 +27,7 @@ from ignition_hub.engine.request import LOCKED, OFF, READ_WRITE, BuildGrant
 from ignition_hub.engine.timing import MOST_BYTES, StoredTimingCache, TimingCacheUpload
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
-from ignition_hub.wire.outcomes import explained
+from ignition_hub.wire.outcomes import Transient, explained, is_passing
 
 WHAT = "the timing cache"
 READ_SECONDS = 60.0
@@ -98,16 +98,21 @@ class TimingStore:
         download(item, source, path, lambda _: _require_time(deadline))
 
     def _write(self, path: Path, etag: str | None) -> None:
-        deadline = Deadline(WRITE_SECONDS)
+        deadline, trouble = Deadline(WRITE_SECONDS), ""
         for attempt in range(ATTEMPTS):
             if attempt:
                 deadline.pause(attempt)
                 etag = self._joined(path, deadline)
             size = path.stat().st_size
             link = self.gateway.timing_cache_upload(_cuda(), size, etag, deadline)
-            if _put(link, path, self.tls, deadline):
-                return
-        raise TransientError(Reason.PublishConflict, f"others wrote it {ATTEMPTS} times meanwhile")
+            try:
+                if _put(link, path, self.tls, deadline):
+                    return
+                trouble = "another build wrote it meanwhile"
+            except Transient as error:
+                # A store may also hang up on who sends what it will not take.
+                trouble = str(error)
+        raise TransientError(Reason.PublishConflict, f"{ATTEMPTS} attempts failed, the last: {trouble}")
 
     def _joined(self, path: Path, deadline: Deadline) -> str | None:
         """Put what the store has now into ``path`` as well, and return its ETag; None when it has none."""
@@ -143,7 +148,7 @@ def _cuda() -> str:
 
 
 def _put(link: TimingCacheUpload, path: Path, tls: ssl.SSLContext, deadline: Deadline) -> bool:
-    """Send a cache as granted; whether the store took it. Raises TransientError (StoreUnavailable)."""
+    """Send a cache as granted; whether the store took it. Raises Transient, TransientError if refused."""
     target = Address.of(link.url)
     connection = target.connection(tls, deadline.timeout(CALL_SECONDS))
     try:
@@ -153,14 +158,15 @@ def _put(link: TimingCacheUpload, path: Path, tls: ssl.SSLContext, deadline: Dea
             response = connection.getresponse()
             response.read()
     except (OSError, http.client.HTTPException) as error:
-        message = f"{target.place}: {explained(error)}"
-        raise TransientError(Reason.StoreUnavailable, message) from error
+        raise Transient(f"{target.place}: {explained(error)}") from error
     finally:
         connection.close()
     if response.status == http.client.OK:
         return True
     if response.status in _LOST:
         return False
+    if is_passing(response.status):
+        raise Transient(f"{target.place} answered {response.status}")
     raise TransientError(Reason.StoreUnavailable, f"{target.place} answered {response.status}")
 
 

@@ -1,0 +1,33 @@
+"""
+A machine with a GPU and TensorRT, for whole builder processes on one that has neither.
+
+The driver is ``fakedriver``, TensorRT is ``faketensorrt``; both are found by child processes as the real ones
+are: through the loader's path and Python's.
+"""
+
+import os
+from pathlib import Path
+
+from fakedriver import FakeDriver
+
+TESTS = Path(__file__).parent
+L4 = FakeDriver(name="NVIDIA L4", capability=89)
+MODULE = (
+    "import sys\n\nfrom faketensorrt import fake_tensorrt\n\nsys.modules[__name__] = fake_tensorrt({!r})\n"
+)
+
+
+def fake_machine(
+    folder: Path, release: str, *, driver: FakeDriver = L4, cuda: str = "12.9"
+) -> dict[str, str]:
+    """Prepare ``folder`` and return the environment of a process that finds GPU and TensorRT there."""
+    (folder / "tensorrt.py").write_text(MODULE.format(release))
+    library = Path(driver.compiled(folder))
+    for name in ("libcuda.so.1", "libnvidia-ml.so.1"):
+        (folder / name).symlink_to(library.name)
+    paths = [str(folder), str(TESTS), os.environ.get("PYTHONPATH", "")]
+    return {
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "LD_LIBRARY_PATH": str(folder),
+        "CUDA_VERSION": cuda,
+    }
