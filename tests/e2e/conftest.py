@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from stage import local
-from stage.hub import Hub, demo_values
+from stage.hub import BUCKET, ROOT, SHARED, Hub, Json, demo_values
 from stage.tenant import Tenant
 
 CLUSTER = "e2e"
@@ -25,7 +26,7 @@ def hub() -> Iterator[Hub]:
     """Start a cluster of the tests' own, and install this checkout's chart and images on it."""
     try:
         hub = local.start(CLUSTER)
-        hub.install(demo_values())
+        hub.install(values())
         yield hub
     finally:
         local.stop(CLUSTER)
@@ -38,3 +39,11 @@ def tenant(hub: Hub) -> Iterator[Tenant]:
     hub.make_tenant(namespace)
     yield Tenant(hub, namespace)
     hub.kubectl.delete("namespace", namespace)
+
+
+def values() -> Json:
+    """Return the chart's values: those of the demo, and what namespaces may read by tests and examples."""
+    shared = {"prefix": f"s3://{BUCKET}/{SHARED}", "namespaces": ["*"]}
+    example = yaml.safe_load((ROOT / "examples" / "store.yaml").read_text())["spec"]["modelSources"]
+    demo = demo_values()
+    return demo | {"store": demo["store"] | {"modelSources": [shared, *example]}}

@@ -28,6 +28,10 @@ BUILDS = "ignition-hub-builds"
 DEMO_NAMESPACE = "ignition-hub-demo"
 BUCKET = "engines"
 PREFIX = "ignition"
+SHARED = "shared/"
+"""Where in the bucket tests put what every namespace may read: models, calibration data."""
+S3_SERVICE = "svc/ignition-hub-s3"
+KEYS = f"/api/v1/namespaces/{RELEASE}/services/https:ignition-hub-gateway:443/proxy/v1/keys"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 Json = dict[str, Any]
@@ -97,22 +101,42 @@ class Hub:
     def bucket(self) -> Iterator["S3Client"]:
         """Open the embedded S3 server's bucket with the platform team's own credentials."""
         with (
-            self.kubectl.forward(RELEASE, "svc/ignition-hub-s3", 9000) as port,
+            self.kubectl.forward(RELEASE, S3_SERVICE, 9000) as port,
             self.bucket_at(f"http://127.0.0.1:{port}") as client,
         ):
             yield client
 
     @contextmanager
+    def reachable_store(self) -> Iterator[dict[str, str]]:
+        """Give the environment in which the command line finds the embedded S3 server."""
+        secret = self.credentials()
+        with self.kubectl.forward(RELEASE, S3_SERVICE, 9000) as port:
+            yield {
+                "ARTIFACTS_ENDPOINT": f"http://127.0.0.1:{port}/{BUCKET}/{PREFIX}",
+                "ARTIFACTS_ACCESS_KEY": b64decode(secret["accessKey"]).decode(),
+                "ARTIFACTS_SECRET_KEY": b64decode(secret["secretKey"]).decode(),
+            }
+
+    def public_keys(self) -> str:
+        """Return the keys that engines are believed by, as the gateway publishes them."""
+        return self.kubectl.run("get", "--raw", KEYS)
+
+    @contextmanager
     def bucket_at(self, endpoint: str) -> Iterator["S3Client"]:
         """Open the bucket under another name of the server, as presigning for pods needs."""
-        credentials = self.kubectl.get("secret", "ignition-hub-store", RELEASE)
-        if credentials is None:
-            raise RuntimeError("the Secret ignition-hub-store is not there: is embeddedS3 enabled?")
-        client = s3_client(endpoint, credentials["data"])
+        client = s3_client(endpoint, self.credentials())
         try:
             yield client
         finally:
             client.close()
+
+    def credentials(self) -> dict[str, str]:
+        """Return the encoded data of the Secret with the embedded S3 server's keys."""
+        secret = self.kubectl.get("secret", "ignition-hub-store", RELEASE)
+        if secret is None:
+            raise RuntimeError("the Secret ignition-hub-store is not there: is embeddedS3 enabled?")
+        data: dict[str, str] = secret["data"]
+        return data
 
 
 def s3_client(endpoint: str, secret: dict[str, str]) -> "S3Client":

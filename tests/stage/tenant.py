@@ -1,18 +1,24 @@
 """What a tenant does: push a model, apply an engine, deploy pods that want it, look at what came of it."""
 
+import hashlib
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from stage.hub import ROOT, Hub
+from ignition_hub.store.find import manifest_key_of
+from stage.hub import BUCKET, ROOT, SHARED, Hub
 from stage.kubectl import Kubectl, eventually
 from stage.workload import deployment, is_ready, pods_of
 
 Json = dict[str, Any]
+
+SETTLED = {"Ready", "Failed", "Unbuildable"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,28 @@ class Tenant:
         )  # fmt: skip
         resource: Json = yaml.safe_load(printed)
         return resource
+
+    def share(self, path: Path, name: str | None = None) -> Json:
+        """Put a file where every namespace may read; return it as a pinned source."""
+        key = f"{SHARED}{self.namespace}/{name or path.name}"
+        content = path.read_bytes()
+        with self.hub.bucket() as s3:
+            s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+        return {"uri": f"s3://{BUCKET}/{key}", "sha256": hashlib.sha256(content).hexdigest()}
+
+    def manifest(self, target: Json) -> Json:
+        """Read the manifest of a ready target's engine from the bucket."""
+        with self.hub.bucket() as s3:
+            found = s3.get_object(Bucket=BUCKET, Key=manifest_key_of(target["uri"]))
+            manifest: Json = json.loads(found["Body"].read())
+            return manifest
+
+    def inspect(self, uri: str, *arguments: str, expect: int = 0) -> str:
+        """Return what ``ignition inspect`` says of an engine, believing the keys that the hub publishes."""
+        with self.hub.reachable_store() as store:
+            trusted = {"ARTIFACTS_TRUSTED_KEYS": self.hub.public_keys()}
+            words = ("inspect", uri, *arguments)
+            return ignition(self.kubectl, *words, expect=expect, environment=store | trusted)
 
     def apply(self, *documents: Json) -> None:
         """Apply documents in this namespace."""
@@ -67,6 +95,16 @@ class Tenant:
 
         return eventually(stalled_status, within=within, what=f"engine {engine} to stall")
 
+    def wait_settled(self, engine: str, *, within: float = 120) -> Json:
+        """Wait until every target is built or given up, and return the status."""
+
+        def settled_status() -> Json | None:
+            targets = self.status(engine).get("targets", [])
+            settled = targets and all(target["state"] in SETTLED for target in targets)
+            return self.status(engine) if settled else None
+
+        return eventually(settled_status, within=within, what=f"every target of {engine} to settle")
+
     def deploy(self, name: str, *, engines: str, replicas: int = 1) -> None:
         """Apply an inference Deployment that wants ``engines``."""
         image = f"{self.hub.registry}/fetcher:{self.hub.tag}"
@@ -87,20 +125,25 @@ def condition(status: Json, kind: str) -> str:
     return next((str(c["status"]) for c in status.get("conditions", []) if c["type"] == kind), "")
 
 
-def ignition(kubectl: Kubectl, *arguments: str) -> str:
-    """Run the project's command line tool against a cluster and return what it printed."""
+def ignition(
+    kubectl: Kubectl, *arguments: str, expect: int = 0, environment: Mapping[str, str] | None = None
+) -> str:
+    """
+    Run the project's command line tool against a cluster and return what it printed.
+
+    RuntimeError when it ends with another exit code than ``expect``.
+    """
     program = Path(sys.executable).parent / "kubectl-ignition"
     done = subprocess.run(
         [str(program), *arguments],
         cwd=ROOT,
-        env=kubectl.environment,
+        env=kubectl.environment | dict(environment or {}),
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    if done.returncode != 0:
-        raise RuntimeError(
-            f"kubectl ignition {arguments[0]} failed ({done.returncode}): {done.stderr.strip()}"
-        )
+    if done.returncode != expect:
+        ended = f"ended with {done.returncode}, not {expect}"
+        raise RuntimeError(f"kubectl ignition {arguments[0]} {ended}: {done.stderr.strip()}")
     return done.stdout
