@@ -104,7 +104,7 @@ class Retention(Part):
     unreferenced_after: Annotated[Duration | None, Field(json_schema_extra=ruled(RETENTION_RULE))] = None
     """
     How long an engine that no resource names any more is kept. Default: for ever. v1alpha1 removes nothing
-    yet. Example: 720h
+    yet, timing caches included. Example: 720h
     """
 
 
