@@ -210,7 +210,7 @@ REFUSED = [
         "a version compatible engine for Windows needs excludeLeanRuntime: true",
     ),
     ("spec.options.plugins", [{"name": "a", "source": DATA, "delivery": "Copied"}], "Unsupported value"),
-    ("spec.options.calibration", {"source": DATA}, "calibration is for int8, fp8 and int4"),
+    ("spec.options.calibration", {"source": DATA}, "calibration is for int8; fp8, int4"),
     ("spec.options.plugins", [{"name": "a", "source": {"uri": "s3://m/a.so"}}], "sha256: Required value"),
     ("spec.options.plugins", [{"name": "a", "source": DATA}] * 2, "Duplicate value"),
     (

@@ -17,7 +17,6 @@ from ignition_hub.engine.options_table import (
     VALUES,
     OptionRow,
     asked_rows,
-    is_calibration_cache,
 )
 from ignition_hub.engine.support import STRONGLY_TYPED_SINCE, Version, dotted, is_strongly_typed
 
@@ -67,14 +66,13 @@ def lean_runtime_fits(case: Case) -> Refusal | None:
     return None
 
 
-def calibration_cache_is_for_int8(case: Case) -> Refusal | None:
-    """TensorRT's calibrators know int8 alone."""
-    if case.ask.precision == "int8" or not is_calibration_cache(case.ask.options.get("calibration") or {}):
+def calibration_is_for_int8(case: Case) -> Refusal | None:
+    """What is calibrated here is int8; narrower types need the tools of training."""
+    if case.ask.precision == "int8" or not case.ask.options.get("calibration"):
         return None
     return _refused(
-        "options.calibration: a calibration cache holds ranges of int8, and precision is "
-        f"{case.ask.precision}",
-        "use precision int8, or an .npz file of inputs as calibration.source",
+        f"options.calibration: ranges are found for int8, and precision is {case.ask.precision}",
+        "use precision int8, or leave options.calibration out and push a model with Q/DQ nodes",
     )
 
 

@@ -242,7 +242,7 @@ RULES: tuple[Rule, ...] = (
     option_rules.options_are_known,
     option_rules.options_are_in_range,
     option_rules.lean_runtime_fits,
-    option_rules.calibration_cache_is_for_int8,
+    option_rules.calibration_is_for_int8,
     option_rules.flavor_takes_the_options,
     option_rules.level_keeps_the_tactics,
     option_rules.platform_builds_for_windows,

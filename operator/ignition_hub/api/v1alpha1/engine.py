@@ -137,8 +137,10 @@ class BuildSettings(Part):
     """
     timing_cache: Literal["ReadWrite", "ReadOnly", "Locked", "Off"] = "ReadWrite"
     """
-    Use of the shared timing cache of the same product and TensorRT version. Locked fails a build that would
-    have to measure a new tactic. TensorRT-RTX compiles without measuring and has none. Default: ReadWrite.
+    Use of the timing cache that the store keeps for each GPU product and TensorRT version. It is shared by
+    the models that only this namespace may read, otherwise by builds of the same model. Locked fails a build
+    that would have to measure a new tactic. TensorRT-RTX compiles without measuring and has none. Default:
+    ReadWrite.
     """
 
 
@@ -157,9 +159,8 @@ class EngineSpec(Part):
 
     model_config = rules(
         rule(
-            "!has(self.options) || !has(self.options.calibration) || "
-            "self.precision in ['int8', 'fp8', 'int4']",
-            "calibration is for int8, fp8 and int4; leave it out for any other precision",
+            "!has(self.options) || !has(self.options.calibration) || self.precision == 'int8'",
+            "calibration is for int8; fp8, int4 and fp4 need a model with Q/DQ nodes, and others none",
             at=".options.calibration",
         )
     )

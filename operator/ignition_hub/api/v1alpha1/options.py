@@ -63,8 +63,8 @@ class Calibration(Part):
     Representative inputs, an .npz file with one array per input of the model; or, for TensorRT 8.6 to 10, a
     calibration cache that TensorRT wrote, whose name ends in .cache or .calib.
     """
-    method: Literal["entropy", "max", "awq_clip", "rtn_dq"] = "entropy"
-    """How ranges are chosen. Default: entropy. awq_clip and rtn_dq are for int4."""
+    method: Literal["entropy", "max"] = "entropy"
+    """How ranges are chosen: what keeps most information, or all of them. Default: entropy."""
 
 
 class Plugin(Part):
@@ -148,7 +148,7 @@ class Options(Part):
     runtime_platform: Literal["SameAsBuild", "WindowsAMD64"] = "SameAsBuild"
     """The system the engine is loaded on (TensorRT 10.2 and newer). Default: SameAsBuild."""
     calibration: Calibration | None = None
-    """Data for int8, fp8 or int4 ranges. Default: none; the model then brings its own Q/DQ nodes."""
+    """Data for the ranges of int8. Default: none; the model then brings its own Q/DQ nodes."""
     plugins: Annotated[tuple[Plugin, ...], Field(max_length=16, json_schema_extra=keyed_by("name"))] = ()
     """Plugin libraries the model needs. Default: none."""
     fail_on_warnings: Annotated[tuple[CamelWord, ...], Field(max_length=32, json_schema_extra=AS_SET)] = ()
