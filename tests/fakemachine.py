@@ -22,6 +22,10 @@ def fake_machine(
 ) -> dict[str, str]:
     """Prepare ``folder`` and return the environment of a process that finds GPU and TensorRT there."""
     (folder / "tensorrt.py").write_text(MODULE.format(release))
+    # What makes it an installed package, for who asks before it imports anything.
+    package = folder / f"tensorrt-{release}.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tensorrt\nVersion: {release}\n")
     library = Path(driver.compiled(folder))
     for name in ("libcuda.so.1", "libnvidia-ml.so.1"):
         (folder / name).symlink_to(library.name)

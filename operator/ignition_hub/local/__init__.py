@@ -8,7 +8,7 @@ Read ``workshop`` first: local cache, then the artifacts store, then a build.
   TensorRT is here.
 * ``cache`` is the tree on disk and ``engine`` what is taken from it; ``locking`` lets two processes build
   once, ``clearing`` empties it, ``classic`` copies out of it.
-* ``making`` runs the builder.
+* ``making`` runs the builder, with the ``timing`` cache of this machine.
 * ``artifacts`` reads from the store and ``upload`` writes to it, believing what ``trusting`` says.
 * ``settings`` is the environment, ``errors`` what can go wrong.
 """

@@ -14,6 +14,7 @@ from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.local.cache import Cache
 from ignition_hub.local.locking import locked_if_free
+from ignition_hub.local.timing import clear_timing_caches
 
 IDENTITY_DIGITS = 16
 
@@ -50,13 +51,19 @@ def chosen(cache: Cache, *, model_name: str | None = None, older_than: float = 0
 
 
 def clear(cache: Cache, *, model_name: str | None = None, older_than: float = 0.0) -> list[Entry]:
-    """Remove chosen engines and return those that went; one that is being built is left alone."""
+    """
+    Remove chosen engines and return those that went; one that is being built is left alone.
+
+    Whoever chooses nothing removes the timing caches too.
+    """
     gone = []
     for entry in chosen(cache, model_name=model_name, older_than=older_than):
         with locked_if_free(cache.lock(entry.manifest.identity)) as free:
             if free:
                 _remove(entry)
                 gone.append(entry)
+    if model_name is None and not older_than:
+        clear_timing_caches(cache.root)
     _sweep(cache)
     return gone
 

@@ -6,22 +6,30 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ignition_hub.engine.errors import NodeError, Reason
 from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
+from ignition_hub.engine.request import READ_WRITE
 from ignition_hub.local.cache import Finished
 from ignition_hub.local.errors import CacheUnusable
 from ignition_hub.local.installed import check_builder
 from ignition_hub.local.order import Order, check_buildable
+from ignition_hub.local.timing import TimingFiles, timing_files
+
+if TYPE_CHECKING:
+    from ignition_builder.work import TimingCacheTask
 
 Watcher = Callable[[str, float], None]
 """Hears a phase as people read it, and the fraction of the whole that is done, 0 to 1."""
 
 
-def made(order: Order, folder: Path, watch: Watcher) -> Finished:
+def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
     """
     Build ``order`` inside ``folder`` and return it with its manifest; no child process is left behind.
+
+    ``root`` is the cache that keeps the kernels' timings, where TensorRT measures any.
 
     Raises what the truth table or the builder says, CacheUnusable when the folder's disk is full.
     """
@@ -30,6 +38,7 @@ def made(order: Order, folder: Path, watch: Watcher) -> Finished:
     # Here and not above: a hit must not load the builder, nor need it.
     from ignition_builder.building import build  # noqa: PLC0415
     from ignition_builder.files import DataFile, Files  # noqa: PLC0415
+    from ignition_builder.nvidia import cuda_release  # noqa: PLC0415
 
     _check_room(folder, order.model.size)
     named = order.files
@@ -40,7 +49,15 @@ def made(order: Order, folder: Path, watch: Watcher) -> Finished:
         plugins=named.plugins,
     )
     try:
-        built = build(order.request(), order.model.path.absolute(), folder, watch, files=files)
+        with timing_files(root, order.inputs, folder, cuda_release()) as timing:
+            built = build(
+                order.request(),
+                order.model.path.absolute(),
+                folder,
+                watch,
+                files=files,
+                timing_cache=_task(timing),
+            )
     except NodeError as error:
         if error.reason is Reason.InsufficientDisk:
             raise CacheUnusable(error.message) from error
@@ -55,6 +72,15 @@ def made(order: Order, folder: Path, watch: Watcher) -> Finished:
         build=built.facts,
     )
     return Finished(built.path, manifest.to_bytes(), built.log)
+
+
+def _task(timing: TimingFiles | None) -> "TimingCacheTask | None":
+    from ignition_builder.work import TimingCacheTask  # noqa: PLC0415
+
+    if timing is None:
+        return None
+    kept = str(timing.kept) if timing.kept.exists() else None
+    return TimingCacheTask(mode=READ_WRITE, path_in=kept, path_out=str(timing.measured), key=timing.key)
 
 
 def _check_room(folder: Path, model_size: int) -> None:

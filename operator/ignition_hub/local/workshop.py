@@ -79,7 +79,7 @@ class Workshop:
                     if not force and (fetched := store.fetched(cache, order, folder, watch)):
                         return fetched, "remote"
                     with log_kept(cache, order, folder):
-                        finished = made(order, folder, watch)
+                        finished = made(order, cache.root, folder, watch)
                     engine = cache.place(order.inputs, order.identity, finished)
             store.share(engine, watch, force=force)
         finally:
