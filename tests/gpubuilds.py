@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.backend import load_backend
 from ignition_builder.building import Built, build
+from ignition_builder.compiling.backend import load_backend
 from ignition_builder.work import TimingCacheTask
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.identity import PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT_RTX, identity_of

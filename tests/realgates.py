@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from ignition_builder.building import build
+from ignition_builder.checking.inspection import inputs_of, load_checked
 from ignition_builder.files import Files
-from ignition_builder.inspection import inputs_of, load_checked
 from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.request import BuildRequest

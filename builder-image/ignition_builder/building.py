@@ -17,7 +17,7 @@ from ignition_builder.files import Files
 from ignition_builder.options import options_of
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.spawn import Child, Crew, crew_of
-from ignition_builder.verification import check_plan
+from ignition_builder.verifying.header import check_plan
 from ignition_builder.work import (
     COMPILE,
     INSPECT,

@@ -19,10 +19,10 @@ from ignition_builder.work import COMPILE, INSPECT, MERGE, VERIFY, Task
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
 MODULES = {
-    INSPECT: "ignition_builder.checking",
-    COMPILE: "ignition_builder.compiling",
-    VERIFY: "ignition_builder.verifying",
-    MERGE: "ignition_builder.merging",
+    INSPECT: "ignition_builder.checking.stage",
+    COMPILE: "ignition_builder.compiling.stage",
+    VERIFY: "ignition_builder.verifying.stage",
+    MERGE: "ignition_builder.compiling.merging",
 }
 """Loaded by name: the first two hold ONNX or TensorRT, never both, for both want the memory."""
 

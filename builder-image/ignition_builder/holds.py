@@ -7,7 +7,7 @@ fails for it. It needs no GPU.
 
 import sys
 
-from ignition_builder.backend import load_backend
+from ignition_builder.compiling.backend import load_backend
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason
 from ignition_hub.engine.identity import FLAVORS
 from ignition_hub.engine.support import parse_version

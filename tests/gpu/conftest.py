@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpubuilds import Bench
-from ignition_builder.backend import load_backend
+from ignition_builder.compiling.backend import load_backend
 from ignition_hub.device import DeviceFacts, NoGPU, device
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
 from ignition_hub.engine.support import RTX_ARCHS

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ignition_builder.gpu import check_gpu, gpu_facts, memory_in_use, present_gpu, warn_if_busy
+from ignition_builder.compiling.gpu import check_gpu, gpu_facts, memory_in_use, present_gpu, warn_if_busy
 from ignition_builder.journal import Journal
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import NodeError, Reason

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ignition_builder.cuda import Cuda
+from ignition_builder.verifying.cuda import Cuda
 from ignition_hub.engine.errors import NodeError
 
 pytestmark = pytest.mark.gpu

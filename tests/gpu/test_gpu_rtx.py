@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from gpubuilds import Bench, loaded
-from ignition_builder.execution import outputs_of
 from ignition_builder.journal import Journal
-from ignition_builder.reference import outputs_of as reference_outputs
-from ignition_builder.samples import drawn
+from ignition_builder.verifying.execution import outputs_of
+from ignition_builder.verifying.reference import outputs_of as reference_outputs
+from ignition_builder.verifying.samples import drawn
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import TENSORRT_RTX
 from ignition_hub.engine.nvidia_words import cause_of

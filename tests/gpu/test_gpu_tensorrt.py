@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gpubuilds import Bench, gates, loaded
-from ignition_builder.timing import merged
+from ignition_builder.compiling.timing import merged
 from ignition_builder.work import TimingCacheTask
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.nvidia_words import cause_of

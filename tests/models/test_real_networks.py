@@ -5,11 +5,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from ignition_builder import verifying
+from ignition_builder.checking.inspection import facts_of, load_checked
 from ignition_builder.files import Files
-from ignition_builder.inspection import facts_of, load_checked
 from ignition_builder.journal import Journal
 from ignition_builder.report import Report
+from ignition_builder.verifying import stage as verifying
 from ignition_builder.work import CONVERTED, QUANTIZED, STRONG, VERIFY, Prepared, Task
 from ignition_hub.engine.errors import RequestError
 from realgates import gated, request_of, written

@@ -18,13 +18,13 @@ PLACES = {
     "runtime": ROOT / "operator/ignition_hub/runtime",
 }
 
-FLAVOR_OF = {"rtx.py": TENSORRT_RTX}
+FLAVOR_OF = {"compiling/rtx.py": TENSORRT_RTX}
 """Files that only ever see one flavor."""
 
 IMPLIED = {
-    ("compiler.py", "IBuilderConfig.progress_monitor"): "IProgressMonitor",
-    ("bridge.py", "IStreamWriter"): "Builder.build_serialized_network_to_stream",
-    ("weakly.py", "IBuilderConfig.set_calibration_profile"): "IBuilderConfig.int8_calibrator",
+    ("compiling/compiler.py", "IBuilderConfig.progress_monitor"): "IProgressMonitor",
+    ("compiling/bridge.py", "IStreamWriter"): "Builder.build_serialized_network_to_stream",
+    ("compiling/weakly.py", "IBuilderConfig.set_calibration_profile"): "IBuilderConfig.int8_calibrator",
 }
 """Names that are used only after another was found; every release with the one must have the other."""
 

@@ -14,7 +14,7 @@ from bindings.inventory import Inventory, inventories
 from bindings.releases import TENSORRT
 from faketensorrt import fake_tensorrt
 from faketensorrt.plans import four_numbers
-from ignition_builder.backend import open_backend
+from ignition_builder.compiling.backend import open_backend
 from ignition_hub.engine.errors import NodeError, Reason
 from smallmodels import request_for
 

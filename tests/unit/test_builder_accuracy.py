@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from ignition_builder import benchmark
-from ignition_builder.accuracy import Tolerance, check, compared
+from ignition_builder.verifying import benchmark
+from ignition_builder.verifying.accuracy import Tolerance, check, compared
 from ignition_hub.engine.errors import RequestError
 
 NARROW = Tolerance(rtol=1e-3, atol=1e-3)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder import compiling
 from ignition_builder.building import Built, build
+from ignition_builder.compiling import stage as compiling
 from ignition_builder.journal import Journal
 from ignition_builder.memory import Memory
 from ignition_builder.report import Report

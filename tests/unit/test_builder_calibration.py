@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ignition_builder.calibration import is_calibration_cache, read_samples
-from ignition_builder.signature import ModelInput
+from ignition_builder.checking.signature import ModelInput
+from ignition_builder.precision.calibration import is_calibration_cache, read_samples
 from ignition_hub.engine.errors import Reason, RequestError
 
 IMAGE = ModelInput("image", "float", ("n", 3, 4, 4))

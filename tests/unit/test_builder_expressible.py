@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.expressible import check_expressible
-from ignition_builder.inspection import load_checked
-from ignition_builder.integers import warn_of_clamping
+from ignition_builder.checking.expressible import check_expressible
+from ignition_builder.checking.inspection import load_checked
+from ignition_builder.checking.integers import warn_of_clamping
+from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.journal import Journal
-from ignition_builder.plugin_nodes import check_plugin_nodes
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, request_for, saved
 

@@ -6,11 +6,11 @@ import ssl
 import pytest
 
 from fakegateway import TOKEN, FakeGateway
-from ignition_builder.arriving import download_all
-from ignition_builder.download import Source
-from ignition_builder.gateway import Gateway
-from ignition_builder.publishing import LOG_BYTES, log_of
-from ignition_builder.upload import MOST_PARTS, PART_SIZE, Uploader, part_size_for
+from ignition_builder.hub.arriving import download_all
+from ignition_builder.hub.download import Source
+from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.publishing import LOG_BYTES, log_of
+from ignition_builder.hub.upload import MOST_PARTS, PART_SIZE, Uploader, part_size_for
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.wire import deadline
 from ignition_hub.wire.address import Address
@@ -87,7 +87,7 @@ def test_the_token_is_read_anew_for_every_attempt(hub, gateway):
 
 
 def test_a_token_nobody_accepts_is_said_so(hub, gateway, monkeypatch):
-    monkeypatch.setattr("ignition_builder.gateway.SOON_SECONDS", 0.05)
+    monkeypatch.setattr("ignition_builder.hub.gateway.SOON_SECONDS", 0.05)
     hub.tokens = set()
 
     assert reason_of(gateway.grant) is Reason.TokenRejected

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from faketensorrt import fake_tensorrt
-from ignition_builder import gpu
-from ignition_builder.backend import open_backend
-from ignition_builder.gpu import power_mode, warn_if_busy
+from ignition_builder.compiling import gpu
+from ignition_builder.compiling.backend import open_backend
+from ignition_builder.compiling.gpu import power_mode, warn_if_busy
+from ignition_builder.compiling.nvidia import Nvidia
 from ignition_builder.journal import Journal
-from ignition_builder.nvidia import Nvidia
 from ignition_builder.options import Options
 from ignition_hub.device import DeviceFacts, NoGPU
 from ignition_hub.engine.errors import NodeError, Reason

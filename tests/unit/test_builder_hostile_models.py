@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.functions import check_functions
-from ignition_builder.inference import check_inference
-from ignition_builder.inspection import load_checked
+from ignition_builder.checking.functions import check_functions
+from ignition_builder.checking.inference import check_inference
+from ignition_builder.checking.inspection import load_checked
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, saved
 

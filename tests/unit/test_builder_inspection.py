@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from ignition_builder.inspection import facts_of, inputs_of, load_checked
-from ignition_builder.skeleton import LARGE, load_skeleton
-from ignition_builder.weights import is_external, place_of
+from ignition_builder.checking.inspection import facts_of, inputs_of, load_checked
+from ignition_builder.checking.skeleton import LARGE, load_skeleton
+from ignition_builder.checking.weights import is_external, place_of
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import OPSET, dense, model_of, saved
 

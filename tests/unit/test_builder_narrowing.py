@@ -7,10 +7,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
-from ignition_builder.conversion import convert
-from ignition_builder.floats import BRAIN, HALF, Rounding
-from ignition_builder.inspection import load_checked
+from ignition_builder.checking.inspection import load_checked
 from ignition_builder.journal import Journal
+from ignition_builder.precision.conversion import convert
+from ignition_builder.precision.floats import BRAIN, HALF, Rounding
 from ignition_hub.engine.warnings import Warn
 from smallmodels import model_of, read_back, saved
 

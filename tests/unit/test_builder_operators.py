@@ -7,10 +7,10 @@ import onnxruntime
 import pytest
 from onnx.backend.test.case.node import collect_testcases
 
-from ignition_builder.conversion import convert
-from ignition_builder.floats import HALF
-from ignition_builder.inspection import inputs_of, load_checked
+from ignition_builder.checking.inspection import inputs_of, load_checked
 from ignition_builder.journal import Journal
+from ignition_builder.precision.conversion import convert
+from ignition_builder.precision.floats import HALF
 from ignition_hub.engine.errors import RequestError
 from smallmodels import saved
 

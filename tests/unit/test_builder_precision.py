@@ -7,10 +7,10 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from ignition_builder.building import build
+from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
-from ignition_builder.inspection import load_checked
 from ignition_builder.journal import Journal
-from ignition_builder.precision import with_precision
+from ignition_builder.precision.ways import with_precision
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, read_back, request_for, saved
 
@@ -162,7 +162,7 @@ def test_many_weights_are_moved_into_a_file_that_can_be_mapped(tmp_path):
 
 
 def test_a_graph_the_converter_cannot_read_is_a_typed_refusal(tmp_path, monkeypatch):
-    monkeypatch.setattr("ignition_builder.conversion.narrow_model", lambda *_: {}["no such node"])
+    monkeypatch.setattr("ignition_builder.precision.conversion.narrow_model", lambda *_: {}["no such node"])
 
     assert "KeyError: 'no such node'" in refusal_of(dense(), "fp16", tmp_path).message
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ignition_builder.profiles import resolved
-from ignition_builder.signature import ModelInput
+from ignition_builder.checking.profiles import resolved
+from ignition_builder.checking.signature import ModelInput
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import BatchRange, Profile
 from smallmodels import shape_range

@@ -7,10 +7,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 from ignition_builder.building import build
+from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
-from ignition_builder.inspection import load_checked
 from ignition_builder.journal import Journal
-from ignition_builder.precision import with_precision
+from ignition_builder.precision.ways import with_precision
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, read_back, request_for, saved
 
@@ -110,7 +110,7 @@ def test_external_data_is_read_from_beside_the_model(tmp_path):
 
 
 def test_a_model_too_large_for_one_file_gets_its_weights_beside_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("ignition_builder.quantize.ONE_FILE", 1024)
+    monkeypatch.setattr("ignition_builder.precision.quantize.ONE_FILE", 1024)
     path = saved(network(width=512), tmp_path)
     files, options = calibration(tmp_path)
     inputs = request_for("int8", options=options).inputs

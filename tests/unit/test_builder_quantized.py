@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
-from ignition_builder.inspection import load_checked
 from ignition_builder.journal import Journal
-from ignition_builder.precision import with_precision
+from ignition_builder.precision.ways import with_precision
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, request_for, saved
 

@@ -15,13 +15,13 @@ from onnx import TensorProto, helper
 from bindings.inventory import Inventory, inventories
 from faketensorrt import content_of, fake_tensorrt
 from faketensorrt.plans import four_numbers
-from ignition_builder.compiler import Compiler
+from ignition_builder.compiling.compiler import Compiler
+from ignition_builder.compiling.nvidia import Nvidia
+from ignition_builder.compiling.order import Order
+from ignition_builder.compiling.rtx import Rtx
 from ignition_builder.journal import Journal
-from ignition_builder.nvidia import Nvidia
 from ignition_builder.options import options_of
-from ignition_builder.order import Order
 from ignition_builder.report import Report
-from ignition_builder.rtx import Rtx
 from ignition_builder.work import STRONG, WEAK
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, SAME_COMPUTE_CAPABILITY, Profile

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ignition_builder.backend import load_backend
 from ignition_builder.building import Built, build
+from ignition_builder.compiling.backend import load_backend
 from ignition_builder.options import options_of
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.options_table import OPTION_ROWS

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ignition_builder.samples import drawn, given
+from ignition_builder.verifying.samples import drawn, given
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import Profile, ShapeRange
 

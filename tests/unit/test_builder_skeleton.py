@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.skeleton import load_skeleton
+from ignition_builder.checking.skeleton import load_skeleton
 from smallmodels import dense, model_of, saved
 
 SIDE = 128

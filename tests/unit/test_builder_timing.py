@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from faketensorrt import content_of, fake_tensorrt
-from ignition_builder.compiler import Compiler
+from ignition_builder.compiling.compiler import Compiler
+from ignition_builder.compiling.nvidia import Nvidia
+from ignition_builder.compiling.order import Order
+from ignition_builder.compiling.rtx import Rtx
+from ignition_builder.compiling.timing import merged
 from ignition_builder.journal import Journal
-from ignition_builder.nvidia import Nvidia
 from ignition_builder.options import options_of
-from ignition_builder.order import Order
 from ignition_builder.report import Report
-from ignition_builder.rtx import Rtx
-from ignition_builder.timing import merged
 from ignition_builder.work import TimingCacheTask
 from ignition_hub.engine.errors import IgnitionError, Reason
 from smallmodels import dense, request_for, saved

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fakegateway import TOKEN, FakeGateway
-from ignition_builder import timing_store
-from ignition_builder.gateway import Gateway
-from ignition_builder.timing_store import TimingStore
+from ignition_builder.hub import timing_store
+from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.timing_store import TimingStore
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.timing import MOST_BYTES
 from ignition_hub.wire import deadline

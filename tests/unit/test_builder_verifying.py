@@ -7,12 +7,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder import verifying
 from ignition_builder.arrays import load_arrays
+from ignition_builder.checking.inspection import facts_of
 from ignition_builder.files import Files
-from ignition_builder.inspection import facts_of
 from ignition_builder.journal import Journal
 from ignition_builder.report import Report
+from ignition_builder.verifying import stage as verifying
 from ignition_builder.work import AS_IS, CONVERTED, STRONG, VERIFY, Prepared, Task, Verified
 from ignition_hub.engine.errors import RequestError
 from smallmodels import dense, model_of, request_for, saved

@@ -6,13 +6,13 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ignition_builder.expressible import check_expressible
-from ignition_builder.inspection import inputs_of, load_checked
-from ignition_builder.integers import warn_of_clamping
+from ignition_builder.checking.expressible import check_expressible
+from ignition_builder.checking.inspection import inputs_of, load_checked
+from ignition_builder.checking.integers import warn_of_clamping
+from ignition_builder.checking.plugin_nodes import check_plugin_nodes
+from ignition_builder.checking.profiles import resolved
+from ignition_builder.checking.signature import ModelInput
 from ignition_builder.journal import Journal
-from ignition_builder.plugin_nodes import check_plugin_nodes
-from ignition_builder.profiles import resolved
-from ignition_builder.signature import ModelInput
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange
 from smallmodels import request_for, saved

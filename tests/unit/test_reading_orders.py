@@ -18,6 +18,11 @@ PACKAGES = (
     "ignition_hub.store",
     "ignition_hub.wire",
     "ignition_builder",
+    "ignition_builder.checking",
+    "ignition_builder.compiling",
+    "ignition_builder.hub",
+    "ignition_builder.precision",
+    "ignition_builder.verifying",
     "images",
     "localcluster",
 )

@@ -37,8 +37,8 @@ def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
     check_builder(order.inputs.flavor)
     # Here and not above: a hit must not load the builder, nor need it.
     from ignition_builder.building import build  # noqa: PLC0415
+    from ignition_builder.compiling.nvidia import cuda_release  # noqa: PLC0415
     from ignition_builder.files import DataFile, Files  # noqa: PLC0415
-    from ignition_builder.nvidia import cuda_release  # noqa: PLC0415
 
     _check_room(folder, order.model.size)
     named = order.files

@@ -1,0 +1,134 @@
+"""
+Is there a TensorRT that could express the model at all? Asked before any GPU is spent on it.
+
+Only what no release can do is refused here, by name; what one release cannot, its own parser says. Types are
+those of NVIDIA's operator list (documentation), which TensorRT-RTX 1.7.1 confirms (measured).
+"""
+
+from typing import Any
+
+import onnx
+
+from ignition_builder.checking.inspection import nodes_of, opset_of, tensors_of, type_name
+from ignition_builder.journal import Journal
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
+from ignition_hub.engine.support import Version, dotted, parse_version
+from ignition_hub.engine.warnings import Warn
+
+Proto = onnx.TensorProto
+TYPES = frozenset(
+    {
+        Proto.FLOAT, Proto.FLOAT16, Proto.DOUBLE, Proto.INT8, Proto.INT32, Proto.INT64, Proto.UINT8,
+        Proto.BOOL, Proto.FLOAT8E4M3FN, Proto.BFLOAT16, Proto.INT4, Proto.FLOAT4E2M1,
+    }
+)  # fmt: skip
+"""ONNX types that some TensorRT has; DOUBLE is narrowed."""
+TYPES_SINCE: dict[int, Version] = {Proto.BFLOAT16: (10, 0), Proto.INT4: (10, 0), Proto.FLOAT4E2M1: (10, 8)}
+"""First TensorRT with a type (read from the bindings); TensorRT-RTX has them all."""
+
+OLDEST_OPSET = 9
+"""Older ones are tried and not promised (NVIDIA documentation)."""
+NEWEST_OPSETS: tuple[tuple[Version, int], ...] = (((11,), 25), ((10, 15), 24), ((10,), 20), ((0,), 17))
+"""Newest opset of TensorRT's ONNX parser from a version on, newest first (NVIDIA's operator lists)."""
+
+DOMAINS = {
+    "ai.onnx.ml": "classical machine learning (trees, vectorizers, encoders)",
+    "ai.onnx.training": "training",
+    "ai.onnx.preview.training": "training",
+}
+"""ONNX's own domains besides the first; no TensorRT has any of their operators."""
+_SEQUENCES = "TensorRT has tensors, not sequences of them"
+_OPTIONALS = "TensorRT has no optional values"
+_STRINGS = "TensorRT has no strings"
+OPERATORS = {
+    **dict.fromkeys(
+        (
+            "SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SequenceAt",
+            "SequenceLength", "SequenceMap", "SplitToSequence", "ConcatFromSequence",
+        ),
+        _SEQUENCES,
+    ),
+    **dict.fromkeys(("Optional", "OptionalGetElement", "OptionalHasElement"), _OPTIONALS),
+    **dict.fromkeys(
+        ("StringNormalizer", "StringConcat", "StringSplit", "RegexFullMatch", "TfIdfVectorizer"), _STRINGS
+    ),
+    "ImageDecoder": "TensorRT does not decode images",
+}  # fmt: skip
+"""Operators no TensorRT has, and why: each works on what TensorRT does not know (measured on RTX 1.7.1)."""
+
+_PLAIN = "export the model with plain tensors of numbers, and do the rest before or after it"
+
+
+def check_expressible(model: Any, inputs: EngineInputs, journal: Journal) -> None:
+    """Raise RequestError (UnsupportedOperator) for what TensorRT cannot express; warn of a newer opset."""
+    for role, values in (("input", model.graph.input), ("output", model.graph.output)):
+        for value in values:
+            _check_value(role, value, inputs)
+    for node in nodes_of(model):
+        _check_operator(node)
+    unread = _quantized_names(model)
+    for tensor in tensors_of(model):
+        if tensor.name not in unread:
+            _check_type(f"tensor {tensor.name or 'without a name'}", tensor.data_type, inputs)
+    _warn_of_opset(model, inputs, journal)
+
+
+def newest_opset(inputs: EngineInputs) -> int:
+    """Return the newest opset the parser knows; TensorRT-RTX follows TensorRT's newest."""
+    if inputs.flavor == TENSORRT_RTX:
+        return NEWEST_OPSETS[0][1]
+    version = parse_version(inputs.tensorrt_version)
+    return next(opset for since, opset in NEWEST_OPSETS if version >= since)
+
+
+def _check_value(role: str, value: Any, inputs: EngineInputs) -> None:
+    kind = value.type.WhichOneof("value")
+    if kind is None:
+        raise RequestError(
+            Reason.InvalidModel, f"{role} {value.name} has no type", "export the model with shape inference"
+        )
+    if kind != "tensor_type":
+        raise _refusal(f"{role} {value.name} is a {kind.removesuffix('_type')}, not a tensor", _PLAIN)
+    _check_type(f"{role} {value.name}", value.type.tensor_type.elem_type, inputs)
+
+
+def _check_type(what: str, kind: int, inputs: EngineInputs) -> None:
+    if kind not in TYPES:
+        raise _refusal(f"{what} holds {type_name(kind)}, a type TensorRT does not have", _PLAIN)
+    since = TYPES_SINCE.get(kind)
+    version = parse_version(inputs.tensorrt_version)
+    if since and inputs.flavor != TENSORRT_RTX and version < since:
+        raise _refusal(
+            f"{what} holds {type_name(kind)}, which TensorRT {inputs.tensorrt_version} does not have",
+            f"use tensorrt.version {dotted(since)} or newer, or export the model with another type",
+        )
+
+
+def _check_operator(node: Any) -> None:
+    named = f"node {node.name or ', '.join(node.output)} ({node.op_type})"
+    if node.domain in DOMAINS:
+        raise _refusal(
+            f"{named}: TensorRT has no operators for {DOMAINS[node.domain]}",
+            "export the network alone, and do the rest before or after it",
+        )
+    if node.domain in ("", "ai.onnx") and node.op_type in OPERATORS:
+        raise _refusal(f"{named}: {OPERATORS[node.op_type]}", _PLAIN)
+
+
+def _warn_of_opset(model: Any, inputs: EngineInputs, journal: Journal) -> None:
+    opset, newest = opset_of(model), newest_opset(inputs)
+    release = f"{inputs.flavor} {inputs.tensorrt_version}"
+    if opset > newest:
+        journal.warn(Warn.OpsetBeyondParser, f"opset {opset}: {release} knows operators up to opset {newest}")
+    elif 0 < opset < OLDEST_OPSET:
+        journal.warn(Warn.OpsetBeyondParser, f"opset {opset}: {release} promises opset {OLDEST_OPSET} and up")
+
+
+def _quantized_names(model: Any) -> set[str]:
+    """Return what quantization nodes read: those are judged with the precision, in its words."""
+    return {name for node in nodes_of(model) if "QuantizeLinear" in node.op_type for name in node.input}
+
+
+def _refusal(message: str, remedy: str) -> RequestError:
+    return RequestError(Reason.UnsupportedOperator, message, remedy)

@@ -1,0 +1,49 @@
+"""
+Let ONNX infer types and shapes, for the sake of what it finds wrong.
+
+TensorRT's parser trusts a node to have the types and ranks that ONNX defines, and some of its importers crash
+on others (measured on RTX 1.7.1: Tile, TopK). Weights stay where they are: only their shapes are read.
+"""
+
+import re
+from typing import Any
+
+import onnx
+
+from ignition_builder.checking.inspection import nodes_of
+from ignition_builder.checking.leniency import set_aside
+from ignition_hub.engine.errors import Reason, RequestError
+
+_STALE = re.compile(r"existing (shape|dimension|rank)|differ in (dimension|rank)|differs? from existing")
+"""A shape written down for a value is not what its node makes: TensorRT goes by the node, and so may we."""
+_FINDING = re.compile(r"\(op_type:(?P<operator>[^,)]+)(, node name: (?P<node>[^)]*))?\): (?P<said>.+)")
+_LONGEST = 400
+
+
+def check_inference(model: Any, *, plugins: bool = False) -> None:
+    """
+    Raise RequestError (InvalidModel) naming the first node whose inputs ONNX does not allow.
+
+    ``plugins`` as in ``load_checked``.
+    """
+    with set_aside(model, nodes_of(model), own_plugins=plugins):
+        try:
+            onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+        except onnx.shape_inference.InferenceError as error:
+            finding = _first(str(error))
+            if finding:
+                raise RequestError(
+                    Reason.InvalidModel,
+                    finding,
+                    "export the model again; onnx.shape_inference.infer_shapes shows the same",
+                ) from error
+
+
+def _first(message: str) -> str | None:
+    for line in message.splitlines():
+        found = _FINDING.search(line)
+        # An error inside an error is about the body of a function, which ONNX itself wrote.
+        if found and not _STALE.search(line) and "(op_type:" not in found["said"]:
+            named = f"node {found['node']} ({found['operator']})" if found["node"] else found["operator"]
+            return f"{named}: {found['said'][:_LONGEST]}"
+    return None

@@ -1,0 +1,204 @@
+"""
+Look at an ONNX model before TensorRT does: TensorRT's parser accepts an empty file, opset 99 and much else.
+
+Runs in a child process of its own, because the bytes are a stranger's, and because the memory it takes is
+given back before the engine is compiled.
+"""
+
+import contextlib
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from ignition_builder.checking.external import MOST_ELEMENTS, check_tensor
+from ignition_builder.checking.leniency import check_text, set_aside
+from ignition_builder.checking.signature import ModelInput
+from ignition_builder.checking.skeleton import load_skeleton, not_onnx
+from ignition_hub.engine.errors import Reason, RequestError
+
+_UNKNOWN_OPERATOR = re.compile(r"No Op registered for (\S+) with domain_version of (\d+)")
+_NODE = re.compile(r"Name: (.*?) OpType: (\S+)")
+
+
+def load_checked(path: Path, *, plugins: bool = False) -> Any:
+    """
+    Return the model in ``path`` with its large weights left in the file.
+
+    ``plugins`` says that a plugin library may define operators ONNX does not know.
+
+    Raises RequestError: InvalidModel for what is not a usable model, UnsupportedOperator for an operator
+    ONNX does not define.
+    """
+    model = load_skeleton(path)
+    check_text(model)
+    _check_structure(model, path.parent)
+    with set_aside(model, nodes_of(model), own_plugins=plugins):
+        _run_checker(model, path.parent)
+    _check_graph(model)
+    return model
+
+
+def inputs_of(model: Any) -> list[ModelInput]:
+    """Return the inputs a caller has to give; weights listed as inputs, as before IR version 4, are none."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [_input(value) for value in model.graph.input if value.name not in weights]
+
+
+def facts_of(model: Any) -> dict[str, Any]:
+    """Return opset, inputs and outputs as the manifest records them."""
+    return {
+        "opset": opset_of(model),
+        "inputs": [_fact(item) for item in inputs_of(model)],
+        "outputs": [_fact(_input(value)) for value in model.graph.output],
+    }
+
+
+def opset_of(model: Any) -> int:
+    """Return the version of ONNX's own operator set; 0 when the model imports none."""
+    return max((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=0)
+
+
+def type_name(kind: int) -> str:
+    """Return how ONNX calls an element type, in small letters; its number when ONNX knows none such."""
+    known = kind in onnx.TensorProto.DataType.values()
+    return onnx.TensorProto.DataType.Name(kind).lower() if known else f"type {kind}"
+
+
+def nodes_of(model: Any) -> Iterator[Any]:
+    """Yield every node: of the graph, of graphs inside nodes, and of the model's own functions."""
+    for graph in _all_graphs(model):
+        yield from graph.node
+
+
+def graphs_of(graph: Any) -> Iterator[Any]:
+    """Yield ``graph`` itself, first, and every graph inside its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from graphs_of(inner)
+
+
+def tensors_of(model: Any) -> Iterator[Any]:
+    """Yield every tensor that holds weights or constants."""
+    yield from model.graph.initializer
+    yield from inner_tensors_of(model)
+
+
+def inner_tensors_of(model: Any) -> Iterator[Any]:
+    """Yield the tensors inside nodes and functions: constants, and the weights of inner graphs."""
+    for depth, graph in enumerate(_all_graphs(model)):
+        # A function has nodes and no weights.
+        if depth and hasattr(graph, "initializer"):
+            yield from graph.initializer
+        for node in graph.node:
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    yield attribute.t
+                yield from attribute.tensors
+
+
+def _all_graphs(model: Any) -> Iterator[Any]:
+    yield from graphs_of(model.graph)
+    for function in model.functions:
+        yield from graphs_of(function)
+
+
+def _check_structure(model: Any, folder: Path) -> None:
+    for tensor in tensors_of(model):
+        check_tensor(tensor, folder)
+    for graph in _all_graphs(model):
+        sparse = getattr(graph, "sparse_initializer", ())
+        if sparse or any(_is_sparse(attribute) for node in graph.node for attribute in node.attribute):
+            raise RequestError(
+                Reason.UnsupportedOperator,
+                "the model has sparse tensors, which TensorRT does not read",
+                "store the weights densely; options.sparseWeights finds structured sparsity in them",
+            )
+    for value in (*model.graph.input, *model.graph.output):
+        _check_value(value)
+
+
+def _is_sparse(attribute: Any) -> bool:
+    return attribute.HasField("sparse_tensor") or bool(attribute.sparse_tensors)
+
+
+def _check_value(value: Any) -> None:
+    sizes = [item.dim_value for item in value.type.tensor_type.shape.dim if item.HasField("dim_value")]
+    if any(size < -1 for size in sizes) or math.prod(size for size in sizes if size > 0) > MOST_ELEMENTS:
+        raise RequestError(
+            Reason.InvalidModel,
+            f"{value.name}: its shape {sizes[:9]} is no shape of a tensor",
+            "export the model with the shapes it is used with",
+        )
+
+
+def _run_checker(model: Any, folder: Path) -> None:
+    try:
+        # The checker looks for external data below the working directory.
+        with contextlib.chdir(folder):
+            onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise _invalid(str(error)) from error
+    except ValueError as error:
+        # The checker reads the model anew, and its reader is stricter than Python's.
+        raise not_onnx(str(error)) from error
+
+
+def _invalid(message: str) -> RequestError:
+    unknown, node = _UNKNOWN_OPERATOR.search(message), _NODE.search(message)
+    if unknown:
+        name = node[1] if node and node[1] else "without a name"
+        return RequestError(
+            Reason.UnsupportedOperator,
+            f"node {name}: ONNX opset {unknown[2]} has no operator {unknown[1]}",
+            "export the model with standard operators, or declare the operator's domain",
+        )
+    if "ir_version" in message:
+        return not_onnx("it has no IR version")
+    return RequestError(
+        Reason.InvalidModel,
+        f"the ONNX checker refuses the model: {' '.join(message.split())[:600]}",
+        "export the model again until onnx.checker.check_model accepts it",
+    )
+
+
+def _check_graph(model: Any) -> None:
+    if not model.graph.node:
+        raise RequestError(
+            Reason.InvalidModel, "the model has no layers", "export the model, not its weights"
+        )
+    if not model.graph.output:
+        raise RequestError(Reason.InvalidModel, "the model has no outputs", "mark at least one output")
+    newest, opset = onnx.defs.onnx_opset_version(), opset_of(model)
+    if opset > newest:
+        raise RequestError(
+            Reason.InvalidModel,
+            f"opset {opset} does not exist for this builder, which knows ONNX up to opset {newest}",
+            f"export the model with opset {newest} or older",
+        )
+
+
+def _input(value: Any) -> ModelInput:
+    tensor = value.type.tensor_type
+    dtype = type_name(tensor.elem_type)
+    if not tensor.HasField("shape"):
+        return ModelInput(value.name, dtype, None)
+    return ModelInput(value.name, dtype, tuple(_size(item) for item in tensor.shape.dim))
+
+
+def _size(dimension: Any) -> int | str:
+    fixed = dimension.WhichOneof("value") == "dim_value" and dimension.dim_value >= 0
+    return int(dimension.dim_value) if fixed else str(dimension.dim_param)
+
+
+def _fact(item: ModelInput) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "dtype": item.dtype,
+        "shape": None if item.shape is None else list(item.shape),
+    }

@@ -1,0 +1,52 @@
+"""
+The first stage of a build, in its own process: check the model and give it the wanted precision.
+
+It loads ONNX and never TensorRT, so its memory is gone before the engine is compiled.
+"""
+
+import resource
+from pathlib import Path
+from typing import Any
+
+from ignition_builder.checking.expressible import check_expressible
+from ignition_builder.checking.functions import check_functions
+from ignition_builder.checking.inference import check_inference
+from ignition_builder.checking.inspection import facts_of, inputs_of, load_checked
+from ignition_builder.checking.integers import warn_of_clamping
+from ignition_builder.checking.plugin_nodes import check_plugin_nodes
+from ignition_builder.checking.profiles import resolved
+from ignition_builder.checking.skeleton import load_skeleton
+from ignition_builder.checking.weights import external_size
+from ignition_builder.journal import Journal
+from ignition_builder.precision.ways import with_precision
+from ignition_builder.report import Report
+from ignition_builder.work import Prepared, Task, counted
+
+CHECKING = "Checking model"
+
+
+def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
+    """Return a Prepared as JSON; raises IgnitionError with the reason."""
+    report.progress(CHECKING, 0.0)
+    path, inputs = Path(task.model), task.request.inputs
+    plugins = bool(inputs.options.get("plugins"))
+    model = load_checked(path, plugins=plugins)
+    check_functions(model)
+    check_expressible(model, inputs, journal)
+    check_plugin_nodes(model, inputs, journal)
+    check_inference(model, plugins=plugins)
+    warn_of_clamping(model, path.parent, inputs, journal)
+    profiles = resolved(inputs.profiles, inputs_of(model))
+    facts = facts_of(model)
+    ready = with_precision(model, path, inputs, task.files, folder=Path(task.folder), journal=journal)
+    return Prepared(
+        path=str(ready.path),
+        facts=facts,
+        converter=ready.converter,
+        typing=ready.typing,
+        profiles=profiles,
+        warnings=counted(journal.warnings),
+        # Linux counts ru_maxrss in KiB.
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        weights_bytes=external_size(load_skeleton(ready.path)),
+    ).to_json()

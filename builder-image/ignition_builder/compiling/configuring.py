@@ -1,0 +1,158 @@
+"""
+Make the builder configuration of one order: target, options, types, profiles, each read back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ignition_builder.compiling.applying import apply_options, settings_in_force
+from ignition_builder.compiling.backend import Backend, release_of
+from ignition_builder.compiling.libraries import Loaded, packed_libraries
+from ignition_builder.compiling.order import Order
+from ignition_builder.compiling.settled import Settled, flags_in_force, members_of
+from ignition_builder.compiling.weakly import allow_types, calibrate_from_cache
+from ignition_builder.work import WEAK
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.identity import PRODUCT, EngineInputs, Profile, ShapeRange
+
+TF32_ARCH = 80
+"""TF32 exists from compute capability 8.0 (NVIDIA documentation)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """
+    A configuration that is ready to build with, and what it holds.
+
+    ``flags`` and ``settings`` were read back; ``packed`` are the plugin libraries that the engine will carry;
+    ``held`` are objects that TensorRT refers to and Python must keep alive.
+    """
+
+    config: Settled
+    flags: tuple[str, ...]
+    settings: dict[str, Any]
+    packed: tuple[str, ...] = ()
+    held: tuple[Any, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A network with the builder that made it and the parser that filled it."""
+
+    builder: Any
+    network: Any
+    parser: Any
+
+
+def prepare_parser(trt: Any, parser: Any, order: Order) -> None:
+    """
+    Let the parser use TensorRT's own InstanceNorm where the engine must not depend on a plugin.
+
+    Version and hardware compatible engines need it; it is on from TensorRT 10 (NVIDIA's parser).
+    """
+    flag = members_of(trt, "OnnxParserFlag").get("NATIVE_INSTANCENORM")
+    if flag is None or not _travels(order):
+        return
+    parser.set_flag(flag)
+    if not parser.get_flag(flag):
+        raise RequestError(
+            Reason.UnsupportedOption,
+            "options.versionCompatible: the ONNX parser does not take NATIVE_INSTANCENORM",
+            "leave options.versionCompatible out, and use compatibility: Product",
+        )
+
+
+def configured(backend: Backend, parsed: Parsed, order: Order, plugins: Sequence[Loaded]) -> Configured:
+    """Return the configuration of ``order``; raises RequestError for what TensorRT does not take."""
+    trt, builder, network = backend.trt, parsed.builder, parsed.network
+    config = Settled(trt, builder.create_builder_config(), release_of(backend))
+    backend.aim(config, order.inputs)
+    apply_options(config, order.options)
+    _set_tf32(config, order.inputs)
+    _check_values(order.profiles, _shape_tensors(network))
+    for index, profile in enumerate(order.profiles):
+        _add_profile(builder, config.config, index, profile)
+    held = _choose_types(config, builder, network, order)
+    packed = packed_libraries(parsed.parser, order.options, plugins)
+    if packed:
+        config.attribute("plugins", "plugins_to_serialize", packed)
+    return Configured(
+        config=config,
+        flags=flags_in_force(trt, config.config),
+        settings=settings_in_force(trt, config.config)
+        | backend.aimed_at(config.config)
+        | {"pluginsToSerialize": [Path(path).name for path in packed]},
+        packed=tuple(packed),
+        held=held,
+    )
+
+
+def tf32_in_force(inputs: EngineInputs, flags: Sequence[str]) -> bool:
+    """Whether TF32 may really be used: the flag is set and the architecture has it."""
+    return "TF32" in flags and int(inputs.gpu_arch.removeprefix("sm_")) >= TF32_ARCH
+
+
+def _travels(order: Order) -> bool:
+    return order.options.version_compatible or order.inputs.compatibility != PRODUCT
+
+
+def _set_tf32(config: Settled, inputs: EngineInputs) -> None:
+    if inputs.precision == "tf32":
+        config.flag("precision.tf32", "TF32")
+    else:
+        # It is on by default, and fp32 means fp32.
+        config.without_flag("TF32")
+
+
+def _choose_types(config: Settled, builder: Any, network: Any, order: Order) -> tuple[Any, ...]:
+    if order.typing != WEAK:
+        return ()
+    allow_types(config, network, order.inputs.precision)
+    if order.calibration_cache is None:
+        return ()
+    cache = order.calibration_cache.read_bytes()
+    return (calibrate_from_cache(config, builder, cache, order.profiles),)
+
+
+def _shape_tensors(network: Any) -> list[str]:
+    inputs = (network.get_input(index) for index in range(network.num_inputs))
+    return [item.name for item in inputs if item.is_shape_tensor]
+
+
+def _check_values(profiles: Sequence[Profile], shape_tensors: Sequence[str]) -> None:
+    """Refuse a shape tensor without a range of values: TensorRT's own message does not name it."""
+    for index, wanted in enumerate(profiles or (Profile(),)):
+        for name in shape_tensors:
+            if name not in wanted.values:
+                raise RequestError(
+                    Reason.InvalidProfile,
+                    f"profiles[{index}].values.{name}: TensorRT computes a shape from what this input holds, "
+                    "and needs the range of its values",
+                    f"give values.{name} with min, opt and max for each of its elements, or make it a "
+                    "constant of the model",
+                )
+
+
+def _add_profile(builder: Any, config: Any, index: int, wanted: Profile) -> None:
+    profile = builder.create_optimization_profile()
+    for name, shape in wanted.shapes.items():
+        if name in wanted.values:
+            continue
+        profile.set_shape(name, shape.min, shape.opt, shape.max)
+        _check_range(index, f"shapes.{name}", shape, profile.get_shape(name))
+    for name, values in wanted.values.items():
+        profile.set_shape_input(name, values.min, values.opt, values.max)
+        _check_range(index, f"values.{name}", values, profile.get_shape_input(name))
+    if config.add_optimization_profile(profile) != index:
+        raise RequestError(Reason.InvalidProfile, f"profiles[{index}]: TensorRT does not accept it")
+
+
+def _check_range(index: int, where: str, wanted: ShapeRange, held: Any) -> None:
+    if [tuple(part) for part in held] != [wanted.min, wanted.opt, wanted.max]:
+        raise RequestError(
+            Reason.InvalidProfile,
+            f"profiles[{index}].{where}: TensorRT does not accept {wanted.to_json()}",
+            "min, opt and max must have the input's rank and must not shrink",
+        )

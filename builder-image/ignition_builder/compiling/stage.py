@@ -1,0 +1,97 @@
+"""
+The second stage of a build, in its own process: compile the prepared model with TensorRT.
+"""
+
+import contextlib
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+from ignition_builder.compiling.backend import load_backend, open_backend
+from ignition_builder.compiling.compiler import Compiler
+from ignition_builder.compiling.configuring import tf32_in_force
+from ignition_builder.compiling.gpu import warn_if_busy
+from ignition_builder.compiling.order import Order
+from ignition_builder.compiling.pages import sweeping
+from ignition_builder.journal import Journal
+from ignition_builder.memory import check_memory, read_memory
+from ignition_builder.options import options_of
+from ignition_builder.report import Report
+from ignition_builder.work import CALIBRATOR, Compiled, Prepared, Task, counted
+from ignition_hub.engine.errors import ContractError, Reason, RequestError
+from ignition_hub.engine.identity import FLAVORS
+
+ENGINE_FILE = "engine.trt"
+QUANTIZED_PRECISIONS = ("int8", "fp8", "int4", "fp4")
+
+
+def warm() -> None:
+    """Load NVIDIA's libraries while the model is still on its way; what is not here is reported later."""
+    for flavor in FLAVORS:
+        with contextlib.suppress(ImportError):
+            load_backend(flavor)
+
+
+def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
+    """Return a Compiled as JSON; raises IgnitionError with the reason."""
+    prepared = task.prepared
+    if prepared is None:
+        raise ContractError("Task.prepared: nothing was prepared", "run stage inspect first")
+    _keep_temporary_files_in(task.folder)
+    order = order_of(task, prepared)
+    backend = open_backend(order.inputs)
+    backend.check(order.inputs, order.options)
+    if backend.gpu is not None:
+        warn_if_busy(backend.gpu, journal)
+    model, target = Path(prepared.path), Path(task.folder) / ENGINE_FILE
+    check_memory(prepared.weights_bytes, read_memory(), journal)
+    compiler = Compiler(backend, order, journal)
+    compiler.parse(model)
+    with sweeping(prepared.weights_bytes, model.parent, Path(task.model).parent):
+        sink = compiler.compile(target, report)
+    return Compiled(
+        path=str(target),
+        sha256=sink.sha256,
+        size=sink.size,
+        tensorrt_version=order.inputs.tensorrt_version,
+        cuda_version=backend.cuda_version,
+        driver=backend.driver,
+        gpu=backend.gpu,
+        flags=compiler.flags,
+        settings=compiler.settings,
+        engine_io=compiler.engine_io,
+        tf32_in_force=tf32_in_force(order.inputs, compiler.flags),
+        profiles=tuple(profile.to_json() for profile in order.profiles),
+        parser_messages=tuple(compiler.parser_messages),
+        plugins=tuple(compiler.plugins),
+        timing_cache=compiler.timing_cache,
+        warnings=counted(journal.warnings),
+        # Linux counts ru_maxrss in KiB.
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    ).to_json()
+
+
+def order_of(task: Task, prepared: Prepared) -> Order:
+    """Return what the compiler is asked for: the request, as the first stage found it to be."""
+    inputs, calibrates = task.request.inputs, prepared.converter.get("path") == CALIBRATOR
+    if inputs.options.get("calibration") and inputs.precision not in QUANTIZED_PRECISIONS:
+        raise RequestError(
+            Reason.UnsupportedOption,
+            f"options.calibration: precision {inputs.precision} has no ranges to calibrate",
+            f"leave it out, or ask for {', '.join(QUANTIZED_PRECISIONS)}",
+        )
+    return Order(
+        inputs=inputs,
+        options=options_of(task.request.options),
+        profiles=prepared.profiles,
+        typing=prepared.typing,
+        calibration_cache=task.files.calibration if calibrates else None,
+        plugins=task.files.plugins,
+        timing_cache=task.timing_cache,
+    )
+
+
+def _keep_temporary_files_in(folder: str) -> None:
+    # TensorRT unpacks libraries into the system's directory for them, which a pod may mount without exec.
+    os.environ["TMPDIR"] = folder

@@ -1,0 +1,131 @@
+"""
+Convert a model to fp16 or bf16 without holding its weights.
+
+The graph is rewritten while large weights are references; their values are converted on the way from the
+old file into the new one.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import inliner, shape_inference, version_converter
+
+from ignition_builder.checking.inspection import graphs_of, inputs_of, load_checked, opset_of
+from ignition_builder.checking.weights import Change, write_model
+from ignition_builder.journal import Journal
+from ignition_builder.precision.floats import DOUBLE, FLOAT, Narrow, Rounding
+from ignition_builder.precision.narrowing import Narrowed, narrow_model
+from ignition_builder.precision.normalization import fold_normalizations
+from ignition_builder.precision.slots import slots_of
+from ignition_hub import __version__
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.warnings import Warn
+
+_DTYPES = {FLOAT: np.dtype("<f4"), DOUBLE: np.dtype("<f8")}
+
+
+def convert(
+    model: Any, path: Path, narrow: Narrow, folder: Path, journal: Journal
+) -> tuple[Path, dict[str, Any]]:
+    """
+    Write ``model``, which lies in ``path``, in the type ``narrow`` into ``folder``; return the new file and
+    what converted it.
+
+    ``model`` is used up. Raises RequestError (UnsupportedPrecision) when it cannot be done.
+    """
+    came = opset_of(model)
+    rounding = Rounding(narrow, journal)
+    try:
+        model = _raised(whole_graph(model), narrow, journal)
+        folded = fold_normalizations(model, path.parent, narrow)
+        model = shape_inference.infer_shapes(model)
+        outcome = narrow_model(model, narrow, rounding)
+    # ONNX's own tools fail on unusual graphs with whatever their code runs into.
+    except Exception as error:
+        raise _refusal(narrow, f"{type(error).__name__}: {' '.join(str(error).split())[:400]}") from error
+    _warn_of(outcome, narrow, opset_of(model), journal)
+    target = folder / f"{narrow.precision}.onnx"
+    changes = {name: Change(_DTYPES[kind], rounding) for name, kind in outcome.later.items()}
+    write_model(model, path.parent, target, changes)
+    _check(target, narrow)
+    return target, _record(narrow, (came, opset_of(model)), outcome, folded)
+
+
+def whole_graph(model: Any) -> Any:
+    """Return the model with its local functions inlined and weights no longer listed as inputs."""
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    inputs = {item.name for item in inputs_of(model)}
+    kept = [value for value in model.graph.input if value.name in inputs]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    # A weight that is no input is allowed from IR version 4.
+    model.ir_version = max(model.ir_version, 4)
+    return model
+
+
+def _raised(model: Any, narrow: Narrow, journal: Journal) -> Any:
+    """Return the model with the opset in which ONNX defines its operators for ``narrow``, if that helps."""
+    opset = opset_of(model)
+    if opset >= narrow.opset or not _gains(model, narrow, opset):
+        return model
+    try:
+        raised = version_converter.convert_version(model, narrow.opset)
+    # It has no adapter for some operators, and says so with a RuntimeError.
+    except (RuntimeError, ValueError) as error:
+        journal.note(f"the model stays at opset {opset}: {' '.join(str(error).split())[:400]}")
+        return model
+    raised.ir_version = max(model.ir_version, onnx.helper.find_min_ir_version_for(raised.opset_import))
+    return raised
+
+
+def _gains(model: Any, narrow: Narrow, opset: int) -> bool:
+    return any(
+        slots_of(node, narrow, opset) != slots_of(node, narrow, narrow.opset)
+        for graph in graphs_of(model.graph)
+        for node in graph.node
+    )
+
+
+def _warn_of(outcome: Narrowed, narrow: Narrow, opset: int, journal: Journal) -> None:
+    for operator, count in sorted(outcome.kept.items()):
+        journal.warn(
+            Warn.MixedPrecision,
+            f"{operator} stays fp32: ONNX opset {opset} or TensorRT has no {narrow.precision} for it",
+            count,
+        )
+
+
+def _check(target: Path, narrow: Narrow) -> None:
+    try:
+        # What came in was checked already, its plugins too.
+        load_checked(target, plugins=True)
+    except RequestError as error:
+        target.unlink()
+        raise _refusal(narrow, error.message) from error
+
+
+def _record(narrow: Narrow, opsets: tuple[int, int], outcome: Narrowed, folded: int) -> dict[str, Any]:
+    return {
+        "name": "ignition-hub",
+        "version": __version__,
+        "arguments": {
+            "type": narrow.precision,
+            "keep_io_types": True,
+            "opset": dict(zip(("from", "to"), opsets, strict=True)),
+            "largest": narrow.largest,
+            "smallest": narrow.smallest,
+            "kept_wide": dict(outcome.kept),
+            "folded_normalizations": folded,
+        },
+    }
+
+
+def _refusal(narrow: Narrow, why: str) -> RequestError:
+    return RequestError(
+        Reason.UnsupportedPrecision,
+        f"the model cannot be converted to {narrow.precision} ({why})",
+        "convert it before pushing, or ask for fp32",
+    )

@@ -1,0 +1,105 @@
+"""
+Where an operator may have a narrow type, by ONNX's own definitions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import onnx
+
+from ignition_builder.precision.floats import Narrow
+
+EXACT = frozenset(
+    {
+        # TensorRT wants the cache to be an input of the network.
+        "TensorScatter",
+        # Positions and counts: fp16 has no odd numbers beyond 2048.
+        "Range", "CumSum", "RoiAlign", "MaxRoiPool", "NonMaxSuppression", "Multinomial",
+        # Types of their own, or of an attribute.
+        "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "BitCast",
+        "EyeLike", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli",
+        # The graphs inside keep their inputs and outputs, so these do.
+        "If", "Loop", "Scan", "SequenceMap",
+        # Sequences are not tensors.
+        "SequenceConstruct", "SequenceInsert", "SequenceAt", "SequenceEmpty", "SequenceErase",
+        "SplitToSequence", "ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement",
+    }
+)  # fmt: skip
+"""Operators whose inputs and outputs keep their types."""
+
+LACKING = {
+    "fp16": frozenset({"Celu", "MeanVarianceNormalization"}),
+    "bf16": frozenset(
+        {
+            "Celu", "MeanVarianceNormalization", "ConvTranspose", "GRU", "HardSwish", "LpNormalization",
+            "LpPool", "GlobalLpPool", "Mish",
+        }
+    ),
+}  # fmt: skip
+"""Operators that TensorRT builds in fp32 and not in the narrow type (measured on RTX 1.7.1)."""
+
+_PEEPHOLES = 7
+"""Which input of an LSTM they are; TensorRT gives them to fp32 only (measured on RTX 1.7.1)."""
+
+INDIFFERENT = frozenset({"Shape", "Size", "Cast"})
+"""Operators that take either type, so that no cast is worth while."""
+
+_STASHING = frozenset({"LayerNormalization", "SkipLayerNormalization"})
+"""The first output has the input's type, the others have that of ``stash_type``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Which inputs and outputs of one node may be narrow; ``indifferent`` when its inputs may be either."""
+
+    inputs: tuple[bool, ...]
+    outputs: tuple[bool, ...]
+    indifferent: bool = False
+
+
+def slots_of(node: Any, narrow: Narrow, opset: int) -> Slots:
+    """Return where ``node`` may have the type ``narrow`` in this release of ONNX's operators."""
+    ins, outs = len(node.input), len(node.output)
+    exact = node.op_type in EXACT or node.op_type in LACKING[narrow.precision] or _has_peepholes(node)
+    own = node.domain in ("", "ai.onnx")
+    taken = _parameters(node.op_type, opset, narrow.schema) if own and not exact else None
+    if taken is None:
+        return Slots((False,) * ins, (False,) * outs)
+    return Slots(
+        tuple(_each(taken[0], ins)),
+        tuple(_outputs(node, tuple(_each(taken[1], outs)))),
+        node.op_type in INDIFFERENT,
+    )
+
+
+def _has_peepholes(node: Any) -> bool:
+    return node.op_type == "LSTM" and len(node.input) > _PEEPHOLES and bool(node.input[_PEEPHOLES])
+
+
+@cache
+def _parameters(operator: str, opset: int, wanted: str) -> tuple[tuple[bool, ...], tuple[bool, ...]] | None:
+    try:
+        schema = onnx.defs.get_schema(operator, opset, "")
+    except onnx.defs.SchemaError:
+        return None
+    return (
+        tuple(_takes(item, wanted) for item in schema.inputs),
+        tuple(_takes(item, wanted) for item in schema.outputs),
+    )
+
+
+def _takes(parameter: Any, wanted: str) -> bool:
+    return wanted in parameter.types
+
+
+def _each(parameters: tuple[bool, ...], count: int) -> Iterator[bool]:
+    # The last parameter of a variadic operator stands for all that follow.
+    for index in range(count):
+        yield parameters[min(index, len(parameters) - 1)] if parameters else False
+
+
+def _outputs(node: Any, outputs: tuple[bool, ...]) -> Iterator[bool]:
+    for index, narrow in enumerate(outputs):
+        yield narrow and not (index and node.op_type in _STASHING)

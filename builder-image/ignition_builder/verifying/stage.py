@@ -1,0 +1,152 @@
+"""
+The third stage of a build, in its own process: is the engine still the model?
+
+Without a GPU the converted model is compared with the model as it came, which is what conversion and
+quantization can break. With one, the engine itself is compared, and measured.
+"""
+
+import resource
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ignition_builder.arrays import load_arrays
+from ignition_builder.compiling.backend import open_backend
+from ignition_builder.journal import Journal
+from ignition_builder.report import Report
+from ignition_builder.verifying import benchmark, reference
+from ignition_builder.verifying.accuracy import Tolerance, check, compared
+from ignition_builder.verifying.cuda import Events
+from ignition_builder.verifying.emulation import emulated
+from ignition_builder.verifying.execution import Execution, executed, outputs_of
+from ignition_builder.verifying.samples import WHERE, Sample, drawn, given
+from ignition_builder.work import AS_IS, Prepared, Task, Verified, counted
+from ignition_hub.engine.errors import ContractError, Reason, RequestError
+from ignition_hub.engine.identity import TENSORRT
+
+VERIFYING = "Verifying"
+MODEL, ENGINE = "model", "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What was compared (``model`` or ``engine``), as a message names it, and its outputs per sample."""
+
+    kind: str
+    words: str
+    outputs: Sequence[Mapping[str, Any]]
+
+
+def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
+    """Return a Verified as JSON; raises IgnitionError (VerificationFailed) when a gate does not hold."""
+    report.progress(VERIFYING, 0.0)
+    prepared, gates = _prepared(task), task.request.verification
+    checked: str = "none"
+    accuracy: dict[str, Any] | None = None
+    speed: dict[str, Any] | None = None
+    if wanted := gates.get("accuracy"):
+        checked, accuracy = _accuracy(task, prepared, wanted, journal)
+        report.progress(VERIFYING, 0.5)
+    if wanted := gates.get("benchmark"):
+        speed = _benchmark(task, prepared, wanted, journal)
+    return Verified(
+        checked=checked,
+        accuracy=accuracy,
+        benchmark=speed,
+        warnings=counted(journal.warnings),
+        # Linux counts ru_maxrss in KiB.
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    ).to_json()
+
+
+def _accuracy(
+    task: Task, prepared: Prepared, wanted: Mapping[str, Any], journal: Journal
+) -> tuple[str, dict[str, Any]]:
+    tolerance = Tolerance(
+        rtol=float(wanted["rtol"]), atol=float(wanted["atol"]), quantile=float(wanted.get("quantile", 1.0))
+    )
+    samples = _samples(task, prepared)
+    right = reference.outputs_of(Path(task.model), samples, "the model")
+    found = _found(task, prepared, samples, journal)
+    figures = [
+        item
+        for one, other in zip(right, found.outputs, strict=True)
+        for item in compared(one, other, tolerance)
+    ]
+    check(figures, tolerance, found.words)
+    return found.kind, {
+        "against": f"{reference.NAME} {reference.VERSION}",
+        "rtol": tolerance.rtol,
+        "atol": tolerance.atol,
+        "quantile": tolerance.quantile,
+        "inputs": "given" if task.files.inputs else "drawn",
+        "samples": len(samples),
+        "outputs": [item.to_json() for item in figures],
+    }
+
+
+def _benchmark(task: Task, prepared: Prepared, wanted: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
+    if not _runs_here(task):
+        raise RequestError(
+            Reason.UnsupportedOption,
+            "verification.benchmark: this builder has no GPU, so nothing can run the engine it compiles",
+            "leave it out, or build on a pool whose nodes have the GPU",
+        )
+    sample = drawn(prepared.facts["inputs"], prepared.profiles)[0]
+    with executed(open_backend(task.request.inputs).trt, _plan(task), journal) as execution:
+        execution.bind(sample)
+        with execution.events() as events:
+            times = benchmark.measured(partial(_timed, execution, events), float(wanted["seconds"]))
+    found = benchmark.figures(times)
+    benchmark.check(found, wanted.get("maxLatency"))
+    return found
+
+
+def _timed(execution: Execution, events: Events) -> float:
+    events.begin()
+    execution.once()
+    return events.milliseconds()
+
+
+def _found(task: Task, prepared: Prepared, samples: Sequence[Sample], journal: Journal) -> Compared:
+    if _runs_here(task):
+        trt, plan = open_backend(task.request.inputs).trt, _plan(task)
+        return Compared(ENGINE, "the engine", outputs_of(trt, plan, samples, journal))
+    words = "the model as it came" if prepared.converter["path"] == AS_IS else f"the {_precision(task)} model"
+    outputs = reference.outputs_of(_runnable(prepared, task), samples, words)
+    return Compared(MODEL, words, outputs)
+
+
+def _runnable(prepared: Prepared, task: Task) -> Path:
+    path = Path(prepared.path)
+    return emulated(path, Path(task.folder)) if _precision(task) == "bf16" else path
+
+
+def _samples(task: Task, prepared: Prepared) -> list[Sample]:
+    inputs = prepared.facts["inputs"]
+    if task.files.inputs is None:
+        return drawn(inputs, prepared.profiles)
+    return given(load_arrays(task.files.inputs, WHERE), inputs, prepared.profiles)
+
+
+def _precision(task: Task) -> str:
+    return task.request.inputs.precision
+
+
+def _runs_here(task: Task) -> bool:
+    # TensorRT builds on the GPU itself; TensorRT-RTX compiles where there is none, or another.
+    return task.request.inputs.flavor == TENSORRT
+
+
+def _plan(task: Task) -> Path:
+    if task.compiled is None:
+        raise ContractError("Task.compiled: nothing was compiled", "run stage compile first")
+    return Path(task.compiled.path)
+
+
+def _prepared(task: Task) -> Prepared:
+    if task.prepared is None:
+        raise ContractError("Task.prepared: nothing was prepared", "run stage inspect first")
+    return task.prepared
