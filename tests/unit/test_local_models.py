@@ -106,6 +106,26 @@ def test_missing_external_data_is_named(tmp_path, digests):
         model_file(path, digests)
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "nul\0name", "../" * 40 + "dev/zero"])
+def test_external_data_that_has_no_end_or_is_no_file_is_refused_before_it_is_read(name, tmp_path, digests):
+    os.mkfifo(tmp_path / "pipe")
+    weight = numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    onnx.external_data_helper.set_external_data(weight, name)
+    weight.ClearField("raw_data")
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    path = saved(model_of([node], {"x": [2, 4]}, {"y": [2, 4]}, weights=[weight]), tmp_path)
+
+    with pytest.raises(RequestError, match=r"its external data .* cannot be read"):
+        model_file(path, digests)
+
+
+def test_a_model_that_is_no_regular_file_is_refused_before_it_is_read(tmp_path, digests):
+    os.mkfifo(tmp_path / "model.onnx")
+
+    with pytest.raises(RequestError, match="not a regular file"):
+        model_file(tmp_path / "model.onnx", digests)
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [

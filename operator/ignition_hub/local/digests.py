@@ -7,9 +7,11 @@ for a second change could leave the same times.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,11 +45,11 @@ class Digests:
         """Return what was remembered about an unchanged file under ``name``; None when nothing was."""
         return (self._known(path) or {}).get(name)
 
-    def remember(self, path: Path, stat: os.stat_result, facts: Mapping[str, Any]) -> None:
-        """Remember ``facts`` about the file as it was at ``stat``."""
-        if time.time() - max(stat.st_mtime, stat.st_ctime) < SETTLED_SECONDS:
+    def remember(self, path: Path, status: os.stat_result, facts: Mapping[str, Any]) -> None:
+        """Remember ``facts`` about the file as it was at ``status``."""
+        if time.time() - max(status.st_mtime, status.st_ctime) < SETTLED_SECONDS:
             return
-        document = {**(self._known(path) or {}), **facts, "file": _stamp(path, stat)}
+        document = {**(self._known(path) or {}), **facts, "file": _stamp(path, status)}
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             place = self._place(path)
@@ -74,7 +76,9 @@ class Digests:
 
 
 def sha256_of(path: Path) -> str:
-    """Read a file once for its SHA-256."""
+    """Read a file once for its SHA-256; OSError for what is no regular file: a device or pipe has no end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
@@ -82,12 +86,12 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _stamp(path: Path, stat: os.stat_result) -> dict[str, Any]:
+def _stamp(path: Path, status: os.stat_result) -> dict[str, Any]:
     return {
         "path": str(path.absolute()),
-        "size": stat.st_size,
-        "inode": stat.st_ino,
-        "device": stat.st_dev,
-        "mtime_ns": stat.st_mtime_ns,
-        "ctime_ns": stat.st_ctime_ns,
+        "size": status.st_size,
+        "inode": status.st_ino,
+        "device": status.st_dev,
+        "mtime_ns": status.st_mtime_ns,
+        "ctime_ns": status.st_ctime_ns,
     }

@@ -52,6 +52,6 @@ def _part(model: Path, name: str, digests: Digests) -> tuple[str, str, int]:
     path = model.parent / name
     try:
         return name, digests.sha256(path), path.stat().st_size
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name with a byte that no file's name has
         remedy = "put it beside the model, or save the model with its weights inside"
         raise wrong("onnx_path", str(model), f"its external data {name!r} cannot be read", remedy) from error
