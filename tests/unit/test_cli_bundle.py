@@ -67,6 +67,26 @@ def test_the_digest_of_a_bundle_is_that_of_every_name_and_byte(folder: Path) -> 
     assert len({before, changed, load_of(folder).parcels[0].bundle}) == 3
 
 
+@pytest.mark.parametrize("pushed", ["vit.onnx", "."])
+def test_a_link_to_a_file_elsewhere_is_not_pushed(folder: Path, pushed: str) -> None:
+    with_data(folder)
+    secret = folder.parent / "id_ed25519"
+    secret.write_bytes((folder / "weights.bin").read_bytes())
+    (folder / "weights.bin").unlink()
+    (folder / "weights.bin").symlink_to(secret)
+
+    with pytest.raises(CliError, match=r"weights\.bin is a link to a file elsewhere"):
+        load_of(folder / pushed)
+
+
+def test_a_link_within_the_folder_is_pushed_as_the_file(folder: Path) -> None:
+    with_data(folder)
+    (folder / "weights.bin").rename(folder / "blob")
+    (folder / "weights.bin").symlink_to("blob")
+
+    assert names(folder / "vit.onnx") == ["weights.bin", "vit.onnx"]
+
+
 def test_data_that_is_not_beside_its_model_is_named(folder: Path) -> None:
     path = with_data(folder)
     (folder / "weights.bin").unlink()

@@ -48,6 +48,7 @@ def load_of(path: Path) -> Load:
     for name in names:
         if not is_plain_path(name) or not (path.parent / name).is_file():
             raise CliError(f"{path}: its external data {name} is not beside it")
+        _require_inside(path.parent, name)
     return _bundle(path.name, {path.name: path, **{name: path.parent / name for name in names}})
 
 
@@ -64,7 +65,16 @@ def _files_in(folder: Path) -> dict[str, Path]:
     for name in files:
         if not is_plain_path(name):
             raise CliError(f"{folder}: {name!r} is no plain path, rename the file")
+        _require_inside(folder, name)
     return files
+
+
+def _require_inside(folder: Path, name: str) -> None:
+    """Refuse a link out of the folder: a model of a stranger's must not send files of this machine."""
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise CliError(
+            f"{folder / name} is a link to a file elsewhere; copy the folder with cp -rL to push that too"
+        )
 
 
 def _bundle(name: str, files: Mapping[str, Path]) -> Load:
