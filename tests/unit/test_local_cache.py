@@ -118,6 +118,25 @@ def test_clearing_takes_what_was_chosen_and_leaves_what_others_put_there(cache):
     assert files_in(cache.root) == {"engines/vit/README"}
 
 
+def test_clearing_follows_no_link_out_of_the_cache(cache, tmp_path):
+    engine = placed(cache)
+    elsewhere = tmp_path / "elsewhere"
+    engine.path.parent.rename(elsewhere)
+    engine.path.parent.symlink_to(elsewhere)
+
+    assert len(clear(cache)) == 1
+    assert (elsewhere / engine.path.name).exists()
+    assert not engine.manifest_path.exists()
+
+
+def test_what_cannot_be_removed_is_said_in_a_line(cache):
+    engine = placed(cache)
+    (engine.manifest_path.parent / "other.trt.json").mkdir()
+
+    with pytest.raises(CacheUnusable, match="cannot be written"):
+        clear(cache)
+
+
 def test_clearing_leaves_an_engine_that_is_being_built(cache):
     engine = placed(cache)
     half = cache.root / "tmp" / f"{IDENTITY[:16]}-at-work"

@@ -54,13 +54,13 @@ def clear(cache: Cache, *, model_name: str | None = None, older_than: float = 0.
     """
     Remove chosen engines and return those that went; one that is being built is left alone.
 
-    Whoever chooses nothing removes the timing caches too.
+    Whoever chooses nothing removes the timing caches too. Raises CacheUnusable for what cannot be removed.
     """
     gone = []
     for entry in chosen(cache, model_name=model_name, older_than=older_than):
         with locked_if_free(cache.lock(entry.manifest.identity)) as free:
             if free:
-                _remove(entry)
+                _remove(cache, entry)
                 gone.append(entry)
     if model_name is None and not older_than:
         clear_timing_caches(cache.root)
@@ -95,12 +95,19 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _remove(entry: Entry) -> None:
+def _remove(cache: Cache, entry: Entry) -> None:
+    try:
+        _remove_files(entry)
+    except OSError as error:
+        raise cache.unusable(error) from error
+
+
+def _remove_files(entry: Entry) -> None:
     # The manifest first: without it the engine does not exist, whatever happens after.
     for manifest in entry.folder.glob("*.trt.json"):
         manifest.unlink()
     for build in entry.folder.iterdir():
-        if build.is_dir() and _is_a_build(build):
+        if build.is_dir() and not build.is_symlink() and _is_a_build(build):
             shutil.rmtree(build)
     for folder in (entry.folder, entry.folder.parent):
         with contextlib.suppress(OSError):  # somebody keeps something of their own in it
