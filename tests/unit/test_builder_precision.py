@@ -10,7 +10,7 @@ from ignition_builder.building import build
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
-from ignition_builder.precision.ways import with_precision
+from ignition_builder.precision.ways import Came, with_precision
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, read_back, request_for, saved
 
@@ -25,7 +25,14 @@ def converted(model, precision, folder):
     with Journal(folder / "log") as journal:
         inputs = request_for(precision).inputs
         ready = with_precision(
-            load_checked(path), path, inputs, Files(), folder=folder / "work", journal=journal
+            Came(
+                model=load_checked(path),
+                path=path,
+                inputs=inputs,
+                files=Files(),
+                folder=folder / "work",
+                journal=journal,
+            )
         )
     return ready.path, ready.converter, journal.warnings
 

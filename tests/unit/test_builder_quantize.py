@@ -10,7 +10,7 @@ from ignition_builder.building import build
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
-from ignition_builder.precision.ways import with_precision
+from ignition_builder.precision.ways import Came, with_precision
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, read_back, request_for, saved
 
@@ -54,7 +54,11 @@ def quantized(model, folder, method="entropy"):
     work.mkdir()
     inputs = request_for("int8", options=options).inputs
     with Journal(folder / "log") as journal:
-        ready = with_precision(load_checked(path), path, inputs, files, folder=work, journal=journal)
+        ready = with_precision(
+            Came(
+                model=load_checked(path), path=path, inputs=inputs, files=files, folder=work, journal=journal
+            )
+        )
     assert [item.name for item in work.iterdir()] == [ready.path.name]
     return read_back(ready.path), ready.converter
 
@@ -102,7 +106,16 @@ def test_external_data_is_read_from_beside_the_model(tmp_path):
     files, options = calibration(tmp_path)
     inputs = request_for("int8", options=options).inputs
     with Journal(tmp_path / "log") as journal:
-        ready = with_precision(load_checked(path), path, inputs, files, folder=tmp_path, journal=journal)
+        ready = with_precision(
+            Came(
+                model=load_checked(path),
+                path=path,
+                inputs=inputs,
+                files=files,
+                folder=tmp_path,
+                journal=journal,
+            )
+        )
 
     assert ready.path.name == "int8.onnx"
     assert not ready.path.with_name("int8.onnx.data").exists()
@@ -115,7 +128,16 @@ def test_a_model_too_large_for_one_file_gets_its_weights_beside_it(tmp_path, mon
     files, options = calibration(tmp_path)
     inputs = request_for("int8", options=options).inputs
     with Journal(tmp_path / "log") as journal:
-        ready = with_precision(load_checked(path), path, inputs, files, folder=tmp_path, journal=journal)
+        ready = with_precision(
+            Came(
+                model=load_checked(path),
+                path=path,
+                inputs=inputs,
+                files=files,
+                folder=tmp_path,
+                journal=journal,
+            )
+        )
 
     assert ready.path.stat().st_size < ready.path.with_name("int8.onnx.data").stat().st_size
     assert read_back(ready.path).graph.node

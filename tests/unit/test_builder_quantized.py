@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
-from ignition_builder.precision.ways import with_precision
+from ignition_builder.precision.ways import Came, with_precision
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, request_for, saved
 
@@ -35,7 +35,14 @@ def ready(model, precision, folder, files=None, **request):
     inputs = request_for(precision, **request).inputs
     with Journal(folder / "log") as journal:
         found = with_precision(
-            load_checked(path), path, inputs, files or Files(), folder=folder, journal=journal
+            Came(
+                model=load_checked(path),
+                path=path,
+                inputs=inputs,
+                files=files or Files(),
+                folder=folder,
+                journal=journal,
+            )
         )
     return found, journal.warnings
 

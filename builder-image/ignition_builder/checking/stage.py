@@ -13,12 +13,13 @@ from ignition_builder.checking.functions import check_functions
 from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import facts_of, inputs_of, load_checked
 from ignition_builder.checking.integers import warn_of_clamping
+from ignition_builder.checking.placeholders import forget_placeholders
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.checking.profiles import resolved
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import external_size
 from ignition_builder.journal import Journal
-from ignition_builder.precision.ways import with_precision
+from ignition_builder.precision.ways import Came, with_precision
 from ignition_builder.report import Report
 from ignition_builder.work import Prepared, Task, counted
 
@@ -36,9 +37,19 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     check_plugin_nodes(model, inputs, journal)
     check_inference(model, plugins=plugins)
     warn_of_clamping(model, path.parent, inputs, journal)
+    is_changed = forget_placeholders(model)
     profiles = resolved(inputs.profiles, inputs_of(model))
     facts = facts_of(model)
-    ready = with_precision(model, path, inputs, task.files, folder=Path(task.folder), journal=journal)
+    came = Came(
+        model=model,
+        path=path,
+        inputs=inputs,
+        files=task.files,
+        folder=Path(task.folder),
+        journal=journal,
+        is_changed=is_changed,
+    )
+    ready = with_precision(came)
     return Prepared(
         path=str(ready.path),
         facts=facts,

@@ -44,7 +44,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Came:
-    """The model as it came, and what is wanted of it; ``folder`` takes new files."""
+    """
+    The model as it came in the file ``path``, and what is wanted of it; ``folder`` takes new files.
+
+    ``is_changed`` when ``model`` is no longer what the file holds, so that the file cannot be compiled.
+    """
 
     model: Any
     path: Path
@@ -52,6 +56,7 @@ class Came:
     files: Files
     folder: Path
     journal: Journal
+    is_changed: bool = False
 
     @property
     def is_strong(self) -> bool:
@@ -62,24 +67,22 @@ class Came:
 Way = tuple[Path, dict[str, Any]]
 
 
-def with_precision(
-    model: Any, path: Path, inputs: EngineInputs, files: Files, *, folder: Path, journal: Journal
-) -> Ready:
+def with_precision(came: Came) -> Ready:
     """
-    Return the file to compile for ``inputs``; ``model`` is that in ``path``, and is used up.
+    Return the file to compile; the model is used up.
 
     A new file is written into ``folder``. Raises RequestError: UnsupportedPrecision when the model cannot
     truthfully be called by that precision, InvalidRequest for calibration data that does not fit it,
     UnsupportedOption for calibration that nothing would use.
     """
-    came = Came(model=model, path=path, inputs=inputs, files=files, folder=folder, journal=journal)
+    model, path = came.model, came.path
     _embed_inner_data(model, path.parent)
     _warn_of_double(came)
     # Asked now, because a conversion uses the model up. Weights in other files are mapped from there.
     worth_moving = external_size(model, path.name) >= WORTH_MOVING
-    target, converter = _RULES.get(inputs.precision, _brought)(came)
-    if target == path and worth_moving:
-        target = folder / "model-with-data.onnx"
+    target, converter = _RULES.get(came.inputs.precision, _brought)(came)
+    if target == path and (worth_moving or came.is_changed):
+        target = came.folder / "model-with-data.onnx"
         write_model(model, path.parent, target, {})
     return Ready(target, converter, STRONG if came.is_strong else WEAK)
 
