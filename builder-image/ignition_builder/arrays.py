@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 
 MAX_BYTES = 16 * 1024**3
 """As much as all arrays together may hold; more never helps a calibration."""
@@ -28,11 +28,17 @@ def load_arrays(path: Path, where: str) -> dict[str, Any]:
             _check_size(sum(item.file_size for item in archive.infolist()), where)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except IgnitionError:
+        raise
+    # zipfile and numpy fail on a broken file with whatever their code runs into: errors of zlib, a tokenizer,
+    # a MemoryError for a shape that the file only claims.
+    except Exception as error:
         raise _refusal(where, f"the file cannot be read ({' '.join(str(error).split())[:200]})") from error
     if not arrays:
         raise _refusal(where, "the file holds no arrays")
     for name, values in arrays.items():
+        if not isinstance(values, np.ndarray):
+            raise _refusal(where, f"{name} is no array")
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise _refusal(where, f"array {name} holds values that are not finite")
     return arrays

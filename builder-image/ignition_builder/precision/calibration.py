@@ -82,6 +82,8 @@ def _batch_of(item: ModelInput, array: Any) -> int:
         raise _refusal(
             f"{item.name} is {array.dtype.name}, the model takes {wanted}", f"use .astype(np.{wanted})"
         )
+    if not array.ndim:
+        raise _refusal(f"{item.name} is one number and no array of samples", _HOW)
     if item.shape is None:
         return 0
     sizes = tuple(size if isinstance(size, int) else 0 for size in item.shape)
