@@ -162,6 +162,23 @@ def test_functions_that_write_out_to_a_billion_nodes_are_refused(tmp_path):
     assert error.message.startswith("the model is 1073741824 nodes")
 
 
+def test_functions_that_call_each_other_very_deep_are_refused(tmp_path):
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
+    bodies = [helper.make_node("Relu", ["a"], ["b"])]
+    bodies += [helper.make_node(f"F{index}", ["a"], ["b"], domain="mine") for index in range(499)]
+    functions = [
+        helper.make_function("mine", f"F{index}", ["a"], ["b"], [body], opsets)
+        for index, body in enumerate(bodies)
+    ]
+    node = helper.make_node("F499", ["x"], ["y"], domain="mine")
+    # Callers first: in this order ONNX's own check of the depth passes them.
+    deep = model_of([node], {"x": [4]}, {"y": [4]}, domains=["mine"], functions=functions[::-1])
+    error = refusal_of(check_functions, load_checked(saved(deep, tmp_path)))
+
+    assert error.reason is Reason.InvalidModel
+    assert "more than a hundred deep" in error.message
+
+
 def test_a_function_that_calls_itself_is_refused(tmp_path):
     model = calling(1)
     model.functions[0].node[0].op_type, model.functions[0].node[0].domain = "F0", "mine"

@@ -25,7 +25,14 @@ def check_functions(model: Any) -> None:
     def nodes_in(body: Any) -> int:
         return sum(size_of(node.domain, node.op_type) for graph in graphs_of(body) for node in graph.node)
 
-    nodes = nodes_in(model.graph)
+    try:
+        nodes = nodes_in(model.graph)
+    except RecursionError as error:
+        raise RequestError(
+            Reason.InvalidModel,
+            "the model's functions call each other more than a hundred deep",
+            "export the model without functions",
+        ) from error
     if nodes > MOST_NODES:
         raise RequestError(
             Reason.InvalidModel,
