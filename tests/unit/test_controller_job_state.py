@@ -73,6 +73,10 @@ def pod(*, terminated=None, waiting=None, conditions=(), at="2026-01-01T00:00:09
     return {"metadata": {}, "status": {"containerStatuses": [container], "conditions": list(conditions)}}
 
 
+def limited(pod, memory):
+    return pod | {"spec": {"containers": [{"name": "builder", "resources": {"limits": {"memory": memory}}}]}}
+
+
 def told(reason, message, code):
     return {ANNOTATION_FAILURE: json.dumps({"reason": reason, "message": message, "exitCode": code})}
 
@@ -80,6 +84,7 @@ def told(reason, message, code):
 FAILED = {"type": "Failed", "reason": "PodFailurePolicy", "message": "container failed"}
 TOLD = told("UnsupportedOperator", "node 7", 11)
 OOM = {"exitCode": 137, "reason": "OOMKilled"}
+OOM_SAID = OOM | {"message": json.dumps({"reason": "OutOfMemory", "message": "at its limit of 12 MiB"})}
 SAID = {"exitCode": 13, "message": json.dumps({"reason": "InvalidProfile", "message": "no input x"})}
 
 
@@ -91,6 +96,10 @@ SAID = {"exitCode": 13, "message": json.dumps({"reason": "InvalidProfile", "mess
             FAILED, TOLD, [pod(terminated={"exitCode": 11})], "UnsupportedOperator", "node 7", id="told, seen"
         ),
         pytest.param(FAILED, TOLD, [pod(terminated=OOM)], "OutOfMemory", "memory limit", id="not as told"),
+        pytest.param(FAILED, {}, [limited(pod(terminated=OOM), "2Gi")], "OutOfMemory", "of 2Gi", id="limit"),
+        pytest.param(
+            FAILED, {}, [pod(terminated=OOM_SAID)], "OutOfMemory", "12 MiB", id="OOM and last words"
+        ),
         pytest.param(
             FAILED, {}, [pod(terminated={"exitCode": 137})], "Crashed", "killed from outside", id="SIGKILL"
         ),

@@ -75,7 +75,7 @@ def failure_of(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> Tro
         return Trouble(Reason.DeadlineExceeded, _deadline_message(job, told))
     ended = max((end for pod in pods if (end := _ended(pod))), key=lambda end: end[0], default=None)
     if ended is not None and (told is None or ended[1] != told[1]):
-        return _exit_trouble(ended[1], ended[2])
+        return _exit_trouble(*ended[1:])
     if told is not None:
         return told[0]
     message = condition.get("message") or "no pod of it is left to say why"
@@ -141,20 +141,29 @@ def _deadline_message(job: Mapping[str, Any], told: tuple[Trouble, int | None] |
     return f"not built within {seconds} s{before}; raise spec.build.timeout to allow more"
 
 
-def _ended(pod: Mapping[str, Any]) -> tuple[str, int, Mapping[str, Any]] | None:
-    """Return when and how the builder container of a pod ended."""
+def _ended(pod: Mapping[str, Any]) -> tuple[str, int, Mapping[str, Any], str | None] | None:
+    """Return when and how the builder container of a pod ended, and its memory limit."""
     for status in (pod.get("status") or {}).get("containerStatuses") or []:
         ended = (status.get("state") or {}).get("terminated")
         if status.get("name") == CONTAINER and ended and ended.get("exitCode"):
-            return str(ended.get("finishedAt") or ""), int(ended["exitCode"]), ended
+            return str(ended.get("finishedAt") or ""), int(ended["exitCode"]), ended, _memory_limit(pod)
     return None
 
 
-def _exit_trouble(code: int, ended: Mapping[str, Any]) -> Trouble:
-    if ended.get("reason") == "OOMKilled":
-        message = "the builder reached its memory limit; raise resources.limits.memory of the BuildPool"
-        return Trouble(Reason.OutOfMemory, message)
+def _memory_limit(pod: Mapping[str, Any]) -> str | None:
+    containers = (pod.get("spec") or {}).get("containers") or []
+    limits = ((one.get("resources") or {}).get("limits") or {} for one in containers)
+    return next((str(limit["memory"]) for limit in limits if "memory" in limit), None)
+
+
+def _exit_trouble(code: int, ended: Mapping[str, Any], limit: str | None) -> Trouble:
     said = _json(ended.get("message"))
+    if ended.get("reason") == "OOMKilled" and said.get("reason") != Reason.OutOfMemory:
+        figure = f" of {limit}" if limit else ""
+        message = (
+            f"the builder reached its memory limit{figure}; raise resources.limits.memory of the BuildPool"
+        )
+        return Trouble(Reason.OutOfMemory, message)
     if said.get("message"):
         return Trouble(_reason(said.get("reason")), str(said["message"]))
     if code == 137:
