@@ -1,6 +1,7 @@
 """Observation: rights before hits, possession before sharing, pins before news."""
 
 import asyncio
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -219,15 +220,16 @@ async def test_a_bundle_cannot_be_pinned_by_the_digest_of_one_file(observer, wor
 
 CALIBRATION = "s3://models/calibration.npz"
 LIBRARY = "s3://plugins/libattention.so"
+FILE = b"samples, or a library"
 
 
-def with_files(namespace="vision"):
-    pin = {"sha256": "9f" * 32}
+def with_files(namespace="vision", status=None):
+    pin = {"sha256": hashlib.sha256(FILE).hexdigest()}
     options = {
         "calibration": {"source": {"uri": CALIBRATION, **pin}},
         "plugins": [{"name": "attention", "source": {"uri": LIBRARY, **pin}}],
     }
-    return engine(namespace, precision="int8", options=options)
+    return engine(namespace, status, precision="int8", options=options)
 
 
 @pytest.fixture
@@ -275,12 +277,33 @@ async def test_a_build_waits_for_the_files_it_needs(observer, world, with_a_gpu)
 async def test_a_finished_engine_does_not_need_its_calibration_data_any_more(observer, world, with_a_gpu):
     world.bucket.models |= {LIBRARY: b"ELF", CALIBRATION: b"PK"}
     await publish(observer, world, with_files())
+    status = ready_status(await seen(observer, with_files()), "10.9.0.34")
+    status["targets"][0]["tensorrt"]["flavor"] = "TensorRT"
     del world.bucket.models[CALIBRATION]
     observer._files._answers.clear()
-    target = await seen(observer, with_files())
+    target = await seen(observer, with_files(status=status))
 
-    assert target.trouble is None
+    assert (target.trouble, target.possession) == (None, None)
     assert target.manifest is not None
+
+
+@pytest.mark.parametrize("uri", [CALIBRATION, LIBRARY])
+async def test_every_pinned_file_must_have_its_digest_before_it_gives_a_hit(observer, world, with_a_gpu, uri):
+    world.bucket.models |= {LIBRARY: FILE, CALIBRATION: FILE}
+    await publish(observer, world, with_files())
+    owner = await seen(observer, with_files("speech"))
+    world.bucket.models[uri] = b"something else"
+    observer._models._answers.clear()
+    impostor = await seen(observer, with_files("speech"))
+    del world.bucket.models[uri]
+    observer._models._answers.clear()
+    without = await seen(observer, with_files("speech"))
+
+    assert owner.possession is None
+    assert impostor.possession.reason is Reason.ModelDigestMismatch
+    assert uri in impostor.possession.message
+    assert ".source.sha256 pins" in impostor.possession.message
+    assert without.possession.reason is Reason.SourceNotFound
 
 
 async def test_the_request_says_how_the_timing_cache_is_used(observer):

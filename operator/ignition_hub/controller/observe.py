@@ -31,6 +31,15 @@ PROOF_PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class _Pin:
+    """What a spec says about one object: its SHA-256, and the field that says so."""
+
+    field: str
+    uri: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All targets of an engine, and the size of its model in bytes."""
 
@@ -126,22 +135,40 @@ class Observer:
 
     async def _possession(self, store: Store, seen: TargetSeen, model: ModelFacts) -> Trouble | None:
         """Return what is missing to the proof that this namespace can read the bytes it pins."""
-        engine, pinned = seen.engine, seen.engine.source_sha256
+        engine = seen.engine
         shared = seen.manifest is not None or seen.job is not None or _was_another(seen)
-        if pinned is None or not shared or seen.was_ready:
+        if not shared or seen.was_ready or _is_own(seen.job, engine):
             return None
-        if store.is_pushed(engine.namespace, engine.source_uri, pinned) or _is_own(seen.job, engine):
+        if engine.source_sha256 is not None:
+            pin = _Pin("spec.model.source.sha256", engine.source_uri, engine.source_sha256)
+            if missing := await self._proof(store, engine.namespace, pin, model):
+                return missing
+        # An engine holds what was measured on its calibration data, and the code of its plugins.
+        for file in pinned_files(engine.options, engine.verification):
+            pin = _Pin(f"spec.{file.field}.sha256", file.uri, file.sha256)
+            if missing := await self._proof(store, engine.namespace, pin, None):
+                return missing
+        return None
+
+    async def _proof(
+        self, store: Store, namespace: str, pin: _Pin, facts: ModelFacts | None
+    ) -> Trouble | None:
+        """Return why an object is not yet known to have the digest that is pinned; None when it has."""
+        if store.is_pushed(namespace, pin.uri, pin.sha256):
             return None
-        question = (engine.source_uri, model.etag, model.size)
-        proof = self._digests.get(question, lambda: store.digest(engine.source_uri))
+        facts = facts or await self._models.get((store.bucket, pin.uri), lambda: store.model(pin.uri))
+        if facts is None:
+            message = f"{pin.field}: {pin.uri} does not exist; upload it, it is looked for again"
+            return Trouble(Reason.SourceNotFound, message)
+        proof = self._digests.get((pin.uri, facts.etag, facts.size), lambda: store.digest(pin.uri))
         try:
             digest = await asyncio.wait_for(proof, PROOF_PATIENCE)
         except TimeoutError:
-            message = "the model is read once to prove that it has the digest the spec pins"
+            message = f"{pin.uri} is read once to prove that it has the digest the spec pins"
             return Trouble(Reason.Verifying, message, unknown=True)
-        if digest == pinned:
+        if digest == pin.sha256:
             return None
-        message = f"{engine.source_uri} has the SHA-256 {digest}, but spec.model.source.sha256 pins {pinned}"
+        message = f"{pin.uri} has the SHA-256 {digest}, but {pin.field} pins {pin.sha256}"
         return Trouble(Reason.ModelDigestMismatch, message)
 
     async def _job(self, identity: str) -> JobSeen | None:
