@@ -113,6 +113,10 @@ demo: setup ## Show the whole path: apply an engine, build, sign, inject (CLUSTE
 bench: setup ## Run the benchmarks; each prints a ratio to a peer measured in the same run
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench; done
 
+.PHONY: accuracy
+accuracy: setup ## Build trained networks in every precision with their gates; write docs/accuracy.md (a minute)
+	@$(BIN)/python -m realgates docs/accuracy.md
+
 .PHONY: zoo
 zoo: setup ## Build every model of the onnx package, and broken ones; write docs/models.md (ten minutes)
 	@$(BIN)/python -m zoo build

@@ -27,7 +27,7 @@ class Tolerance:
     quantile: float = 1.0
 
     def __str__(self) -> str:
-        share = f" for {self.quantile:.4%} of the values" if self.quantile < 1 else ""
+        share = f" for {self.quantile * 100:g} % of the values" if self.quantile < 1 else ""
         return f"rtol {self.rtol:g} and atol {self.atol:g}{share}"
 
     def allows(self, figures: "Figures") -> bool:
@@ -75,7 +75,8 @@ def compared(
     """
     Return the figures of every output of ``reference``, name to array.
 
-    Raises RequestError (VerificationFailed) when an output is missing or has another shape.
+    Raises RequestError (VerificationFailed) when an output is missing or has another shape, and when there is
+    nothing to compare it with: a gate that cannot fail is none.
     """
     return [_figures(name, wanted, candidate.get(name), tolerance) for name, wanted in reference.items()]
 
@@ -97,6 +98,12 @@ def _figures(name: str, reference: Any, candidate: Any, tolerance: Tolerance) ->
         found = "is missing" if candidate is None else f"has shape {list(candidate.shape)}"
         raise RequestError(
             Reason.VerificationFailed, f"output {name} {found}; the model gives {list(reference.shape)}"
+        )
+    if reference.size and reference.dtype.kind == "f" and np.isnan(reference).all():
+        raise RequestError(
+            Reason.VerificationFailed,
+            f"output {name}: the model itself gives nothing but NaN, so there is nothing to compare",
+            "give verification.accuracy.inputs with numbers that the model is made for",
         )
     wanted, got = reference.astype(np.float64), candidate.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
