@@ -160,3 +160,13 @@ def test_emulation_leaves_the_types_of_inputs_and_outputs(tmp_path):
     assert [value.name for value in emulated.graph.output] == ["y"]
     kinds = {node.op_type for node in emulated.graph.node}
     assert kinds == {"Cast", "MatMul", "Relu"}
+
+
+def test_a_model_that_gives_no_number_itself_passes_no_gate(verified):
+    nodes = [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Neg", ["a"], ["b"])]
+    nodes += [helper.make_node("Log", ["b"], ["y"])]
+    model = model_of(nodes, {"x": [2, 3]}, {"y": [2, 3]})
+
+    with pytest.raises(RequestError, match="nothing to compare") as caught:
+        verified(model, None)
+    assert "verification.accuracy.inputs" in caught.value.remedy

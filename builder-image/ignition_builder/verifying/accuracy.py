@@ -6,7 +6,7 @@ The measure is numpy's and Polygraphy's: a value passes when ``|candidate - refe
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,20 @@ def compared(
     nothing to compare it with: a gate that cannot fail is none.
     """
     return [_figures(name, wanted, candidate.get(name), tolerance) for name, wanted in reference.items()]
+
+
+def check_reference(outputs: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Raise RequestError (VerificationFailed) when the model's own ``outputs``, per sample, hold no number.
+
+    NaN is no difference from NaN, so such a gate could not fail.
+    """
+    if all(np.isnan(values.astype(np.float64)).all() for sample in outputs for values in sample.values()):
+        raise RequestError(
+            Reason.VerificationFailed,
+            "the model itself gives no number on these inputs, so there is nothing to compare",
+            "give inputs that the model is made for in verification.accuracy.inputs, or leave the gate out",
+        )
 
 
 def check(figures: list[Figures], tolerance: Tolerance, of: str) -> None:

@@ -17,7 +17,7 @@ from ignition_builder.compiling.backend import open_backend
 from ignition_builder.journal import Journal
 from ignition_builder.report import Report
 from ignition_builder.verifying import benchmark, reference
-from ignition_builder.verifying.accuracy import Tolerance, check, compared
+from ignition_builder.verifying.accuracy import Tolerance, check, check_reference, compared
 from ignition_builder.verifying.cuda import Events
 from ignition_builder.verifying.emulation import emulated
 from ignition_builder.verifying.execution import Execution, executed, outputs_of
@@ -69,6 +69,7 @@ def _accuracy(
     )
     samples = _samples(task, prepared)
     right = reference.outputs_of(Path(task.model), samples, "the model")
+    check_reference(right)
     found = _found(task, prepared, samples, journal)
     figures = [
         item
