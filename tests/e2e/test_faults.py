@@ -1,12 +1,13 @@
 """kill -9 in the middle of things: everything converges, and nothing unverified is ever loaded."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stage.hub import BUCKET, BUILDS, PREFIX
+from stage.hub import BUCKET, BUILDS, PREFIX, Hub
 from stage.kubectl import eventually
-from stage.models import distinct
+from stage.models import distinct, small_network
 from stage.processes import kill, processes
 from stage.tenant import Tenant
 from stage.workload import engine_digest
@@ -58,3 +59,30 @@ def test_a_fetch_survives_the_sudden_death_of(victim: str, tenant: Tenant, tmp_p
     pods = tenant.wait_running("server", within=240)
 
     assert engine_digest(tenant.kubectl, pods[0], "densenet") == status["targets"][0]["sha256"]
+
+
+@pytest.fixture
+def tight_pool(hub: Hub) -> Iterator[str]:
+    """A pool whose builders get far too little memory; it alone builds for the architecture given."""
+    arch, known = "sm_121", hub.kubectl.get("buildpool", "rtx")
+    assert known is not None
+    assert arch not in known["spec"]["aheadOfTime"]["archs"]
+    changed = {"aheadOfTime": {"archs": [arch]}, "resources": {"limits": {"memory": "128Mi"}}}
+    pool = {"apiVersion": known["apiVersion"], "kind": "BuildPool", "metadata": {"name": "tight"}}
+    hub.kubectl.apply(pool | {"spec": known["spec"] | changed})
+    yield arch
+    hub.kubectl.delete("buildpool", "tight")
+
+
+def test_a_builder_that_runs_out_of_memory_says_how_much_it_had(
+    tenant: Tenant, tight_pool: str, tmp_path: Path
+) -> None:
+    model = small_network(tmp_path / "small.onnx")
+    resource = tenant.push(model, name="small", archs=(tight_pool,))
+    resource["spec"] |= {"profiles": [{"batchSize": {"min": 1, "opt": 1, "max": 8}}], "build": {"retries": 0}}
+    tenant.apply(resource)
+    target = tenant.wait_stalled("small")["targets"][0]
+
+    assert (target["state"], target["reason"]) == ("Failed", "OutOfMemory")
+    assert "128" in target["message"]
+    assert "BuildPool" in target["message"]
