@@ -7,6 +7,7 @@ import pytest
 
 from ignition_hub.api.v1alpha1 import BuildSettings, ProfileSpec
 from ignition_hub.engine.request import TIMING_CACHES
+from stage.hub import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "building.md").read_text()
@@ -25,3 +26,7 @@ def test_every_field_of_a_profile_is_explained() -> None:
 def test_every_mode_of_the_timing_cache_is_explained() -> None:
     assert set(re.findall(r"^\| `(\w+)`(?: \(default\))? \| (?:yes|no)", PAGE, re.M)) == set(TIMING_CACHES)
     assert f"`{BuildSettings().timing_cache}` (default)" in PAGE
+
+
+def test_the_keys_are_read_where_real_nodes_have_them() -> None:
+    assert f"kubectl get --raw {KEYS} >" in PAGE
