@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import numpy_helper
 
 import ignition_hub
+from ignition_builder import building
 from ignition_hub import build_or_load_engine, clear_cache
 from ignition_hub.device import NoGPU, probe
 from ignition_hub.engine.errors import IgnitionError, Reason
@@ -153,6 +155,24 @@ def test_a_damaged_engine_is_made_again_with_one_warning(model, warned):
     assert (source, again.path.read_bytes()) == ("built", content)
     assert len(warned) == 1
     assert "not the file that its manifest describes; it is made again" in warned[0]
+
+
+@pytest.mark.parametrize("name", ["resnet.onnx", "weights.bin"])
+def test_a_model_that_changes_while_it_is_built_leaves_no_engine(tmp_path, monkeypatch, name):
+    path, real = tmp_path / "resnet.onnx", building.build
+    onnx.save(dense(), str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+
+    def build(*given: Any, **named: Any) -> Any:
+        built = real(*given, **named)
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-1] + b"!")
+        return built
+
+    monkeypatch.setattr(building, "build", build)
+    with pytest.raises(IgnitionError, match=f"{name} changed while the engine was built") as caught:
+        load(path)
+
+    assert caught.value.reason is Reason.ModelDigestMismatch
+    assert not any(file.endswith(".trt.json") for file in files_in(tmp_path / "cache"))
 
 
 def test_clearing_frees_what_was_built(model, tmp_path):

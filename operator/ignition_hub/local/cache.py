@@ -27,6 +27,7 @@ from ignition_hub.local.engine import LocalEngine
 from ignition_hub.local.errors import CacheUnusable
 
 LOG_FILE = "build.log"
+DIGESTS = "digests"
 PROVENANCE_SUFFIX = ".intoto.json"
 UNVOUCHED_SUFFIX = ".unsigned"
 """Marks an engine that was taken from a store although nobody vouched for it."""
@@ -61,7 +62,7 @@ class Cache:
     @property
     def digests(self) -> Digests:
         """What is remembered of files' digests."""
-        return Digests(self.root / "digests")
+        return Digests(self.root / DIGESTS)
 
     def paths(self, inputs: EngineInputs, identity: str) -> StorePaths:
         """Return the names of one identity's files, relative to ``root``."""

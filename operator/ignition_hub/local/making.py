@@ -3,16 +3,18 @@ Build an engine on this machine, with the builder that also runs in a cluster.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ignition_hub.engine.errors import NodeError, Reason
+from ignition_hub.engine.errors import NodeError, Reason, RequestError
 from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
-from ignition_hub.engine.request import READ_WRITE
-from ignition_hub.local.cache import Finished
+from ignition_hub.engine.pinned import pinned_files
+from ignition_hub.engine.request import CALIBRATION, INPUTS, PLUGIN, READ_WRITE
+from ignition_hub.local.cache import DIGESTS, Finished
+from ignition_hub.local.digests import Digests
 from ignition_hub.local.errors import CacheUnusable
 from ignition_hub.local.installed import check_builder
 from ignition_hub.local.order import Order, check_buildable
@@ -31,7 +33,8 @@ def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
 
     ``root`` is the cache that keeps the kernels' timings, where TensorRT measures any.
 
-    Raises what the truth table or the builder says, CacheUnusable when the folder's disk is full.
+    Raises what the truth table or the builder says, CacheUnusable when the folder's disk is full,
+    RequestError (ModelDigestMismatch) when a file it is built from was changed meanwhile.
     """
     check_buildable(order)
     check_builder(order.inputs.flavor)
@@ -62,6 +65,7 @@ def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
         if error.reason is Reason.InsufficientDisk:
             raise CacheUnusable(error.message) from error
         raise
+    _require_unchanged(order, Digests(root / DIGESTS))
     paths = StorePaths("", order.inputs, order.identity)
     manifest = Manifest(
         identity=order.identity,
@@ -81,6 +85,29 @@ def _task(timing: TimingFiles | None) -> "TimingCacheTask | None":
         return None
     kept = str(timing.kept) if timing.kept.exists() else None
     return TimingCacheTask(mode=READ_WRITE, path_in=kept, path_out=str(timing.measured), key=timing.key)
+
+
+def _require_unchanged(order: Order, digests: Digests) -> None:
+    """Raise RequestError unless every file still is what the identity says: the build read it after that."""
+    for path, sha256 in _files_of(order):
+        try:
+            same = digests.sha256(path) == sha256
+        except OSError:
+            same = False
+        if not same:
+            message = f"{path} changed while the engine was built from it"
+            raise RequestError(Reason.ModelDigestMismatch, message, "build it again, and leave it as it is")
+
+
+def _files_of(order: Order) -> Iterator[tuple[Path, str]]:
+    model, named = order.model, order.files
+    yield model.path, model.sha256
+    yield from ((model.path.parent / name, sha256) for name, sha256, _ in model.data)
+    single = {CALIBRATION: named.calibration, INPUTS: named.inputs}
+    for file in pinned_files(order.inputs.options, order.inputs.verification):
+        path = named.plugins.get(file.name) if file.role == PLUGIN else single[file.role]
+        if path is not None:
+            yield path, file.sha256
 
 
 def _check_room(folder: Path, model_size: int) -> None:
