@@ -4,7 +4,7 @@ What the rules of the truth table look at: one pool, one target, and the words t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ignition_hub.engine import support
 from ignition_hub.engine.errors import Reason
@@ -71,8 +71,7 @@ class Case:
         return f"{FLAVOR_NAMES.get(self.pool.flavor, self.pool.flavor)} {self.version}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a rule says no."""
 
     reason: Reason

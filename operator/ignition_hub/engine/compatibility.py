@@ -7,8 +7,8 @@ explains. The rules are in ``rules`` and ``option_rules``, the facts behind them
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
 from ignition_hub.engine.case import FLAVOR_NAMES, Ask, Case, PoolFacts, Refusal, Rule
 from ignition_hub.engine.errors import Reason
@@ -25,8 +25,7 @@ LISTED = 8
 """How many pools or versions a message names before it says how many more there are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a pool can build it and with which version; or the reason, why not, and what would work."""
 
     ok: bool
@@ -39,8 +38,7 @@ class Verdict:
     """How many rules were passed: of several refusals, the one that came last is the nearest to working."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The pool that builds, and the full TensorRT version it builds with."""
 
     pool: str
@@ -49,8 +47,7 @@ class Choice:
     tier: Tier
 
 
-@dataclass(frozen=True, slots=True)
-class Unbuildable:
+class Unbuildable(NamedTuple):
     """No pool can truthfully build it; ``message`` says why and what would work."""
 
     reason: str

@@ -12,10 +12,9 @@ this page. ::
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Program = Literal["builder", "fetcher"]
 
@@ -162,8 +161,7 @@ class Reason(StrEnum):
     """A program ended with a code outside the table, by a signal or before it could say why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(NamedTuple):
     """How a program ends for one reason: its code, and whether the same run can succeed later."""
 
     builder: int | None

@@ -9,6 +9,7 @@ modules, which GFD does not tell apart, as the platform team labels them.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_JETPACK
@@ -30,8 +31,7 @@ class UnknownArch(RequestError):  # noqa: N818 - named like the reason
     """The architecture is not in ``GPUS``; the message names those that are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
+class Gpu(NamedTuple):
     """One GPU architecture; ``products`` are well-known ones, never all."""
 
     arch: str

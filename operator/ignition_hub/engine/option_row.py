@@ -2,8 +2,7 @@
 One row of the table of options: which TensorRT has an option, what TensorRT-RTX makes of it, what sets it.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ignition_hub.engine.support import Version
 
@@ -11,16 +10,14 @@ FIRST: Version = (8, 6)
 """The first TensorRT whose plans are read here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rtx:
+class Rtx(NamedTuple):
     """What TensorRT-RTX makes of an option; what it ignores is refused as well, with ``why``."""
 
     verdict: Literal["Takes", "Refuses", "Ignores"]
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionRow:
+class OptionRow(NamedTuple):
     """
     One option or, after the dot, one value or field of it.
 

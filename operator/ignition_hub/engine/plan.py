@@ -12,8 +12,7 @@ Both headers are little-endian (measured on TensorRT 8.6.1 to 10.15.1, RTX 1.6.1
 """
 
 import struct
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
@@ -39,8 +38,7 @@ class PlanError(IgnitionError):
         super().__init__(Reason.PlanRejected, message, remedy)
 
 
-@dataclass(frozen=True, slots=True)
-class PlanHeader:
+class PlanHeader(NamedTuple):
     """
     What a plan says about itself.
 
