@@ -71,6 +71,21 @@ def test_scales_per_channel_are_taken(tmp_path):
     assert ready(quantized(scales=[0.1, 0.2, 0.3, 0.4]), "int8", tmp_path)[0].converter == {"path": "AsIs"}
 
 
+def test_one_zero_point_of_many_that_is_not_zero_is_refused(tmp_path):
+    model = quantized(scales=[0.1, 0.2, 0.3, 0.4])
+    zero = next(tensor for tensor in model.graph.initializer if tensor.name == "zero")
+    zero.CopyFrom(helper.make_tensor("zero", TensorProto.INT8, [4], [0, 0, 5, 0]))
+
+    assert "its zero point is 5" in refusal(model, "int8", tmp_path).message
+
+
+def test_the_type_that_a_dequantizer_gives_is_not_the_type_it_reads(tmp_path):
+    model = quantized(opset=23)
+    model.graph.node[1].attribute.append(helper.make_attribute("output_dtype", TensorProto.FLOAT))
+
+    assert ready(model, "int8", tmp_path)[0].converter == {"path": "AsIs"}
+
+
 def test_a_model_quantized_to_another_type_is_refused_by_both_names(tmp_path):
     error = refusal(quantized(), "fp8", tmp_path)
 

@@ -49,6 +49,7 @@ ON_ORIN = engine("sm_87", "Jetson-Orin-NX-16GB", platform="jetpack-6.2", power_m
         (engine(flavor="TensorRTRTX", archs=("sm_86",)), NODE_L4, "No", "for sm_86"),
         (engine("sm_80", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"), NODE_SLICE, "Exact", ""),
         (engine("sm_80", "NVIDIA-A100-SXM4-40GB"), NODE_SLICE, "No", "deadlocking is likely"),
+        (engine("sm_80", "NVIDIA-A100-SXM4-40GB", flavor="TensorRTRTX"), NODE_SLICE, "Warned", "code fits"),
         (engine("sm_80", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"), NODE_A100, "Warned", "alone"),
         (engine("sm_80"), NODE_SLICE, "SameCapability", "fewer"),
         (EngineFacts(flavor="TensorRT"), NODE_L4, "Warned", "does not say which GPU"),
@@ -62,6 +63,18 @@ def test_an_engine_is_given_only_to_gpus_it_can_be_vouched_for(built, node, leve
     assert word in loading.message
     assert loading.is_vouched_for is (loading.reason is None)
     assert bool(loading.remedy) is not loading.is_vouched_for
+
+
+@pytest.mark.parametrize(
+    ("built", "node"),
+    [
+        (engine("sm_80", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"), NODE_SLICE),
+        (AMPERE_PLUS, NODE_A100),
+        (engine("sm_90", level="AmperePlus"), NODE_L4),
+    ],
+)
+def test_an_engine_where_it_belongs_has_no_caveat(built, node):
+    assert loads(built, node).caveats == ()
 
 
 @pytest.mark.parametrize(

@@ -139,3 +139,13 @@ def test_a_refused_option_says_what_why_and_what_would_work(where, asked, words)
 )
 def test_what_the_remedies_name_is_taken(where, asked):
     assert verdict(where, asked).ok, verdict(where, asked)
+
+
+def test_the_remedy_for_several_options_is_a_release_that_has_them_all():
+    options = {"tilingOptimizationLevel": "Full", "maxNumTactics": 4}
+    answer = verdict(pool("10.3.0.26"), native(options))
+
+    assert not answer.ok
+    assert "10.8 or newer" in answer.remedy
+    assert not verdict(pool("10.7.0.23"), native(options)).ok
+    assert verdict(pool("10.8.0.43"), native(options)).ok
