@@ -175,6 +175,17 @@ def test_a_model_that_changes_while_it_is_built_leaves_no_engine(tmp_path, monke
     assert not any(file.endswith(".trt.json") for file in files_in(tmp_path / "cache"))
 
 
+def test_a_cache_of_another_user_costs_a_warning(model, tmp_path, warned):
+    if os.geteuid() != 0:
+        pytest.skip("to give a folder away needs root")
+    load(model)
+    assert warned == []
+    os.chown(tmp_path / "cache", 12345, -1)
+    load(model)
+
+    assert warned == [f"{tmp_path / 'cache'} belongs to user 12345, who can run code here through it"]
+
+
 def test_clearing_frees_what_was_built(model, tmp_path):
     engine, _ = load(model)
 

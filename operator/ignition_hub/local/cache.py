@@ -72,6 +72,14 @@ class Cache:
         """Return the file whose lock belongs to who builds ``identity``."""
         return self.root / "locks" / f"{identity[:16]}.lock"
 
+    def owner_if_another(self) -> int | None:
+        """Return the user whom the folder belongs to, if it is neither ours nor root's."""
+        try:
+            owner = self.root.stat().st_uid
+        except OSError:
+            return None
+        return None if owner in (0, os.geteuid()) else owner
+
     def find(self, inputs: EngineInputs, identity: str) -> LocalEngine | None:
         """
         Return the engine of an identity; None when there is none. Raises Damaged when it cannot be used.
