@@ -2,12 +2,14 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ignition_hub.cli import app
 from ignition_hub.cli.arguments import batch_of, duration, options_of, seconds_of
+from ignition_hub.cli.build import Form, result_of, show
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.watching import lines
 from ignition_hub.local.cache import Cache
@@ -141,3 +143,15 @@ def test_without_a_terminal_a_line_tells_each_phase_and_now_and_then_more(capsys
         "m.onnx: Building engine, 10%",
         "m.onnx: Building engine, 50%",
     ]
+
+
+def test_a_manifest_that_a_stranger_wrote_breaks_neither_the_result_nor_the_terminal(tmp_path, capsys):
+    engine = placed(Cache(tmp_path))
+    words = (7, "\x1b[2J", {"code": "\x1b[2JInt64Clamped", "count": 2}, {"code": "Alone"})
+    build = replace(engine.manifest.build, warnings=words)
+    stranger = replace(engine, manifest=replace(engine.manifest, build=build))
+    show(result_of(stranger, "remote", engine.path), Form.text)
+
+    shown = capsys.readouterr().out
+    assert "Int64Clamped (2)" in shown
+    assert "\x1b" not in shown

@@ -5,7 +5,7 @@
 import json
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +21,7 @@ from ignition_hub.cli.resource import shapes_of
 from ignition_hub.cli.watching import watching
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import EngineInputs
+from ignition_hub.engine.words import printable
 from ignition_hub.library import build_or_load_engine
 from ignition_hub.local.classic import classic_path, copied
 from ignition_hub.local.engine import LocalEngine
@@ -156,9 +157,15 @@ def result_of(engine: LocalEngine, source: str, path: Path) -> dict[str, Any]:
         "sizeBytes": manifest.engine.size,
         "buildSeconds": manifest.build.seconds,
         "checked": manifest.build.checked,
-        "warnings": [dict(warning) for warning in manifest.build.warnings],
+        "warnings": _warnings(manifest.build.warnings),
         "loadsOn": where_it_loads(manifest.inputs),
     }
+
+
+def _warnings(recorded: Iterable[Any]) -> list[dict[str, Any]]:
+    # A manifest's facts are free in form, and this one may come from a store that nobody signs.
+    known = (one for one in recorded if isinstance(one, Mapping) and {"code", "count"} <= one.keys())
+    return [{"code": str(one["code"]), "count": one["count"]} for one in known]
 
 
 def where_it_loads(inputs: EngineInputs) -> str:
@@ -186,7 +193,7 @@ def show(result: dict[str, Any], form: Form) -> None:
         "loads on": result["loadsOn"],
     }
     for name, value in rows.items():
-        typer.echo(f"{name:<9} {value}")
+        typer.echo(f"{name:<9} {printable(str(value))}")
 
 
 @contextmanager
