@@ -142,6 +142,24 @@ def test_the_squares_of_a_spelled_out_normalization_do_not_overflow(square, tmp_
     assert not found.warned
 
 
+def test_bf16_holds_every_square_and_keeps_none_wide(tmp_path):
+    nodes = [node("Relu", ["x"], ["a"]), node("Mul", ["a", "a"], ["squares"])]
+    nodes += [node("ReduceMean", ["squares"], ["mean"], axes=[1]), node("Sqrt", ["mean"], ["root"])]
+    nodes += [node("Div", ["a", "root"], ["y"])]
+    found = Converted(model_of(nodes, {"x": [1, 4]}, {"y": [1, 4]}), tmp_path, BRAIN)
+
+    assert found.types["squares"] == BRAIN.type
+
+
+def test_the_types_that_a_model_noted_for_its_values_are_not_kept(tmp_path):
+    model = model_of([node("Relu", ["x"], ["a"]), node("Tanh", ["a"], ["y"])], {"x": [2]}, {"y": [2]})
+    model.graph.value_info.append(helper.make_tensor_value_info("a", FLOAT, [2]))
+    found = Converted(model, tmp_path)
+
+    assert not found.model.graph.value_info
+    assert found.types["a"] == HALF.type
+
+
 def test_constants_of_every_spelling_become_narrow(tmp_path):
     nodes = [
         node("Constant", [], ["a"], value=floats("", 0.5)),
