@@ -6,7 +6,6 @@ The file is published beside the engine, so it holds no URL and no token.
 
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
 
 from ignition_builder.messages import warning_code
 
@@ -32,9 +31,7 @@ class Journal:
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def note(self, message: str) -> None:

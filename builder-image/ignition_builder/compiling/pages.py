@@ -11,7 +11,6 @@ import ctypes
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 
 MADV_DONTNEED = 4
 PAUSE_SECONDS = 0.05
@@ -33,9 +32,7 @@ class PageSweeper:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
 

@@ -1,7 +1,6 @@
 """Tell the gateway how far the build is: the latest word, at most once a second, never in anybody's way."""
 
 import threading
-from types import TracebackType
 
 from ignition_builder.hub.gateway import Gateway
 
@@ -22,9 +21,7 @@ class Courier:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._wanted.set()
         self._thread.join(self._pause)

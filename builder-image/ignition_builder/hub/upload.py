@@ -14,7 +14,6 @@ import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 from ignition_builder.hub.gateway import Part, Upload
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
@@ -62,9 +61,7 @@ class Uploader:
     def __enter__(self) -> "Uploader":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         with self._lock:
             for connection in self._open:

@@ -8,12 +8,10 @@ names are those of the driver's binary interface (``cuda.h``).
 import ctypes
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import TracebackType
 from typing import Any
 
+from ignition_hub.device import LIBCUDA
 from ignition_hub.engine.errors import NodeError, Reason
-
-LIBCUDA = "libcuda.so.1"
 
 
 class Cuda:
@@ -43,9 +41,7 @@ class Cuda:
         self._stack.callback(self._driver.cuStreamDestroy_v2, self.stream)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def allocate(self, size: int) -> int:

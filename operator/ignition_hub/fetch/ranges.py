@@ -11,7 +11,6 @@ import re
 import socket
 import ssl
 from collections.abc import Generator
-from types import TracebackType
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.errors import FetchError
@@ -37,9 +36,7 @@ class Line:
     def __enter__(self) -> "Line":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.hang_up()
 
     def hang_up(self) -> None:

@@ -5,7 +5,6 @@ One user's builds are one owner, so they share it. Of two that end at once the l
 """
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ def timing_files(
     try:
         files.kept.parent.mkdir(parents=True, exist_ok=True)
         # From one folder of the cache to another: nothing half-written is ever visible.
-        os.replace(files.measured, files.kept)  # noqa: PTH105
+        files.measured.replace(files.kept)
     except OSError as error:
         log.warning("the timing cache was not kept in %s (%s)", root, error.strerror or error)
 
