@@ -93,6 +93,7 @@ def test_a_plugin_library_comes_from_where_the_platform_team_says(namespace, uri
         ("vision", "s3://models/libattention.so"),
         ("team-a", "s3://engines/ignition/models/team-a/00ff.onnx"),
         ("team-a", "s3://engines/ignition/engines/x/y/z/a.trt"),
+        ("team-a", "s3://engines/ignition/unsigned/libattention.so"),
         ("vision", "https://models.example.com/onnx/libattention.so"),
         ("vision", "s3://plugins/vision/../other/libattention.so"),
     ],

@@ -127,7 +127,7 @@ def _hub_root(store_spec: Mapping[str, Any]) -> str:
 
 
 def _touches_the_hub(hub: str, path: str) -> bool:
-    own = (f"{hub}models/", f"{hub}engines/", f"{hub}timing-caches/")
+    own = (f"{hub}models/", f"{hub}engines/", f"{hub}timing-caches/", f"{hub}unsigned/")
     # A folder above the hub's tree holds that tree as well.
     return path.startswith(own) or (path.endswith("/") and hub.startswith(path))
 
