@@ -1,6 +1,7 @@
 """Request bodies are read strictly, and what is wrong is named."""
 
 import asyncio
+import math
 
 import pytest
 
@@ -57,8 +58,9 @@ def test_too_many_parts_are_refused_with_a_part_size_that_works():
 
 def test_progress_is_bounded():
     assert Progress.from_json({"phase": "x" * 99, "percent": 41.9}) == Progress("x" * 62 + "…", 41)
-    with pytest.raises(ContractError, match="percent: -1"):
-        Progress.from_json({"phase": "x", "percent": -1})
+    for wrong in (-1, math.nan, math.inf):
+        with pytest.raises(ContractError, match=f"percent: {wrong}"):
+            Progress.from_json({"phase": "x", "percent": wrong})
 
 
 def test_a_failure_needs_a_reason_of_the_table():

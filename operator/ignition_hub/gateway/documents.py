@@ -62,9 +62,9 @@ class Progress:
     def from_json(cls, document: Mapping[str, Any]) -> "Progress":
         """Read the body of ``progress``."""
         read = Fields.of(document, cls)
-        percent = int(read.number("percent"))
+        percent = read.number("percent")
         _between("percent", percent, 0, 100)
-        return cls(shortened(printable(read.text("phase")), 63), percent)
+        return cls(shortened(printable(read.text("phase")), 63), int(percent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +211,6 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _between(name: str, value: int, least: int, most: int) -> None:
+def _between(name: str, value: float, least: int, most: int) -> None:
     if not least <= value <= most:
         raise ContractError(f"{name}: {value} is out of bounds", f"expected {least} to {most}")
