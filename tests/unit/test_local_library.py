@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -184,6 +185,19 @@ def test_a_cache_of_another_user_costs_a_warning(model, tmp_path, warned):
     load(model)
 
     assert warned == [f"{tmp_path / 'cache'} belongs to user 12345, who can run code here through it"]
+
+
+def test_a_copy_is_readable_for_those_who_may_read_the_engine_and_replaces_a_link(model, tmp_path):
+    engine, _ = load(model)
+    engine.path.chmod(0o600)
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    (tmp_path / "copy.engine").symlink_to(victim)
+    target = copied(engine, tmp_path / "copy.engine")
+
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert not target.is_symlink()
+    assert victim.read_text() == "kept"
 
 
 def test_clearing_frees_what_was_built(model, tmp_path):

@@ -4,6 +4,7 @@ The layout of hand-written scripts: ``<onnx_dir>/<precision>/bs<batch>/<stem>.en
 
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfileobj(content, out, 1024 * 1024)
             out.flush()
             os.fsync(out.fileno())
-        fresh.chmod(0o644)
+        # As the cache's own file: who may read an engine may read the model's weights.
+        fresh.chmod(stat.S_IMODE(source.stat().st_mode))
         fresh.replace(target)
     except BaseException:
         fresh.unlink(missing_ok=True)
