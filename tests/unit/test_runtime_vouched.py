@@ -11,6 +11,8 @@ from ignition_hub.fetch.gateway import read_resolved
 from ignition_hub.fetch.place import Shelf, write_record
 from ignition_hub.gateway.resolve import _answer
 from ignition_hub.runtime import EngineRefused
+from ignition_hub.runtime.fitting import require_same_plan
+from ignition_hub.runtime.loading import look_at
 from ignition_hub.runtime.vouched import LARGEST_DOCUMENT, voucher_of
 
 ENGINE = Engine()
@@ -76,3 +78,13 @@ def test_a_digest_that_is_none_is_refused(tmp_path):
 
     with pytest.raises(EngineRefused, match="'sha256:abc' is not a SHA-256"):
         voucher_of(tmp_path / "a.trt")
+
+
+def test_a_plan_whose_build_number_does_not_fit_into_its_header_is_still_its_manifests(tmp_path):
+    large = Engine(inputs={"tensorrt_version": "10.13.2.300"})
+    found = look_at(large.fetched(tmp_path))
+
+    assert found.header.version == "10.13.2.44"
+    require_same_plan(found.path, found.header, large.manifest)
+    with pytest.raises(EngineRefused, match=r"10\.13\.2\.44 plan"):
+        require_same_plan(found.path, found.header, ENGINE.manifest)
