@@ -1,6 +1,5 @@
 """What a plan's header and the builder's account must agree with before anything is signed."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -49,12 +48,12 @@ def test_the_header_that_was_asked_for_passes():
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        (replace(HEADER, flavor="TensorRT"), "is of TensorRT 1.7.1.116; TensorRTRTX 1.7.1.116 was asked"),
-        (replace(HEADER, version="1.7.2.116"), "is of TensorRTRTX 1.7.2.116"),
-        (replace(HEADER, capabilities=()), "holds code for no architecture"),
-        (replace(HEADER, capabilities=("sm_86", "sm_89")), "holds code for sm_86, sm_89"),
-        (replace(HEADER, size=99), "99 bytes by its own account; the object has 100"),
-        (replace(HEADER, ultralytics_prefix=8), "metadata in front"),
+        (HEADER._replace(flavor="TensorRT"), "is of TensorRT 1.7.1.116; TensorRTRTX 1.7.1.116 was asked"),
+        (HEADER._replace(version="1.7.2.116"), "is of TensorRTRTX 1.7.2.116"),
+        (HEADER._replace(capabilities=()), "holds code for no architecture"),
+        (HEADER._replace(capabilities=("sm_86", "sm_89")), "holds code for sm_86, sm_89"),
+        (HEADER._replace(size=99), "99 bytes by its own account; the object has 100"),
+        (HEADER._replace(ultralytics_prefix=8), "metadata in front"),
     ],
 )
 def test_another_header_is_rejected_with_what_was_found(header, words):
