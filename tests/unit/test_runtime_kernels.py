@@ -73,6 +73,18 @@ def test_kernels_outlive_the_process(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["rtx.kernels"]
 
 
+def test_kernels_that_another_process_reads_now_are_replaced_and_not_overwritten(tmp_path):
+    path, opened = tmp_path / "rtx.kernels", tmp_path / "opened"
+    path.write_bytes(b"L4 kernels of before")
+    opened.hardlink_to(path)
+    cache = KernelCache(path)
+    cache.context(loaded(FakeRtxEngine()))
+    cache.save()
+
+    assert path.read_bytes() == b"L4 kernels"
+    assert opened.read_bytes() == b"L4 kernels of before"
+
+
 def test_engines_of_one_process_share_one_cache(tmp_path):
     kernels, engine = KernelCache(tmp_path / "rtx.kernels"), FakeRtxEngine()
 
