@@ -26,6 +26,11 @@ class Known:
 
 KNOWN = (
     Known(
+        re.compile(r"composite_op\W+is_decomposable"),
+        Reason.UnsupportedOperator,
+        "export with an opset below 23, in which attention is spelled out, or use flavor TensorRT",
+    ),
+    Known(
         re.compile(r"FP32 GEMM is not supported"),
         Reason.UnsupportedPrecision,
         "ask for precision fp16 for this target",

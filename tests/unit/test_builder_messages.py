@@ -42,6 +42,11 @@ def test_a_long_message_is_cut():
             "Network has dynamic or shape inputs, but no optimization profile has been defined",
             Reason.InvalidProfile,
         ),
+        (
+            "MyelinCheckException: decompose_composite_ops.cpp:59: CHECK(composite_op->is_decomposable()) "
+            "failed. Attention operation was not supported by a dedicated backend.",
+            Reason.UnsupportedOperator,
+        ),
         ("Unable to load library: libnvinfer_lean.so.1", Reason.UnsupportedOption),
         ("MyelinCheckException: graph_jit.cpp:278: CHECK(status == CUDA_SUCCESS)", Reason.BuildFailed),
     ],
