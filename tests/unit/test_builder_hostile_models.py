@@ -9,6 +9,7 @@ from ignition_builder.checking.functions import check_functions
 from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import load_checked
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.local.external import external_files
 from smallmodels import model_of, saved
 
 
@@ -160,6 +161,26 @@ def test_functions_that_write_out_to_a_billion_nodes_are_refused(tmp_path):
 
     assert error.reason is Reason.InvalidModel
     assert error.message.startswith("the model is 1073741824 nodes")
+
+
+def test_a_files_name_hidden_in_the_default_of_a_functions_attribute_is_found(tmp_path):
+    secret = numpy_helper.from_array(np.zeros(4, np.float32), "secret")
+    onnx.external_data_helper.set_external_data(secret, "../token")
+    secret.ClearField("raw_data")
+    constant = helper.make_node("Constant", [], ["c"])
+    reference = constant.attribute.add()
+    reference.name, reference.ref_attr_name = "value", "weights"
+    reference.type = onnx.AttributeProto.TENSOR
+    opsets = [helper.make_opsetid("", 17)]
+    nodes = [constant, helper.make_node("Add", ["a", "c"], ["b"])]
+    function = helper.make_function("mine", "F", ["a"], ["b"], nodes, opsets)
+    function.attribute_proto.append(helper.make_attribute("weights", secret))
+    node = helper.make_node("F", ["x"], ["y"], domain="mine")
+    model = model_of([node], {"x": [4]}, {"y": [4]}, domains=["mine"], functions=[function])
+    path = saved(model, tmp_path)
+
+    assert "'../token', which is not beside the model" in refusal_of(load_checked, path).message
+    assert external_files(path) == ("../token",)
 
 
 def test_functions_that_call_each_other_very_deep_are_refused():

@@ -15,10 +15,11 @@ from typing import Any
 import onnx
 
 from ignition_builder.checking.external import MOST_ELEMENTS, check_tensor
-from ignition_builder.checking.leniency import check_text, set_aside
+from ignition_builder.checking.leniency import ONNX_DOMAINS, check_text, set_aside
 from ignition_builder.checking.signature import ModelInput
 from ignition_builder.checking.skeleton import load_skeleton, not_onnx
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.words import on_one_line
 
 _UNKNOWN_OPERATOR = re.compile(r"No Op registered for (\S+) with domain_version of (\d+)")
 _NODE = re.compile(r"Name: (.*?) OpType: (\S+)")
@@ -59,7 +60,7 @@ def facts_of(model: Any) -> dict[str, Any]:
 
 def opset_of(model: Any) -> int:
     """Return the version of ONNX's own operator set; 0 when the model imports none."""
-    return max((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=0)
+    return max((item.version for item in model.opset_import if item.domain in ONNX_DOMAINS), default=0)
 
 
 def type_name(kind: int) -> str:
@@ -77,10 +78,9 @@ def nodes_of(model: Any) -> Iterator[Any]:
 def graphs_of(graph: Any) -> Iterator[Any]:
     """Yield ``graph`` itself, first, and every graph inside its nodes."""
     yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from graphs_of(inner)
+    for attribute in _attributes_of(graph):
+        for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            yield from graphs_of(inner)
 
 
 def tensors_of(model: Any) -> Iterator[Any]:
@@ -95,11 +95,17 @@ def inner_tensors_of(model: Any) -> Iterator[Any]:
         # A function has nodes and no weights.
         if depth and hasattr(graph, "initializer"):
             yield from graph.initializer
-        for node in graph.node:
-            for attribute in node.attribute:
-                if attribute.HasField("t"):
-                    yield attribute.t
-                yield from attribute.tensors
+        for attribute in _attributes_of(graph):
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+
+
+def _attributes_of(graph: Any) -> Iterator[Any]:
+    # What a function takes for an attribute that its caller leaves out is used like any other.
+    yield from getattr(graph, "attribute_proto", ())
+    for node in graph.node:
+        yield from node.attribute
 
 
 def _all_graphs(model: Any) -> Iterator[Any]:
@@ -162,7 +168,7 @@ def _invalid(message: str) -> RequestError:
         return not_onnx("it has no IR version")
     return RequestError(
         Reason.InvalidModel,
-        f"the ONNX checker refuses the model: {' '.join(message.split())[:600]}",
+        f"the ONNX checker refuses the model: {on_one_line(message, 600)}",
         "export the model again until onnx.checker.check_model accepts it",
     )
 

@@ -17,7 +17,7 @@ _LONGEST_VARINT = 10
 _TENSOR, _ENTRY = "tensor", "entry"
 _INSIDE: Mapping[str, Mapping[int, str]] = {
     "model": {7: "graph", 25: "function"},
-    "function": {7: "node"},
+    "function": {7: "node", 11: "attribute"},
     "graph": {1: "node", 5: _TENSOR, 15: "sparse"},
     "node": {5: "attribute"},
     "attribute": {5: _TENSOR, 6: "graph", 10: _TENSOR, 11: "graph", 22: "sparse", 23: "sparse"},
