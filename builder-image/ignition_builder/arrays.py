@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
+from ignition_hub.engine.words import on_one_line
 
 MAX_BYTES = 16 * 1024**3
 """As much as all arrays together may hold; more never helps a calibration."""
@@ -33,7 +34,7 @@ def load_arrays(path: Path, where: str) -> dict[str, Any]:
     # zipfile and numpy fail on a broken file with whatever their code runs into: errors of zlib, a tokenizer,
     # a MemoryError for a shape that the file only claims.
     except Exception as error:
-        raise _refusal(where, f"the file cannot be read ({' '.join(str(error).split())[:200]})") from error
+        raise _refusal(where, f"the file cannot be read ({on_one_line(str(error), 200)})") from error
     if not arrays:
         raise _refusal(where, "the file holds no arrays")
     for name, values in arrays.items():

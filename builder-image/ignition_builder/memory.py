@@ -73,9 +73,19 @@ def check_memory(weights: int, memory: Memory, journal: Journal) -> None:
         journal.warn(Warn.HostMemoryTight, f"the model has {figures}; {NEEDED}")
 
 
+def peak() -> int:
+    """Return the largest resident size this process had, in bytes."""
+    return _largest(resource.RUSAGE_SELF)
+
+
 def peak_of_children() -> int:
     """Return the largest resident size, in bytes, of any child process that has ended."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return _largest(resource.RUSAGE_CHILDREN)
+
+
+def _largest(who: int) -> int:
+    # Linux counts in KiB.
+    return resource.getrusage(who).ru_maxrss * 1024
 
 
 def mebibytes(size: int) -> str:

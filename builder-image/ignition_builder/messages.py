@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ignition_hub.engine import words
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 from ignition_hub.engine.warnings import Warn
 
@@ -123,10 +124,10 @@ _PLACE = re.compile(r"\s+In \w+ at /\S+\)?\s*$")
 
 def quoted(message: str) -> str:
     """Return a message without the places in NVIDIA's sources, on one line of bounded length."""
-    text = " ".join(_PLACE.sub("", _PREFIX.sub("", message)).split()).rstrip(". ")
+    text = words.on_one_line(_PLACE.sub("", _PREFIX.sub("", message))).rstrip(". ")
     if text == _NOT_SUPPORTED:
         return "it has no importer for this operator"
-    return text if len(text) <= QUOTE_LENGTH else text[: QUOTE_LENGTH - 1] + "…"
+    return words.quoted(text, QUOTE_LENGTH)
 
 
 def verdict_of(messages: Iterable[str], doing: str, otherwise: Reason = Reason.BuildFailed) -> IgnitionError:

@@ -5,7 +5,6 @@ An option that is part of an identity and has no effect would make the manifest 
 which option is not decided here: ``applying`` tells TensorRT and reads back.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,6 @@ OPTIMIZATION_LEVEL = 3
 """TensorRT's own default (NVIDIA documentation)."""
 PACKED, EXTERNAL = "Packed", "External"
 
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?")
-_UNITS = {
-    "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
-    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50,
-}  # fmt: skip
 _KNOWN = tuple(dict.fromkeys(row.option for row in OPTION_ROWS))
 _POOLS = ("tacticSharedMemory", "tacticDram")
 
@@ -125,11 +119,10 @@ def _flag(document: Mapping[str, Any], name: str) -> bool:
 def _bytes(value: Any, name: str) -> int | None:
     if value is None:
         return None
-    found = _QUANTITY.fullmatch(str(value))
-    size = int(float(found[1]) * _UNITS[found[2] or ""]) if found else 0
-    if size < 1:
-        raise _refusal(f"options.{name}", f"{value!r} is not a quantity above zero", "for example 4Gi")
-    return size
+    # Quantities are written in a resource only: two spellings of one size would be two identities.
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _refusal(f"options.{name}", f"{value!r} is no number of bytes", "4Gi is 4294967296")
+    return value
 
 
 def _tactic_sources(value: Any) -> tuple[str, ...] | None:

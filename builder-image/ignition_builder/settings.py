@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.names import TOKEN_FILE
 from ignition_hub.wire.address import Address, tls_context
 
-TOKEN_FILE = "/var/run/secrets/ignition/token"  # noqa: S105  (a path)
 TERMINATION_LOG = "/dev/termination-log"
 
 

@@ -1,5 +1,6 @@
 """Models with external data: pushed from a disk, and read where the platform team keeps them."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from stage.tenant import Tenant
 
 pytestmark = pytest.mark.e2e
 
+REMEMBERED = 2.0
+"""Seconds for which the controller does not look at a model again."""
 PROFILES = [{"batchSize": {"min": 1, "opt": 1, "max": 8}}]
 
 
@@ -47,6 +50,7 @@ def test_a_changed_data_file_makes_another_engine(tenant: Tenant, tmp_path: Path
 
     weights.write_bytes((-np.fromfile(weights, np.float32)).tobytes())
     tenant.share(weights, "net/" + WEIGHTS)
+    time.sleep(REMEMBERED + 1)
     tenant.apply(resource | {"metadata": {"name": "after"}})
     after = tenant.wait_ready("after")["targets"][0]
 

@@ -90,7 +90,7 @@ def test_a_profile_opens_a_dynamic_model(tmp_path):
 
 
 def test_options_reach_tensorrt(tmp_path):
-    options = {"optimizationLevel": 1, "workspace": "64Mi"}
+    options = {"optimizationLevel": 1, "workspace": 64 << 20}
 
     assert built(dense(), request_for(options=options), tmp_path).size > 0
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from ignition_hub.cli.bundle import MOST_DATA_FILES, load_of
+from ignition_hub.cli.bundle import load_of
 from ignition_hub.cli.errors import CliError
+from ignition_hub.engine.identity import MOST_DATA_FILES
 from smallmodels import dense, saved
 
 

@@ -2,9 +2,8 @@
 
 from typing import get_args
 
-from ignition_hub.api import convert, schema
+from ignition_hub.api import schema
 from ignition_hub.api.v1alpha1 import pool
-from ignition_hub.engine import names
 from ignition_hub.engine.identity import COMPATIBILITIES, FLAVORS, PRECISIONS
 from ignition_hub.engine.support import RTX_ARCHS
 
@@ -23,7 +22,3 @@ def test_the_api_knows_the_compatibilities_of_the_contract():
 
 def test_a_pool_may_compile_ahead_of_time_exactly_for_what_rtx_compiles():
     assert set(pool.AHEAD_OF_TIME_ARCHS) == set(RTX_ARCHS)
-
-
-def test_pools_and_nodes_are_labelled_with_one_jetpack_label():
-    assert convert.LABEL_JETPACK == names.LABEL_JETPACK

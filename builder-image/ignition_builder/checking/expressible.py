@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 
 from ignition_builder.checking.inspection import nodes_of, opset_of, tensors_of, type_name
+from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.journal import Journal
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
@@ -112,7 +113,7 @@ def _check_operator(node: Any) -> None:
             f"{named}: TensorRT has no operators for {DOMAINS[node.domain]}",
             "export the network alone, and do the rest before or after it",
         )
-    if node.domain in ("", "ai.onnx") and node.op_type in OPERATORS:
+    if node.domain in ONNX_DOMAINS and node.op_type in OPERATORS:
         raise _refusal(f"{named}: {OPERATORS[node.op_type]}", _PLAIN)
 
 

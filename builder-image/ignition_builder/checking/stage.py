@@ -4,7 +4,6 @@ The first stage of a build, in its own process: check the model and give it the 
 It loads ONNX and never TensorRT, so its memory is gone before the engine is compiled.
 """
 
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ignition_builder.checking.profiles import resolved
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import external_size
 from ignition_builder.journal import Journal
+from ignition_builder.memory import peak
 from ignition_builder.precision.ways import Came, with_precision
 from ignition_builder.report import Report
 from ignition_builder.work import Prepared, Task, counted
@@ -57,7 +57,6 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         typing=ready.typing,
         profiles=profiles,
         warnings=counted(journal.warnings),
-        # Linux counts ru_maxrss in KiB.
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_memory_bytes=peak(),
         weights_bytes=external_size(load_skeleton(ready.path)),
     ).to_json()

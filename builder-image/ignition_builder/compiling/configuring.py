@@ -16,9 +16,7 @@ from ignition_builder.compiling.weakly import allow_types, calibrate_from_cache
 from ignition_builder.work import WEAK
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import PRODUCT, EngineInputs, Profile, ShapeRange
-
-TF32_ARCH = 80
-"""TF32 exists from compute capability 8.0 (NVIDIA documentation)."""
+from ignition_hub.engine.support import has_tf32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +89,7 @@ def configured(backend: Backend, parsed: Parsed, order: Order, plugins: Sequence
 
 def tf32_in_force(inputs: EngineInputs, flags: Sequence[str]) -> bool:
     """Whether TF32 may really be used: the flag is set and the architecture has it."""
-    return "TF32" in flags and int(inputs.gpu_arch.removeprefix("sm_")) >= TF32_ARCH
+    return "TF32" in flags and has_tf32(inputs.gpu_arch)
 
 
 def _travels(order: Order) -> bool:

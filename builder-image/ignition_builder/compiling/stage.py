@@ -4,7 +4,6 @@ The second stage of a build, in its own process: compile the prepared model with
 
 import contextlib
 import os
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from ignition_builder.compiling.gpu import warn_if_busy
 from ignition_builder.compiling.order import Order
 from ignition_builder.compiling.pages import sweeping
 from ignition_builder.journal import Journal
-from ignition_builder.memory import check_memory, read_memory
+from ignition_builder.memory import check_memory, peak, read_memory
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
 from ignition_builder.work import CALIBRATOR, Compiled, Prepared, Task, counted
@@ -67,8 +66,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         plugins=tuple(compiler.plugins),
         timing_cache=compiler.timing_cache,
         warnings=counted(journal.warnings),
-        # Linux counts ru_maxrss in KiB.
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_memory_bytes=peak(),
     ).to_json()
 
 

@@ -22,6 +22,7 @@ from ignition_builder.precision.slots import slots_of
 from ignition_hub import __version__
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.warnings import Warn
+from ignition_hub.engine.words import on_one_line
 
 _DTYPES = {FLOAT: np.dtype("<f4"), DOUBLE: np.dtype("<f8")}
 
@@ -44,7 +45,7 @@ def convert(
         outcome = narrow_model(model, narrow, rounding)
     # ONNX's own tools fail on unusual graphs with whatever their code runs into.
     except Exception as error:
-        raise _refusal(narrow, f"{type(error).__name__}: {' '.join(str(error).split())[:400]}") from error
+        raise _refusal(narrow, f"{type(error).__name__}: {on_one_line(str(error), 400)}") from error
     _warn_of(outcome, narrow, opset_of(model), journal)
     target = folder / f"{narrow.precision}.onnx"
     changes = {name: Change(_DTYPES[kind], rounding) for name, kind in outcome.later.items()}
@@ -75,7 +76,7 @@ def _raised(model: Any, narrow: Narrow, journal: Journal) -> Any:
         raised = version_converter.convert_version(model, narrow.opset)
     # It has no adapter for some operators, and says so with a RuntimeError.
     except (RuntimeError, ValueError) as error:
-        journal.note(f"the model stays at opset {opset}: {' '.join(str(error).split())[:400]}")
+        journal.note(f"the model stays at opset {opset}: {on_one_line(str(error), 400)}")
         return model
     raised.ir_version = max(model.ir_version, onnx.helper.find_min_ir_version_for(raised.opset_import))
     return raised

@@ -27,6 +27,7 @@ from ignition_builder.precision.calibration import Samples, read_samples
 from ignition_builder.precision.conversion import whole_graph
 from ignition_builder.precision.quantized import check_quantized, quantization_of
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
+from ignition_hub.engine.words import on_one_line
 
 OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """What is quantized: the operators that have weights."""
@@ -82,7 +83,7 @@ def quantize(
             raise
         # A third-party quantizer fails on unusual graphs with whatever its code runs into.
         except Exception as error:
-            raise _refusal(f"{type(error).__name__}: {' '.join(str(error).split())[:400]}") from error
+            raise _refusal(f"{type(error).__name__}: {on_one_line(str(error), 400)}") from error
     _check(target)
     return target, _record(method, samples)
 

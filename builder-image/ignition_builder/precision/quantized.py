@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from ignition_builder.checking.inspection import graphs_of, tensors_of
+from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_hub.engine.errors import Reason, RequestError
 
 Proto = onnx.TensorProto
@@ -47,7 +48,7 @@ def check_quantized(model: Any, folder: Path) -> None:
     """
     tensors = _constants(model)
     for node in _nodes(model):
-        if node.domain in ("", "ai.onnx") and node.op_type in (_QUANTIZE, _DEQUANTIZE):
+        if node.domain in ONNX_DOMAINS and node.op_type in (_QUANTIZE, _DEQUANTIZE):
             kind = _kind_of(node, tensors)
             if kind is not None and kind not in NAMES:
                 raise _wrong_type(node, kind)

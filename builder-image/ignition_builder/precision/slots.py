@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.precision.floats import Narrow
 
 EXACT = frozenset(
@@ -63,7 +64,7 @@ def slots_of(node: Any, narrow: Narrow, opset: int) -> Slots:
     """Return where ``node`` may have the type ``narrow`` in this release of ONNX's operators."""
     ins, outs = len(node.input), len(node.output)
     exact = node.op_type in EXACT or node.op_type in LACKING[narrow.precision] or _has_peepholes(node)
-    own = node.domain in ("", "ai.onnx")
+    own = node.domain in ONNX_DOMAINS
     taken = _parameters(node.op_type, opset, narrow.schema) if own and not exact else None
     if taken is None:
         return Slots((False,) * ins, (False,) * outs)

@@ -6,6 +6,7 @@ Strongly typed, the ONNX decides every type, so the model is converted (NVIDIA d
 stays as it came. A quantized model stays as it came everywhere, if it is what was asked for.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +25,11 @@ from ignition_builder.precision.quantized import MODEL_OPT, check_quantized, is_
 from ignition_builder.work import AS_IS, CALIBRATOR, CONVERTED, FLAGS, QUANTIZED, STRONG, WEAK
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs
-from ignition_hub.engine.support import is_strongly_typed
+from ignition_hub.engine.support import has_tf32, is_strongly_typed
 from ignition_hub.engine.warnings import Warn
 
 WORTH_MOVING = 32 * 1024 * 1024
 """Bytes of weights in the model's file from which one of their own saves more memory than it takes time."""
-TF32_ARCH = 80
-"""TF32 exists from compute capability 8.0 (NVIDIA documentation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +217,7 @@ _RULES: dict[str, Callable[[Came], Way]] = {
 
 def _warn_of_tf32(came: Came) -> None:
     arch = came.inputs.gpu_arch
-    if int(arch.removeprefix("sm_")) < TF32_ARCH:
+    if not has_tf32(arch):
         came.journal.warn(
             Warn.Tf32NotInForce, f"{arch} has no TF32, which begins with sm_80: it computes in fp32"
         )
@@ -251,10 +250,7 @@ def _amounts(model: Any) -> dict[int, int]:
     for tensor in tensors_of(model):
         kind = FLOAT if tensor.data_type == DOUBLE else tensor.data_type
         if kind in amounts:
-            size = 1
-            for side in tensor.dims:
-                size *= side
-            amounts[kind] += size
+            amounts[kind] += math.prod(tensor.dims)
     return amounts
 
 

@@ -13,6 +13,7 @@ import onnxruntime
 
 from ignition_builder.verifying.samples import Sample
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.words import on_one_line
 
 NAME = "onnxruntime"
 VERSION = str(onnxruntime.__version__)
@@ -59,4 +60,4 @@ def _options() -> Any:
 
 
 def _shortened(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:400]
+    return on_one_line(f"{type(error).__name__}: {error}", 400)

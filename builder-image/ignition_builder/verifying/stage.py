@@ -5,7 +5,6 @@ Without a GPU the converted model is compared with the model as it came, which i
 quantization can break. With one, the engine itself is compared, and measured.
 """
 
-import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 from ignition_builder.arrays import load_arrays
 from ignition_builder.compiling.backend import open_backend
 from ignition_builder.journal import Journal
+from ignition_builder.memory import peak
 from ignition_builder.report import Report
 from ignition_builder.verifying import benchmark, reference
 from ignition_builder.verifying.accuracy import Tolerance, check, check_reference, compared
@@ -56,8 +56,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         accuracy=accuracy,
         benchmark=speed,
         warnings=counted(journal.warnings),
-        # Linux counts ru_maxrss in KiB.
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_memory_bytes=peak(),
     ).to_json()
 
 

@@ -19,10 +19,9 @@ from ignition_hub.api.v1alpha1 import (
 )
 from ignition_hub.engine.compatibility import PoolFacts
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
+from ignition_hub.engine.names import LABEL_JETPACK
 
 LABEL_ARCH = "kubernetes.io/arch"
-LABEL_JETPACK = "ignitionhub.io/jetpack"
-"""Node label of the platform team: the JetPack release of a Jetson, such as ``6.2``."""
 
 
 def targets_of(engine: TensorRTEngine) -> tuple[Target, ...]:

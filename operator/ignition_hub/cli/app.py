@@ -14,6 +14,7 @@ from ignition_hub.cli.inspect import inspect
 from ignition_hub.cli.plan import plan
 from ignition_hub.cli.push import push
 from ignition_hub.engine.errors import IgnitionError
+from ignition_hub.engine.words import on_one_line
 
 COMMANDS = (push, plan, build, inspect)
 """In the order of the help."""
@@ -51,5 +52,5 @@ def main() -> int:
 
 def fail(message: str, code: int) -> int:
     """Print one line and return the exit code."""
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    typer.echo(f"error: {on_one_line(message)}", err=True)
     return code

@@ -21,7 +21,7 @@ from ignition_hub.cli.resource import shapes_of
 from ignition_hub.cli.watching import watching
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import EngineInputs
-from ignition_hub.engine.words import printable
+from ignition_hub.engine.words import on_one_line, printable
 from ignition_hub.library import build_or_load_engine
 from ignition_hub.local.classic import classic_path, copied
 from ignition_hub.local.engine import LocalEngine
@@ -218,7 +218,7 @@ def failures_as(form: Form) -> Iterator[None]:
         if form is Form.json:
             reason = error.reason if isinstance(error, IgnitionError) else Reason.InvalidRequest
             typer.echo(json.dumps({"error": {"reason": str(reason), "message": str(error)}}))
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"error: {on_one_line(str(error))}", err=True)
         raise typer.Exit(UNREACHABLE if isinstance(error, TransientError) else REFUSED) from error
 
 

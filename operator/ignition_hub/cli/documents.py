@@ -20,6 +20,7 @@ from ignition_hub.api.schema import Part
 from ignition_hub.api.v1alpha1 import Resource
 from ignition_hub.cli.errors import CliError
 from ignition_hub.engine.names import API_VERSION
+from ignition_hub.engine.words import on_one_line
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
@@ -81,7 +82,7 @@ def _parsed(where: str, text: str) -> Iterator[Document]:
     try:
         objects = list(yaml.safe_load_all(text))
     except yaml.YAMLError as error:
-        raise CliError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
+        raise CliError(f"{where}: not YAML: {on_one_line(str(error))}") from error
     for one in objects:
         if one is None:
             continue

@@ -23,6 +23,8 @@ from ignition_hub.engine.names import (
     LABEL_MANAGED_BY,
     LABEL_POOL,
     MANAGED_BY,
+    TOKEN_FILE,
+    TOKEN_FOLDER,
 )
 from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.pinned import MOST_FILE_BYTES, pinned_files
@@ -40,7 +42,6 @@ KEPT_SECONDS = 3600
 
 GIB = 1024**3
 
-TOKEN_FOLDER = "/var/run/secrets/ignition"  # noqa: S105  # a path
 CA_FOLDER = "/var/run/secrets/ignition-ca"
 WORK_FOLDER = "/work"
 
@@ -153,7 +154,7 @@ def _pod(
 def _container(request: BuildRequest, pool: Mapping[str, Any], settings: JobSettings) -> dict[str, Any]:
     environment = {
         "IGNITION_GATEWAY_URL": settings.gateway_url,
-        "IGNITION_TOKEN_FILE": f"{TOKEN_FOLDER}/token",
+        "IGNITION_TOKEN_FILE": TOKEN_FILE,
         "IGNITION_CA_FILE": f"{CA_FOLDER}/ca.crt",
         "IGNITION_WORK_DIR": WORK_FOLDER,
         "TMPDIR": WORK_FOLDER,

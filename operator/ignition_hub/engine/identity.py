@@ -266,6 +266,10 @@ def fingerprint(
     return "object:" + sha256_hex(canonical_json([uri, etag.strip('"'), size]))
 
 
+MOST_DATA_FILES = 256
+"""As many files of external data as one bundle may have."""
+
+
 def bundle_fingerprint(uri: str, files: Mapping[str, tuple[str, int]]) -> str:
     """
     Return the fingerprint of the bundle at ``uri``: relative name to (ETag, size in bytes) of every file.

@@ -1,5 +1,5 @@
 """
-Names that other people's clusters depend on: the API group, labels, annotations, the scheduling gate.
+Names that other people's clusters depend on: the API group, labels, annotations, the gate, paths in pods.
 
 Every process reads them from here; changing one is a change of the API.
 """
@@ -10,6 +10,15 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 AUDIENCE = "ignition-hub"
 """Audience of the projected ServiceAccount tokens that the gateway accepts."""
+
+TOKEN_FOLDER = "/var/run/secrets/ignition"  # noqa: S105  (a path)
+TOKEN_FILE = f"{TOKEN_FOLDER}/token"
+"""Where the token is mounted in builder pods and in the init container."""
+
+ENGINES_FOLDER = "/engines"
+ENGINE_FILE = "model.engine"
+RECORD_FILE = "engine.json"
+"""What a pod finds in ``/engines/<alias>/``: the engine, and what the gateway said of it."""
 
 FIELD_MANAGER = "ignition-hub"
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.words import on_one_line
 
 Severity = Literal["Error", "Warning"]
 
@@ -155,7 +156,7 @@ multiprocessors are an error or a warning was not seen; a deadlock is the worse 
 
 def recognised(text: str) -> Recognised | None:
     """Return what one message of NVIDIA's software means, None for a text that says nothing known."""
-    flat = " ".join(text.split())
+    flat = on_one_line(text)
     for saying in SAYINGS:
         if found := _found(saying, flat):
             return _meaning(saying, found)
@@ -164,7 +165,7 @@ def recognised(text: str) -> Recognised | None:
 
 def cause_of(messages: Iterable[str]) -> Recognised | None:
     """Return the most telling error among ``messages``; a warning does not explain why nothing loaded."""
-    known = [" ".join(message.split()) for message in messages]
+    known = [on_one_line(message) for message in messages]
     for saying in SAYINGS:
         for text in known:
             if saying.severity == "Error" and (found := _found(saying, text)):

@@ -85,6 +85,11 @@ def is_strongly_typed(flavor: str, version: str) -> bool:
     return flavor == TENSORRT_RTX or parse_version(version) >= STRONGLY_TYPED_SINCE
 
 
+def has_tf32(arch: str) -> bool:
+    """Tell whether an architecture such as ``sm_86`` computes in TF32."""
+    return (capability_of(arch) or (0, 0)) >= TYPE_FLOORS["tf32"]
+
+
 def type_floor(precision: str, *, rtx: bool) -> Capability | None:
     """Return the lowest compute capability of a data type; None when every GPU has it."""
     floor = TYPE_FLOORS.get(precision)

@@ -1,10 +1,22 @@
 """
-Words that a builder quotes out of tenants' models, before people of other namespaces read them.
+Words of others, made fit for a message: a tenant's model, a library's error, a line of NVIDIA's log.
 
-They come twice: over the gateway, and as the termination message of a pod.
+What a builder quotes out of models is read by people of other namespaces. It comes twice: over the gateway,
+and as the termination message of a pod.
 """
 
 
 def printable(text: str) -> str:
     """Return ``text`` without what would steer a terminal or break a document; line ends stay."""
     return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+
+
+def on_one_line(text: str, most: int | None = None) -> str:
+    """Return ``text`` with every run of blanks and line ends as one blank, cut after ``most`` characters."""
+    return " ".join(text.split())[:most]
+
+
+def quoted(text: str, most: int) -> str:
+    """Return ``text`` on one line of at most ``most`` characters; an ellipsis says that it was longer."""
+    line = on_one_line(text)
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from ignition_hub.engine.errors import Reason, exit_code_of
+from ignition_hub.engine.words import on_one_line
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import resolve
 from ignition_hub.fetch.place import Shelf, place
@@ -106,7 +107,7 @@ def refused_by_store(error: LinkExpired) -> FetchError:
 
 def report(line: str, environ: Mapping[str, str]) -> None:
     """Put the one line where people look: stderr and the container's termination message."""
-    line = " ".join(line.split())
+    line = on_one_line(line)
     sys.stderr.write(f"{line}\n")
     path = Path(environ.get("IGNITION_TERMINATION_LOG", TERMINATION_LOG))
     # The kubelet made the file; outside Kubernetes there is none, and none is made.

@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.names import ENGINE_FILE, RECORD_FILE
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved
 from ignition_hub.fetch.journal import Journal
 from ignition_hub.fetch.transfer import CHUNK, PART_SIZE, DiskError, Transfer, Watcher, transfer
 from ignition_hub.wire.deadline import Deadline
 
-ENGINE_FILE = "model.engine"
-RECORD_FILE = "engine.json"
 READ_ONLY = 0o444
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_PREALLOCATION = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})

@@ -12,11 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.names import ENGINES_FOLDER, TOKEN_FILE
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.wire.address import Address, tls_context
 
-DEFAULT_TOKEN_FILE = "/var/run/secrets/ignition/token"  # noqa: S105  (a path, not a token)
-DEFAULT_MOUNT = "/engines"
 DEFAULT_DEADLINE = 600.0
 
 
@@ -59,8 +58,8 @@ class FetchSettings:
         authorities = _authorities(environ)
         return cls(
             gateway=_address(environ),
-            token_file=Path(environ.get("IGNITION_TOKEN_FILE", DEFAULT_TOKEN_FILE)),
-            mount=Path(environ.get("IGNITION_MOUNT", DEFAULT_MOUNT)),
+            token_file=Path(environ.get("IGNITION_TOKEN_FILE", TOKEN_FILE)),
+            mount=Path(environ.get("IGNITION_MOUNT", ENGINES_FOLDER)),
             engines=_engines(environ.get("IGNITION_ENGINES", "")),
             deadline=_seconds(environ.get("IGNITION_DEADLINE_SECONDS", str(DEFAULT_DEADLINE))),
             on_miss=_on_miss(environ.get("IGNITION_ON_MISS", OnMiss.WAIT)),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.nvidia_words import cause_of
+from ignition_hub.engine.words import quoted
 from ignition_hub.runtime.errors import EngineRefused
 
 QUOTE_LENGTH = 600
@@ -15,18 +16,13 @@ QUOTE_LENGTH = 600
 def refusal_of(path: Path, messages: Sequence[str]) -> EngineRefused:
     """Return the error for an engine that TensorRT gave back as None after logging ``messages``."""
     if known := cause_of(messages):
-        said = "; ".join(_quoted(message) for message in messages)
+        said = "; ".join(quoted(message, QUOTE_LENGTH) for message in messages)
         return EngineRefused(known.reason, f"{path}: {known.means}; TensorRT said “{said}”", known.remedy)
     if messages:
-        said = f"{path}: TensorRT refused it: “{_quoted(messages[0])}”"
+        said = f"{path}: TensorRT refused it: “{quoted(messages[0], QUOTE_LENGTH)}”"
         return EngineRefused(Reason.LoadFailed, said, "build it for this GPU and this TensorRT")
     return EngineRefused(
         Reason.LoadFailed,
         f"{path}: TensorRT refused it and logged nothing where this process listens",
         "load engines before anything else creates a TensorRT logger: the first one of a process hears all",
     )
-
-
-def _quoted(message: str) -> str:
-    text = " ".join(message.split())
-    return text if len(text) <= QUOTE_LENGTH else text[: QUOTE_LENGTH - 1] + "…"

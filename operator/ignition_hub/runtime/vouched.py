@@ -20,9 +20,9 @@ from typing import Any
 
 from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.names import RECORD_FILE
 from ignition_hub.runtime.errors import EngineRefused
 
-RECORD_FILE = "engine.json"
 """What the fetcher writes beside an engine: the gateway's answer without the URL."""
 
 LARGEST_DOCUMENT = 16 * 1024 * 1024

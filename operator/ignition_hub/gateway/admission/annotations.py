@@ -16,10 +16,10 @@ from ignition_hub.engine.names import (
     ANNOTATION_ENGINES,
     ANNOTATION_MOUNT_PATH,
     ANNOTATION_ON_MISS,
+    ENGINES_FOLDER,
 )
 
 MOST_ENGINES = 16
-DEFAULT_MOUNT_PATH = "/engines"
 ALIAS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 RESOURCE = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 MOUNT_PATH = re.compile(r"/[A-Za-z0-9._/-]{1,254}")
@@ -46,7 +46,7 @@ class Wishes:
     """Everything a pod's annotations say. ``containers`` is None where all containers get the engines."""
 
     engines: tuple[Entry, ...]
-    mount_path: str = DEFAULT_MOUNT_PATH
+    mount_path: str = ENGINES_FOLDER
     containers: tuple[str, ...] | None = None
     on_miss: str = "Wait"
 
@@ -64,7 +64,7 @@ def read_wishes(pod: Mapping[str, Any]) -> Wishes:
     names = [container["name"] for container in pod.get("spec", {}).get("containers") or ()]
     return Wishes(
         engines=read_engines(annotations.get(ANNOTATION_ENGINES, "")),
-        mount_path=read_mount_path(annotations.get(ANNOTATION_MOUNT_PATH, DEFAULT_MOUNT_PATH)),
+        mount_path=read_mount_path(annotations.get(ANNOTATION_MOUNT_PATH, ENGINES_FOLDER)),
         containers=read_containers(annotations.get(ANNOTATION_CONTAINERS), names),
         on_miss=read_on_miss(annotations.get(ANNOTATION_ON_MISS, "Wait")),
     )
@@ -114,7 +114,7 @@ def read_mount_path(text: str) -> str:
         raise AnnotationError(
             ANNOTATION_MOUNT_PATH,
             f"{text!r} cannot be used",
-            f"write an absolute path outside the system's own folders, such as {DEFAULT_MOUNT_PATH}",
+            f"write an absolute path outside the system's own folders, such as {ENGINES_FOLDER}",
         )
     return path
 

@@ -14,9 +14,12 @@ from ignition_hub.engine.names import (
     ANNOTATION_ENGINES,
     ANNOTATION_MOUNT_PATH,
     AUDIENCE,
+    ENGINES_FOLDER,
     GATE,
     LABEL_INJECT,
     LABEL_WAITING,
+    TOKEN_FILE,
+    TOKEN_FOLDER,
 )
 from ignition_hub.engine.placement import affinity_for, affinity_to_wait_with, can_be_placed
 from ignition_hub.engine.readiness import EngineView
@@ -27,8 +30,6 @@ __all__ = ["EngineView", "InjectionSettings", "inject", "warnings_about"]
 INIT_CONTAINER = "ignition-fetch"
 ENGINES_VOLUME = "ignition-engines"
 TOKEN_VOLUME = "ignition-token"  # noqa: S105  (a volume's name)
-TOKEN_FOLDER = "/var/run/secrets/ignition"  # noqa: S105  (a path)
-FETCHER_MOUNT = "/engines"
 FETCHER_USER = 65532
 MIRROR = "kubernetes.io/config.mirror"
 MOST_NAMES_SHOWN = 20
@@ -140,10 +141,10 @@ def fetcher(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Json:
     """Build the init container; it meets the restricted Pod Security Standard in any pod."""
     environment = {
         "IGNITION_GATEWAY_URL": settings.gateway_url,
-        "IGNITION_TOKEN_FILE": f"{TOKEN_FOLDER}/token",
+        "IGNITION_TOKEN_FILE": TOKEN_FILE,
         "IGNITION_CA": settings.authorities,
         "IGNITION_ENGINES": ",".join(f"{entry.alias}={entry.resource}" for entry in wishes.engines),
-        "IGNITION_MOUNT": FETCHER_MOUNT,
+        "IGNITION_MOUNT": ENGINES_FOLDER,
         "IGNITION_DEADLINE_SECONDS": str(settings.deadline_seconds),
         "IGNITION_ON_MISS": wishes.on_miss,
     }
@@ -159,7 +160,7 @@ def fetcher(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Json:
         "securityContext": security_context(pod),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            {"name": ENGINES_VOLUME, "mountPath": FETCHER_MOUNT},
+            {"name": ENGINES_VOLUME, "mountPath": ENGINES_FOLDER},
             {"name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": True},
         ],
     }
