@@ -8,7 +8,6 @@ external data: a file, an offset and a length. Everything after that sees a smal
 
 import mmap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.protobuf import BYTES, VARINT, Field, fields_of, varint
 
 LARGE = 16 * 1024
 """Bytes from which a weight is left in the file; below lie the constants that shape inference reads."""
@@ -25,8 +25,6 @@ _GRAPH_INITIALIZER = 5
 _TENSOR_TYPE, _TENSOR_RAW_DATA, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 2, 9, 13, 14
 _TYPED_DATA = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.DOUBLE: 10}
 """Fields of numbers that protobuf packs as they lie in raw data: fixed size, little-endian."""
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_LONGEST_VARINT = 10
 
 
 def load_skeleton(path: Path) -> Any:
@@ -46,37 +44,26 @@ def not_onnx(why: str) -> RequestError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """One field of a message: its number and wire type, and where it and its value are in the file."""
-
-    number: int
-    wire: int
-    start: int
-    value: int
-    end: int
-
-
 def _model(data: mmap.mmap, location: str) -> Iterator[bytes]:
-    for field in _fields(data, 0, len(data)):
-        if field.number == _MODEL_GRAPH and field.wire == _BYTES:
+    for field in fields_of(data, 0, len(data)):
+        if field.number == _MODEL_GRAPH and field.wire == BYTES:
             graph = b"".join(_graph(data, field, location))
             yield _message(_MODEL_GRAPH, graph)
         else:
             yield data[field.start : field.end]
 
 
-def _graph(data: mmap.mmap, graph: _Field, location: str) -> Iterator[bytes]:
-    for field in _fields(data, graph.value, graph.end):
+def _graph(data: mmap.mmap, graph: Field, location: str) -> Iterator[bytes]:
+    for field in fields_of(data, graph.value, graph.end):
         large = field.end - field.value >= LARGE
-        if field.number == _GRAPH_INITIALIZER and field.wire == _BYTES and large:
+        if field.number == _GRAPH_INITIALIZER and field.wire == BYTES and large:
             yield _message(_GRAPH_INITIALIZER, _tensor(data, field, location))
         else:
             yield data[field.start : field.end]
 
 
-def _tensor(data: mmap.mmap, tensor: _Field, location: str) -> bytes:
-    fields = list(_fields(data, tensor.value, tensor.end))
+def _tensor(data: mmap.mmap, tensor: Field, location: str) -> bytes:
+    fields = list(fields_of(data, tensor.value, tensor.end))
     values = _values(data, fields)
     if values is None or values.end - values.value < LARGE:
         return data[tensor.value : tensor.end]
@@ -86,7 +73,7 @@ def _tensor(data: mmap.mmap, tensor: _Field, location: str) -> bytes:
     return rest + bytes(reference.SerializeToString())
 
 
-def _values(data: mmap.mmap, fields: Sequence[_Field]) -> _Field | None:
+def _values(data: mmap.mmap, fields: Sequence[Field]) -> Field | None:
     """Return the one field with a tensor's bytes; None when they lie in another file or several fields."""
     if any(field.number == _TENSOR_EXTERNAL_DATA for field in fields):
         return None
@@ -94,13 +81,13 @@ def _values(data: mmap.mmap, fields: Sequence[_Field]) -> _Field | None:
         return None
     numbers = (_TENSOR_RAW_DATA, _TYPED_DATA.get(_number(data, fields, _TENSOR_TYPE)))
     found = [field for field in fields if field.number in numbers]
-    return found[0] if len(found) == 1 and found[0].wire == _BYTES else None
+    return found[0] if len(found) == 1 and found[0].wire == BYTES else None
 
 
-def _number(data: mmap.mmap, fields: Sequence[_Field], number: int) -> int:
+def _number(data: mmap.mmap, fields: Sequence[Field], number: int) -> int:
     """Return the last value of a numeric field, as protobuf does; 0 when there is none."""
-    values = [field.value for field in fields if field.number == number and field.wire == _VARINT]
-    return _varint(data, values[-1], len(data))[0] if values else 0
+    values = [field.value for field in fields if field.number == number and field.wire == VARINT]
+    return varint(data, values[-1], len(data))[0] if values else 0
 
 
 def refer(tensor: Any, location: str, offset: int, length: int) -> None:
@@ -111,40 +98,8 @@ def refer(tensor: Any, location: str, offset: int, length: int) -> None:
         tensor.external_data.add(key=key, value=str(value))
 
 
-def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[_Field]:
-    """Yield the fields between two places; ValueError where the bytes are no message."""
-    while start < end:
-        tag, at = _varint(data, start, end)
-        wire, value = tag & 7, at
-        if wire == _VARINT:
-            _, at = _varint(data, at, end)
-        elif wire == _BYTES:
-            length, value = _varint(data, at, end)
-            at = value + length
-        elif wire in (_FIXED32, _FIXED64):
-            at += 4 if wire == _FIXED32 else 8
-        else:
-            raise ValueError(f"byte {start} begins no field of a protobuf message")
-        if at > end or tag >> 3 == 0:
-            raise ValueError(f"the field at byte {start} of {end} does not end in the file")
-        yield _Field(tag >> 3, wire, start, value, at)
-        start = at
-
-
-def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
-    value = 0
-    for index in range(_LONGEST_VARINT):
-        if at + index >= end:
-            break
-        byte = data[at + index]
-        value |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:
-            return value, at + index + 1
-    raise ValueError(f"the number at byte {at} does not end")
-
-
 def _message(number: int, content: bytes) -> bytes:
-    return _encoded(number << 3 | _BYTES) + _encoded(len(content)) + content
+    return _encoded(number << 3 | BYTES) + _encoded(len(content)) + content
 
 
 def _encoded(value: int) -> bytes:

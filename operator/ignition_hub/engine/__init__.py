@@ -11,7 +11,9 @@ Every process carries it, so it imports the standard library only. Read in this 
   look at, and the ``support`` and ``options_table`` (rows are ``option_row``) they cite;
 * ``loading``: the truth table of loading, with ``releases`` (which runtime reads which version), ``reach``
   (where an engine loads, in words) and ``nvidia_words`` (what TensorRT says when it does not);
-* ``gpu`` (what a node has), ``readiness`` and ``placement`` (where a pod may go), ``plan`` (an engine's
-  header);
-* ``errors``: every reason, every exit code, one tree; ``words``: what may be quoted to people.
+* ``gpu`` (what a node has), ``readiness`` and ``placement`` (where a pod may go);
+* ``plan`` (an engine's header) and ``protobuf`` (how a model lies in its file): bytes, looked at before any
+  library does;
+* ``warnings``: what a build may warn of, by code; ``errors``: every reason, every exit code, one tree;
+  ``words``: what may be quoted to people.
 """

@@ -9,10 +9,8 @@ import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ignition_hub.engine.protobuf import BYTES, fields_of
 from ignition_hub.local.errors import wrong
-
-_MESSAGE = 2
-_LONGEST_VARINT = 10
 
 _TENSOR, _ENTRY = "tensor", "entry"
 _INSIDE: Mapping[str, Mapping[int, str]] = {
@@ -48,46 +46,17 @@ def external_files(model: Path) -> tuple[str, ...]:
 
 def _locations(data: mmap.mmap, kind: str, start: int, end: int) -> Iterator[str]:
     inside = _INSIDE[kind]
-    for number, value, stop in _messages(data, start, end):
-        match inside.get(number):
+    for field in fields_of(data, start, end):
+        match inside.get(field.number) if field.wire == BYTES else None:
             case None:
                 continue
             case "entry":
-                entry = {field: data[at:to] for field, at, to in _messages(data, value, stop)}
+                parts = fields_of(data, field.value, field.end)
+                entry = {part.number: data[part.value : part.end] for part in parts if part.wire == BYTES}
                 if entry.get(1) == b"location":
                     yield entry.get(2, b"").decode()
             case other:
-                yield from _locations(data, other, value, stop)
-
-
-def _messages(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, first byte and end of every length-delimited field; ValueError where none begins."""
-    at = start
-    while at < end:
-        tag, value = _varint(data, at, end)
-        wire = tag & 7
-        if wire == _MESSAGE:
-            length, value = _varint(data, value, end)
-            at = value + length
-            if at > end:
-                raise ValueError(f"the field at byte {value} does not end in the file")
-            yield tag >> 3, value, at
-        elif wire == 0:
-            _, at = _varint(data, value, end)
-        elif wire in (1, 5):
-            at = value + (8 if wire == 1 else 4)
-        else:
-            raise ValueError(f"byte {at} begins no field of a protobuf message")
-
-
-def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
-    value = 0
-    for index in range(min(_LONGEST_VARINT, end - at)):
-        byte = data[at + index]
-        value |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:
-            return value, at + index + 1
-    raise ValueError(f"the number at byte {at} does not end")
+                yield from _locations(data, other, field.value, field.end)
 
 
 def _not_onnx(model: Path, why: str) -> Exception:
