@@ -37,7 +37,7 @@ _REMEDIES = {
 """What may help, by the CUresult with which ``cuInit`` refuses."""
 
 
-class NoGPU(NodeError):  # noqa: N818  # the name is the reason users see
+class NoGPU(NodeError):
     """No GPU can be used on this machine; the message says what is missing."""
 
     def __init__(self, message: str, remedy: str) -> None:

@@ -167,7 +167,9 @@ class Gateway:
             ) from error
 
 
-class _Refused(Exception):  # noqa: N818  (an answer, kept until it is known whether another attempt helps)
+class _Refused(Exception):
+    """An answer, kept until it is known whether another attempt helps."""
+
     def __init__(self, error: IgnitionError, *, again: bool) -> None:
         super().__init__(str(error))
         self.error, self.again = error, again

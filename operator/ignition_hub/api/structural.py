@@ -34,7 +34,7 @@ KEPT = [
 ]
 
 
-class NotStructural(Exception):  # noqa: N818 - a verdict on the schema, not a fault
+class NotStructural(Exception):
     """A model uses something that a structural schema cannot say; the message names the place."""
 
 

@@ -15,7 +15,7 @@ class CliError(Exception):
     exit_code = REFUSED
 
 
-class Unreachable(CliError):  # noqa: N818  # says what happened
+class Unreachable(CliError):
     """The cluster or the gateway did not answer."""
 
     exit_code = UNREACHABLE

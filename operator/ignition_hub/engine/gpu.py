@@ -27,7 +27,7 @@ _SUFFIX = r"(?:-MIG-(?P<mig>[^-]+(?:-.*?)??))?(?P<shared>-SHARED)?$"
 _ARCH_SPELLING = r"(?i:sm|compute)?[_-]?([0-9]{1,2})\.?([0-9])"
 
 
-class UnknownArch(RequestError):  # noqa: N818 - named like the reason
+class UnknownArch(RequestError):
     """The architecture is not in ``GPUS``; the message names those that are."""
 
 

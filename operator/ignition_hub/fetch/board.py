@@ -34,7 +34,7 @@ def parts_of(size: int, part_size: int) -> tuple[Part, ...]:
     return tuple(Part(index, start, min(size, start + part_size)) for index, start in enumerate(starts))
 
 
-class Stopped(Exception):  # noqa: N818  (not a failure of its own: the failure is on the board)
+class Stopped(Exception):
     """Another thread failed; leave quietly."""
 
 

@@ -27,7 +27,7 @@ from ignition_hub.store.trust import PublicKeys, SigningKey
 HEADER_BYTES = 4096
 
 
-class UploadRejected(RequestError):  # noqa: N818  # the name is the reason users see
+class UploadRejected(RequestError):
     """The uploaded object is not what the builder said, or not what was asked for."""
 
     def __init__(self, message: str, remedy: str = "") -> None:

@@ -42,21 +42,21 @@ STATUSES: Mapping[Reason, int] = {
 """HTTP status of each reason a request can fail for; clients go by the reason."""
 
 
-class NotPermitted(IgnitionError):  # noqa: N818  # the name is the reason users see
+class NotPermitted(IgnitionError):
     """The caller is known and may not do this."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(Reason.NotPermitted, message, remedy)
 
 
-class TokenRejected(TransientError):  # noqa: N818
+class TokenRejected(TransientError):
     """There is no token, or the API server does not accept it for this audience."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(Reason.TokenRejected, message, remedy)
 
 
-class ModelTooLarge(RequestError):  # noqa: N818
+class ModelTooLarge(RequestError):
     """A model is above the hub's bound; both in bytes."""
 
     def __init__(self, size: int, most: int) -> None:
@@ -66,7 +66,7 @@ class ModelTooLarge(RequestError):  # noqa: N818
         )
 
 
-class BuildNotFound(IgnitionError):  # noqa: N818
+class BuildNotFound(IgnitionError):
     """The pod of the token belongs to no build."""
 
     def __init__(self, message: str) -> None:

@@ -21,7 +21,7 @@ from ignition_hub.store.sources import S3Location, parse_s3_uri, plugin_refusal,
 URL_SECONDS = 3600
 
 
-class ModelChanged(RequestError):  # noqa: N818  # the name is the reason users see
+class ModelChanged(RequestError):
     """The model was replaced after the build was asked for; the controller asks for another build."""
 
     def __init__(self, uri: str) -> None:

@@ -52,14 +52,14 @@ class Candidate:
         )
 
 
-class NoEngineForGPU(IgnitionError):  # noqa: N818  # the name is the reason users see
+class NoEngineForGPU(IgnitionError):
     """No target of the TensorRTEngine covers the GPU of the pod's node."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(Reason.NoEngineForGPU, message, remedy)
 
 
-class EngineNotReady(IgnitionError):  # noqa: N818
+class EngineNotReady(IgnitionError):
     """The engine for this GPU is not built yet."""
 
     def __init__(self, message: str, remedy: str = "") -> None:

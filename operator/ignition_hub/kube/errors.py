@@ -23,23 +23,23 @@ class KubeError(Exception):
         self.reason = reason
 
 
-class NotFound(KubeError):  # noqa: N818  # names an answer of the API, as in every Kubernetes client
+class NotFound(KubeError):
     """The object, or its namespace, does not exist."""
 
 
-class Conflict(KubeError):  # noqa: N818
+class Conflict(KubeError):
     """The object exists already (``reason`` is AlreadyExists), or changed since it was read."""
 
 
-class Invalid(KubeError):  # noqa: N818
+class Invalid(KubeError):
     """The schema or an admission rule refuses the object; the message says which field."""
 
 
-class Forbidden(KubeError):  # noqa: N818
+class Forbidden(KubeError):
     """RBAC, a quota or a terminating namespace refuses the request."""
 
 
-class Unavailable(KubeError):  # noqa: N818
+class Unavailable(KubeError):
     """The API server is away, slow or throttling; nothing is known about the request's effect."""
 
 

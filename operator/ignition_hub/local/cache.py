@@ -33,7 +33,7 @@ UNVOUCHED_SUFFIX = ".unsigned"
 """Marks an engine that was taken from a store although nobody vouched for it."""
 
 
-class Damaged(Exception):  # noqa: N818  # says what it is
+class Damaged(Exception):
     """An engine is in the cache and is not what its manifest says."""
 
 

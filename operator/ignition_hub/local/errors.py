@@ -5,7 +5,7 @@ What can go wrong on one machine, as members of the project's one error tree.
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError
 
 
-class CacheUnusable(NodeError):  # noqa: N818  # says what happened
+class CacheUnusable(NodeError):
     """The cache cannot be written: full, read-only, or no folder at all."""
 
     def __init__(self, message: str) -> None:
@@ -14,14 +14,14 @@ class CacheUnusable(NodeError):  # noqa: N818  # says what happened
         )
 
 
-class BuilderMissing(NodeError):  # noqa: N818
+class BuilderMissing(NodeError):
     """The packages that build an engine are not installed here."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(Reason.WrongTensorRT, message, remedy)
 
 
-class StoreDeclined(IgnitionError):  # noqa: N818
+class StoreDeclined(IgnitionError):
     """The artifacts store did not serve us; the work goes on without it."""
 
 

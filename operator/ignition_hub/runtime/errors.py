@@ -6,11 +6,11 @@ from types import MappingProxyType
 from ignition_hub.engine.errors import IgnitionError, Reason
 
 
-class EngineRefused(IgnitionError):  # noqa: N818  # says what happened
+class EngineRefused(IgnitionError):
     """An engine is not loaded; ``message`` names the file and why, ``remedy`` what would work."""
 
 
-class InputRefused(IgnitionError):  # noqa: N818
+class InputRefused(IgnitionError):
     """
     Inputs that the engine was not built for; nothing was enqueued.
 

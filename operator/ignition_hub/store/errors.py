@@ -23,35 +23,35 @@ _DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
 _NO_BUCKET = frozenset({"NoSuchBucket"})
 
 
-class StoreUnavailable(TransientError):  # noqa: N818  # the name is the reason users see
+class StoreUnavailable(TransientError):
     """The endpoint did not answer, or not in time, or with a server error."""
 
     def __init__(self, message: str, remedy: str = "it is tried again") -> None:
         super().__init__(Reason.StoreUnavailable, message, remedy)
 
 
-class StoreMisconfigured(IgnitionError):  # noqa: N818
+class StoreMisconfigured(IgnitionError):
     """There is no default EngineStore, its bucket is missing, or its credentials do not open it."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(Reason.StoreMisconfigured, message, remedy)
 
 
-class ObjectMissing(IgnitionError):  # noqa: N818
+class ObjectMissing(IgnitionError):
     """No object has this key."""
 
     def __init__(self, uri: str) -> None:
         super().__init__(Reason.SourceNotFound, f"{uri} does not exist")
 
 
-class ObjectTooLarge(RequestError):  # noqa: N818
+class ObjectTooLarge(RequestError):
     """An object is larger than what may be read of its kind."""
 
     def __init__(self, key: str, size: int, allowed: int) -> None:
         super().__init__(Reason.ModelTooLarge, f"{key} has {size} bytes; at most {allowed} are read")
 
 
-class ManifestRefused(IgnitionError):  # noqa: N818
+class ManifestRefused(IgnitionError):
     """A manifest whose signature or content does not hold; nothing of it is used."""
 
     def __init__(self, message: str) -> None:
@@ -59,7 +59,7 @@ class ManifestRefused(IgnitionError):  # noqa: N818
         super().__init__(Reason.ManifestRefused, message, remedy)
 
 
-class PublishConflict(TransientError):  # noqa: N818
+class PublishConflict(TransientError):
     """Others kept changing the same manifest."""
 
     def __init__(self, message: str) -> None:

@@ -9,11 +9,11 @@ PASSING = frozenset(
 """Statuses below 500 that say "not now"."""
 
 
-class Transient(Exception):  # noqa: N818  (a state of the network, not a verdict)
+class Transient(Exception):
     """The other side did not answer, or said "not now": worth another attempt before the deadline."""
 
 
-class LinkExpired(Exception):  # noqa: N818  (a state, answered by asking the gateway for another URL)
+class LinkExpired(Exception):
     """The store refuses a presigned URL: its time is over, or the credentials behind it changed."""
 
 

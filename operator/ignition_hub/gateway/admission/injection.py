@@ -58,7 +58,7 @@ class InjectionSettings:
     memory_limit: str = "128Mi"
 
 
-class UnknownEngine(RequestError):  # noqa: N818  (says what it is)
+class UnknownEngine(RequestError):
     """A pod asks for an engine its namespace does not have."""
 
 
