@@ -9,6 +9,7 @@ that needs no cluster: a laptop calls ``build`` with a path.
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,11 +93,10 @@ def build_with(
     timing_cache: TimingCacheTask | None = None,
 ) -> Built:
     """Build as ``build`` does, with child processes that were started before the model was here."""
-    started, log, options = time.monotonic(), work_dir / LOG_FILE, options_of(request.options)
+    started, log = time.monotonic(), work_dir / LOG_FILE
+    forbidden = options_of(request.options).fail_on_warnings
     check_digest(request, digests)
-    deadline = started + request.timeout_seconds
-
-    first = Task(
+    task = Task(
         stage=INSPECT,
         request=request,
         model=str(model_path),
@@ -105,23 +105,30 @@ def build_with(
         files=files,
         timing_cache=timing_cache,
     )
+    stages = _run(crew, task, forbidden, on_progress, deadline=started + request.timeout_seconds)
+    facts = facts_of(request, stages, digests, files, time.monotonic() - started)
+    compiled = stages.compiled
+    return Built(Path(compiled.path), compiled.sha256, compiled.size, facts, log)
+
+
+def _run(
+    crew: Crew, task: Task, forbidden: Sequence[str], on_progress: Watcher, *, deadline: float
+) -> Stages:
+    """Take ``task`` through every stage; an engine that is not to be given leaves no file."""
+    compiles_until = 0.8 if task.request.verification else 1.0
     watch = part_of(on_progress, 0.0, 0.1)
-    prepared = Prepared.from_json(crew.inspector.run(first, watch, deadline))
-    compiles_until = 0.8 if request.verification else 1.0
-    second = replace(first, stage=COMPILE, prepared=prepared)
-    watch = part_of(on_progress, 0.1, compiles_until)
-    compiled = Compiled.from_json(crew.compiler.run(second, watch, deadline))
+    prepared = Prepared.from_json(crew.inspector.run(task, watch, deadline))
+    task, watch = replace(task, stage=COMPILE, prepared=prepared), part_of(on_progress, 0.1, compiles_until)
+    compiled = Compiled.from_json(crew.compiler.run(task, watch, deadline))
     try:
-        check_warnings(options.fail_on_warnings, prepared, compiled)
-        check_plan(Path(compiled.path), compiled.size, request.inputs)
-        third = replace(second, stage=VERIFY, compiled=compiled)
-        verified = _verified(third, part_of(on_progress, compiles_until, 1.0), deadline)
+        check_warnings(forbidden, prepared, compiled)
+        check_plan(Path(compiled.path), compiled.size, task.request.inputs)
+        task = replace(task, stage=VERIFY, compiled=compiled)
+        verified = _verified(task, part_of(on_progress, compiles_until, 1.0), deadline)
     except IgnitionError:
         Path(compiled.path).unlink()
         raise
-    stages, seconds = Stages(prepared, compiled, verified), time.monotonic() - started
-    facts = facts_of(request, stages, digests, files, seconds)
-    return Built(Path(compiled.path), compiled.sha256, compiled.size, facts, log)
+    return Stages(prepared, compiled, verified)
 
 
 def _verified(task: Task, watch: Watcher, deadline: float) -> Verified | None:

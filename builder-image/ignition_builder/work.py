@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ignition_builder.files import Files
+from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.fields import Fields, one_of
 from ignition_hub.engine.identity import Profile
 from ignition_hub.engine.request import TIMING_CACHES, BuildRequest
@@ -264,6 +265,20 @@ class Task:
             prepared=read.optional_nested("prepared", Prepared.from_json),
             compiled=read.optional_nested("compiled", Compiled.from_json),
         )
+
+
+def prepared_of(task: Task) -> Prepared:
+    """Return what the first stage handed over; ContractError when it did not run."""
+    if task.prepared is None:
+        raise ContractError("Task.prepared: nothing was prepared", "run stage inspect first")
+    return task.prepared
+
+
+def compiled_of(task: Task) -> Compiled:
+    """Return what the second stage handed over; ContractError when it did not run."""
+    if task.compiled is None:
+        raise ContractError("Task.compiled: nothing was compiled", "run stage compile first")
+    return task.compiled
 
 
 def counted(codes: Mapping[str, int]) -> tuple[dict[str, Any], ...]:

@@ -17,8 +17,8 @@ from ignition_builder.journal import Journal
 from ignition_builder.memory import check_memory, peak, read_memory
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
-from ignition_builder.work import CALIBRATOR, Compiled, Prepared, Task, counted
-from ignition_hub.engine.errors import ContractError, Reason, RequestError
+from ignition_builder.work import CALIBRATOR, Compiled, Prepared, Task, counted, prepared_of
+from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import FLAVORS
 
 ENGINE_FILE = "engine.trt"
@@ -34,9 +34,7 @@ def warm() -> None:
 
 def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Compiled as JSON; raises IgnitionError with the reason."""
-    prepared = task.prepared
-    if prepared is None:
-        raise ContractError("Task.prepared: nothing was prepared", "run stage inspect first")
+    prepared = prepared_of(task)
     _keep_temporary_files_in(task.folder)
     order = order_of(task, prepared)
     backend = open_backend(order.inputs)

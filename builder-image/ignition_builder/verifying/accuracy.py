@@ -107,7 +107,7 @@ def check(figures: list[Figures], tolerance: Tolerance, of: str) -> None:
         )
 
 
-def _figures(name: str, reference: Any, candidate: Any, tolerance: Tolerance) -> Figures:
+def _check_comparable(name: str, reference: Any, candidate: Any) -> None:
     if candidate is None or candidate.shape != reference.shape:
         found = "is missing" if candidate is None else f"has shape {list(candidate.shape)}"
         raise RequestError(
@@ -119,6 +119,10 @@ def _figures(name: str, reference: Any, candidate: Any, tolerance: Tolerance) ->
             f"output {name}: the model itself gives nothing but NaN, so there is nothing to compare",
             "give verification.accuracy.inputs with numbers that the model is made for",
         )
+
+
+def _figures(name: str, reference: Any, candidate: Any, tolerance: Tolerance) -> Figures:
+    _check_comparable(name, reference, candidate)
     wanted, got = reference.astype(np.float64), candidate.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         distance = np.abs(got - wanted)

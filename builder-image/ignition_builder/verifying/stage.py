@@ -22,8 +22,8 @@ from ignition_builder.verifying.cuda import Events
 from ignition_builder.verifying.emulation import emulated
 from ignition_builder.verifying.execution import Execution, executed, outputs_of
 from ignition_builder.verifying.samples import WHERE, Sample, drawn, given
-from ignition_builder.work import AS_IS, Prepared, Task, Verified, counted
-from ignition_hub.engine.errors import ContractError, Reason, RequestError
+from ignition_builder.work import AS_IS, Prepared, Task, Verified, compiled_of, counted, prepared_of
+from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT
 
 VERIFYING = "Verifying"
@@ -31,8 +31,8 @@ MODEL, ENGINE = "model", "engine"
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """What was compared (``model`` or ``engine``), as a message names it, and its outputs per sample."""
+class Candidate:
+    """What is compared with the model (``kind``: model or engine), its name in a message, its outputs."""
 
     kind: str
     words: str
@@ -42,7 +42,7 @@ class Compared:
 def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Verified as JSON; raises IgnitionError (VerificationFailed) when a gate does not hold."""
     report.progress(VERIFYING, 0.0)
-    prepared, gates = _prepared(task), task.request.verification
+    prepared, gates = prepared_of(task), task.request.verification
     checked: str = "none"
     accuracy: dict[str, Any] | None = None
     speed: dict[str, Any] | None = None
@@ -69,14 +69,14 @@ def _accuracy(
     samples = _samples(task, prepared)
     right = reference.outputs_of(Path(task.model), samples, "the model")
     check_reference(right)
-    found = _found(task, prepared, samples, journal)
+    candidate = _candidate(task, prepared, samples, journal)
     figures = [
         item
-        for one, other in zip(right, found.outputs, strict=True)
+        for one, other in zip(right, candidate.outputs, strict=True)
         for item in compared(one, other, tolerance)
     ]
-    check(figures, tolerance, found.words)
-    return found.kind, {
+    check(figures, tolerance, candidate.words)
+    return candidate.kind, {
         "against": f"{reference.NAME} {reference.VERSION}",
         "rtol": tolerance.rtol,
         "atol": tolerance.atol,
@@ -110,13 +110,13 @@ def _timed(execution: Execution, events: Events) -> float:
     return events.milliseconds()
 
 
-def _found(task: Task, prepared: Prepared, samples: Sequence[Sample], journal: Journal) -> Compared:
+def _candidate(task: Task, prepared: Prepared, samples: Sequence[Sample], journal: Journal) -> Candidate:
     if _runs_here(task):
         trt, plan = open_backend(task.request.inputs).trt, _plan(task)
-        return Compared(ENGINE, "the engine", outputs_of(trt, plan, samples, journal))
+        return Candidate(ENGINE, "the engine", outputs_of(trt, plan, samples, journal))
     words = "the model as it came" if prepared.converter["path"] == AS_IS else f"the {_precision(task)} model"
     outputs = reference.outputs_of(_runnable(prepared, task), samples, words)
-    return Compared(MODEL, words, outputs)
+    return Candidate(MODEL, words, outputs)
 
 
 def _runnable(prepared: Prepared, task: Task) -> Path:
@@ -141,12 +141,4 @@ def _runs_here(task: Task) -> bool:
 
 
 def _plan(task: Task) -> Path:
-    if task.compiled is None:
-        raise ContractError("Task.compiled: nothing was compiled", "run stage compile first")
-    return Path(task.compiled.path)
-
-
-def _prepared(task: Task) -> Prepared:
-    if task.prepared is None:
-        raise ContractError("Task.prepared: nothing was prepared", "run stage inspect first")
-    return task.prepared
+    return Path(compiled_of(task).path)

@@ -21,6 +21,8 @@ from ignition_hub.local.order import Order, check_buildable
 from ignition_hub.local.timing import TimingFiles, timing_files
 
 if TYPE_CHECKING:
+    from ignition_builder.building import Built
+    from ignition_builder.files import Files
     from ignition_builder.work import TimingCacheTask
 
 Watcher = Callable[[str, float], None]
@@ -31,26 +33,17 @@ def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
     """
     Build ``order`` inside ``folder`` and return it with its manifest; no child process is left behind.
 
-    ``root`` is the cache that keeps the kernels' timings, where TensorRT measures any.
-
-    Raises what the truth table or the builder says, CacheUnusable when the folder's disk is full,
-    RequestError (ModelDigestMismatch) when a file it is built from was changed meanwhile.
+    ``root`` is the cache that keeps the kernels' timings, where TensorRT measures any. Raises what the truth
+    table or the builder says, CacheUnusable when the folder's disk is full, RequestError
+    (ModelDigestMismatch) when a file it is built from was changed meanwhile.
     """
     check_buildable(order)
     check_builder(order.inputs.flavor)
     # Here and not above: a hit must not load the builder, nor need it.
     from ignition_builder.building import build  # noqa: PLC0415
     from ignition_builder.compiling.nvidia import cuda_release  # noqa: PLC0415
-    from ignition_builder.files import DataFile, Files  # noqa: PLC0415
 
     _check_room(folder, order.model.size)
-    named = order.files
-    files = Files(
-        data=tuple(DataFile(name, sha256, size) for name, sha256, size in order.model.data),
-        calibration=named.calibration,
-        inputs=named.inputs,
-        plugins=named.plugins,
-    )
     try:
         with timing_files(root, order.inputs, folder, cuda_release()) as timing:
             built = build(
@@ -58,7 +51,7 @@ def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
                 order.model.path.absolute(),
                 folder,
                 watch,
-                files=files,
+                files=_files(order),
                 timing_cache=_task(timing),
             )
     except NodeError as error:
@@ -66,8 +59,12 @@ def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
             raise CacheUnusable(error.message) from error
         raise
     _require_unchanged(order, Digests(root / DIGESTS))
+    return Finished(built.path, _manifest(order, built).to_bytes(), built.log)
+
+
+def _manifest(order: Order, built: "Built") -> Manifest:
     paths = StorePaths("", order.inputs, order.identity)
-    manifest = Manifest(
+    return Manifest(
         identity=order.identity,
         inputs=order.inputs,
         engine=EngineFile(paths.engine(built.sha256), built.sha256, built.size),
@@ -75,7 +72,18 @@ def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
         built_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         build=built.facts,
     )
-    return Finished(built.path, manifest.to_bytes(), built.log)
+
+
+def _files(order: Order) -> "Files":
+    from ignition_builder.files import DataFile, Files  # noqa: PLC0415
+
+    named = order.files
+    return Files(
+        data=tuple(DataFile(name, sha256, size) for name, sha256, size in order.model.data),
+        calibration=named.calibration,
+        inputs=named.inputs,
+        plugins=named.plugins,
+    )
 
 
 def _task(timing: TimingFiles | None) -> "TimingCacheTask | None":

@@ -69,9 +69,7 @@ def artifacts_settings(store: str | None, environ: Mapping[str, str]) -> Artifac
     region = environ.get(REGION) or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     where = "--store" if store else ENDPOINT
     if named.startswith("s3://"):
-        fallback = configured if configured and not configured.startswith("s3://") else None
-        host = _host(fallback or environ.get("AWS_ENDPOINT_URL") or _amazon(region))
-        path = named.removeprefix("s3://")
+        host, path = _host(_s3_host(configured, environ, region)), named.removeprefix("s3://")
     else:
         host, path = _host(named, where), urlsplit(named).path
     bucket, _, prefix = path.strip("/").partition("/")
@@ -105,8 +103,11 @@ def _host(url: str, where: str = ENDPOINT) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _amazon(region: str | None) -> str:
-    return f"https://s3.{region or DEFAULT_REGION}.amazonaws.com"
+def _s3_host(configured: str | None, environ: Mapping[str, str], region: str | None) -> str:
+    """Return where ``s3://`` addresses lead."""
+    if configured and not configured.startswith("s3://"):
+        return configured
+    return environ.get("AWS_ENDPOINT_URL") or f"https://s3.{region or DEFAULT_REGION}.amazonaws.com"
 
 
 def _credentials(environ: Mapping[str, str]) -> tuple[str, str, str | None]:

@@ -49,12 +49,10 @@ def upload(
         manifest = _moved(engine.manifest, store.settings.prefix)
         paths = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity)
         current = _current(store, paths.manifest)
-        if current is not None and not force:
+        if current is not None:
             _check_ours(store, trust, paths, current[0])
-        else:
+        if current is None or force:
             _check_conditions(store)
-            if current is not None:
-                _check_ours(store, trust, paths, current[0])
             _send(store, manifest.engine.key, engine.path, watch)
             _send_log(store, paths.log(manifest.engine.sha256), engine.path.with_name(LOG_FILE))
             _publish(store, trust.signing, trust, manifest, current[1] if current else None)
