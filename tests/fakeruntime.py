@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from ignition_hub.device import DeviceFacts
-from ignition_hub.engine.identity import EngineInputs, Model, fingerprint, identity_of
+from ignition_hub.engine.fingerprint import fingerprint
+from ignition_hub.engine.identity import EngineInputs, Model, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.runtime.machine import Machine

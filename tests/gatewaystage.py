@@ -14,7 +14,8 @@ from uuid import uuid4
 
 from gatewayprocess import running_gateway
 from ignition_hub.engine.canonical import canonical_json
-from ignition_hub.engine.identity import Model, fingerprint, identity_of
+from ignition_hub.engine.fingerprint import fingerprint
+from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.naming import engine_file_name, job_name
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.store.find import find

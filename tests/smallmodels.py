@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_hub.engine.identity import EngineInputs, Model, Profile, ShapeRange, fingerprint, identity_of
+from ignition_hub.engine.fingerprint import fingerprint
+from ignition_hub.engine.identity import EngineInputs, Model, Profile, ShapeRange, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
 

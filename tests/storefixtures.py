@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ignition_hub.engine.identity import EngineInputs, Model, fingerprint, identity_of
+from ignition_hub.engine.fingerprint import fingerprint
+from ignition_hub.engine.identity import EngineInputs, Model, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
 

@@ -17,7 +17,8 @@ from fakemachine import fake_machine
 from gatewaystage import make_request, make_team, published, running_hub
 from ignition_builder.hub.gateway import Gateway
 from ignition_builder.hub.timing_store import TimingStore
-from ignition_hub.engine.identity import Model, fingerprint, identity_of
+from ignition_hub.engine.fingerprint import fingerprint
+from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.wire.address import Address, tls_context
 from smallmodels import dense

@@ -25,7 +25,8 @@ from gatewaystage import (
     resolve,
     running_hub,
 )
-from ignition_hub.engine.identity import Model, fingerprint, identity_of
+from ignition_hub.engine.fingerprint import fingerprint
+from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.names import ANNOTATION_REBUILD
 from ignition_hub.engine.request import BuildGrant
 

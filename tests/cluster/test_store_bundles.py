@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from ignition_hub.engine.errors import IgnitionError, Reason
-from ignition_hub.engine.identity import MOST_DATA_FILES
+from ignition_hub.engine.fingerprint import MOST_DATA_FILES
 from ignition_hub.store.bundles import read_bundle
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings

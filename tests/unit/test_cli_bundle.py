@@ -7,7 +7,7 @@ import pytest
 
 from ignition_hub.cli.bundle import load_of
 from ignition_hub.cli.errors import CliError
-from ignition_hub.engine.identity import MOST_DATA_FILES
+from ignition_hub.engine.fingerprint import MOST_DATA_FILES
 from smallmodels import dense, saved
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.fingerprint import bundle_fingerprint, fingerprint
 from ignition_hub.engine.identity import (
     BatchRange,
     EngineInputs,
@@ -16,9 +17,7 @@ from ignition_hub.engine.identity import (
     Profile,
     ShapeRange,
     Target,
-    bundle_fingerprint,
     difference,
-    fingerprint,
     identity_of,
 )
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ignition_hub.engine.identity import fingerprint, identity_of
+from ignition_hub.engine.fingerprint import fingerprint
+from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.plan import PlanHeader
 from ignition_hub.engine.request import BuildRequest

@@ -22,7 +22,8 @@ from ignition_builder import building
 from ignition_hub import build_or_load_engine, clear_cache
 from ignition_hub.device import NoGPU, probe
 from ignition_hub.engine.errors import IgnitionError, Reason
-from ignition_hub.engine.identity import fingerprint, identity_of
+from ignition_hub.engine.fingerprint import fingerprint
+from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.plan import read_plan_header
 from ignition_hub.local import workshop
 from ignition_hub.local.classic import classic_path, copied

@@ -12,7 +12,7 @@ from pathlib import Path
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.upload import Parcel
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
-from ignition_hub.engine.identity import MOST_DATA_FILES
+from ignition_hub.engine.fingerprint import MOST_DATA_FILES
 from ignition_hub.engine.naming import is_plain_path
 from ignition_hub.local.external import external_files
 

@@ -12,15 +12,8 @@ from ignition_hub.controller.views import EarlierTarget, EngineSeen, State, Trou
 from ignition_hub.controller.world import ModelFacts
 from ignition_hub.engine.compatibility import Ask, Choice, PoolFacts, Unbuildable, choose
 from ignition_hub.engine.errors import ContractError, Reason
-from ignition_hub.engine.identity import (
-    PRODUCT,
-    EngineInputs,
-    Model,
-    Target,
-    bundle_fingerprint,
-    fingerprint,
-    identity_of,
-)
+from ignition_hub.engine.fingerprint import bundle_fingerprint, fingerprint
+from ignition_hub.engine.identity import PRODUCT, EngineInputs, Model, Target, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
 

@@ -32,7 +32,6 @@ _ARCH = r"sm_[0-9]{2,3}"
 _VERSION = r"[0-9]{1,4}(\.[0-9]{1,5}){2,3}"
 _PLATFORM = r"linux-(x86_64|aarch64)|jetpack-[0-9]+(\.[0-9]+){1,2}"
 _FINGERPRINT = r"(sha256|object):[0-9a-f]{64}"
-_SHA256 = r"[0-9a-f]{64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,47 +242,6 @@ def difference(a: EngineInputs, b: EngineInputs) -> list[str]:
     left, right = a.to_json(), b.to_json()
     names = [field.name for field in fields(EngineInputs)]
     return [path for name in names for path in _differences(left[name], right[name], name)]
-
-
-def fingerprint(
-    uri: str, *, sha256: str | None = None, etag: str | None = None, size: int | None = None
-) -> str:
-    """
-    Return the fingerprint of a model source: of its bytes when they are pinned, else of (uri, etag, size).
-
-    The URI is part of an unpinned fingerprint: an ETag is whatever a server says, and alone it would let
-    one tenant answer for another's model. Raises ContractError for a digest that is not 64 hex digits, or
-    when nothing is known.
-    """
-    if sha256 is not None:
-        digest = sha256.lower()
-        _match("source.sha256", digest, _SHA256, "64 hex digits")
-        return f"sha256:{digest}"
-    if not etag:
-        raise ContractError(
-            f"source.uri: {uri!r} has no ETag, so a change of the model would go unseen", "pin sha256"
-        )
-    return "object:" + sha256_hex(canonical_json([uri, etag.strip('"'), size]))
-
-
-MOST_DATA_FILES = 256
-"""As many files of external data as one bundle may have."""
-
-
-def bundle_fingerprint(uri: str, files: Mapping[str, tuple[str, int]]) -> str:
-    """
-    Return the fingerprint of the bundle at ``uri``: relative name to (ETag, size in bytes) of every file.
-
-    Raises ContractError when a file has no ETag.
-    """
-    for name, (etag, _) in files.items():
-        if not etag:
-            raise ContractError(
-                f"source.uri: {name!r} has no ETag, so a change would go unseen",
-                "use a store that gives ETags",
-            )
-    listing = [[name, etag.strip('"'), size] for name, (etag, size) in sorted(files.items())]
-    return "object:" + sha256_hex(canonical_json([uri, listing]))
 
 
 def _match(where: str, value: str, pattern: str, expected: str) -> None:

@@ -8,7 +8,7 @@ with the fingerprint in the identity, before the build and, by ``completion``, a
 from collections.abc import Iterator
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
-from ignition_hub.engine.identity import fingerprint
+from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.pinned import MOST_FILE_BYTES, PinnedFile, pinned_files
 from ignition_hub.engine.request import DATA, PLUGIN, BuildGrant, BuildRequest, GrantedFile
 from ignition_hub.gateway.errors import ModelTooLarge

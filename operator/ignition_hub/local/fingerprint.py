@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
-from ignition_hub.engine.identity import fingerprint
+from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.local.digests import Digests
 from ignition_hub.local.errors import wrong
 from ignition_hub.local.external import external_files

@@ -16,6 +16,7 @@ from typing import Any
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.names import ENGINE_FILE
 from ignition_hub.runtime.backend import Backend, Backends, open_backend
 from ignition_hub.runtime.errors import EngineRefused
 from ignition_hub.runtime.fitting import Fit, fit_of
@@ -123,7 +124,7 @@ def _named(engines: Paths) -> dict[str, Path]:
 
 def _alias_of(path: Path) -> str:
     """Return the folder's name for what the fetcher placed, else the file's."""
-    return path.parent.name if path.name == "model.engine" else path.stem
+    return path.parent.name if path.name == ENGINE_FILE else path.stem
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,6 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.names import RECORD_FILE
 from ignition_hub.runtime.errors import EngineRefused
 
-"""What the fetcher writes beside an engine: the gateway's answer without the URL."""
-
 LARGEST_DOCUMENT = 16 * 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

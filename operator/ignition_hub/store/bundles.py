@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
-from ignition_hub.engine.identity import MOST_DATA_FILES, bundle_fingerprint
+from ignition_hub.engine.fingerprint import MOST_DATA_FILES, bundle_fingerprint
 from ignition_hub.engine.naming import is_plain_path
 from ignition_hub.store.objects import Listed, ObjectStore
 from ignition_hub.store.sources import S3Location, parse_s3_uri
