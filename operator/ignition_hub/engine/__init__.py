@@ -4,7 +4,8 @@ The contract between the processes: what an engine is, how it is named, requeste
 Every process carries it, so it imports the standard library only. Read in this order:
 
 * ``identity`` (what makes two engines the same; ``canonical`` is the spelling, ``fingerprint`` the model's
-  part of it), ``naming`` (what follows from it: files, Jobs, keys) and ``names`` (what never changes: labels, annotations, the gate);
+  part of it), ``naming`` (what follows from it: files, Jobs, keys) and ``names`` (what never changes: labels,
+  annotations, the gate, paths in pods);
 * ``request`` and ``manifest``: what a builder is asked for (``pinned``: with which other files) and what it
   made (``fields`` reads both strictly); ``timing``: whose measurements it may use;
 * ``compatibility``: the truth table of building, with its ``rules`` and ``option_rules``, the ``case`` they

@@ -14,7 +14,7 @@ from ignition_hub.engine.support import Version
 
 __all__ = [
     "FIRST", "LEVEL_ROWS", "OPTION_ROWS", "WEAK_TYPE_ROWS", "OptionRow", "Rtx", "asked_rows",
-    "is_calibration_cache", "row_of",
+    "names_calibration_cache", "row_of",
 ]  # fmt: skip
 
 _TAKES = Rtx("Takes")
@@ -249,7 +249,7 @@ def asked_rows(options: Mapping[str, Any]) -> Iterator[tuple[OptionRow, Any]]:
             yield row, value
 
 
-def is_calibration_cache(calibration: Mapping[str, Any]) -> bool:
+def names_calibration_cache(calibration: Mapping[str, Any]) -> bool:
     """Tell whether calibration names a cache of TensorRT's calibrators, by its file name's end."""
     uri = str((calibration.get("source") or {}).get("uri", ""))
     return uri.endswith((".cache", ".calib"))
@@ -257,7 +257,7 @@ def is_calibration_cache(calibration: Mapping[str, Any]) -> bool:
 
 def _asks_for(value: Any, part: str) -> bool:
     if part == "cache":
-        return isinstance(value, Mapping) and is_calibration_cache(value)
+        return isinstance(value, Mapping) and names_calibration_cache(value)
     if part and isinstance(value, Mapping):
         return bool(value.get(part))
     if part and isinstance(value, str):
