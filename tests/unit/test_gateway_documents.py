@@ -6,6 +6,7 @@ import math
 import pytest
 
 from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.words import shortened
 from ignition_hub.gateway.documents import (
     FACTS_BYTES,
     MIB,
@@ -14,7 +15,6 @@ from ignition_hub.gateway.documents import (
     Progress,
     Upload,
     read_document,
-    shortened,
 )
 from storefixtures import SHA, make_facts
 

@@ -37,7 +37,7 @@ def outputs_of(model: Path, samples: Sequence[Sample], what: str) -> list[dict[s
     except Exception as error:
         raise RequestError(
             Reason.VerificationFailed,
-            f"onnxruntime cannot run {what} on the CPU ({_shortened(error)})",
+            f"onnxruntime cannot run {what} on the CPU ({_said(error)})",
             "leave verification.accuracy out for this model, or verify it where its operators exist",
         ) from error
 
@@ -59,5 +59,5 @@ def _options() -> Any:
     return options
 
 
-def _shortened(error: Exception) -> str:
+def _said(error: Exception) -> str:
     return on_one_line(f"{type(error).__name__}: {error}", 400)

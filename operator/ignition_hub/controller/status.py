@@ -14,9 +14,9 @@ from typing import Any
 
 from ignition_hub.api.summary import summary_of
 from ignition_hub.controller.views import SETTLED, EngineSeen, Plan, State, TargetSeen
+from ignition_hub.engine import words
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.manifest import Manifest
-from ignition_hub.engine.words import printable
 
 MESSAGE = 1024
 """Longest message in characters; the log has the rest."""
@@ -118,8 +118,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
 
 def shortened(message: str) -> str:
     """Return a message that fits a status: whole lines of NVIDIA's can be very long."""
-    message = printable(message)
-    return message if len(message) <= MESSAGE else message[: MESSAGE - 1] + "…"
+    return words.shortened(words.printable(message), MESSAGE)
 
 
 def _tells_an_end(engine: EngineSeen, judged: Sequence[Judged], status: Mapping[str, Any]) -> bool:

@@ -16,7 +16,11 @@ def on_one_line(text: str, most: int | None = None) -> str:
     return " ".join(text.split())[:most]
 
 
+def shortened(text: str, most: int) -> str:
+    """Return at most ``most`` characters of ``text``; an ellipsis says that it was longer."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def quoted(text: str, most: int) -> str:
-    """Return ``text`` on one line of at most ``most`` characters; an ellipsis says that it was longer."""
-    line = on_one_line(text)
-    return line if len(line) <= most else line[: most - 1] + "…"
+    """Return ``text`` on one line, shortened."""
+    return shortened(on_one_line(text), most)

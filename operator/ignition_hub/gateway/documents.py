@@ -14,7 +14,7 @@ from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
-from ignition_hub.engine.words import printable
+from ignition_hub.engine.words import printable, shortened
 
 MIB = 1024 * 1024
 PART_BYTES = 16 * MIB
@@ -204,11 +204,6 @@ def valid_sha256(name: str, value: str) -> str:
     if not _SHA256.fullmatch(value):
         raise ContractError(f"{name}: {value!r:.80} is not a SHA-256", "expected 64 lower-case hex digits")
     return value
-
-
-def shortened(text: str, most: int) -> str:
-    """Return ``text``, cut to ``most`` characters with an ellipsis."""
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _between(name: str, value: float, least: int, most: int) -> None:
