@@ -53,19 +53,8 @@ verify: setup ## Prove that the generated files are what the code generates
 	@$(BIN)/python -m compatibilitypage --check docs/compatibility.md
 	@$(BIN)/python -m images tags --check
 
-.PHONY: bindings
-bindings: setup ## Read NVIDIA's Python bindings of every release again, and compare with what is kept
-	@$(BIN)/python -m bindings check
-
-.PHONY: lock
-lock: setup ## Resolve the pinned requirement sets anew
-	@for set in operator builder builder-rtx; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-header \
-	  --no-emit-index-url --no-annotate --python-version 3.11 pyproject.toml --extra $$set -o requirements/$$set.txt; done
-	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
-	  --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt
-
 .PHONY: test
-test: setup ## Run every test this machine can run: unit, models, cluster and, as root, e2e
+test: setup ## Run every test this machine can run: unit, models, cluster; as root e2e; with a GPU gpu
 	@$(BIN)/python tests/run.py unit models cluster e2e gpu
 
 .PHONY: test-unit
@@ -102,11 +91,11 @@ cluster-up: setup ## Start a real two-node Kubernetes on this machine (root)
 	@$(BIN)/python -m localcluster up
 
 .PHONY: cluster-down
-cluster-down: ## Stop it; nothing is left behind
+cluster-down: ## Stop that Kubernetes; nothing is left behind
 	@$(PYTHON) -m localcluster down
 
 .PHONY: demo
-demo: setup ## Show the whole path: apply an engine, build, sign, inject (CLUSTER=current: on the cluster of KUBECONFIG)
+demo: setup ## Show the whole path: apply, build, sign, inject (CLUSTER=current: on the cluster of KUBECONFIG)
 	@$(BIN)/python -m demo --cluster $(CLUSTER) $(if $(IMAGE_REGISTRY),--image-registry $(IMAGE_REGISTRY))
 
 .PHONY: bench
@@ -118,9 +107,20 @@ accuracy: setup ## Build trained networks in every precision with their gates; w
 	@$(BIN)/python -m realgates docs/accuracy.md
 
 .PHONY: zoo
-zoo: setup ## Build every model of the onnx package, and broken ones; write docs/models.md (ten minutes)
+zoo: setup ## Build every model of the onnx package and broken ones; write docs/models.md (ten minutes)
 	@$(BIN)/python -m zoo build
 	@$(BIN)/python -m zoo fuzz
+
+.PHONY: bindings
+bindings: setup ## Read NVIDIA's Python bindings of every release anew and compare them with what is kept
+	@$(BIN)/python -m bindings check
+
+.PHONY: lock
+lock: setup ## Resolve the pinned requirement sets anew
+	@for set in operator builder builder-rtx; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-header \
+	  --no-emit-index-url --no-annotate --python-version 3.11 pyproject.toml --extra $$set -o requirements/$$set.txt; done
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	  --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches of this checkout
