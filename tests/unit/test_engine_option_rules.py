@@ -67,6 +67,7 @@ def test_rtx_takes_exactly_what_its_column_says(row):
         (L4, native({"maxAuxStreams": -1}), ["-1", "0 to 64"]),
         (L4, native({"refit": "Sometimes"}), ["'Sometimes'", "RefitIdentical"]),
         (L4, native({"tacticSources": ["NCCL"]}), ["'NCCL'", "JIT_CONVOLUTIONS"]),
+        (L4, native({"failOnWarnings": ["Int64Clampd"]}), ["'Int64Clampd'", "Int64Clamped"]),
         (
             pool("11.1.0.106"),
             native({"tacticSources": ["CUDNN"]}),

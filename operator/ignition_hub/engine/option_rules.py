@@ -19,6 +19,7 @@ from ignition_hub.engine.options_table import (
     asked_rows,
 )
 from ignition_hub.engine.support import STRONGLY_TYPED_SINCE, Version, dotted, is_strongly_typed
+from ignition_hub.engine.warnings import Warn
 
 EXTERNAL_LIBRARIES = ("CUBLAS", "CUBLAS_LT", "CUDNN")
 """Tactic sources that every hardware compatible engine goes without (source)."""
@@ -42,10 +43,16 @@ def options_are_in_range(case: Case) -> Refusal | None:
     for name, words in VALUES.items():
         if (value := options.get(name)) is not None and value not in words:
             return _refused(f"options.{name}: {value!r} was asked for", f"use one of {', '.join(words)}")
+    return None
+
+
+def options_name_what_exists(case: Case) -> Refusal | None:
+    """A warning that nobody gives fails no build: a slip of the pen would switch the guard off."""
     sources = tuple(row.part for row in OPTION_ROWS if row.option == "tacticSources")
-    for value in options.get("tacticSources") or ():
-        if value not in sources:
-            return _refused(f"options.tacticSources: {value!r} is none", f"use any of {', '.join(sources)}")
+    for name, words in (("tacticSources", sources), ("failOnWarnings", tuple(Warn))):
+        for value in case.ask.options.get(name) or ():
+            if value not in words:
+                return _refused(f"options.{name}: {value!r} is none", f"use any of {', '.join(words)}")
     return None
 
 

@@ -241,6 +241,7 @@ RULES: tuple[Rule, ...] = (
     arch_has_the_precision,
     option_rules.options_are_known,
     option_rules.options_are_in_range,
+    option_rules.options_name_what_exists,
     option_rules.lean_runtime_fits,
     option_rules.calibration_is_for_int8,
     option_rules.flavor_takes_the_options,

@@ -37,11 +37,22 @@ DEFAULTS: Mapping[str, Any] = {
 CALIBRATION_DEFAULTS: Mapping[str, Any] = {"method": "entropy"}
 PLUGIN_DEFAULTS: Mapping[str, Any] = {"delivery": "Packed"}
 
+AGAINST = "onnxruntime"
+"""What computes the reference of an accuracy gate; there is one."""
+
 GATES: Mapping[str, Mapping[str, Any]] = {
-    "accuracy": {"against": "onnxruntime", "rtol": 0.005, "atol": 0.005, "quantile": 1.0, "inputs": None},
+    "accuracy": {"against": AGAINST, "rtol": 0.005, "atol": 0.005, "quantile": 1.0, "inputs": None},
     "benchmark": {"seconds": 5, "maxLatency": None},
 }
 """Every gate, with the figures that hold when none are given; None is left out."""
+
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "rtol": (0, 1),
+    "atol": (0, 1000),
+    "quantile": (1e-9, 1),
+    "seconds": (1, 300),
+}
+"""The least and the most of a gate's figure, as the cluster's schema has them."""
 
 QUANTITIES = frozenset({"workspace", "tacticSharedMemory", "tacticDram"})
 
@@ -66,7 +77,7 @@ def gates_of(verification: Mapping[str, Any]) -> dict[str, Any]:
     gates = {}
     for name, asked in verification.items():
         if name not in GATES:
-            raise wrong(f"verification.{name}", asked, "unknown gate", f"use one of {', '.join(GATES)}")
+            raise wrong("verification", name, "unknown gate", f"use one of {', '.join(GATES)}")
         if asked is not None:
             gates[name] = _gate(name, asked)
     return gates
@@ -77,12 +88,23 @@ def _gate(name: str, asked: Any) -> dict[str, Any]:
     if not isinstance(asked, Mapping) or not asked.keys() <= defaults.keys():
         raise wrong(where, asked, "not this gate's figures", f"they are {', '.join(defaults)}")
     gate = {figure: value for figure, value in {**defaults, **asked}.items() if value is not None}
+    _check_figures(where, gate)
     if "maxLatency" in gate:
         try:
             gate["maxLatency"] = seconds_of(str(gate["maxLatency"]))
         except ValueError as error:
             raise wrong(f"{where}.maxLatency", gate["maxLatency"], str(error), "for example 4ms") from error
     return gate
+
+
+def _check_figures(where: str, gate: Mapping[str, Any]) -> None:
+    if gate.get("against", AGAINST) != AGAINST:
+        raise wrong(f"{where}.against", gate["against"], "unknown reference", f"use {AGAINST}")
+    for figure in gate.keys() & BOUNDS.keys():
+        value, (least, most) = gate[figure], BOUNDS[figure]
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most:
+            raise wrong(f"{where}.{figure}", value, "out of range", f"use a number from {least} to {most}")
 
 
 def _changed(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
