@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ignition_hub import __version__
 from ignition_hub.cli import app
 from ignition_hub.cli.arguments import batch_of, duration, options_of, seconds_of
 from ignition_hub.cli.build import Form, result_of, show
@@ -42,7 +43,7 @@ def test_a_build_prints_what_was_built_and_where_it_loads(tmp_path, monkeypatch,
 
     assert f"engine    {copy}" in text.out
     assert "source    built" in text.out
-    assert "loads on  every sm_89 GPU, with TensorRTRTX 1.7.1.116 on linux-x86_64" in text.out
+    assert "loads on  every sm_89 GPU, with TensorRT-RTX 1.7.1.116 on linux-x86_64" in text.out
     assert "model.onnx for sm_89: Building engine" in text.err
     assert copy.with_name("model.engine.json").exists()
 
@@ -63,6 +64,8 @@ def test_a_build_prints_what_was_built_and_where_it_loads(tmp_path, monkeypatch,
         (["--arch", "sm_89", "--option", "speed=11"], "InvalidRequest: options.speed: 11: unknown option"),
         (["--arch", "sm_89", "--batch-size", "many"], "InvalidRequest: --batch-size many"),
         (["--arch", "sm_89", "--arch", "sm_86", "--classic"], "give one --arch"),
+        (["--arch", "sm_89", "--classic", "--output", "it"], "give one of them"),
+        (["--arch", "sm_89", "--output", "/"], "--output /: a folder: name the file"),
         (["--arch", "sm_89", "--store", "s3://engines"], "needs credentials"),
     ],
 )
@@ -75,6 +78,21 @@ def test_a_refusal_is_a_line_and_with_json_a_reason(words, said, tmp_path, monke
     assert said in f"{error['reason']}: {error['message']}"
     assert printed.err.startswith("error: ")
     assert printed.err.count("\n") == 1
+
+
+def test_a_file_where_the_format_belongs_is_told_from_the_file_of_the_engine(monkeypatch, capsys):
+    assert ignition(monkeypatch, "build", "model.onnx", "-o", "model.engine") == 2
+    assert "use text or json; --output takes a file" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_help_shows_every_command_whole_on_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert ignition(monkeypatch, "--help") == 0
+    shown = capsys.readouterr().out
+    assert "..." not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert ignition(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"ignition {__version__}\n"
 
 
 def test_a_cache_that_cannot_keep_the_engine_is_said_before_the_build(tmp_path, monkeypatch, capsys, cache):
@@ -102,7 +120,9 @@ def test_the_cache_is_listed_and_cleared(monkeypatch, capsys, cache):
     assert engine.path.exists()
     assert ignition(monkeypatch, "cache", "clear", "--yes") == 0
     assert not engine.path.exists()
-    assert "removed 1 engines" in capsys.readouterr().err
+    assert "removed 1 engine, " in capsys.readouterr().err
+    assert ignition(monkeypatch, "cache", "list") == 0
+    assert capsys.readouterr() == ("", f"no engines in {cache.root}\n")
 
 
 def test_options_are_read_as_people_write_them():

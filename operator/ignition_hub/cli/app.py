@@ -3,10 +3,13 @@ The program: every command from the module that has its name, and one line and a
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from ignition_hub import __version__
 from ignition_hub.cli.build import build
 from ignition_hub.cli.cache import cache
 from ignition_hub.cli.errors import REFUSED, CliError
@@ -16,8 +19,13 @@ from ignition_hub.cli.push import push
 from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.engine.words import on_one_line
 
-COMMANDS = (push, plan, build, inspect)
-"""In the order of the help."""
+COMMANDS: Mapping[Callable[..., None], str] = {
+    push: "Upload a model, print the resource to apply.",
+    plan: "Say what can be built where, and why not.",
+    build: "Build an engine on this machine.",
+    inspect: "Say what an engine is and where it loads.",
+}
+"""In the order of the help, each with a line that a narrow terminal shows whole."""
 
 app = typer.Typer(
     help="TensorRT engines as a Kubernetes resource.",
@@ -28,14 +36,27 @@ app = typer.Typer(
 )
 
 
+def show_version(asked: bool) -> None:
+    """Print the version and end, where it was asked for."""
+    if asked:
+        typer.echo(f"ignition {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def common() -> None:
+def common(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
     """TensorRT engines as a Kubernetes resource."""
 
 
-for command in COMMANDS:
-    app.command()(command)
-app.add_typer(cache, name="cache")
+for command, summary in COMMANDS.items():
+    app.command(short_help=summary)(command)
+app.add_typer(cache, name="cache", short_help="List or clear the local engine cache.")
 
 
 def main() -> int:

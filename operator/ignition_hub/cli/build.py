@@ -19,6 +19,7 @@ from ignition_hub.cli.arguments import batch_of, gates_of, mebibytes, options_of
 from ignition_hub.cli.errors import REFUSED, UNREACHABLE, CliError
 from ignition_hub.cli.resource import shapes_of
 from ignition_hub.cli.watching import watching
+from ignition_hub.engine.case import FLAVOR_NAMES
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.words import on_one_line, printable
@@ -47,6 +48,13 @@ class Form(StrEnum):
     json = "json"
 
 
+def form_of(word: str) -> Form:
+    """Return the format ``word`` names; in other tools ``-o`` takes a file, so the error says what does."""
+    if word not in tuple(Form):
+        raise typer.BadParameter(f"{word!r} is no format: use text or json; --output takes a file")
+    return Form(word)
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Where a copy of the engine goes besides the cache: a file, or the classic folders; or nowhere."""
@@ -67,59 +75,90 @@ class Delivery:
 def build(
     model: Annotated[Path, typer.Argument(help="ONNX file.", metavar="MODEL.onnx")],
     *,
-    precision: Annotated[str, typer.Option(help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")] = "fp16",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")
+    ] = "fp16",
     arch: Annotated[
         list[str] | None,
-        typer.Option(help="GPU architecture, as sm_89; repeatable. Default: this machine's GPU."),
+        typer.Option(
+            metavar="ARCH", help="GPU architecture, as sm_89; repeatable. Default: this machine's GPU."
+        ),
     ] = None,
     batch_size: Annotated[
-        str | None, typer.Option(help="N opens batches 1 to N, tuned for N; or MIN:OPT:MAX.")
+        str | None,
+        typer.Option(metavar="N", help="N opens batches 1 to N, tuned for N; or MIN:OPT:MAX."),
     ] = None,
     max_sequence_length: Annotated[
-        int | None, typer.Option(min=1, help="The same for the other free dimensions.")
+        int | None, typer.Option(min=1, metavar="N", help="The same for the other free dimensions.")
     ] = None,
     shape: Annotated[
         list[str] | None,
-        typer.Option(help="INPUT=MIN:OPT:MAX, as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable."),
+        typer.Option(
+            metavar="SHAPES", help="INPUT=MIN:OPT:MAX, as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable."
+        ),
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(help="Build option NAME=VALUE, as optimizationLevel=5; repeatable."),
+        typer.Option(metavar="NAME=VALUE", help="Build option, as optimizationLevel=5; repeatable."),
     ] = None,
     verify: Annotated[
         list[str] | None,
-        typer.Option(help="Gate the engine must pass, or a figure of it: accuracy, accuracy.rtol=0.01."),
+        typer.Option(
+            metavar="GATE",
+            help="Gate to pass, or a figure of it, as accuracy, accuracy.rtol=0.01; repeatable.",
+        ),
     ] = None,
     flavor: Annotated[
-        str | None, typer.Option(help="TensorRT or TensorRTRTX. Default: what is installed.")
+        str | None,
+        typer.Option(metavar="NAME", help="TensorRT or TensorRTRTX. Default: what is installed."),
     ] = None,
     tensorrt: Annotated[
-        str | None, typer.Option(help="TensorRT version or its beginning. Default: what is installed.")
+        str | None,
+        typer.Option(
+            metavar="VERSION", help="TensorRT version or its beginning. Default: what is installed."
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the model. Default: the file's.")] = None,
-    version: Annotated[str, typer.Option(help="Version of the model.")] = "local",
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the model. Default: the file's.")
+    ] = None,
+    version: Annotated[str, typer.Option(metavar="NAME", help="Version of the model.")] = "local",
     store: Annotated[
         str | None,
-        typer.Option(help="Artifacts store, as s3://bucket/prefix. Default: ARTIFACTS_ENDPOINT."),
+        typer.Option(
+            metavar="URI", help="Artifacts store, as s3://bucket/prefix. Default: ARTIFACTS_ENDPOINT."
+        ),
     ] = None,
-    force_rebuild: Annotated[bool, typer.Option(help="Build even what a cache or store has.")] = False,
+    force_rebuild: Annotated[
+        bool, typer.Option("--force-rebuild", help="Build even what a cache or store has.")
+    ] = False,
     cache_dir: Annotated[
-        Path | None, typer.Option(help="Engine cache. Default: TENSORRT_CACHE_DIR, or the user's cache.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Engine cache. Default: TENSORRT_CACHE_DIR, or the user's cache."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="Also copy the engine to this file.")
+        Path | None, typer.Option("--output", metavar="FILE", help="Also copy the engine to this file.")
     ] = None,
     classic: Annotated[
         bool,
-        typer.Option(help="Also copy it to MODEL_DIR/PRECISION/bsBATCH/MODEL.engine, with .engine.json."),
+        typer.Option(
+            "--classic", help="Also copy it to MODEL_DIR/PRECISION/bsBATCH/MODEL.engine, with .engine.json."
+        ),
     ] = False,
-    form: Annotated[Form, typer.Option("-o", help="Format of the result.")] = Form.text,
+    form: Annotated[
+        Form, typer.Option("-o", metavar="text|json", parser=form_of, help="Format of the result.")
+    ] = Form.text,
 ) -> None:
     """Build an engine here, or take it from the cache or the artifacts store."""
     archs: list[str | None] = list(dict.fromkeys(arch or [])) or [None]
     with warnings_as_lines(), failures_as(form), interruptible():
         if len(archs) > 1 and (output or classic):
             raise CliError("--output and --classic name one file: give one --arch")
+        if output and classic:
+            raise CliError("--output and --classic both say where the copy goes: give one of them")
+        if output and output.is_dir():
+            raise CliError(
+                f"--output {output}: a folder: name the file, for example {output / 'model.engine'}"
+            )
         asked: dict[str, Any] = {
             "precision": precision,
             "batch_size": batch_of(batch_size),
@@ -172,7 +211,8 @@ def where_it_loads(inputs: EngineInputs) -> str:
     """Say in a line which GPUs and which runtime the engine needs."""
     gpus = {"Product": f"{inputs.product} only", "AmperePlus": "every GPU from compute capability 8.0 on"}
     where = gpus.get(inputs.compatibility, f"every {inputs.gpu_arch} GPU")
-    return f"{where}, with {inputs.flavor} {inputs.tensorrt_version} on {inputs.platform}"
+    flavor = FLAVOR_NAMES.get(inputs.flavor, inputs.flavor)
+    return f"{where}, with {flavor} {inputs.tensorrt_version} on {inputs.platform}"
 
 
 def show(result: dict[str, Any], form: Form) -> None:
@@ -229,7 +269,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        typer.echo("interrupted; nothing was written", err=True)
+        typer.echo("interrupted; nothing half-written is left", err=True)
         raise typer.Exit(INTERRUPTED) from error
     finally:
         signal.signal(signal.SIGTERM, before)

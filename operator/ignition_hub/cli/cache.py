@@ -4,6 +4,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 
 from ignition_hub.cli.arguments import duration, mebibytes, seconds_of
 from ignition_hub.cli.build import Form
+from ignition_hub.engine.case import FLAVOR_NAMES
 from ignition_hub.local.cache import Cache
 from ignition_hub.local.clearing import Entry, chosen, clear, entries
 from ignition_hub.local.settings import cache_folder
@@ -19,7 +21,9 @@ cache = typer.Typer(help="The local engine cache.", no_args_is_help=True, rich_m
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--cache-dir", help="Engine cache. Default: TENSORRT_CACHE_DIR, or the user's cache."),
+    typer.Option(
+        "--cache-dir", metavar="DIR", help="Engine cache. Default: TENSORRT_CACHE_DIR, or the user's cache."
+    ),
 ]
 COLUMNS = ("NAME", "VERSION", "PRECISION", "ARCH", "TENSORRT", "SIZE", "AGE", "IDENTITY")
 
@@ -33,6 +37,9 @@ def list_engines(
     if form is Form.json:
         typer.echo(json.dumps([document(entry) for entry in found], indent=2))
         return
+    if not found:
+        typer.echo(f"no engines in {cache_folder(cache_dir, os.environ)}", err=True)
+        return
     rows = [COLUMNS, *(row(entry) for entry in found)]
     widths = [max(len(line[column]) for line in rows) for column in range(len(COLUMNS))]
     for line in rows:
@@ -42,9 +49,13 @@ def list_engines(
 @cache.command("clear")
 def clear_engines(
     *,
-    older_than: Annotated[str | None, typer.Option(help="Only those built longer ago, as 7d.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
-    dry_run: Annotated[bool, typer.Option(help="Say what would go, and remove nothing.")] = False,
+    older_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Only those built longer ago, as 7d.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only those of this model.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     cache_dir: Folder = None,
 ) -> None:
@@ -53,15 +64,20 @@ def clear_engines(
     found = chosen(place, model_name=model, older_than=age)
     for entry in found:
         typer.echo(" ".join(row(entry)))
-    total = f"{len(found)} engines, {mebibytes(sum(entry.size for entry in found))}"
+    total = amount(found)
     if dry_run:
         typer.echo(f"would remove {total} from {place.root}", err=True)
         return
     if found and not yes:
         typer.confirm(f"Remove {total} from {place.root}?", abort=True, err=True)
     gone = clear(place, model_name=model, older_than=age)
-    freed = mebibytes(sum(entry.size for entry in gone))
-    typer.echo(f"removed {len(gone)} engines, {freed}, from {place.root}", err=True)
+    typer.echo(f"removed {amount(gone)} from {place.root}", err=True)
+
+
+def amount(found: Sequence[Entry]) -> str:
+    """Say how many engines these are and what they take: ``2 engines, 6.2 MiB``."""
+    noun = "engine" if len(found) == 1 else "engines"
+    return f"{len(found)} {noun}, {mebibytes(sum(entry.size for entry in found))}"
 
 
 def row(entry: Entry) -> tuple[str, ...]:
@@ -72,7 +88,7 @@ def row(entry: Entry) -> tuple[str, ...]:
         inputs.model.version,
         inputs.precision,
         inputs.gpu_arch,
-        f"{inputs.flavor} {inputs.tensorrt_version}",
+        f"{FLAVOR_NAMES.get(inputs.flavor, inputs.flavor)} {inputs.tensorrt_version}",
         mebibytes(entry.manifest.engine.size),
         duration(entry.age),
         entry.folder.name,

@@ -26,10 +26,13 @@ def inspect(
     ],
     *,
     gpu: Annotated[
-        str | None, typer.Option(help="Say whether it loads on this GPU: sm_89, or a product as NVIDIA-L4.")
+        str | None,
+        typer.Option(
+            metavar="GPU", help="Say whether it loads on this GPU: sm_89, or a product as NVIDIA-L4."
+        ),
     ] = None,
     tensorrt: Annotated[
-        str | None, typer.Option(help="Say whether this TensorRT loads it, as 10.13.2.6.")
+        str | None, typer.Option(metavar="VERSION", help="Say whether this TensorRT loads it, as 10.13.2.6.")
     ] = None,
     output: Annotated[InspectFormat, typer.Option("--output", "-o", help="Format of the result.")] = (
         InspectFormat.text

@@ -25,13 +25,21 @@ class PlanFormat(StrEnum):
 def plan(
     file: Annotated[
         list[str],
-        typer.Option("--filename", "-f", help="File or folder with TensorRTEngines, - for standard input."),
+        typer.Option(
+            "--filename",
+            "-f",
+            metavar="FILE",
+            help="File or folder with TensorRTEngines, - for standard input.",
+        ),
     ],
     *,
     pools: Annotated[
-        str | None, typer.Option(help="File with BuildPools. Default: those of the cluster.")
+        str | None,
+        typer.Option(metavar="FILE", help="File with BuildPools. Default: those of the cluster."),
     ] = None,
-    context: Annotated[str | None, typer.Option(help="kubectl context. Default: the current one.")] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="NAME", help="kubectl context. Default: the current one.")
+    ] = None,
     output: Annotated[PlanFormat, typer.Option("--output", "-o", help="Format of the plan.")] = (
         PlanFormat.text
     ),

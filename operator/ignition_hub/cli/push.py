@@ -30,32 +30,50 @@ def push(
         ),
     ],
     *,
-    name: Annotated[str, typer.Option(help="Name of the model; part of the engine's file name.")],
-    version: Annotated[str, typer.Option(help="Version of the model.")],
-    arch: Annotated[list[str], typer.Option(help="GPU architecture to build for, as sm_89; repeatable.")],
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the model; part of the engine's file name.")
+    ],
+    version: Annotated[str, typer.Option(metavar="NAME", help="Version of the model.")],
+    arch: Annotated[
+        list[str],
+        typer.Option(metavar="ARCH", help="GPU architecture to build for, as sm_89; repeatable."),
+    ],
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Namespace of the engine. Default: the context's.")
+        str | None,
+        typer.Option(
+            "--namespace", "-n", metavar="NAME", help="Namespace of the engine. Default: the context's."
+        ),
     ] = None,
-    precision: Annotated[str, typer.Option(help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")] = "fp16",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")
+    ] = "fp16",
     shape: Annotated[
         list[str] | None,
         typer.Option(
-            help="INPUT=MIN:OPT:MAX for a dynamic input, as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable."
+            metavar="SHAPES",
+            help="INPUT=MIN:OPT:MAX for a dynamic input, as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable.",
         ),
     ] = None,
     service_account: Annotated[
         str,
         typer.Option(
-            help="ServiceAccount of the namespace to push as; it must be allowed to create engines."
+            metavar="NAME",
+            help="ServiceAccount of the namespace to push as; it must be allowed to create engines.",
         ),
     ] = "default",
     gateway: Annotated[
-        str | None, typer.Option(help="Address of the gateway. Default: a port forwarded by kubectl.")
+        str | None,
+        typer.Option(metavar="URL", help="Address of the gateway. Default: a port forwarded by kubectl."),
     ] = None,
     hub_namespace: Annotated[
-        str, typer.Option(envvar="IGNITION_HUB_NAMESPACE", help="Namespace the hub is installed in.")
+        str,
+        typer.Option(
+            metavar="NAME", envvar="IGNITION_HUB_NAMESPACE", help="Namespace the hub is installed in."
+        ),
     ] = RELEASE_NAMESPACE,
-    context: Annotated[str | None, typer.Option(help="kubectl context. Default: the current one.")] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="NAME", help="kubectl context. Default: the current one.")
+    ] = None,
     output: Output = Format.yaml,
 ) -> None:
     """Upload a model and print the TensorRTEngine to apply, for example with: ... | kubectl apply -f -"""
