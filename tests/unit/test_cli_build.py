@@ -60,7 +60,7 @@ def test_a_build_prints_what_was_built_and_where_it_loads(tmp_path, monkeypatch,
     ("words", "said"),
     [
         (["--arch", "sm_90"], "FlavorCannotTarget: TensorRT-RTX compiles for"),
-        (["--arch", "sm_89", "--precision", "fp64"], "InvalidRequest: EngineInputs.precision: 'fp64'"),
+        (["--arch", "sm_89", "--precision", "fp64"], "InvalidRequest: precision: 'fp64'"),
         (["--arch", "sm_89", "--option", "speed=11"], "InvalidRequest: options.speed: 11: unknown option"),
         (["--arch", "sm_89", "--batch-size", "many"], "InvalidRequest: --batch-size many"),
         (["--arch", "sm_89", "--arch", "sm_86", "--classic"], "give one --arch"),
@@ -89,7 +89,7 @@ def test_the_help_shows_every_command_whole_on_a_narrow_terminal(monkeypatch, ca
     monkeypatch.setenv("COLUMNS", "80")
     assert ignition(monkeypatch, "--help") == 0
     shown = capsys.readouterr().out
-    assert "..." not in shown
+    assert "..." not in shown.partition("Commands:")[2]
     assert max(map(len, shown.splitlines())) <= 80
     assert ignition(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"ignition {__version__}\n"

@@ -60,8 +60,8 @@ def test_a_models_name_becomes_an_objects_name(model: str, expected: str):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"name": "no/slash"}, "Model.name"),
-        ({"version": ""}, "Model.version"),
+        ({"name": "no/slash"}, "model.name"),
+        ({"version": ""}, "model.version"),
         ({"precision": "float16"}, "--precision float16: must be one of fp32"),
         ({"archs": ()}, "--arch: missing"),
         ({"archs": ("sm_33",)}, "sm_33"),

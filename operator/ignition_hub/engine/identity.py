@@ -56,9 +56,9 @@ class Model:
     fingerprint: str
 
     def __post_init__(self) -> None:
-        _match("Model.name", self.name, _NAME, "letters, digits, '.', '_' and '-', at most 63")
-        _match("Model.version", self.version, _NAME, "letters, digits, '.', '_' and '-', at most 63")
-        _match("Model.fingerprint", self.fingerprint, _FINGERPRINT, "what fingerprint() returns")
+        _match("model.name", self.name, _NAME, "letters, digits, '.', '_' and '-', at most 63")
+        _match("model.version", self.version, _NAME, "letters, digits, '.', '_' and '-', at most 63")
+        _match("model.fingerprint", self.fingerprint, _FINGERPRINT, "what fingerprint() returns")
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -177,19 +177,15 @@ class EngineInputs:
     plugin_digests: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        one_of("EngineInputs.precision", self.precision, PRECISIONS)
-        one_of("EngineInputs.flavor", self.flavor, FLAVORS)
-        one_of("EngineInputs.compatibility", self.compatibility, COMPATIBILITIES)
-        _match(
-            "EngineInputs.tensorrt_version", self.tensorrt_version, _VERSION, "a full version, as 10.13.2.6"
-        )
-        _match(
-            "EngineInputs.platform", self.platform, _PLATFORM, "linux-x86_64, linux-aarch64 or jetpack-6.2"
-        )
-        _match("EngineInputs.gpu_arch", self.gpu_arch, _ARCH, "an architecture, as sm_89")
+        one_of("precision", self.precision, PRECISIONS)
+        one_of("flavor", self.flavor, FLAVORS)
+        one_of("compatibility", self.compatibility, COMPATIBILITIES)
+        _match("tensorrt_version", self.tensorrt_version, _VERSION, "a full version, as 10.13.2.6")
+        _match("platform", self.platform, _PLATFORM, "linux-x86_64, linux-aarch64 or jetpack-6.2")
+        _match("gpu_arch", self.gpu_arch, _ARCH, "an architecture, as sm_89")
         if (self.product is not None) != (self.compatibility == PRODUCT):
             raise ContractError(
-                f"EngineInputs.product: {self.product!r} does not go with compatibility {self.compatibility}",
+                f"product: {self.product!r} does not go with compatibility {self.compatibility}",
                 "a product is part of the identity exactly when compatibility is Product",
             )
 
