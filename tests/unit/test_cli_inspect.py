@@ -30,6 +30,7 @@ PLAIN = Engine(
 @pytest.fixture
 def inspect(monkeypatch, capsys):
     monkeypatch.setattr("ignition_hub.cli.fit.probe", lambda: None)
+    monkeypatch.setenv("COLUMNS", "116")
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["ignition", "inspect", *map(str, words)])
@@ -69,6 +70,16 @@ def test_an_engine_and_its_manifest_are_laid_out_for_people(inspect, tmp_path):
     assert shown["ran"] == "the engine"
     assert shown["digest"].startswith("matches ")
     assert shown["signature"].startswith("not checked: ARTIFACTS_TRUSTED_KEYS")
+
+
+def test_a_narrow_terminal_is_not_overrun_except_by_what_is_copied(inspect, tmp_path, monkeypatch):
+    path = PLAIN.cached(tmp_path)
+    wide = inspect(path)[1]
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = inspect(path)[1]
+
+    assert narrow.split() == wide.split()
+    assert all(len(line) <= 60 or len(line.split()) <= 3 for line in narrow.splitlines())
 
 
 def test_where_it_loads_is_said_with_what_the_consumer_must_do(inspect, tmp_path):

@@ -3,6 +3,7 @@ An engine laid out for people: what it is, where it loads, how it was built, wha
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
 
@@ -15,7 +16,7 @@ from ignition_hub.engine.reach import where_it_loads
 from ignition_hub.engine.words import printable
 
 WIDTH = 13
-LINE = 100
+WIDEST = 116
 MIB = 1 << 20
 NOTHING: tuple[Any, ...] = (None, "", [], ())
 
@@ -62,7 +63,8 @@ def _section(title: str, rows: Iterable[Row]) -> Iterator[str]:
 
 def _folded(line: str) -> list[str]:
     # A path or a digest stays whole, so that it can be copied.
-    return wrap(line, LINE, break_long_words=False, break_on_hyphens=False) or [""]
+    width = min(WIDEST, get_terminal_size((WIDEST, 24)).columns) - WIDTH - 3
+    return wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _engine(subject: Subject) -> Iterator[Row]:
@@ -123,7 +125,7 @@ def _built(manifest: Manifest) -> Iterator[Row]:
     yield "flags", ", ".join(build.flags)
     yield "TF32", _tf32(build.tf32)
     yield "plugins", ", ".join(str(plugin.get("name")) for plugin in build.plugins)
-    yield "timing cache", _pairs(build.timing_cache or {})
+    yield "timing cache", _timing_cache(build.timing_cache or {})
     yield "warnings", "\n".join(f"{item.get('code')} x {item.get('count')}" for item in build.warnings)
     yield "parser said", "\n".join(str(item.get("message")) for item in build.parser_messages)
 
@@ -133,7 +135,12 @@ def _checked(subject: Subject) -> Iterator[Row]:
     yield "signature", subject.signature
     if subject.manifest:
         build = subject.manifest.build
-        yield "ran", {"none": "nothing", "model": "the model", "engine": "the engine"}[build.checked]
+        yield (
+            "ran",
+            {"none": "nothing: no gate was asked for", "model": "the model", "engine": "the engine"}[
+                build.checked
+            ],
+        )
         yield "accuracy", _pairs(build.accuracy or {})
         yield "benchmark", _pairs(build.benchmark or {})
 
@@ -186,6 +193,11 @@ def _gpu(gpu: Mapping[str, Any]) -> str:
 def _tf32(tf32: Mapping[str, Any]) -> str:
     asked = "asked for" if tf32.get("asked") else "not asked for"
     return f"{asked}, {'in force' if tf32.get('in_force') else 'not in force'}"
+
+
+def _timing_cache(facts: Mapping[str, Any]) -> str:
+    why = facts.get("why")
+    return f"not used: {why}" if why and not facts.get("used") else _pairs(facts)
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
