@@ -110,6 +110,24 @@ def test_without_any_tensorrt_one_line_says_what_to_install(machine):
     assert "pip install 'ignition-hub[builder-rtx]'" in caught.value.remedy
 
 
+def test_a_flavor_that_is_not_installed_is_named_with_its_own_package(machine):
+    with pytest.raises(IgnitionError, match="no TensorRT is installed here") as caught:
+        check_buildable(
+            machine(
+                {"tensorrt-rtx": RTX}, None, arch="sm_89", flavor="TensorRT", tensorrt_version="10.13.2.6"
+            )
+        )
+    assert "pip install 'ignition-hub[builder]' tensorrt," in caught.value.remedy
+
+
+def test_the_remedy_for_another_gpu_works_without_a_cluster(machine):
+    with pytest.raises(IgnitionError) as caught:
+        check_buildable(machine({"tensorrt-rtx": RTX}, None, arch="sm_90"))
+    assert caught.value.remedy.startswith(
+        "build it with TensorRT on a machine with a Hopper GPU; in a cluster"
+    )
+
+
 def test_the_installed_release_is_the_one_its_module_reports():
     tensorrt_rtx = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
 

@@ -27,6 +27,7 @@ from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.plan import read_plan_header
 from ignition_hub.local import workshop
 from ignition_hub.local.classic import classic_path, copied
+from ignition_hub.local.shapes import profiles_of
 from ignition_hub.runtime.loading import look_at
 from localstage import ARCH, files_in, library_warnings
 from smallmodels import RTX_VERSION, dense, saved
@@ -120,6 +121,26 @@ def test_a_batch_size_opens_every_batch_up_to_it(tmp_path):
     assert classic_path(tmp_path / "model.onnx", engine.manifest.inputs) == (
         tmp_path / "fp16" / "bs8" / "model.engine"
     )
+
+
+@pytest.mark.parametrize(
+    ("shapes", "folder"),
+    [
+        ({"a": [[1, 3], [4, 3], [8, 3]]}, "bs8"),
+        ({"a": [[1, 3], [4, 3], [8, 3]], "b": [[1], [4], [8]]}, "bs8"),
+        ({"state": [[2, 1], [2, 1], [2, 4]], "b": [[1], [4], [4]]}, "bs1"),
+        ({}, "bs1"),
+    ],
+)
+def test_the_classic_layout_names_the_batch_that_the_shapes_agree_on(shapes, folder):
+    inputs = make_inputs(profiles=profiles_of(None, None, shapes))
+
+    assert classic_path(Path("m.onnx"), inputs).parent.name == folder
+
+
+def test_an_engine_is_printed_as_the_path_it_is(model):
+    engine, _ = load(model)
+    assert f"{engine}" == str(engine.path)
 
 
 def test_the_runtime_finds_who_vouches_for_an_engine_in_the_cache_and_in_the_classic_layout(model, tmp_path):

@@ -41,6 +41,10 @@ CHECKED = {
 """What the manifest's word for it means."""
 
 
+SHAPE_OPTIONS = "--shape INPUT=MIN:OPT:MAX, --batch-size N, --max-sequence-length N"
+"""What a profile is on the command line; the builder's words are those of a resource."""
+
+
 class Form(StrEnum):
     """How the result is printed."""
 
@@ -238,15 +242,23 @@ def show(result: dict[str, Any], form: Form) -> None:
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Print what the library warns of as one line each on standard error."""
+    """Print what the library says and warns of as one line each on standard error."""
     log = logging.getLogger("ignition_hub.library")
     handler = logging.Handler()
-    handler.emit = lambda record: typer.echo(f"warning: {record.getMessage()}", err=True)  # type: ignore[method-assign]
+    handler.emit = lambda record: typer.echo(_said(record), err=True)  # type: ignore[method-assign]
+    before = log.level
+    log.setLevel(logging.INFO)
     log.addHandler(handler)
     try:
         yield
     finally:
         log.removeHandler(handler)
+        log.setLevel(before)
+
+
+def _said(record: logging.LogRecord) -> str:
+    message = record.getMessage()
+    return f"warning: {message}" if record.levelno >= logging.WARNING else message
 
 
 @contextmanager
@@ -258,8 +270,13 @@ def failures_as(form: Form) -> Iterator[None]:
         if form is Form.json:
             reason = error.reason if isinstance(error, IgnitionError) else Reason.InvalidRequest
             typer.echo(json.dumps({"error": {"reason": str(reason), "message": str(error)}}))
-        typer.echo(f"error: {on_one_line(str(error))}", err=True)
+        typer.echo(f"error: {on_one_line(_in_options(error))}", err=True)
         raise typer.Exit(UNREACHABLE if isinstance(error, TransientError) else REFUSED) from error
+
+
+def _in_options(error: CliError | IgnitionError) -> str:
+    is_about_shapes = isinstance(error, IgnitionError) and error.reason is Reason.InvalidProfile
+    return f"{error}; here: {SHAPE_OPTIONS}" if is_about_shapes else str(error)
 
 
 @contextmanager

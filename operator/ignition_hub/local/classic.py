@@ -8,15 +8,27 @@ import stat
 import tempfile
 from pathlib import Path
 
-from ignition_hub.engine.identity import EngineInputs
+from ignition_hub.engine.identity import EngineInputs, Profile
 from ignition_hub.local.engine import LocalEngine
 from ignition_hub.local.errors import CacheUnusable
 
 
 def classic_path(model: Path, inputs: EngineInputs) -> Path:
-    """Return where the classic layout puts an engine; bs is the largest batch, 1 where none was asked."""
-    batch = next((profile.batch_size.max for profile in inputs.profiles if profile.batch_size), 1)
+    """
+    Return where the classic layout puts an engine.
+
+    bs is the largest batch that was asked for: by batch size, else by shapes that all begin with the same
+    dimension; 1 where they do not, or nothing was.
+    """
+    batch = max((_batch(profile) for profile in inputs.profiles), default=1)
     return model.parent / inputs.precision / f"bs{batch}" / f"{model.stem}.engine"
+
+
+def _batch(profile: Profile) -> int:
+    if profile.batch_size is not None:
+        return profile.batch_size.max
+    leading = {shape.max[0] for shape in profile.shapes.values() if shape.max}
+    return leading.pop() if len(leading) == 1 else 1
 
 
 def copied(engine: LocalEngine, target: Path) -> Path:
@@ -26,7 +38,9 @@ def copied(engine: LocalEngine, target: Path) -> Path:
         _copy(engine.path, target)
         _copy(engine.manifest_path, target.with_name(f"{target.name}.json"))
     except OSError as error:
-        raise CacheUnusable(f"{target} cannot be written ({error.strerror or error})") from error
+        raise CacheUnusable(
+            f"{target} cannot be written ({error.strerror or error})", "make room, or name another file"
+        ) from error
     return target
 
 

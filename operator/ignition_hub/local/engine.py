@@ -31,6 +31,9 @@ class LocalEngine:
     def __fspath__(self) -> str:
         return str(self.path)
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     def load(self, **options: Any) -> "LoadedEngine":
         """Verify and load the engine on this machine's GPU; ``options`` are those of ``load_engines``."""
         # Here and not above: who only wants the file needs no runtime.

@@ -4,14 +4,14 @@ What can go wrong on one machine, as members of the project's one error tree.
 
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError
 
+ANOTHER_FOLDER = "make room, or name another folder in TENSORRT_CACHE_DIR"
+
 
 class CacheUnusable(NodeError):
-    """The cache cannot be written: full, read-only, or no folder at all."""
+    """The cache, or the place a copy goes to, cannot be written: full, read-only, or no folder at all."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(
-            Reason.InsufficientDisk, message, "make room, or name another folder in TENSORRT_CACHE_DIR"
-        )
+    def __init__(self, message: str, remedy: str = ANOTHER_FOLDER) -> None:
+        super().__init__(Reason.InsufficientDisk, message, remedy)
 
 
 class BuilderMissing(NodeError):

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine import support
+from ignition_hub.engine.case import FLAVOR_NAMES
 from ignition_hub.engine.compatibility import PoolFacts
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
 from ignition_hub.local.errors import BuilderMissing
@@ -19,7 +20,7 @@ _PACKAGES = {
 }
 _NEEDED = ("onnx", "numpy", "onnxruntime")
 _HOW = {
-    TENSORRT: "pip install 'ignition-hub[builder]' tensorrt",
+    TENSORRT: "pip install 'ignition-hub[builder]' tensorrt, on a machine with the GPU",
     TENSORRT_RTX: "pip install 'ignition-hub[builder-rtx]'",
 }
 
@@ -42,6 +43,15 @@ def installed(flavor: str) -> Installed | None:
         except metadata.PackageNotFoundError:
             continue
     return None
+
+
+def nothing_installed(flavor: str | None) -> BuilderMissing:
+    """Build the error for a machine without ``flavor``; None stands for any."""
+    what = FLAVOR_NAMES[flavor] if flavor else "TensorRT"
+    return BuilderMissing(
+        f"no {what} is installed here",
+        f"{_HOW[flavor or TENSORRT_RTX]}; or name flavor and full tensorrt_version to look for",
+    )
 
 
 def check_builder(flavor: str) -> None:

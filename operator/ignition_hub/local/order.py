@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ignition_hub.device import DeviceFacts, probe
+from ignition_hub.engine.case import FLAVOR_NAMES, a_gpu
 from ignition_hub.engine.compatibility import Ask, verdict
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.gpu import gpu_of
@@ -27,10 +28,16 @@ from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.engine.support import dotted, parse_version
 from ignition_hub.local.digests import Digests
-from ignition_hub.local.errors import BuilderMissing, wrong
+from ignition_hub.local.errors import wrong
 from ignition_hub.local.files import NamedFiles, pinned
 from ignition_hub.local.fingerprint import ModelFile, model_file
-from ignition_hub.local.installed import Installed, installed, machine_as_pool, machine_platform
+from ignition_hub.local.installed import (
+    Installed,
+    installed,
+    machine_as_pool,
+    machine_platform,
+    nothing_installed,
+)
 from ignition_hub.local.options import gates_of, normalized
 from ignition_hub.local.shapes import Range, profiles_of
 
@@ -132,13 +139,13 @@ def check_buildable(order: Order) -> None:
     """Raise what the truth table says against building ``order`` on this machine."""
     inputs = order.inputs
     if order.installed is None:
-        raise _nothing_installed()
+        raise nothing_installed(inputs.flavor)
     target = Target(inputs.gpu_arch, inputs.gpu_arch, inputs.product, inputs.compatibility)
     ask = Ask(inputs.precision, inputs.flavor, inputs.tensorrt_version, inputs.options, target)
     gpu = machine_gpu() if inputs.flavor == TENSORRT else None
     answer = verdict(machine_as_pool(order.installed, gpu), ask)
     if not answer.ok:
-        raise RequestError(Reason(answer.reason), answer.message, answer.remedy)
+        raise RequestError(Reason(answer.reason), answer.message, _remedy_here(answer.remedy, inputs))
 
 
 def name_of(path: Path) -> str:
@@ -183,7 +190,7 @@ def _flavor(wish: Wish, found: Installed | None) -> str:
     if wish.flavor is not None:
         return wish.flavor
     if found is None:
-        raise _nothing_installed()
+        raise nothing_installed(None)
     return found.flavor
 
 
@@ -197,17 +204,18 @@ def _version(wish: Wish, found: Installed | None) -> str:
     if len(asked) == FULL_VERSION_PARTS:
         return wish.tensorrt_version or ""
     if found is None:
-        raise _nothing_installed()
+        raise nothing_installed(wish.flavor)
     raise wrong(
         "tensorrt_version",
         wish.tensorrt_version,
-        f"{found.flavor} {found.version} is installed here",
+        f"{FLAVOR_NAMES[found.flavor]} {found.version} is installed here",
         "ask for that, or for another release in full, as 10.13.2.6, to find it in a cache",
     )
 
 
-def _nothing_installed() -> BuilderMissing:
-    return BuilderMissing(
-        "no TensorRT is installed here",
-        "pip install 'ignition-hub[builder-rtx]', or name flavor and full tensorrt_version to look for",
-    )
+def _remedy_here(remedy: str, inputs: EngineInputs) -> str:
+    """Say first what works without a cluster: the truth table's remedies add pools to one."""
+    if not remedy.startswith("add a BuildPool"):
+        return remedy
+    gpu = a_gpu(gpu_of(inputs.gpu_arch))
+    return f"build it with TensorRT on a machine with {gpu}; in a cluster, {remedy}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.local.errors import wrong
 from ignition_hub.local.settings import SIGNING_KEY, TRUSTED_KEYS, ArtifactsSettings
 from ignition_hub.store.trust import PublicKeys, SigningKey, key_id, keys_from_json
@@ -43,7 +43,7 @@ def _signing_key(text: str) -> SigningKey:
         return SigningKey.from_pem(_content(text, SIGNING_KEY).encode())
     except (ValueError, TypeError) as error:
         remedy = "give an Ed25519 key as PKCS#8 PEM: openssl genpkey -algorithm ed25519"
-        raise wrong(SIGNING_KEY, "its content", str(error), remedy) from error
+        raise _unusable(SIGNING_KEY, str(error), remedy) from error
 
 
 def trusted_keys(text: str) -> PublicKeys:
@@ -74,11 +74,15 @@ def _content(text: str, variable: str) -> str:
     try:
         return Path(text).read_text(encoding="ascii")
     except (OSError, UnicodeError) as error:
-        raise wrong(
-            variable, text, str(error), "give the text of the key, or a file that holds it"
-        ) from error
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise wrong(variable, text, why, "give the text of the key, or a file that holds it") from error
 
 
 def _no_keys(why: str) -> Exception:
     remedy = "give public keys as PEM, or the JSON that the gateway's /v1/keys answers"
-    return wrong(TRUSTED_KEYS, "its content", why, remedy)
+    return _unusable(TRUSTED_KEYS, why, remedy)
+
+
+def _unusable(variable: str, why: str, remedy: str) -> RequestError:
+    # Without the value: it may be the key itself.
+    return RequestError(Reason.InvalidRequest, f"{variable}: {why.rstrip('?.')}", remedy)

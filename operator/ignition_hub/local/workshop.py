@@ -135,9 +135,11 @@ class _Store:
         from ignition_hub.local.upload import upload  # noqa: PLC0415
 
         try:
-            upload(engine, self._settings, self._artifacts.trust, watch, force=force)
+            uri = upload(engine, self._settings, self._artifacts.trust, watch, force=force)
         except StoreDeclined as error:
             log.warning("the engine was not uploaded: %s", error)
+        else:
+            log.info("uploaded to %s", uri)
 
     def close(self) -> None:
         """Close the connections; nothing is asked of the store after this."""
