@@ -162,3 +162,22 @@ def test_without_kubectl_one_is_told_so(tmp_path: Path, monkeypatch: pytest.Monk
 
     with pytest.raises(CliError, match="kubectl is not on the PATH"):
         Kubectl().namespace()
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("error: current-context must exist in order to minify", CliError),
+        (
+            "The connection to the server localhost:8080 was refused - did you specify the right host?",
+            Unreachable,
+        ),
+    ],
+)
+def test_without_a_cluster_the_error_says_how_to_choose_one(words, kind, tmp_path):
+    program = tmp_path / "kubectl"
+    program.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    program.chmod(0o755)
+
+    with pytest.raises(kind, match="choose a cluster: KUBECONFIG, or --context"):
+        Kubectl(program=str(program)).namespace()

@@ -22,6 +22,9 @@ AUTHORITY = "ignition-hub-ca"
 CALL_SECONDS = 30.0
 FORWARD_SECONDS = 20.0
 TOKEN_LIFETIME = "1h"  # noqa: S105  # a duration
+_NO_CLUSTER = ("current-context must exist", "server localhost:8080")
+"""What kubectl says where no kubeconfig names a cluster."""
+
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
@@ -107,6 +110,8 @@ def _forwarded_port(process: subprocess.Popen[str], said: "queue.Queue[str]") ->
 def _failure(complaint: str, remedy: str = "") -> CliError:
     lines = [line.strip() for line in complaint.splitlines() if line.strip()]
     text = lines[-1].removeprefix("error: ") if lines else "kubectl failed and did not say why"
+    if any(sign in text for sign in _NO_CLUSTER):
+        remedy = "choose a cluster: KUBECONFIG, or --context"
     text = f"{text} ({remedy})" if remedy else text
     away = ("unable to connect", "connection refused", "was refused", "i/o timeout", "no route to host")
     return Unreachable(text) if any(sign in text.lower() for sign in away) else CliError(text)
