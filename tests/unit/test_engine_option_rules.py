@@ -10,7 +10,16 @@ from somepools import A100, L4, ORIN, RTX, ask
 
 CACHE = {"calibration": {"source": {"uri": "s3://models/int8.cache"}}}
 WINDOWS = {"runtimePlatform": "WindowsAMD64"}
-VERSIONS = ("8.6.1.6", "10.0.1.6", "10.3.0.26", "10.9.0.34", "10.12.0.36", "10.16.1.11", "11.4.0.106")
+VERSIONS = (
+    "8.6.1.6",
+    "10.0.1.6",
+    "10.3.0.26",
+    "10.9.0.34",
+    "10.11.0.33",
+    "10.12.0.36",
+    "10.16.1.11",
+    "11.4.0.106",
+)
 
 
 def pool(*versions):
@@ -30,8 +39,9 @@ def test_a_version_takes_exactly_the_options_it_has(row, version):
     answer = verdict(pool(version), native({row.option: row.example}))
 
     release = tuple(map(int, version.split(".")))
-    streams_early = row.name == "weightStreaming" and release < (10, 12)
-    assert answer.ok is (row.exists_in(release) and not streams_early)
+    typed_early = row.name == "weightStreaming" and release < (10, 12)
+    typed_late = row.name == "calibration.cache" and release >= (10, 12)
+    assert answer.ok is (row.exists_in(release) and not typed_early and not typed_late)
     if not answer.ok:
         assert answer.reason == "UnsupportedOption"
         assert row.option in answer.message
@@ -45,7 +55,8 @@ def test_the_newest_version_that_has_an_option_is_chosen(row):
     answer = verdict(pool(*VERSIONS), native({row.option: row.example}))
 
     assert answer.ok
-    assert answer.version == ("10.16.1.11" if row.until else "11.4.0.106")
+    last = "10.11.0.33" if row.name == "calibration.cache" else "10.16.1.11"
+    assert answer.version == (last if row.until else "11.4.0.106")
 
 
 @pytest.mark.parametrize("row", OPTION_ROWS, ids=lambda row: row.name)
@@ -78,6 +89,11 @@ def test_rtx_takes_exactly_what_its_column_says(row):
             pool("10.3.0.26"),
             native({"weightStreaming": True}),
             ["strongly typed", "10.12 or newer", "10.3.0.26"],
+        ),
+        (
+            pool("10.12.0.36"),
+            native(CACHE),
+            ["calibration cache", "strongly typed", "older than 10.12", ".npz", "10.12.0.36"],
         ),
         (
             A100,
@@ -133,7 +149,7 @@ def test_a_refused_option_says_what_why_and_what_would_work(where, asked, words)
         (pool("10.12.0.36"), native({"weightStreaming": True})),
         (A100, ask("sm_80", options={"tacticSources": ["JIT_CONVOLUTIONS"]}, version="10")),
         (L4, native({"tacticSources": ["CUDNN"]})),
-        (L4, native(CACHE)),
+        (pool("10.11.0.33"), native(CACHE)),
         (L4, native({}, verification={"benchmark": {"seconds": 5}})),
         (RTX, ask("sm_86", verification={"accuracy": {"rtol": 0.1}})),
     ],

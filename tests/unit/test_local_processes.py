@@ -1,6 +1,7 @@
 """Several processes of one machine: they build once, and one that is ended leaves nothing behind."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -37,7 +38,12 @@ def test_a_build_that_is_ended_leaves_nothing_visible_and_the_next_one_builds(tm
     process = command(*words)
     until(lambda: len(children_of(process.pid)) == 2, process)
     children = children_of(process.pid)
+    # Held until the signal is there: on a fast machine the engine would be too.
+    for child in children:
+        os.kill(child, signal.SIGSTOP)
     process.send_signal(number)
+    for child in children:
+        os.kill(child, signal.SIGCONT)
     ended, out, err = finished(process)
 
     assert (ended, out) == (code, "")

@@ -17,6 +17,7 @@ from ignition_hub.engine.options_table import (
     VALUES,
     OptionRow,
     asked_rows,
+    names_calibration_cache,
 )
 from ignition_hub.engine.support import STRONGLY_TYPED_SINCE, Version, dotted, is_strongly_typed
 from ignition_hub.engine.warnings import Warn
@@ -164,6 +165,20 @@ def version_streams_weights(case: Case) -> Refusal | None:
         f"options.weightStreaming needs a strongly typed network, which is built from TensorRT {since} on; "
         f"{case.pool.name} has {case.version}",
         f"ask for TensorRT {since} or newer, or leave options.weightStreaming out",
+    )
+
+
+def version_takes_a_calibration_cache(case: Case) -> Refusal | None:
+    """Calibrators choose types, and a strongly typed network lets nobody choose (documentation)."""
+    cache = names_calibration_cache(case.ask.options.get("calibration") or {})
+    if not cache or not is_strongly_typed(case.pool.flavor, case.version):
+        return None
+    since = dotted(STRONGLY_TYPED_SINCE)
+    return _refused(
+        f"options.calibration is a calibration cache, and from TensorRT {since} on engines are strongly "
+        f"typed and take none; {case.pool.name} has {case.version}",
+        f"ask for TensorRT 8.6 or newer, older than {since}, or use an .npz file of inputs as "
+        "calibration.source",
     )
 
 

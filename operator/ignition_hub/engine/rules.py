@@ -257,6 +257,7 @@ VERSION_RULES: tuple[Rule, ...] = (
     version_exists_on_jetson,
     option_rules.version_has_the_options,
     option_rules.version_streams_weights,
+    option_rules.version_takes_a_calibration_cache,
 )
 """Asked of each version with the prefix, newest first; the first version they all accept is the one."""
 
