@@ -65,7 +65,7 @@ def test_a_build_prints_what_was_built_and_where_it_loads(tmp_path, monkeypatch,
         (["--arch", "sm_89", "--batch-size", "many"], "InvalidRequest: --batch-size many"),
         (["--arch", "sm_89", "--arch", "sm_86", "--classic"], "give one --arch"),
         (["--arch", "sm_89", "--classic", "--output", "it"], "give one of them"),
-        (["--arch", "sm_89", "--output", "/"], "--output /: a folder: name the file"),
+        (["--arch", "sm_89", "--output", "/"], "output: '/': a folder: name a file"),
         (["--arch", "sm_89", "--store", "s3://engines"], "needs credentials"),
     ],
 )

@@ -138,6 +138,16 @@ def test_the_classic_layout_names_the_batch_that_the_shapes_agree_on(shapes, fol
     assert classic_path(Path("m.onnx"), inputs).parent.name == folder
 
 
+@pytest.mark.parametrize("special", ["it", "it.json"])
+def test_a_copy_never_takes_the_place_of_what_is_no_file(special, model, tmp_path):
+    engine, _ = load(model)
+    os.mkfifo(tmp_path / special)
+
+    with pytest.raises(IgnitionError, match="not a regular file"):
+        copied(engine, tmp_path / "it")
+    assert stat.S_ISFIFO((tmp_path / special).stat().st_mode)
+
+
 def test_an_engine_is_printed_as_the_path_it_is(model):
     engine, _ = load(model)
     assert f"{engine}" == str(engine.path)

@@ -24,7 +24,7 @@ from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.words import on_one_line, printable
 from ignition_hub.library import build_or_load_engine
-from ignition_hub.local.classic import classic_path, copied
+from ignition_hub.local.classic import check_replaceable, classic_path, copied
 from ignition_hub.local.engine import LocalEngine
 
 INTERRUPTED = 130
@@ -159,10 +159,8 @@ def build(
             raise CliError("--output and --classic name one file: give one --arch")
         if output and classic:
             raise CliError("--output and --classic both say where the copy goes: give one of them")
-        if output and output.is_dir():
-            raise CliError(
-                f"--output {output}: a folder: name the file, for example {output / 'model.engine'}"
-            )
+        if output:
+            check_replaceable(output)
         asked: dict[str, Any] = {
             "precision": precision,
             "batch_size": batch_of(batch_size),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ignition_hub.engine.identity import EngineInputs, Profile
 from ignition_hub.local.engine import LocalEngine
-from ignition_hub.local.errors import CacheUnusable
+from ignition_hub.local.errors import CacheUnusable, wrong
 
 
 def classic_path(model: Path, inputs: EngineInputs) -> Path:
@@ -32,16 +32,26 @@ def _batch(profile: Profile) -> int:
 
 
 def copied(engine: LocalEngine, target: Path) -> Path:
-    """Copy an engine to ``target`` and its manifest beside it, each appearing whole; CacheUnusable if not."""
+    """Copy an engine to ``target`` and its manifest beside it, each appearing whole; IgnitionError if not."""
+    manifest = target.with_name(f"{target.name}.json")
+    check_replaceable(target)
+    check_replaceable(manifest)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(engine.path, target)
-        _copy(engine.manifest_path, target.with_name(f"{target.name}.json"))
+        _copy(engine.manifest_path, manifest)
     except OSError as error:
         raise CacheUnusable(
             f"{target} cannot be written ({error.strerror or error})", "make room, or name another file"
         ) from error
     return target
+
+
+def check_replaceable(target: Path) -> None:
+    """Raise RequestError for a folder or device: a rename would take ``/dev/null`` from the machine."""
+    if target.exists() and not target.is_file():
+        what = "a folder" if target.is_dir() else "not a regular file"
+        raise wrong("output", str(target), what, "name a file")
 
 
 def _copy(source: Path, target: Path) -> None:
