@@ -21,6 +21,7 @@ from ignition_hub.cli.resource import shapes_of
 from ignition_hub.cli.watching import watching
 from ignition_hub.engine.case import FLAVOR_NAMES
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
+from ignition_hub.engine.gpu import gpu_of
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.words import on_one_line, printable
 from ignition_hub.library import build_or_load_engine
@@ -161,6 +162,8 @@ def build(
             raise CliError("--output and --classic both say where the copy goes: give one of them")
         if output:
             check_replaceable(output)
+        for known in filter(None, archs):
+            gpu_of(known)
         asked: dict[str, Any] = {
             "precision": precision,
             "batch_size": batch_of(batch_size),
