@@ -66,8 +66,11 @@ def test_what_numpy_makes_by_itself_is_told_how_to_change(tmp_path):
 def test_another_shape_is_told_both_that_would_fit(tmp_path):
     error = refused(given(tmp_path, tokens=np.ones((3, 4), dtype=np.int64)), TOKENS)
 
-    assert error.message.endswith("tokens has shape [3, 4], the model takes [2, 'any']")
-    assert error.remedy == "give ['samples', 2, 'any'], or ['samples', 'any'] in whole batches of 2"
+    assert error.message.endswith("tokens has shape [3, 4], the model takes [2, any]")
+    assert error.remedy == (
+        "stack the samples, as [samples, 2, any], or put them one after another in whole batches of 2, "
+        "as [rows, any]"
+    )
 
 
 @pytest.mark.parametrize("name", ["image", "other"])

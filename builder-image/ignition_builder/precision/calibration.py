@@ -92,11 +92,21 @@ def _batch_of(item: ModelInput, array: Any) -> int:
     batch = (sizes[0] or 1) if sizes else 1
     if sizes and _fits(array.shape[1:], sizes[1:]) and len(array) % batch == 0:
         return batch
-    shown = [size or "any" for size in sizes]
     raise _refusal(
-        f"{item.name} has shape {list(array.shape)}, the model takes {shown}",
-        f"give {['samples', *shown]}, or {['samples', *shown[1:]]} in whole batches of {batch}",
+        f"{item.name} has shape {list(array.shape)}, the model takes {_shown(sizes)}", _layouts(sizes, batch)
     )
+
+
+def _layouts(sizes: tuple[int, ...], batch: int) -> str:
+    stacked = f"stack the samples, as {_shown(('samples', *sizes))}"
+    if not sizes:
+        return stacked
+    pieces = "one after another" if batch == 1 else f"one after another in whole batches of {batch}"
+    return f"{stacked}, or put them {pieces}, as {_shown(('rows', *sizes[1:]))}"
+
+
+def _shown(sizes: Sequence[int | str]) -> str:
+    return f"[{', '.join(str(size or 'any') for size in sizes)}]"
 
 
 def _fits(shape: Sequence[int], sizes: Sequence[int]) -> bool:
