@@ -108,7 +108,7 @@ def test_a_failure_is_told_to_everybody_in_one_voice(environment, tmp_path):
     assert code == 14
     assert "error: IBuilder::buildSerializedNetworkToStream" in out
     assert err.count("\n") == 1
-    assert err.startswith("UnsupportedPrecision: TensorRTRTX 1.7.1.116 cannot build fp32 for sm_75: “Cannot")
+    assert err.startswith("UnsupportedPrecision: TensorRT-RTX 1.7.1.116 cannot build fp32 for sm_75: “Cannot")
     words = json.loads((tmp_path / "termination-log").read_text())
     assert words["reason"] == "UnsupportedPrecision"
     assert words["message"] in err

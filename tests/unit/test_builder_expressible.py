@@ -106,7 +106,7 @@ def test_an_operator_no_tensorrt_has_is_named_wherever_it_is(operator, domain, s
     [
         (22, "8.6.1.6", "opset 22: TensorRT 8.6.1.6 knows operators up to opset 17"),
         (22, "10.3.0.26", "opset 22: TensorRT 10.3.0.26 knows operators up to opset 20"),
-        (7, "", "opset 7: TensorRTRTX 1.7.1.116 promises opset 9 and up"),
+        (7, "", "opset 7: TensorRT-RTX 1.7.1.116 promises opset 9 and up"),
         (25, "", None),
         (17, "8.6.1.6", None),
     ],

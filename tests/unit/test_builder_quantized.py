@@ -154,7 +154,7 @@ def test_a_calibrators_cache_is_refused_where_types_are_strong(tmp_path):
     cache.write_bytes(b"TRT-8601-EntropyCalibration2\nx: 3c010a14\n")
     error = refusal(dense(), "int8", tmp_path, Reason.UnsupportedOption, files=Files(calibration=cache))
 
-    assert "TensorRTRTX 1.7.1.116 builds strongly typed" in error.message
+    assert "TensorRT-RTX 1.7.1.116 builds strongly typed" in error.message
     assert ".npz" in error.remedy
 
 

@@ -119,7 +119,7 @@ def _check_operator(node: Any) -> None:
 
 def _warn_of_opset(model: Any, inputs: EngineInputs, journal: Journal) -> None:
     opset, newest = opset_of(model), newest_opset(inputs)
-    release = f"{inputs.flavor} {inputs.tensorrt_version}"
+    release = inputs.release
     if opset > newest:
         journal.warn(Warn.OpsetBeyondParser, f"opset {opset}: {release} knows operators up to opset {newest}")
     elif 0 < opset < OLDEST_OPSET:

@@ -16,7 +16,7 @@ from ignition_builder.compiling.settled import Settled, flag_bit, members_of
 from ignition_builder.options import Options
 from ignition_builder.work import STRONG
 from ignition_hub.engine.errors import NodeError, Reason, RequestError
-from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX, EngineInputs
+from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX, EngineInputs
 
 
 class Backend(Protocol):
@@ -71,15 +71,15 @@ def open_backend(inputs: EngineInputs) -> Backend:
     try:
         backend = load_backend(inputs.flavor)
     except ImportError as error:
-        raise _wrong(inputs, f"this image has no {inputs.flavor} ({error})") from error
+        raise _wrong(inputs, f"this image has no {FLAVOR_NAMES[inputs.flavor]} ({error})") from error
     if not _may_be(backend.version, inputs.tensorrt_version):
-        raise _wrong(inputs, f"this image holds {backend.flavor} {backend.version}")
+        raise _wrong(inputs, f"this image holds {release_of(backend)}")
     return backend
 
 
 def release_of(backend: Backend) -> str:
     """Return product and version as messages name them."""
-    return f"{backend.flavor} {backend.version}"
+    return f"{FLAVOR_NAMES[backend.flavor]} {backend.version}"
 
 
 def network_flags(trt: Any, typing: str) -> int:
@@ -135,6 +135,6 @@ def _may_be(version: str, wanted: str) -> bool:
 def _wrong(inputs: EngineInputs, why: str) -> NodeError:
     return NodeError(
         Reason.WrongTensorRT,
-        f"{inputs.flavor} {inputs.tensorrt_version} was asked for; {why}",
+        f"{inputs.release} was asked for; {why}",
         "correct the runtimes of the BuildPool: version and image must agree",
     )

@@ -151,7 +151,7 @@ def _by_calibrator(came: Came) -> Way:
         raise RequestError(
             Reason.UnsupportedOption,
             "options.calibration: the file is a cache of TensorRT's calibrators, and "
-            f"{came.inputs.flavor} {came.inputs.tensorrt_version} builds strongly typed, without calibrators",
+            f"{came.inputs.release} builds strongly typed, without calibrators",
             "give an .npz file of representative inputs instead, or build with a TensorRT before 10.12",
         )
     return came.path, {"path": CALIBRATOR, "arguments": {"flags": ["INT8"], "cache": True}}

@@ -19,7 +19,6 @@ from ignition_hub.cli.arguments import batch_of, gates_of, mebibytes, options_of
 from ignition_hub.cli.errors import REFUSED, UNREACHABLE, CliError
 from ignition_hub.cli.resource import shapes_of
 from ignition_hub.cli.watching import watching
-from ignition_hub.engine.case import FLAVOR_NAMES
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.gpu import gpu_of
 from ignition_hub.engine.identity import EngineInputs
@@ -216,8 +215,7 @@ def where_it_loads(inputs: EngineInputs) -> str:
     """Say in a line which GPUs and which runtime the engine needs."""
     gpus = {"Product": f"{inputs.product} only", "AmperePlus": "every GPU from compute capability 8.0 on"}
     where = gpus.get(inputs.compatibility, f"every {inputs.gpu_arch} GPU")
-    flavor = FLAVOR_NAMES.get(inputs.flavor, inputs.flavor)
-    return f"{where}, with {flavor} {inputs.tensorrt_version} on {inputs.platform}"
+    return f"{where}, with {inputs.release} on {inputs.platform}"
 
 
 def show(result: dict[str, Any], form: Form) -> None:

@@ -12,7 +12,6 @@ import typer
 
 from ignition_hub.cli.arguments import duration, mebibytes, seconds_of
 from ignition_hub.cli.build import Form
-from ignition_hub.engine.case import FLAVOR_NAMES
 from ignition_hub.local.cache import Cache
 from ignition_hub.local.clearing import Entry, chosen, clear, entries
 from ignition_hub.local.settings import cache_folder
@@ -88,7 +87,7 @@ def row(entry: Entry) -> tuple[str, ...]:
         inputs.model.version,
         inputs.precision,
         inputs.gpu_arch,
-        f"{FLAVOR_NAMES.get(inputs.flavor, inputs.flavor)} {inputs.tensorrt_version}",
+        inputs.release,
         mebibytes(entry.manifest.engine.size),
         duration(entry.age),
         entry.folder.name,

@@ -15,9 +15,9 @@ from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
 from ignition_hub.cli.documents import Document, documents, read_as
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import Kubectl
-from ignition_hub.engine.case import FLAVOR_NAMES, Ask, PoolFacts
+from ignition_hub.engine.case import Ask, PoolFacts
 from ignition_hub.engine.compatibility import Choice, Unbuildable, choose
-from ignition_hub.engine.identity import PRODUCT
+from ignition_hub.engine.identity import FLAVOR_NAMES, PRODUCT
 from ignition_hub.engine.loading import WINDOWS, EngineFacts
 from ignition_hub.engine.reach import Reach, where_it_loads
 

@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 from ignition_hub.engine import support
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import GPUS, Gpu
-from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX, Target
+from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT_RTX, Target
 from ignition_hub.engine.options_table import WEAK_TYPE_ROWS
 from ignition_hub.engine.support import Version, parse_version
-
-FLAVOR_NAMES: Mapping[str, str] = {TENSORRT: "TensorRT", TENSORRT_RTX: "TensorRT-RTX"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from ignition_hub.engine.case import FLAVOR_NAMES, Ask, Case, PoolFacts, Refusal, Rule
+from ignition_hub.engine.case import Ask, Case, PoolFacts, Refusal, Rule
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import UnknownArch, gpu_of
-from ignition_hub.engine.identity import TENSORRT
+from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT
 from ignition_hub.engine.rules import RULES, VERSION_RULES
 from ignition_hub.engine.support import parse_version
 

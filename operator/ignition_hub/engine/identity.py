@@ -17,6 +17,8 @@ from ignition_hub.engine.fields import Fields, one_of
 TENSORRT = "TensorRT"
 TENSORRT_RTX = "TensorRTRTX"
 FLAVORS = (TENSORRT, TENSORRT_RTX)
+FLAVOR_NAMES: Mapping[str, str] = {TENSORRT: "TensorRT", TENSORRT_RTX: "TensorRT-RTX"}
+"""As NVIDIA writes them, for messages."""
 
 PRODUCT = "Product"
 SAME_COMPUTE_CAPABILITY = "SameComputeCapability"
@@ -188,6 +190,11 @@ class EngineInputs:
                 f"product: {self.product!r} does not go with compatibility {self.compatibility}",
                 "a product is part of the identity exactly when compatibility is Product",
             )
+
+    @property
+    def release(self) -> str:
+        """Product and version as messages name them: ``TensorRT-RTX 1.7.1.116``."""
+        return f"{FLAVOR_NAMES[self.flavor]} {self.tensorrt_version}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that ``identity_of`` hashes."""

@@ -8,9 +8,9 @@ by newer runtimes (NVIDIA documentation). ``loading`` asks here before it looks 
 from dataclasses import dataclass
 from typing import Protocol
 
-from ignition_hub.engine.case import FLAVOR_NAMES, Refusal
+from ignition_hub.engine.case import Refusal
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.identity import TENSORRT_RTX
+from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT_RTX
 from ignition_hub.engine.support import Version, dotted, parse_version
 
 NEXT_MAJOR = {8: 10, 10: 11}

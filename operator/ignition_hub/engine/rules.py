@@ -5,19 +5,17 @@ The rules of the truth table: each looks at one pool and one target and says no,
 """
 
 from ignition_hub.engine import option_rules, support
-from ignition_hub.engine.case import (
-    FLAVOR_NAMES,
-    Case,
-    Refusal,
-    Rule,
-    a_gpu,
-    has_ampere_plus,
-    has_precision,
-    type_since,
-)
+from ignition_hub.engine.case import Case, Refusal, Rule, a_gpu, has_ampere_plus, has_precision, type_since
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import GPUS, SHARED
-from ignition_hub.engine.identity import AMPERE_PLUS, PRECISIONS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT
+from ignition_hub.engine.identity import (
+    AMPERE_PLUS,
+    FLAVOR_NAMES,
+    PRECISIONS,
+    PRODUCT,
+    SAME_COMPUTE_CAPABILITY,
+    TENSORRT,
+)
 from ignition_hub.engine.support import dotted
 
 

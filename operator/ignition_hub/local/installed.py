@@ -9,9 +9,8 @@ from importlib.util import find_spec
 
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine import support
-from ignition_hub.engine.case import FLAVOR_NAMES
 from ignition_hub.engine.compatibility import PoolFacts
-from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
+from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX
 from ignition_hub.local.errors import BuilderMissing
 
 _PACKAGES = {

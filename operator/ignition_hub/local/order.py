@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ignition_hub.device import DeviceFacts, probe
-from ignition_hub.engine.case import FLAVOR_NAMES, a_gpu
+from ignition_hub.engine.case import a_gpu
 from ignition_hub.engine.compatibility import Ask, verdict
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.gpu import gpu_of
 from ignition_hub.engine.identity import (
+    FLAVOR_NAMES,
     FLAVORS,
     SAME_COMPUTE_CAPABILITY,
     TENSORRT,
