@@ -49,8 +49,15 @@ def library_warnings() -> Iterator[list[str]]:
 def command(*words: str | Path, **environ: str) -> "subprocess.Popen[str]":
     """Start ``ignition`` with words and variables, in a process of its own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("ARTIFACTS_", "AWS_"))}
+    # A shell that started the tests in the background had Ctrl-C ignored for all that follows.
+    listening = ["env", "--default-signal=INT"]
     return subprocess.Popen(
-        [sys.executable, "-c", "import sys; from ignition_hub.cli.app import main; sys.exit(main())"]
+        [
+            *listening,
+            sys.executable,
+            "-c",
+            "import sys; from ignition_hub.cli.app import main; sys.exit(main())",
+        ]
         + [str(word) for word in words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -99,6 +99,6 @@ def test_refusals_are_counted_without_the_names_of_one_model():
     one = outcome(
         "a", state=REFUSED, message="TensorRT-RTX 1.7.1.116 cannot express node 3 (Det): “false”: do"
     )
-    other = outcome("b", state=REFUSED, message="TensorRTRTX 1.8.0.1 cannot express node x_1 (Det): “false”")
+    other = outcome("b", state=REFUSED, message="TensorRT-RTX 1.8.0.1 cannot express node x_1 (Det): “false”")
 
     assert words_of(one) == words_of(other) == "“false”"

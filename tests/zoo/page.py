@@ -20,8 +20,8 @@ LONGEST_WORDS = 150
 
 _DETAIL = re.compile(r"<details><summary>(?P<what>.*?)</summary>\n\n(?P<names>.*?)\n\n</details>", re.DOTALL)
 _NOISE = (
-    (re.compile(r"^TensorRTRTX [\d.]+ cannot express (node \S+( \(\w+\))?|the model): "), ""),
-    (re.compile(r"^TensorRTRTX [\d.]+ cannot build \w+ for sm_\d+: "), ""),
+    (re.compile(r"^TensorRT-RTX [\d.]+ cannot express (node \S+( \(\w+\))?|the model): "), ""),
+    (re.compile(r"^TensorRT-RTX [\d.]+ cannot build \w+ for sm_\d+: "), ""),
     (re.compile(r"^(input|output|node|tensor) \S+( \(\w+\))?:? "), r"\1 … "),
     (re.compile(r"^profiles\[0\]\.(\w+)\.[\w.]+"), r"profiles[0].\1.…"),
     (re.compile(r"^profiles\[0\]\.shapes: says nothing of \w+"), "profiles[0].shapes: says nothing of …"),
