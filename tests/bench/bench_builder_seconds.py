@@ -2,9 +2,9 @@
 Seconds of a build, request to engine on disk, against the script a person would write for the same engine.
 
 The peer converts with onnxconverter-common and compiles with the same TensorRT-RTX, in one process and
-without a check of anything. Both are run in turn on public models, with bytecode on disk as in the images; the
-bar is 1.15. The smallest model has no bar: it is done in half a second, and shows what processes of their own
-cost.
+without a check of anything. Both are run in turn on public models, with bytecode on disk as in the images;
+the bar is 1.15. The smallest model has no bar: it is done in half a second, and shows what processes of
+their own cost.
 
 ``python tests/bench/bench_builder_seconds.py [--rounds 5]``
 """
