@@ -28,6 +28,7 @@ from ignition_hub.engine.identity import TENSORRT
 
 VERIFYING = "Verifying"
 MODEL, ENGINE = "model", "engine"
+SAME_AS_BUILD = "SameAsBuild"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _benchmark(task: Task, prepared: Prepared, wanted: Mapping[str, Any], journa
     if not _runs_here(task):
         raise RequestError(
             Reason.UnsupportedOption,
-            "verification.benchmark: this builder has no GPU, so nothing can run the engine it compiles",
+            "verification.benchmark: the engine cannot be run where it is built, so nothing can measure it",
             "leave it out, or build on a pool whose nodes have the GPU",
         )
     sample = drawn(prepared.facts["inputs"], prepared.profiles)[0]
@@ -136,8 +137,10 @@ def _precision(task: Task) -> str:
 
 
 def _runs_here(task: Task) -> bool:
-    # TensorRT builds on the GPU itself; TensorRT-RTX compiles where there is none, or another.
-    return task.request.inputs.flavor == TENSORRT
+    """Tell whether the engine runs where it was built: not without a GPU, for Windows, or stripped."""
+    inputs = task.request.inputs
+    is_for_elsewhere = inputs.options.get("runtimePlatform", SAME_AS_BUILD) != SAME_AS_BUILD
+    return inputs.flavor == TENSORRT and not is_for_elsewhere and not inputs.options.get("stripPlan")
 
 
 def _plan(task: Task) -> Path:
