@@ -91,6 +91,11 @@ def test_rtx_takes_exactly_what_its_column_says(row):
             ["strongly typed", "10.12 or newer", "10.3.0.26"],
         ),
         (
+            L4,
+            native({"stripPlan": True}, verification={"benchmark": {"seconds": 5}}),
+            ["verification.benchmark", "no weights to run with", "options.stripPlan out"],
+        ),
+        (
             pool("10.12.0.36"),
             native(CACHE),
             ["calibration cache", "strongly typed", "older than 10.12", ".npz", "10.12.0.36"],

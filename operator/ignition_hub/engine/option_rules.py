@@ -85,7 +85,7 @@ def calibration_is_for_int8(case: Case) -> Refusal | None:
 
 
 def pool_measures_the_benchmark(case: Case) -> Refusal | None:
-    """A CPU cannot measure an engine, and Linux cannot run one made for Windows."""
+    """A CPU measures no engine, Linux none that is made for Windows, and nobody one without weights."""
     if not case.ask.verification.get("benchmark"):
         return None
     if case.pool.ahead_of_time:
@@ -99,6 +99,11 @@ def pool_measures_the_benchmark(case: Case) -> Refusal | None:
             "verification.benchmark was asked for, and an engine for WindowsAMD64 cannot run where it is "
             "built",
             "leave verification.benchmark or options.runtimePlatform out",
+        )
+    if case.ask.options.get("stripPlan"):
+        return _refused(
+            "verification.benchmark was asked for, and a stripped engine has no weights to run with",
+            "leave verification.benchmark or options.stripPlan out",
         )
     return None
 
