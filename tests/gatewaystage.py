@@ -27,6 +27,7 @@ from storefixtures import make_facts, make_inputs
 
 BUILDS = "ignition-hub-builds"
 HUB = "ignition-hub"
+STORE = "/apis/ignitionhub.io/v1alpha1/enginestores/default"
 PART = 16 * 1024 * 1024
 MODEL = b"onnx bytes of a model"
 
@@ -177,8 +178,8 @@ def prepare_cluster(api, s3):
         "modelSources": [{"prefix": "s3://models/", "namespaces": ["*"]}],
         "pluginSources": [{"prefix": "s3://models/plugins/", "namespaces": ["*"]}],
     }
-    group = "ignitionhub.io/v1alpha1"
-    apply(f"/apis/{group}/enginestores", "EngineStore", "default", group, spec=spec)
+    collection, name = STORE.rsplit("/", 1)
+    apply(collection, "EngineStore", name, "ignitionhub.io/v1alpha1", spec=spec)
 
 
 def make_team(hub):
@@ -255,11 +256,15 @@ def running_hub(control_plane, api, folder, *flags):
             secret_key=s3.secret_key,
         )
         store, models = ObjectStore(settings), ObjectStore(replace(settings, bucket="models"))
-        with running_gateway(control_plane.kubeconfig, folder, *flags) as gateway:
-            yield Hub(api, gateway, store, models, s3)
-            assert "Traceback" not in gateway.log(), gateway.log()
-        store.close()
-        models.close()
+        try:
+            with running_gateway(control_plane.kubeconfig, folder, *flags) as gateway:
+                yield Hub(api, gateway, store, models, s3)
+                assert "Traceback" not in gateway.log(), gateway.log()
+        finally:
+            store.close()
+            models.close()
+            # The bucket goes too, and other tests make stores of their own.
+            api.ask("DELETE", STORE)
 
 
 def make_request(hub, namespace, *, model=MODEL):

@@ -261,13 +261,22 @@ def test_nonsense_is_refused_and_the_field_named(api: Any, path: str, value: Any
     assert path.split(".")[1] in answer.message
 
 
-@pytest.mark.parametrize("precision", ["int8", "fp8", "int4"])
-def test_calibration_goes_with_quantized_precisions(api: Any, precision: str) -> None:
-    body = put(engine("spec.precision", precision), "spec.options.calibration", {"source": DATA})
+def test_calibration_goes_with_int8(api: Any) -> None:
+    body = put(engine("spec.precision", "int8"), "spec.options.calibration", {"source": DATA})
 
     answer = api.create(body)
 
     assert answer.status == 201, answer.message
+
+
+@pytest.mark.parametrize("precision", ["fp8", "int4", "fp16"])
+def test_calibration_for_any_other_precision_is_refused(api: Any, precision: str) -> None:
+    body = put(engine("spec.precision", precision), "spec.options.calibration", {"source": DATA})
+
+    answer = api.create(body)
+
+    assert answer.status == 422
+    assert "calibration is for int8; fp8, int4 and fp4 need a model with Q/DQ nodes" in answer.message
 
 
 @pytest.mark.parametrize("product", ["NVIDIA-L4", "Tesla_T4", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"])
