@@ -114,14 +114,7 @@ def anothers_source_failed(seen: TargetSeen) -> Plan | None:
         return None
     if (job.namespace, job.model_uri) == (engine.namespace, engine.source_uri):
         return None
-    return Plan(
-        state=State.PENDING,
-        reason=Reason.Pending,
-        message="a build from another source failed; one from this source follows",
-        step=Step.DELETE_JOB,
-        at_once=True,
-        recheck=1.0,
-    )
+    return _without_the_job("a build from another source failed; one from this source follows", at_once=True)
 
 
 def job_is_from_before(seen: TargetSeen) -> Plan | None:
@@ -136,13 +129,7 @@ def job_is_from_before(seen: TargetSeen) -> Plan | None:
     # The API server stamps whole seconds: in a tie the Job may have been made for this very resource.
     if seen.earlier is not None or job.finished >= seen.engine.created:
         return None
-    return Plan(
-        state=State.PENDING,
-        reason=Reason.Pending,
-        message="an earlier build left no engine; it is removed and a new one follows",
-        step=Step.DELETE_JOB,
-        recheck=1.0,
-    )
+    return _without_the_job("an earlier build left no engine; it is removed and a new one follows")
 
 
 def restart_is_due(seen: TargetSeen) -> Plan | None:
@@ -153,14 +140,7 @@ def restart_is_due(seen: TargetSeen) -> Plan | None:
     """
     if seen.job is None or seen.job.state is not JobState.FAILED or not _failure_was_answered(seen):
         return None
-    return Plan(
-        state=State.PENDING,
-        reason=Reason.Pending,
-        message="the failed build is removed, a new one follows",
-        step=Step.DELETE_JOB,
-        at_once=True,
-        recheck=1.0,
-    )
+    return _without_the_job("the failed build is removed, a new one follows", at_once=True)
 
 
 def build_failed(seen: TargetSeen) -> Plan | None:
@@ -304,6 +284,18 @@ _READY_MESSAGES = {
 def decide(seen: TargetSeen) -> Plan:
     """Return the plan of the first rule in ``RULES`` that answers."""
     return next(plan for rule in RULES if (plan := rule(seen)) is not None)
+
+
+def _without_the_job(message: str, *, at_once: bool = False) -> Plan:
+    """Remove the Job; a later pass, which finds none, builds again."""
+    return Plan(
+        state=State.PENDING,
+        reason=Reason.Pending,
+        message=message,
+        step=Step.DELETE_JOB,
+        at_once=at_once,
+        recheck=1.0,
+    )
 
 
 def _failed(reason: Reason, message: str) -> Plan:
