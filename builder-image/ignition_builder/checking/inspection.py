@@ -7,6 +7,7 @@ given back before the engine is compiled.
 
 import contextlib
 import math
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,13 +147,24 @@ def _check_value(value: Any) -> None:
 def _run_checker(model: Any, folder: Path) -> None:
     try:
         # The checker looks for external data below the working directory.
-        with contextlib.chdir(folder):
+        with _working_in(folder):
             onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise _invalid(str(error)) from error
     except ValueError as error:
         # The checker reads the model anew, and its reader is stricter than Python's.
         raise not_onnx(str(error)) from error
+
+
+@contextlib.contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    # Python has one of its own since 3.11.
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def _invalid(message: str) -> RequestError:

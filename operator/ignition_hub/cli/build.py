@@ -8,7 +8,6 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -19,6 +18,7 @@ from ignition_hub.cli.arguments import batch_of, gates_of, mebibytes, options_of
 from ignition_hub.cli.errors import REFUSED, UNREACHABLE, CliError
 from ignition_hub.cli.resource import shapes_of
 from ignition_hub.cli.watching import watching
+from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.gpu import gpu_of
 from ignition_hub.engine.identity import EngineInputs

@@ -2,13 +2,13 @@
 ``ignition inspect``: what an engine is, how it was built, and where it loads.
 """
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from ignition_hub.cli.errors import REFUSED, CliError
 from ignition_hub.cli.output import Format, show
+from ignition_hub.engine.enums import StrEnum
 
 
 class InspectFormat(StrEnum):

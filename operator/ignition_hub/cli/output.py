@@ -3,11 +3,12 @@ How commands print: results as documents on standard output, everything else on 
 """
 
 import json
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 import yaml
+
+from ignition_hub.engine.enums import StrEnum
 
 
 class Format(StrEnum):

@@ -4,7 +4,6 @@
 Each target is put to the truth table against the cluster's pools, or those of a file; no GPU is spent.
 """
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from ignition_hub.cli.errors import REFUSED
 from ignition_hub.cli.kubectl import Kubectl
 from ignition_hub.cli.output import Format, show
+from ignition_hub.engine.enums import StrEnum
 
 
 class PlanFormat(StrEnum):

@@ -2,7 +2,6 @@
 Send a model to the gateway, as ``docker push`` sends an image: hashed first, streamed, tried again.
 """
 
-import hashlib
 import random
 import ssl
 import time
@@ -14,6 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from ignition_hub.cli.errors import CliError, Unreachable
+from ignition_hub.local.digests import sha256_of
 from ignition_hub.wire.answer import Answer
 
 ATTEMPTS = 4
@@ -88,9 +88,7 @@ class Parcel:
     def of(cls, path: Path) -> "Parcel":
         """Hash a file; raise CliError when it is none or empty."""
         try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                size = file.tell()
+            digest, size = sha256_of(path), path.stat().st_size
         except OSError as error:
             raise CliError(f"{path}: {error.strerror}") from error
         if size == 0:

@@ -7,9 +7,9 @@ What the controller sees and what it plans, as frozen values.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import EngineInputs, Profile, Target
 from ignition_hub.engine.manifest import Manifest

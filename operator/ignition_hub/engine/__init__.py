@@ -15,6 +15,6 @@ Every process carries it, so it imports the standard library only. Read in this 
 * ``gpu`` (what a node has), ``readiness`` and ``placement`` (where a pod may go);
 * ``plan`` (an engine's header) and ``protobuf`` (how a model lies in its file): bytes, looked at before any
   library does;
-* ``warnings``: what a build may warn of, by code; ``errors``: every reason, every exit code, one tree;
-  ``words``: what may be quoted to people.
+* ``enums``: words that are a type; ``warnings``: what a build may warn of, by code; ``errors``: every reason,
+  every exit code, one tree; ``words``: what may be quoted to people.
 """

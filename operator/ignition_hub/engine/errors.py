@@ -12,9 +12,10 @@ this page. ::
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, NamedTuple
+
+from ignition_hub.engine.enums import StrEnum
 
 Program = Literal["builder", "fetcher"]
 

@@ -84,8 +84,13 @@ def _ready(target: Mapping[str, Any]) -> ReadyTarget:
         product=target.get("product"),
         compatibility=target.get("compatibility", "SameComputeCapability"),
         flavor=(target.get("tensorrt") or {}).get("flavor", "TensorRT"),
-        since=datetime.fromisoformat(since).timestamp() if since else 0.0,
+        since=_seconds(since) if since else 0.0,
     )
+
+
+def _seconds(timestamp: str) -> float:
+    # Python 3.10 reads an offset and knows no Z.
+    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
 
 
 def _is_for_windows(resource: Mapping[str, Any]) -> bool:

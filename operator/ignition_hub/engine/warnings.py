@@ -5,7 +5,7 @@ A warning says that an engine was built and is not quite what its model, or its 
 not want that names the code in ``failOnWarnings``, and the build fails instead.
 """
 
-from enum import StrEnum
+from ignition_hub.engine.enums import StrEnum
 
 
 class Warn(StrEnum):

@@ -8,9 +8,9 @@ mistake is answered by name.
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ENGINES_FOLDER, TOKEN_FILE
 from ignition_hub.fetch.errors import FetchError

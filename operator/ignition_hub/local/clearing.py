@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from ignition_hub.engine.errors import ContractError
@@ -82,7 +82,8 @@ def _entries(cache: Cache) -> Iterator[Entry]:
 
 def _built_at(manifest: Manifest, path: Path) -> float:
     try:
-        return datetime.strptime(manifest.built_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+        built_at = datetime.strptime(manifest.built_at, "%Y-%m-%dT%H:%M:%SZ")
+        return built_at.replace(tzinfo=timezone.utc).timestamp()
     except ValueError:
         return path.stat().st_mtime
 

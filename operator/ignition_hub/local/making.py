@@ -4,7 +4,7 @@ Build an engine on this machine, with the builder that also runs in a cluster.
 
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ def _manifest(order: Order, built: "Built") -> Manifest:
         inputs=order.inputs,
         engine=EngineFile(paths.engine(built.sha256), built.sha256, built.size),
         provenance_key=paths.provenance(built.sha256),
-        built_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        built_at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         build=built.facts,
     )
 
