@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ignition_builder.facts import Digests, Stages, check_warnings, facts_of
 from ignition_builder.files import Files
+from ignition_builder.kept import crew_with_kept_compiler
 from ignition_builder.options import options_of
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.spawn import Child, Crew, crew_of
@@ -30,6 +31,7 @@ from ignition_builder.work import (
     Verified,
 )
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
+from ignition_hub.engine.identity import TENSORRT
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildRequest
 
@@ -58,17 +60,21 @@ def build(
     digests: Digests | None = None,
     files: Files = NO_FILES,
     timing_cache: TimingCacheTask | None = None,
+    may_build_again: bool = False,
 ) -> Built:
     """
     Build the engine ``request`` asks for from the ONNX file ``model_path``.
 
     Files are written below ``work_dir``, which the caller owns. ``on_progress`` hears a phase and a fraction
     from 0 to 1. ``digests`` saves reading the model again when it was hashed on arrival; ``files`` are what
-    else the request names, ``timing_cache`` says where one is and where to leave it. Raises IgnitionError
-    with the reason; no child process is left behind.
+    else the request names, ``timing_cache`` says where one is and where to leave it. Where the program
+    ``may_build_again``, the process that loaded NVIDIA's kernels is kept for that (``kept``); otherwise no
+    child process is left behind. Raises IgnitionError with the reason.
     """
     digests = digests or digests_of(model_path)
-    with crew_of(work_dir / LOG_FILE) as crew:
+    # TensorRT-RTX starts in a tenth of a second, and has nothing worth keeping.
+    keeps = may_build_again and request.inputs.flavor == TENSORRT
+    with (crew_with_kept_compiler if keeps else crew_of)(work_dir / LOG_FILE) as crew:
         return build_with(
             crew,
             request,

@@ -1,19 +1,25 @@
 """
 A child process of a build: ``python -m ignition_builder.child STAGE FD`` does one stage and answers on FD.
 
-It loads what the stage needs, then waits for its Task, as JSON on standard input. The answer is a result or
-an error with a reason; a traceback goes to the build log only.
+It loads what the stage needs, then waits for a Task, one line of JSON on standard input. The answer is a
+result or an error with a reason; a traceback goes to the build log only. After a result it waits for the next
+Task, until standard input ends or nothing comes: what ``kept`` gives a second build is a process that has
+loaded everything.
 """
 
 import importlib
 import json
 import os
+import select
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ignition_builder.journal import Journal
+from ignition_builder.memory import forget_peak
 from ignition_builder.report import Report, disk_error
 from ignition_builder.work import COMPILE, INSPECT, MERGE, VERIFY, Task
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
@@ -27,16 +33,40 @@ MODULES = {
 """Loaded by name: the first two hold ONNX or TensorRT, never both, for both want the memory."""
 
 
+IDLE_SECONDS = 120.0
+"""How long a process that has answered waits for another Task; TensorRT 8.6 holds 4 GiB meanwhile."""
+
+
 def main() -> int:
-    """Do one stage; the exit status is 0 whenever an answer was sent or none is wanted."""
+    """Do one stage for every Task; the exit status is 0 whenever each was answered or none is wanted."""
     stage, report = importlib.import_module(MODULES[sys.argv[1]]), Report(int(sys.argv[2]))
     signal.signal(signal.SIGTERM, lambda *_: report.cancel())
     if hasattr(stage, "warm"):
         stage.warm()
-    order = sys.stdin.buffer.read()
-    if not order or report.cancelled:
-        return 0
-    task = Task.from_json(json.loads(order))
+    for order in orders(sys.stdin.fileno()):
+        if report.cancelled or not answer(stage, Task.from_json(json.loads(order)), report):
+            break
+    return 0
+
+
+def orders(descriptor: int) -> Iterator[bytes]:
+    """Give the lines that come on ``descriptor``; the last may lack its end, and all but the first hurry."""
+    rest = b""
+    while data := os.read(descriptor, 1 << 20):
+        rest += data
+        while b"\n" in rest:
+            line, _, rest = rest.partition(b"\n")
+            yield line
+            if not rest and not select.select([descriptor], [], [], IDLE_SECONDS)[0]:
+                return
+    if rest:
+        yield rest
+
+
+def answer(stage: Any, task: Task, report: Report) -> bool:
+    """Do ``stage`` and report; False after an error, for the process may not be what it was."""
+    speak_into(Path(task.log))
+    forget_peak()
     with Journal(Path(task.log)) as journal:
         try:
             report.result(stage.run(task, report, journal))
@@ -50,7 +80,17 @@ def main() -> int:
             journal.note(traceback.format_exc())
             message = f"the build process failed in stage {task.stage} ({type(error).__name__}: {error})"
             report.error(RequestError(Reason.BuildFailed, message, "see the builder's log"))
-    return 0
+        else:
+            return True
+    return False
+
+
+def speak_into(log: Path) -> None:
+    """Let what libraries print go to the log of this Task, and not to that of the first one."""
+    with log.open("ab") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ class Journal:
     def _write(self, level: str, message: str) -> None:
         line = f"{level}: {message}\n"
         self._left -= len(line)
-        if self._left > 0:
+        # Between two builds of one process nobody's log is open.
+        if self._left > 0 and not self._file.closed:
             self._file.write(line)
             self._file.flush()

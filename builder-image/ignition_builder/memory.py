@@ -4,6 +4,7 @@ What the kernel says about the memory of this container: the limit, and how ofte
 Reads cgroup v2 and v1 files; a file that is missing means "not known", never an error.
 """
 
+import contextlib
 import resource
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,18 @@ def check_memory(weights: int, memory: Memory, journal: Journal) -> None:
         journal.warn(Warn.HostMemoryTight, f"the model has {figures}; {NEEDED}")
 
 
-def peak() -> int:
-    """Return the largest resident size this process had, in bytes."""
+def forget_peak(clear: Path = Path("/proc/self/clear_refs")) -> None:
+    """Begin to count the largest resident size anew; does nothing where the kernel does not allow it."""
+    with contextlib.suppress(OSError):
+        # The number is the kernel's word for it (proc(5)).
+        clear.write_text("5")
+
+
+def peak(status: Path = Path("/proc/self/status")) -> int:
+    """Return the largest resident size this process had, in bytes, since ``forget_peak`` or its start."""
+    for line in _text(status).splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
     return _largest(resource.RUSAGE_SELF)
 
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ignition_builder.memory import NEEDED, Memory, mebibytes, peak_of_children, read_memory
 from ignition_builder.progress import Watcher
@@ -36,12 +36,22 @@ class Child:
     """
     A process that waits for its Task; starting it early hides the time Python and NVIDIA's libraries load.
 
-    Leaving the ``with`` block ends the process, whatever happened inside.
+    Leaving the ``with`` block ends the process, whatever happened inside. One that ``stays`` takes another
+    Task after a result.
     """
 
-    def __init__(self, stage: str, log: Path, command: tuple[str, ...] = COMMAND) -> None:
+    answers = 0
+    """How many Tasks it has answered with a result."""
+    has_refused = False
+    """Whether it has answered a Task with an error; it ends after that."""
+    _stays = False
+
+    def __init__(
+        self, stage: str, log: Path, command: tuple[str, ...] = COMMAND, *, stays: bool = False
+    ) -> None:
         reading, writing = os.pipe()
         self._pipe = reading
+        self._stays = stays
         self._before = read_memory()
         try:
             with log.open("ab") as output:
@@ -78,9 +88,12 @@ class Child:
             if "progress" in document:
                 _pass_on(document["progress"], watch)
             elif "error" in document:
+                self.has_refused = True
                 raise error_of(document["error"])
             elif "result" in document:
-                self._process.wait(GRACE_SECONDS)
+                self.answers += 1
+                if not self._stays:
+                    self._process.wait(GRACE_SECONDS)
                 return dict(document["result"])
         raise self._death(Path(task.log))
 
@@ -100,13 +113,28 @@ class Child:
             os.close(self._pipe)
             self._pipe = -1
 
+    def leave(self) -> None:
+        """Let go of the pipes and nothing else: in a fork, the process is the parent's."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        os.close(self._pipe)
+        self._pipe, self._process.returncode = -1, 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
     def _hand_over(self, data: bytes) -> None:
         assert self._process.stdin is not None
         # A child that is already dead is explained by how it died, not by the broken pipe.
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(data)
-            self._process.stdin.close()
-        self._process.stdin = None
+            self._process.stdin.write(data + b"\n")
+            self._process.stdin.flush()
+            if not self._stays:
+                self._process.stdin.close()
+        if not self._stays:
+            self._process.stdin = None
 
     def _lines(self, deadline: float) -> Any:
         rest = b""
@@ -130,12 +158,19 @@ class Child:
         return death(status, self._before, read_memory(), peak_of_children(), last_line(log))
 
 
+class Runner(Protocol):
+    """What does one stage: a child process, or what stands for one."""
+
+    def run(self, task: Task, watch: Watcher, deadline: float) -> dict[str, Any]:
+        """Return the answer to ``task``; raises IgnitionError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Crew:
     """The two child processes of one build, loaded and waiting."""
 
-    inspector: Child
-    compiler: Child
+    inspector: Runner
+    compiler: Runner
 
 
 @contextlib.contextmanager

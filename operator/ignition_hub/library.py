@@ -90,6 +90,7 @@ def build_or_load_engine(
         artifacts=artifacts_settings(artifacts_endpoint, os.environ),
         only_vouched=asks_for_signatures(os.environ),
         may_be_temporary=may_be_temporary,
+        may_build_again=True,
     )
     return workshop.engine(order_of(wish, cache.digests), on_progress, force=force_rebuild)
 

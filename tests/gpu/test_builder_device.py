@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ignition_builder.compiling.gpu import check_gpu, gpu_facts, memory_in_use, present_gpu, warn_if_busy
+from ignition_builder.compiling.gpu import Share, check_gpu, gpu_facts, memory_in_use, present_gpu
 from ignition_builder.journal import Journal
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import NodeError, Reason
@@ -59,6 +59,6 @@ def test_work_on_the_gpu_is_noticed(tmp_path, gpu: DeviceFacts) -> None:
         assert before is not None
         assert during is not None
         assert during - before >= 1 << 30
-        warn_if_busy(gpu_facts(gpu), journal)
+        Share().warn_if_busy(gpu_facts(gpu), journal)
 
     assert journal.warnings["SharedGPU"] == (0 if gpu.mig else 1)

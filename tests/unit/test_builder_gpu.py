@@ -11,7 +11,7 @@ import pytest
 from faketensorrt import fake_tensorrt
 from ignition_builder.compiling import gpu
 from ignition_builder.compiling.backend import open_backend
-from ignition_builder.compiling.gpu import power_mode, warn_if_busy
+from ignition_builder.compiling.gpu import Share, power_mode
 from ignition_builder.compiling.nvidia import Nvidia
 from ignition_builder.journal import Journal
 from ignition_builder.options import Options
@@ -192,9 +192,25 @@ def test_a_gpu_that_others_use_is_warned_of(tmp_path):
 
     with Journal(tmp_path / "log") as journal:
         for found, library in ((whole, idle), (slice_, busy), (whole, str(tmp_path / "none.so"))):
-            warn_if_busy(found, journal, library)
+            Share(library).warn_if_busy(found, journal)
         assert not journal.warnings
-        warn_if_busy(whole, journal, busy)
+        Share(busy).warn_if_busy(whole, journal)
 
     assert journal.warnings == {"SharedGPU": 1}
     assert "3,072 MiB" in journal.first_warnings["SharedGPU"]
+
+
+def test_what_a_build_left_on_the_gpu_is_not_taken_for_others(tmp_path, monkeypatch):
+    found, in_use = {"name": "NVIDIA L4", "mig": None}, iter([5 << 20, 2 << 30, 2 << 30, 4 << 30])
+    monkeypatch.setattr("ignition_builder.compiling.gpu.memory_in_use", lambda _library: next(in_use))
+    share = Share()
+
+    with Journal(tmp_path / "log") as journal:
+        share.warn_if_busy(found, journal)
+        share.settle()
+        share.warn_if_busy(found, journal)
+        assert not journal.warnings
+        share.warn_if_busy(found, journal)
+
+    assert journal.warnings == {"SharedGPU": 1}
+    assert "2,053 MiB" in journal.first_warnings["SharedGPU"]

@@ -7,7 +7,7 @@ import pytest
 
 from ignition_builder.app import last_words
 from ignition_builder.journal import Journal
-from ignition_builder.memory import Memory, check_memory, read_memory
+from ignition_builder.memory import Memory, check_memory, forget_peak, peak, read_memory
 from ignition_builder.spawn import death
 from ignition_hub.engine.errors import Reason, RequestError
 
@@ -119,3 +119,19 @@ def test_where_only_the_child_dies_nothing_is_said_beforehand(tmp_path):
         pass
 
     assert not (tmp_path / "termination-log").exists()
+
+
+def test_the_peak_is_what_the_kernel_counts_since_it_was_forgotten(tmp_path):
+    status, clear = tmp_path / "status", tmp_path / "clear_refs"
+    status.write_text("VmPeak:\t  9000 kB\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n")
+    clear.touch()
+    forget_peak(clear)
+
+    assert peak(status) == 2 << 20
+    assert clear.read_text() == "5"
+
+
+def test_where_the_kernel_does_not_count_anew_the_peak_is_that_of_the_process(tmp_path):
+    forget_peak(tmp_path / "none" / "clear_refs")
+
+    assert peak(tmp_path / "status") > 1 << 20

@@ -5,6 +5,7 @@ They are made from whichever TensorRT module is given, so they serve the full pr
 exception that leaves a callback is printed and cancels the build (measured on RTX 1.7.1), so none does.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -52,19 +53,29 @@ def as_said(severity: str, _message: str) -> str:
 
 def logger_of(trt: Any, journal: Journal, severity_of: Callable[[str, str], str] = as_said) -> Any:
     """
-    Return an ILogger that writes to ``journal``; it is process-global, the first one wins.
+    Return the ILogger of this process, which from now on writes to ``journal``.
 
+    NVIDIA's logger is global to a process and the first one wins, so a second build turns the first one's.
     ``severity_of`` says how grave a message really is, by the name of its severity and its words.
     """
+    logger = _logger_of_process(trt)
+    logger.journal, logger.severity_of = journal, severity_of
+    return logger
 
+
+@functools.lru_cache(maxsize=2)
+def _logger_of_process(trt: Any) -> Any:
     verbose = int(trt.ILogger.VERBOSE)
 
     class Logger(trt.ILogger):  # type: ignore[misc]
+        journal: Journal
+        severity_of: Callable[[str, str], str]
+
         def log(self, severity: Any, message: str) -> None:
             # TensorRT sends tens of thousands of verbose messages for one network, and comparing numbers
             # takes a quarter of the time that comparing members takes.
             if severity.value != verbose:
-                journal.hear(severity_of(severity.name, message), message)
+                self.journal.hear(self.severity_of(severity.name, message), message)
 
     return Logger()
 

@@ -47,18 +47,27 @@ def check_gpu(inputs: EngineInputs, found: DeviceFacts) -> None:
         )
 
 
-def warn_if_busy(found: Mapping[str, Any], journal: Journal, library: str = LIBNVML) -> None:
+class Share:
     """
-    Warn (SharedGPU) when others hold memory of the GPU: time slicing cannot be seen, its tenants can.
+    Whose the memory of the GPU is that is in use: others', or what this process kept from its last build.
 
-    To be asked before this process uses the GPU. The slices of a MIG GPU are apart and are not counted.
+    Time slicing cannot be seen, its tenants can. The slices of a MIG GPU are apart and are not counted.
     """
-    held = None if found["mig"] else memory_in_use(library)
-    if held is not None and held > BUSY_BYTES:
-        journal.warn(
-            Warn.SharedGPU,
-            f"others hold {mebibytes(held)} of {found['name']}; kernels are measured beside their work",
-        )
+
+    def __init__(self, library: str = LIBNVML) -> None:
+        self._library, self._own, self._others = library, 0, 0
+
+    def warn_if_busy(self, found: Mapping[str, Any], journal: Journal) -> None:
+        """Warn (SharedGPU) when others hold memory; to be asked before a build uses the GPU."""
+        held = None if found["mig"] else memory_in_use(self._library)
+        self._others = max(0, (held or 0) - self._own)
+        if self._others > BUSY_BYTES:
+            size = f"{mebibytes(self._others)} of {found['name']}"
+            journal.warn(Warn.SharedGPU, f"others hold {size}; kernels are measured beside their work")
+
+    def settle(self) -> None:
+        """Take what is in use beyond what others held for this process's own; to be called after a build."""
+        self._own = max(0, (memory_in_use(self._library) or 0) - self._others)
 
 
 class _MemoryInfo(ctypes.Structure):

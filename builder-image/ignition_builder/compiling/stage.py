@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.compiling.backend import load_backend, open_backend
+from ignition_builder.compiling.bridge import logger_of
 from ignition_builder.compiling.compiler import Compiler
 from ignition_builder.compiling.configuring import tf32_in_force
-from ignition_builder.compiling.gpu import warn_if_busy
+from ignition_builder.compiling.gpu import Share
+from ignition_builder.compiling.kernels import keep_kernels
 from ignition_builder.compiling.order import Order
 from ignition_builder.compiling.pages import sweeping
 from ignition_builder.journal import Journal
@@ -23,6 +25,8 @@ from ignition_hub.engine.identity import FLAVORS
 
 ENGINE_FILE = "engine.trt"
 QUANTIZED_PRECISIONS = ("int8", "fp8", "int4", "fp4")
+
+_share = Share()
 
 
 def warm() -> None:
@@ -40,13 +44,16 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     backend = open_backend(order.inputs)
     backend.check(order.inputs, order.options)
     if backend.gpu is not None:
-        warn_if_busy(backend.gpu, journal)
+        _share.warn_if_busy(backend.gpu, journal)
     model, target = Path(prepared.path), Path(task.folder) / ENGINE_FILE
     check_memory(prepared.weights_bytes, read_memory(), journal)
     compiler = Compiler(backend, order, journal)
+    if backend.gpu is not None:
+        keep_kernels(backend.trt, logger_of(backend.trt, journal, backend.severity_of))
     compiler.parse(model)
     with sweeping(prepared.weights_bytes, model.parent, Path(task.model).parent):
         sink = compiler.compile(target, report)
+    _share.settle()
     return Compiled(
         path=str(target),
         sha256=sink.sha256,

@@ -29,9 +29,14 @@ Watcher = Callable[[str, float], None]
 """Hears a phase as people read it, and the fraction of the whole that is done, 0 to 1."""
 
 
-def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
+def made(
+    order: Order, root: Path, folder: Path, watch: Watcher, *, may_build_again: bool = False
+) -> Finished:
     """
-    Build ``order`` inside ``folder`` and return it with its manifest; no child process is left behind.
+    Build ``order`` inside ``folder`` and return it with its manifest.
+
+    No child process is left behind, but for one that has loaded full TensorRT where this program
+    ``may_build_again``; it ends with the program, or when no build comes.
 
     ``root`` is the cache that keeps the kernels' timings, where TensorRT measures any. Raises what the truth
     table or the builder says, CacheUnusable when the folder's disk is full, RequestError
@@ -53,6 +58,7 @@ def made(order: Order, root: Path, folder: Path, watch: Watcher) -> Finished:
                 watch,
                 files=_files(order),
                 timing_cache=_task(timing),
+                may_build_again=may_build_again,
             )
     except NodeError as error:
         if error.reason is Reason.InsufficientDisk:

@@ -37,13 +37,15 @@ class Workshop:
     A cache and, where one is configured, an artifacts store.
 
     ``only_vouched`` leaves out what a cache took from a store without checking a signature;
-    ``may_be_temporary`` allows an engine that lives as long as this process when the cache cannot be written.
+    ``may_be_temporary`` allows an engine that lives as long as this process when the cache cannot be written;
+    ``may_build_again`` keeps what a build has loaded of full TensorRT for the next one of this process.
     """
 
     cache: Cache
     artifacts: ArtifactsSettings | None = None
     only_vouched: bool = False
     may_be_temporary: bool = True
+    may_build_again: bool = False
 
     def engine(
         self, order: Order, watch: Watcher = unwatched, *, force: bool = False
@@ -81,7 +83,9 @@ class Workshop:
                     if not force and (fetched := store.fetched(cache, order, folder, watch)):
                         return fetched, "remote"
                     with log_kept(cache, order, folder):
-                        finished = made(order, cache.root, folder, watch)
+                        finished = made(
+                            order, cache.root, folder, watch, may_build_again=self.may_build_again
+                        )
                     engine = cache.place(order.inputs, order.identity, finished)
             store.share(engine, watch, force=force)
         finally:
