@@ -16,6 +16,7 @@ from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.identity import PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT_RTX, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
+from ignition_hub.engine.support import Version, parse_version
 from smallmodels import request_for, saved
 
 TIMEOUT_SECONDS = 600
@@ -34,6 +35,21 @@ class Bench:
     def trt(self) -> Any:
         """NVIDIA's module."""
         return load_backend(self.flavor).trt
+
+    @property
+    def release(self) -> Version:
+        """The version as numbers."""
+        return parse_version(self.version)
+
+    @property
+    def place_of_version(self) -> int:
+        """The first byte of a plan that tells which release wrote it."""
+        return 24 if self.release >= (8, 6) else 4
+
+    @property
+    def checks_the_version(self) -> bool:
+        """Whether TensorRT itself refuses a plan whose header names another release (8.6.0 does not: run)."""
+        return self.release[:3] != (8, 6, 0)
 
     def request(
         self,
@@ -86,7 +102,8 @@ class Logger(trt.ILogger):
 
 logger = Logger()
 runtime = trt.Runtime(logger)
-runtime.engine_host_code_allowed = sys.argv[3] == "True"
+if hasattr(runtime, "engine_host_code_allowed"):
+    runtime.engine_host_code_allowed = sys.argv[3] == "True"
 engine = runtime.deserialize_cuda_engine(Path(sys.argv[2]).read_bytes())
 print(json.dumps([engine is not None, said]))
 """
@@ -108,6 +125,14 @@ def loaded(module: str, plan: Path, *, host_code: bool = False) -> tuple[bool, l
     )
     is_loaded, said = json.loads(done.stdout.splitlines()[-1])
     return is_loaded, said
+
+
+def damaged(path: Path, *, at: int) -> Path:
+    """Flip two bits of a file, in place."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x03
+    path.write_bytes(data)
+    return path
 
 
 def gates(**more: Any) -> Mapping[str, Any]:

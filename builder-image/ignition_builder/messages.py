@@ -82,7 +82,11 @@ KNOWN = (
         Reason.BuildFailed,
         "raise options.workspace",
     ),
-    Known(re.compile(r"libnvinfer_lean"), Reason.UnsupportedOption, "leave options.versionCompatible out"),
+    Known(
+        re.compile(r"libnvinfer_lean"),
+        Reason.UnsupportedOption,
+        "set options.versionCompatible.excludeLeanRuntime: true, or use an image that holds libnvinfer_lean",
+    ),
     Known(
         re.compile(r"timing cache", re.IGNORECASE),
         Reason.BuildFailed,

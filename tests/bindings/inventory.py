@@ -17,6 +17,7 @@ from bindings.errors import BindingsError
 from bindings.releases import RELEASES, Release
 
 FOLDER = Path(__file__).with_name("inventories")
+_OF_EVERY_MODULE = ("__version__", "__file__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Inventory:
         """Whether the module has ``name``."""
         holder, _, member = name.rpartition(".")
         if not holder:
-            return name in self.document["module"] or name == "__version__"
+            return name in self.document["module"] or name in _OF_EVERY_MODULE
         # Members of ILogger.Severity are attributes of ILogger too.
         members = {*self.enum(holder), *self.enum(f"{holder}.Severity")}
         is_enum = name in self.document["enums"] or (member == "__members__" and bool(self.enum(holder)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from bindings.inventory import Inventory
@@ -36,6 +37,8 @@ _TYPE_NAMES = {
     "int64": "INT64", "uint8": "UINT8", "bool": "BOOL", "int4": "INT4", "fp8": "FP8", "fp4": "FP4",
     "e8m0": "E8M0",
 }  # fmt: skip
+_INSTALLED = Path(__file__).with_name("installed")
+"""The folder of the libraries that lie beside a fake module."""
 _IGNORED_BY_RTX = frozenset(
     {"IBuilderConfig.runtime_platform", "IBuilderConfig.hardware_compatibility_level"}
 )
@@ -47,12 +50,14 @@ class FakeModule(types.ModuleType):
 
     ``stubborn`` names properties, flags and pools that do not take what they are told, as
     ``IBuilderConfig.runtime_platform``, ``BuilderFlag.TF32`` or ``MemoryPoolType.WORKSPACE``;
-    ``shape_tensors`` are inputs whose values are shapes; ``refused_operators`` fail to parse.
+    ``shape_tensors`` are inputs whose values are shapes; ``refused_operators`` fail to parse. A lean runtime
+    lies beside it, unless ``__file__`` is set to another folder.
     """
 
     def __init__(self, inventory: Inventory) -> None:
         release = inventory.release
         super().__init__("tensorrt_rtx" if release.flavor == TENSORRT_RTX else "tensorrt")
+        self.__file__ = str(_INSTALLED / "tensorrt.so")
         self.__version__: str = inventory.document["version"]
         self.flavor, self.release = release.flavor, release.version
         self.calls: list[Call] = []

@@ -11,14 +11,20 @@ from typing import Any
 
 import pytest
 
-from gpubuilds import Bench, gates, loaded
+from gpubuilds import Bench, damaged, gates, loaded
+from ignition_builder.compiling.lean import lean_runtime
 from ignition_builder.compiling.timing import merged
 from ignition_builder.work import TimingCacheTask
+from ignition_hub.engine.case import type_since
 from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.loading import EngineFacts
 from ignition_hub.engine.nvidia_words import cause_of
-from ignition_hub.engine.options_table import LEVEL_ROWS, OPTION_ROWS, OptionRow
+from ignition_hub.engine.options_table import LEVEL_ROWS, OPTION_ROWS, OptionRow, row_of
 from ignition_hub.engine.plan import read_plan_header
+from ignition_hub.engine.releases import Runtime, runtime_refusal
+from ignition_hub.engine.request import READ_ONLY, READ_WRITE
 from ignition_hub.engine.support import is_strongly_typed, parse_version
+from ignition_hub.runtime.mapped import header_of
 from smallmodels import dense, shape_range
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
@@ -32,12 +38,21 @@ def of(rows: Any) -> Any:
 
 
 def skip_unless_it_has(row: OptionRow, full: Bench) -> None:
-    if not row.exists_in(parse_version(full.version)):
+    if not row.exists_in(full.release):
         pytest.skip(f"TensorRT {full.version} has no {row.name}; the unit tests prove that it is refused")
+
+
+def skip_without_lean_runtime(full: Bench) -> None:
+    if not row_of("versionCompatible.enabled").exists_in(full.release):
+        pytest.skip(f"TensorRT {full.version} has no version compatible engines")
+    if lean_runtime(full.trt) is None:
+        pytest.skip(f"no lean runtime is installed beside TensorRT {full.version}: its engines embed none")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16", "bf16"])
 def test_an_engine_is_built_run_and_equal_to_the_model(full: Bench, precision: str) -> None:
+    if full.release < type_since(precision):
+        pytest.skip(f"TensorRT {full.version} has no {precision}; the unit tests prove that it is refused")
     tolerance = {"against": "onnxruntime", "rtol": 5e-2, "atol": 2e-2}
     loose = {"accuracy": tolerance} if precision == "bf16" else {}
     built = full.build(dense(), precision, verification=gates(**loose))
@@ -72,6 +87,8 @@ def test_an_option_is_taken_by_the_real_builder(full: Bench, row: OptionRow) -> 
     options = {row.option: row.example}
     if row.option == "weightStreaming" and not is_strongly_typed("TensorRT", full.version):
         pytest.skip("weight streaming needs a strongly typed network")
+    if row.name == "versionCompatible.enabled":
+        skip_without_lean_runtime(full)
 
     assert full.build(dense(), options=options).size > 0
 
@@ -105,6 +122,7 @@ def test_a_stripped_engine_is_smaller_and_whole_again_after_refitting(full: Benc
 
 
 def test_a_version_compatible_engine_is_loaded_only_where_its_host_code_is_trusted(full: Bench) -> None:
+    skip_without_lean_runtime(full)
     built = full.build(dense(), options={"versionCompatible": {"enabled": True}})
 
     is_loaded, said = loaded("tensorrt", built.path)
@@ -115,26 +133,56 @@ def test_a_version_compatible_engine_is_loaded_only_where_its_host_code_is_trust
     assert loaded("tensorrt", built.path, host_code=True)[0]
 
 
-@pytest.mark.parametrize(
-    ("offset", "reason"), [(24, Reason.WrongTensorRT), (0, Reason.PlanRejected)], ids=["version", "magic"]
-)
-def test_a_plan_of_another_kind_is_refused_in_words_we_know(full: Bench, offset: int, reason: Reason) -> None:
-    built = full.build(dense())
-    plan = bytearray(built.path.read_bytes())
-    plan[offset] ^= 0x03
-    built.path.write_bytes(plan)
+def test_where_no_lean_runtime_is_installed_the_remedy_that_is_named_builds(full: Bench) -> None:
+    if not row_of("versionCompatible.enabled").exists_in(full.release):
+        pytest.skip(f"TensorRT {full.version} has no version compatible engines")
+    if found := lean_runtime(full.trt):
+        pytest.skip(f"a lean runtime is installed: {found.name}")
+    with pytest.raises(IgnitionError) as caught:
+        full.build(dense(), options={"versionCompatible": {"enabled": True}})
+    assert caught.value.reason is Reason.UnsupportedOption
+    assert "options.versionCompatible.excludeLeanRuntime: true" in caught.value.remedy
 
-    is_loaded, said = loaded("tensorrt", built.path)
+    without = {"versionCompatible": {"enabled": True, "excludeLeanRuntime": True}}
+    built = full.build(dense(), options=without)
+    assert {"VERSION_COMPATIBLE", "EXCLUDE_LEAN_RUNTIME"} <= set(built.facts.flags)
+
+
+def test_a_plan_with_another_magic_is_refused_in_words_we_know(full: Bench) -> None:
+    path = damaged(full.build(dense()).path, at=0)
+
+    is_loaded, said = loaded("tensorrt", path)
+
     assert not is_loaded
     cause = cause_of(said)
     assert cause is not None, said
-    assert cause.reason is reason
+    assert cause.reason is Reason.PlanRejected
+
+
+def test_a_plan_of_another_version_is_refused_by_us_whatever_tensorrt_does(full: Bench) -> None:
+    path = full.build(dense()).path
+    before = header_of(path)[1]
+    changed = header_of(damaged(path, at=full.place_of_version))[1]
+    refusal = runtime_refusal(EngineFacts.of_header(changed), Runtime("TensorRT", before.version))
+
+    assert refusal is not None
+    assert refusal.reason is Reason.WrongTensorRT
+
+    is_loaded, said = loaded("tensorrt", path)
+    if full.checks_the_version:
+        assert not is_loaded
+        cause = cause_of(said)
+        assert cause is not None, said
+        assert cause.reason is Reason.WrongTensorRT
+    else:
+        # Run: 8.6.0 loads it, so our own check is the only one.
+        assert is_loaded, said
 
 
 def test_a_second_build_uses_the_timing_cache_of_the_first(full: Bench, tmp_path: Path) -> None:
     cache, model = tmp_path / "timing.cache", dense(width=256)
-    first = full.build(model, timing_cache=TimingCacheTask(mode="ReadWrite", path_out=str(cache)))
-    second = full.build(model, timing_cache=TimingCacheTask(mode="ReadOnly", path_in=str(cache)))
+    first = full.build(model, timing_cache=TimingCacheTask(mode=READ_WRITE, path_out=str(cache)))
+    second = full.build(model, timing_cache=TimingCacheTask(mode=READ_ONLY, path_in=str(cache)))
 
     assert first.facts.timing_cache is not None
     assert first.facts.timing_cache["missed"]
@@ -146,27 +194,39 @@ def test_a_second_build_uses_the_timing_cache_of_the_first(full: Bench, tmp_path
 def test_two_timing_caches_put_together_spare_both_builds(full: Bench, tmp_path: Path) -> None:
     caches, models = [tmp_path / "a.cache", tmp_path / "b.cache"], [dense(width=256), dense(width=320)]
     for cache, model in zip(caches, models, strict=True):
-        full.build(model, timing_cache=TimingCacheTask(mode="ReadWrite", path_out=str(cache)))
+        full.build(model, timing_cache=TimingCacheTask(mode=READ_WRITE, path_out=str(cache)))
     builder = full.trt.Builder(full.trt.Logger())
     both = tmp_path / "both.cache"
     both.write_bytes(merged(builder.create_builder_config(), *(cache.read_bytes() for cache in caches)))
 
     for model in models:
-        facts = full.build(model, timing_cache=TimingCacheTask(mode="ReadOnly", path_in=str(both))).facts
+        facts = full.build(model, timing_cache=TimingCacheTask(mode=READ_ONLY, path_in=str(both))).facts
         assert facts.timing_cache is not None
         assert (facts.timing_cache["used"], facts.timing_cache["missed"]) == (True, False)
 
 
-def test_a_file_that_is_no_timing_cache_is_replaced(full: Bench, tmp_path: Path) -> None:
-    nonsense, left = tmp_path / "nonsense.cache", tmp_path / "left.cache"
-    nonsense.write_bytes(b"nonsense" * 64)
-    task = TimingCacheTask(mode="ReadWrite", path_in=str(nonsense), path_out=str(left))
-    facts = full.build(dense(width=256), timing_cache=task).facts
+@pytest.mark.parametrize("mode", [READ_WRITE, READ_ONLY])
+@pytest.mark.parametrize("damage", ["nonsense", "cut", "flipped"])
+def test_a_damaged_timing_cache_is_ignored_and_the_build_goes_on(
+    full: Bench, tmp_path: Path, damage: str, mode: str
+) -> None:
+    cache, left, model = tmp_path / "timing.cache", tmp_path / "left.cache", dense(width=256)
+    full.build(model, timing_cache=TimingCacheTask(mode=READ_WRITE, path_out=str(cache)))
+    good = cache.read_bytes()
+    flipped = bytes(byte ^ 0xFF for byte in good)
+    cache.write_bytes(
+        {"nonsense": b"nonsense" * 64, "cut": good[: len(good) // 2], "flipped": flipped}[damage]
+    )
+    out = str(left) if mode == READ_WRITE else None
+    facts = full.build(model, timing_cache=TimingCacheTask(mode=mode, path_in=str(cache), path_out=out)).facts
 
     assert facts.timing_cache is not None
     assert facts.timing_cache["used"] is False
-    assert {"code": "TimingCacheIgnored", "count": 1} in facts.warnings
-    assert left.stat().st_size > 0
+    assert [item for item in facts.warnings if item["code"] == "TimingCacheIgnored"]
+    if mode == READ_WRITE:
+        again = full.build(model, timing_cache=TimingCacheTask(mode=READ_ONLY, path_in=str(left))).facts
+        assert again.timing_cache is not None
+        assert (again.timing_cache["used"], again.timing_cache["missed"]) == (True, False)
 
 
 def test_another_gpu_than_the_one_asked_for_is_refused_before_anything_is_built(full: Bench) -> None:

@@ -18,12 +18,14 @@ from typing import Any
 import pytest
 
 from fakeruntime import Engine, FakeBackend, machine
-from gpubuilds import Bench
+from gpubuilds import Bench, damaged
+from ignition_builder.compiling.lean import lean_runtime
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import TENSORRT_RTX
 from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
+from ignition_hub.engine.options_table import row_of
 from ignition_hub.engine.support import RTX_ARCHS
 from ignition_hub.runtime import EngineRefused, load_engines, this_machine
 from smallmodels import dense, shape_range
@@ -120,6 +122,10 @@ def test_a_flipped_byte_never_reaches_tensorrt(full: Bench) -> None:
 
 
 def test_host_code_runs_only_where_it_is_trusted(full: Bench) -> None:
+    if not row_of("versionCompatible.enabled").exists_in(full.release):
+        pytest.skip(f"TensorRT {full.version} has no version compatible engines")
+    if lean_runtime(full.trt) is None:
+        pytest.skip(f"no lean runtime is installed beside TensorRT {full.version}: its engines embed none")
     path = published(full, options={"versionCompatible": {"enabled": True}})
 
     assert told(LOAD, path, "{}")["reason"] == Reason.HostCodeNotTrusted
@@ -127,14 +133,21 @@ def test_host_code_runs_only_where_it_is_trusted(full: Bench) -> None:
 
 
 def test_what_tensorrt_says_is_heard_by_the_runtimes_own_logger(full: Bench) -> None:
-    path = published(full)
-    data = bytearray(path.read_bytes())
-    data[24] ^= 0x03
-    path.write_bytes(data)
+    path = damaged(published(full), at=0)
 
     answer = told(HEAR, path, "TensorRT")
 
-    assert (answer["loaded"], answer["reason"]) == (False, Reason.WrongTensorRT), answer["said"]
+    assert (answer["loaded"], answer["reason"]) == (False, Reason.PlanRejected), answer["said"]
+
+
+def test_an_engine_of_another_version_never_reaches_tensorrt(full: Bench) -> None:
+    path = damaged(published(full), at=full.place_of_version)
+    path.with_name(f"{path.name}.json").unlink()
+
+    answer = told(LOAD, path, json.dumps({"unverified": "by this test", "warned": "by this test"}))
+
+    assert answer["reason"] == Reason.WrongTensorRT
+    assert "without version compatibility all four parts must be equal" in answer["message"]
 
 
 @pytest.mark.parametrize("arch", RTX_ARCHS)

@@ -54,6 +54,40 @@ SKU = (
             ["trust whoever built", "excludeLeanRuntime"],
         ),
         ("Unable to load library: libnvinfer_lean.so.10", "WrongTensorRT", ["load_runtime"]),
+        (
+            "Serialization assertion stdVersionRead == serializationVersion failed.Version tag does not "
+            "match. Note: Current Version: 232, Serialized Engine Version: 213",
+            "WrongTensorRT",
+            ["plan format 213", "the runtime reads 232"],
+        ),
+        (
+            "Failed due to an old deserialization call on a newer plan file. This might happen when the plan "
+            "file was built from an older TensorRT version",
+            "WrongTensorRT",
+            ["for itself alone", "options.versionCompatible"],
+        ),
+        ("Unexpected call to stub deserializeEngine", "WrongTensorRT", ["dispatch runtime"]),
+        (
+            "SymbolAddress for getForwardCompatibilityHelper could not be loaded",
+            "WrongTensorRT",
+            ["no lean runtime", "libnvinfer_lean"],
+        ),
+        (
+            "Serialization assertion plan->header.magicTag == rt::kPLAN_MAGIC_TAG failed.",
+            "PlanRejected",
+            ["no plan of this TensorRT"],
+        ),
+        (
+            "Serialization assertion plan->header.size == blobSize failed.",
+            "PlanRejected",
+            ["cut off or damaged"],
+        ),
+        (
+            "Serialization assertion creator failed.Cannot deserialize plugin since corresponding "
+            "IPluginCreator not found in Plugin Registry",
+            "UnsupportedOperator",
+            ["plugin"],
+        ),
         ("incompatible serialization version (7)", "PlanRejected", ["ignition inspect"]),
         ("Magic tag does not match", "PlanRejected", ["damaged"]),
         ("CUDA initialization failure with error: 35", "NoGPU", ["driver"]),

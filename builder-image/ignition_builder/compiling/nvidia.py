@@ -13,6 +13,7 @@ from typing import Any
 
 from ignition_builder.compiling.backend import check_platform, cuda_of_wheels
 from ignition_builder.compiling.gpu import check_gpu, gpu_facts, present_gpu
+from ignition_builder.compiling.lean import require_lean_runtime
 from ignition_builder.compiling.settled import Settled, members_of
 from ignition_builder.options import Options
 from ignition_hub.engine.errors import Reason, RequestError
@@ -53,10 +54,15 @@ class Nvidia:
         return cuda_release()
 
     def check(self, inputs: EngineInputs, options: Options) -> None:
-        """Raise NodeError (WrongGPU, SharedGPU) unless the GPU is the one that is asked for, and alone."""
+        """
+        Raise NodeError (WrongGPU, SharedGPU) unless the GPU is the one that is asked for, and alone.
+
+        Raises RequestError (UnsupportedOption) where a lean runtime is to be embedded and none is installed.
+        """
         check_platform(inputs)
         device = present_gpu(inputs)
         check_gpu(inputs, device)
+        require_lean_runtime(self.trt, self.version, options)
         self.gpu, self.driver = gpu_facts(device), device.driver
 
     def aim(self, config: Settled, inputs: EngineInputs) -> None:

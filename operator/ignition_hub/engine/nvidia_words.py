@@ -2,8 +2,8 @@
 What NVIDIA's software says when an engine does not load, recognised: the reason, and what would work.
 
 TensorRT tells the cause in its log only and returns nothing; the runtime reads the log with this page. The
-texts were read from NVIDIA's libraries (8.6 to 11.4 and RTX 1.7) unless a row says otherwise. What is said
-while building is the builder's own page.
+texts were read from NVIDIA's libraries (8.5 to 11.4 and RTX 1.7) unless a row says otherwise; "run" was seen
+with engines of TensorRT 8.6.0 on an H200. What is said while building is the builder's own page.
 """
 
 import re
@@ -49,6 +49,7 @@ def _saying(pattern: str, reason: Reason, means: str, remedy: str, severity: Sev
 
 _SAME_VERSION = "load it with the TensorRT that built it, or build it with the one that is here"
 _TARGET = "build it for a target with this GPU"
+_LOOK = "look at it with: ignition inspect FILE"
 
 SAYINGS: tuple[Saying, ...] = (
     _saying(
@@ -103,6 +104,35 @@ SAYINGS: tuple[Saying, ...] = (
         "the engine is not version compatible, and the runtime is another release",
         f"{_SAME_VERSION}, or build it with options.versionCompatible",
     ),
+    # Of 8.5 and older, whose plans tell a number of their format in place of a release.
+    _saying(
+        r"Version tag does not match\. Note: Current Version: (?P<here>\d+), Serialized Engine Version: "
+        r"(?P<built>\d+)",
+        Reason.WrongTensorRT,
+        "the engine is in plan format {built}, which another TensorRT wrote, and the runtime reads {here}",
+        _SAME_VERSION,
+    ),
+    # Run: a plan of 8.6.0 that is not version compatible, in the lean runtimes of 10.16.1 and 11.4.0.
+    _saying(
+        r"Failed due to an old deserialization call on a newer plan file",
+        Reason.WrongTensorRT,
+        "the engine carries no runtime that this one can use: another TensorRT built it for itself alone",
+        f"{_SAME_VERSION}, or build it with options.versionCompatible and the lean runtime embedded",
+    ),
+    # Run: the same plan in the dispatch runtimes of both.
+    _saying(
+        r"Unexpected call to stub \w+",
+        Reason.WrongTensorRT,
+        "the dispatch runtime loads only version compatible engines that carry their lean runtime",
+        f"{_SAME_VERSION}, or build it with options.versionCompatible and the lean runtime embedded",
+    ),
+    # Run: load_runtime of 8.6.0 given libnvinfer.so.8 itself.
+    _saying(
+        r"getForwardCompatibilityHelper",
+        Reason.WrongTensorRT,
+        "the library that was named is no lean runtime",
+        "name libnvinfer_lean of the TensorRT that built the engine",
+    ),
     _saying(
         r"TensorRT plan major version does not match runtime major version",
         Reason.WrongTensorRT,
@@ -123,16 +153,23 @@ SAYINGS: tuple[Saying, ...] = (
         "install the lean runtime of the TensorRT that built the engine and load it with load_runtime",
     ),
     _saying(
-        r"incompatible serialization version|[Mm]agic tag does not match",
+        r"incompatible serialization version|[Mm]agic tag does not match|kPLAN_MAGIC_TAG|kMAGIC_TAG",
         Reason.PlanRejected,
         "the file is no plan of this TensorRT, or it is damaged",
-        "look at it with: ignition inspect FILE",
+        _LOOK,
     ),
     _saying(
         r"[Pp]lugin not found|Cannot find plugin|IPluginCreator not found",
         Reason.UnsupportedOperator,
         "the engine uses a plugin that this process has not loaded",
         "load the plugin library first, or build with the plugin's delivery: Packed",
+    ),
+    # Sizes, offsets and the end mark are checked so from 8.5 on (read); what is not known above is damage.
+    _saying(
+        r"Serialization assertion .+ failed",
+        Reason.PlanRejected,
+        "the plan does not hold together: it is cut off or damaged",
+        _LOOK,
     ),
     _saying(
         r"CUDA driver version is insufficient|cudaError(InsufficientDriver| 35\b)|"
