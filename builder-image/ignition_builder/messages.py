@@ -1,8 +1,9 @@
 """
 Turn what NVIDIA's software logs into reasons, remedies and counted warnings.
 
-Messages are recognised by text, as seen on TensorRT-RTX 1.7.1 and in NVIDIA's binaries; whatever is not
-recognised is quoted as it came.
+Messages are recognised by text, as seen on TensorRT-RTX 1.7.1, on TensorRT 8.6.0 with an H200 and in NVIDIA's
+binaries; whatever is not recognised is quoted as it came. An error fails the build it is logged in, unless
+SURVIVED says that the engine becomes whole all the same.
 """
 
 import re
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from ignition_hub.engine import words
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
+from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
 from ignition_hub.engine.warnings import Warn
 
 QUOTE_LENGTH = 600
@@ -87,6 +89,12 @@ KNOWN = (
         Reason.UnsupportedOption,
         "set options.versionCompatible.excludeLeanRuntime: true, or use an image that holds libnvinfer_lean",
     ),
+    # Run: 8.6.0 with the int8 flag, a model without Q/DQ nodes and no calibration cache.
+    Known(
+        re.compile(r"Calibration failure occurred with no scaling factors detected"),
+        Reason.UnsupportedPrecision,
+        "give options.calibration, push a model with Q/DQ nodes, or ask for fp16",
+    ),
     Known(
         re.compile(r"timing cache", re.IGNORECASE),
         Reason.BuildFailed,
@@ -110,7 +118,47 @@ KNOWN = (
     ),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Survived:
+    """
+    An error that a flavor logs and gets over: what in it is looked for, how grave it really is, where seen.
+
+    A warning is counted under its code in WARNINGS.
+    """
+
+    pattern: re.Pattern[str]
+    flavor: str
+    severity: str
+    seen: str
+
+
+SURVIVED = (
+    Survived(
+        re.compile(r"[Tt]iming cache will not be used"),
+        TENSORRT,
+        "WARNING",
+        "run: 8.6.0 given a cache that was damaged makes a fresh one, and every kernel is measured",
+    ),
+    Survived(
+        re.compile(r"OutOfMemory \(|could not be allocated|Skipping tactic"),
+        TENSORRT,
+        "WARNING",
+        "source: a tactic that finds no memory is left out, and the others are measured",
+    ),
+    Survived(
+        re.compile(r"cudaError 35\b|initialization failure with error: 35\b"),
+        TENSORRT_RTX,
+        "INFO",
+        "run: RTX 1.7.1 on a machine without a driver, which compiling ahead of time does not need",
+    ),
+)
+"""All that is known; an error that nobody knows fails the build, for TensorRT went on without something."""
+
+_GRAVITY = ("VERBOSE", "INFO", "WARNING", "ERROR", "INTERNAL_ERROR")
+
 WARNINGS = (
+    (re.compile(r"timing cache will not be used", re.IGNORECASE), Warn.TimingCacheIgnored),
     (re.compile(r"outside the range of INT32|clamped", re.IGNORECASE), Warn.Int64Clamped),
     (re.compile(r"Attempting to cast down to INT32"), Warn.Int64Cast),
     (re.compile(r"Defaulting to INT8 instead"), Warn.Int8Assumed),
@@ -149,6 +197,14 @@ def verdict_of(messages: Iterable[str], doing: str, otherwise: Reason = Reason.B
     if said:
         return RequestError(otherwise, f"{doing}: “{quoted(said[0])}”")
     return RequestError(Reason.BuildFailed, f"{doing} and logged no error", "see the builder's log")
+
+
+def severity_of(flavor: str, severity: str, message: str) -> str:
+    """Return how grave a message of ``flavor`` really is, by the name of its severity in NVIDIA's logger."""
+    for row in SURVIVED:
+        if row.flavor == flavor and row.pattern.search(message):
+            return min(severity, row.severity, key=_GRAVITY.index)
+    return severity
 
 
 def warning_code(message: str) -> Warn:

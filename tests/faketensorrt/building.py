@@ -75,9 +75,13 @@ class Builder(Actor):
         content = config._described() | {"network": network._described(), "strong": network._is_strong()}
         content["calibration"] = self._calibrated(network, getattr(config, "int8_calibrator", None))
         if config._cache is not None:
-            config._cache._entries.add(f"level {config.builder_optimization_level}")
+            self._measure(config)
         capabilities = tuple(item.name for _, item in sorted(config._capabilities.items()))
         return plan_bytes(self._module.flavor, self._module.release, content, capabilities)
+
+    @staticmethod
+    def _measure(config: Any) -> None:
+        config._cache._entries.add(f"level {getattr(config, 'builder_optimization_level', 3)}")
 
     def _complaints(self, network: Any, config: Any) -> Iterator[str]:
         flags = config._described()["flags"]

@@ -29,11 +29,20 @@ class IOptimizationProfile(Actor):
         return self._values.get(input, [])
 
 
+TIMING_CACHE_REFUSED = "The timing cache will not be used!"
+"""What 8.6.0 logs, as an error, when it makes a fresh cache in place of one that is damaged (run)."""
+
+
 class ITimingCache(Actor):
-    """A cache whose entries are the names of what was timed; ``bound to`` one release like a real one."""
+    """
+    A cache whose entries are the names of what was timed; ``bound to`` one release like a real one.
+
+    One that is damaged is answered with a fresh one and an error in the log, as 8.6.0 does (run). Where the
+    module's ``combines_truly`` is False, ``combine`` grows and answers False, as 8.6.0 did once (run).
+    """
 
     def _start(self, blob: bytes) -> None:
-        document = json.loads(blob) if blob else {}
+        document = self._read(blob) if blob else {}
         self._version = document.get("version", self._module.__version__)
         self._entries = set(document.get("entries", ()))
 
@@ -41,12 +50,20 @@ class ITimingCache(Actor):
         document = {"version": self._version, "entries": sorted(self._entries)}
         return self._module.IHostMemory._made(json.dumps(document).encode())
 
+    def _read(self, blob: bytes) -> dict[str, Any]:
+        try:
+            document = json.loads(blob)
+        except ValueError:
+            self._module.log("ERROR", TIMING_CACHE_REFUSED)
+            return {}
+        return dict(document)
+
     def combine(self, input_cache: Any, ignore_mismatch: bool) -> bool:
         if not ignore_mismatch and input_cache._version != self._version:
             self._module.log("ERROR", "TimingCache::combine: cache of another version")
             return False
         self._entries |= input_cache._entries
-        return True
+        return bool(self._module.combines_truly)
 
     def reset(self) -> bool:
         self._entries.clear()

@@ -3,7 +3,14 @@
 import pytest
 
 from ignition_builder.journal import MAX_LOG_BYTES, Journal
-from ignition_builder.messages import QUOTE_LENGTH, quoted, verdict_of, warning_code
+from ignition_builder.messages import (
+    QUOTE_LENGTH,
+    SURVIVED,
+    quoted,
+    severity_of,
+    verdict_of,
+    warning_code,
+)
 from ignition_hub.engine.errors import Reason, RequestError, TransientError
 
 TURING = (
@@ -48,6 +55,11 @@ def test_a_long_message_is_cut():
             Reason.UnsupportedOperator,
         ),
         ("Unable to load library: libnvinfer_lean.so.1", Reason.UnsupportedOption),
+        (
+            "Error Code 1: Internal Error (Calibration failure occurred with no scaling factors detected. "
+            "This could be due to no int8 calibrator or insufficient custom scales for network layers.)",
+            Reason.UnsupportedPrecision,
+        ),
         ("MyelinCheckException: graph_jit.cpp:278: CHECK(status == CUDA_SUCCESS)", Reason.BuildFailed),
     ],
 )
@@ -82,6 +94,43 @@ def test_warnings_are_counted_by_code(tmp_path):
 
     assert journal.warnings == {"Int64Clamped": 2, "Int8Assumed": 1}
     assert warning_code("anything else") == "TensorRTWarning"
+
+
+def test_an_embedded_runtime_that_is_missing_is_answered_with_the_option_that_needs_none():
+    assert "excludeLeanRuntime: true" in verdict_of(["libnvinfer_lean.so.8.6.0"], "it").remedy
+
+
+@pytest.mark.parametrize(
+    ("flavor", "message", "code"),
+    [
+        ("TensorRT", "The timing cache will not be used!", "TimingCacheIgnored"),
+        ("TensorRT", "Error Code 2: OutOfMemory (no further information)", "TacticsSkipped"),
+    ],
+)
+def test_an_error_that_tensorrt_gets_over_is_a_warning_and_fails_nothing(flavor, message, code, tmp_path):
+    with Journal(tmp_path / "log") as journal:
+        journal.hear(severity_of(flavor, "ERROR", message), message)
+
+    assert (journal.errors, journal.warnings) == ([], {code: 1})
+
+
+@pytest.mark.parametrize("flavor", ["TensorRT", "TensorRTRTX"])
+def test_an_error_that_nobody_knows_fails_the_build(flavor):
+    assert severity_of(flavor, "ERROR", UNKNOWN) == "ERROR"
+
+
+def test_what_one_flavor_gets_over_the_other_may_not():
+    assert severity_of("TensorRTRTX", "ERROR", "The timing cache will not be used!") == "ERROR"
+    assert severity_of("TensorRT", "ERROR", "initialization failure with error: 35") == "ERROR"
+
+
+def test_nothing_is_made_graver_than_it_was_said():
+    assert severity_of("TensorRT", "INFO", "Skipping tactic 0x1") == "INFO"
+
+
+def test_every_error_that_is_got_over_says_where_it_was_seen():
+    for row in SURVIVED:
+        assert row.seen.startswith(("run:", "source:"))
 
 
 def test_errors_are_kept_until_somebody_takes_them(tmp_path):

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from faketensorrt import content_of, fake_tensorrt
+from faketensorrt.building import Builder
+from faketensorrt.configuring import ITimingCache
 from ignition_builder.compiling.compiler import Compiler
 from ignition_builder.compiling.nvidia import Nvidia
 from ignition_builder.compiling.order import Order
@@ -134,6 +136,66 @@ def test_a_cache_that_did_not_come_is_counted_and_made_anew(tmp_path):
     assert build.left == ["level 3"]
 
 
+DAMAGED = pytest.mark.parametrize(
+    "damaged",
+    [b"nonsense" * 64, cache_of("level 3")[:20], bytes(byte ^ 0xFF for byte in cache_of("level 3"))],
+    ids=["nonsense", "cut", "flipped"],
+)
+
+
+@DAMAGED
+@pytest.mark.parametrize("release", ["8.6.1", RELEASE])
+@pytest.mark.parametrize(("mode", "left"), [("ReadWrite", ["level 3"]), ("ReadOnly", None)])
+def test_a_damaged_cache_is_ignored_and_the_build_goes_on(mode, left, release, damaged, tmp_path):
+    build = Build(tmp_path, mode, damaged, release)
+
+    assert build.journal.warnings == {"TimingCacheIgnored": 1}
+    assert build.journal.first_warnings["TimingCacheIgnored"] == "The timing cache will not be used!"
+    assert build.facts == facts(mode, used=False, missed=True)
+    assert build.left == left
+
+
+@DAMAGED
+def test_a_damaged_cache_cannot_be_locked(damaged, tmp_path):
+    error = refusal(tmp_path, "Locked", damaged)
+
+    assert error.reason is Reason.UnsupportedOption
+    assert "The timing cache will not be used!" in error.message
+    assert "ReadWrite" in error.remedy
+    assert not (tmp_path / "engine").exists()
+
+
+def test_a_cache_that_is_put_away_without_a_word_is_not_called_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(ITimingCache, "_read", lambda *_: {})
+    build = Build(tmp_path, "ReadWrite", cache_of("level 3"))
+
+    assert build.facts == facts("ReadWrite", used=False, missed=True)
+    assert build.journal.warnings == {"TimingCacheIgnored": 1}
+    assert build.left == ["level 3"]
+
+
+def test_a_cache_that_is_given_up_while_building_is_not_called_used(tmp_path, monkeypatch):
+    measured = Builder._complaints
+
+    def and_forgets(self, network, config):
+        self._module.log("ERROR", "The timing cache will not be used!")
+        return measured(self, network, config)
+
+    monkeypatch.setattr(Builder, "_complaints", and_forgets)
+    build = Build(tmp_path, "ReadWrite", cache_of("level 3"))
+
+    assert build.facts["used"] is False
+    assert build.journal.warnings == {"TimingCacheIgnored": 1}
+
+
+def test_a_build_that_measures_nothing_misses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(Builder, "_measure", lambda *_: None)
+    build = Build(tmp_path, "ReadWrite")
+
+    assert build.facts == facts("ReadWrite", used=False, missed=False)
+    assert build.left is None
+
+
 def test_a_locked_cache_measures_nothing(tmp_path):
     build = Build(tmp_path, "Locked", cache_of("level 3"))
 
@@ -179,11 +241,22 @@ def test_rtx_has_no_timing_cache(mode, tmp_path):
     assert (build.left, build.flags) == (None, set())
 
 
-def test_two_caches_become_one_that_knows_what_either_knows():
+@pytest.mark.parametrize("answer", [True, False])
+def test_two_caches_become_one_that_knows_what_either_knows(answer):
     fake = fake_tensorrt(RELEASE)
+    fake.combines_truly = answer
     config = fake.Builder(fake.Logger()).create_builder_config()
 
     both = merged(config, cache_of("a", "b"), cache_of("b", "c"))
     assert json.loads(both)["entries"] == ["a", "b", "c"]
-    with pytest.raises(ValueError, match="different releases"):
-        merged(config, cache_of("a"), cache_of("b", version="10.9.0.34"))
+
+
+@pytest.mark.parametrize("second", [cache_of("b", version="10.9.0.34"), b"nonsense" * 64])
+@pytest.mark.parametrize("other_way", [False, True])
+def test_caches_that_do_not_go_together_are_not_made_one(second, other_way):
+    fake = fake_tensorrt(RELEASE)
+    config = fake.Builder(fake.Logger()).create_builder_config()
+    pair = (second, cache_of("a")) if other_way else (cache_of("a"), second)
+
+    with pytest.raises(ValueError, match="timing caches"):
+        merged(config, *pair)

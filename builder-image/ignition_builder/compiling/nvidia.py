@@ -7,7 +7,6 @@ call crashes the process (measured on the lean runtime of 11.4).
 
 import importlib
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from ignition_builder.compiling.backend import check_platform, cuda_of_wheels
 from ignition_builder.compiling.gpu import check_gpu, gpu_facts, present_gpu
 from ignition_builder.compiling.lean import require_lean_runtime
 from ignition_builder.compiling.settled import Settled, members_of
+from ignition_builder.messages import severity_of
 from ignition_builder.options import Options
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT, EngineInputs
@@ -28,7 +28,6 @@ _LEVELS = {
     SAME_COMPUTE_CAPABILITY: "SAME_COMPUTE_CAPABILITY",
     AMPERE_PLUS: "AMPERE_PLUS",
 }
-_TACTIC_TOO_LARGE = re.compile(r"OutOfMemory \(|could not be allocated|Skipping tactic")
 
 
 class Nvidia:
@@ -79,8 +78,8 @@ class Nvidia:
         return {"hardwareCompatibilityLevel": config.hardware_compatibility_level.name}
 
     def severity_of(self, severity: str, message: str) -> str:
-        """A tactic that found no memory was skipped: the engine is whole, and may be slower than it could."""
-        return "WARNING" if _TACTIC_TOO_LARGE.search(message) else severity
+        """Return how grave a message is, by the table of errors that TensorRT gets over."""
+        return severity_of(self.flavor, severity, message)
 
 
 def cuda_release() -> str | None:

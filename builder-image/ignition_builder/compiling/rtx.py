@@ -5,18 +5,16 @@ What it refuses here is what was measured on RTX 1.7.1 without a GPU.
 """
 
 import importlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ignition_builder.compiling.backend import check_platform, cuda_of_wheels
 from ignition_builder.compiling.settled import Settled
+from ignition_builder.messages import severity_of
 from ignition_builder.options import Options
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
 from ignition_hub.engine.options_table import asked_rows
-
-_NO_DRIVER = re.compile(r"cudaError 35\b|initialization failure with error: 35\b")
 
 
 class Rtx:
@@ -80,8 +78,8 @@ class Rtx:
         return {"computeCapabilities": [config.get_compute_capability(index).name for index in range(count)]}
 
     def severity_of(self, severity: str, message: str) -> str:
-        """That this machine has no GPU is no error: compiling ahead of time needs none."""
-        return "INFO" if _NO_DRIVER.search(message) else severity
+        """Return how grave a message is, by the table of errors that TensorRT-RTX gets over."""
+        return severity_of(self.flavor, severity, message)
 
 
 def _capability(trt: Any, arch: str) -> Any | None:
