@@ -47,6 +47,7 @@ OCR = Package(
     "rapidocr-onnxruntime", "1.4.4", "971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf"
 )
 MAGIKA = Package("magika", "1.0.3", "3e9b49134e8116ee40b431664dcbed9e199413efddcce1a173c734b4e0521529")
+NUDENET = Package("nudenet", "3.4.2", "5937dbd84e5d8e5de038f08ffea5a1bb50a08475776bf2b4795914ce0eaf0331")
 SILERO = Package("silero-vad", "6.2.3", "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8")
 
 MODELS: Mapping[str, RealModel] = {
@@ -73,6 +74,12 @@ MODELS: Mapping[str, RealModel] = {
         MAGIKA,
         "magika/models/standard_v3_3/model.onnx",
         {"bytes": ((1, 2048), (1, 2048), (4, 2048))},
+    ),
+    "nudenet": RealModel(
+        "object detection (YOLOv8)",
+        NUDENET,
+        "nudenet/320n.onnx",
+        {"images": ((1, 3, 320, 320), (1, 3, 320, 320), (2, 3, 320, 320))},
     ),
     "silero-vad": RealModel(
         "voice activity (convolutions and LSTM)", SILERO, "silero_vad/data/silero_vad_openvino_16k.onnx"

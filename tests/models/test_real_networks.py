@@ -12,7 +12,9 @@ from ignition_builder.report import Report
 from ignition_builder.verifying import stage as verifying
 from ignition_builder.work import CONVERTED, QUANTIZED, STRONG, VERIFY, Prepared, Task
 from ignition_hub.engine.errors import RequestError
-from realgates import gated, request_of, written
+from realgates.cpu import gated
+from realgates.inputs import INPUTS, written
+from realgates.request import request_of
 from realmodels import MODELS, real_model
 
 pytestmark = pytest.mark.timeout(300)
@@ -66,7 +68,7 @@ def verified(name, converted, folder):
         model=str(path),
         folder=str(folder),
         log=str(folder / "log"),
-        files=Files(inputs=written(name, folder / "inputs.npz", 1, 8)),
+        files=Files(inputs=written(name, folder / "inputs.npz", INPUTS)),
         prepared=Prepared(
             path=str(converted),
             facts=facts_of(load_checked(path)),

@@ -1,0 +1,48 @@
+"""
+Build trained networks in every precision with the accuracy gate, where there is no GPU.
+
+The candidate runs on the CPU: the converted or quantized model against the model as it came, on numbers
+drawn like the network's real inputs; int8 is calibrated on others of the same kind.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ignition_builder.building import build
+from ignition_builder.files import Files
+from ignition_hub.engine.errors import IgnitionError
+from realgates.inputs import CALIBRATION, INPUTS, written
+from realgates.request import request_of
+from realmodels import real_model
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """One model in one precision: its engine's size in bytes and figures, or the reason there is none."""
+
+    model: str
+    precision: str
+    size: int = 0
+    seconds: float = 0.0
+    largest: float = 0.0
+    path: str = ""
+    reason: str = ""
+
+
+def gated(name: str, precision: str, folder: Path) -> Gated:
+    """Build ``name`` in ``folder`` and return what came of it."""
+    calibrated = precision == "int8"
+    files = Files(
+        calibration=written(name, folder / "calibration.npz", CALIBRATION) if calibrated else None,
+        inputs=written(name, folder / "inputs.npz", INPUTS),
+    )
+    request = request_of(name, precision, calibrated=calibrated)
+    try:
+        built = build(request, real_model(name), folder, lambda phase, part: None, files=files)
+    except IgnitionError as error:
+        return Gated(name, precision, reason=f"{error.reason}: {error.message}")
+    facts = built.facts
+    assert facts.accuracy is not None
+    assert facts.converter is not None
+    largest = max(item["maxAbsolute"] for item in facts.accuracy["outputs"])
+    return Gated(name, precision, built.size, facts.seconds, largest, facts.converter["path"])

@@ -1,0 +1,32 @@
+"""What is asked of a trained network in each precision: its shapes, its tolerance, how it is calibrated."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ignition_hub.engine.identity import identity_of
+from ignition_hub.engine.request import BuildRequest
+from realmodels import MODELS
+from smallmodels import request_for
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+ARCH = "sm_89"
+METHOD = "max"
+TOLERANCE: Mapping[str, Mapping[str, float]] = {
+    "fp32": {"rtol": 0.0, "atol": 0.0},
+    "fp16": {"rtol": 5e-3, "atol": 5e-3},
+    "bf16": {"rtol": 5e-2, "atol": 5e-2},
+    "int8": {"rtol": 0.1, "atol": 0.1, "quantile": 0.999},
+}
+"""fp16's is that of NVIDIA's sample; the others follow from how many bits a value keeps."""
+ON_A_GPU: Mapping[str, Mapping[str, float]] = {**TOLERANCE, "fp32": {"rtol": 1e-3, "atol": 1e-3}}
+"""A GPU adds in another order than a CPU, so fp32 is not the same to the last bit there."""
+
+
+def request_of(name: str, precision: str, *, calibrated: bool = False) -> BuildRequest:
+    """Return the request to build a model in a precision, with its gate."""
+    gate: dict[str, Any] = {"accuracy": {"against": "onnxruntime", **TOLERANCE[precision]}}
+    options = {"calibration": {"method": METHOD}} if calibrated else {}
+    request = request_for(precision, ARCH, verification=gate, options=options, timeout_seconds=600)
+    inputs = replace(request.inputs, profiles=MODELS[name].profiles)
+    return replace(request, inputs=inputs, identity=identity_of(inputs))
