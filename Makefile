@@ -29,6 +29,7 @@ check: setup ## Format, lint, types, import contracts, generated files (seconds)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m besidetensorrt
 	@PYTHONPATH=operator:builder-image $(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory verify
 
@@ -54,12 +55,16 @@ verify: setup ## Prove that the generated files are what the code generates
 	@$(BIN)/python -m images tags --check
 
 .PHONY: test
-test: setup ## Run every test this machine can run: unit, models, cluster; as root e2e; with a GPU gpu
-	@$(BIN)/python tests/run.py unit models cluster e2e gpu
+test: setup ## Run every test this machine can run: unit, models, cluster; as root e2e; with a GPU gpu; unit on 3.10 too
+	@$(BIN)/python tests/run.py unit unit-3.10 models cluster e2e gpu
 
 .PHONY: test-unit
 test-unit: setup ## Run the pure tests (seconds)
 	@$(BIN)/python tests/run.py unit
+
+.PHONY: test-oldest
+test-oldest: setup ## Run the pure tests of what runs beside TensorRT on Python 3.10 (three minutes)
+	@$(BIN)/python tests/run.py unit-3.10
 
 .PHONY: test-models
 test-models: setup ## Build trained networks and hold the engines against them (a minute)
@@ -115,13 +120,17 @@ zoo: setup ## Build every model of the onnx package and broken ones; write docs/
 bindings: setup ## Read NVIDIA's Python bindings of every release anew and compare them with what is kept
 	@$(BIN)/python -m bindings check
 
+RESOLVE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+  pyproject.toml
+
 .PHONY: lock
 lock: setup ## Resolve the pinned requirement sets anew
-	@for set in operator builder builder-rtx; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-header \
-	  --no-emit-index-url --no-annotate --python-version 3.11 pyproject.toml --extra $$set -o requirements/$$set.txt; done
-	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
-	  --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	@$(RESOLVE) --python-version 3.11 --extra operator -o requirements/operator.txt
+	@for set in builder builder-rtx; do $(RESOLVE) --python-version 3.10 --extra $$set -o requirements/$$set.txt; done
+	@$(RESOLVE) --python-version 3.10 --extra builder-rtx --extra cli --group test -c requirements/builder-rtx.txt \
+	  -o requirements/test-3.10.txt
+	@$(RESOLVE) --python-version 3.11 --all-extras --group dev -o requirements/dev.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches of this checkout
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	@rm -rf $(VENV) $(VENV)-3.10 .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -2,7 +2,8 @@
 Make the virtual environment that every other task uses.
 
 Runs on the system's own Python, before anything is installed. The packages are the pinned,
-hash-checked set in ``requirements/dev.txt``; the project itself is installed editable.
+hash-checked set in ``requirements/dev.txt``; the project itself is installed editable. A second environment
+has the oldest Python that runs beside TensorRT, and what the tests of that need: ``make_oldest``.
 """
 
 import importlib.util
@@ -14,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = ROOT / "requirements" / "dev.txt"
+PINNED_OLDEST = ROOT / "requirements" / "test-3.10.txt"
 MINIMUM = (3, 11)
 
 
@@ -46,7 +48,21 @@ def install(venv: Path) -> None:
     say("installing the pinned packages")
     if not Path(uv).exists():
         run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pinned("uv"))
-    run(uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", str(PINNED))
+    fill(uv, python, PINNED)
+
+
+def make_oldest(venv: Path, interpreter: Path, uv: Path) -> None:
+    """Make ``venv`` of an older Python's ``interpreter``, or bring it up to date; ``uv`` is development's."""
+    python = str(venv / "bin" / "python")
+    if not Path(python).exists():
+        say(f"creating {venv}")
+        run(str(uv), "venv", "--quiet", "--clear", "--python", str(interpreter), str(venv))
+    fill(str(uv), python, PINNED_OLDEST)
+
+
+def fill(uv: str, python: str, pins: Path) -> None:
+    """Have exactly the packages of ``pins`` beside ``python``, and the project itself."""
+    run(uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", str(pins))
     run(
         uv, "pip", "install", "--quiet", "--python", python,
         "--no-deps", "--no-build-isolation", "--editable", str(ROOT),

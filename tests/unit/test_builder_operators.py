@@ -17,8 +17,15 @@ from smallmodels import saved
 EVERY = 12
 """One test in so many: all of them take ten seconds."""
 TOLERANCE = 2e-2
-UNIMPLEMENTED = ("not supported with Scatter", "bound to different types")
-"""What onnxruntime says of operators that it has in fp32 only."""
+UNIMPLEMENTED = (
+    "not supported with Scatter",
+    "bound to different types",
+    "output arg (InsertedPrecisionFreeCast_",
+)
+"""
+What onnxruntime says of operators that it has in fp32 only; the last is 1.23.2, the newest for Python 3.10,
+refusing a cast that it put in itself.
+"""
 
 
 def sampled():

@@ -10,11 +10,7 @@ import pytest
 import yaml
 
 from ignition_hub.cli import app
-from ignition_hub.controller.decide import decide
-from ignition_hub.controller.reading import engine_seen, pools_seen
-from ignition_hub.controller.views import TargetSeen, Trouble
-from ignition_hub.controller.wanting import want
-from ignition_hub.controller.world import ModelFacts
+from plannedresources import CPU, L4, engine, pool
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KUBECTL = """#!{python}
@@ -23,37 +19,6 @@ if sys.argv[1:4] != ["get", "buildpools.ignitionhub.io", "--output"]:
     sys.exit("Error from server (Forbidden): you may not " + sys.argv[1])
 print(open("{pools}").read())
 """
-
-
-def engine(*targets: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "ignitionhub.io/v1alpha1",
-        "kind": "TensorRTEngine",
-        "metadata": {"name": "resnet", "namespace": "vision", "generation": 1},
-        "spec": {
-            "model": {"name": "resnet", "version": "v1", "source": {"uri": "s3://models/resnet.onnx"}},
-            "precision": "fp16",
-            "targets": list(targets) or [{"gpuArch": "sm_89"}],
-            **spec,
-        },
-    }
-
-
-def pool(name: str, version: str = "10.13.2.6", flavor: str = "TensorRT", **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "ignitionhub.io/v1alpha1",
-        "kind": "BuildPool",
-        "metadata": {"name": name},
-        "spec": {
-            "runtimes": [{"flavor": flavor, "version": version, "image": "registry.example.com/b:1"}],
-            **(spec or {"gpu": {"arch": "sm_89", "product": "NVIDIA-L4"}}),
-        },
-    }
-
-
-L4 = pool("l4")
-CPU = pool("cpu", "1.7.1.116", "TensorRTRTX", aheadOfTime={"archs": ["sm_75", "sm_86", "sm_89"]})
-OLD = pool("old", "8.6.1.6")
 
 
 @pytest.fixture
@@ -115,33 +80,6 @@ def test_one_target_that_cannot_be_built_is_exit_code_1(plan):
     assert (good["buildable"], good["loads"]["gpuArchs"]) == (True, ["sm_89"])
     assert (bad["buildable"], bad["reason"]) == (False, "NoPoolForArch")
     assert "add a BuildPool with a Hopper GPU" in bad["message"]
-
-
-UNBUILDABLE = [
-    (engine({"gpuArch": "sm_90"}), [L4, CPU]),
-    (engine({"gpuArch": "sm_75"}), [L4]),
-    (engine(precision="fp4"), [L4]),
-    (engine(tensorrt={"version": "10.8"}), [L4]),
-    (engine(tensorrt={"flavor": "TensorRTRTX"}), [L4]),
-    (engine(), [OLD]),
-    (engine({"gpuArch": "sm_89", "product": "NVIDIA-L40S", "compatibility": "Product"}), [L4, CPU]),
-    (engine(options={"stripPlan": True}), [CPU]),
-    (engine(options={"tacticSources": ["CUDNN"]}), [pool("new", "11.1.0.106")]),
-    (engine(verification={"benchmark": {"seconds": 5}}), [CPU]),
-]
-
-
-@pytest.mark.parametrize(("body", "pools"), UNBUILDABLE)
-def test_the_status_says_the_words_of_the_plan(plan, body, pools):
-    _, said = plan(body, pools, "-o", "json")
-    planned = json.loads(said)["engines"][0]["targets"][0]
-
-    seen = engine_seen(body)
-    wanted = want(seen, seen.targets[0], pools_seen(pools), ModelFacts("etag", 1))
-    assert isinstance(wanted, Trouble)
-    decided = decide(TargetSeen(target=seen.targets[0], engine=seen, unbuildable=wanted))
-
-    assert (decided.reason, decided.message) == (planned["reason"], planned["message"])
 
 
 def test_pools_come_from_the_cluster_when_no_file_is_given(tmp_path, monkeypatch, capsys):

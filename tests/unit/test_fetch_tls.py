@@ -37,7 +37,7 @@ def secured(world, folder):
     """Put the server behind TLS; returns its certificate authority as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gateway")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.now(datetime.timezone.utc)
     usage = dict.fromkeys(
         (
             "content_commitment",

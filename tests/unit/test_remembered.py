@@ -91,7 +91,7 @@ async def test_a_failure_after_everybody_gave_up_is_not_reported_as_lost():
         await gate.wait()
         raise ConnectionError("away")
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(memory.get("k", fail), 0.001)
     gate.set()
     for _ in range(5):  # turns of the loop: the task ends, and is settled

@@ -9,23 +9,23 @@ from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import NodeGpu
 from ignition_hub.fetch.gateway import read_resolved
 from ignition_hub.fetch.place import Shelf, write_record
-from ignition_hub.gateway.resolve import _answer
 from ignition_hub.runtime import EngineRefused
 from ignition_hub.runtime.fitting import require_same_plan
 from ignition_hub.runtime.loading import look_at
 from ignition_hub.runtime.vouched import LARGEST_DOCUMENT, voucher_of
+from resolvedanswers import resolved
 
 ENGINE = Engine()
 
 
 @pytest.fixture
 def shelf(tmp_path):
-    """An alias as the fetcher leaves it: the gateway's own answer went through its own code."""
+    """An alias as the fetcher leaves it: the gateway's answer went through the fetcher's own code."""
     shelf = Shelf(tmp_path / "resnet")
     shelf.folder.mkdir()
     gpu = NodeGpu("sm_89", "NVIDIA-L4", shared=False, mig=None)
-    answer = _answer("resnet", gpu, ENGINE.manifest, "https://store.example.com/engines/resnet.trt")
-    write_record(read_resolved("resnet", json.loads(json.dumps(answer))), shelf)
+    answer = json.loads(json.dumps(resolved("resnet", gpu, ENGINE.manifest)))
+    write_record(read_resolved("resnet", answer), shelf)
     shelf.engine.write_bytes(ENGINE.data)
     return shelf
 
