@@ -100,6 +100,13 @@ def test_the_package_says_that_it_takes_the_oldest_python():
     assert f"Programming Language :: Python :: {OLDEST}" in PROJECT["project"]["classifiers"]
 
 
+def test_the_builder_image_takes_the_oldest_python_and_no_module_of_another_release():
+    dockerfile = (ROOT / "builder-image/Dockerfile").read_text()
+
+    assert f"sys.version_info >= ({OLDEST.replace('.', ', ')}) else" in dockerfile
+    assert "tensorrt_bindings" not in dockerfile
+
+
 def test_a_python_that_does_not_run_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """pyenv puts a python3.10 on the PATH that only says which versions have one."""
     shim, real = tmp_path / "shims/python3.10", tmp_path / "pyenv/versions/3.10.99/bin/python3.10"
