@@ -123,6 +123,13 @@ bindings: setup ## Read NVIDIA's Python bindings of every release anew and compa
 RESOLVE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
   pyproject.toml
 
+GPU_RELEASES ?= 8.6.0 8.5.3.1
+GPU_PART_MIB ?=
+
+.PHONY: gpu
+gpu: setup ## Pack what a GPU machine without an index needs, into build/gpu; there: sh run.sh
+	@$(BIN)/python -m gpupack build/gpu $(GPU_RELEASES) $(if $(GPU_PART_MIB),--part-mib $(GPU_PART_MIB))
+
 .PHONY: lock
 lock: setup ## Resolve the pinned requirement sets anew
 	@$(RESOLVE) --python-version 3.11 --extra operator -o requirements/operator.txt

@@ -16,7 +16,7 @@ def written(name: str, path: Path, drawing: tuple[int, int]) -> Path:
     """Write samples like the network's real inputs; one alone has the model's own rank."""
     count, seed = drawing
     generator = np.random.default_rng(seed)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for item in inputs_of(load_checked(real_model(name))):
         shape = MODELS[name].shapes.get(item.name, (None, item.shape))[1]
         samples = np.stack([_like_real(item, shape, generator) for _ in range(count)])

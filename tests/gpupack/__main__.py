@@ -1,0 +1,5 @@
+"""``python -m gpupack``."""
+
+from gpupack.cli import main
+
+raise SystemExit(main())
