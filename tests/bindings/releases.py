@@ -25,7 +25,21 @@ class Release:
         """The name of the package of bindings."""
         if self.flavor == TENSORRT_RTX:
             return "tensorrt-rtx-cu13-bindings"
+        if self.is_whole:
+            return "tensorrt"
         return "tensorrt-bindings" if self.numbers[0] == 8 else "tensorrt-cu12-bindings"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the package is not of bindings alone and holds NVIDIA's libraries too."""
+        return self.flavor == TENSORRT and self.numbers < (8, 6, 1)
+
+    @property
+    def newest_python(self) -> tuple[int, int] | None:
+        """The newest Python that there are wheels for; None when it is newer than any of ours."""
+        if self.is_whole:
+            return (3, 10)
+        return (3, 11) if self.flavor == TENSORRT and self.numbers[0] == 8 else None
 
     @property
     def package_version(self) -> str:
@@ -35,6 +49,8 @@ class Release:
     @property
     def module(self) -> str:
         """The folder of the wheel that holds the module."""
+        if self.is_whole:
+            return "tensorrt"
         return "tensorrt_rtx_bindings" if self.flavor == TENSORRT_RTX else "tensorrt_bindings"
 
     @property
@@ -46,9 +62,10 @@ class Release:
 _PUBLISHED_AGAIN = {"10.14.1.48": "10.14.1.48.post1"}
 
 _TENSORRT = (
-    "8.6.1", "10.0.1", "10.1.0", "10.2.0", "10.3.0", "10.4.0", "10.5.0", "10.6.0", "10.7.0",
-    "10.8.0.43", "10.9.0.34", "10.10.0.31", "10.11.0.33", "10.12.0.36", "10.13.3.9", "10.14.1.48",
-    "10.15.1.29", "10.16.1.11", "11.0.0.114", "11.1.0.106", "11.2.1.2", "11.3.0.99", "11.4.0.106",
+    "8.5.1.7", "8.5.2.2", "8.5.3.1", "8.6.0", "8.6.1", "10.0.1", "10.1.0", "10.2.0", "10.3.0", "10.4.0",
+    "10.5.0", "10.6.0", "10.7.0", "10.8.0.43", "10.9.0.34", "10.10.0.31", "10.11.0.33", "10.12.0.36",
+    "10.13.3.9", "10.14.1.48", "10.15.1.29", "10.16.1.11", "11.0.0.114", "11.1.0.106", "11.2.1.2",
+    "11.3.0.99", "11.4.0.106",
 )  # fmt: skip
 _TENSORRT_RTX = ("1.4.0.76", "1.5.0.114", "1.6.1.120", "1.7.1.116")
 

@@ -47,7 +47,7 @@ class Runtime(Actor):
                 "Cannot deserialize engine with lean runtime since "
                 "IRuntime::getEngineHostCodeAllowed() is false."
             )
-        if header.version != wanted and not compatible:
+        if not header.is_of(wanted) and not compatible:
             return self._refuse(
                 "The engine plan file is not compatible with this version of TensorRT, "
                 f"expecting library version {wanted} got {header.version}, please rebuild."

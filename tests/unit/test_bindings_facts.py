@@ -19,7 +19,7 @@ FACTS = (
     ("BuilderFlag.TF32", FIRST, NEVER, True, True),
     ("BuilderFlag.FP16", FIRST, (11,), True, False),
     ("BuilderFlag.INT8", FIRST, (11,), True, False),
-    ("BuilderFlag.FP8", FIRST, (11,), True, False),
+    ("BuilderFlag.FP8", (8, 6), (11,), True, False),
     ("BuilderFlag.BF16", (10,), (11,), True, False),
     ("BuilderFlag.INT4", (10, 1), (11,), True, False),
     ("BuilderFlag.FP4", (10, 8), (11,), True, False),
@@ -44,17 +44,22 @@ FACTS = (
     ("Builder.build_serialized_network", FIRST, NEVER, True, True),
     ("Builder.build_serialized_network_to_stream", (10, 13), NEVER, True, True),
     ("OnnxParser.parse_from_file", FIRST, NEVER, True, True),
-    ("OnnxParser.get_used_vc_plugin_libraries", FIRST, NEVER, True, True),
-    ("OnnxParserFlag.NATIVE_INSTANCENORM", FIRST, NEVER, True, True),
+    ("OnnxParser.get_used_vc_plugin_libraries", (8, 6), NEVER, True, True),
+    ("OnnxParserFlag.NATIVE_INSTANCENORM", (8, 6, 1), NEVER, True, True),
     ("OnnxParserRefitter", (10,), NEVER, True, True),
     ("DataType.INT64", (10,), NEVER, True, True),
     ("DataType.BF16", (10,), NEVER, True, True),
     ("DataType.FP4", (10, 8), NEVER, True, True),
     ("INetworkDefinition.flags", (10,), NEVER, True, True),
+    ("ICudaEngine.get_tensor_mode", FIRST, NEVER, True, True),
+    ("IExecutionContext.execute_async_v3", FIRST, NEVER, True, True),
+    ("Builder.get_plugin_registry", (8, 6), NEVER, True, True),
+    ("IPluginRegistry.load_library", (8, 6), NEVER, True, True),
+    ("IBuilderConfig.hardware_compatibility_level", (8, 6), NEVER, True, True),
     ("ICudaEngine.get_engine_stat", (10, 14), NEVER, True, True),
     ("ICudaEngine.device_memory_size_v2", (10, 1), NEVER, True, True),
-    ("Runtime.engine_host_code_allowed", FIRST, NEVER, True, True),
-    ("Runtime.load_runtime", FIRST, NEVER, True, True),
+    ("Runtime.engine_host_code_allowed", (8, 6), NEVER, True, True),
+    ("Runtime.load_runtime", (8, 6), NEVER, True, True),
     ("Runtime.get_engine_validity", NEVER, NEVER, True, True),
     ("IBuilderConfig.set_compute_capability", NEVER, NEVER, True, True),
     ("IBuilderConfig.num_compute_capabilities", NEVER, NEVER, True, True),
@@ -110,7 +115,7 @@ def test_older_bindings_do_not_tell_the_fourth_number_of_their_version() -> None
     }
 
     assert {version for version, count in parts.items() if count == 3} == {
-        "8.6.1", "10.0.1", "10.1.0", "10.2.0", "10.3.0", "10.4.0", "10.5.0", "10.6.0", "10.7.0",
+        "8.6.0", "8.6.1", "10.0.1", "10.1.0", "10.2.0", "10.3.0", "10.4.0", "10.5.0", "10.6.0", "10.7.0",
     }  # fmt: skip
     assert set(parts.values()) == {3, 4}
 

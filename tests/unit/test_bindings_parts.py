@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -99,8 +100,39 @@ def test_pips_own_words_are_passed_on(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(collect, "find_pip_python", lambda: str(python))
     monkeypatch.setattr(collect, "cache_folder", lambda: tmp_path)
 
-    with pytest.raises(BindingsError, match=r"TensorRT 8\.6\.1: .*No matching distribution.*\n.*3\.11"):
+    with pytest.raises(BindingsError, match=r"TensorRT 11\.4\.0\.106: .*No matching distribution.*\n.*index"):
+        collect.collect(NEWEST)
+
+
+def test_a_release_for_older_pythons_is_read_with_one_and_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(collect, "sys", SimpleNamespace(version_info=(3, 13, 0)))
+
+    with pytest.raises(BindingsError, match=r"8\.5\.3\.1: .*Python up to 3\.10\n.*python3\.10"):
+        collect.collect(release_of(TENSORRT, "8.5.3.1"))
+    with pytest.raises(BindingsError, match=r"8\.6\.1: .*Python up to 3\.11\n.*python3\.11"):
         collect.collect(release_of(TENSORRT, "8.6.1"))
+
+
+def test_a_command_that_is_no_python_of_that_version_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python3.10"
+    python.write_text("#!/bin/sh\necho 'python3.10: command not found' >&2\nexit 127\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(collect, "sys", SimpleNamespace(version_info=(3, 13, 0)))
+
+    with pytest.raises(BindingsError, match=r"put python3\.10 on the PATH"):
+        collect.collect(release_of(TENSORRT, "8.5.3.1"))
+
+
+def test_libraries_are_left_in_the_wheel() -> None:
+    names = ("tensorrt/tensorrt.so", "tensorrt/__init__.py", "tensorrt/libnvinfer.so.8")
+
+    assert [name for name in names if not collect._is_library(name)] == list(names[:2])
 
 
 def test_a_page_that_is_out_of_date_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,9 @@ IMPLIED = {
     ("compiling/compiler.py", "IBuilderConfig.progress_monitor"): "IProgressMonitor",
     ("compiling/bridge.py", "IStreamWriter"): "Builder.build_serialized_network_to_stream",
     ("compiling/weakly.py", "IBuilderConfig.set_calibration_profile"): "IBuilderConfig.int8_calibrator",
+    ("compiling/configuring.py", "OnnxParser.set_flag"): "OnnxParserFlag.NATIVE_INSTANCENORM",
+    ("compiling/configuring.py", "OnnxParser.get_flag"): "OnnxParserFlag.NATIVE_INSTANCENORM",
+    ("compiling/libraries.py", "OnnxParser.get_used_vc_plugin_libraries"): "BuilderFlag.VERSION_COMPATIBLE",
 }
 """Names that are used only after another was found; every release with the one must have the other."""
 

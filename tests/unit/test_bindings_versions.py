@@ -48,6 +48,17 @@ def test_an_image_accepts_its_own_release(inventory: Inventory, image: Inventory
     open_for(in_full(inventory))
 
 
+def test_an_image_of_a_release_that_is_too_old_is_refused_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = fake_tensorrt("8.5.3.1")
+    module.__version__ = "8.4.1.5"
+    monkeypatch.setitem(sys.modules, "tensorrt", module)
+
+    with pytest.raises(NodeError, match=r"8\.4\.1\.5, whose engines do not know") as caught:
+        open_for("8.4.1.5")
+    assert caught.value.reason is Reason.WrongTensorRT
+    assert "TensorRT 8.5 or newer" in caught.value.remedy
+
+
 @of_full()
 def test_an_image_refuses_every_other_release(inventory: Inventory, image: Inventory) -> None:
     for other in FULL:

@@ -15,7 +15,9 @@ from onnx import TensorProto, helper
 from bindings.inventory import Inventory, inventories
 from faketensorrt import content_of, fake_tensorrt
 from faketensorrt.plans import four_numbers
+from ignition_builder.compiling import libraries
 from ignition_builder.compiling.compiler import Compiler
+from ignition_builder.compiling.libraries import load_plugins
 from ignition_builder.compiling.nvidia import Nvidia
 from ignition_builder.compiling.order import Order
 from ignition_builder.compiling.rtx import Rtx
@@ -33,6 +35,7 @@ ALL = inventories()
 FULL = [item for item in ALL if item.release.flavor == "TensorRT"]
 RTX = [item for item in ALL if item.release.flavor != "TensorRT"]
 WEAKLY = [item for item in FULL if not is_strongly_typed("TensorRT", item.release.version)]
+COMPATIBLE = [item for item in FULL if item.has("BuilderFlag.VERSION_COMPATIBLE")]
 SETTABLE = [row for row in OPTION_ROWS if row.option not in ("calibration", "plugins", "failOnWarnings")]
 
 
@@ -99,7 +102,8 @@ def test_every_release_builds_the_plainest_model(inventory, tmp_path):
 
     assert built.content["strong"] is (built.order.typing == STRONG)
     assert built.content["flags"] == []
-    assert built.compiler.settings["optimizationLevel"] == 3
+    has_levels = inventory.has("IBuilderConfig.builder_optimization_level")
+    assert built.compiler.settings.get("optimizationLevel") == (3 if has_levels else None)
     assert built.compiler.settings["workspace"] == built.fake.device_memory
     assert built.compiler.settings["profilingVerbosity"] == "LAYER_NAMES_ONLY"
 
@@ -148,7 +152,7 @@ def test_a_level_is_set_where_it_exists_and_refused_elsewhere(row, inventory, tm
     assert built.compiler.settings["hardwareCompatibilityLevel"] != "NONE"
 
 
-@of(FULL)
+@of([item for item in FULL if item.has("OnnxParserFlag.NATIVE_INSTANCENORM")])
 def test_what_travels_uses_tensorrts_own_instance_norm(inventory, tmp_path):
     for name, asked in {
         "version": {"options": {"versionCompatible": {"enabled": True}}},
@@ -230,7 +234,20 @@ def test_a_profile_has_shapes_and_the_values_of_shape_tensors(inventory, tmp_pat
     ]
 
 
-@of(ALL)
+@of([item for item in FULL if not item.has("IPluginRegistry.load_library")])
+def test_where_the_registry_loads_no_library_it_registers_itself(inventory, tmp_path, monkeypatch):
+    fake, library = fake_tensorrt(inventory.release.version), tmp_path / "attention.so"
+    loaded = fake.get_plugin_registry()._libraries
+    monkeypatch.setattr(libraries.ctypes, "CDLL", lambda path, mode: loaded.append(path))
+    options = options_of({"plugins": [{"name": "attention"}]})
+
+    with Journal(tmp_path / "log") as journal:
+        (found,) = load_plugins(fake, fake.Builder(None), options, {"attention": library}, journal)
+
+    assert (loaded, found.creators) == ([str(library)], ("attention:1",))
+
+
+@of([item for item in ALL if item.has("IPluginRegistry.load_library")])
 def test_plugin_libraries_are_loaded_first_and_listed(inventory, tmp_path):
     library = tmp_path / "attention.so"
     library.touch()
@@ -245,7 +262,7 @@ def test_plugin_libraries_are_loaded_first_and_listed(inventory, tmp_path):
     assert not [name for name in names if name.endswith("plugins_to_serialize")]
 
 
-@of(FULL)
+@of(COMPATIBLE)
 @pytest.mark.parametrize(("delivery", "packs"), [("Packed", True), ("External", False)])
 def test_a_version_compatible_engine_carries_what_is_to_be_packed(delivery, packs, inventory, tmp_path):
     library = tmp_path / "attention.so"
@@ -278,7 +295,7 @@ def test_a_plugin_that_is_none_is_refused_by_name(inventory, tmp_path):
 @pytest.mark.parametrize(
     ("stubborn", "options"),
     [
-        ("IBuilderConfig.builder_optimization_level", {"optimizationLevel": 5}),
+        ("IBuilderConfig.avg_timing_iterations", {"avgTimingIterations": 8}),
         ("MemoryPoolType.WORKSPACE", {"workspace": 1 << 20}),
         ("BuilderFlag.SPARSE_WEIGHTS", {"sparseWeights": True}),
     ],

@@ -29,7 +29,7 @@ from ignition_hub.engine.support import is_strongly_typed
 from smallmodels import dense, request_for, saved
 
 FULL = [item for item in inventories() if item.release.flavor == "TensorRT"]
-OPTIONS = {"optimizationLevel": 4, "workspace": 1 << 30, "tacticSources": ["JIT_CONVOLUTIONS"]}
+OPTIONS = {"profilingVerbosity": "Detailed", "workspace": 1 << 30, "tacticSources": ["JIT_CONVOLUTIONS"]}
 A10 = DeviceFacts(
     name="NVIDIA A10",
     capability=(8, 6),
@@ -101,9 +101,10 @@ def test_a_build_for_tensorrt_says_what_it_was(inventory, build, tmp_path):
     assert facts.gpu["sm_count"] == 72
     assert facts.flags == (() if facts.typing == STRONG else ("FP16",))
     assert facts.settings is not None
-    assert facts.settings["optimizationLevel"] == 4
+    assert facts.settings["profilingVerbosity"] == "DETAILED"
     assert facts.settings["tacticSources"] == ["JIT_CONVOLUTIONS"]
-    assert facts.settings["hardwareCompatibilityLevel"] == "NONE"
+    has_levels = inventory.has("IBuilderConfig.hardware_compatibility_level")
+    assert facts.settings.get("hardwareCompatibilityLevel") == ("NONE" if has_levels else None)
     assert facts.timing_cache is not None
     assert (facts.timing_cache["used"], facts.timing_cache["missed"]) == (False, True)
     assert (tmp_path / "timing.cache").stat().st_size > 0

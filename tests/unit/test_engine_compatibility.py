@@ -24,6 +24,11 @@ def refused(pools, asked):
         ([L4], ask("sm_89", product="NVIDIA-L4"), Choice("l4", "TensorRT", "10.13.2.6", "Native")),
         ([L4], ask("sm_89", version="10.9"), Choice("l4", "TensorRT", "10.9.0.34", "Bulk")),
         ([L4], ask("sm_89", version="8", product="NVIDIA-L4"), Choice("l4", "TensorRT", "8.6.1.6", "Native")),
+        (
+            [replace(L4, versions=("8.4.1.5", "8.5.3.1"))],
+            ask("sm_89", version="8", product="NVIDIA-L4"),
+            Choice("l4", "TensorRT", "8.5.3.1", "Native"),
+        ),
         ([L4, RTX], ask("sm_89"), Choice("l4", "TensorRT", "10.13.2.6", "Bulk")),
         ([L4, RTX], ask("sm_89", flavor="TensorRTRTX"), Choice("rtx", "TensorRTRTX", "1.7.1.116", "Bulk")),
         ([L4, RTX], ask("sm_89", version="1.7"), Choice("rtx", "TensorRTRTX", "1.7.1.116", "Bulk")),
@@ -231,6 +236,18 @@ def test_the_best_pool_that_can_truthfully_build_is_chosen(pools, asked, chosen)
             ask("sm_121"),
             "VersionCannotTarget",
             ["TensorRT-RTX 1.4.0.76", "1.5 or newer"],
+        ),
+        (
+            [replace(L4, versions=("8.4.1.5",))],
+            ask("sm_89", product="NVIDIA-L4"),
+            "VersionCannotTarget",
+            ["TensorRT 8.4.1.5 is older than 8.5", "tensors by name", "a runtime of TensorRT 8.5 or newer"],
+        ),
+        (
+            [replace(L4, versions=("8.5.3.1",))],
+            ask("sm_89", compatibility="AmperePlus"),
+            "CompatibilityUnsupported",
+            ["AmperePlus exists from TensorRT 8.6 on", "8.5.3.1"],
         ),
         (
             [replace(L4, versions=("8.6.1.6",))],

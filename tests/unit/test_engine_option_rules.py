@@ -11,6 +11,7 @@ from somepools import A100, L4, ORIN, RTX, ask
 CACHE = {"calibration": {"source": {"uri": "s3://models/int8.cache"}}}
 WINDOWS = {"runtimePlatform": "WindowsAMD64"}
 VERSIONS = (
+    "8.5.3.1",
     "8.6.1.6",
     "10.0.1.6",
     "10.3.0.26",

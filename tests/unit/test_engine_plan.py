@@ -22,6 +22,10 @@ def plan(magic=b"ftrt", *, version=(10, 13, 2, 6), tag=b"rtrt", size=32, seriali
     return struct.pack("<4sIQQ4B4s", magic, serialization, 1, size, *version, tag) + rest
 
 
+def old_plan(*, serialization=0, kind=232, rest=bytes(100)):
+    return struct.pack("<4sIIIQ", b"ptrt", serialization, kind, 0, len(rest)) + rest
+
+
 class Trickle(io.BytesIO):
     """A stream that gives at most seven bytes at once, as a socket may."""
 
@@ -53,6 +57,27 @@ def test_a_tensorrt_plan_tells_its_version(version, tag, text):
     assert header == PlanHeader("TensorRT", text, 4096, (), 0)
 
 
+def test_a_plan_of_8_5_tells_its_format_and_what_follows():
+    header = read_plan_header(io.BytesIO(old_plan(rest=bytes(1000))))
+
+    assert header == PlanHeader("TensorRT", "8.5", 1024, (), 0)
+
+
+@pytest.mark.parametrize(
+    ("version", "release", "fits"),
+    [
+        ("10.13.2.6", "10.13.2.6", True),
+        ("10.13.2.6", "10.13.2", True),
+        ("10.13.2.44", "10.13.2.300", True),
+        ("10.13.2.6", "10.13.2.7", False),
+        ("8.5", "8.5.3.1", True),
+        ("8.5", "8.6.0.12", False),
+    ],
+)
+def test_a_header_fits_the_release_that_wrote_it(version, release, fits):
+    assert PlanHeader("TensorRT", version, 1, (), 0).is_of(release) is fits
+
+
 def test_each_bit_of_the_mask_is_one_architecture():
     archs = [
         read_plan_header(
@@ -81,7 +106,9 @@ def test_what_ultralytics_puts_in_front_is_skipped(metadata, stream):
     [
         (b"", "0 bytes are fewer"),
         (b"ftrt", "4 bytes are fewer"),
-        (plan(magic=b"ptrt"), "older than 8.6"),
+        (old_plan(kind=213), "older than 8.5"),
+        (old_plan(serialization=1), "older than 8.5"),
+        (old_plan()[:24], "24 bytes are fewer"),
         (plan(magic=b"\x08\x07\x12\x07"), "not a TensorRT plan"),
         (plan(magic=b"vtrt", tag=b"rtrt"), "not a TensorRT plan"),
         (plan(serialization=3), "serialization version 3"),
@@ -98,13 +125,13 @@ def test_what_is_no_plan_is_refused_and_said_what_it_is(data, named):
 
 @given(st.binary(max_size=200))
 def test_bytes_without_a_magic_are_never_taken_for_a_plan(data):
-    assume(data[:4] not in {b"ftrt", b"vtrt"} and data[4:5] != b"{")
+    assume(data[:4] not in {b"ftrt", b"vtrt", b"ptrt"} and data[4:5] != b"{")
 
     with pytest.raises(PlanError):
         read_plan_header(io.BytesIO(data))
 
 
-@given(st.sampled_from([b"ftrt", b"vtrt"]), st.binary(max_size=80))
+@given(st.sampled_from([b"ftrt", b"vtrt", b"ptrt"]), st.binary(max_size=80))
 def test_damage_behind_the_magic_is_a_plan_error_or_a_header(magic, data):
     stream = io.BytesIO(magic + data)
 

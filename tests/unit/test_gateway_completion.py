@@ -15,7 +15,6 @@ from ignition_hub.gateway.completion import (
     check_facts,
     check_header,
     manifest_of,
-    same_release,
 )
 from ignition_hub.gateway.documents import Completion
 from storefixtures import SHA, make_facts, make_inputs
@@ -68,12 +67,6 @@ def test_a_tensorrt_plan_says_nothing_about_architectures():
     inputs = make_inputs(flavor="TensorRT", tensorrt_version="10.13.2.6")
 
     check_header(PlanHeader("TensorRT", "10.13.2.6", 7, (), 0), inputs, 7)
-
-
-def test_a_build_number_beyond_a_byte_wraps_in_the_header():
-    assert same_release("10.13.2.44", "10.13.2.300")
-    assert same_release("10.13.2.6", "10.13.2")
-    assert not same_release("10.13.2.6", "10.13.2.7")
 
 
 def test_an_account_of_another_tensorrt_is_rejected():

@@ -1,21 +1,22 @@
 """
-The runtime against the names of every kept release of NVIDIA's bindings, 8.6.1 to 11.4 and RTX 1.4 to 1.7.
+The runtime against the names of every kept release of NVIDIA's bindings, 8.5.1 to 11.4 and RTX 1.4 to 1.7.
 
 The modules are fakes that have exactly what the real bindings have: what a release lacks raises
 AttributeError.
 """
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from bindings.releases import RELEASES, Release
+from bindings.releases import RELEASES, Release, release_of
 from fakeruntime import L4, Engine, machine
 from faketensorrt import fake_tensorrt, plan_bytes
 from faketensorrt.plans import four_numbers
 from ignition_hub.engine.errors import Reason
 from ignition_hub.runtime import EngineRefused, InputRefused, Trust, load_engines
-from ignition_hub.runtime.backend import KEPT_MESSAGES, Nvidia
+from ignition_hub.runtime.backend import KEPT_MESSAGES, Nvidia, open_backend
 from ignition_hub.runtime.tensors import Given
 
 CONTENT = {
@@ -56,6 +57,9 @@ def load(path: Path, backend: Nvidia, **options):
 
 every_release = pytest.mark.parametrize("release", RELEASES, ids=lambda item: f"{item.flavor}-{item.version}")
 TENSORRT = [release for release in RELEASES if release.flavor == "TensorRT"]
+has_host_code = pytest.mark.parametrize(
+    "release", [item for item in TENSORRT if item.numbers >= (8, 6)], ids=lambda item: item.version
+)
 
 
 @every_release
@@ -68,7 +72,7 @@ def test_an_engine_of_the_same_release_loads_and_tells_its_inputs(release, tmp_p
     assert refused.value.nearest == {"x": (8, 64)}
 
 
-@every_release
+@has_host_code
 def test_what_it_logs_when_it_refuses_is_heard_and_recognised(release, tmp_path):
     engine = built(release, flags=["VERSION_COMPATIBLE"])  # which its manifest does not tell
 
@@ -79,7 +83,7 @@ def test_what_it_logs_when_it_refuses_is_heard_and_recognised(release, tmp_path)
     assert "getEngineHostCodeAllowed() is false" in refused.value.message
 
 
-@pytest.mark.parametrize("release", TENSORRT, ids=lambda item: item.version)
+@has_host_code
 def test_trusted_host_code_is_allowed_for_that_engine_alone(release, tmp_path):
     compatible = built(release, flags=["VERSION_COMPATIBLE"], versionCompatible={"enabled": True})
     backend = backend_of(release)
@@ -87,6 +91,24 @@ def test_trusted_host_code_is_allowed_for_that_engine_alone(release, tmp_path):
     load(compatible.classic(tmp_path), backend, trust=Trust(host_code="built by our own farm"))
     with pytest.raises(EngineRefused):
         load(built(release, flags=["VERSION_COMPATIBLE"]).classic(tmp_path / "other"), backend)
+
+
+def test_a_release_that_is_too_old_to_run_an_engine_is_refused_as_such(monkeypatch):
+    module = fake_tensorrt("8.5.3.1")
+    module.__version__ = "8.4.1.5"
+    monkeypatch.setitem(sys.modules, "tensorrt", module)
+
+    with pytest.raises(EngineRefused, match=r"8\.4\.1\.5, whose engines do not know") as refused:
+        open_backend.__wrapped__("TensorRT")
+    assert refused.value.reason is Reason.WrongTensorRT
+    assert "TensorRT 8.5 or newer" in refused.value.remedy
+
+
+def test_a_lean_runtime_cannot_be_loaded_where_there_is_none():
+    backend = backend_of(release_of("TensorRT", "8.5.3.1"))
+
+    with memoryview(b"plan") as plan:
+        assert backend.deserialize(plan, host_code=False, lean_runtime=Path("lean.so")) == (None, ())
 
 
 def test_messages_of_one_load_are_not_those_of_the_next(tmp_path):

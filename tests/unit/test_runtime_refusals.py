@@ -326,7 +326,7 @@ FILES = {
     "a padded file": (GOOD.data + bytes(100), Reason.PlanRejected, "cut off or padded"),
     "an ONNX model": (b"\x08\x07\x12\x07pytorch" * 20, Reason.PlanRejected, "not a TensorRT plan"),
     "a Python pickle": (b"PK\x03\x04" + bytes(200), Reason.PlanRejected, "not a TensorRT plan"),
-    "a plan older than 8.6": (b"ptrt" + bytes(200), Reason.PlanRejected, "older than 8.6"),
+    "a plan older than 8.5": (b"ptrt" + bytes(200), Reason.PlanRejected, "older than 8.5"),
     "another engine of the same size": (
         Engine(body=b"kernelz" * 20).data,
         Reason.DigestMismatch,

@@ -16,6 +16,7 @@ from ignition_builder.checking.placeholders import forget_placeholders
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.checking.profiles import resolved
 from ignition_builder.checking.skeleton import load_skeleton
+from ignition_builder.checking.travelling import check_travelling
 from ignition_builder.checking.weights import external_size
 from ignition_builder.journal import Journal
 from ignition_builder.memory import peak
@@ -34,6 +35,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     model = load_checked(path, plugins=plugins)
     check_functions(model)
     check_expressible(model, inputs, journal)
+    check_travelling(model, inputs)
     check_plugin_nodes(model, inputs, journal)
     check_inference(model, plugins=plugins)
     warn_of_clamping(model, path.parent, inputs, journal)

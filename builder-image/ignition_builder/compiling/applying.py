@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_builder.compiling.settled import Settled, members_of, names_of
+from ignition_builder.compiling.settled import ROWS, Settled, members_of, names_of
 from ignition_builder.options import Options
 
 Tell = Callable[[Settled, str, Any], None]
@@ -21,8 +21,8 @@ class Step:
     """
     One option of ``spec.options``.
 
-    ``row`` is its name in ``options_table``; ``asked`` gives the value, where None, False and a default ask
-    for nothing.
+    ``row`` is its name in ``options_table``; ``asked`` gives the value, where None, False and the row's
+    default ask for nothing: a release that lacks the option builds as its default says.
     """
 
     row: str
@@ -103,7 +103,7 @@ def apply_options(config: Settled, options: Options) -> None:
     """Tell TensorRT all that was asked for; raises RequestError for what it lacks or does not take."""
     for step in STEPS:
         value = step.asked(options)
-        if value is not None and value is not False:
+        if value is not None and value is not False and value != ROWS[step.row].default:
             step.tell(config, step.row, value)
     if options.tactic_sources is not None:
         config.tactic_sources(options.tactic_sources)

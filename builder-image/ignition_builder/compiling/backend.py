@@ -17,6 +17,7 @@ from ignition_builder.options import Options
 from ignition_builder.work import STRONG
 from ignition_hub.engine.errors import NodeError, Reason, RequestError
 from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX, EngineInputs
+from ignition_hub.engine.support import OLDEST, dotted, parse_version
 
 
 class Backend(Protocol):
@@ -74,6 +75,12 @@ def open_backend(inputs: EngineInputs) -> Backend:
         raise _wrong(inputs, f"this image has no {FLAVOR_NAMES[inputs.flavor]} ({error})") from error
     if not _may_be(backend.version, inputs.tensorrt_version):
         raise _wrong(inputs, f"this image holds {release_of(backend)}")
+    if inputs.flavor == TENSORRT and parse_version(backend.version) < OLDEST:
+        raise NodeError(
+            Reason.WrongTensorRT,
+            f"this image holds {release_of(backend)}, whose engines do not know their tensors by name",
+            f"use an image of TensorRT {dotted(OLDEST)} or newer",
+        )
     return backend
 
 
@@ -86,7 +93,7 @@ def network_flags(trt: Any, typing: str) -> int:
     """
     Return the bits for ``create_network``, as far as the release has them.
 
-    TensorRT 8.6 needs EXPLICIT_BATCH for ONNX, 11 has no such flag; a release without any precision flag
+    TensorRT 8 needs EXPLICIT_BATCH for ONNX, 11 has no such flag; a release without any precision flag
     knows strong typing alone and needs no bit for it (read from the bindings).
     """
     bits = flag_bit(trt, "NetworkDefinitionCreationFlag", "EXPLICIT_BATCH")

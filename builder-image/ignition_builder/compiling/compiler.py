@@ -35,7 +35,7 @@ class Compiler:
         logger = logger_of(self._trt, journal, backend.severity_of)
         load_standard_plugins(self._trt, logger)
         self._builder = self._trt.Builder(logger)
-        self._plugins = load_plugins(self._builder, order.options, order.plugins, journal)
+        self._plugins = load_plugins(self._trt, self._builder, order.options, order.plugins, journal)
         self._network = self._builder.create_network(network_flags(self._trt, order.typing))
         # Freed last: the network refers to weights the parser holds.
         self._parser = self._trt.OnnxParser(self._network, logger)
@@ -170,5 +170,5 @@ def _message(error: Any) -> dict[str, Any]:
 
 
 def _word(error: Any, name: str) -> str:
-    # The parser of TensorRT 8.6 names neither node nor operator (read from its bindings).
+    # The parser of TensorRT 8.5 and 8.6 names neither node nor operator (read from its bindings).
     return str(getattr(error, name)()) if hasattr(error, name) else ""

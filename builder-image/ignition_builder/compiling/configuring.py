@@ -48,7 +48,8 @@ def prepare_parser(trt: Any, parser: Any, order: Order) -> None:
     """
     Let the parser use TensorRT's own InstanceNorm where the engine must not depend on a plugin.
 
-    Version and hardware compatible engines need it; it is on from TensorRT 10 (NVIDIA's parser).
+    Version and hardware compatible engines need it; it is on from TensorRT 10 (NVIDIA's parser). 8.6.0 has no
+    such flag, and the first stage has refused models that would need it there.
     """
     flag = members_of(trt, "OnnxParserFlag").get("NATIVE_INSTANCENORM")
     if flag is None or not _travels(order):

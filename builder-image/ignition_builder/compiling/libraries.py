@@ -2,7 +2,8 @@
 Load plugin libraries before the model is parsed, and say which creators each of them brought.
 
 A library that was made for version compatible engines is loaded by TensorRT's registry; an older one
-registers its creators itself as soon as the process has loaded it (NVIDIA documentation).
+registers its creators itself as soon as the process has loaded it (NVIDIA documentation; run: NVIDIA's own
+plugin library with 8.5.3.1, whose registry loads none).
 """
 
 import ctypes
@@ -41,10 +42,12 @@ def load_standard_plugins(trt: Any, logger: Any) -> None:
         register(logger, "")
 
 
-def load_plugins(builder: Any, options: Options, files: Mapping[str, Path], journal: Journal) -> list[Loaded]:
+def load_plugins(
+    trt: Any, builder: Any, options: Options, files: Mapping[str, Path], journal: Journal
+) -> list[Loaded]:
     """Load every library of ``options``; RequestError names the one that is missing or registers nothing."""
     loaded: list[Loaded] = []
-    registry = builder.get_plugin_registry() if options.plugins else None
+    registry = _registry_of(trt, builder) if options.plugins else None
     for plugin in options.plugins:
         if plugin.name not in files:
             raise _refusal(plugin, "its library did not arrive with the build", "push it again")
@@ -78,9 +81,14 @@ def creators_of(registry: Any) -> set[str]:
     return {f"{creator.name}:{creator.plugin_version}" for creator in found}
 
 
+def _registry_of(trt: Any, builder: Any) -> Any:
+    """Return the builder's registry; TensorRT 8.5 has one for the whole process."""
+    return (builder if hasattr(builder, "get_plugin_registry") else trt).get_plugin_registry()
+
+
 def _load(registry: Any, plugin: Plugin, path: Path, journal: Journal) -> None:
     before = len(journal.errors)
-    if registry.load_library(str(path)) is not None:
+    if hasattr(registry, "load_library") and registry.load_library(str(path)) is not None:
         return
     # The registry logs an error for a library that registers itself; only a failure of both is one.
     del journal.errors[before:]

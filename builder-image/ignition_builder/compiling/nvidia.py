@@ -74,7 +74,9 @@ class Nvidia:
             config.attribute(row, "hardware_compatibility_level", level)
 
     def aimed_at(self, config: Any) -> dict[str, Any]:
-        """Return the level of hardware compatibility."""
+        """Return the level of hardware compatibility; TensorRT 8.5 has none and nothing to say of it."""
+        if not hasattr(config, "hardware_compatibility_level"):
+            return {}
         return {"hardwareCompatibilityLevel": config.hardware_compatibility_level.name}
 
     def severity_of(self, severity: str, message: str) -> str:
@@ -88,8 +90,8 @@ def cuda_release() -> str | None:
 
 
 def _keep_to_the_product(config: Settled) -> None:
-    none = members_of(config.trt, "HardwareCompatibilityLevel")["NONE"]
-    if config.config.hardware_compatibility_level != none:
+    none = members_of(config.trt, "HardwareCompatibilityLevel").get("NONE")
+    if getattr(config.config, "hardware_compatibility_level", none) != none:
         raise RequestError(
             Reason.UnsupportedOption, f"{config.release} builds hardware compatible engines only"
         )

@@ -1,7 +1,7 @@
 """
 Run a finished engine on this node's GPU, for the gates that need it.
 
-Only attributes that every TensorRT from 8.6 to 11 and TensorRT-RTX have are used (read from the bindings).
+Only attributes that every TensorRT from 8.5 to 11 and TensorRT-RTX have are used (read from the bindings).
 """
 
 from collections.abc import Iterator, Mapping

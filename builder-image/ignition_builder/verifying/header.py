@@ -18,21 +18,16 @@ def check_plan(path: Path, size: int, inputs: EngineInputs) -> None:
         raise RequestError(
             Reason.BuildFailed, f"TensorRT wrote something that is not a plan: {error}"
         ) from error
-    facts = [
-        ("flavor", header.flavor, inputs.flavor),
-        ("version", header.version, _counted(inputs.tensorrt_version, header.version)),
-        ("size", header.size, size),
+    facts: list[tuple[str, object, object, bool]] = [
+        ("flavor", header.flavor, inputs.flavor, header.flavor == inputs.flavor),
+        ("version", header.version, inputs.tensorrt_version, header.is_of(inputs.tensorrt_version)),
+        ("size", header.size, size, header.size == size),
     ]
     if inputs.flavor == TENSORRT_RTX:
-        facts.append(("architectures", header.capabilities, (inputs.gpu_arch,)))
-    for name, found, wanted in facts:
-        if found != wanted:
+        archs = (inputs.gpu_arch,)
+        facts.append(("architectures", header.capabilities, archs, header.capabilities == archs))
+    for name, found, wanted, agree in facts:
+        if not agree:
             raise RequestError(
                 Reason.BuildFailed, f"the plan's own header says {name} {found!r}, not {wanted!r}"
             )
-
-
-def _counted(wanted: str, found: str) -> str:
-    """Return ``wanted`` as a header spells it: each part in one byte, as many parts as were asked for."""
-    parts = [str(int(part) % 256) for part in wanted.split(".")]
-    return ".".join(parts + found.split(".")[len(parts) :])

@@ -115,7 +115,7 @@ class Reason(StrEnum):
     FlavorCannotTarget = "FlavorCannotTarget"
     """The flavor of TensorRT does not compile for the target's architecture."""
     VersionCannotTarget = "VersionCannotTarget"
-    """This TensorRT version does not support the target's architecture."""
+    """This TensorRT version does not support the target's architecture, or is too old for any."""
     PrecisionUnsupportedOnArch = "PrecisionUnsupportedOnArch"
     """The target's architecture cannot run the precision."""
     CompatibilityUnsupported = "CompatibilityUnsupported"

@@ -4,10 +4,10 @@ One row of the table of options: which TensorRT has an option, what TensorRT-RTX
 
 from typing import Any, Literal, NamedTuple
 
-from ignition_hub.engine.support import Version
+from ignition_hub.engine.support import OLDEST, Version
 
-FIRST: Version = (8, 6)
-"""The first TensorRT whose plans are read here."""
+FIRST: Version = OLDEST
+"""Where an option begins that every release has."""
 
 
 class Rtx(NamedTuple):

@@ -19,7 +19,7 @@ from ignition_hub.engine.options_table import (
     asked_rows,
     names_calibration_cache,
 )
-from ignition_hub.engine.support import STRONGLY_TYPED_SINCE, Version, dotted, is_strongly_typed
+from ignition_hub.engine.support import OLDEST, STRONGLY_TYPED_SINCE, Version, dotted, is_strongly_typed
 from ignition_hub.engine.warnings import Warn
 
 EXTERNAL_LIBRARIES = ("CUBLAS", "CUBLAS_LT", "CUDNN")
@@ -182,7 +182,7 @@ def version_takes_a_calibration_cache(case: Case) -> Refusal | None:
     return _refused(
         f"options.calibration is a calibration cache, and from TensorRT {since} on engines are strongly "
         f"typed and take none; {case.pool.name} has {case.version}",
-        f"ask for TensorRT 8.6 or newer, older than {since}, or use an .npz file of inputs as "
+        f"ask for TensorRT {dotted(OLDEST)} or newer, older than {since}, or use an .npz file of inputs as "
         "calibration.source",
     )
 

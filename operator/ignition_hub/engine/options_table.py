@@ -67,22 +67,25 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
     OptionRow(
         name="optimizationLevel",
         rtx=_TAKES,
+        since=(8, 6),
         attributes=(_config("builder_optimization_level"),),
         example=5,
         default=3,
     ),
     _pool("workspace", "WORKSPACE"),
     _pool("memoryPools.tacticSharedMemory", "TACTIC_SHARED_MEMORY", (10, 0)),
-    _pool("memoryPools.tacticDram", "TACTIC_DRAM", rtx=_NO_TACTICS),
+    _pool("memoryPools.tacticDram", "TACTIC_DRAM", (8, 6), rtx=_NO_TACTICS),
     OptionRow(
         name="versionCompatible.enabled",
         rtx=_NO_LEAN,
-        attributes=("BuilderFlag.VERSION_COMPATIBLE", "OnnxParserFlag.NATIVE_INSTANCENORM"),
+        since=(8, 6),
+        attributes=("BuilderFlag.VERSION_COMPATIBLE", _config("plugins_to_serialize")),
         example={"enabled": True},
     ),
     OptionRow(
         name="versionCompatible.excludeLeanRuntime",
         rtx=_NO_LEAN,
+        since=(8, 6),
         attributes=("BuilderFlag.EXCLUDE_LEAN_RUNTIME",),
         example={"enabled": True, "excludeLeanRuntime": True},
     ),
@@ -131,7 +134,13 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
         attributes=(_config("max_num_tactics"),),
         example=16,
     ),
-    OptionRow(name="maxAuxStreams", rtx=_TAKES, attributes=(_config("max_aux_streams"),), example=0),
+    OptionRow(
+        name="maxAuxStreams",
+        rtx=_TAKES,
+        since=(8, 6),
+        attributes=(_config("max_aux_streams"),),
+        example=0,
+    ),
     OptionRow(
         name="avgTimingIterations",
         rtx=_NO_TACTICS,
@@ -161,7 +170,7 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
     OptionRow(
         name="plugins",
         rtx=_TAKES,
-        attributes=("get_plugin_registry", "IPluginRegistry.load_library", _config("plugins_to_serialize")),
+        attributes=("get_plugin_registry",),
         example=[{"name": "attention"}],
     ),
     OptionRow(
@@ -199,6 +208,7 @@ LEVEL_ROWS: tuple[OptionRow, ...] = (
     OptionRow(
         name="compatibility.AmperePlus",
         rtx=_IGNORED,
+        since=(8, 6),
         attributes=(_config("hardware_compatibility_level"), "HardwareCompatibilityLevel.AMPERE_PLUS"),
     ),
     OptionRow(
@@ -227,7 +237,7 @@ WEAK_TYPE_ROWS: tuple[OptionRow, ...] = (
     _weak("fp16"),
     _weak("bf16", (10, 0)),
     _weak("int8"),
-    _weak("fp8"),
+    _weak("fp8", (8, 6)),
     _weak("int4", (10, 1)),
     _weak("fp4", (10, 8)),
 )

@@ -5,10 +5,17 @@ The builder checks its own engine with it, the gateway what was uploaded. No Ten
 own check of an engine needs a GPU and answers the same for a good engine and a wrong version (measured on
 RTX 1.7.1).
 
-Both headers are little-endian (measured on TensorRT 8.6.1 to 10.15.1, RTX 1.6.1 and 1.7.1)::
+The headers are little-endian (measured on TensorRT 8.6.0 to 10.15.1, RTX 1.6.1 and 1.7.1)::
 
     0  magic ftrt | vtrt   4  u32 0   8  u64 entries   16  u64 file size   24  u8 x 4 version   28  tag
     32 TensorRT: entries     RTX: u32 mask of compute capabilities, 64: entries
+
+8.5 has another, which names a format and no release (read from the code of libnvinfer 8.5.3.1)::
+
+    0  magic ptrt   4  u32 0   8  u32 format, 232   12  u32 0   16  u64 bytes that follow   24 the engine
+
+What is read here may be the only check of it: 8.6.0 loads a plan whose four bytes of version are all changed
+(run on an H200), so whoever loads a plan looks at its header first.
 """
 
 import struct
@@ -21,6 +28,10 @@ ULTRALYTICS_MAX_BYTES = 1 << 20
 """Longest metadata that is skipped in front of a plan."""
 
 _FIXED = struct.Struct("<4sIQQ4B4s")
+_OLD_MAGIC = b"ptrt"
+_OLD = struct.Struct("<4sIIIQ")
+_FORMATS = {232: "8.5"}
+"""The release that writes a format; 213 is TensorRT 8.4 (from NVIDIA's words in reports of people)."""
 _CAPABILITIES = {0x01: "sm_75", 0x02: "sm_80", 0x04: "sm_86", 0x08: "sm_89", 0x10: "sm_120", 0x20: "sm_121"}
 
 
@@ -32,7 +43,7 @@ class Readable(Protocol):
 
 
 class PlanError(IgnitionError):
-    """The bytes are no plan that TensorRT 8.6 or later, or TensorRT-RTX, writes."""
+    """The bytes are no plan that TensorRT 8.5 or later, or TensorRT-RTX, writes."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(Reason.PlanRejected, message, remedy)
@@ -42,9 +53,9 @@ class PlanHeader(NamedTuple):
     """
     What a plan says about itself.
 
-    ``size`` is the plan's size in bytes by its own account, without the ``ultralytics_prefix`` bytes of
-    metadata that Ultralytics puts in front; ``capabilities`` are the architectures an RTX plan holds code
-    for, empty for TensorRT.
+    ``version`` has four parts; that of 8.5 has the two that are known. ``size`` is the plan's size in bytes
+    by its own account, without the ``ultralytics_prefix`` bytes of metadata that Ultralytics puts in front;
+    ``capabilities`` are the architectures an RTX plan holds code for, empty for TensorRT.
     """
 
     flavor: str
@@ -52,6 +63,13 @@ class PlanHeader(NamedTuple):
     size: int
     capabilities: tuple[str, ...]
     ultralytics_prefix: int
+
+    def is_of(self, release: str) -> bool:
+        """Tell whether ``release`` may have written it: a header counts each part in one byte."""
+        told = [int(part) for part in self.version.split(".")]
+        asked = [int(part) % 256 for part in release.split(".")]
+        parts = min(len(told), len(asked))
+        return told[:parts] == asked[:parts]
 
 
 def read_plan_header(stream: Readable) -> PlanHeader:
@@ -65,6 +83,8 @@ def read_plan_header(stream: Readable) -> PlanHeader:
     head = (head + _read(stream, prefix))[prefix:]
     if len(head) < _FIXED.size:
         raise PlanError(f"not a TensorRT plan: {prefix + len(head)} bytes are fewer than a header has")
+    if head.startswith(_OLD_MAGIC):
+        return _old_header(head, prefix)
     magic, serialization, _entries, size, *version, tag = _FIXED.unpack(head)
     flavor = _flavor(magic, tag)
     if serialization != 0:
@@ -73,14 +93,23 @@ def read_plan_header(stream: Readable) -> PlanHeader:
     return PlanHeader(flavor, ".".join(map(str, version)), size, capabilities, prefix)
 
 
+def _old_header(head: bytes, prefix: int) -> PlanHeader:
+    _, serialization, kind, _, rest = _OLD.unpack_from(head)
+    version = _FORMATS.get(kind)
+    if serialization != 0 or version is None:
+        raise PlanError(
+            f"the plan was written by a TensorRT older than 8.5, or by no release of it (format {kind})",
+            "build it anew",
+        )
+    return PlanHeader(TENSORRT, version, _OLD.size + rest, (), prefix)
+
+
 def _flavor(magic: bytes, tag: bytes) -> str:
     if magic == b"vtrt" and tag == b"vtrt":
         return TENSORRT_RTX
     # The tag of a TensorRT plan differs by release and platform, so it decides nothing.
     if magic == b"ftrt":
         return TENSORRT
-    if magic == b"ptrt":
-        raise PlanError("the plan was written by a TensorRT older than 8.6", "build it anew")
     raise PlanError(f"not a TensorRT plan: it starts with {magic!r}", "a plan starts with b'ftrt' or b'vtrt'")
 
 

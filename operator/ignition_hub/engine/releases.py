@@ -16,6 +16,9 @@ from ignition_hub.engine.support import Version, dotted, parse_version
 NEXT_MAJOR = {8: 10, 10: 11}
 """The one major version after its own that reads a version compatible engine; 8 to 11 is not supported."""
 
+COMPATIBLE_SINCE: Version = (8, 6)
+"""The first TensorRT that builds version compatible engines."""
+
 PARTS = 4
 
 
@@ -62,7 +65,7 @@ def runtime_refusal(engine: Versioned, runtime: Runtime) -> Refusal | None:
     built, here = parse_version(engine.version), parse_version(runtime.version)
     if _is_same(built, here):
         return None
-    if engine.flavor == TENSORRT_RTX or not engine.version_compatible:
+    if engine.flavor == TENSORRT_RTX or not engine.version_compatible or built < COMPATIBLE_SINCE:
         return _exact_only(engine, runtime)
     return _across(engine, runtime, built, here)
 

@@ -180,6 +180,19 @@ def version_builds_for_the_arch(case: Case) -> Refusal | None:
     )
 
 
+def version_is_known(case: Case) -> Refusal | None:
+    """Engines of an older TensorRT have numbered bindings and no names, and nothing here could run them."""
+    if case.is_rtx or case.release >= support.OLDEST:
+        return None
+    oldest = dotted(support.OLDEST)
+    return Refusal(
+        Reason.VersionCannotTarget,
+        f"{case.tensorrt} is older than {oldest}, the first that knows an engine's tensors by name; "
+        f"{case.pool.name} has {case.version}",
+        f"add a runtime of TensorRT {oldest} or newer to the pool",
+    )
+
+
 def version_exists_on_jetson(case: Case) -> Refusal | None:
     """Jetson has its own releases of TensorRT."""
     platform, release = case.pool.platform, case.release
@@ -249,6 +262,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 VERSION_RULES: tuple[Rule, ...] = (
+    version_is_known,
     version_has_the_level,
     version_has_the_precision,
     version_builds_for_the_arch,

@@ -12,6 +12,9 @@ from ignition_hub.engine.identity import TENSORRT_RTX
 Capability = tuple[int, int]
 Version = tuple[int, ...]
 
+OLDEST: Version = (8, 5)
+"""The first TensorRT whose engines know their tensors by name; 8.4.1.5 does not (read from the bindings)."""
+
 RTX_ARCHS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_120", "sm_121")
 """All that TensorRT-RTX compiles for (measured), although its library holds code for 9.0 and 10.0."""
 
@@ -52,7 +55,10 @@ CAPABILITY_SINCE: Mapping[Capability, Version] = {
     (12, 0): (10, 8),
     (12, 1): (10, 14),
 }
-"""First TensorRT for a Blackwell GPU (release notes; JetPack 7.0 for 11.0). The older ones precede 8.6."""
+"""
+First TensorRT for a Blackwell GPU (release notes; JetPack 7.0 for 11.0). The older ones precede 8.5: the
+libraries of 8.5.3.1 hold code for 3.5 to 9.0, none of its own for 8.9, as those of 8.6.0 do not (read).
+"""
 
 CAPABILITY_UNTIL: Mapping[Capability, Version] = {(7, 2): (10, 0)}
 """First TensorRT without a Jetson: JetPack 5 was the last for Xavier, JetPack 6 began TensorRT 10."""

@@ -120,7 +120,7 @@ def check_header(header: PlanHeader, inputs: EngineInputs, size: int) -> None:
     """Raise UploadRejected unless a plan's own header agrees with what was asked for."""
     found = f"{header.flavor} {header.version}"
     asked = f"{inputs.flavor} {inputs.tensorrt_version}"
-    if header.flavor != inputs.flavor or not same_release(header.version, inputs.tensorrt_version):
+    if header.flavor != inputs.flavor or not header.is_of(inputs.tensorrt_version):
         raise UploadRejected(f"the plan is of {found}; {asked} was asked for")
     if inputs.flavor == TENSORRT_RTX and header.capabilities != (inputs.gpu_arch,):
         covers = ", ".join(header.capabilities) or "no architecture"
@@ -129,14 +129,6 @@ def check_header(header: PlanHeader, inputs: EngineInputs, size: int) -> None:
         raise UploadRejected("the plan has metadata in front of it, which TensorRT cannot load")
     if header.size != size:
         raise UploadRejected(f"the plan is {header.size} bytes by its own account; the object has {size}")
-
-
-def same_release(found: str, asked: str) -> bool:
-    """
-    Tell whether a plan's version fits: a header counts each part in one byte, so larger ones wrap.
-    """
-    parts = [int(part) % 256 for part in asked.split(".")]
-    return [int(part) for part in found.split(".")][: len(parts)] == parts
 
 
 def check_facts(build: Build, facts: BuildFacts) -> None:

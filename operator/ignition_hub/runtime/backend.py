@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ignition_hub.device import device
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
+from ignition_hub.engine.support import OLDEST, dotted, parse_version
 from ignition_hub.runtime.errors import EngineRefused
 
 MODULES: Mapping[str, tuple[str, ...]] = {
@@ -49,13 +50,23 @@ def open_backend(flavor: str) -> Backend:
             module = importlib.import_module(name)
         except ImportError:
             continue
-        return Nvidia(flavor, module)
+        return _known(Nvidia(flavor, module))
     names = " or ".join(MODULES[flavor])
     raise EngineRefused(
         Reason.WrongTensorRT,
         f"this process has no module {names} to load a {flavor} engine with",
         f"install the release of {MODULES[flavor][0]} that the engine was built with",
     )
+
+
+def _known(backend: "Nvidia") -> Backend:
+    if backend.flavor == TENSORRT and parse_version(backend.version) < OLDEST:
+        raise EngineRefused(
+            Reason.WrongTensorRT,
+            f"this process has TensorRT {backend.version}, whose engines do not know their tensors by name",
+            f"install TensorRT {dotted(OLDEST)} or newer: the release that the engine was built with",
+        )
+    return backend
 
 
 class Nvidia:
@@ -78,7 +89,9 @@ class Nvidia:
             runtime = self._lean(lean_runtime) if lean_runtime else self._own()
             if runtime is None:
                 return None, tuple(self._heard)
-            runtime.engine_host_code_allowed = host_code
+            if hasattr(runtime, "engine_host_code_allowed"):
+                # TensorRT 8.5 has no engines with host code.
+                runtime.engine_host_code_allowed = host_code
             return runtime.deserialize_cuda_engine(plan), tuple(self._heard)
 
     def _own(self) -> Any:
@@ -89,7 +102,8 @@ class Nvidia:
         return self._runtime
 
     def _lean(self, library: Path) -> Any:
-        return self._own().load_runtime(str(library))
+        runtime = self._own()
+        return runtime.load_runtime(str(library)) if hasattr(runtime, "load_runtime") else None
 
 
 def _logger(trt: Any, heard: list[str]) -> Any:

@@ -112,10 +112,7 @@ def _unknown_shape(where: str, why: object) -> EngineRefused:
 def require_same_plan(where: Path | str, header: PlanHeader, manifest: Manifest) -> None:
     """Raise EngineRefused (PlanRejected) when flavor or version of a plan are not what its manifest says."""
     build = manifest.build
-    # One byte for each part is all that a header has.
-    told = [part % 256 for part in parse_version(build.tensorrt_version)]
-    held = list(parse_version(header.version))[: len(told)]
-    if header.flavor != build.flavor or held != told:
+    if header.flavor != build.flavor or not header.is_of(build.tensorrt_version):
         raise EngineRefused(
             Reason.PlanRejected,
             f"{where} is a {header.flavor} {header.version} plan, and its manifest is about "

@@ -60,7 +60,7 @@ class Calibration(Part):
 
     source: PinnedSource
     """
-    Representative inputs, an .npz file with one array per input of the model; or, for TensorRT 8.6 to 10, a
+    Representative inputs, an .npz file with one array per input of the model; or, for TensorRT 8.5 to 10, a
     calibration cache that TensorRT wrote, whose name ends in .cache or .calib.
     """
     method: Literal["entropy", "max"] = "entropy"
