@@ -6,11 +6,14 @@ Reads cgroup v2 and v1 files; a file that is missing means "not known", never an
 
 import contextlib
 import resource
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_builder.journal import Journal
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.identity import TENSORRT, EngineInputs
+from ignition_hub.engine.support import Version, parse_version
 from ignition_hub.engine.warnings import Warn
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -26,6 +29,11 @@ NEEDED = (
     "4.5 times where int8 is calibrated"
 )
 """The older ones hold the whole engine in memory before it is written (measured with and without)."""
+START_OF: Mapping[Version, int] = {(8, 6): 5 * 1024**3}
+"""
+What the first builder of a process needs before it sees a model, by release of TensorRT: 8.6.0 took 4.1 GiB,
+its library of kernels alone 2,954 MiB (run with an H200). 8.5 is believed to be alike and was not measured.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,13 @@ def read_memory(root: Path = CGROUPS, processes: Path = Path("/proc/self/cgroup"
     return Memory(None, None)
 
 
-def check_memory(weights: int, memory: Memory, journal: Journal) -> None:
+def start_of(inputs: EngineInputs) -> int:
+    """Return the bytes that a builder of the wanted TensorRT needs for itself; 0 where that is not known."""
+    release = parse_version(inputs.tensorrt_version)[:2]
+    return START_OF.get(release, 0) if inputs.flavor == TENSORRT else 0
+
+
+def check_memory(weights: int, memory: Memory, journal: Journal, inputs: EngineInputs) -> None:
     """
     Raise RequestError (ModelTooLarge) when a model with so many bytes of weights cannot fit; warn when tight.
 
@@ -62,7 +76,15 @@ def check_memory(weights: int, memory: Memory, journal: Journal) -> None:
     """
     if memory.limit is None:
         return
-    needed = int(weights * NEEDED_PER_WEIGHT) + NEEDED_BESIDE
+    start = start_of(inputs)
+    needed = start + int(weights * NEEDED_PER_WEIGHT) + NEEDED_BESIDE
+    if memory.limit < start:
+        raise RequestError(
+            Reason.ModelTooLarge,
+            f"{inputs.release} needs {mebibytes(start)} before it sees a model, for its kernels, and the "
+            f"container has {mebibytes(memory.limit)}",
+            f"raise resources of the BuildPool to {mebibytes(needed)}",
+        )
     figures = f"{mebibytes(weights)} of weights, and the container has {mebibytes(memory.limit)}"
     if weights * LEAST_PER_WEIGHT > memory.limit:
         raise RequestError(

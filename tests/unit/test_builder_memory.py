@@ -10,8 +10,14 @@ from ignition_builder.journal import Journal
 from ignition_builder.memory import Memory, check_memory, forget_peak, peak, read_memory
 from ignition_builder.spawn import death
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.identity import EngineInputs
+from smallmodels import request_for
 
 GIB = 1 << 30
+
+
+def inputs(version: str | None = None) -> EngineInputs:
+    return request_for(**({"flavor": "TensorRT", "version": version} if version else {})).inputs
 
 
 def container(root, files, processes="0::/\n"):
@@ -58,19 +64,39 @@ def test_a_machine_without_counters_is_unknown_and_no_error(tmp_path):
 )
 def test_a_model_that_may_not_fit_is_warned_of(weights, limit, warned, tmp_path):
     with Journal(tmp_path / "log") as journal:
-        check_memory(weights, Memory(limit, 0), journal)
+        check_memory(weights, Memory(limit, 0), journal, inputs())
 
     assert journal.warnings["HostMemoryTight"] == warned
 
 
 def test_a_model_that_cannot_fit_is_refused_with_the_figure_that_would_do(tmp_path):
     with Journal(tmp_path / "log") as journal, pytest.raises(RequestError) as caught:
-        check_memory(4 * GIB, Memory(5 * GIB, 0), journal)
+        check_memory(4 * GIB, Memory(5 * GIB, 0), journal, inputs())
 
     assert (caught.value.reason, caught.value.exit_code) == (Reason.ModelTooLarge, 16)
     assert "4,096 MiB of weights" in caught.value.message
     assert "5,120 MiB" in caught.value.message
     assert "10,030 MiB" in caught.value.remedy
+
+
+def test_a_container_too_small_for_tensorrt_itself_is_refused_before_it_starts(tmp_path):
+    with Journal(tmp_path / "log") as journal, pytest.raises(RequestError) as caught:
+        check_memory(0, Memory(5 * GIB - (1 << 20), 0), journal, inputs("8.6.0.12"))
+
+    assert caught.value.exit_code == 16
+    assert "TensorRT 8.6.0.12 needs 5,120 MiB" in caught.value.message
+    assert "the container has 5,119 MiB" in caught.value.message
+    assert "5,320 MiB" in caught.value.remedy
+
+
+def test_what_a_release_needs_for_itself_comes_on_top_of_the_model(tmp_path):
+    with Journal(tmp_path / "log") as journal:
+        check_memory(GIB, Memory(7 * GIB, 0), journal, inputs("8.6.1.6"))
+        assert journal.warnings["HostMemoryTight"] == 1
+        check_memory(GIB, Memory(8 * GIB, 0), journal, inputs("8.6.1.6"))
+        check_memory(GIB, Memory(7 * GIB, 0), journal, inputs("10.13.2.6"))
+
+    assert journal.warnings["HostMemoryTight"] == 1
 
 
 def test_a_kill_the_kernel_counted_is_out_of_memory_with_the_figures():

@@ -46,7 +46,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     if backend.gpu is not None:
         _share.warn_if_busy(backend.gpu, journal)
     model, target = Path(prepared.path), Path(task.folder) / ENGINE_FILE
-    check_memory(prepared.weights_bytes, read_memory(), journal)
+    check_memory(prepared.weights_bytes, read_memory(), journal, order.inputs)
     compiler = Compiler(backend, order, journal)
     if backend.gpu is not None:
         keep_kernels(backend.trt, logger_of(backend.trt, journal, backend.severity_of))

@@ -153,9 +153,8 @@ class PoolResources(Part):
     """Requested amounts by resource name. Default: none. Example: {cpu: "2", memory: 8Gi}"""
     limits: ResourceQuantities = Field(default_factory=dict)
     """
-    Upper bounds by resource name; a build needs about 3 times the model's weights in memory. Default: none.
-    Example:
-    {memory: 16Gi}
+    Upper bounds by resource name; a build needs about 3 times the model's weights in memory, and with
+    TensorRT 8.6 5Gi besides, for its kernels. Default: none. Example: {memory: 16Gi}
     """
 
 
