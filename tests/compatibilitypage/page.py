@@ -6,7 +6,7 @@ from compatibilitypage import tables
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
 from ignition_hub.engine.loading import EngineFacts
 from ignition_hub.engine.releases import duties_of
-from ignition_hub.engine.support import STRONGLY_TYPED_SINCE, dotted
+from ignition_hub.engine.support import OLDEST, STRONGLY_TYPED_SINCE, dotted
 
 HEAD = """\
 # What can be built where, and where it loads
@@ -43,7 +43,8 @@ ARCHS = """\
 
 P is `Product`, S `SameComputeCapability`, A `AmperePlus`. TensorRT builds on the GPU itself; TensorRT-RTX
 compiles without one for S; its P needs a pool that has the product. Jetson is shown with the JetPack of
-its TensorRT.
+its TensorRT. The oldest TensorRT is {oldest}: engines of older ones do not know their tensors by name, so
+nothing here could run them, and they are refused as too old.
 """
 
 OPTIONS = """\
@@ -63,8 +64,8 @@ instead.
 UNPROVED = """\
 ## What nobody has proved here
 
-- Loading and running on a GPU is known from NVIDIA's documentation and libraries, not from runs of this
-  project: see [proof.md](proof.md).
+- Loading and running on a GPU is known from NVIDIA's documentation and libraries, and from runs on one GPU
+  with few releases: see [proof.md](proof.md).
 - That a Jetson's power mode changes which engine is right; that too few multiprocessors end in a deadlock
   (NVIDIA's library says "likely").
 - That TensorRT 10.13 builds for GB300 and GB10: its notes name them from 10.14 on, so the table does.
@@ -85,7 +86,7 @@ def page() -> str:
         tables.markdown(tables.levels()),
         READERS + _duties(),
         tables.markdown(tables.readers()),
-        ARCHS,
+        ARCHS.format(oldest=dotted(OLDEST)),
         tables.markdown(tables.archs_by_version()),
         "## Which GPU has which precision\n",
         *(f"### {name}\n\n{tables.markdown(rows)}" for name, rows in precisions),

@@ -104,7 +104,7 @@ SAYINGS: tuple[Saying, ...] = (
         "the engine is not version compatible, and the runtime is another release",
         f"{_SAME_VERSION}, or build it with options.versionCompatible",
     ),
-    # Of 8.5 and older, whose plans tell a number of their format in place of a release.
+    # Reported of 8.4 to 10.11; in a plan the format comes before the release (read from the code of 8.5.3.1).
     _saying(
         r"Version tag does not match\. Note: Current Version: (?P<here>\d+), Serialized Engine Version: "
         r"(?P<built>\d+)",
