@@ -110,6 +110,13 @@ KNOWN = (
     Known(
         re.compile(r"cannot be used (with|in) a? ?strongly typed", re.IGNORECASE), Reason.UnsupportedPrecision
     ),
+    # Run: 8.5.3.1, whose builder loads these libraries by name; its wheel does not bring them.
+    Known(
+        re.compile(r"SymbolAddress for cu\w+ could not be loaded|Unable to load library: lib(cublas|cudnn)"),
+        Reason.BuildFailed,
+        "install the cuBLAS and cuDNN that this TensorRT was made for, or set options.tacticSources without "
+        "CUBLAS, CUBLAS_LT and CUDNN",
+    ),
     Known(re.compile(r"BuildCanceled"), Reason.Interrupted),
     Known(
         re.compile(r"bad_alloc|OutOfMemory|out of memory", re.IGNORECASE),
@@ -135,10 +142,11 @@ class Survived:
 
 SURVIVED = (
     Survived(
-        re.compile(r"[Tt]iming cache will not be used"),
+        re.compile(r"myelinCache\.h::deserializeFromBuffer|[Tt]iming cache will not be used"),
         TENSORRT,
-        "WARNING",
-        "run: 8.6.0 given a cache that was damaged makes a fresh one, and every kernel is measured",
+        "INFO",
+        "run: 8.6.0 and 8.5.3.1 say both of every timing cache, of a good one too, and use what it holds; "
+        "``compiling.timing`` looks at that",
     ),
     Survived(
         re.compile(r"OutOfMemory \(|could not be allocated|Skipping tactic"),
@@ -158,7 +166,6 @@ SURVIVED = (
 _GRAVITY = ("VERBOSE", "INFO", "WARNING", "ERROR", "INTERNAL_ERROR")
 
 WARNINGS = (
-    (re.compile(r"timing cache will not be used", re.IGNORECASE), Warn.TimingCacheIgnored),
     (re.compile(r"outside the range of INT32|clamped", re.IGNORECASE), Warn.Int64Clamped),
     (re.compile(r"Attempting to cast down to INT32"), Warn.Int64Cast),
     (re.compile(r"Defaulting to INT8 instead"), Warn.Int8Assumed),

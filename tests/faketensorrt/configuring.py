@@ -30,15 +30,22 @@ class IOptimizationProfile(Actor):
 
 
 TIMING_CACHE_REFUSED = "The timing cache will not be used!"
-"""What 8.6.0 logs, as an error, when it makes a fresh cache in place of one that is damaged (run)."""
+MYELIN = (
+    "1: [myelinCache.h::deserializeFromBuffer::52] Error Code 1: Myelin (Myelin error from unknown graph)"
+)
+NOT_AN_ARCHIVE = (
+    "1: [stdArchiveReader.cpp::StdArchiveReaderInitCommon::36] Error Code 1: Serialization (Serialization "
+    "assertion magicTagRead == kMAGIC_TAG failed.Magic tag does not match)"
+)
+OTHER_VERSION = "The incoming ITimingCache is built from a different TensorRT version."
 
 
 class ITimingCache(Actor):
     """
-    A cache whose entries are the names of what was timed; ``bound to`` one release like a real one.
+    A cache whose entries are the names of what was timed, of one release.
 
-    One that is damaged is answered with a fresh one and an error in the log, as 8.6.0 does (run). Where the
-    module's ``combines_truly`` is False, ``combine`` grows and answers False, as 8.6.0 did once (run).
+    What 8.6.0 does (run): one that is damaged is answered with a fresh one; of every other, good ones too, it
+    logs errors and uses it; ``combine`` adds what is asked and answers False.
     """
 
     def _start(self, blob: bytes) -> None:
@@ -54,16 +61,22 @@ class ITimingCache(Actor):
         try:
             document = json.loads(blob)
         except ValueError:
+            self._module.log("ERROR", NOT_AN_ARCHIVE)
             self._module.log("ERROR", TIMING_CACHE_REFUSED)
             return {}
+        if self._module.misreports_caches:
+            self._module.log("ERROR", MYELIN)
+            self._module.log("ERROR", TIMING_CACHE_REFUSED)
         return dict(document)
 
     def combine(self, input_cache: Any, ignore_mismatch: bool) -> bool:
         if not ignore_mismatch and input_cache._version != self._version:
-            self._module.log("ERROR", "TimingCache::combine: cache of another version")
+            self._module.log("ERROR", OTHER_VERSION)
             return False
         self._entries |= input_cache._entries
-        return bool(self._module.combines_truly)
+        if self._module.misreports_caches:
+            self._module.log("ERROR", MYELIN)
+        return not self._module.misreports_caches
 
     def reset(self) -> bool:
         self._entries.clear()
@@ -168,8 +181,10 @@ class IBuilderConfig(Actor):
 
     def set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> bool:
         if cache._version != self._module.__version__ and not ignore_mismatch:
-            self._module.log("ERROR", "the timing cache was made by another version")
+            self._module.log("ERROR", OTHER_VERSION)
             return False
+        if self._cache is not None:
+            return bool(self._cache.combine(cache, ignore_mismatch))
         self._cache = cache
         return True
 

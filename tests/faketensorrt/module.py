@@ -51,8 +51,8 @@ class FakeModule(types.ModuleType):
     ``stubborn`` names properties, flags and pools that do not take what they are told, as
     ``IBuilderConfig.runtime_platform``, ``BuilderFlag.TF32`` or ``MemoryPoolType.WORKSPACE``;
     ``shape_tensors`` are inputs whose values are shapes; ``refused_operators`` fail to parse;
-    ``combines_truly`` is what combining timing caches answers. A lean runtime lies beside it, unless
-    ``__file__`` is set to another folder.
+    ``misreports_caches`` makes it speak of good timing caches as 8.5.3.1 and 8.6.0 do. A lean runtime lies
+    beside it, unless ``__file__`` is set to another folder.
     """
 
     def __init__(self, inventory: Inventory) -> None:
@@ -67,7 +67,7 @@ class FakeModule(types.ModuleType):
         self.stubborn: set[str] = set(_IGNORED_BY_RTX if self.is_rtx else ())
         self.shape_tensors: set[str] = set()
         self.refused_operators: set[str] = {"EfficientNMS_TRT"} if self.is_rtx else set()
-        self.combines_truly = True
+        self.misreports_caches = release.numbers[0] == 8
         self.used_plugin_libraries: list[str] = []
         self.is_always_strong = self.is_rtx or not inventory.has("BuilderFlag.FP16")
         self.needs_explicit_batch = release.numbers[0] == 8

@@ -147,6 +147,7 @@ def test_where_no_lean_runtime_is_installed_the_remedy_that_is_named_builds(full
     without = {"versionCompatible": {"enabled": True, "excludeLeanRuntime": True}}
     built = full.build(dense(), options=without)
     assert {"VERSION_COMPATIBLE", "EXCLUDE_LEAN_RUNTIME"} <= set(built.facts.flags)
+    assert loaded("tensorrt", built.path)[0]
 
 
 def test_a_plan_with_another_magic_is_refused_in_words_we_know(full: Bench) -> None:
@@ -210,17 +211,27 @@ def test_two_timing_caches_put_together_spare_both_builds(full: Bench, tmp_path:
         assert (facts.timing_cache["used"], facts.timing_cache["missed"]) == (True, False)
 
 
+def test_a_bit_flipped_within_a_timing_cache_fails_no_build(full: Bench, tmp_path: Path) -> None:
+    cache, model = tmp_path / "timing.cache", dense(width=256)
+    full.build(model, timing_cache=TimingCacheTask(mode=READ_WRITE, path_out=str(cache)))
+    damaged(cache, at=cache.stat().st_size // 2)
+    task = TimingCacheTask(mode=READ_ONLY, path_in=str(cache))
+    built = full.build(model, verification=gates(), timing_cache=task)
+
+    assert built.facts.checked == "engine"
+
+
 @pytest.mark.parametrize("mode", [READ_WRITE, READ_ONLY])
-@pytest.mark.parametrize("damage", ["nonsense", "cut", "flipped"])
+@pytest.mark.parametrize("damage", ["nonsense", "cut", "inverted"])
 def test_a_damaged_timing_cache_is_ignored_and_the_build_goes_on(
     full: Bench, tmp_path: Path, damage: str, mode: str
 ) -> None:
     cache, left, model = tmp_path / "timing.cache", tmp_path / "left.cache", dense(width=256)
     full.build(model, timing_cache=TimingCacheTask(mode=READ_WRITE, path_out=str(cache)))
     good = cache.read_bytes()
-    flipped = bytes(byte ^ 0xFF for byte in good)
+    inverted = bytes(byte ^ 0xFF for byte in good)
     cache.write_bytes(
-        {"nonsense": b"nonsense" * 64, "cut": good[: len(good) // 2], "flipped": flipped}[damage]
+        {"nonsense": b"nonsense" * 64, "cut": good[: len(good) // 2], "inverted": inverted}[damage]
     )
     out = str(left) if mode == READ_WRITE else None
     facts = full.build(model, timing_cache=TimingCacheTask(mode=mode, path_in=str(cache), path_out=out)).facts

@@ -60,6 +60,11 @@ def test_a_long_message_is_cut():
             "This could be due to no int8 calibrator or insufficient custom scales for network layers.)",
             Reason.UnsupportedPrecision,
         ),
+        (
+            "3: [libLoader.h::symbolAddress::92] Error Code 3: Internal Error (SymbolAddress for "
+            "cublasGetProperty could not be loaded, check function name against library symbol)",
+            Reason.BuildFailed,
+        ),
         ("MyelinCheckException: graph_jit.cpp:278: CHECK(status == CUDA_SUCCESS)", Reason.BuildFailed),
     ],
 )
@@ -96,22 +101,31 @@ def test_warnings_are_counted_by_code(tmp_path):
     assert warning_code("anything else") == "TensorRTWarning"
 
 
+def test_a_cublas_that_is_not_there_is_answered_with_the_option_that_needs_none():
+    for said in (
+        "SymbolAddress for cublasGetProperty could not be loaded",
+        "Unable to load library: libcudnn.so.8",
+    ):
+        assert "options.tacticSources" in verdict_of([said], "it").remedy
+
+
 def test_an_embedded_runtime_that_is_missing_is_answered_with_the_option_that_needs_none():
     assert "excludeLeanRuntime: true" in verdict_of(["libnvinfer_lean.so.8.6.0"], "it").remedy
 
 
 @pytest.mark.parametrize(
-    ("flavor", "message", "code"),
+    ("message", "warnings"),
     [
-        ("TensorRT", "The timing cache will not be used!", "TimingCacheIgnored"),
-        ("TensorRT", "Error Code 2: OutOfMemory (no further information)", "TacticsSkipped"),
+        ("4: The timing cache will not be used!", {}),
+        ("1: [myelinCache.h::deserializeFromBuffer::52] Error Code 1: Myelin (Myelin error)", {}),
+        ("Error Code 2: OutOfMemory (no further information)", {"TacticsSkipped": 1}),
     ],
 )
-def test_an_error_that_tensorrt_gets_over_is_a_warning_and_fails_nothing(flavor, message, code, tmp_path):
+def test_an_error_that_tensorrt_gets_over_fails_nothing(message, warnings, tmp_path):
     with Journal(tmp_path / "log") as journal:
-        journal.hear(severity_of(flavor, "ERROR", message), message)
+        journal.hear(severity_of("TensorRT", "ERROR", message), message)
 
-    assert (journal.errors, journal.warnings) == ([], {code: 1})
+    assert (journal.errors, journal.warnings) == ([], warnings)
 
 
 @pytest.mark.parametrize("flavor", ["TensorRT", "TensorRTRTX"])

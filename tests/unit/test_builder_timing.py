@@ -9,7 +9,7 @@ import pytest
 
 from faketensorrt import content_of, fake_tensorrt
 from faketensorrt.building import Builder
-from faketensorrt.configuring import ITimingCache
+from faketensorrt.configuring import MYELIN, TIMING_CACHE_REFUSED, ITimingCache
 from ignition_builder.compiling.compiler import Compiler
 from ignition_builder.compiling.nvidia import Nvidia
 from ignition_builder.compiling.order import Order
@@ -144,13 +144,13 @@ DAMAGED = pytest.mark.parametrize(
 
 
 @DAMAGED
-@pytest.mark.parametrize("release", ["8.6.1", RELEASE])
+@pytest.mark.parametrize("release", ["8.5.3.1", "8.6.0", RELEASE])
 @pytest.mark.parametrize(("mode", "left"), [("ReadWrite", ["level 3"]), ("ReadOnly", None)])
 def test_a_damaged_cache_is_ignored_and_the_build_goes_on(mode, left, release, damaged, tmp_path):
     build = Build(tmp_path, mode, damaged, release)
 
     assert build.journal.warnings == {"TimingCacheIgnored": 1}
-    assert build.journal.first_warnings["TimingCacheIgnored"] == "The timing cache will not be used!"
+    assert "Magic tag does not match" in build.journal.first_warnings["TimingCacheIgnored"]
     assert build.facts == facts(mode, used=False, missed=True)
     assert build.left == left
 
@@ -160,7 +160,7 @@ def test_a_damaged_cache_cannot_be_locked(damaged, tmp_path):
     error = refusal(tmp_path, "Locked", damaged)
 
     assert error.reason is Reason.UnsupportedOption
-    assert "The timing cache will not be used!" in error.message
+    assert "Magic tag does not match" in error.message
     assert "ReadWrite" in error.remedy
     assert not (tmp_path / "engine").exists()
 
@@ -174,18 +174,28 @@ def test_a_cache_that_is_put_away_without_a_word_is_not_called_used(tmp_path, mo
     assert build.left == ["level 3"]
 
 
-def test_a_cache_that_is_given_up_while_building_is_not_called_used(tmp_path, monkeypatch):
+@pytest.mark.parametrize("mode", ["ReadWrite", "ReadOnly"])
+@pytest.mark.parametrize("release", ["8.5.3.1", "8.6.0", "8.6.1"])
+def test_a_good_cache_is_used_whatever_tensorrt_says_of_it(release, mode, tmp_path):
+    build = Build(tmp_path, mode, cache_of("level 3", version=fake_tensorrt(release).__version__), release)
+
+    assert build.facts == facts(mode, used=True, missed=False)
+    assert (build.journal.warnings, build.journal.errors) == ({}, [])
+    assert "The timing cache will not be used!" in (tmp_path / "log").read_text()
+
+
+def test_what_is_said_of_the_cache_while_building_fails_nothing(tmp_path, monkeypatch):
     measured = Builder._complaints
 
-    def and_forgets(self, network, config):
-        self._module.log("ERROR", "The timing cache will not be used!")
+    def and_speaks(self, network, config):
+        self._module.log("ERROR", MYELIN)
+        self._module.log("ERROR", TIMING_CACHE_REFUSED)
         return measured(self, network, config)
 
-    monkeypatch.setattr(Builder, "_complaints", and_forgets)
+    monkeypatch.setattr(Builder, "_complaints", and_speaks)
     build = Build(tmp_path, "ReadWrite", cache_of("level 3"))
 
-    assert build.facts["used"] is False
-    assert build.journal.warnings == {"TimingCacheIgnored": 1}
+    assert build.facts == facts("ReadWrite", used=True, missed=False)
 
 
 def test_a_build_that_measures_nothing_misses_nothing(tmp_path, monkeypatch):
@@ -208,7 +218,7 @@ def test_a_locked_cache_measures_nothing(tmp_path):
     [
         (None, "the store has no timing cache"),
         (cache_of(), "not in the timing cache"),
-        (cache_of("level 3", version="10.9.0.34"), "another version"),
+        (cache_of("level 3", version="10.9.0.34"), "different TensorRT version"),
     ],
 )
 def test_what_a_locked_cache_lacks_is_a_failure_with_a_remedy(cache, why, tmp_path):
@@ -241,21 +251,31 @@ def test_rtx_has_no_timing_cache(mode, tmp_path):
     assert (build.left, build.flags) == (None, set())
 
 
-@pytest.mark.parametrize("answer", [True, False])
-def test_two_caches_become_one_that_knows_what_either_knows(answer):
+@pytest.fixture(params=[True, False], ids=["misreporting", "true"])
+def config(request):
+    """A configuration of a TensorRT that answers of caches as 8.6.0 does, or as it should."""
     fake = fake_tensorrt(RELEASE)
-    fake.combines_truly = answer
-    config = fake.Builder(fake.Logger()).create_builder_config()
+    fake.misreports_caches = request.param
+    return fake.Builder(fake.Logger()).create_builder_config()
 
-    both = merged(config, cache_of("a", "b"), cache_of("b", "c"))
-    assert json.loads(both)["entries"] == ["a", "b", "c"]
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        (["a", "b"], ["b", "c"], ["a", "b", "c"]),
+        (["a", "b"], ["b"], ["a", "b"]),
+        (["b"], ["a", "b"], ["a", "b"]),
+        (["a"], ["a"], ["a"]),
+        ([], ["a"], ["a"]),
+    ],
+)
+def test_two_caches_become_one_that_knows_what_either_knows(config, first, second, both):
+    assert json.loads(merged(config, cache_of(*first), cache_of(*second)))["entries"] == both
 
 
 @pytest.mark.parametrize("second", [cache_of("b", version="10.9.0.34"), b"nonsense" * 64])
 @pytest.mark.parametrize("other_way", [False, True])
-def test_caches_that_do_not_go_together_are_not_made_one(second, other_way):
-    fake = fake_tensorrt(RELEASE)
-    config = fake.Builder(fake.Logger()).create_builder_config()
+def test_caches_that_do_not_go_together_are_not_made_one(config, second, other_way):
     pair = (second, cache_of("a")) if other_way else (cache_of("a"), second)
 
     with pytest.raises(ValueError, match="timing caches"):

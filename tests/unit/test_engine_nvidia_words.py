@@ -88,6 +88,11 @@ SKU = (
             "UnsupportedOperator",
             ["plugin"],
         ),
+        (
+            "Error Code 4: Internal Error (Engine not found in plan.)",
+            "PlanRejected",
+            ["damaged"],
+        ),
         ("incompatible serialization version (7)", "PlanRejected", ["ignition inspect"]),
         ("Magic tag does not match", "PlanRejected", ["damaged"]),
         ("CUDA initialization failure with error: 35", "NoGPU", ["driver"]),

@@ -4,17 +4,20 @@ TensorRT's timing cache: what kernels were measured before, for one product, rel
 A cache of another TensorRT or GPU is never forced upon a build: wrong timings choose wrong kernels (NVIDIA's
 source warns of wrong results). TensorRT-RTX has no timing cache.
 
-What TensorRT answers about a cache does not tell whether it is used: a cache that is damaged is taken in
-appearance, a fresh one is made in its place and the log alone says so (run on 8.6.0). So what is in force is
-looked at, never the answer.
+Neither what TensorRT answers about a cache nor what it logs tells whether it is used (run on 8.6.0 and
+8.5.3.1 with an H200): in the place of one that is damaged it makes a fresh one, and of a good one as well it
+says that the timing cache will not be used, and uses it. So what a cache holds is looked at, and nothing
+else.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ignition_builder.compiling.bridge import Sink
 from ignition_builder.compiling.settled import Settled, members_of
 from ignition_builder.journal import Journal
+from ignition_builder.messages import quoted
 from ignition_builder.whole import whole_file
 from ignition_builder.work import TimingCacheTask
 from ignition_hub.engine.errors import Reason, RequestError
@@ -35,17 +38,9 @@ class TimingCache:
         self._cache: Any = None
         """Held here: TensorRT refers to it."""
         self._size_in = 0
-        self._is_taken = False
-        self._ignored_before = journal.warnings[Warn.TimingCacheIgnored]
-
-    @property
-    def is_used(self) -> bool:
+        self._replaces = False
+        self.is_used = False
         """Whether the cache from the store is in force."""
-        return self._is_taken and not self._was_ignored
-
-    @property
-    def _was_ignored(self) -> bool:
-        return self._journal.warnings[Warn.TimingCacheIgnored] > self._ignored_before
 
     def load(self) -> None:
         """Put the cache into the configuration; raises RequestError when it is to be locked and cannot be."""
@@ -56,11 +51,11 @@ class TimingCache:
             self._lock()
         if self._task.trouble:
             self._journal.warn(Warn.TimingCacheIgnored, self._task.trouble)
-            self._ignored_before += 1
         data = Path(self._task.path_in).read_bytes() if self._task.path_in else b""
-        self._is_taken = bool(data) and self._put(data)
+        self.is_used = bool(data) and self._put(data)
+        said = self._journal.take_errors()
         if data and not self.is_used:
-            self._ignored()
+            self._ignore(said)
         if not self.is_used:
             self._put(b"")
         self._size_in = len(_content(self._cache))
@@ -79,7 +74,7 @@ class TimingCache:
             self._journal.warn(
                 Warn.TimingCacheMiss, "kernels were measured that the timing cache did not know"
             )
-        if self._task.path_out and self._task.mode == READ_WRITE and (missed or self._was_ignored):
+        if self._task.path_out and self._task.mode == READ_WRITE and (missed or self._replaces):
             with whole_file(Path(self._task.path_out)) as file:
                 _write(file, data)
         return self._facts(missed=missed)
@@ -103,22 +98,26 @@ class TimingCache:
             raise nothing_to_lock()
 
     def _put(self, data: bytes) -> bool:
-        """Put a cache in force; return whether it holds what ``data`` does."""
+        """Put a cache in force if it holds what ``data`` does; without data, a fresh one."""
         config = self._config.config
-        self._cache = config.create_timing_cache(data)
-        taken = self._cache is not None and bool(config.set_timing_cache(self._cache, False))
-        return taken and not self._journal.errors and _holds(config, self._cache, data)
+        cache = config.create_timing_cache(data)
+        if data and not _holds(config, cache, data):
+            return False
+        # One is put once: a second is added to the first, and that is answered with False (run on 8.6.0).
+        if not config.set_timing_cache(cache, False):
+            return False
+        self._cache = cache
+        return True
 
-    def _ignored(self) -> None:
-        """Say that the cache is not used, and why; TensorRT's own words where it has any."""
-        said, heard = self._journal.take_errors(), self._journal.first_warnings.get(Warn.TimingCacheIgnored)
-        why = said[0] if said else heard or "TensorRT does not take it"
+    def _ignore(self, said: Sequence[str]) -> None:
+        """Go on without the cache, and say why; TensorRT's own words where it has any."""
+        why = said[0] if said else "TensorRT makes a fresh one in its place"
         if self._task.mode == LOCKED:
             raise RequestError(
-                Reason.UnsupportedOption, f"build.timingCache: Locked was asked for: “{why}”", REBUILD
+                Reason.UnsupportedOption, f"build.timingCache: Locked was asked for: “{quoted(why)}”", REBUILD
             )
-        if not self._was_ignored:
-            self._journal.warn(Warn.TimingCacheIgnored, why)
+        self._replaces = True
+        self._journal.warn(Warn.TimingCacheIgnored, quoted(why))
 
 
 def nothing_to_lock() -> RequestError:
@@ -142,25 +141,33 @@ def merged(config: Any, first: bytes, second: bytes) -> bytes:
     Return a timing cache that knows what either knows; ``config`` is any builder configuration.
 
     Raises ValueError when it would lose something: the two are of different releases or GPUs, or one is
-    damaged. What the result holds decides, and not what TensorRT answers: 8.6.0 answered False to a
-    combination that had grown from 2,491 to 4,467 bytes (run).
+    damaged. 8.6.0 answers False to every combination and makes it all the same (run): a cache of 2,075 bytes
+    and one of 1,763 became one of 3,635 both ways. So each is added to the other, and one of them must grow.
     """
-    cache, other = config.create_timing_cache(first), config.create_timing_cache(second)
-    if cache is None or other is None or not (_holds(config, cache, first) and _holds(config, other, second)):
+    caches = [(first, second), (second, first)]
+    made = [_combined(config, one, other) for one, other in caches]
+    largest = max((both for both, _ in made), key=len)
+    is_one = first == second or any(grew for _, grew in made)
+    if not is_one or not _holds(config, config.create_timing_cache(largest), largest):
+        raise ValueError("the timing caches are of different releases of TensorRT, or of different GPUs")
+    return largest
+
+
+def _combined(config: Any, data: bytes, added: bytes) -> tuple[bytes, bool]:
+    """Return the cache in ``data`` with another added to it, and whether that was taken."""
+    cache, other = config.create_timing_cache(data), config.create_timing_cache(added)
+    if not (_holds(config, cache, data) and _holds(config, other, added)):
         raise ValueError("one of the timing caches is not of this TensorRT, or it is damaged")
-    most = max(len(_content(cache)), len(_content(other)))
+    before = len(_content(cache))
     answered = bool(cache.combine(other, False))
     both = _content(cache)
-    knows_either = len(both) > most or (answered and len(both) == most)
-    if not knows_either or not _holds(config, config.create_timing_cache(both), both):
-        raise ValueError("the timing caches are of different releases of TensorRT, or of different GPUs")
-    return both
+    return both, answered or len(both) > before
 
 
 def _holds(config: Any, cache: Any, data: bytes) -> bool:
     """Whether ``cache``, made from ``data``, is not the fresh one that stands in for damaged data."""
-    fresh = len(_content(config.create_timing_cache(b"")))
-    return len(_content(cache)) > fresh or len(data) <= fresh
+    fresh = _content(config.create_timing_cache(b""))
+    return len(_content(cache)) > len(fresh) or data == fresh
 
 
 def _content(cache: Any) -> bytes:

@@ -153,7 +153,8 @@ SAYINGS: tuple[Saying, ...] = (
         "install the lean runtime of the TensorRT that built the engine and load it with load_runtime",
     ),
     _saying(
-        r"incompatible serialization version|[Mm]agic tag does not match|kPLAN_MAGIC_TAG|kMAGIC_TAG",
+        r"incompatible serialization version|[Mm]agic tag does not match|kPLAN_MAGIC_TAG|kMAGIC_TAG|"
+        r"Engine not found in plan",
         Reason.PlanRejected,
         "the file is no plan of this TensorRT, or it is damaged",
         _LOOK,
