@@ -43,8 +43,8 @@ class Bench:
 
     @property
     def place_of_version(self) -> int:
-        """The first byte of a plan that tells which release wrote it, or in 8.5 which format it is."""
-        return 24 if self.release >= (8, 6) else 8
+        """Where in a plan the first part of the version is."""
+        return 24 if self.release >= (8, 6) else 28
 
     @property
     def checks_the_version(self) -> bool:

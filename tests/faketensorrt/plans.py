@@ -16,7 +16,8 @@ from bindings.releases import TENSORRT_RTX
 
 _FIXED = struct.Struct("<4sIQQ4B4s")
 _OLD = struct.Struct("<4sIIIQ")
-_OLD_FORMAT = 232
+_NUMBER = struct.Struct("<IB")
+_OLD_FORMAT, _IS_NUMBER = 232, 0x00018002
 _RTX_HEADER_SIZE = 64
 _BITS = {"SM75": 0x01, "SM80": 0x02, "SM86": 0x04, "SM89": 0x08, "SM120": 0x10, "SM121": 0x20}
 _UNPUBLISHED_BUILDS = {
@@ -44,6 +45,7 @@ def plan_bytes(
         mask = sum(_BITS[name] for name in capabilities)
         body = struct.pack("<I", mask).ljust(_RTX_HEADER_SIZE - _FIXED.size, b"\0") + body
     if flavor != TENSORRT_RTX and four_numbers(version) < (8, 6):
+        body = b"".join(_NUMBER.pack(_IS_NUMBER, part) for part in four_numbers(version)) + body
         return _OLD.pack(b"ptrt", 0, _OLD_FORMAT, 0, len(body)) + body
     magic, tag = (b"vtrt", b"vtrt") if flavor == TENSORRT_RTX else (b"ftrt", b"rtrt")
     entries = 2 if flavor == TENSORRT_RTX else 1

@@ -146,12 +146,8 @@ def test_an_engine_of_another_version_never_reaches_tensorrt(full: Bench) -> Non
 
     answer = told(LOAD, path, json.dumps({"unverified": "by this test", "warned": "by this test"}))
 
-    if full.release < (8, 6):
-        assert answer["reason"] == Reason.PlanRejected
-        assert "by no release of it" in answer["message"]
-    else:
-        assert answer["reason"] == Reason.WrongTensorRT
-        assert "without version compatibility all four parts must be equal" in answer["message"]
+    assert answer["reason"] == Reason.WrongTensorRT
+    assert "without version compatibility all four parts must be equal" in answer["message"]
 
 
 @pytest.mark.parametrize("arch", RTX_ARCHS)

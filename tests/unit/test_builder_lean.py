@@ -49,7 +49,7 @@ def test_without_a_lean_runtime_the_engine_is_refused_before_it_is_built(tmp_pat
 
     assert caught.value.reason is Reason.UnsupportedOption
     assert "libnvinfer_lean.so.8.6.0" in caught.value.message
-    assert caught.value.remedy.startswith("options.versionCompatible.excludeLeanRuntime: true")
+    assert caught.value.remedy.startswith("set options.versionCompatible.excludeLeanRuntime: true")
 
 
 def test_what_the_remedy_names_is_not_refused(tmp_path, monkeypatch):

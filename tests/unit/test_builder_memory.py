@@ -79,14 +79,20 @@ def test_a_model_that_cannot_fit_is_refused_with_the_figure_that_would_do(tmp_pa
     assert "10,030 MiB" in caught.value.remedy
 
 
-def test_a_container_too_small_for_tensorrt_itself_is_refused_before_it_starts(tmp_path):
+@pytest.mark.parametrize(
+    ("version", "needs", "has", "works"),
+    [("8.6.0.12", "5,120 MiB", 5119, "5,320 MiB"), ("8.5.3.1", "2,560 MiB", 2559, "2,760 MiB")],
+)
+def test_a_container_too_small_for_tensorrt_itself_is_refused_before_it_starts(
+    version, needs, has, works, tmp_path
+):
     with Journal(tmp_path / "log") as journal, pytest.raises(RequestError) as caught:
-        check_memory(0, Memory(5 * GIB - (1 << 20), 0), journal, inputs("8.6.0.12"))
+        check_memory(0, Memory(has << 20, 0), journal, inputs(version))
 
     assert caught.value.exit_code == 16
-    assert "TensorRT 8.6.0.12 needs 5,120 MiB" in caught.value.message
-    assert "the container has 5,119 MiB" in caught.value.message
-    assert "5,320 MiB" in caught.value.remedy
+    assert f"TensorRT {version} needs {needs}" in caught.value.message
+    assert f"the container has {has:,} MiB" in caught.value.message
+    assert works in caught.value.remedy
 
 
 def test_what_a_release_needs_for_itself_comes_on_top_of_the_model(tmp_path):

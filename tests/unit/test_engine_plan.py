@@ -18,12 +18,24 @@ REAL_RTX = bytes.fromhex(
 )
 
 
+# The first 96 bytes of a real engine: TensorRT 8.6.0.12 on an H200.
+REAL_860 = bytes.fromhex(
+    "667472740000000001000000000000004c490100000000000806000c00000000"
+    "4e474e450000000038000000000000000c490100000000007074727400000000"
+    "ec00000000000000f44801000000000002800100080280010006028001000002"
+)
+
+
 def plan(magic=b"ftrt", *, version=(10, 13, 2, 6), tag=b"rtrt", size=32, serialization=0, rest=b""):
     return struct.pack("<4sIQQ4B4s", magic, serialization, 1, size, *version, tag) + rest
 
 
 def old_plan(*, serialization=0, kind=232, rest=bytes(100)):
     return struct.pack("<4sIIIQ", b"ptrt", serialization, kind, 0, len(rest)) + rest
+
+
+def numbers(*parts):
+    return b"".join(struct.pack("<IB", 0x00018002, part) for part in parts)
 
 
 class Trickle(io.BytesIO):
@@ -61,6 +73,20 @@ def test_a_plan_of_8_5_tells_its_format_and_what_follows():
     header = read_plan_header(io.BytesIO(old_plan(rest=bytes(1000))))
 
     assert header == PlanHeader("TensorRT", "8.5", 1024, (), 0)
+
+
+@pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
+def test_the_engine_of_a_plan_of_8_5_begins_with_its_version(stream):
+    plan = old_plan(rest=numbers(8, 5, 3, 1) + bytes(80))
+
+    assert read_plan_header(stream(plan)).version == "8.5.3.1"
+    assert read_plan_header(stream(plan[:40])).version == "8.5"
+
+
+def test_the_engine_within_a_real_plan_of_8_6_0_begins_with_its_version():
+    assert REAL_860[56:60] == b"ptrt"
+    assert REAL_860[80:95] == numbers(8, 6, 0)
+    assert read_plan_header(io.BytesIO(REAL_860)) == PlanHeader("TensorRT", "8.6.0.12", 84300, (), 0)
 
 
 @pytest.mark.parametrize(

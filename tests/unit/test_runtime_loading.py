@@ -172,12 +172,20 @@ def test_an_engine_without_its_lean_runtime_is_given_one(tmp_path):
     options = {"versionCompatible": {"enabled": True, "excludeLeanRuntime": True}}
     path = Engine(inputs={"options": options}).classic(tmp_path)
 
+    newer = FakeBackend(version="10.16.1.11")
     with pytest.raises(EngineRefused, match="without its lean runtime") as refused:
-        load([path])
+        load([path], newer)
     assert "libnvinfer_lean.so.10" in refused.value.remedy
-    _, backend = load([path], lean_runtime=tmp_path / "libnvinfer_lean.so.10")
+    _, backend = load([path], newer, lean_runtime=tmp_path / "libnvinfer_lean.so.10")
     assert backend.given[0]["lean_runtime"] == tmp_path / "libnvinfer_lean.so.10"
     assert backend.given[0]["host_code"] is False
+
+
+def test_the_tensorrt_that_built_an_engine_without_lean_runtime_needs_none(tmp_path):
+    options = {"versionCompatible": {"enabled": True, "excludeLeanRuntime": True}}
+    _, backend = load([Engine(inputs={"options": options}).classic(tmp_path)])
+
+    assert (backend.given[0]["lean_runtime"], backend.given[0]["host_code"]) == (None, False)
 
 
 def test_on_a_machine_without_a_driver_nothing_of_tensorrt_is_called(tmp_path):

@@ -27,8 +27,8 @@ def require_lean_runtime(trt: Any, version: str, options: Options) -> None:
             Reason.UnsupportedOption,
             f"{FIELD}: the engine would embed a lean runtime, and this builder has no "
             f"{_names(version)[0]} beside TensorRT {version}",
-            f"{FIELD}.excludeLeanRuntime: true, and load the engine with a lean runtime of that release; or "
-            "use an image that holds libnvinfer_lean, as NVIDIA's Debian package of that name brings it",
+            f"set {FIELD}.excludeLeanRuntime: true (this TensorRT loads the engine as it is, another one "
+            "through libnvinfer_lean of this), or use an image that holds libnvinfer_lean",
         )
 
 

@@ -10,9 +10,11 @@ The headers are little-endian (measured on TensorRT 8.6.0 to 10.15.1, RTX 1.6.1 
     0  magic ftrt | vtrt   4  u32 0   8  u64 entries   16  u64 file size   24  u8 x 4 version   28  tag
     32 TensorRT: entries     RTX: u32 mask of compute capabilities, 64: entries
 
-8.5 has another, which names a format and no release (read from the code of libnvinfer 8.5.3.1)::
+8.5 writes what 8.6 has inside: a header that names a format, then an engine that begins with the version
+(header read from the code of libnvinfer 8.5.3.1, the engine measured within a plan of 8.6.0)::
 
-    0  magic ptrt   4  u32 0   8  u32 format, 232   12  u32 0   16  u64 bytes that follow   24 the engine
+    0  magic ptrt   4  u32 0   8  u32 format, 232   12  u32 0   16  u64 bytes that follow
+    24 four times: u32 type, 0x00018002, and the u8 of one part of the version
 
 What is read here may be the only check of it: 8.6.0 loads a plan whose four bytes of version are all changed
 (run on an H200), so whoever loads a plan looks at its header first.
@@ -28,7 +30,9 @@ ULTRALYTICS_MAX_BYTES = 1 << 20
 """Longest metadata that is skipped in front of a plan."""
 
 _FIXED = struct.Struct("<4sIQQ4B4s")
-_OLD_MAGIC = b"ptrt"
+_OLD_MAGIC, _OLD_SIZE = b"ptrt", 44
+_NUMBER = struct.Struct("<IB")
+_IS_NUMBER = 0x00018002
 _OLD = struct.Struct("<4sIIIQ")
 _FORMATS = {232: "8.5"}
 """The release that writes a format; 213 is TensorRT 8.4 (from NVIDIA's words in reports of people)."""
@@ -53,9 +57,10 @@ class PlanHeader(NamedTuple):
     """
     What a plan says about itself.
 
-    ``version`` has four parts; that of 8.5 has the two that are known. ``size`` is the plan's size in bytes
-    by its own account, without the ``ultralytics_prefix`` bytes of metadata that Ultralytics puts in front;
-    ``capabilities`` are the architectures an RTX plan holds code for, empty for TensorRT.
+    ``version`` has four parts; for 8.5 it has two where the engine does not tell the others. ``size`` is the
+    plan's size in bytes by its own account, without the ``ultralytics_prefix`` bytes of metadata that
+    Ultralytics puts in front; ``capabilities`` are the architectures an RTX plan holds code for, empty for
+    TensorRT.
     """
 
     flavor: str
@@ -84,7 +89,7 @@ def read_plan_header(stream: Readable) -> PlanHeader:
     if len(head) < _FIXED.size:
         raise PlanError(f"not a TensorRT plan: {prefix + len(head)} bytes are fewer than a header has")
     if head.startswith(_OLD_MAGIC):
-        return _old_header(head, prefix)
+        return _old_header(head + _read(stream, _OLD_SIZE - len(head)), prefix)
     magic, serialization, _entries, size, *version, tag = _FIXED.unpack(head)
     flavor = _flavor(magic, tag)
     if serialization != 0:
@@ -95,13 +100,21 @@ def read_plan_header(stream: Readable) -> PlanHeader:
 
 def _old_header(head: bytes, prefix: int) -> PlanHeader:
     _, serialization, kind, _, rest = _OLD.unpack_from(head)
-    version = _FORMATS.get(kind)
-    if serialization != 0 or version is None:
+    release = _FORMATS.get(kind)
+    if serialization != 0 or release is None:
         raise PlanError(
             f"the plan was written by a TensorRT older than 8.5, or by no release of it (format {kind})",
             "build it anew",
         )
-    return PlanHeader(TENSORRT, version, _OLD.size + rest, (), prefix)
+    return PlanHeader(TENSORRT, _told_version(head[_OLD.size :]) or release, _OLD.size + rest, (), prefix)
+
+
+def _told_version(engine: bytes) -> str:
+    """Return the version at the start of an engine, empty when it does not begin so."""
+    told = list(_NUMBER.iter_unpack(engine[: len(engine) // _NUMBER.size * _NUMBER.size]))
+    if len(told) < 4 or any(kind != _IS_NUMBER for kind, _ in told):
+        return ""
+    return ".".join(str(part) for _, part in told)
 
 
 def _flavor(magic: bytes, tag: bytes) -> str:

@@ -70,6 +70,15 @@ def runtime_refusal(engine: Versioned, runtime: Runtime) -> Refusal | None:
     return _across(engine, runtime, built, here)
 
 
+def is_own_runtime(engine: Versioned, runtime: Runtime) -> bool:
+    """
+    Tell whether ``runtime`` is the release that built ``engine``, as far as both tell theirs.
+
+    It loads the engine as it is: also a version compatible one without a lean runtime (run on 8.6.0).
+    """
+    return _is_same(parse_version(engine.version or ""), parse_version(runtime.version))
+
+
 def readers_of(engine: Versioned) -> str:
     """Say in words which runtimes read ``engine``."""
     name, version = FLAVOR_NAMES[engine.flavor], engine.version
@@ -89,7 +98,10 @@ def duties_of(engine: Versioned) -> tuple[str, ...]:
     if engine.excludes_lean_runtime:
         major = parse_version(engine.version or "")[:1]
         library = f"libnvinfer_lean.so.{dotted(major)}" if major else "libnvinfer_lean.so"
-        return (f"load it through runtime.load_runtime(the path of {library}): no lean runtime is embedded",)
+        return (
+            "with another TensorRT than the one that built it, load it through "
+            f"runtime.load_runtime(the path of {library}): no lean runtime is embedded",
+        )
     return (
         "set engine_host_code_allowed = True on the runtime: that runs the lean runtime embedded in the "
         "engine, so it is a decision to trust whoever built it",

@@ -11,6 +11,7 @@ from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.loading import EngineFacts, Loading, Runtime, loads
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.plan import PlanHeader
+from ignition_hub.engine.releases import is_own_runtime
 from ignition_hub.engine.support import parse_version
 from ignition_hub.runtime.errors import EngineRefused
 from ignition_hub.runtime.machine import Machine
@@ -31,6 +32,8 @@ class Fit:
     path: Path
     engine: EngineFacts
     loading: Loading
+    is_own_runtime: bool = False
+    """Whether the TensorRT here is the one that built the engine."""
 
     @property
     def host_code(self) -> bool:
@@ -39,7 +42,7 @@ class Fit:
 
     @property
     def lean_runtime(self) -> bool:
-        """Whether the engine has to be given a lean runtime from a file."""
+        """Whether the engine is loaded through a lean runtime from a file, where one is given."""
         return self.engine.version_compatible and self.engine.excludes_lean_runtime
 
     @property
@@ -62,7 +65,7 @@ class Fit:
                 "if you trust who built it, say so: trust=Trust(host_code='...'); or build it without "
                 "options.versionCompatible",
             )
-        if self.lean_runtime and lean_runtime is None:
+        if self.lean_runtime and lean_runtime is None and not self.is_own_runtime:
             raise EngineRefused(
                 Reason.WrongTensorRT,
                 f"{self.path}: the engine was built without its lean runtime",
@@ -81,9 +84,11 @@ def fit_of(found: Found, machine: Machine, runtime_version: str) -> Fit:
     if manifest is not None:
         require_same_plan(found.path, found.header, manifest)
     facts = facts_of(found.header, manifest)
-    loading = loads(facts, machine.node_gpu, Runtime(found.header.flavor, runtime_version))
+    runtime = Runtime(found.header.flavor, runtime_version)
+    loading = loads(facts, machine.node_gpu, runtime)
     cuda_version = manifest.build.cuda_version if manifest else None
-    return Fit(found.path, facts, with_driver(loading, cuda_version, machine.gpu.cuda))
+    fitting = with_driver(loading, cuda_version, machine.gpu.cuda)
+    return Fit(found.path, facts, fitting, is_own_runtime(facts, runtime))
 
 
 def facts_of(header: PlanHeader | None, manifest: Manifest | None) -> EngineFacts:

@@ -154,7 +154,7 @@ class PoolResources(Part):
     limits: ResourceQuantities = Field(default_factory=dict)
     """
     Upper bounds by resource name; a build needs about 3 times the model's weights in memory, and with
-    TensorRT 8.6 5Gi besides, for its kernels. Default: none. Example: {memory: 16Gi}
+    TensorRT 8.6 5Gi besides for its kernels, with 8.5 2.5Gi. Default: none. Example: {memory: 16Gi}
     """
 
 
