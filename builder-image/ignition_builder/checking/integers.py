@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from ignition_builder.checking.inspection import graphs_of
+from ignition_builder.checking.weights import array_of
 from ignition_builder.journal import Journal
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
 from ignition_hub.engine.support import Version, parse_version
@@ -62,4 +63,4 @@ def _constants(model: Any, folder: Path) -> Iterator[tuple[str, Any]]:
 
 def _of_tensor(name: str, tensor: Any, folder: Path) -> Iterator[tuple[str, Any]]:
     if tensor.data_type == onnx.TensorProto.INT64:
-        yield name, np.asarray(onnx.numpy_helper.to_array(tensor, base_dir=str(folder)))
+        yield name, np.asarray(array_of(tensor, folder))

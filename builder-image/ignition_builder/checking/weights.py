@@ -49,6 +49,31 @@ def place_of(tensor: Any) -> tuple[str, int]:
     return str(info.location), int(info.offset or 0)
 
 
+def array_of(tensor: Any, folder: Path) -> Any:
+    """
+    Return the numbers of a tensor; ``folder`` is where the model lies.
+
+    Read here, because onnx refuses a file with a second name (run: 1.23.2), and a model in a
+    folder of hard links is as good as another. Whose file it is was asked by ``check_tensor``.
+    """
+    if not is_external(tensor):
+        return onnx.numpy_helper.to_array(tensor)
+    whole = onnx.TensorProto()
+    whole.CopyFrom(tensor)
+    take_in(whole, folder)
+    return onnx.numpy_helper.to_array(whole)
+
+
+def take_in(tensor: Any, folder: Path) -> None:
+    """Move the external data of ``tensor`` into it."""
+    location, offset = place_of(tensor)
+    with (folder / location).open("rb") as file:
+        file.seek(offset)
+        tensor.raw_data = file.read(_length(tensor) or _needed(tensor))
+    tensor.ClearField("external_data")
+    tensor.data_location = onnx.TensorProto.DEFAULT
+
+
 def check_length(tensor: Any, folder: Path) -> None:
     """Raise RequestError (InvalidModel) unless a tensor's external data is in its file to the last byte."""
     location, offset = place_of(tensor)

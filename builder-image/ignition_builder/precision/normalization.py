@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from ignition_builder.checking.inspection import graphs_of
+from ignition_builder.checking.weights import array_of
 from ignition_builder.precision.floats import WIDE, Narrow
 
 _DEFAULT_EPSILON = 1e-5
@@ -51,7 +52,7 @@ def _vectors(node: Any, constants: dict[str, Any], folder: Path) -> list[Any] | 
     tensors = [tensor for tensor in found if tensor is not None and tensor.data_type in WIDE]
     if len(tensors) != _VECTORS - 1:
         return None
-    return [onnx.numpy_helper.to_array(tensor, base_dir=str(folder)).astype(np.float64) for tensor in tensors]
+    return [array_of(tensor, folder).astype(np.float64) for tensor in tensors]
 
 
 def _overflows(vectors: list[Any], narrow: Narrow) -> bool:

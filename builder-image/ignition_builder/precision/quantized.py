@@ -14,6 +14,7 @@ import onnx
 
 from ignition_builder.checking.inspection import graphs_of, tensors_of
 from ignition_builder.checking.leniency import ONNX_DOMAINS
+from ignition_builder.checking.weights import array_of
 from ignition_hub.engine.errors import Reason, RequestError
 
 Proto = onnx.TensorProto
@@ -105,7 +106,7 @@ def _check_scale(node: Any, tensors: dict[str, Any], folder: Path) -> None:
 
 
 def _values(tensor: Any, folder: Path) -> Any:
-    return onnx.numpy_helper.to_array(tensor, base_dir=str(folder)).astype(np.float32)
+    return array_of(tensor, folder).astype(np.float32)
 
 
 def _own_operators(model: Any) -> frozenset[str]:

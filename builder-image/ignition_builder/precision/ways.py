@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from ignition_builder.checking.inspection import inner_tensors_of, tensors_of
-from ignition_builder.checking.weights import external_size, is_external, write_model
+from ignition_builder.checking.weights import external_size, is_external, take_in, write_model
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import is_calibration_cache
@@ -239,9 +237,7 @@ def _embed_inner_data(model: Any, folder: Path) -> None:
     """Take in the external data of tensors inside nodes: only the graph's own weights are moved later."""
     for tensor in inner_tensors_of(model):
         if is_external(tensor):
-            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
-            tensor.ClearField("external_data")
-            tensor.data_location = onnx.TensorProto.DEFAULT
+            take_in(tensor, folder)
 
 
 def _amounts(model: Any) -> dict[int, int]:

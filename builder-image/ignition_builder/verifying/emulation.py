@@ -9,6 +9,9 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.checking.inspection import tensors_of
+from ignition_builder.checking.weights import is_external, take_in
+
 BFLOAT, FLOAT = onnx.TensorProto.BFLOAT16, onnx.TensorProto.FLOAT
 EMULATED = "emulated__"
 CASTS = frozenset({"Cast", "Constant"})
@@ -21,7 +24,10 @@ def emulated(path: Path, folder: Path) -> Path:
 
     Weights that lie beside the model stay there when that is ``folder``, else they are few and are taken in.
     """
-    model = onnx.load(str(path), load_external_data=path.parent != folder)
+    model = onnx.load(str(path), load_external_data=False)
+    if path.parent != folder:
+        for tensor in filter(is_external, tensors_of(model)):
+            take_in(tensor, path.parent)
     model = onnx.shape_inference.infer_shapes(model)
     narrow = _narrow_values(model.graph)
     nodes: list[Any] = []

@@ -12,9 +12,11 @@ from pathlib import Path
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.upload import Parcel
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
+from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.fingerprint import MOST_DATA_FILES
 from ignition_hub.engine.naming import is_plain_path
 from ignition_hub.local.external import external_files
+from ignition_hub.local.links import data_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,9 @@ def load_of(path: Path) -> Load:
     if not names:
         return Load(path.name, (Parcel.of(path),))
     for name in names:
-        if not is_plain_path(name) or not (path.parent / name).is_file():
-            raise CliError(f"{path}: its external data {name} is not beside it")
-        _require_inside(path.parent, name)
-    return _bundle(path.name, {path.name: path, **{name: path.parent / name for name in names}})
+        if not is_plain_path(name):
+            raise CliError(f"{path}: its external data {name} is not named beside it")
+    return _bundle(path.name, {path.name: path, **{name: _data_file(path, name) for name in names}})
 
 
 def _files_in(folder: Path) -> dict[str, Path]:
@@ -63,16 +64,17 @@ def _files_in(folder: Path) -> dict[str, Path]:
     for name in files:
         if not is_plain_path(name):
             raise CliError(f"{folder}: {name!r} is no plain path, rename the file")
-        _require_inside(folder, name)
-    return files
+    return {name: _data_file(folder / models[0], name) for name in files}
 
 
-def _require_inside(folder: Path, name: str) -> None:
-    """Refuse a link out of the folder: a model of a stranger's must not send files of this machine."""
-    if not (folder / name).resolve().is_relative_to(folder.resolve()):
-        raise CliError(
-            f"{folder / name} is a link to a file elsewhere; copy the folder with cp -rL to push that too"
-        )
+def _data_file(model: Path, name: str) -> Path:
+    """Return the real file: a stranger's model must not send files of this machine through a link."""
+    try:
+        return data_file(model, name)
+    except RequestError as error:
+        raise CliError(str(error)) from error
+    except OSError as error:
+        raise CliError(f"{model}: its external data {name} is not beside it") from error
 
 
 def _bundle(name: str, files: Mapping[str, Path]) -> Load:

@@ -13,19 +13,30 @@ from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.local.digests import Digests
 from ignition_hub.local.errors import wrong
 from ignition_hub.local.external import external_files
+from ignition_hub.local.links import data_file
 
 EXTERNAL_FILES = "external_files"
 
 
 @dataclass(frozen=True, slots=True)
+class DataPart:
+    """A file of external data: the name the model has for it, what identifies it, and where it really is."""
+
+    name: str
+    sha256: str
+    size: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model on disk; ``size`` in bytes includes external data, ``data`` has its name, SHA-256 and size."""
+    """A model on disk as it was named, maybe by a link; ``size`` in bytes includes external data."""
 
     path: Path
     sha256: str
     size: int
     fingerprint: str
-    data: tuple[tuple[str, str, int], ...] = ()
+    data: tuple[DataPart, ...] = ()
 
 
 def model_file(path: Path, digests: Digests) -> ModelFile:
@@ -43,15 +54,16 @@ def model_file(path: Path, digests: Digests) -> ModelFile:
         return ModelFile(path, sha256, before.st_size, fingerprint(path.name, sha256=sha256))
     parts = tuple(_part(path, str(name), digests) for name in names)
     # The name of the model's own file is no part of it: renaming a model changes nothing.
-    bundle = sha256_hex(canonical_json([["", sha256, before.st_size], *parts]))
-    size = before.st_size + sum(size for _, _, size in parts)
+    listing = [["", sha256, before.st_size], *([part.name, part.sha256, part.size] for part in parts)]
+    bundle = sha256_hex(canonical_json(listing))
+    size = before.st_size + sum(part.size for part in parts)
     return ModelFile(path, sha256, size, f"object:{bundle}", parts)
 
 
-def _part(model: Path, name: str, digests: Digests) -> tuple[str, str, int]:
-    path = model.parent / name
+def _part(model: Path, name: str, digests: Digests) -> DataPart:
     try:
-        return name, digests.sha256(path), path.stat().st_size
+        path = data_file(model, name)
+        return DataPart(name, digests.sha256(path), path.stat().st_size, path)
     except (OSError, ValueError) as error:  # ValueError: a name with a byte that no file's name has
         remedy = "put it beside the model, or save the model with its weights inside"
         raise wrong("onnx_path", str(model), f"its external data {name!r} cannot be read", remedy) from error

@@ -14,8 +14,9 @@ from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.pinned import pinned_files
 from ignition_hub.engine.request import CALIBRATION, INPUTS, PLUGIN, READ_WRITE
 from ignition_hub.local.cache import DIGESTS, Finished
-from ignition_hub.local.digests import Digests
+from ignition_hub.local.digests import Digests, sha256_of
 from ignition_hub.local.errors import CacheUnusable
+from ignition_hub.local.gathering import gathered
 from ignition_hub.local.installed import check_builder
 from ignition_hub.local.order import Order, check_buildable
 from ignition_hub.local.timing import TimingFiles, timing_files
@@ -49,11 +50,12 @@ def made(
     from ignition_builder.compiling.nvidia import cuda_release  # noqa: PLC0415
 
     _check_room(folder, order.model.size)
+    model = gathered(order.model, folder)
     try:
         with timing_files(root, order.inputs, folder, cuda_release()) as timing:
             built = build(
                 order.request(),
-                order.model.path.absolute(),
+                model,
                 folder,
                 watch,
                 files=_files(order),
@@ -64,7 +66,7 @@ def made(
         if error.reason is Reason.InsufficientDisk:
             raise CacheUnusable(error.message) from error
         raise
-    _require_unchanged(order, Digests(root / DIGESTS))
+    _require_unchanged(order, model, folder, Digests(root / DIGESTS))
     return Finished(built.path, _manifest(order, built).to_bytes(), built.log)
 
 
@@ -85,7 +87,7 @@ def _files(order: Order) -> "Files":
 
     named = order.files
     return Files(
-        data=tuple(DataFile(name, sha256, size) for name, sha256, size in order.model.data),
+        data=tuple(DataFile(part.name, part.sha256, part.size) for part in order.model.data),
         calibration=named.calibration,
         inputs=named.inputs,
         plugins=named.plugins,
@@ -101,27 +103,30 @@ def _task(timing: TimingFiles | None) -> "TimingCacheTask | None":
     return TimingCacheTask(mode=READ_WRITE, path_in=kept, path_out=str(timing.measured), key=timing.key)
 
 
-def _require_unchanged(order: Order, digests: Digests) -> None:
+def _require_unchanged(order: Order, model: Path, folder: Path, digests: Digests) -> None:
     """Raise RequestError unless every file still is what the identity says: the build read it after that."""
-    for path, sha256 in _files_of(order):
+    for named, read, sha256 in _files_of(order, model):
+        # Nothing is remembered of what goes with ``folder``.
+        digest = sha256_of if folder in read.parents else digests.sha256
         try:
-            same = digests.sha256(path) == sha256
+            same = digest(read) == sha256
         except OSError:
             same = False
         if not same:
-            message = f"{path} changed while the engine was built from it"
+            message = f"{named} changed while the engine was built from it"
             raise RequestError(Reason.ModelDigestMismatch, message, "build it again, and leave it as it is")
 
 
-def _files_of(order: Order) -> Iterator[tuple[Path, str]]:
-    model, named = order.model, order.files
-    yield model.path, model.sha256
-    yield from ((model.path.parent / name, sha256) for name, sha256, _ in model.data)
-    single = {CALIBRATION: named.calibration, INPUTS: named.inputs}
+def _files_of(order: Order, model: Path) -> Iterator[tuple[Path, Path, str]]:
+    """Yield each file as its user knows it and as the builder read it, with the SHA-256 it has to have."""
+    yield order.model.path, model, order.model.sha256
+    for part in order.model.data:
+        yield order.model.path.parent / part.name, model.parent / part.name, part.sha256
+    named, single = order.files, {CALIBRATION: order.files.calibration, INPUTS: order.files.inputs}
     for file in pinned_files(order.inputs.options, order.inputs.verification):
         path = named.plugins.get(file.name) if file.role == PLUGIN else single[file.role]
         if path is not None:
-            yield path, file.sha256
+            yield path, path, file.sha256
 
 
 def _check_room(folder: Path, model_size: int) -> None:
