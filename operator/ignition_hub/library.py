@@ -54,14 +54,14 @@ def build_or_load_engine(
     Return an engine for an ONNX model, and where it came from: ``local_cache``, ``remote`` or ``built``.
 
     ``batch_size`` N opens batches from 1 to N, tuned for N; a triple is (min, opt, max).
-    ``max_sequence_length`` does the same for the other free dimensions; ``shapes`` maps an input to one
-    shape or to (min, opt, max) and wins over both. ``arch`` is the GPU the engine is for, as ``sm_89``, by
-    default this machine's. ``flavor`` (``TensorRT`` or ``TensorRTRTX``) and ``tensorrt_version`` are by
-    default what is installed. ``compatibility``, ``product``, ``options`` and ``verification`` are those of
-    a TensorRTEngine, by the same names; where that has a pinned ``source``, give the path of a file.
-    ``cache_dir`` and ``artifacts_endpoint`` win over the environment (``TENSORRT_CACHE_DIR``,
-    ``ARTIFACTS_ENDPOINT``). ``timeout`` is in seconds, for waiting on another
-    process and for the build each. ``on_progress`` hears a phase and a fraction from 0 to 1.
+    ``max_sequence_length`` does the same for lengths; which dimension is which, their names say, else their
+    positions. ``shapes`` maps an input to one shape or to (min, opt, max) and wins over both. ``arch`` is the
+    GPU the engine is for, as ``sm_89``, by default this machine's. ``flavor`` (``TensorRT`` or
+    ``TensorRTRTX``) and ``tensorrt_version`` are by default what is installed. ``compatibility``,
+    ``product``, ``options`` and ``verification`` are those of a TensorRTEngine, by the same names; where that
+    has a pinned ``source``, give the path of a file. ``cache_dir`` and ``artifacts_endpoint`` win over the
+    environment (``TENSORRT_CACHE_DIR``, ``ARTIFACTS_ENDPOINT``). ``timeout`` is in seconds, for waiting on
+    another process and for the build each. ``on_progress`` hears a phase and a fraction from 0 to 1.
 
     A store that does not answer costs a warning (logger ``ignition_hub.library``) and no engine, and so does
     a cache that cannot be written: the engine then lies in a folder of this process, unless

@@ -90,12 +90,12 @@ def test_shorthand_fills_what_shapes_leaves_out():
     assert (found.batch_size, found.max_sequence_length) == (None, None)
 
 
-def test_shapes_win_over_shorthand():
+def test_shapes_win_over_shorthand_also_for_the_same_name_in_another_input():
     profile = Profile(shapes={"image": GOOD}, batch_size=BatchRange(4, 4, 4), max_sequence_length=7)
 
     (found,) = resolved([profile], [IMAGE, MASK])
 
-    assert found.shapes == {"image": GOOD, "mask": shape_range([4], [4], [4])}
+    assert found.shapes == {"image": GOOD, "mask": GOOD_MASK}
 
 
 def test_every_profile_is_resolved_for_itself():
@@ -123,7 +123,7 @@ RANKLESS = ModelInput("x", "float", None)
         ),
         (Profile(batch_size=BatchRange(0, 1, 1)), [MASK], "has min 0, opt 1, max 1", "1 <= min"),
         (Profile(batch_size=BatchRange(1, 9, 8)), [MASK], "has min 1, opt 9, max 8", "1 <= min"),
-        (Profile(max_sequence_length=9), [MASK], "no input has a free dimension after the first", "leave it"),
+        (Profile(max_sequence_length=9), [MASK], "no free dimension is a length in mask", "leave it"),
         (Profile(max_sequence_length=0), [IDS], "maxSequenceLength: 0 is no length", "1 or more"),
         (Profile(max_sequence_length=9), [IDS], "says nothing of ids [batch, sequence]", "or batchSize for"),
         (Profile(batch_size=BatchRange(1, 1, 1)), [IDS], "says nothing of ids", "or maxSequenceLength for"),

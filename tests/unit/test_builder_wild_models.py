@@ -59,7 +59,7 @@ profiles = st.builds(
     batch_size=st.none() | st.builds(BatchRange, sizes, sizes, sizes) | st.just(BatchRange(1, 2, 4)),
     max_sequence_length=st.none() | sizes,
 )
-dimensions = st.one_of(st.integers(0, 9), st.sampled_from(["", "n", "m"]))
+dimensions = st.one_of(st.integers(0, 9), st.sampled_from(["", "n", "m", "batch", "seq", "h", "batch + seq"]))
 inputs_given = st.lists(
     st.builds(
         ModelInput,

@@ -26,17 +26,22 @@ def check_inference(model: Any, *, plugins: bool = False) -> None:
 
     ``plugins`` as in ``load_checked``.
     """
+    if finding := finding_in(model, plugins=plugins):
+        raise RequestError(
+            Reason.InvalidModel,
+            finding,
+            "export the model again; onnx.shape_inference.infer_shapes shows the same",
+        )
+
+
+def finding_in(model: Any, *, plugins: bool = False) -> str | None:
+    """Return what ONNX says of the first node whose inputs it does not allow; None where it allows all."""
     with set_aside(model, nodes_of(model), own_plugins=plugins):
         try:
             onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
         except onnx.shape_inference.InferenceError as error:
-            finding = _first(str(error))
-            if finding:
-                raise RequestError(
-                    Reason.InvalidModel,
-                    finding,
-                    "export the model again; onnx.shape_inference.infer_shapes shows the same",
-                ) from error
+            return _first(str(error))
+    return None
 
 
 def _first(message: str) -> str | None:
@@ -45,5 +50,6 @@ def _first(message: str) -> str | None:
         # An error inside an error is about the body of a function, which ONNX itself wrote.
         if found and not _STALE.search(line) and "(op_type:" not in found["said"]:
             named = f"node {found['node']} ({found['operator']})" if found["node"] else found["operator"]
-            return f"{named}: {found['said'][:_LONGEST]}"
+            said = found["said"].replace("[ShapeInferenceError] ", "")
+            return f"{named}: {said[:_LONGEST]}"
     return None

@@ -1,85 +1,120 @@
 """
 Fill free dimensions from a profile's shorthand: ``batchSize`` and ``maxSequenceLength``.
 
-``batchSize`` is axis 0 of every input where that is free; ``maxSequenceLength`` is every other free
-dimension, from 1 to itself and tuned for itself. What ``shapes`` says wins over both.
+``batchSize`` is every dimension that is a batch, ``maxSequenceLength`` every length, from 1 to itself and
+tuned for itself; ``dimensions`` says which is which. What ``shapes`` says wins over both, for every dimension
+of the same name, and a dimension whose name is a sum of others is their sum.
 """
 
 from collections.abc import Sequence
 
+from ignition_builder.checking.arithmetic import Sum
+from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, Dimensions, Kind, said
 from ignition_builder.checking.signature import ModelInput, listed, misfit
+from ignition_builder.checking.sizes import Sizes
+from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange
+
+FIELDS = {BATCH: "batchSize", LENGTH: "maxSequenceLength"}
 
 
 def check_shorthand(where: str, profile: Profile, inputs: Sequence[ModelInput]) -> None:
     """Raise RequestError (InvalidProfile) for a shorthand that is wrong in itself or says nothing here."""
-    batch, length = profile.batch_size, profile.max_sequence_length
+    batch, length, dimensions = profile.batch_size, profile.max_sequence_length, Dimensions.of(inputs)
     if batch is not None:
-        _check_batch(f"{where}.batchSize", batch, inputs)
+        _check_batch(f"{where}.batchSize", batch, dimensions)
     if length is not None:
-        _check_length(f"{where}.maxSequenceLength", length, inputs)
+        _check_length(f"{where}.maxSequenceLength", length, dimensions)
 
 
-def filled(where: str, profile: Profile, item: ModelInput) -> ShapeRange:
+def filled(where: str, sizes: Sizes, item: ModelInput) -> ShapeRange:
     """Return the range of a dynamic input that ``shapes`` leaves out; RequestError when nothing says it."""
     if item.shape is None:
         raise misfit(
             f"{where}.shapes: says nothing of {item}, and the model does not say its rank",
             f"give min, opt and max for it in shapes.{item.name}",
         )
-    sizes = [_size(profile, axis, size) for axis, size in enumerate(item.shape)]
-    if any(size is None for size in sizes):
-        raise misfit(
-            f"{where}.shapes: says nothing of {item}", f"give min, opt and max for it{_hint(profile)}"
-        )
-    low, usual, high = zip(*(size for size in sizes if size is not None), strict=True)
+    found = {axis: sizes.size(item, axis) for axis in range(len(item.shape))}
+    known = [size for size in found.values() if size is not None]
+    if len(known) < len(found) or not _taken(sizes):
+        raise _unsaid(where, sizes, item, [axis for axis, size in found.items() if size is None])
+    low, usual, high = zip(*known, strict=True)
     return ShapeRange(min=low, opt=usual, max=high)
 
 
-def _size(profile: Profile, axis: int, size: int | str) -> tuple[int, int, int] | None:
-    if isinstance(size, int):
-        return size, size, size
-    if axis == 0:
-        batch = profile.batch_size
-        return None if batch is None else (batch.min, batch.opt, batch.max)
-    length = profile.max_sequence_length
-    return None if length is None else (1, length, length)
+def _unsaid(where: str, sizes: Sizes, item: ModelInput, axes: Sequence[int]) -> RequestError:
+    """Build the error for an input with dimensions that nothing says: name them, and what could."""
+    kinds = {
+        sizes.dimensions.name(item, axis) or f"dimension {axis}": sizes.dimensions.kind(item, axis)
+        for axis in axes
+    }
+    odd = [name for name, kind in kinds.items() if kind not in FIELDS]
+    why = f", and no shorthand is for {' and '.join(odd)}" if odd else ""
+    taken = f" ({', '.join(_taken(sizes))})" if odd and _taken(sizes) else ""
+    return misfit(
+        f"{where}.shapes: says nothing of {item}{why}{taken}",
+        f"give min, opt and max for it in shapes.{item.name}{'' if odd else _ways(kinds)}",
+    )
 
 
-def _hint(profile: Profile) -> str:
+def _taken(sizes: Sizes) -> list[str]:
+    """Say of each shorthand in use what it stands for."""
+    used = {BATCH: sizes.profile.batch_size, LENGTH: sizes.profile.max_sequence_length}
+    return [
+        f"{FIELDS[kind]} is for {', '.join(name for name, its in sizes.dimensions.kinds() if its == kind)}"
+        for kind, value in used.items()
+        if value is not None
+    ]
+
+
+def _ways(kinds: dict[str, Kind]) -> str:
     unused = [
-        *(["batchSize for its first dimension"] if profile.batch_size is None else []),
-        *(["maxSequenceLength for the others"] if profile.max_sequence_length is None else []),
+        f"{field} for {', '.join(name for name, its in kinds.items() if its == kind)}"
+        for kind, field in FIELDS.items()
+        if kind in kinds.values()
     ]
     return f", or {' and '.join(unused)}" if unused else ""
 
 
-def _check_batch(where: str, batch: BatchRange, inputs: Sequence[ModelInput]) -> None:
+def _check_batch(where: str, batch: BatchRange, dimensions: Dimensions) -> None:
     if not 0 < batch.min <= batch.opt <= batch.max:
         raise misfit(
             f"{where}: has min {batch.min}, opt {batch.opt}, max {batch.max}",
             "order them 1 <= min <= opt <= max",
         )
-    leading = [item.shape[0] if item.shape else "" for item in inputs if item.shape != ()]
+    leading = [item.shape[0] for item in dimensions.inputs if item.shape]
     # A model that fixes just this batch has what was asked for.
-    if batch.min == batch.max and batch.max in leading:
+    if _may_fill(BATCH, dimensions) or (batch.min == batch.max and batch.max in leading):
         return
-    if not any(isinstance(size, str) for size in leading):
-        raise misfit(
-            f"{where}: the model fixes the first dimension of {listed(inputs)}",
-            "leave it out, or export the model with a free first dimension",
-        )
+    is_free = any(isinstance(size, str) for size in leading)
+    raise misfit(
+        f"{where}: {'no dimension is a batch in' if is_free else 'the model fixes the first dimension of'} "
+        f"{listed(dimensions.inputs)}",
+        f"leave it out{_instead(dimensions)}, or export the model with a free dimension named batch",
+    )
 
 
-def _check_length(where: str, length: int, inputs: Sequence[ModelInput]) -> None:
+def _check_length(where: str, length: int, dimensions: Dimensions) -> None:
     if length < 1:
         raise misfit(f"{where}: {length} is no length", "lengths are 1 or more")
-    if not any(_later_free(item) for item in inputs):
+    if not _may_fill(LENGTH, dimensions):
         raise misfit(
-            f"{where}: no input has a free dimension after the first: {listed(inputs)}",
-            "leave it out, or export the model with a free dimension",
+            f"{where}: no free dimension is a length in {listed(dimensions.inputs)}",
+            f"leave it out{_instead(dimensions)}, or export the model with a free dimension",
         )
 
 
-def _later_free(item: ModelInput) -> bool:
-    return item.shape is None or any(isinstance(size, str) for size in item.shape[1:])
+def _may_fill(kind: str, dimensions: Dimensions) -> bool:
+    """Tell whether a shorthand has anything to say; an input without a rank may hold anything."""
+    kinds = [its for _, its in dimensions.kinds()]
+    parts = [said(name) for its in kinds if isinstance(its, Sum) for name in its.names]
+    return kind in kinds or kind in parts or any(item.shape is None for item in dimensions.inputs)
+
+
+def _instead(dimensions: Dimensions) -> str:
+    odd = [
+        f"shapes.{item.name}"
+        for item in dimensions.inputs
+        if any(dimensions.named.get(str(size)) == NEITHER for size in item.shape or ())
+    ]
+    return f" and give min, opt and max in {', '.join(odd)}" if odd else ""

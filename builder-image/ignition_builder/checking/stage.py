@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.checking.expressible import check_expressible
+from ignition_builder.checking.fitting import check_fit
 from ignition_builder.checking.functions import check_functions
 from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import facts_of, inputs_of, load_checked
@@ -41,6 +42,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     warn_of_clamping(model, path.parent, inputs, journal)
     is_changed = forget_placeholders(model)
     profiles = resolved(inputs.profiles, inputs_of(model))
+    check_fit(model, profiles, plugins=plugins)
     facts = facts_of(model)
     came = Came(
         model=model,

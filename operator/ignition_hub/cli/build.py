@@ -93,7 +93,7 @@ def build(
         typer.Option(metavar="N", help="N opens batches 1 to N, tuned for N; or MIN:OPT:MAX."),
     ] = None,
     max_sequence_length: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The same for the other free dimensions.")
+        int | None, typer.Option(min=1, metavar="N", help="The same for every length.")
     ] = None,
     shape: Annotated[
         list[str] | None,

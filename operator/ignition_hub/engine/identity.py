@@ -94,7 +94,7 @@ class ShapeRange:
 
 @dataclass(frozen=True, slots=True)
 class BatchRange:
-    """Smallest, usual and largest batch: what the first free dimension of every input may be."""
+    """Smallest, usual and largest batch."""
 
     min: int
     opt: int
@@ -118,8 +118,8 @@ class Profile:
 
     ``shapes`` maps an input to the range of its shapes, ``values`` a shape tensor to the range of what it
     holds (by element, int32). The rest is shorthand that the builder resolves against the model:
-    ``batch_size`` fills axis 0 of every input where it is free, ``max_sequence_length`` the other free
-    dimensions with 1 to itself, tuned for itself. ``shapes`` win over both.
+    ``batch_size`` fills the batch and ``max_sequence_length`` every length, with 1 to itself, tuned for
+    itself; by the names of the dimensions, else by position. ``shapes`` win over both.
     """
 
     shapes: Mapping[str, ShapeRange] = field(default_factory=dict, hash=False)

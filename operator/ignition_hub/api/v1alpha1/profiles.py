@@ -102,11 +102,12 @@ class ProfileSpec(Part):
     """Values of inputs that TensorRT reads as shapes (shape tensors), by name. Default: none."""
     batch_size: BatchSizeSpec | None = None
     """
-    The first dimension of every input where the model leaves it free. `shapes` win over it. Default: none.
-    Example: {min: 1, opt: 8, max: 32}
+    The batch, wherever a free dimension with such a name stands; without names, the first dimension of every
+    input. `shapes` win over it. Default: none. Example: {min: 1, opt: 8, max: 32}
     """
     max_sequence_length: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """
-    The largest value of every further free dimension: each may be 1 to this and is tuned for this. `shapes`
-    win over it. Default: none. Example: 512
+    The largest value of every free dimension that is a length, and of those whose names say nothing: each may
+    be 1 to this and is tuned for this. It opens no height or width. `shapes` win over it. Default: none.
+    Example: 512
     """
