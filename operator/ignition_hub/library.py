@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY
 from ignition_hub.local.cache import Cache
 from ignition_hub.local.clearing import clear
 from ignition_hub.local.engine import LocalEngine, Source
@@ -37,7 +36,7 @@ def build_or_load_engine(
     arch: str | None = None,
     flavor: str | None = None,
     tensorrt_version: str | None = None,
-    compatibility: str = SAME_COMPUTE_CAPABILITY,
+    compatibility: str | None = None,
     product: str | None = None,
     model_name: str | None = None,
     model_version: str = DEFAULT_VERSION,
@@ -57,11 +56,13 @@ def build_or_load_engine(
     ``max_sequence_length`` does the same for lengths; which dimension is which, their names say, else their
     positions. ``shapes`` maps an input to one shape or to (min, opt, max) and wins over both. ``arch`` is the
     GPU the engine is for, as ``sm_89``, by default this machine's. ``flavor`` (``TensorRT`` or
-    ``TensorRTRTX``) and ``tensorrt_version`` are by default what is installed. ``compatibility``,
-    ``product``, ``options`` and ``verification`` are those of a TensorRTEngine, by the same names; where that
-    has a pinned ``source``, give the path of a file. ``cache_dir`` and ``artifacts_endpoint`` win over the
-    environment (``TENSORRT_CACHE_DIR``, ``ARTIFACTS_ENDPOINT``). ``timeout`` is in seconds, for waiting on
-    another process and for the build each. ``on_progress`` hears a phase and a fraction from 0 to 1.
+    ``TensorRTRTX``) and ``tensorrt_version`` are by default what is installed. ``compatibility`` is by
+    default ``SameComputeCapability`` where the release has it, and ``Product`` below TensorRT 10.9 and on
+    Jetson; ``product`` is then by default this machine's. ``options`` and ``verification`` are those of a
+    TensorRTEngine, by the same names; where that has a pinned ``source``, give the path of a file.
+    ``cache_dir`` and ``artifacts_endpoint`` win over the environment (``TENSORRT_CACHE_DIR``,
+    ``ARTIFACTS_ENDPOINT``). ``timeout`` is in seconds, for waiting on another process and for the build each.
+    ``on_progress`` hears a phase and a fraction from 0 to 1.
 
     A store that does not answer costs a warning (logger ``ignition_hub.library``) and no engine, and so does
     a cache that cannot be written: the engine then lies in a folder of this process, unless

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ignition_hub.cli import app
-from plannedresources import CPU, L4, engine, pool
+from plannedresources import CPU, L4, OLD, engine, pool
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KUBECTL = """#!{python}
@@ -80,6 +80,17 @@ def test_one_target_that_cannot_be_built_is_exit_code_1(plan):
     assert (good["buildable"], good["loads"]["gpuArchs"]) == (True, ["sm_89"])
     assert (bad["buildable"], bad["reason"]) == (False, "NoPoolForArch")
     assert "add a BuildPool with a Hopper GPU" in bad["message"]
+
+
+def test_a_target_without_a_level_on_an_old_release_is_told_the_product_and_the_remedy_works(plan):
+    code, said = plan(engine(), [OLD])
+
+    assert code == 1
+    assert "sm-89: CompatibilityUnsupported" in said
+    assert "use compatibility: Product with product: NVIDIA-L4" in said
+    code, said = plan(engine({"gpuArch": "sm_89", "compatibility": "Product", "product": "NVIDIA-L4"}), [OLD])
+    assert code == 0
+    assert "pool old builds it with TensorRT 8.6.1.6, tier Native" in said
 
 
 def test_pools_come_from_the_cluster_when_no_file_is_given(tmp_path, monkeypatch, capsys):

@@ -55,6 +55,7 @@ BOTH = {"tensorrt": FULL, "tensorrt-rtx": RTX}
         (BOTH, L4, {"flavor": "TensorRTRTX"}, Installed("TensorRTRTX", RTX)),
         (BOTH, L4, {"tensorrt_version": "10.13"}, Installed("TensorRT", FULL)),
         ({"tensorrt-cu12": FULL}, L4, {}, Installed("TensorRT", FULL)),
+        ({"tensorrt": "8.6.1.post1"}, L4, {}, Installed("TensorRT", "8.6.1")),
         ({"tensorrt-rtx-cu13": RTX}, None, {"arch": "sm_75"}, Installed("TensorRTRTX", RTX)),
         (
             {},

@@ -41,8 +41,11 @@ CHECKED = {
 """What the manifest's word for it means."""
 
 
-SHAPE_OPTIONS = "--shape INPUT=MIN:OPT:MAX, --batch-size N, --max-sequence-length N"
-"""What a profile is on the command line; the builder's words are those of a resource."""
+OPTIONS = {
+    Reason.InvalidProfile: "--shape INPUT=MIN:OPT:MAX, --batch-size N, --max-sequence-length N",
+    Reason.CompatibilityUnsupported: "--compatibility LEVEL, --product NAME",
+}
+"""What is called otherwise on the command line: remedies use the words of a resource."""
 
 
 class Form(StrEnum):
@@ -122,6 +125,20 @@ def build(
             metavar="VERSION", help="TensorRT version or its beginning. Default: what is installed."
         ),
     ] = None,
+    compatibility: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LEVEL",
+            help="Product, SameComputeCapability or AmperePlus. Default: Product below TensorRT 10.9 and "
+            "on Jetson, else SameComputeCapability.",
+        ),
+    ] = None,
+    product: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Product for compatibility Product, as NVIDIA-L4. Default: this machine's."
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the model. Default: the file's.")
     ] = None,
@@ -157,6 +174,8 @@ def build(
     with warnings_as_lines(), failures_as(form), interruptible():
         if len(archs) > 1 and (output or classic):
             raise CliError("--output and --classic name one file: give one --arch")
+        if len(archs) > 1 and product:
+            raise CliError("--product is of one architecture: give one --arch")
         if output and classic:
             raise CliError("--output and --classic both say where the copy goes: give one of them")
         if output:
@@ -172,6 +191,8 @@ def build(
             "verification": gates_of(verify or ()),
             "flavor": flavor,
             "tensorrt_version": tensorrt,
+            "compatibility": compatibility,
+            "product": product,
             "model_name": name,
             "model_version": version,
             "artifacts_endpoint": store,
@@ -200,6 +221,8 @@ def result_of(engine: LocalEngine, source: str, path: Path) -> dict[str, Any]:
         "sizeBytes": manifest.engine.size,
         "buildSeconds": manifest.build.seconds,
         "checked": manifest.build.checked,
+        "compatibility": manifest.inputs.compatibility,
+        "product": manifest.inputs.product,
         "warnings": _warnings(manifest.build.warnings),
         "loadsOn": where_it_loads(manifest.inputs),
     }
@@ -274,8 +297,8 @@ def failures_as(form: Form) -> Iterator[None]:
 
 
 def _in_options(error: CliError | IgnitionError) -> str:
-    is_about_shapes = isinstance(error, IgnitionError) and error.reason is Reason.InvalidProfile
-    return f"{error}; here: {SHAPE_OPTIONS}" if is_about_shapes else str(error)
+    options = OPTIONS.get(error.reason) if isinstance(error, IgnitionError) else None
+    return f"{error}; here: {options}" if options else str(error)
 
 
 @contextmanager

@@ -224,7 +224,8 @@ def version_has_the_level(case: Case) -> Refusal | None:
     return Refusal(
         Reason.CompatibilityUnsupported,
         f"{level} exists from TensorRT {dotted(since)} on; {case.pool.name} has {case.version}",
-        f"ask for TensorRT {dotted(since)} or newer, or use compatibility: Product with the exact product",
+        f"ask for TensorRT {dotted(since)} or newer, or use compatibility: Product with "
+        f"{f'product: {case.pool.product}' if case.pool.product else 'the exact product'}",
     )
 
 

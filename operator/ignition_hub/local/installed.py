@@ -11,6 +11,7 @@ from ignition_hub.device import DeviceFacts
 from ignition_hub.engine import support
 from ignition_hub.engine.compatibility import PoolFacts
 from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX
+from ignition_hub.engine.support import dotted, parse_version
 from ignition_hub.local.errors import BuilderMissing
 
 _PACKAGES = {
@@ -38,7 +39,8 @@ def installed(flavor: str) -> Installed | None:
     """Return the release of ``flavor`` that is installed, by its package; None when there is none."""
     for name in _PACKAGES[flavor]:
         try:
-            return Installed(flavor, metadata.version(name))
+            # A package may say more than its release: 8.6.1.post1.
+            return Installed(flavor, dotted(parse_version(metadata.version(name))))
         except metadata.PackageNotFoundError:
             continue
     return None

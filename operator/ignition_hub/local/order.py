@@ -17,7 +17,7 @@ from ignition_hub.engine.gpu import gpu_of
 from ignition_hub.engine.identity import (
     FLAVOR_NAMES,
     FLAVORS,
-    SAME_COMPUTE_CAPABILITY,
+    PRODUCT,
     TENSORRT,
     TENSORRT_RTX,
     EngineInputs,
@@ -40,6 +40,7 @@ from ignition_hub.local.installed import (
     nothing_installed,
 )
 from ignition_hub.local.options import gates_of, normalized
+from ignition_hub.local.reaching import check_level, product_of, widest
 from ignition_hub.local.shapes import Range, profiles_of
 
 FULL_VERSION_PARTS = 4
@@ -59,7 +60,7 @@ class Wish:
     arch: str | None = None
     flavor: str | None = None
     tensorrt_version: str | None = None
-    compatibility: str = SAME_COMPUTE_CAPABILITY
+    compatibility: str | None = None
     product: str | None = None
     model_name: str | None = None
     model_version: str = DEFAULT_VERSION
@@ -108,19 +109,23 @@ def order_of(wish: Wish, digests: Digests) -> Order:
     gpu_of(arch)
     if wish.flavor is not None and wish.flavor not in FLAVORS:
         raise wrong("flavor", wish.flavor, "unknown flavor", f"use one of {', '.join(FLAVORS)}")
+    check_level(wish.compatibility, wish.product)
     found = _builds_here(wish.flavor, arch)
+    flavor, version = _flavor(wish, found), _version(wish, found)
+    level = wish.compatibility or (PRODUCT if wish.product else widest(flavor, version, arch))
+    release = f"{FLAVOR_NAMES[flavor]} {version}"
     model = model_file(wish.onnx_path, digests)
     named = pinned(wish.options, wish.verification, digests)
     inputs = EngineInputs(
         model=Model(wish.model_name or name_of(wish.onnx_path), wish.model_version, model.fingerprint),
         precision=wish.precision,
         profiles=profiles_of(wish.batch_size, wish.max_sequence_length, wish.shapes),
-        flavor=_flavor(wish, found),
-        tensorrt_version=_version(wish, found),
+        flavor=flavor,
+        tensorrt_version=version,
         platform=machine_platform(),
         gpu_arch=arch,
-        product=wish.product,
-        compatibility=wish.compatibility,
+        product=product_of(wish.product, release, arch, machine_gpu) if level == PRODUCT else None,
+        compatibility=level,
         options=normalized(named.options),
         verification=gates_of(named.verification),
         calibration_digest=named.files.calibration_digest,

@@ -101,7 +101,8 @@ class TargetSpec(Part):
     compatibility: Compatibility = "SameComputeCapability"
     """
     How far one build reaches. Product: that product only, the fastest. SameComputeCapability: every product
-    of the architecture (TensorRT 10.9 and newer). AmperePlus: also every newer GPU, at a cost in speed.
+    of the architecture (TensorRT 10.9 and newer; ask for Product with older ones). AmperePlus: also every
+    newer GPU, at a cost in speed (TensorRT 8.6 and newer).
     Default: SameComputeCapability.
     """
 
