@@ -81,6 +81,19 @@ def test_a_refusal_is_a_line_and_with_json_a_reason(words, said, tmp_path, monke
     assert printed.err.count("\n") == 1
 
 
+def test_a_gate_that_fails_is_a_reason_and_no_engine_and_the_remedy_works(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
+    words = ["build", saved(dense(), tmp_path), "--arch", ARCH, "-o", "json", "--verify", "accuracy.atol=0"]
+    assert ignition(monkeypatch, *words, "--verify", "accuracy.rtol=0") == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+
+    assert error["reason"] == "VerificationFailed"
+    assert error["message"].endswith("or a tolerance that the task allows")
+    assert not list((tmp_path / "cache").rglob("*.trt"))
+    assert ignition(monkeypatch, *words, "--verify", "accuracy.rtol=0.1") == 0
+    assert json.loads(capsys.readouterr().out)["checked"] == "model"
+
+
 def test_a_file_where_the_format_belongs_is_told_from_the_file_of_the_engine(monkeypatch, capsys):
     assert ignition(monkeypatch, "build", "model.onnx", "-o", "model.engine") == 2
     assert "use text or json; --output takes a file" in " ".join(capsys.readouterr().err.split())
