@@ -2,11 +2,11 @@
 
 import ml_dtypes
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper, shape_inference
+from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from conversions import Converted, floats, node
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.journal import Journal
 from ignition_builder.precision.conversion import convert
@@ -15,37 +15,6 @@ from ignition_hub.engine.warnings import Warn
 from smallmodels import model_of, read_back, saved
 
 FLOAT = TensorProto.FLOAT
-
-
-class Converted:
-    """A model that went through the conversion: ``model``, ``types`` of values, ``record``, ``warned``."""
-
-    def __init__(self, model, folder, narrow=HALF):
-        path, work = saved(model, folder), folder / "work"
-        work.mkdir()
-        with Journal(folder / "log") as journal:
-            target, self.record = convert(load_checked(path), path, narrow, work, journal)
-        self.warned = journal.warnings
-        self.model = read_back(target)
-        onnx.checker.check_model(self.model, full_check=True)
-        inferred = shape_inference.infer_shapes(self.model, strict_mode=True).graph
-        self.types = {tensor.name: tensor.data_type for tensor in inferred.initializer}
-        for value in (*inferred.input, *inferred.value_info, *inferred.output):
-            self.types[value.name] = value.type.tensor_type.elem_type
-
-    def run(self, **inputs):
-        return ReferenceEvaluator(self.model).run(None, inputs)
-
-    def casts(self) -> int:
-        return sum(node.op_type == "Cast" for node in self.model.graph.node)
-
-
-def floats(name, *values):
-    return numpy_helper.from_array(np.array(values, dtype=np.float32), name)
-
-
-def node(operator, inputs, outputs, **attributes):
-    return helper.make_node(operator, inputs, outputs, name=f"{operator}-{outputs[0]}", **attributes)
 
 
 @pytest.mark.parametrize("narrow", [HALF, BRAIN])

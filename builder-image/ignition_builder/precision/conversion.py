@@ -119,6 +119,7 @@ def _record(narrow: Narrow, opsets: tuple[int, int], outcome: Narrowed, folded: 
             "largest": narrow.largest,
             "smallest": narrow.smallest,
             "kept_wide": dict(outcome.kept),
+            "kept_exact": dict(outcome.exact),
             "folded_normalizations": folded,
         },
     }

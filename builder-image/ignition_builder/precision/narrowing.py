@@ -8,7 +8,6 @@ converts their values on the way.
 """
 
 from collections import ChainMap, Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +15,10 @@ import onnx
 
 from ignition_builder.checking.inspection import graphs_of, opset_of
 from ignition_builder.checking.weights import is_external
-from ignition_builder.precision.counting import counted_values
+from ignition_builder.precision.bounds import Bounds
 from ignition_builder.precision.floats import FLOAT, WIDE, Narrow, Rounding
+from ignition_builder.precision.flow import inner_graphs, kinds_in
+from ignition_builder.precision.positions import Positions
 from ignition_builder.precision.slots import EXACT, Slots, slots_of
 from ignition_builder.precision.squares import square_values
 
@@ -36,11 +37,13 @@ class Narrowed:
     What became of a model.
 
     ``later`` maps weights in files to the type their bytes still have; ``kept`` counts, by operator, the
-    nodes that compute in a wide type because ONNX does not define them for the narrow one.
+    nodes that compute in a wide type for want of the narrow one; ``exact`` those that do so because rounding
+    would harm.
     """
 
     later: dict[str, int] = field(default_factory=dict)
     kept: Counter[str] = field(default_factory=Counter)
+    exact: Counter[str] = field(default_factory=Counter)
 
 
 def narrow_model(model: Any, narrow: Narrow, rounding: Rounding) -> Narrowed:
@@ -51,7 +54,7 @@ def narrow_model(model: Any, narrow: Narrow, rounding: Rounding) -> Narrowed:
     """
     rewriting = _Rewriting(model, narrow, rounding)
     rewriting.look(_Scope().inner(model.graph), model.graph)
-    rewriting.rewrite(_Scope().inner(model.graph), model.graph)
+    rewriting.finish(model.graph)
     return rewriting.outcome
 
 
@@ -73,7 +76,7 @@ class _Scope:
     def inner(self, graph: Any, *, keeps: bool = False) -> "_Scope":
         return _Scope(
             keeps=keeps or self.keeps,
-            kinds=self.kinds.new_child(_kinds_in(graph)),
+            kinds=self.kinds.new_child(kinds_in(graph)),
             low=self.low.new_child(),
             wide=self.wide.new_child(),
             outputs=frozenset(value.name for value in graph.output),
@@ -86,14 +89,16 @@ class _Scope:
 class _Rewriting:
     def __init__(self, model: Any, narrow: Narrow, rounding: Rounding) -> None:
         self._narrow, self._rounding, self._opset = narrow, rounding, opset_of(model)
-        self._exact = counted_values(model)
+        positions = Positions(model)
+        self._exact, self._unbounded = positions.wide, positions.wide - positions.bounded
         if narrow.largest < LARGEST_SQUARE:
-            self._exact |= square_values(model)
+            self._exact = self._exact | square_values(model)
         self._names = _all_names(model)
         self._read = {name for graph in graphs_of(model.graph) for node in graph.node for name in node.input}
         self._read.discard("")
         self._wanted_low: set[str] = set()
         self._wanted_wide: set[str] = set()
+        self._bounds = Bounds(narrow, self._opset, self._fresh)
         self.outcome = Narrowed()
 
     def look(self, scope: _Scope, graph: Any) -> None:
@@ -104,8 +109,13 @@ class _Rewriting:
             for name, low in zip(node.input, slots.inputs, strict=True):
                 if not slots.indifferent:
                     (self._wanted_low if low else self._wanted_wide).add(name)
-            for inner in _graphs_in(node):
+            for inner in inner_graphs(node):
                 self.look(scope.inner(inner, keeps=node.op_type in KEPT_INSIDE), inner)
+
+    def finish(self, graph: Any) -> None:
+        """Rewrite the whole model, whose graph this is."""
+        self.rewrite(_Scope().inner(graph), graph)
+        graph.initializer.extend(self._bounds.tensors)
 
     def rewrite(self, scope: _Scope, graph: Any) -> None:
         """Give every node of ``graph`` its types."""
@@ -126,8 +136,11 @@ class _Rewriting:
         slots = slots_of(node, self._narrow, self._opset)
         places = (*zip(node.input, slots.inputs, strict=True), *zip(node.output, slots.outputs, strict=True))
         unknown = any(low and name in self._read and name not in scope.kinds for name, low in places)
-        if scope.keeps or unknown or any(name in self._exact for name in node.output):
-            return Slots((False,) * len(node.input), (False,) * len(node.output), slots.indifferent)
+        exact = any(name in self._exact for name in node.output)
+        if scope.keeps or unknown or exact:
+            # What is exact must not be read where it was rounded for somebody else.
+            indifferent = slots.indifferent and not exact
+            return Slots((False,) * len(node.input), (False,) * len(node.output), indifferent)
         return slots
 
     def _weights(self, graph: Any, scope: _Scope) -> None:
@@ -148,7 +161,7 @@ class _Rewriting:
     def _node(self, node: Any, scope: _Scope) -> None:
         slots = self._slots(node, scope)
         self._inputs(node, slots, scope)
-        for inner in _graphs_in(node):
+        for inner in inner_graphs(node):
             self.rewrite(scope.inner(inner, keeps=node.op_type in KEPT_INSIDE), inner)
         scope.nodes.append(node)
         self._outputs(node, slots, scope)
@@ -168,8 +181,9 @@ class _Rewriting:
         self._note_kept(node, slots, involved)
 
     def _note_kept(self, node: Any, slots: Slots, involved: bool) -> None:
-        meant = node.op_type in EXACT or any(name in self._exact for name in node.output)
-        if involved and not any(slots.inputs) and not meant:
+        if any(name in self._exact for name in node.output):
+            self.outcome.exact[node.op_type] += 1
+        elif involved and not any(slots.inputs) and node.op_type not in EXACT:
             self.outcome.kept[node.op_type] += 1
 
     def _outputs(self, node: Any, slots: Slots, scope: _Scope) -> None:
@@ -212,8 +226,17 @@ class _Rewriting:
     def _as_low(self, name: str, scope: _Scope) -> str:
         if name not in scope.low:
             scope.low[name] = self._fresh(f"{name}__{self._narrow.precision}")
-            self._cast(scope.wide[name], scope.low[name], self._narrow.type, scope)
+            self._cast(self._bounded(name, scope), scope.low[name], self._narrow.type, scope)
         return scope.low[name]
+
+    def _bounded(self, name: str, scope: _Scope) -> str:
+        """Return the wide value within what the narrow type holds."""
+        wide = scope.wide[name]
+        if name not in self._unbounded:
+            return wide
+        bounded = self._fresh(f"{name}__bounded")
+        scope.nodes.append(self._bounds.clip(wide, bounded, scope.kinds[name]))
+        return bounded
 
     def _as_wide(self, name: str, scope: _Scope) -> str:
         if name not in scope.wide:
@@ -232,24 +255,6 @@ class _Rewriting:
             name += "_"
         self._names.add(name)
         return name
-
-
-def _graphs_in(node: Any) -> Iterator[Any]:
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
-
-
-def _kinds_in(graph: Any) -> dict[str, int]:
-    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    kinds.update({tensor.values.name: tensor.values.data_type for tensor in graph.sparse_initializer})
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        if value.type.HasField("tensor_type") and value.type.tensor_type.elem_type:
-            kinds[value.name] = value.type.tensor_type.elem_type
-        elif value.type.WhichOneof("value") is not None:
-            kinds[value.name] = 0
-    return kinds
 
 
 def _all_names(model: Any) -> set[str]:

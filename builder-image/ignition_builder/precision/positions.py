@@ -1,0 +1,73 @@
+"""
+Find what a narrow model must still compute in its wide type: positions, counts and time steps.
+
+They are integers that became floats, or inputs that become angles. They are computed wide until they meet
+data, which is narrow whatever it meets.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ignition_builder.precision.flow import Flow, Key, Step, flow_of
+from ignition_builder.precision.origins import ARITHMETIC, STEPPING, Origin, Origins, contents_of
+
+TURNING = frozenset({"Sin", "Cos", "Tan"})
+"""Operators whose result says nothing of how large a number was, only where in a turn it lies."""
+BOUNDED = frozenset({"Sin", "Cos"})
+_COMPARING = frozenset({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"})
+
+
+class Positions:
+    """
+    What is kept wide of a model.
+
+    ``wide`` names the outputs of every node that computes in the wide type; ``bounded`` those of them that
+    every narrow type holds.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.wide: set[str] = set()
+        self.bounded: set[str] = set()
+        flow = flow_of(model)
+        origins = Origins(flow)
+        seeds = [step for step in flow.steps if _is_exact(step, origins)]
+        for step in _with_sources(seeds, flow, origins):
+            names = [name for _, name in step.outputs if name]
+            self.wide.update(names)
+            if step.operator in BOUNDED:
+                self.bounded.update(names)
+
+
+def _is_exact(step: Step, origins: Origins) -> bool:
+    """Whether a node would make the rounding of what it reads larger, and reads no data."""
+    contents = contents_of(step)
+    found = origins.of(contents)
+    if found >= Origin.DATA or not any(origins.is_float(key) for key in contents):
+        return False
+    if step.operator in TURNING | STEPPING or _makes_integers(step, origins):
+        return True
+    counts = any(origins[key] == Origin.WHOLE for key in contents)
+    if step.operator in _COMPARING:
+        return counts
+    return step.operator in ARITHMETIC and origins[step.outputs[0]] == Origin.WHOLE
+
+
+def _makes_integers(step: Step, origins: Origins) -> bool:
+    return step.operator == "Cast" and not origins.is_float(step.outputs[0])
+
+
+def _with_sources(seeds: list[Step], flow: Flow, origins: Origins) -> Iterator[Step]:
+    """Yield the seeds, and every node that makes what they read, as far as it is no data."""
+    makers = flow.makers()
+    waiting, seen = [key for step in seeds for key in contents_of(step)], set[Key]()
+    yield from seeds
+    while waiting:
+        key = waiting.pop()
+        if key in seen or origins[key] >= Origin.DATA or not origins.is_float(key):
+            continue
+        seen.add(key)
+        if key in flow.meetings:
+            waiting += flow.meetings[key]
+        elif key in makers:
+            yield makers[key]
+            waiting += contents_of(makers[key])
