@@ -5,6 +5,7 @@ The graph is rewritten while large weights are references; their values are conv
 old file into the new one.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +92,9 @@ def _gains(model: Any, narrow: Narrow, opset: int) -> bool:
 
 
 def _warn_of(outcome: Narrowed, narrow: Narrow, opset: int, journal: Journal) -> None:
-    for operator, count in sorted(outcome.kept.items()):
-        journal.warn(
-            Warn.MixedPrecision,
-            f"{operator} stays fp32: ONNX opset {opset} or TensorRT has no {narrow.precision} for it",
-            count,
-        )
+    usual = f"ONNX opset {opset} or TensorRT has no {narrow.precision} for it"
+    for (operator, why), count in sorted(outcome.kept.items()):
+        journal.warn(Warn.MixedPrecision, f"{operator} stays fp32: {why or usual}", count)
 
 
 def _check(target: Path, narrow: Narrow) -> None:
@@ -118,11 +116,18 @@ def _record(narrow: Narrow, opsets: tuple[int, int], outcome: Narrowed, folded: 
             "opset": dict(zip(("from", "to"), opsets, strict=True)),
             "largest": narrow.largest,
             "smallest": narrow.smallest,
-            "kept_wide": dict(outcome.kept),
+            "kept_wide": _by_operator(outcome),
             "kept_exact": dict(outcome.exact),
             "folded_normalizations": folded,
         },
     }
+
+
+def _by_operator(outcome: Narrowed) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for (operator, _), count in outcome.kept.items():
+        counts[operator] += count
+    return dict(counts)
 
 
 def _refusal(narrow: Narrow, why: str) -> RequestError:

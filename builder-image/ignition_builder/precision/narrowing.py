@@ -19,6 +19,7 @@ from ignition_builder.precision.bounds import Bounds
 from ignition_builder.precision.floats import FLOAT, WIDE, Narrow, Rounding
 from ignition_builder.precision.flow import inner_graphs, kinds_in
 from ignition_builder.precision.positions import Positions
+from ignition_builder.precision.recurrent import reads_a_sequence, zero_added
 from ignition_builder.precision.slots import EXACT, Slots, slots_of
 from ignition_builder.precision.squares import square_values
 
@@ -36,13 +37,13 @@ class Narrowed:
     """
     What became of a model.
 
-    ``later`` maps weights in files to the type their bytes still have; ``kept`` counts, by operator, the
-    nodes that compute in a wide type for want of the narrow one; ``exact`` those that do so because rounding
-    would harm.
+    ``later`` maps weights in files to the type their bytes still have; ``kept`` counts, by operator and any
+    reason of their own, the nodes that compute in a wide type for want of the narrow one; ``exact`` counts,
+    by operator, those that do so because rounding would harm.
     """
 
     later: dict[str, int] = field(default_factory=dict)
-    kept: Counter[str] = field(default_factory=Counter)
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
     exact: Counter[str] = field(default_factory=Counter)
 
 
@@ -176,7 +177,7 @@ class _Rewriting:
             elif slots.inputs[index]:
                 node.input[index] = self._as_low(name, scope)
             else:
-                node.input[index] = self._as_wide(name, scope)
+                node.input[index] = self._as_wide_for(node, index, scope)
                 involved = involved or not index
         self._note_kept(node, slots, involved)
 
@@ -184,7 +185,7 @@ class _Rewriting:
         if any(name in self._exact for name in node.output):
             self.outcome.exact[node.op_type] += 1
         elif involved and not any(slots.inputs) and node.op_type not in EXACT:
-            self.outcome.kept[node.op_type] += 1
+            self.outcome.kept[node.op_type, slots.why] += 1
 
     def _outputs(self, node: Any, slots: Slots, scope: _Scope) -> None:
         for index, name in enumerate(node.output):
@@ -245,6 +246,15 @@ class _Rewriting:
             self._cast(scope.low[name], wide, kind, scope)
             scope.wide[name] = wide
         return scope.wide[name]
+
+    def _as_wide_for(self, node: Any, index: int, scope: _Scope) -> str:
+        name = node.input[index]
+        wide = self._as_wide(name, scope)
+        if name not in scope.low or not reads_a_sequence(node, index):
+            return wide
+        apart = self._fresh(f"{name}__apart")
+        scope.nodes.extend(zero_added(wide, apart, scope.kinds[name], self._fresh))
+        return apart
 
     def _cast(self, source: str, target: str, kind: int, scope: _Scope) -> None:
         name = self._fresh(f"{target}__cast")

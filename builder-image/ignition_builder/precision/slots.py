@@ -11,6 +11,7 @@ import onnx
 
 from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.precision.floats import Narrow
+from ignition_builder.precision.recurrent import reason_to_stay_wide
 
 EXACT = frozenset(
     {
@@ -41,9 +42,6 @@ LACKING = {
 }  # fmt: skip
 """Operators that TensorRT builds in fp32 and not in the narrow type (measured on RTX 1.7.1)."""
 
-_PEEPHOLES = 7
-"""Which input of an LSTM they are; TensorRT gives them to fp32 only (measured on RTX 1.7.1)."""
-
 INDIFFERENT = frozenset({"Shape", "Size", "Cast"})
 """Operators that take either type, so that no cast is worth while."""
 
@@ -53,30 +51,32 @@ _STASHING = frozenset({"LayerNormalization", "SkipLayerNormalization"})
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Which inputs and outputs of one node may be narrow; ``indifferent`` when its inputs may be either."""
+    """
+    Which inputs and outputs of one node may be narrow.
+
+    ``indifferent`` when its inputs may be either; ``why`` a node may not that otherwise may.
+    """
 
     inputs: tuple[bool, ...]
     outputs: tuple[bool, ...]
     indifferent: bool = False
+    why: str = ""
 
 
 def slots_of(node: Any, narrow: Narrow, opset: int) -> Slots:
     """Return where ``node`` may have the type ``narrow`` in this release of ONNX's operators."""
     ins, outs = len(node.input), len(node.output)
-    exact = node.op_type in EXACT or node.op_type in LACKING[narrow.precision] or _has_peepholes(node)
+    why = reason_to_stay_wide(node)
+    exact = node.op_type in EXACT or node.op_type in LACKING[narrow.precision] or bool(why)
     own = node.domain in ONNX_DOMAINS
     taken = _parameters(node.op_type, opset, narrow.schema) if own and not exact else None
     if taken is None:
-        return Slots((False,) * ins, (False,) * outs)
+        return Slots((False,) * ins, (False,) * outs, why=why)
     return Slots(
         tuple(_each(taken[0], ins)),
         tuple(_outputs(node, tuple(_each(taken[1], outs)))),
         node.op_type in INDIFFERENT,
     )
-
-
-def _has_peepholes(node: Any) -> bool:
-    return node.op_type == "LSTM" and len(node.input) > _PEEPHOLES and bool(node.input[_PEEPHOLES])
 
 
 @cache
