@@ -16,6 +16,7 @@ from ignition_builder.checking.integers import warn_of_clamping
 from ignition_builder.checking.placeholders import forget_placeholders
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.checking.profiles import resolved
+from ignition_builder.checking.repeated import leave_out_repeated
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.travelling import check_travelling
 from ignition_builder.checking.weights import external_size
@@ -41,6 +42,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     check_inference(model, plugins=plugins)
     warn_of_clamping(model, path.parent, inputs, journal)
     is_changed = forget_placeholders(model)
+    is_changed |= leave_out_repeated(model, journal)
     profiles = resolved(inputs.profiles, inputs_of(model))
     check_fit(model, profiles, plugins=plugins)
     facts = facts_of(model)

@@ -19,6 +19,8 @@ class Warn(StrEnum):
     """TensorRT has no DOUBLE: the model's became FLOAT."""
     WeightsTruncated = "WeightsTruncated"
     """Weights are beyond the range of the precision, or below its smallest number."""
+    OutputLeftOut = "OutputLeftOut"
+    """An output of the model repeats an input, or another output, by name: the engine has it once."""
     MixedPrecision = "MixedPrecision"
     """Some weights have another precision than was asked for."""
     Int8Assumed = "Int8Assumed"
