@@ -176,7 +176,7 @@ def _invalid(message: str) -> RequestError:
         return RequestError(
             Reason.UnsupportedOperator,
             f"node {name}: ONNX opset {unknown[2]} has no operator {unknown[1]}",
-            "export the model with standard operators, or declare the operator's domain",
+            "export the model with standard operators, or name its library in options.plugins",
         )
     if "ir_version" in message:
         return not_onnx("it has no IR version")
