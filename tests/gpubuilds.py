@@ -1,5 +1,6 @@
 """Builds on the GPU of this machine, with the TensorRT that is installed: what the GPU tests share."""
 
+import ctypes
 import json
 import os
 import subprocess
@@ -20,6 +21,8 @@ from ignition_hub.engine.support import Version, parse_version
 from smallmodels import request_for, saved
 
 TIMEOUT_SECONDS = 600
+OWN_TACTICS = ["EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"]
+"""Tactic sources that need no library but TensorRT's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class Bench:
         """Whether TensorRT itself refuses a plan whose header names another release (8.6.0 does not: run)."""
         return self.release[:3] != (8, 6, 0)
 
+    @property
+    def lacks_cublas(self) -> bool:
+        """Whether TensorRT 8.5 finds no cuBLAS here, which it uses unless it is told other tactic sources."""
+        return self.release < (8, 6) and not _has_cublas()
+
     def request(
         self,
         precision: str = "fp32",
@@ -60,6 +68,8 @@ class Bench:
         **asked: Any,
     ) -> BuildRequest:
         """A request for this GPU: its product, or for TensorRT-RTX its architecture."""
+        if self.lacks_cublas:
+            asked["options"] = {"tacticSources": OWN_TACTICS, **asked.get("options", {})}
         plain = request_for(
             precision,
             arch or self.gpu.arch,
@@ -86,6 +96,14 @@ class Bench:
         folder.mkdir()
         request, path = self.request(precision, **asked), saved(model, folder)
         return build(request, path, folder, lambda *_: None, timing_cache=timing_cache)
+
+
+def _has_cublas() -> bool:
+    """Whether cuBLAS of CUDA 11 is here, and no stub of it: TensorRT 8.5 asks it for its version."""
+    try:
+        return hasattr(ctypes.CDLL("libcublas.so.11"), "cublasGetProperty")
+    except OSError:
+        return False
 
 
 _LOAD = """

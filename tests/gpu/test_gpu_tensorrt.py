@@ -19,6 +19,7 @@ from ignition_hub.engine.case import type_since
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.loading import EngineFacts
 from ignition_hub.engine.nvidia_words import cause_of
+from ignition_hub.engine.option_rules import EXTERNAL_LIBRARIES
 from ignition_hub.engine.options_table import LEVEL_ROWS, OPTION_ROWS, OptionRow, row_of
 from ignition_hub.engine.plan import read_plan_header
 from ignition_hub.engine.releases import Runtime, runtime_refusal
@@ -87,6 +88,8 @@ def test_an_option_is_taken_by_the_real_builder(full: Bench, row: OptionRow) -> 
     options = {row.option: row.example}
     if row.option == "weightStreaming" and not is_strongly_typed("TensorRT", full.version):
         pytest.skip("weight streaming needs a strongly typed network")
+    if row.option == "tacticSources" and row.part in EXTERNAL_LIBRARIES and full.lacks_cublas:
+        pytest.skip(f"TensorRT {full.version} needs cuBLAS and cuDNN for {row.part}, and they are not here")
     if row.name == "versionCompatible.enabled":
         skip_without_lean_runtime(full)
 
