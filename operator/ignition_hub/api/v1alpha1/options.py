@@ -37,7 +37,8 @@ class VersionCompatible(Part):
     exclude_lean_runtime: bool = False
     """
     Leave the embedded lean runtime out; the loader then brings its own. Default: false. An embedded runtime
-    is host code: the loader must set engine_host_code_allowed.
+    comes from the builder image, which must hold libnvinfer_lean, and is host code: the loader must set
+    engine_host_code_allowed.
     """
 
 
