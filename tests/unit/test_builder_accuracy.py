@@ -38,7 +38,8 @@ def test_a_wider_tolerance_never_refuses_more(values, rtol, atol):
 def test_figures_are_always_json(values, other):
     other = np.resize(other, values.shape)
     figures = compared({"y": values}, {"y": other}, NARROW)[0]
-    assert json.loads(json.dumps(figures.to_json(), allow_nan=False))["values"] == values.size
+    comparable = values.size - np.count_nonzero(np.isnan(values) & np.isnan(other))
+    assert json.loads(json.dumps(figures.to_json(), allow_nan=False))["values"] == comparable
 
 
 def test_a_failed_gate_says_by_how_much_and_at_which_output():
@@ -60,9 +61,34 @@ def test_what_became_infinite_or_nan_is_out_of_any_tolerance(broken):
         check(figures, NARROW, "the engine")
 
 
-def test_nan_where_the_model_gives_nan_is_no_difference():
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_no_share_of_values_may_become_infinite_or_nan(broken):
+    right, wrong = np.ones(1000), np.ones(1000)
+    wrong[17] = broken
+    tolerance = Tolerance(1.0, 1000.0, quantile=0.5)
+    with pytest.raises(RequestError, match=r"1 of 1000 values are out of tolerance, 1 of them not finite"):
+        check(compared({"y": right}, {"y": wrong}, tolerance), tolerance, "the engine")
+
+
+def test_nan_where_the_model_gives_nan_is_no_difference_and_counts_for_nothing():
     values = np.array([np.nan, np.inf, 1.0])
-    assert compared({"y": values}, {"y": values.copy()}, NARROW)[0].outside == 0
+    figures = compared({"y": values}, {"y": values.copy()}, NARROW)[0]
+    assert (figures.outside, figures.values) == (0, 2)
+
+
+def test_values_that_the_model_has_not_are_no_make_weight_for_wrong_ones():
+    """Half of the values that can be compared are wrong, whatever share of all values they are."""
+    right, wrong = np.full(1000, np.nan), np.full(1000, np.nan)
+    right[:2], wrong[:2] = (1, 1), (1, 2)
+    tolerance = Tolerance(1e-3, 1e-3, quantile=0.999)
+    with pytest.raises(RequestError, match="1 of 2 values"):
+        check(compared({"y": right}, {"y": wrong}, tolerance), tolerance, "the engine")
+
+
+@pytest.mark.parametrize(("model", "engine"), [(np.nan, 1.0), (np.inf, 65504.0), (np.inf, -np.inf)])
+def test_a_number_where_the_model_gives_none_is_a_difference(model, engine):
+    figures = compared({"y": np.array([1.0, model])}, {"y": np.array([1.0, engine])}, NARROW)[0]
+    assert figures.outside == 1
 
 
 def test_integers_and_booleans_are_compared_as_numbers():

@@ -31,8 +31,10 @@ class Tolerance:
         return f"rtol {self.rtol:g} and atol {self.atol:g}{share}"
 
     def allows(self, figures: "Figures") -> bool:
-        """Tell whether an output is near enough."""
-        return figures.outside <= figures.values - math.ceil(self.quantile * figures.values)
+        """Tell whether an output is near enough; no share of its values may be lost."""
+        return not figures.lost and figures.outside <= figures.values - math.ceil(
+            self.quantile * figures.values
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,9 @@ class Figures:
     """
     One output compared: how many values there are and how many are out of tolerance, the largest absolute
     and relative difference, and the value that misses its tolerance by most, with its index.
+
+    Where model and candidate both give NaN, nothing is compared. ``lost`` are the values that are NaN or
+    infinite where the model's are finite.
     """
 
     output: str
@@ -47,6 +52,7 @@ class Figures:
     outside: int
     max_absolute: float
     max_relative: float
+    lost: int = 0
     worst_index: tuple[int, ...] = ()
     worst_reference: float = 0.0
     worst_candidate: float = 0.0
@@ -63,9 +69,10 @@ class Figures:
 
     def __str__(self) -> str:
         place = f"[{', '.join(map(str, self.worst_index))}]"
+        lost = f", {self.lost} of them not finite" if self.lost else ""
         return (
-            f"output {self.output}: {self.outside} of {self.values} values are out of tolerance, the worst "
-            f"at {place}: {self.worst_candidate:g} instead of {self.worst_reference:g}"
+            f"output {self.output}: {self.outside} of {self.values} values are out of tolerance{lost}, the "
+            f"worst at {place}: {self.worst_candidate:g} instead of {self.worst_reference:g}"
         )
 
 
@@ -124,20 +131,22 @@ def _check_comparable(name: str, reference: Any, candidate: Any) -> None:
 def _figures(name: str, reference: Any, candidate: Any, tolerance: Tolerance) -> Figures:
     _check_comparable(name, reference, candidate)
     wanted, got = reference.astype(np.float64), candidate.astype(np.float64)
+    compared_at = ~(np.isnan(wanted) & np.isnan(got))
+    if not compared_at.any():
+        return Figures(output=name, values=0, outside=0, max_absolute=0.0, max_relative=0.0)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         distance = np.abs(got - wanted)
         # Equal infinities are equal, and a NaN where the model gives one is the model's.
-        distance[(wanted == got) | (np.isnan(wanted) & np.isnan(got))] = 0.0
+        distance[(wanted == got) | ~compared_at] = 0.0
         distance[np.isnan(distance)] = np.inf
         excess = distance - (tolerance.atol + tolerance.rtol * np.abs(np.nan_to_num(wanted)))
         relative = np.where(distance > 0, distance / np.abs(wanted), 0.0)
-    if not wanted.size:
-        return Figures(output=name, values=0, outside=0, max_absolute=0.0, max_relative=0.0)
     worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
     return Figures(
         output=name,
-        values=int(wanted.size),
+        values=int(np.count_nonzero(compared_at)),
         outside=int(np.count_nonzero(excess > 0)),
+        lost=int(np.count_nonzero(np.isfinite(wanted) & ~np.isfinite(got))),
         max_absolute=_finite(distance.max()),
         max_relative=_finite(np.nan_to_num(relative, nan=0.0).max()),
         worst_index=tuple(int(index) for index in worst),
