@@ -2,7 +2,6 @@
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
@@ -11,6 +10,7 @@ from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.precision.ways import Came, with_precision
+from ignition_builder.verifying.session import session_of
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, read_back, request_for, saved
 
@@ -89,12 +89,7 @@ def test_it_computes_nearly_the_same_under_the_same_names(tmp_path):
     came = network()
     model, _ = quantized(came, tmp_path)
     data = {"x": samples()}
-    expected, found = (
-        onnxruntime.InferenceSession(one.SerializeToString(), providers=["CPUExecutionProvider"]).run(
-            ["y"], data
-        )[0]
-        for one in (came, model)
-    )
+    expected, found = (session_of(one).run(["y"], data)[0] for one in (came, model))
 
     assert np.abs(expected - found).max() < 0.05 * np.abs(expected).max()
     assert not np.array_equal(expected, found)

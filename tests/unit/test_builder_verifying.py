@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -13,18 +12,29 @@ from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.report import Report
 from ignition_builder.verifying import stage as verifying
-from ignition_builder.work import AS_IS, CONVERTED, STRONG, VERIFY, Prepared, Task, Verified
+from ignition_builder.work import (
+    AS_IS,
+    CALIBRATOR,
+    CONVERTED,
+    FLAGS,
+    STRONG,
+    VERIFY,
+    Prepared,
+    Task,
+    Verified,
+)
 from ignition_hub.engine.errors import RequestError
 from smallmodels import dense, model_of, request_for, saved
 
 GATE = {"accuracy": {"against": "onnxruntime", "rtol": 5e-3, "atol": 5e-3}}
+WIDER = {"accuracy": {"against": "onnxruntime", "rtol": 0.1, "atol": 0.1}}
 
 
 @pytest.fixture
 def verified(tmp_path):
     """Return what verifies ``model`` against ``converted`` and gives the Verified."""
 
-    def run(model, converted, precision="fp16", gates=GATE, files=None):
+    def run(model, converted, precision="fp16", gates=GATE, *, files=None, way=None):
         path = saved(model, tmp_path)
         target = path if converted is None else saved(converted, tmp_path, "converted.onnx")
         task = Task(
@@ -37,7 +47,7 @@ def verified(tmp_path):
             prepared=Prepared(
                 path=str(target),
                 facts=facts_of(model),
-                converter={"path": AS_IS if converted is None else CONVERTED},
+                converter={"path": way or (AS_IS if converted is None else CONVERTED)},
                 typing=STRONG,
                 profiles=(),
                 warnings=(),
@@ -155,15 +165,6 @@ def test_arrays_of_python_objects_or_without_finite_numbers_are_refused(tmp_path
     assert load_arrays(path, "w")["x"].tolist() == [0, 1, 2]
 
 
-def test_emulation_leaves_the_types_of_inputs_and_outputs(tmp_path):
-    model = narrowed(dense(), TensorProto.BFLOAT16)
-    emulated = onnx.load(verifying.emulated(saved(model, tmp_path), tmp_path))
-    onnx.checker.check_model(emulated, full_check=True)
-    assert [value.name for value in emulated.graph.output] == ["y"]
-    kinds = {node.op_type for node in emulated.graph.node}
-    assert kinds == {"Cast", "MatMul", "Relu"}
-
-
 def test_a_model_that_gives_no_number_itself_passes_no_gate(verified):
     nodes = [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Neg", ["a"], ["b"])]
     nodes += [helper.make_node("Log", ["b"], ["y"])]
@@ -172,3 +173,80 @@ def test_a_model_that_gives_no_number_itself_passes_no_gate(verified):
     with pytest.raises(RequestError, match="nothing to compare") as caught:
         verified(model, None)
     assert "verification.accuracy.inputs" in caught.value.remedy
+
+
+def scores(kind=TensorProto.FLOAT):
+    """``softmax(200x (200x)^T / 50000)``, whose product is beyond fp16; in another type between casts."""
+    numbers = {"k": 200.0, "i": 2e-5}
+    weights = [helper.make_tensor(name, kind, [], [value]) for name, value in numbers.items()]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["n"], to=kind),
+        helper.make_node("Mul", ["n", "k"], ["a"]),
+        helper.make_node("Transpose", ["a"], ["t"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["a", "t"], ["s"]),
+        helper.make_node("Mul", ["s", "i"], ["p"]),
+        helper.make_node("Softmax", ["p"], ["q"], axis=-1),
+        helper.make_node("Cast", ["q"], ["y"], to=TensorProto.FLOAT),
+    ]
+    return model_of(nodes, {"x": [1, 8, 64]}, {"y": [1, 8, 8]}, weights=weights)
+
+
+def averages(kind=TensorProto.FLOAT):
+    """``x / (sum of 1000|x| / 64000)``, a sum that fp16 does not hold."""
+    weights = [helper.make_tensor(name, kind, [], [value]) for name, value in (("k", 1000.0), ("n", 64000.0))]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["c"], to=kind),
+        helper.make_node("Abs", ["c"], ["a"]),
+        helper.make_node("Mul", ["a", "k"], ["m"]),
+        helper.make_node("ReduceSum", ["m"], ["s"], keepdims=1),
+        helper.make_node("Div", ["s", "n"], ["d"]),
+        helper.make_node("Div", ["c", "d"], ["q"]),
+        helper.make_node("Cast", ["q"], ["y"], to=TensorProto.FLOAT),
+    ]
+    return model_of(nodes, {"x": [1, 512]}, {"y": [1, 512]}, weights=weights)
+
+
+def vanishing(kind=TensorProto.FLOAT):
+    """``x * 1e-5 * 1e-5 * 1e10``, whose middle is below the smallest fp16."""
+    weights = [helper.make_tensor(name, kind, [], [value]) for name, value in (("k", 1e-5), ("n", 1e4))]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["c"], to=kind),
+        helper.make_node("Mul", ["c", "k"], ["a"]),
+        helper.make_node("Mul", ["a", "k"], ["b"]),
+        helper.make_node("Mul", ["b", "n"], ["d"]),
+        helper.make_node("Mul", ["d", "n"], ["q"]),
+        helper.make_node("Cast", ["q"], ["y"], to=TensorProto.FLOAT),
+    ]
+    return model_of(nodes, {"x": [4]}, {"y": [4]}, weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (scores, "64 of 64 values are out of tolerance, 64 of them not finite"),
+        (averages, r"5\d\d of 512 values .*: 0 instead of"),
+        (vanishing, r"\d of 4 values .* -?0 instead of"),
+    ],
+)
+def test_a_model_whose_values_are_beyond_fp16_is_held_back(network, words, verified):
+    with pytest.raises(RequestError, match=words):
+        verified(network(), network(TensorProto.FLOAT16))
+    assert verified(network(), network(TensorProto.BFLOAT16), "bf16", WIDER).accuracy["outputs"]
+
+
+@pytest.mark.parametrize("network", [scores, averages, vanishing])
+def test_a_model_that_came_in_fp16_is_computed_in_fp16_and_not_compared_with_itself(network, verified):
+    with pytest.raises(RequestError, match="the model in its own types differs"):
+        verified(network(TensorProto.FLOAT16), None)
+
+
+def test_a_reference_of_a_bf16_model_can_be_computed(verified):
+    found = verified(scores(TensorProto.BFLOAT16), None, "bf16", WIDER)
+    assert found.accuracy["outputs"][0]["maxAbsolute"] > 0
+
+
+@pytest.mark.parametrize("way", [FLAGS, CALIBRATOR])
+def test_types_that_tensorrt_chose_are_not_compared_without_running_the_engine(way, verified):
+    with pytest.raises(RequestError, match=r"verification\.accuracy: .* chooses by itself") as failure:
+        verified(dense(), None, way=way)
+    assert failure.value.reason == "UnsupportedOption"

@@ -1,8 +1,9 @@
 """
 The third stage of a build, in its own process: is the engine still the model?
 
-Without a GPU the converted model is compared with the model as it came, which is what conversion and
-quantization can break. With one, the engine itself is compared, and measured.
+Without a GPU the converted model, computed in the types it was given, is compared with the model as it came,
+computed in fp32: what conversion and quantization can break. With one, the engine itself is compared, and
+measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +20,20 @@ from ignition_builder.report import Report
 from ignition_builder.verifying import benchmark, reference
 from ignition_builder.verifying.accuracy import Tolerance, check, check_reference, compared
 from ignition_builder.verifying.cuda import Events
-from ignition_builder.verifying.emulation import emulated
+from ignition_builder.verifying.emulation import ENGINES
 from ignition_builder.verifying.execution import Execution, executed, outputs_of
 from ignition_builder.verifying.samples import WHERE, Sample, drawn, given
-from ignition_builder.work import AS_IS, Prepared, Task, Verified, compiled_of, counted, prepared_of
+from ignition_builder.work import (
+    AS_IS,
+    CALIBRATOR,
+    FLAGS,
+    Prepared,
+    Task,
+    Verified,
+    compiled_of,
+    counted,
+    prepared_of,
+)
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT
 
@@ -121,14 +132,26 @@ def _candidate(task: Task, prepared: Prepared, samples: Sequence[Sample], journa
     if _runs_here(task):
         trt, plan = open_backend(task.request.inputs).trt, _plan(task)
         return Candidate(ENGINE, "the engine", outputs_of(trt, plan, samples, journal))
-    words = "the model as it came" if prepared.converter["path"] == AS_IS else f"the {_precision(task)} model"
-    outputs = reference.outputs_of(_runnable(prepared, task), samples, words)
+    _require_known_types(task, prepared)
+    words = (
+        "the model in its own types"
+        if prepared.converter["path"] == AS_IS
+        else f"the {_precision(task)} model"
+    )
+    outputs = reference.outputs_of(Path(prepared.path), samples, words, ENGINES)
     return Candidate(MODEL, words, outputs)
 
 
-def _runnable(prepared: Prepared, task: Task) -> Path:
-    path = Path(prepared.path)
-    return emulated(path, Path(task.folder)) if _precision(task) == "bf16" else path
+def _require_known_types(task: Task, prepared: Prepared) -> None:
+    """Raise RequestError (UnsupportedOption) where TensorRT chose the types and nobody can run its choice."""
+    if prepared.converter["path"] in (FLAGS, CALIBRATOR):
+        release = task.request.inputs.release
+        raise RequestError(
+            Reason.UnsupportedOption,
+            f"verification.accuracy: {release} chooses by itself what it computes in {_precision(task)}, and "
+            "the engine cannot be run where it is built, so nothing can be compared with the model",
+            "leave it out, build an engine that runs on the pool's GPU, or use a TensorRT from 10.12",
+        )
 
 
 def _samples(task: Task, prepared: Prepared) -> list[Sample]:
