@@ -24,17 +24,19 @@ from ignition_builder.work import (
     Verified,
 )
 from ignition_hub.engine.errors import RequestError
+from ignition_hub.engine.identity import Profile, ShapeRange
 from smallmodels import dense, model_of, request_for, saved
 
 GATE = {"accuracy": {"against": "onnxruntime", "rtol": 5e-3, "atol": 5e-3}}
 WIDER = {"accuracy": {"against": "onnxruntime", "rtol": 0.1, "atol": 0.1}}
+EXACT = {"accuracy": {"against": "onnxruntime", "rtol": 5e-3, "atol": 0.0}}
 
 
 @pytest.fixture
 def verified(tmp_path):
     """Return what verifies ``model`` against ``converted`` and gives the Verified."""
 
-    def run(model, converted, precision="fp16", gates=GATE, *, files=None, way=None):
+    def run(model, converted, precision="fp16", gates=GATE, *, files=None, way=None, profiles=()):
         path = saved(model, tmp_path)
         target = path if converted is None else saved(converted, tmp_path, "converted.onnx")
         task = Task(
@@ -49,7 +51,7 @@ def verified(tmp_path):
                 facts=facts_of(model),
                 converter={"path": way or (AS_IS if converted is None else CONVERTED)},
                 typing=STRONG,
-                profiles=(),
+                profiles=profiles,
                 warnings=(),
                 peak_memory_bytes=0,
             ),
@@ -250,3 +252,53 @@ def test_types_that_tensorrt_chose_are_not_compared_without_running_the_engine(w
     with pytest.raises(RequestError, match=r"verification\.accuracy: .* chooses by itself") as failure:
         verified(dense(), None, way=way)
     assert failure.value.reason == "UnsupportedOption"
+
+
+def embedding(rows, kind=TensorProto.FLOAT):
+    """Rows of a table; from the third on they are beyond fp16."""
+    table = np.ones((rows, 2), np.float32)
+    table[2:] = 1e4
+    weight = helper.make_tensor("table", kind, table.shape, table.flatten().tolist())
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["v"]),
+        helper.make_node("Mul", ["v", "v"], ["q"]),
+        helper.make_node("Cast", ["q"], ["y"], to=TensorProto.FLOAT),
+    ]
+    return model_of(nodes, {"ids": ([4, 16], TensorProto.INT64)}, {"y": [4, 16, 2]}, weights=[weight])
+
+
+def test_rows_of_a_table_are_looked_at_beyond_the_first_two(verified):
+    assert verified(embedding(2), embedding(2, TensorProto.FLOAT16)).accuracy["outputs"][0]["outside"] == 0
+    with pytest.raises(RequestError, match="not finite"):
+        verified(embedding(1000), embedding(1000, TensorProto.FLOAT16))
+
+
+def test_a_profile_is_compared_at_its_ends_too(verified):
+    """The mean of many is a sum that fp16 does not hold, where the usual few are one that it does."""
+
+    def summed(kind):
+        nodes = [
+            helper.make_node("Cast", ["x"], ["c"], to=kind),
+            helper.make_node("Exp", ["c"], ["a"]),
+            helper.make_node("ReduceSum", ["a"], ["s"], keepdims=1),
+            helper.make_node("Div", ["a", "s"], ["q"]),
+            helper.make_node("Cast", ["q"], ["y"], to=TensorProto.FLOAT),
+        ]
+        return model_of(nodes, {"x": ["n"]}, {"y": ["n"]})
+
+    def profile(largest):
+        return (Profile({"x": ShapeRange((1,), (100,), (largest,))}),)
+
+    models = summed(TensorProto.FLOAT), summed(TensorProto.FLOAT16)
+    found = verified(*models, profiles=profile(200))
+    assert found.accuracy["samples"] == 3
+    with pytest.raises(RequestError, match="of 200000 values"):
+        verified(*models, gates=EXACT, profiles=profile(200000))
+
+
+def test_an_end_of_a_profile_that_the_model_cannot_be_run_at_is_left_out(verified):
+    nodes = [helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3])]
+    model = model_of(nodes, {"x": [1, 1, "n"]}, {"y": [1, 1, "m"]})
+    profile = Profile({"x": ShapeRange((1, 1, 1), (1, 1, 8), (1, 1, 16))})
+    found = verified(model, None, "fp32", profiles=(profile,))
+    assert found.accuracy["samples"] == 2

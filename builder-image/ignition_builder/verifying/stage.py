@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.arrays import load_arrays
+from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.compiling.backend import open_backend
 from ignition_builder.journal import Journal
 from ignition_builder.memory import peak
@@ -22,6 +23,8 @@ from ignition_builder.verifying.accuracy import Tolerance, check, check_referenc
 from ignition_builder.verifying.cuda import Events
 from ignition_builder.verifying.emulation import ENGINES
 from ignition_builder.verifying.execution import Execution, executed, outputs_of
+from ignition_builder.verifying.meaning import Meaning, meanings_of
+from ignition_builder.verifying.reading import Shapes
 from ignition_builder.verifying.samples import WHERE, Sample, drawn, given
 from ignition_builder.work import (
     AS_IS,
@@ -78,8 +81,8 @@ def _accuracy(
     tolerance = Tolerance(
         rtol=float(wanted["rtol"]), atol=float(wanted["atol"]), quantile=float(wanted.get("quantile", 1.0))
     )
-    samples = _samples(task, prepared)
-    right = _of_the_engine(prepared, reference.outputs_of(Path(task.model), samples, "the model"))
+    samples, given = _references(task, _samples(task, prepared), journal)
+    right = _of_the_engine(prepared, given)
     check_reference(right)
     candidate = _candidate(task, prepared, samples, journal)
     figures = [
@@ -112,7 +115,7 @@ def _benchmark(task: Task, prepared: Prepared, wanted: Mapping[str, Any], journa
             "verification.benchmark: the engine cannot be run where it is built, so nothing can measure it",
             "leave it out, or build on a pool whose nodes have the GPU",
         )
-    sample = drawn(prepared.facts["inputs"], prepared.profiles)[0]
+    sample = _drawn(task, prepared)[0]
     with executed(open_backend(task.request.inputs).trt, _plan(task), journal) as execution:
         execution.bind(sample)
         with execution.events() as events:
@@ -157,8 +160,33 @@ def _require_known_types(task: Task, prepared: Prepared) -> None:
 def _samples(task: Task, prepared: Prepared) -> list[Sample]:
     inputs = prepared.facts["inputs"]
     if task.files.inputs is None:
-        return drawn(inputs, prepared.profiles)
+        return _drawn(task, prepared)
     return given(load_arrays(task.files.inputs, WHERE), inputs, prepared.profiles)
+
+
+def _drawn(task: Task, prepared: Prepared) -> list[Sample]:
+    def meanings(shapes: Shapes) -> Mapping[str, Meaning]:
+        return meanings_of(load_skeleton(Path(task.model)), shapes)
+
+    return drawn(prepared.facts["inputs"], prepared.profiles, meanings)
+
+
+def _references(
+    task: Task, samples: Sequence[Sample], journal: Journal
+) -> tuple[list[Sample], list[dict[str, Any]]]:
+    """Return the samples that the model runs on, at the ends of a profile too, and its outputs."""
+    model = reference.Runnable(Path(task.model), "the model")
+    run, right = [], []
+    for sample in samples:
+        try:
+            right.append(model.outputs(sample))
+            run.append(sample)
+        except RequestError as error:
+            if not sample.is_extreme:
+                raise
+            sizes = {name: list(values.shape) for name, values in sample.values.items()}
+            journal.note(f"not compared in the shapes {sizes}: {error.message}")
+    return run, right
 
 
 def _precision(task: Task) -> str:

@@ -29,10 +29,13 @@ class Accuracy(Part):
     quantile: Annotated[float, Field(gt=0, le=1)] = 1.0
     """
     Share of each output's values that must be within tolerance. Default: 1, all of them. Quantized engines
-    have outliers: 0.999 lets one value in a thousand be one.
+    have outliers: 0.999 lets one value in a thousand be one. None may be NaN or infinite instead of finite.
     """
     inputs: AccuracyInputs | None = None
-    """Inputs to compare on. Default: numbers drawn with a fixed seed, in each profile's optimal shape."""
+    """
+    Inputs to compare on. Default: numbers drawn with a fixed seed, in each profile's optimal, smallest and
+    largest shapes.
+    """
 
 
 class Benchmark(Part):
