@@ -1,7 +1,8 @@
 """
 Find the means of squares in a model: the squares of a normalization leave fp16 from 256 on.
 
-Before opset 17 exporters spell a layer normalization as its arithmetic. TensorRT warns of its overflow in
+Before opset 17 exporters spell a layer normalization as its arithmetic, some as the mean of the squares
+without the square of the mean. TensorRT warns of its overflow in
 fp16 and advises to force these nodes to fp32; strongly typed, nobody but the model can.
 """
 
@@ -11,8 +12,12 @@ from typing import Any
 from ignition_builder.checking.inspection import graphs_of
 
 _SUMS = frozenset({"ReduceMean", "ReduceSum"})
+_SCALES = frozenset({"Mul", "Div"})
+"""What makes a mean of a sum."""
+_MOVES = frozenset({"Reshape", "Expand", "Squeeze", "Unsqueeze"})
 _GOES_ON = frozenset({"Add", "Sqrt", "Reciprocal", "Max", "Clip"})
 """What becomes of the sum until something is divided by it."""
+_ROOTS = frozenset({"Sqrt", "Reciprocal"})
 
 
 def square_values(model: Any) -> set[str]:
@@ -20,13 +25,41 @@ def square_values(model: Any) -> set[str]:
     found: set[str] = set()
     for graph in graphs_of(model.graph):
         makers = {name: node for node in graph.node for name in node.output}
+        sums: set[str] = set()
         for node in graph.node:
-            if node.op_type in _SUMS and _is_square(makers.get(node.input[0])):
-                found.update((node.input[0], node.output[0]))
-                found.update(_mean_below(makers[node.input[0]], makers))
+            values = set(_of_squares(node, sums, makers))
+            if values and node.op_type not in _ROOTS:
+                sums.update(node.output)
             elif node.op_type in _GOES_ON and _is_made_of(node, found, makers):
-                found.update(node.output)
+                values.update(node.output)
+            found |= values
     return found
+
+
+def _of_squares(node: Any, sums: set[str], makers: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what must not be rounded when ``node`` makes, or goes on with, a sum of squares."""
+    square = makers.get(node.input[0]) if node.input else None
+    if node.op_type in _SUMS and _is_square(square):
+        yield from (node.input[0], node.output[0])
+        yield from _mean_below(square, makers)
+    elif node.op_type in _MOVES and node.input[0] in sums:
+        yield node.output[0]
+    elif node.op_type in _GOES_ON | _SCALES and _is_made_of(node, sums, makers):
+        yield from node.output
+    elif node.op_type == "Sub" and node.input[0] in sums and _is_square(makers.get(node.input[1])):
+        # The mean of the squares without the square of the mean: a small difference of large numbers.
+        yield from (node.input[1], node.output[0])
+        yield from _mean(makers[node.input[1]].input[0], makers)
+
+
+def _mean(name: str, makers: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a mean, and the sum it is made of."""
+    node = makers.get(name)
+    if node is not None and node.op_type in _SUMS:
+        yield name
+    elif node is not None and node.op_type in _SCALES:
+        yield name
+        yield from _mean(node.input[0], makers)
 
 
 def _is_square(node: Any | None) -> bool:
