@@ -10,6 +10,8 @@ from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.precision.ways import Came, with_precision
+from ignition_builder.verifying.reference import outputs_of
+from ignition_builder.verifying.samples import Sample
 from ignition_builder.verifying.session import session_of
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, read_back, request_for, saved
@@ -83,6 +85,29 @@ def test_weighted_operators_get_symmetric_int8_at_their_inputs_only(method, opse
     assert converter["name"] == "onnxruntime"
     assert converter["arguments"]["calibrate_method"] == method
     assert converter["arguments"]["samples"] == 6
+
+
+def test_weights_that_came_in_fp16_have_a_scale_for_each_channel_too(tmp_path):
+    came = network()
+    for tensor in came.graph.initializer:
+        tensor.CopyFrom(
+            numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name)
+        )
+    came.graph.node.insert(0, helper.make_node("Cast", ["x"], ["x16"], to=onnx.TensorProto.FLOAT16))
+    came.graph.node[1].input[0] = "x16"
+    came.graph.node[-1].output[0] = "y16"
+    came.graph.node.append(helper.make_node("Cast", ["y16"], ["y"], to=onnx.TensorProto.FLOAT))
+    model, _ = quantized(came, tmp_path)
+    made = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+    stored = [
+        node for node in model.graph.node if node.op_type == "DequantizeLinear" and node.input[0] in made
+    ]
+    assert sorted(made[node.input[1]].shape for node in stored) == [(4,), (8,)]
+    assert sum(node.op_type == "QuantizeLinear" for node in model.graph.node) == 2
+    data = {"x": samples()}
+    expected = outputs_of(saved(came, tmp_path, "came.onnx"), [Sample(0, data)], "it")[0]["y"]
+    assert np.abs(expected - session_of(model).run(["y"], data)[0]).max() < 0.05 * np.abs(expected).max()
 
 
 def test_it_computes_nearly_the_same_under_the_same_names(tmp_path):

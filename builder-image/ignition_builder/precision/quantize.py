@@ -20,7 +20,7 @@ from onnx import version_converter
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from ignition_builder.checking.inspection import graphs_of, inputs_of, load_checked, opset_of
+from ignition_builder.checking.inspection import graphs_of, inputs_of, load_checked, opset_of, tensors_of
 from ignition_builder.checking.weights import external_size, write_model
 from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import Samples, read_samples
@@ -77,7 +77,10 @@ def quantize(
         target = folder / "int8.onnx"
         _check_worth(model)
         try:
-            came = _fused(_copied(model, path, scratch, journal), scratch)
+            is_half = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in tensors_of(model))
+            came = _fused(_copied(model, path, scratch, journal), scratch / "fused.onnx")
+            if is_half:
+                came = _fused(came, scratch / "widened.onnx")
             _quantize(came, target, samples, method, large=external_size(model) > ONE_FILE)
         except IgnitionError:
             raise
@@ -118,16 +121,20 @@ def _copied(model: Any, path: Path, scratch: Path, journal: Journal) -> Path:
     return copy
 
 
-def _fused(path: Path, scratch: Path) -> Path:
-    """Return the model with normalizations folded into the weights before them, and shapes inferred."""
-    fused = scratch / "fused.onnx"
+def _fused(path: Path, fused: Path) -> Path:
+    """
+    Return the model with normalizations folded into the weights before them, and shapes inferred.
+
+    Of an fp16 model onnxruntime makes one that computes in fp32 and casts its weights; only when that is
+    fused again are they weights, which have a scale per channel (run: onnxruntime 1.31.1).
+    """
     quant_pre_process(
         str(path),
         str(fused),
         skip_symbolic_shape=True,
         save_as_external_data=True,
         all_tensors_to_one_file=True,
-        external_data_location="fused.onnx.data",
+        external_data_location=f"{fused.name}.data",
     )
     return fused
 
