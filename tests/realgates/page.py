@@ -23,10 +23,18 @@ CPU, each with `verification.accuracy`. Written by `make accuracy`; the numbers 
 machines.
 
 The gate runs the model as it came and the converted or quantized one with onnxruntime on numbers like the
-network's real inputs, and asks of every value `|candidate - model| <= atol + rtol * |model|`: rtol and atol
-are 0.005 for fp16, 0.05 for bf16, and 0.1 for 999 of 1,000 values for int8. No metric of the task is looked
-at: a network that is held back here may be good enough for its task, with a tolerance that its owner chooses.
-int8 was calibrated with 16 samples, by range.
+network's real inputs, as [building.md](building.md#gates) says, and asks of every value
+`|candidate - model| <= atol + rtol * |model|`: rtol and atol are 0.005 for fp16, 0.05 for bf16, and 0.1 for
+999 of 1,000 values for int8. No metric of the task is looked at: a network that is held back here may be good
+enough for its task, with a tolerance that its owner chooses. int8 was calibrated with 16 samples, by range.
+
+"""
+
+
+ON_GPU = """The last column is what the engine itself said on {gpu} (driver {driver}, {date}), built
+there by `ignition build` with TensorRT {release}, on the same numbers; fp32 with rtol and atol of 0.001, for
+a GPU adds in another order. Before 10.12 TensorRT chooses the types of fp16 by itself and has the model as it
+came, so there the two columns are about different engines, and no gate on a CPU can know what it will choose.
 
 """
 
@@ -41,7 +49,7 @@ def show(chosen: Sequence[str]) -> None:
         print(line, flush=True)
         table.append(line)
     for page in (name for name in chosen if name.endswith(".md")):
-        Path(page).write_text(PAGE + "\n".join(table) + "\n", encoding="utf-8")
+        Path(page).write_text(PAGE + machine() + "\n".join(table) + "\n", encoding="utf-8")
 
 
 def rows(names: Sequence[str], kinds: Sequence[str], measured: Mapping[Any, str]) -> Iterator[str]:
@@ -64,10 +72,18 @@ def row(found: Gated, on_gpu: str = "") -> str:
 
 def engines(path: Path = ENGINES) -> dict[tuple[str, str], str]:
     """Return what the engines said on a GPU, by network and precision, as far as it is kept."""
-    if not path.exists():
-        return {}
-    builds = json.loads(path.read_text(encoding="utf-8"))["builds"]
-    return {(item["model"], item["precision"]): _said(item) for item in builds}
+    return {(item["model"], item["precision"]): _said(item) for item in _kept(path)["builds"]}
+
+
+def machine(path: Path = ENGINES) -> str:
+    """Return what the page says of the machine that measured; nothing where nothing is kept."""
+    kept = _kept(path)
+    releases = sorted({item["release"] for item in kept["builds"] if "release" in item})
+    return ON_GPU.format(**kept, release=" and ".join(releases)) if kept["builds"] else ""
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"builds": []}
 
 
 def _said(item: Mapping[str, Any]) -> str:

@@ -48,11 +48,17 @@ def measured(networks, tmp_path, monkeypatch):
     return run
 
 
-def test_an_engine_that_passes_is_kept_with_its_figures(measured):
+def test_an_engine_that_passes_is_kept_with_its_figures(measured, tmp_path):
     found = measured(PASSES)
     assert (found["model"], found["precision"], found["checked"]) == ("net", "fp32", "engine")
     assert (found["size"], found["release"]) == (7, "8.6.0.12")
     assert found["accuracy"]["outputs"] == [{"maxAbsolute": 0.25}]
+    assert page.engines(tmp_path / "out.json") == {("net", "fp32"): "passed, 0.25"}
+    assert "with TensorRT 8.6.0.12, on the same numbers" in page.machine(tmp_path / "out.json")
+
+
+def test_a_page_says_nothing_of_a_gpu_that_nobody_asked(tmp_path):
+    assert (page.engines(tmp_path / "none"), page.machine(tmp_path / "none")) == ({}, "")
 
 
 def test_an_engine_that_is_refused_is_kept_with_the_reason_and_fits_into_a_table(measured, tmp_path):
