@@ -152,8 +152,8 @@ CASES = {
     ),
     "a batch of a model that has none": (
         Asked(relu(), more=with_profile(batch_size=BatchRange(1, 2, 4))),
-        "export the model with a free first dimension",
-        Asked(FREE, more=with_profile(batch_size=BatchRange(1, 2, 4))),
+        "export the model with a free dimension named batch",
+        Asked(relu("batch"), more=with_profile(batch_size=BatchRange(1, 2, 4))),
     ),
     "values of an input that is no shape": (
         Asked(FREE, more=with_profile(values={"x": shape_range([1], [2], [4])})),
