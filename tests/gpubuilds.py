@@ -89,13 +89,21 @@ class Bench:
         precision: str = "fp32",
         *,
         timing_cache: TimingCacheTask | None = None,
+        may_build_again: bool = False,
         **asked: Any,
     ) -> Built:
-        """Build ``model`` in a folder of its own."""
+        """Build ``model`` in a folder of its own; in a process that is kept where it ``may_build_again``."""
         folder = self.folder / f"build-{len(list(self.folder.iterdir()))}"
         folder.mkdir()
         request, path = self.request(precision, **asked), saved(model, folder)
-        return build(request, path, folder, lambda *_: None, timing_cache=timing_cache)
+        return build(
+            request,
+            path,
+            folder,
+            lambda *_: None,
+            timing_cache=timing_cache,
+            may_build_again=may_build_again,
+        )
 
 
 def _has_cublas() -> bool:

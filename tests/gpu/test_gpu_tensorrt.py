@@ -14,6 +14,7 @@ import pytest
 from gpubuilds import Bench, damaged, gates, loaded
 from ignition_builder.compiling.lean import lean_runtime
 from ignition_builder.compiling.timing import merged
+from ignition_builder.kept import kept_answers, stop_kept
 from ignition_builder.work import TimingCacheTask
 from ignition_hub.engine.case import type_since
 from ignition_hub.engine.errors import IgnitionError, Reason
@@ -80,6 +81,23 @@ def test_a_dynamic_engine_runs_at_every_end_of_its_profile(full: Bench) -> None:
 
     assert built.facts.checked == "engine"
     assert built.facts.profiles[0]["shapes"]["x"]["max"] == [8, 64]
+
+
+def test_two_builds_of_one_process_are_each_equal_to_their_model(full: Bench) -> None:
+    try:
+        built = [
+            full.build(dense(width=width), "fp16", verification=gates(), may_build_again=True)
+            for width in (96, 160)
+        ]
+        assert kept_answers() == 2
+    finally:
+        stop_kept()
+
+    for one in built:
+        assert one.facts.checked == "engine"
+        assert one.facts.accuracy is not None
+        assert one.facts.accuracy["outputs"][0]["outside"] == 0
+        assert "error:" not in one.log.read_text()
 
 
 @of(SETTABLE)

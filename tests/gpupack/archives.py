@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gpupack.running import ask
 
-PRESET = "-T0 -6"
+PRESET = "-T0 -3"
 """xz on every core; blocks of its own size let the other side unpack on every core, too."""
 CHUNK = 1 << 20
 

@@ -3,12 +3,12 @@
 #
 #   sh run.sh [tests|networks|speed ...]     everything, or some of it; the results are in results/
 #
-# Needs tar, xz and NVIDIA's driver; 6 GB of disk, and 6 GiB of memory for each test that runs at a time.
+# Needs tar, xz and NVIDIA's driver; 6 GB of disk, and 6 GiB of memory for each of GPU_JOBS tests at a time.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 into=${GPU_FOLDER:-$here/unpacked}
 results=${GPU_RESULTS:-$here/results}
-jobs=${GPU_JOBS:-4}
+jobs=${GPU_JOBS:-1}
 what=${*:-tests networks speed}
 status=0
 done_=" "
