@@ -13,6 +13,8 @@ import os
 import select
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,16 +39,37 @@ IDLE_SECONDS = 120.0
 """How long a process that has answered waits for another Task; TensorRT 8.6 holds 4 GiB meanwhile."""
 
 
+PARENT_SECONDS = 1.0
+"""How often a child looks whether its parent still lives."""
+
+
 def main() -> int:
     """Do one stage for every Task; the exit status is 0 whenever each was answered or none is wanted."""
     stage, report = importlib.import_module(MODULES[sys.argv[1]]), Report(int(sys.argv[2]))
     signal.signal(signal.SIGTERM, lambda *_: report.cancel())
+    end_with(os.getppid())
     if hasattr(stage, "warm"):
         stage.warm()
     for order in orders(sys.stdin.fileno()):
         if report.cancelled or not answer(stage, Task.from_json(json.loads(order)), report):
             break
     return 0
+
+
+def end_with(parent: int) -> None:
+    """
+    Let this process end soon after ``parent`` does.
+
+    A parent that is killed closes no pipe that a busy child would notice: TensorRT 8.6, which says nothing
+    while it builds, went on for minutes and held the GPU (run). TensorRT lets other threads run meanwhile.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def orders(descriptor: int) -> Iterator[bytes]:

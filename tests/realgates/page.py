@@ -35,6 +35,7 @@ ON_GPU = """The last column is what the engine itself said on {gpu} (driver {dri
 there by `ignition build` with TensorRT {release}, on the same numbers; fp32 with rtol and atol of 0.001, for
 a GPU adds in another order. Before 10.12 TensorRT chooses the types of fp16 by itself and has the model as it
 came, so there the two columns are about different engines, and no gate on a CPU can know what it will choose.
+An empty field was not measured there.
 
 """
 

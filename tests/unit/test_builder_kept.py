@@ -1,6 +1,7 @@
 """A compile process may serve one build after another, and no build notices."""
 
 import os
+import subprocess
 import sys
 import textwrap
 import time
@@ -178,3 +179,37 @@ def test_tensorrt_rtx_is_not_kept_for_it_starts_at_once(tmp_path):
     build(request_for("fp16"), path, tmp_path, lambda *_: None, may_build_again=True)
 
     assert kept.kept_answers() == 0
+
+
+ORPHANED = """
+import os, sys, time
+from ignition_builder import child
+child.PARENT_SECONDS = 0.05
+child.end_with(os.getppid())
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_busy_child_ends_soon_after_a_parent_that_was_killed():
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {ORPHANED!r}])"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        os.kill(pid, 0)
+        parent.kill()
+
+    assert ended(pid)
+
+
+def ended(pid: int) -> bool:
+    """Wait some seconds for a process to end; one that nobody waits for stays as a zombie."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.1)
+    return False
