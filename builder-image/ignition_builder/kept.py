@@ -41,7 +41,8 @@ class KeptCompiler:
             self._child.stop()
             self._child = fresh_compiler(self._log)
             found = self._child.run(task, watch, deadline)
-        self._is_fit = True
+        # A plugin library stays loaded, and what it registers would be no news to the next build.
+        self._is_fit = not task.files.plugins
         return found
 
     def put_back(self) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ignition_builder import child, kept
-from ignition_builder.building import Built, build, build_with, digests_of
+from ignition_builder.building import NO_FILES, Built, build, build_with, digests_of
+from ignition_builder.files import Files
 from ignition_builder.kept import crew_with_kept_compiler, stop_kept
 from ignition_builder.spawn import Child
 from ignition_builder.work import COMPILE, Task
@@ -44,10 +45,10 @@ class Scripted:
     def _fresh(self, log: Path) -> Child:
         return Child(COMPILE, log, (sys.executable, "-S", str(self._program)), stays=True)
 
-    def run(self, seconds: float = 20.0) -> dict[str, int]:
+    def run(self, seconds: float = 20.0, files: Files = NO_FILES) -> dict[str, int]:
         """Let one crew's compile process answer a Task."""
         log = self._folder / "log"
-        task = Task(stage=COMPILE, request=request_for(), model="m", folder="f", log=str(log))
+        task = Task(stage=COMPILE, request=request_for(), model="m", folder="f", log=str(log), files=files)
         with crew_with_kept_compiler(log) as crew:
             return crew.compiler.run(task, lambda *_: None, time.monotonic() + seconds)
 
@@ -98,6 +99,13 @@ def test_a_refusal_is_not_asked_for_twice_and_its_process_is_not_kept(scripted):
 
     assert caught.value.message == "task 2"
     assert third["pid"] != first["pid"]
+
+
+def test_one_that_loaded_a_plugin_library_is_not_kept(scripted):
+    compilers = scripted('say({"result": {"pid": os.getpid()}})')
+    compilers.run(files=Files(plugins={"nms": Path("libnms.so")}))
+
+    assert kept.kept_answers() == 0
 
 
 def test_one_that_was_too_slow_is_ended_and_not_asked_again(scripted):
