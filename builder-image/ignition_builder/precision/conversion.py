@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import inliner, shape_inference, version_converter
+from onnx import inliner, shape_inference
 
 from ignition_builder.checking.inspection import graphs_of, inputs_of, load_checked, opset_of
 from ignition_builder.checking.weights import Change, write_model
@@ -19,6 +18,7 @@ from ignition_builder.journal import Journal
 from ignition_builder.precision.floats import DOUBLE, FLOAT, Narrow, Rounding
 from ignition_builder.precision.narrowing import Narrowed, narrow_model
 from ignition_builder.precision.normalization import fold_normalizations
+from ignition_builder.precision.raising import NotRaisedError, raised
 from ignition_builder.precision.slots import slots_of
 from ignition_hub import __version__
 from ignition_hub.engine.errors import Reason, RequestError
@@ -44,6 +44,8 @@ def convert(
         folded = fold_normalizations(model, path.parent, narrow)
         model = shape_inference.infer_shapes(model)
         outcome = narrow_model(model, narrow, rounding)
+    except RequestError:
+        raise
     # ONNX's own tools fail on unusual graphs with whatever their code runs into.
     except Exception as error:
         raise _refusal(narrow, f"{type(error).__name__}: {on_one_line(str(error), 400)}") from error
@@ -70,22 +72,26 @@ def whole_graph(model: Any) -> Any:
 
 def _raised(model: Any, narrow: Narrow, journal: Journal) -> Any:
     """Return the model with the opset in which ONNX defines its operators for ``narrow``, if that helps."""
-    opset = opset_of(model)
-    if opset >= narrow.opset or not _gains(model, narrow, opset):
-        return model
-    try:
-        raised = version_converter.convert_version(model, narrow.opset)
-    # It has no adapter for some operators, and says so with a RuntimeError.
-    except (RuntimeError, ValueError) as error:
-        journal.note(f"the model stays at opset {opset}: {on_one_line(str(error), 400)}")
-        return model
-    raised.ir_version = max(model.ir_version, onnx.helper.find_min_ir_version_for(raised.opset_import))
-    return raised
+    came = opset_of(model)
+    why = ""
+    for opset in range(narrow.opset, came, -1):
+        if not _gains(model, narrow, opset):
+            break
+        try:
+            return raised(model, opset)
+        except NotRaisedError as error:
+            why = why or str(error)
+    if why and came < narrow.begins:
+        raise _too_old(narrow, came, why)
+    if why:
+        journal.note(f"the model stays at opset {came}: {why}")
+    return model
 
 
 def _gains(model: Any, narrow: Narrow, opset: int) -> bool:
+    came = opset_of(model)
     return any(
-        slots_of(node, narrow, opset) != slots_of(node, narrow, narrow.opset)
+        slots_of(node, narrow, came) != slots_of(node, narrow, opset)
         for graph in graphs_of(model.graph)
         for node in graph.node
     )
@@ -128,6 +134,15 @@ def _by_operator(outcome: Narrowed) -> dict[str, int]:
     for (operator, _), count in outcome.kept.items():
         counts[operator] += count
     return dict(counts)
+
+
+def _too_old(narrow: Narrow, opset: int, why: str) -> RequestError:
+    return RequestError(
+        Reason.UnsupportedPrecision,
+        f"the model cannot be converted to {narrow.precision}: ONNX has it from opset {narrow.begins} on, "
+        f"and the model's opset {opset} cannot be raised ({why})",
+        f"export the model with opset {narrow.begins} or newer, or ask for fp16 or fp32",
+    )
 
 
 def _refusal(narrow: Narrow, why: str) -> RequestError:

@@ -23,8 +23,8 @@ class Narrow:
     A type of two bytes.
 
     ``type`` is ONNX's number of it, ``schema`` its name in ONNX's operator definitions, ``largest`` and
-    ``smallest`` the magnitudes that values are kept between, ``opset`` the release from which ONNX lets
-    convolutions and pools have it.
+    ``smallest`` the magnitudes that values are kept between, ``begins`` the opset from which ONNX lets
+    products and sums have it, ``opset`` that from which it lets convolutions and pools.
     """
 
     precision: str
@@ -33,10 +33,11 @@ class Narrow:
     dtype: Any
     largest: float
     smallest: float
+    begins: int
     opset: int
 
 
-HALF = Narrow("fp16", onnx.TensorProto.FLOAT16, "tensor(float16)", np.dtype("<f2"), 65504.0, 1e-7, 1)
+HALF = Narrow("fp16", onnx.TensorProto.FLOAT16, "tensor(float16)", np.dtype("<f2"), 65504.0, 1e-7, 1, 1)
 BRAIN = Narrow(
     "bf16",
     onnx.TensorProto.BFLOAT16,
@@ -44,6 +45,7 @@ BRAIN = Narrow(
     np.dtype(ml_dtypes.bfloat16),
     (2 - 2**-7) * 2.0**127,
     2.0**-133,
+    13,
     22,
 )
 

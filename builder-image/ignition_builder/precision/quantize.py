@@ -16,7 +16,6 @@ from typing import Any
 
 import onnx
 import onnxruntime
-from onnx import version_converter
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -26,6 +25,7 @@ from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import Samples, read_samples
 from ignition_builder.precision.conversion import whole_graph
 from ignition_builder.precision.quantized import check_quantized, quantization_of
+from ignition_builder.precision.raising import NotRaisedError, raised
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.words import on_one_line
 
@@ -113,12 +113,22 @@ def _copied(model: Any, path: Path, scratch: Path, journal: Journal) -> Path:
     model = whole_graph(model)
     if opset_of(model) < PER_CHANNEL_OPSET:
         journal.note(f"the opset is raised from {opset_of(model)} to {PER_CHANNEL_OPSET} to quantize")
-        came = model.ir_version
-        model = version_converter.convert_version(model, PER_CHANNEL_OPSET)
-        model.ir_version = max(came, onnx.helper.find_min_ir_version_for(model.opset_import))
+        model = _raised(model)
     copy = scratch / "came.onnx"
     write_model(model, path.parent, copy, {})
     return copy
+
+
+def _raised(model: Any) -> Any:
+    try:
+        return raised(model, PER_CHANNEL_OPSET)
+    except NotRaisedError as error:
+        raise RequestError(
+            Reason.UnsupportedPrecision,
+            "the model cannot be quantized to int8: ONNX has scales per channel from opset "
+            f"{PER_CHANNEL_OPSET} on, and the model's opset {opset_of(model)} cannot be raised ({error})",
+            f"export the model with opset {PER_CHANNEL_OPSET} or newer, or ask for fp16",
+        ) from error
 
 
 def _fused(path: Path, fused: Path) -> Path:
