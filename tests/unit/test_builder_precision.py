@@ -1,5 +1,6 @@
 """The precision a model gets: fp16 is converted, what cannot truthfully be called by its name is refused."""
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -136,6 +137,92 @@ def test_a_model_that_is_fp16_already_is_left_alone(tmp_path):
 
     assert converted(half, "fp16", tmp_path / "a")[:2] == (tmp_path / "a" / "model.onnx", {"path": "AsIs"})
     assert "weights are fp16" in refusal_of(half, "fp32", tmp_path / "b").message
+
+
+NUMPY = {"fp16": np.float16, "bf16": ml_dtypes.bfloat16}
+ONNX = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
+
+
+def stored_as(precision, width):
+    """Return two products, the first with ``width`` rows of weights of a type, the second of 64 in fp32."""
+    values = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32) / 8
+    weights = [
+        numpy_helper.from_array(values[:width].astype(NUMPY.get(precision, np.float32)), "v"),
+        numpy_helper.from_array(values, "w"),
+    ]
+    nodes = [
+        helper.make_node("Slice", ["x", "zero", "width", "one"], ["piece"], name="slice"),
+        helper.make_node("Cast", ["piece"], ["n"], to=ONNX.get(precision, TensorProto.FLOAT), name="in"),
+        helper.make_node("MatMul", ["n", "v"], ["p"], name="first"),
+        helper.make_node("Cast", ["p"], ["f"], to=TensorProto.FLOAT, name="out"),
+        helper.make_node("MatMul", ["f", "w"], ["y"], name="second"),
+    ]
+    weights += [
+        numpy_helper.from_array(np.array([number]), name)
+        for name, number in (("zero", 0), ("width", width), ("one", 1))
+    ]
+    return model_of(nodes, {"x": [2, 64]}, {"y": [2, 64]}, weights=weights)
+
+
+def wholly(precision):
+    """Return a product that is of one type."""
+    model = stored_as(precision, 64)
+    del model.graph.node[-1]
+    model.graph.node[-1].output[0] = "y"
+    del model.graph.initializer[1]
+    return model
+
+
+OTHERS = [("fp16", "bf16"), ("bf16", "fp16"), ("fp16", "fp32"), ("bf16", "fp32"), ("bf16", "tf32")]
+
+
+@pytest.mark.parametrize(("stored", "asked"), OTHERS)
+def test_a_model_of_one_narrow_type_is_no_other_and_the_remedies_work(stored, asked, tmp_path):
+    for name in ("before", "as stored", "in fp32"):
+        (tmp_path / name).mkdir()
+    error = refusal_of(wholly(stored), asked, tmp_path / "before")
+
+    assert error.message == f"precision {asked} was asked for, the model's weights are {stored}"
+    assert error.remedy == f"ask for {stored}, or export the model in fp32"
+    assert converted(wholly(stored), stored, tmp_path / "as stored")[1] == {"path": "AsIs"}
+    assert not converted(wholly("fp32"), asked, tmp_path / "in fp32")[2]
+
+
+@pytest.mark.parametrize(("stored", "asked"), OTHERS)
+def test_a_model_with_some_weights_of_another_narrow_type_is_converted_with_a_warning(
+    stored, asked, tmp_path
+):
+    target, _, warned = converted(stored_as(stored, 16), asked, tmp_path)
+    types = types_of(read_back(target))
+
+    assert warned == {"MixedPrecision": 1}
+    assert (types["v"], types["w"]) == (ONNX[stored], ONNX.get(asked, TensorProto.FLOAT))
+
+
+def test_one_number_in_fp32_does_not_make_an_fp16_model_another(tmp_path):
+    model = wholly("fp16")
+    model.graph.node.append(helper.make_node("Add", ["y", "tiny"], ["z"], name="add"))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(1e-6), "tiny"))
+    model.graph.output[0].name = "z"
+
+    for asked in ("bf16", "fp32"):
+        (tmp_path / asked).mkdir()
+        assert "weights are fp16" in refusal_of(model, asked, tmp_path / asked).message
+
+
+def test_a_model_without_weights_is_of_the_type_of_its_inputs(tmp_path):
+    half = ([2], TensorProto.FLOAT16)
+    model = model_of([helper.make_node("Sigmoid", ["x"], ["y"], name="s")], {"x": half}, {"y": half})
+
+    assert "fp16" in refusal_of(model, "bf16", tmp_path).message
+
+
+@pytest.mark.parametrize("asked", ["bf16", "fp16"])
+def test_the_real_tensorrt_builds_what_has_both_narrow_types(asked, tmp_path):
+    stored = {"bf16": "fp16", "fp16": "bf16"}[asked]
+    path = saved(stored_as(stored, 16), tmp_path)
+
+    assert build(request_for(asked, "sm_89"), path, tmp_path, lambda *_: None).size > 0
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp8", "int4", "fp4"])

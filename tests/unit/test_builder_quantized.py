@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.precision.quantized import quantization_of
 from ignition_builder.precision.ways import Came, with_precision
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, request_for, saved
@@ -137,6 +138,64 @@ def test_a_quantized_bias_is_refused_with_the_quantizers_option(tmp_path):
 
     assert "INT32" in error.message
     assert "QuantizeBias" in error.remedy
+
+
+def blocks(weight, scale, *, twice=False, own=""):
+    """
+    Return a product with a weight in blocks of 16, whose scales are quantized too; ``twice`` gives a second
+    product with a weight in the scales' type; ``own`` is the operator that gives the scales back.
+    """
+    weights = [
+        helper.make_tensor("w", weight, [64, 32], [1.0] * 2048),
+        helper.make_tensor("small", scale, [4, 32], [1] * 128),
+        helper.make_tensor("large", TensorProto.FLOAT, [], [0.05]),
+    ]
+    nodes = [
+        helper.make_node(own or "DequantizeLinear", ["small", "large"], ["s"], name="scales"),
+        helper.make_node("Abs", ["s"], ["scale"], name="abs"),
+        helper.make_node("DequantizeLinear", ["w", "scale"], ["v"], axis=0, block_size=16, name="weights"),
+        helper.make_node("MatMul", ["x", "v"], ["y"], name="product"),
+    ]
+    if own:
+        nodes[0].domain = "trt"
+    outputs = {"y": [8, 32]}
+    if twice:
+        nodes += [
+            helper.make_node("DequantizeLinear", ["u", "large"], ["other"], name="second weights"),
+            helper.make_node("Transpose", ["other"], ["t"], name="turned"),
+            helper.make_node("MatMul", ["x", "t"], ["z"], name="second"),
+        ]
+        weights.append(helper.make_tensor("u", scale, [4, 64], [1] * 256))
+        outputs["z"] = [8, 4]
+    return model_of(nodes, {"x": [8, 64]}, outputs, weights=weights, opset=23, domains=["trt"] if own else [])
+
+
+BLOCKS = {
+    "fp4 with fp8 scales": ("fp4", "fp8", TensorProto.FLOAT4E2M1, TensorProto.FLOAT8E4M3FN),
+    "int4 with int8 scales": ("int4", "int8", TensorProto.INT4, TensorProto.INT8),
+    "int4 with fp8 scales": ("int4", "fp8", TensorProto.INT4, TensorProto.FLOAT8E4M3FN),
+}
+
+
+@pytest.mark.parametrize(("has", "wrong", "weight", "scale"), BLOCKS.values(), ids=BLOCKS)
+def test_scales_of_blocks_are_not_what_a_model_is_quantized_to(has, wrong, weight, scale, tmp_path):
+    error = refusal(blocks(weight, scale), wrong, tmp_path)
+
+    assert error.message == f"precision {wrong} was asked for, and the model is quantized to {has}"
+    assert f"ask for {has}, or" in error.remedy
+    assert ready(blocks(weight, scale), has, tmp_path)[0].converter == {"path": "AsIs"}
+
+
+def test_scales_that_nvidias_own_operator_gives_back_are_not_either():
+    model = blocks(TensorProto.FLOAT4E2M1, TensorProto.FLOAT8E4M3FN, own="TRT_FP8DequantizeLinear")
+
+    assert quantization_of(model) == {"fp4"}
+
+
+@pytest.mark.parametrize(("has", "other", "weight", "scale"), BLOCKS.values(), ids=BLOCKS)
+def test_a_model_quantized_to_two_types_is_either_with_a_warning(has, other, weight, scale, tmp_path):
+    for precision in (has, other):
+        assert ready(blocks(weight, scale, twice=True), precision, tmp_path)[1] == {"MixedPrecision": 1}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

@@ -5,7 +5,7 @@ TensorRT reads UINT8 as INT8 and only warns, and does not build for zero points 
 on RTX 1.7.1), so both are refused here, by name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import onnx
 from ignition_builder.checking.inspection import graphs_of, tensors_of
 from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.checking.weights import array_of
+from ignition_builder.precision.scaling import scale_values
 from ignition_hub.engine.errors import Reason, RequestError
 
 Proto = onnx.TensorProto
@@ -32,8 +33,14 @@ _REMEDIES = {
 
 
 def quantization_of(model: Any) -> frozenset[str]:
-    """Return the precisions the model's Q/DQ nodes have: of int8, fp8, int4 and fp4; more than one may be."""
-    return frozenset(NAMES[kind] for kind in _kinds(model) if kind in NAMES) | _own_operators(model)
+    """
+    Return the precisions the model's Q/DQ nodes have: of int8, fp8, int4 and fp4; more than one may be.
+
+    A node that only makes scales for others counts for nothing: the FP8 numbers of NVFP4 are scales of blocks
+    of FP4, and nothing is computed in them.
+    """
+    counting = list(_counting_nodes(model))
+    return _kinds(model, counting) | _own_operators(counting)
 
 
 def is_quantized(model: Any) -> bool:
@@ -57,10 +64,15 @@ def check_quantized(model: Any, folder: Path) -> None:
             _check_scale(node, tensors, folder)
 
 
-def _kinds(model: Any) -> set[int]:
+def _counting_nodes(model: Any) -> Iterator[Any]:
+    scales = scale_values(model)
+    yield from (node for node in _nodes(model) if not scales.issuperset(node.output))
+
+
+def _kinds(model: Any, nodes: Iterable[Any]) -> frozenset[str]:
     tensors = _constants(model)
-    found = {_kind_of(node, tensors) for node in _nodes(model) if node.op_type in (_QUANTIZE, _DEQUANTIZE)}
-    return {kind for kind in found if kind is not None}
+    found = {_kind_of(node, tensors) for node in nodes if node.op_type in (_QUANTIZE, _DEQUANTIZE)}
+    return frozenset(NAMES[kind] for kind in found if kind in NAMES)
 
 
 def _kind_of(node: Any, tensors: dict[str, Any]) -> int | None:
@@ -109,9 +121,9 @@ def _values(tensor: Any, folder: Path) -> Any:
     return array_of(tensor, folder).astype(np.float32)
 
 
-def _own_operators(model: Any) -> frozenset[str]:
+def _own_operators(nodes: Iterable[Any]) -> frozenset[str]:
     """Return the precisions of NVIDIA's own operators, such as TRT_FP8DequantizeLinear."""
-    names = {node.op_type for node in _nodes(model) if node.op_type.startswith("TRT_")}
+    names = {node.op_type for node in nodes if node.op_type.startswith("TRT_")}
     return frozenset(kind for kind in NAMES.values() if any(kind.upper() in name for name in names))
 
 

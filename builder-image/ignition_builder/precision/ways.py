@@ -7,7 +7,7 @@ stays as it came. A quantized model stays as it came everywhere, if it is what w
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class Came:
 
 Way = tuple[Path, dict[str, Any]]
 
+_OTHERS = {HALF: (BRAIN,), BRAIN: (HALF,)}
+
 
 def with_precision(came: Came) -> Ready:
     """
@@ -85,18 +87,8 @@ def with_precision(came: Came) -> Ready:
 
 
 def _full(came: Came) -> Way:
-    precision, amounts = came.inputs.precision, _amounts(came.model)
-    narrow = [item for item in (HALF, BRAIN) if amounts[item.type]]
-    if narrow and not amounts[FLOAT]:
-        stored = narrow[0].precision
-        raise _refusal(
-            f"precision {precision} was asked for, the model's weights are {stored}",
-            f"ask for {stored}, or export the model in fp32",
-        )
-    for item in narrow:
-        came.journal.warn(
-            Warn.MixedPrecision, f"some weights are {item.precision}, asked for was {precision}"
-        )
+    precision = came.inputs.precision
+    _refuse_narrow(came, _amounts(came.model), (HALF, BRAIN))
     if is_quantized(came.model):
         check_quantized(came.model, came.path.parent)
         came.journal.warn(Warn.MixedPrecision, f"the model is quantized, asked for was {precision}")
@@ -116,12 +108,13 @@ def _brain(came: Came) -> Way:
 
 def _narrow(came: Came, narrow: Narrow) -> Way:
     _refuse_calibration(came)
+    amounts = _amounts(came.model)
+    _refuse_narrow(came, amounts if any(amounts.values()) else _inputs(came.model), _OTHERS[narrow])
     if is_quantized(came.model):
         check_quantized(came.model, came.path.parent)
         came.journal.warn(Warn.MixedPrecision, f"the model is quantized, asked for was {narrow.precision}")
     if not came.is_strong:
         return came.path, {"path": FLAGS, "arguments": {"flags": [narrow.precision.upper()]}}
-    amounts = _amounts(came.model)
     # Who chose the types of most weights chose those of the rest too.
     if amounts[narrow.type] > amounts[FLOAT]:
         if amounts[FLOAT]:
@@ -129,6 +122,25 @@ def _narrow(came: Came, narrow: Narrow) -> Way:
         return _as_is(came)
     target, record = convert(came.model, came.path, narrow, came.folder, came.journal)
     return target, {"path": CONVERTED, **record}
+
+
+def _refuse_narrow(came: Came, amounts: Mapping[int, int], others: Sequence[Narrow]) -> None:
+    """
+    Refuse a model most of which is of another narrow type than the one asked for, and warn where some is.
+
+    What is narrow already stays as it is: the engine would be what nobody asked for.
+    """
+    precision = came.inputs.precision
+    for item in others:
+        if 2 * amounts[item.type] > sum(amounts.values()):
+            raise _refusal(
+                f"precision {precision} was asked for, the model's weights are {item.precision}",
+                f"ask for {item.precision}, or export the model in fp32",
+            )
+        if amounts[item.type]:
+            came.journal.warn(
+                Warn.MixedPrecision, f"some weights are {item.precision}, asked for was {precision}"
+            )
 
 
 def _int8(came: Came) -> Way:
@@ -187,6 +199,10 @@ def _brought(came: Came) -> Way:
             f"{' and '.join(sorted(found)) or 'a type that nothing in it names'}",
             f"ask for {' or '.join(sorted(found))}, or {MODEL_OPT}" if found else MODEL_OPT,
         )
+    for other in sorted(found - {precision}):
+        came.journal.warn(
+            Warn.MixedPrecision, f"some of it is quantized to {other}, asked for was {precision}"
+        )
     _refuse_calibration(came)
     return _as_is(came)
 
@@ -242,11 +258,20 @@ def _embed_inner_data(model: Any, folder: Path) -> None:
 
 def _amounts(model: Any) -> dict[int, int]:
     """Return how many numbers of each floating-point type the weights are; DOUBLE counts as FLOAT."""
+    return _counted((tensor.data_type, math.prod(tensor.dims)) for tensor in tensors_of(model))
+
+
+def _inputs(model: Any) -> dict[int, int]:
+    """Return how many inputs are of each floating-point type: what a model without weights computes in."""
+    return _counted((value.type.tensor_type.elem_type, 1) for value in model.graph.input)
+
+
+def _counted(numbers: Iterable[tuple[int, int]]) -> dict[int, int]:
     amounts = {FLOAT: 0, HALF.type: 0, BRAIN.type: 0}
-    for tensor in tensors_of(model):
-        kind = FLOAT if tensor.data_type == DOUBLE else tensor.data_type
-        if kind in amounts:
-            amounts[kind] += math.prod(tensor.dims)
+    for kind, number in numbers:
+        kept = FLOAT if kind == DOUBLE else kind
+        if kept in amounts:
+            amounts[kept] += number
     return amounts
 
 
