@@ -251,6 +251,22 @@ def test_a_variance_beyond_fp16_is_divided_away_before_it_is_rounded(spelling, t
     assert found.record["arguments"]["folded_normalizations"] == 1
 
 
+def test_what_a_normalization_is_folded_to_takes_no_name_of_the_models_own(tmp_path):
+    vectors = {"scale": [1, 2], "shift": [0.5, 0], "mean": [300, 1], "variance": [1e8, 4]}
+    tensors = [floats(name, *values) for name, values in vectors.items()]
+    nodes = [
+        node("BatchNormalization", ["x", *vectors], ["n"]),
+        node("Mul", ["n", "n__scale"], ["m"]),
+        node("Add", ["m", "n__shift"], ["y"]),
+    ]
+    weights = [*tensors, floats("n__scale", 3, 4), floats("n__shift", 5, 6)]
+    model = model_of(nodes, {"x": [1, 2]}, {"y": [1, 2]}, weights=weights)
+    x = np.array([[20000, 7]], dtype=np.float32)
+    (expected,) = ReferenceEvaluator(model).run(None, {"x": x})
+
+    assert np.allclose(Converted(model, tmp_path).run(x=x)[0], expected, rtol=2e-3)
+
+
 @pytest.mark.parametrize("narrow", [HALF, BRAIN])
 def test_values_round_to_nearest_with_ties_to_even_and_stay_finite(narrow, tmp_path):
     step = 2.0**-10 if narrow is HALF else 2.0**-7

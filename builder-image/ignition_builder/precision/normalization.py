@@ -14,6 +14,7 @@ import onnx
 from ignition_builder.checking.inspection import graphs_of
 from ignition_builder.checking.weights import array_of
 from ignition_builder.precision.floats import WIDE, Narrow
+from ignition_builder.precision.fresh import Fresh
 
 _DEFAULT_EPSILON = 1e-5
 """ONNX's own."""
@@ -27,14 +28,14 @@ def fold_normalizations(model: Any, folder: Path, narrow: Narrow) -> int:
 
     ``folder`` is where external data lies. Names of what was replaced are taken from the node's output.
     """
-    count = 0
+    count, fresh = 0, Fresh(model)
     for graph in graphs_of(model.graph):
         constants = _constants(graph)
         for node in graph.node:
             if node.op_type == "BatchNormalization" and len(node.output) == 1:
                 vectors = _vectors(node, constants, folder)
                 if vectors is not None and _overflows(vectors, narrow):
-                    _replace(graph, node, vectors)
+                    _replace(graph, node, vectors, fresh)
                     count += 1
     return count
 
@@ -59,7 +60,7 @@ def _overflows(vectors: list[Any], narrow: Narrow) -> bool:
     return any(bool(np.any(np.abs(values) > narrow.largest)) for values in vectors)
 
 
-def _replace(graph: Any, node: Any, vectors: list[Any]) -> None:
+def _replace(graph: Any, node: Any, vectors: list[Any], fresh: Fresh) -> None:
     scale, shift, mean, variance = vectors
     epsilon = next((item.f for item in node.attribute if item.name == "epsilon"), _DEFAULT_EPSILON)
     factor = scale / np.sqrt(variance + epsilon)
@@ -71,6 +72,6 @@ def _replace(graph: Any, node: Any, vectors: list[Any]) -> None:
         "variance": np.ones_like(variance),
     }
     for index, (name, values) in enumerate(folded.items(), start=1):
-        tensor = onnx.numpy_helper.from_array(values.astype(np.float32), f"{node.output[0]}__{name}")
+        tensor = onnx.numpy_helper.from_array(values.astype(np.float32), fresh(f"{node.output[0]}__{name}"))
         graph.initializer.append(tensor)
         node.input[index] = tensor.name

@@ -10,7 +10,7 @@ the calibration runs through the model besides.
 import contextlib
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ignition_builder.checking.weights import external_size, write_model
 from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import Samples, read_samples
 from ignition_builder.precision.conversion import whole_graph
+from ignition_builder.precision.plain import give_names_back, plain_copy
 from ignition_builder.precision.quantized import check_quantized, quantization_of
 from ignition_builder.precision.raising import NotRaisedError, raised
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
@@ -53,13 +54,14 @@ _SETTINGS = {
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Gives onnxruntime one sample at a time."""
+    """Gives onnxruntime one sample at a time, by the ``plain`` names of the inputs."""
 
-    def __init__(self, samples: Samples) -> None:
-        self._samples = iter(samples)
+    def __init__(self, samples: Samples, plain: Mapping[str, str]) -> None:
+        self._samples, self._plain = iter(samples), plain
 
     def get_next(self) -> dict[str, Any] | None:
-        return next(self._samples, None)
+        sample = next(self._samples, None)
+        return sample and {self._plain[name]: values for name, values in sample.items()}
 
 
 def quantize(
@@ -150,10 +152,12 @@ def _fused(path: Path, fused: Path) -> Path:
 
 
 def _quantize(path: Path, target: Path, samples: Samples, method: str, *, large: bool) -> None:
+    plain = path.with_name("plain.onnx")
+    own = plain_copy(path, plain)
     quantize_static(
-        str(path),
+        str(plain),
         str(target),
-        _Reader(samples),
+        _Reader(samples, {name: made for made, name in own.items()}),
         op_types_to_quantize=list(OPERATORS),
         per_channel=True,
         activation_type=QuantType.QInt8,
@@ -162,6 +166,7 @@ def _quantize(path: Path, target: Path, samples: Samples, method: str, *, large:
         calibrate_method=METHODS[method],
         extra_options=dict(_SETTINGS),
     )
+    give_names_back(target, own)
 
 
 def _check_worth(model: Any) -> None:
