@@ -146,7 +146,9 @@ class Origins:
         if step.operator in COUNTING:
             return Origin.WHOLE
         if step.operator not in MOVING and step.operator not in ARITHMETIC:
-            return Origin.DATA
+            read = self.of([item for item in step.inputs if item])
+            # Whatever is computed of constants alone is one.
+            return read if read <= Origin.FIXED else Origin.DATA
         return self._float(step, self.of(contents_of(step)))
 
     def _float(self, step: Step, origin: Origin) -> Origin:

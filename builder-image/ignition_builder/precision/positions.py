@@ -5,7 +5,7 @@ They are integers that became floats, or inputs that become angles. They are com
 data, which is narrow whatever it meets.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ignition_builder.precision.flow import Flow, Key, Step, flow_of
@@ -14,6 +14,16 @@ from ignition_builder.precision.origins import ARITHMETIC, STEPPING, Origin, Ori
 TURNING = frozenset({"Sin", "Cos", "Tan"})
 """Operators whose result says nothing of how large a number was, only where in a turn it lies."""
 BOUNDED = frozenset({"Sin", "Cos"})
+PICKING = frozenset({"ArgMax", "ArgMin", "NonZero", "TopK", "Unique"})
+"""Operators that give places of numbers: a number that is rounded has another place."""
+PLACING: Mapping[str, tuple[int, ...]] = {
+    "MaxRoiPool": (1,),
+    "NonMaxSuppression": (3, 4),
+    "Resize": (1, 2),
+    "RoiAlign": (1,),
+    "Upsample": (1,),
+}
+"""Inputs that say where and how many while the rest of the node is data: scales, regions, bounds."""
 _COMPARING = frozenset({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"})
 
 
@@ -31,7 +41,8 @@ class Positions:
         flow = flow_of(model)
         origins = Origins(flow)
         seeds = [step for step in flow.steps if _is_exact(step, origins)]
-        for step in _with_sources(seeds, flow, origins):
+        placing = [key for step in flow.steps for key in _placing(step)]
+        for step in _with_sources(seeds, placing, flow, origins):
             names = [name for _, name in step.outputs if name]
             self.wide.update(names)
             if step.operator in BOUNDED:
@@ -44,22 +55,29 @@ def _is_exact(step: Step, origins: Origins) -> bool:
     found = origins.of(contents)
     if found >= Origin.DATA or not any(origins.is_float(key) for key in contents):
         return False
-    if step.operator in TURNING | STEPPING or _makes_integers(step, origins):
+    if step.operator in TURNING | STEPPING | PICKING or _makes_integers(step, origins):
         return True
     counts = any(origins[key] == Origin.WHOLE for key in contents)
     if step.operator in _COMPARING:
-        return counts
+        return counts or found == Origin.FIXED
     return step.operator in ARITHMETIC and origins[step.outputs[0]] == Origin.WHOLE
+
+
+def _placing(step: Step) -> Iterator[Key]:
+    for place in PLACING.get(step.operator, ()):
+        key = step.inputs[place] if place < len(step.inputs) else None
+        if key is not None:
+            yield key
 
 
 def _makes_integers(step: Step, origins: Origins) -> bool:
     return step.operator == "Cast" and not origins.is_float(step.outputs[0])
 
 
-def _with_sources(seeds: list[Step], flow: Flow, origins: Origins) -> Iterator[Step]:
-    """Yield the seeds, and every node that makes what they read, as far as it is no data."""
+def _with_sources(seeds: list[Step], placing: list[Key], flow: Flow, origins: Origins) -> Iterator[Step]:
+    """Yield the seeds, and every node that makes what they read, or ``placing``, as far as it is no data."""
     makers = flow.makers()
-    waiting, seen = [key for step in seeds for key in contents_of(step)], set[Key]()
+    waiting, seen = [*placing, *(key for step in seeds for key in contents_of(step))], set[Key]()
     yield from seeds
     while waiting:
         key = waiting.pop()
