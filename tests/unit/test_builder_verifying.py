@@ -302,3 +302,23 @@ def test_an_end_of_a_profile_that_the_model_cannot_be_run_at_is_left_out(verifie
     profile = Profile({"x": ShapeRange((1, 1, 1), (1, 1, 8), (1, 1, 16))})
     found = verified(model, None, "fp32", profiles=(profile,))
     assert found.accuracy["samples"] == 2
+
+
+def classifier(gain):
+    """Sixteen one-hot rows, each with its own class; ``gain`` is what the weights are scaled by."""
+    weight = numpy_helper.from_array(np.eye(16, 400, dtype=np.float32) * np.float32(gain), "w")
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Softmax", ["h"], ["y"])]
+    return model_of(nodes, {"x": [16, 16]}, {"y": [16, 400]}, weights=[weight])
+
+
+def test_a_classifier_is_asked_for_its_answers(verified, tmp_path):
+    np.savez(tmp_path / "inputs.npz", x=np.eye(16, dtype=np.float32))
+    files, loose = Files(inputs=tmp_path / "inputs.npz"), {"accuracy": {"rtol": 0.1, "atol": 0.1}}
+    (figures,) = verified(classifier(3.0), classifier(2.9), gates=loose, files=files).accuracy["outputs"]
+    assert (figures["answers"], figures["argmaxAgreement"], figures["clearAnswers"]) == (16, 1.0, 16)
+    with pytest.raises(RequestError, match=r"output y: 16 of 16 clear answers changed, as in row") as failure:
+        verified(classifier(3.0), classifier(-3.0), gates=loose, files=files)
+    assert "verification.accuracy.agreement" in failure.value.remedy
+    allowed = {"accuracy": {**loose["accuracy"], "agreement": 0.0}}
+    found = verified(classifier(3.0), classifier(-3.0), gates=allowed, files=files).accuracy
+    assert (found["agreement"], found["outputs"][0]["clearChanged"]) == (0.0, 16)

@@ -2,39 +2,67 @@
 How far two sets of outputs are apart, and whether that is near enough. Pure.
 
 The measure is numpy's and Polygraphy's: a value passes when ``|candidate - reference| <= atol + rtol *
-|reference|``. NVIDIA's fp16 sample uses 5e-3 for both.
+|reference|``. NVIDIA's fp16 sample uses 5e-3 for both. An output that answers something is asked for its
+answers as well (``answers``, ``agreement``).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ignition_builder.verifying.agreement import Agreement, agreement_of
+from ignition_builder.verifying.answers import Answer, Kind
 from ignition_hub.engine.errors import Reason, RequestError
+
+NO_ANSWERS: Mapping[str, Answer] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
     """
     How far a value may be from its reference, relative to the reference plus absolute, and the share of an
-    output's values that must be that near.
+    output's telling values that must be that near; ``agreement`` is the share of its clear answers that must
+    stay as they are.
     """
 
     rtol: float
     atol: float
     quantile: float = 1.0
+    agreement: float = 1.0
 
     def __str__(self) -> str:
         share = f" for {self.quantile * 100:g} % of the values" if self.quantile < 1 else ""
         return f"rtol {self.rtol:g} and atol {self.atol:g}{share}"
 
     def allows(self, figures: "Figures") -> bool:
-        """Tell whether an output is near enough; no share of its values may be lost."""
-        return not figures.lost and figures.outside <= figures.values - math.ceil(
-            self.quantile * figures.values
+        """
+        Tell whether an output is near enough.
+
+        No share of its values may be lost, no part of it may have more than its own share of values that are
+        out, and no more answers may change than ``agreement`` lets.
+        """
+        answers = figures.agreement
+        return (
+            not figures.lost
+            and figures.outside <= self._may_be_out(figures.telling)
+            and figures.crowded is None
+            and (answers is None or answers.allows(self.agreement))
         )
+
+    def crowded(self, outside: Any, telling: Any) -> int | None:
+        """
+        Return the first part that has more values out than its share of those that tell something, and more
+        than one; both are numbers for each part.
+        """
+        allowed = telling - np.ceil(self.quantile * telling)
+        found = np.flatnonzero(outside > np.maximum(allowed, 1))
+        return int(found[0]) if found.size else None
+
+    def _may_be_out(self, values: int) -> int:
+        return values - math.ceil(self.quantile * values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +71,10 @@ class Figures:
     One output compared: how many values there are and how many are out of tolerance, the largest absolute
     and relative difference, and the value that misses its tolerance by most, with its index.
 
-    Where model and candidate both give NaN, nothing is compared. ``lost`` are the values that are NaN or
-    infinite where the model's are finite.
+    Where model and candidate both give NaN, nothing is compared. ``telling`` are the values of which one side
+    at least is beyond the absolute tolerance, or that are out: two that are near 0 are near in any model.
+    ``lost`` are the values that are NaN or infinite where the model's are finite. ``crowded`` is the entry of
+    the first axis, of several, in which too many of them are out. ``agreement`` is about its answers.
     """
 
     output: str
@@ -52,7 +82,10 @@ class Figures:
     outside: int
     max_absolute: float
     max_relative: float
+    telling: int = 0
     lost: int = 0
+    crowded: int | None = None
+    agreement: Agreement | None = None
     worst_index: tuple[int, ...] = ()
     worst_reference: float = 0.0
     worst_candidate: float = 0.0
@@ -62,30 +95,49 @@ class Figures:
         return {
             "output": self.output,
             "values": self.values,
+            "telling": self.telling,
             "outside": self.outside,
             "maxAbsolute": self.max_absolute,
             "maxRelative": self.max_relative,
+            **(self.agreement.to_json() if self.agreement else {}),
         }
 
-    def __str__(self) -> str:
+    def said(self, tolerance: Tolerance) -> str:
+        """Return what a message says of an output that is not near enough."""
+        return f"output {self.output}: {', '.join(self._findings(tolerance))}"
+
+    def _findings(self, tolerance: Tolerance) -> Iterator[str]:
+        if self.agreement and not self.agreement.allows(tolerance.agreement):
+            yield str(self.agreement)
+        if not self.outside:
+            return
+        yield f"{self.outside} of {self.values} values are out of tolerance"
+        if self.lost:
+            yield f"{self.lost} of them not finite"
+        if tolerance.quantile < 1 and self.telling < self.values:
+            yield f"{self.telling} are above atol or out"
+        if tolerance.quantile < 1 and self.crowded is not None:
+            yield f"too many of them in [{self.crowded}]"
         place = f"[{', '.join(map(str, self.worst_index))}]"
-        lost = f", {self.lost} of them not finite" if self.lost else ""
-        return (
-            f"output {self.output}: {self.outside} of {self.values} values are out of tolerance{lost}, the "
-            f"worst at {place}: {self.worst_candidate:g} instead of {self.worst_reference:g}"
-        )
+        yield f"the worst at {place}: {self.worst_candidate:g} instead of {self.worst_reference:g}"
 
 
 def compared(
-    reference: Mapping[str, Any], candidate: Mapping[str, Any], tolerance: Tolerance
+    reference: Mapping[str, Any],
+    candidate: Mapping[str, Any],
+    tolerance: Tolerance,
+    answers: Mapping[str, Answer] = NO_ANSWERS,
 ) -> list[Figures]:
     """
-    Return the figures of every output of ``reference``, name to array.
+    Return the figures of every output of ``reference``, name to array; ``answers`` says what they are for.
 
     Raises RequestError (VerificationFailed) when an output is missing or has another shape, and when there is
     nothing to compare it with: a gate that cannot fail is none.
     """
-    return [_figures(name, wanted, candidate.get(name), tolerance) for name, wanted in reference.items()]
+    return [
+        _figures(name, wanted, candidate.get(name), tolerance, answers.get(name))
+        for name, wanted in reference.items()
+    ]
 
 
 def check_reference(outputs: Sequence[Mapping[str, Any]]) -> None:
@@ -105,13 +157,21 @@ def check_reference(outputs: Sequence[Mapping[str, Any]]) -> None:
 def check(figures: list[Figures], tolerance: Tolerance, of: str) -> None:
     """Raise RequestError (VerificationFailed) that names each output out of tolerance, the worst first."""
     refused = (item for item in figures if not tolerance.allows(item))
-    outside = sorted(refused, key=lambda item: -item.outside / item.values)
+    outside = sorted(refused, key=lambda item: -item.outside / max(item.values, 1))
     if outside:
+        said = "; ".join(item.said(tolerance) for item in outside[:3])
         raise RequestError(
             Reason.VerificationFailed,
-            f"{of} differs from the model beyond {tolerance}: {'; '.join(map(str, outside[:3]))}",
-            "use a wider precision, better calibration data, or a tolerance that the task allows",
+            f"{of} differs from the model beyond {tolerance}: {said}",
+            _remedy(outside, tolerance),
         )
+
+
+def _remedy(refused: list[Figures], tolerance: Tolerance) -> str:
+    lenient = "tolerance"
+    if any(item.agreement and not item.agreement.allows(tolerance.agreement) for item in refused):
+        lenient += " and verification.accuracy.agreement"
+    return f"use a wider precision, better calibration data, or a {lenient} that the task allows"
 
 
 def _check_comparable(name: str, reference: Any, candidate: Any) -> None:
@@ -128,31 +188,49 @@ def _check_comparable(name: str, reference: Any, candidate: Any) -> None:
         )
 
 
-def _figures(name: str, reference: Any, candidate: Any, tolerance: Tolerance) -> Figures:
+def _figures(
+    name: str, reference: Any, candidate: Any, tolerance: Tolerance, answer: Answer | None
+) -> Figures:
     _check_comparable(name, reference, candidate)
     wanted, got = reference.astype(np.float64), candidate.astype(np.float64)
     compared_at = ~(np.isnan(wanted) & np.isnan(got))
     if not compared_at.any():
         return Figures(output=name, values=0, outside=0, max_absolute=0.0, max_relative=0.0)
+    # Of labels, none is nearly another.
+    is_label = answer is not None and answer.kind is Kind.LABEL
+    rtol, atol = (0.0, 0.0) if is_label else (tolerance.rtol, tolerance.atol)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         distance = np.abs(got - wanted)
         # Equal infinities are equal, and a NaN where the model gives one is the model's.
         distance[(wanted == got) | ~compared_at] = 0.0
         distance[np.isnan(distance)] = np.inf
-        excess = distance - (tolerance.atol + tolerance.rtol * np.abs(np.nan_to_num(wanted)))
+        excess = distance - (atol + rtol * np.abs(np.nan_to_num(wanted)))
         relative = np.where(distance > 0, distance / np.abs(wanted), 0.0)
+    outside = excess > 0
+    telling = compared_at & (outside | is_label | (np.fmax(np.abs(wanted), np.abs(got)) > atol))
     worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
     return Figures(
         output=name,
         values=int(np.count_nonzero(compared_at)),
-        outside=int(np.count_nonzero(excess > 0)),
+        outside=int(np.count_nonzero(outside)),
+        telling=int(np.count_nonzero(telling)),
         lost=int(np.count_nonzero(np.isfinite(wanted) & ~np.isfinite(got))),
+        crowded=_crowded(outside, telling, tolerance),
+        agreement=agreement_of(wanted, got, answer, rtol, atol),
         max_absolute=_finite(distance.max()),
         max_relative=_finite(np.nan_to_num(relative, nan=0.0).max()),
         worst_index=tuple(int(index) for index in worst),
         worst_reference=float(wanted[worst]),
         worst_candidate=float(got[worst]),
     )
+
+
+def _crowded(outside: Any, telling: Any, tolerance: Tolerance) -> int | None:
+    """Ask each entry of the first axis by itself: a batch may not hide that one thing in it is all wrong."""
+    if outside.ndim < 2 or len(outside) < 2 or outside[0].size < 2:
+        return None
+    behind = tuple(range(1, outside.ndim))
+    return tolerance.crowded(np.count_nonzero(outside, axis=behind), np.count_nonzero(telling, axis=behind))
 
 
 def _finite(value: Any) -> float:

@@ -57,6 +57,10 @@ class Reading:
         """Return the one number that a fixed value is; None when it is many, or not known."""
         return self._numbers.get(name)
 
+    def shape(self, name: str) -> list[int | None] | None:
+        """Return the sizes of a value, None for one that is free; None where its rank is not known."""
+        return self._shapes.get(name)
+
     def rows(self, node: Any) -> int | None:
         """Return how many entries the indices of ``node`` choose from."""
         if node.op_type == "OneHot":

@@ -20,6 +20,7 @@ from ignition_builder.memory import peak
 from ignition_builder.report import Report
 from ignition_builder.verifying import benchmark, reference
 from ignition_builder.verifying.accuracy import Tolerance, check, check_reference, compared
+from ignition_builder.verifying.answers import answers_of
 from ignition_builder.verifying.cuda import Events
 from ignition_builder.verifying.emulation import ENGINES
 from ignition_builder.verifying.execution import Execution, executed, outputs_of
@@ -78,17 +79,16 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
 def _accuracy(
     task: Task, prepared: Prepared, wanted: Mapping[str, Any], journal: Journal
 ) -> tuple[str, dict[str, Any]]:
-    tolerance = Tolerance(
-        rtol=float(wanted["rtol"]), atol=float(wanted["atol"]), quantile=float(wanted.get("quantile", 1.0))
-    )
+    tolerance = _tolerance(wanted)
     samples, given = _references(task, _samples(task, prepared), journal)
     right = _of_the_engine(prepared, given)
     check_reference(right)
     candidate = _candidate(task, prepared, samples, journal)
+    answers = answers_of(load_skeleton(Path(task.model)))
     figures = [
         item
         for one, other in zip(right, candidate.outputs, strict=True)
-        for item in compared(one, other, tolerance)
+        for item in compared(one, other, tolerance, answers)
     ]
     check(figures, tolerance, candidate.words)
     return candidate.kind, {
@@ -96,10 +96,16 @@ def _accuracy(
         "rtol": tolerance.rtol,
         "atol": tolerance.atol,
         "quantile": tolerance.quantile,
+        "agreement": tolerance.agreement,
         "inputs": "given" if task.files.inputs else "drawn",
         "samples": len(samples),
         "outputs": [item.to_json() for item in figures],
     }
+
+
+def _tolerance(wanted: Mapping[str, Any]) -> Tolerance:
+    shares = {name: float(wanted.get(name, 1.0)) for name in ("quantile", "agreement")}
+    return Tolerance(float(wanted["rtol"]), float(wanted["atol"]), **shares)
 
 
 def _of_the_engine(prepared: Prepared, outputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

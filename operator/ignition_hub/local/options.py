@@ -41,7 +41,14 @@ AGAINST = "onnxruntime"
 """What computes the reference of an accuracy gate; there is one."""
 
 GATES: Mapping[str, Mapping[str, Any]] = {
-    "accuracy": {"against": AGAINST, "rtol": 0.005, "atol": 0.005, "quantile": 1.0, "inputs": None},
+    "accuracy": {
+        "against": AGAINST,
+        "rtol": 0.005,
+        "atol": 0.005,
+        "quantile": 1.0,
+        "agreement": None,
+        "inputs": None,
+    },
     "benchmark": {"seconds": 5, "maxLatency": None},
 }
 """Every gate, with the figures that hold when none are given; None is left out."""
@@ -50,6 +57,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "rtol": (0, 1),
     "atol": (0, 1000),
     "quantile": (1e-9, 1),
+    "agreement": (0, 1),
     "seconds": (1, 300),
 }
 """The least and the most of a gate's figure, as the cluster's schema has them."""

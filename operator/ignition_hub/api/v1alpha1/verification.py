@@ -29,7 +29,13 @@ class Accuracy(Part):
     quantile: Annotated[float, Field(gt=0, le=1)] = 1.0
     """
     Share of each output's values that must be within tolerance. Default: 1, all of them. Quantized engines
-    have outliers: 0.999 lets one value in a thousand be one. None may be NaN or infinite instead of finite.
+    have outliers: 0.999 lets one value in a thousand be one, not counting values that both sides have within
+    atol of 0. None may be NaN or infinite instead of finite.
+    """
+    agreement: Annotated[float | None, Field(ge=0, le=1)] = None
+    """
+    Share of a classifier's clear answers, those the tolerance leaves no doubt of, that must stay the same.
+    Default: all of them. Example: 0.99
     """
     inputs: AccuracyInputs | None = None
     """
