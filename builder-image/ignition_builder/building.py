@@ -131,6 +131,8 @@ def _run(
         check_plan(Path(compiled.path), compiled.size, task.request.inputs)
         task = replace(task, stage=VERIFY, compiled=compiled)
         verified = _verified(task, part_of(on_progress, compiles_until, 1.0), deadline)
+        if verified:
+            check_warnings(forbidden, verified)
     except IgnitionError:
         Path(compiled.path).unlink()
         raise

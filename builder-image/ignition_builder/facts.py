@@ -42,9 +42,9 @@ class Stages:
         return self.prepared, self.compiled, *([self.verified] if self.verified else [])
 
 
-def check_warnings(forbidden: Sequence[str], prepared: Prepared, compiled: Compiled) -> None:
-    """Raise RequestError (BuildFailed) when the build warned of a code in ``forbidden``."""
-    found = _warnings(prepared, compiled)
+def check_warnings(forbidden: Sequence[str], *stages: Prepared | Compiled | Verified) -> None:
+    """Raise RequestError (BuildFailed) when one of ``stages`` warned of a code in ``forbidden``."""
+    found = _warnings(*stages)
     for code in forbidden:
         if found[code]:
             raise RequestError(

@@ -150,8 +150,8 @@ class Verified:
     """
     What the gates found; they passed, or there would be an error instead.
 
-    ``checked`` is ``model`` when the converted model was compared, ``engine`` when the engine itself was;
-    ``accuracy`` and ``benchmark`` are the figures, None for a gate that was not asked for.
+    ``checked`` is ``model`` when the converted model was compared, ``engine`` when the engine itself was, and
+    ``none`` when nothing was; ``accuracy`` and ``benchmark`` are the figures, None where there are none.
     """
 
     checked: str

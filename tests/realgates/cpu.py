@@ -18,15 +18,21 @@ from realmodels import real_model
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """One model in one precision: its engine's size in bytes and figures, or the reason there is none."""
+    """
+    One model in one precision: its engine's size in bytes and figures, or the reason there is none.
+
+    ``largest`` is None where nothing was converted, and so nothing compared; ``agreement`` is the smallest
+    share of answers that stayed the same, None where no output is an answer.
+    """
 
     model: str
     precision: str
     size: int = 0
     seconds: float = 0.0
-    largest: float = 0.0
+    largest: float | None = None
     path: str = ""
     reason: str = ""
+    agreement: float | None = None
 
 
 def gated(name: str, precision: str, folder: Path) -> Gated:
@@ -42,7 +48,15 @@ def gated(name: str, precision: str, folder: Path) -> Gated:
     except IgnitionError as error:
         return Gated(name, precision, reason=f"{error.reason}: {error.message}")
     facts = built.facts
-    assert facts.accuracy is not None
     assert facts.converter is not None
-    largest = max(item["maxAbsolute"] for item in facts.accuracy["outputs"])
-    return Gated(name, precision, built.size, facts.seconds, largest, facts.converter["path"])
+    outputs = facts.accuracy["outputs"] if facts.accuracy else []
+    answers = [item["argmaxAgreement"] for item in outputs if "argmaxAgreement" in item]
+    return Gated(
+        name,
+        precision,
+        built.size,
+        facts.seconds,
+        max((item["maxAbsolute"] for item in outputs), default=None),
+        facts.converter["path"],
+        agreement=min(answers, default=None),
+    )

@@ -8,9 +8,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ignition_builder.arrays import load_arrays
 from ignition_builder.checking.inspection import facts_of
+from ignition_builder.checking.skeleton import load_skeleton
+from ignition_builder.checking.weights import write_model
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.report import Report
+from ignition_builder.verifying import reference
 from ignition_builder.verifying import stage as verifying
 from ignition_builder.work import (
     AS_IS,
@@ -111,15 +114,62 @@ def test_a_broken_conversion_is_caught_and_named(verified):
     assert e.value.exit_code == 17
 
 
-def test_a_model_compiled_as_it_came_is_run_and_equals_itself(verified):
+NOTHING = [{"code": "NothingCompared", "count": 1}]
+
+
+def test_a_model_built_as_it_came_is_not_compared_with_itself(verified, monkeypatch):
+    """That could not fail; so nothing is run, and the build says that nothing was compared."""
+    monkeypatch.setattr(reference, "Runnable", lambda *_: pytest.fail("it was run"))
     found = verified(dense(), None, "fp32")
-    assert found.checked == "model"
-    assert found.accuracy["outputs"][0]["maxAbsolute"] == 0.0
+    assert (found.checked, found.accuracy, list(found.warnings)) == ("none", None, NOTHING)
+
+
+def test_a_model_with_its_weights_moved_is_still_the_model(verified, tmp_path):
+    """The builder moves the weights of a large model into a file of their own."""
+    moved = dense(width=256)
+    path = saved(moved, tmp_path, "large.onnx")
+    skeleton = load_skeleton(path)
+    write_model(skeleton, tmp_path, tmp_path / "converted.onnx", {})
+    assert moved.graph.initializer[0].data_location != skeleton.graph.initializer[0].data_location
+    found = verified(moved, skeleton, "fp32", way=AS_IS)
+    assert (found.checked, list(found.warnings)) == ("none", NOTHING)
+
+
+def test_a_dimension_with_another_name_makes_no_other_model(verified):
+    """Some exporters write ``?``, which the builder takes out; that computes nothing."""
+    named, free = dense(batch="?"), dense(batch="n")
+    profile = Profile({"x": ShapeRange((1, 64), (2, 64), (4, 64))})
+    assert verified(named, free, "fp32", way=AS_IS, profiles=(profile,)).checked == "none"
+
+
+def test_a_model_that_the_builder_changed_on_its_way_is_compared(verified):
+    changed = dense()
+    changed.graph.node[1].op_type = "Identity"
+    with pytest.raises(RequestError, match="the model in its own types differs"):
+        verified(dense(), changed, "fp32", way=AS_IS)
+
+
+def test_a_quantized_model_that_was_brought_is_not_compared_with_itself(verified):
+    scale = numpy_helper.from_array(np.float32(0.1), "s")
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s"], ["y"]),
+    ]
+    found = verified(model_of(nodes, {"x": [4]}, {"y": [4]}, weights=[scale]), None, "int8")
+    assert (found.checked, found.accuracy) == ("none", None)
+
+
+def test_inputs_that_do_not_fit_are_refused_even_where_nothing_is_compared(verified, tmp_path):
+    np.savez(tmp_path / "inputs.npz", other=np.zeros((2, 64), np.float32))
+    with pytest.raises(RequestError, match="input other: the model has no such input"):
+        verified(dense(), None, "fp32", files=Files(inputs=tmp_path / "inputs.npz"))
 
 
 def test_the_users_own_inputs_are_used(verified, tmp_path):
     np.savez(tmp_path / "inputs.npz", x=np.zeros((2, 64), np.float32))
-    found = verified(dense(), None, files=Files(inputs=tmp_path / "inputs.npz"))
+    model = dense()
+    converted = narrowed(model, TensorProto.FLOAT16)
+    found = verified(model, converted, files=Files(inputs=tmp_path / "inputs.npz"))
     assert found.accuracy["inputs"] == "given"
 
 
@@ -127,7 +177,7 @@ def test_an_operator_onnxruntime_lacks_ends_the_gate_with_a_reason(verified):
     nodes = [helper.make_node("Own", ["x"], ["y"], domain="acme", name="own")]
     model = model_of(nodes, {"x": [1]}, {"y": [1]}, domains=["acme"])
     with pytest.raises(RequestError, match=r"onnxruntime cannot run the model on the CPU .*acme"):
-        verified(model, None)
+        verified(model, model, way=CONVERTED)
 
 
 def test_a_benchmark_without_a_gpu_is_refused(verified):
@@ -173,7 +223,7 @@ def test_a_model_that_gives_no_number_itself_passes_no_gate(verified):
     model = model_of(nodes, {"x": [2, 3]}, {"y": [2, 3]})
 
     with pytest.raises(RequestError, match="nothing to compare") as caught:
-        verified(model, None)
+        verified(model, model, way=CONVERTED)
     assert "verification.accuracy.inputs" in caught.value.remedy
 
 
@@ -300,7 +350,7 @@ def test_an_end_of_a_profile_that_the_model_cannot_be_run_at_is_left_out(verifie
     nodes = [helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3])]
     model = model_of(nodes, {"x": [1, 1, "n"]}, {"y": [1, 1, "m"]})
     profile = Profile({"x": ShapeRange((1, 1, 1), (1, 1, 8), (1, 1, 16))})
-    found = verified(model, None, "fp32", profiles=(profile,))
+    found = verified(model, model, "fp32", way=CONVERTED, profiles=(profile,))
     assert found.accuracy["samples"] == 2
 
 

@@ -113,7 +113,7 @@ def test_a_model_is_built_and_compared_where_people_keep_it(keep: Callable[[Path
     before = sorted(path for path in (tmp_path / "kept").rglob("*"))
     engine, source = build_or_load_engine(
         model,
-        precision="fp32",
+        precision="fp16",
         arch=ARCH,
         cache_dir=tmp_path / "cache",
         # onnxruntime reads the model as it came, and has rules of its own for links.

@@ -26,6 +26,7 @@ from ignition_builder.verifying.emulation import ENGINES
 from ignition_builder.verifying.execution import Execution, executed, outputs_of
 from ignition_builder.verifying.meaning import Meaning, meanings_of
 from ignition_builder.verifying.reading import Shapes
+from ignition_builder.verifying.sameness import computes_the_same
 from ignition_builder.verifying.samples import WHERE, Sample, drawn, given
 from ignition_builder.work import (
     AS_IS,
@@ -40,6 +41,7 @@ from ignition_builder.work import (
 )
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT
+from ignition_hub.engine.warnings import Warn
 
 VERIFYING = "Verifying"
 MODEL, ENGINE = "model", "engine"
@@ -78,7 +80,9 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
 
 def _accuracy(
     task: Task, prepared: Prepared, wanted: Mapping[str, Any], journal: Journal
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, dict[str, Any] | None]:
+    if _nothing_differs(task, prepared):
+        return _nothing_compared(task, prepared, journal)
     tolerance = _tolerance(wanted)
     samples, given = _references(task, _samples(task, prepared), journal)
     right = _of_the_engine(prepared, given)
@@ -101,6 +105,25 @@ def _accuracy(
         "samples": len(samples),
         "outputs": [item.to_json() for item in figures],
     }
+
+
+def _nothing_differs(task: Task, prepared: Prepared) -> bool:
+    """Tell whether what can be run here, the model as it was built, is the model as it came."""
+    if _runs_here(task) or prepared.converter["path"] != AS_IS:
+        return False
+    original, built = (load_skeleton(Path(path)) for path in (task.model, prepared.path))
+    return computes_the_same(original, built, ENGINES)
+
+
+def _nothing_compared(task: Task, prepared: Prepared, journal: Journal) -> tuple[str, None]:
+    if task.files.inputs is not None:
+        _samples(task, prepared)  # Those that do not fit are a mistake, wanted or not.
+    journal.warn(
+        Warn.NothingCompared,
+        "verification.accuracy: the model was built as it came and its engine cannot be run here, so there "
+        "is nothing to compare: a pool with the GPU compares the engine",
+    )
+    return "none", None
 
 
 def _tolerance(wanted: Mapping[str, Any]) -> Tolerance:

@@ -34,7 +34,7 @@ TERMINATED = 143
 
 
 CHECKED = {
-    "none": "not asked for",
+    "none": "nothing",
     "model": "the model that was built, against the original",
     "engine": "the engine itself, against the original",
 }

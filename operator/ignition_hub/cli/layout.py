@@ -137,9 +137,7 @@ def _checked(subject: Subject) -> Iterator[Row]:
         build = subject.manifest.build
         yield (
             "ran",
-            {"none": "nothing: no gate was asked for", "model": "the model", "engine": "the engine"}[
-                build.checked
-            ],
+            {"none": "nothing", "model": "the model", "engine": "the engine"}[build.checked],
         )
         yield "accuracy", _pairs(build.accuracy or {})
         yield "benchmark", _pairs(build.benchmark or {})

@@ -41,6 +41,11 @@ class Warn(StrEnum):
     """Kernels were timed that the timing cache did not know."""
     TimingCacheIgnored = "TimingCacheIgnored"
     """The timing cache was not used: it is of another TensorRT or GPU, or did not come."""
+    NothingCompared = "NothingCompared"
+    """
+    An accuracy gate was asked for of a model that was built as it came, where its engine cannot run: a CPU
+    would compute the same numbers twice.
+    """
     SharedGPU = "SharedGPU"
     """Others worked on the GPU while kernels were timed."""
     HostMemoryTight = "HostMemoryTight"
