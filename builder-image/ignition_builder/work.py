@@ -39,7 +39,8 @@ class Prepared:
     ``path`` is the file to compile; ``facts`` are opset, inputs and outputs of the model as it came;
     ``converter`` is the way to the precision: ``path`` (one of the words above), and ``name``, ``version``
     and ``arguments`` of what rewrote the model; ``profiles`` name every dynamic input; ``weights_bytes`` is
-    the size of all weights in ``path``, 0 when nobody counted; ``warnings`` are ``{code, count}``.
+    the size of all weights in ``path``, 0 when nobody counted, and ``weight_files`` where they lie;
+    ``warnings`` are ``{code, count}``.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Prepared:
     warnings: tuple[Any, ...] = field(hash=False)
     peak_memory_bytes: int
     weights_bytes: int = 0
+    weight_files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         one_of("Prepared.typing", self.typing, (STRONG, WEAK))
@@ -70,6 +72,7 @@ class Prepared:
             "warnings": list(self.warnings),
             "peak_memory_bytes": self.peak_memory_bytes,
             "weights_bytes": self.weights_bytes,
+            "weight_files": list(self.weight_files),
         }
 
     @classmethod
@@ -85,6 +88,7 @@ class Prepared:
             warnings=tuple(read.items("warnings")),
             peak_memory_bytes=read.integer("peak_memory_bytes"),
             weights_bytes=read.integer("weights_bytes"),
+            weight_files=read.texts("weight_files"),
         )
 
 

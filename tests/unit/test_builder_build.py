@@ -196,6 +196,8 @@ def test_the_weights_of_what_is_compiled_are_counted(precision, width, tmp_path)
         prepared = Prepared.from_json(child.run(task, lambda *_: None, time.monotonic() + 60))
 
     assert prepared.weights_bytes == 128 * 128 * width
+    assert Path(prepared.path) in map(Path, prepared.weight_files)
+    assert all(Path(name).is_file() for name in prepared.weight_files)
 
 
 def test_a_model_beyond_the_containers_memory_is_refused_before_it_is_compiled(tmp_path, monkeypatch):

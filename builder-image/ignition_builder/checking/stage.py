@@ -19,7 +19,7 @@ from ignition_builder.checking.profiles import resolved
 from ignition_builder.checking.repeated import leave_out_repeated
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.travelling import check_travelling
-from ignition_builder.checking.weights import external_size
+from ignition_builder.checking.weights import external_size, weight_files
 from ignition_builder.journal import Journal
 from ignition_builder.memory import peak
 from ignition_builder.precision.ways import Came, with_precision
@@ -56,6 +56,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         is_changed=is_changed,
     )
     ready = with_precision(came)
+    skeleton = load_skeleton(ready.path)
     return Prepared(
         path=str(ready.path),
         facts=facts,
@@ -64,5 +65,6 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         profiles=profiles,
         warnings=counted(journal.warnings),
         peak_memory_bytes=peak(),
-        weights_bytes=external_size(load_skeleton(ready.path)),
+        weights_bytes=external_size(skeleton),
+        weight_files=weight_files(skeleton, ready.path),
     ).to_json()

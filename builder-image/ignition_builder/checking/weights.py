@@ -43,6 +43,12 @@ def external_size(model: Any, location: str | None = None) -> int:
     )
 
 
+def weight_files(model: Any, path: Path) -> tuple[str, ...]:
+    """Return the files that the weights of ``model``, which lies in ``path``, are in: itself and its data."""
+    places = {place_of(tensor)[0] for tensor in model.graph.initializer if is_external(tensor)}
+    return tuple(str(path.parent / name) for name in sorted({path.name, *places}))
+
+
 def place_of(tensor: Any) -> tuple[str, int]:
     """Return the file and the offset of a tensor's external data."""
     info = onnx.external_data_helper.ExternalDataInfo(tensor)

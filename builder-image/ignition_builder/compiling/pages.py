@@ -4,11 +4,18 @@ Give back the pages of mapped weight files while TensorRT compiles.
 TensorRT maps external weights and copies each of them once; without this the pages it has read stay counted
 as the process's memory beside the copies (measured on RTX 1.7.1: 1.7 instead of 1.2 GiB at the peak for
 512 MiB of weights). Dropping a clean page of a read-only mapping loses nothing: it is read again if needed.
+
+Read-only alone does not mean clean: the loader writes into a library's mapping and protects it afterwards
+(RELRO), and such pages are zero once they are dropped. So a file counts only by its whole name, never by a
+folder above it, and not when anything of it is mapped to be written or run.
 """
 
 import contextlib
 import ctypes
+import os
 import threading
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -16,13 +23,17 @@ MADV_DONTNEED = 4
 PAUSE_SECONDS = 0.05
 WORTH_SWEEPING = 32 * 1024 * 1024
 """Bytes of weights; looking for their pages takes some 5 % of a short build's time."""
+MAPS = Path("/proc/self/maps")
+
+Mapping = tuple[int, int]
+"""Where a mapping starts, and its length in bytes."""
 
 
 class PageSweeper:
-    """A thread that drops read-only mapped pages of the files below ``folders`` until the block is left."""
+    """A thread that drops read-only mapped pages of the very ``files`` until the block is left."""
 
-    def __init__(self, *folders: Path) -> None:
-        self._prefixes = tuple(f"{folder.resolve()}/" for folder in folders)
+    def __init__(self, files: Iterable[str | Path]) -> None:
+        self._names = frozenset(_name_in_maps(path) for path in files)
         self._libc = ctypes.CDLL(None)
         self._libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
         self._stop = threading.Event()
@@ -40,19 +51,38 @@ class PageSweeper:
         # Where /proc is not to be read, memory is merely not saved.
         with contextlib.suppress(OSError):
             while not self._stop.wait(PAUSE_SECONDS):
-                for start, length in self._mappings():
-                    self._libc.madvise(start, length, MADV_DONTNEED)
+                self.sweep_once()
 
-    def _mappings(self) -> list[tuple[int, int]]:
-        found = []
-        for line in Path("/proc/self/maps").read_text(errors="replace").splitlines():
-            words = line.split(maxsplit=5)
-            if len(words) == 6 and words[1].startswith("r--") and words[5].startswith(self._prefixes):
-                start, end = (int(word, 16) for word in words[0].split("-"))
-                found.append((start, end - start))
-        return found
+    def sweep_once(self) -> None:
+        """Drop what is in memory of the files now; raises OSError where /proc is not to be read."""
+        for start, length in clean_mappings(MAPS.read_text(errors="surrogateescape"), self._names):
+            self._libc.madvise(start, length, MADV_DONTNEED)
 
 
-def sweeping(weights: int, *folders: Path) -> AbstractContextManager[object]:
+def clean_mappings(maps: str, names: frozenset[str]) -> list[Mapping]:
+    """
+    Return the mappings of the files ``names`` in the text of ``/proc/self/maps``.
+
+    A file of which a part is mapped to be written or run is left out whole.
+    """
+    found: dict[str, list[tuple[str, Mapping]]] = defaultdict(list)
+    for line in maps.split("\n"):
+        words = line.split(maxsplit=5)
+        if len(words) == 6 and words[5] in names:
+            start, end = (int(word, 16) for word in words[0].split("-"))
+            found[words[5]].append((words[1], (start, end - start)))
+    return [place for mapped in found.values() if _is_read_only(mapped) for _, place in mapped]
+
+
+def _is_read_only(mapped: Sequence[tuple[str, Mapping]]) -> bool:
+    return all(rights.startswith("r--") for rights, _ in mapped)
+
+
+def _name_in_maps(path: str | Path) -> str:
+    """Return how the kernel writes a file's name: without links, and on one line."""
+    return os.path.realpath(path).replace("\n", "\\012")
+
+
+def sweeping(weights: int, files: Iterable[str | Path]) -> AbstractContextManager[object]:
     """Return a PageSweeper where there are enough bytes of weights to pay for it, else nothing."""
-    return PageSweeper(*folders) if weights >= WORTH_SWEEPING else contextlib.nullcontext()
+    return PageSweeper(files) if weights >= WORTH_SWEEPING else contextlib.nullcontext()

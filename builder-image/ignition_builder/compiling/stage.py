@@ -51,7 +51,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     if backend.gpu is not None:
         keep_kernels(backend.trt, logger_of(backend.trt, journal, backend.severity_of))
     compiler.parse(model)
-    with sweeping(prepared.weights_bytes, model.parent, Path(task.model).parent):
+    with sweeping(prepared.weights_bytes, prepared.weight_files):
         sink = compiler.compile(target, report)
     _share.settle()
     return Compiled(
