@@ -163,6 +163,9 @@ SURVIVED = (
 )
 """All that is known; an error that nobody knows fails the build, for TensorRT went on without something."""
 
+NOT_KEPT = re.compile(r"k(MIN|MAX) values are not self-consistent")
+"""A warning that is an error: a profile promises shapes that the network has not (run: RTX 1.7.1)."""
+
 _GRAVITY = ("VERBOSE", "INFO", "WARNING", "ERROR", "INTERNAL_ERROR")
 
 WARNINGS = (
@@ -208,6 +211,8 @@ def verdict_of(messages: Iterable[str], doing: str, otherwise: Reason = Reason.B
 
 def severity_of(flavor: str, severity: str, message: str) -> str:
     """Return how grave a message of ``flavor`` really is, by the name of its severity in NVIDIA's logger."""
+    if NOT_KEPT.search(message):
+        return "ERROR"
     for row in SURVIVED:
         if row.flavor == flavor and row.pattern.search(message):
             return min(severity, row.severity, key=_GRAVITY.index)

@@ -28,10 +28,22 @@ def network(*nodes, shape=(4, 8), out=None, opset=17, kind=TensorProto.FLOAT):
         numpy_helper.from_array(np.array([2, -1, 8]), "steps"),
         numpy_helper.from_array(np.array([2, -1, 4]), "torn"),
         numpy_helper.from_array(np.array([2]), "two"),
+        numpy_helper.from_array(np.array([-1]), "last"),
     ]
     nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), *nodes]
     outputs = {"y": (list(out or shape), kind)}
     return model_of(nodes, {"x": list(shape)}, outputs, weights=weights, opset=opset)
+
+
+def spelled_out(divisor, opset=17):
+    """A softmax as JAX writes it, when the divisor is the total."""
+    axes = {"axes": [-1]} if opset < 13 else {}
+    return (
+        node("Exp", output="e"),
+        node("ReduceSum", "e" if axes else "e last", output="s", keepdims=1, **axes),
+        node("Identity", "s", output="total"),
+        node("Div", f"e {divisor}"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,6 +60,9 @@ def network(*nodes, shape=(4, 8), out=None, opset=17, kind=TensorProto.FLOAT):
             network(node("Softmax", output="p"), node("Transpose", "p", perm=[1, 0]), out=(8, 4)),
             Answer(Kind.PROBABILITIES, 0),
         ),
+        (network(*spelled_out("total")), CHOICE),
+        (network(*spelled_out("total", opset=11), opset=11), CHOICE),
+        (network(*spelled_out("h")), None),
         (network(node("Add", "h b")), Answer(Kind.SCORES)),
         (network(node("Gemm", "h w b")), Answer(Kind.SCORES)),
         (network(node("Identity")), Answer(Kind.SCORES)),

@@ -346,11 +346,12 @@ def test_a_profile_is_compared_at_its_ends_too(verified):
         verified(*models, gates=EXACT, profiles=profile(200000))
 
 
-def test_an_end_of_a_profile_that_the_model_cannot_be_run_at_is_left_out(verified):
+def test_an_end_of_a_profile_that_the_model_cannot_be_run_at_is_left_out_and_said(verified):
     nodes = [helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3])]
     model = model_of(nodes, {"x": [1, 1, "n"]}, {"y": [1, 1, "m"]})
     profile = Profile({"x": ShapeRange((1, 1, 1), (1, 1, 8), (1, 1, 16))})
     found = verified(model, model, "fp32", way=CONVERTED, profiles=(profile,))
+    assert list(found.warnings) == [{"code": "ShapesNotCompared", "count": 1}]
     assert found.accuracy["samples"] == 2
 
 

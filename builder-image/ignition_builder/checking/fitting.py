@@ -2,8 +2,8 @@
 Do the usual shapes of a profile go through the model together? Asked of ONNX before TensorRT is started.
 
 TensorRT refuses usual shapes that meet in a node and do not go together (“kOPT values for profile 0 violate
-shape constraints: … 16 != 32”, measured on RTX 1.7.1; it takes such smallest and largest ones) and names no
-input; this names them all.
+shape constraints: … 16 != 32”, measured on RTX 1.7.1) and names no input; this names them all. Of smallest
+and largest ones it only warns, late in the build (``compiling.promised``).
 """
 
 from collections.abc import Mapping, Sequence

@@ -13,6 +13,7 @@ from ignition_builder.compiling.bridge import BUILDING, Sink, logger_of, monitor
 from ignition_builder.compiling.configuring import Configured, Parsed, configured, prepare_parser
 from ignition_builder.compiling.libraries import load_plugins, load_standard_plugins
 from ignition_builder.compiling.order import Order
+from ignition_builder.compiling.promised import broken_promise
 from ignition_builder.compiling.timing import TimingCache
 from ignition_builder.journal import Journal
 from ignition_builder.messages import verdict_of
@@ -129,6 +130,8 @@ class Compiler:
         # An ERROR means TensorRT went on without something it was told, so it fails what looks built.
         if not built or not sink.size or self._journal.errors:
             inputs = self._order.inputs
+            if broken := broken_promise(self._journal.errors, self._order.profiles):
+                raise broken
             raise verdict_of(
                 self._journal.errors, f"{self._name} cannot build {inputs.precision} for {inputs.gpu_arch}"
             )

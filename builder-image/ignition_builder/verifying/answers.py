@@ -24,6 +24,7 @@ LABELS: Mapping[str, int] = {
 CHOOSING = frozenset({"Softmax", "LogSoftmax", "Hardmax"})
 SAME = frozenset({"Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"})
 """Operators that give their first input in the same places."""
+SPREADING = frozenset({"Identity", "Cast", "Expand", "Reshape", "Unsqueeze", "Tile"})
 RESHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 """Operators that leave classes where they are when the last dimension keeps its size."""
 ONE_BY_ONE = 13
@@ -87,6 +88,8 @@ class _Tracing:
             return Answer(Kind.LABEL)
         if node.op_type in CHOOSING:
             return self._choice(node)
+        if node.op_type == "Div":
+            return self._spelled_out(node)
         return Answer(Kind.SCORES) if self._is_a_layer(node) else None
 
     def _passed_on(self, node: Any) -> Answer | None:
@@ -102,6 +105,34 @@ class _Tracing:
         kind = Kind.LOGARITHMS if node.op_type == "LogSoftmax" else Kind.PROBABILITIES
         is_flat = self._opset < ONE_BY_ONE
         return Answer(kind, attribute_of(node, "axis", 1 if is_flat else -1), is_flat)
+
+    def _spelled_out(self, node: Any) -> Answer | None:
+        """Return what ``exp(x) / sum(exp(x))`` answers, as JAX writes a softmax."""
+        exponential = self._made.get(node.input[0])
+        total = self._behind(node.input[1])
+        if exponential is None or exponential[0].op_type != "Exp" or total is None:
+            return None
+        if total.op_type != "ReduceSum" or total.input[0] != node.input[0]:
+            return None
+        axis = self._axis_of(total)
+        return None if axis is None else Answer(Kind.PROBABILITIES, axis)
+
+    def _behind(self, name: str) -> Any | None:
+        """Return the node that made a value, before it was spread over the shape of another."""
+        while name in self._made:
+            node, _ = self._made[name]
+            if node.op_type not in SPREADING:
+                return node
+            name = node.input[0]
+        return None
+
+    def _axis_of(self, node: Any) -> int | None:
+        """Return the one axis that a reduction is along; before opset 13 it is an attribute."""
+        if len(node.input) > 1:
+            axis = self._reading.number(node.input[1])
+            return None if axis is None else int(axis)
+        axes = [int(axis) for item in node.attribute if item.name == "axes" for axis in item.ints]
+        return axes[0] if len(axes) == 1 else None
 
     def _is_a_layer(self, node: Any) -> bool:
         """Tell whether this is a product with weights, or one with a bias: the last layer of a classifier."""

@@ -214,7 +214,7 @@ def _references(
             if not sample.is_extreme:
                 raise
             sizes = {name: list(values.shape) for name, values in sample.values.items()}
-            journal.note(f"not compared in the shapes {sizes}: {error.message}")
+            journal.warn(Warn.ShapesNotCompared, f"not compared in the shapes {sizes}: {error.message}")
     return run, right
 
 

@@ -46,6 +46,8 @@ class Warn(StrEnum):
     An accuracy gate was asked for of a model that was built as it came, where its engine cannot run: a CPU
     would compute the same numbers twice.
     """
+    ShapesNotCompared = "ShapesNotCompared"
+    """The model could not be run for an accuracy gate in the smallest or the largest shapes of a profile."""
     SharedGPU = "SharedGPU"
     """Others worked on the GPU while kernels were timed."""
     HostMemoryTight = "HostMemoryTight"
