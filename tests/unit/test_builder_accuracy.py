@@ -1,6 +1,7 @@
 """Comparing outputs, measuring speed, and the words in which a gate fails."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -155,3 +156,33 @@ def test_a_quantile_lets_so_many_values_be_outliers(quantile, passes):
         return
     with pytest.raises(RequestError, match=r"1 of 1000 values .* at \[17\]"):
         check(figures, tolerance, "the int8 model")
+
+
+@given(doubles.filter(lambda values: values.size and np.isfinite(values).all()), st.floats(0, 0.5))
+def test_the_tolerance_that_a_failed_gate_names_lets_it_pass(values, rtol):
+    wrong = {"y": values + np.float32(0.37)}
+    strict = Tolerance(rtol, 0.0)
+    figures = compared({"y": values}, wrong, strict)
+    if strict.allows(figures[0]):
+        return
+    with pytest.raises(RequestError) as failure:
+        check(figures, strict, "the fp16 model")
+    found = re.search(r"a tolerance \(atol (\S+) would let it pass\) that", failure.value.remedy)
+    assert found
+    lenient = Tolerance(rtol, float(found[1]))
+    check(compared({"y": values}, wrong, lenient), lenient, "the fp16 model")
+
+
+def test_better_data_is_a_remedy_only_where_something_was_measured_on_data():
+    figures = compared({"y": np.ones(2)}, {"y": np.zeros(2)}, NARROW)
+    for is_calibrated in (True, False):
+        with pytest.raises(RequestError) as failure:
+            check(figures, NARROW, "the model", is_calibrated=is_calibrated)
+        assert ("calibration data" in failure.value.remedy) is is_calibrated
+
+
+def test_no_tolerance_is_named_that_would_not_do():
+    lost = compared({"y": np.ones(2)}, {"y": np.array([1, np.inf])}, NARROW)
+    with pytest.raises(RequestError) as failure:
+        check(lost, NARROW, "the model")
+    assert "would let it pass" not in failure.value.remedy

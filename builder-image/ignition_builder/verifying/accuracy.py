@@ -17,6 +17,8 @@ from ignition_builder.verifying.agreement import Agreement, agreement_of
 from ignition_builder.verifying.answers import Answer, Kind
 from ignition_hub.engine.errors import Reason, RequestError
 
+MOST = 1000
+"""The largest absolute tolerance that may be asked for."""
 NO_ANSWERS: Mapping[str, Answer] = {}
 
 
@@ -74,7 +76,8 @@ class Figures:
     Where model and candidate both give NaN, nothing is compared. ``telling`` are the values of which one side
     at least is beyond the absolute tolerance, or that are out: two that are near 0 are near in any model.
     ``lost`` are the values that are NaN or infinite where the model's are finite. ``crowded`` is the entry of
-    the first axis, of several, in which too many of them are out. ``agreement`` is about its answers.
+    the first axis, of several, in which too many of them are out. ``agreement`` is about its answers, None
+    where each value ``is_label``.
     """
 
     output: str
@@ -86,6 +89,7 @@ class Figures:
     lost: int = 0
     crowded: int | None = None
     agreement: Agreement | None = None
+    is_label: bool = False
     worst_index: tuple[int, ...] = ()
     worst_reference: float = 0.0
     worst_candidate: float = 0.0
@@ -154,8 +158,12 @@ def check_reference(outputs: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def check(figures: list[Figures], tolerance: Tolerance, of: str) -> None:
-    """Raise RequestError (VerificationFailed) that names each output out of tolerance, the worst first."""
+def check(figures: list[Figures], tolerance: Tolerance, of: str, *, is_calibrated: bool = False) -> None:
+    """
+    Raise RequestError (VerificationFailed) that names each output out of tolerance, the worst first.
+
+    ``is_calibrated`` when ranges were measured on data, which could be better.
+    """
     refused = (item for item in figures if not tolerance.allows(item))
     outside = sorted(refused, key=lambda item: -item.outside / max(item.values, 1))
     if outside:
@@ -163,15 +171,30 @@ def check(figures: list[Figures], tolerance: Tolerance, of: str) -> None:
         raise RequestError(
             Reason.VerificationFailed,
             f"{of} differs from the model beyond {tolerance}: {said}",
-            _remedy(outside, tolerance),
+            _remedy(outside, tolerance, is_calibrated=is_calibrated),
         )
 
 
-def _remedy(refused: list[Figures], tolerance: Tolerance) -> str:
+def _remedy(refused: list[Figures], tolerance: Tolerance, *, is_calibrated: bool) -> str:
+    data = " better calibration data," if is_calibrated else ""
     lenient = "tolerance"
     if any(item.agreement and not item.agreement.allows(tolerance.agreement) for item in refused):
         lenient += " and verification.accuracy.agreement"
-    return f"use a wider precision, better calibration data, or a {lenient} that the task allows"
+    elif atol := _sufficient(refused, tolerance):
+        lenient += f" (atol {atol:g} would let it pass)"
+    return f"use a wider precision,{data} or a {lenient} that the task allows"
+
+
+def _sufficient(refused: list[Figures], tolerance: Tolerance) -> float | None:
+    """Return the smallest absolute tolerance of two digits that all would pass with; None if none would."""
+    needed = max(
+        abs(item.worst_candidate - item.worst_reference) - tolerance.rtol * abs(item.worst_reference)
+        for item in refused
+    )
+    if any(item.lost or item.is_label for item in refused) or not 0 < needed < MOST:
+        return None
+    step = 10.0 ** (math.floor(math.log10(needed)) - 1)
+    return float(f"{(math.floor(needed / step) + 1) * step:.2g}")
 
 
 def _check_comparable(name: str, reference: Any, candidate: Any) -> None:
@@ -217,6 +240,7 @@ def _figures(
         lost=int(np.count_nonzero(np.isfinite(wanted) & ~np.isfinite(got))),
         crowded=_crowded(outside, telling, tolerance),
         agreement=agreement_of(wanted, got, answer, rtol, atol),
+        is_label=is_label,
         max_absolute=_finite(distance.max()),
         max_relative=_finite(np.nan_to_num(relative, nan=0.0).max()),
         worst_index=tuple(int(index) for index in worst),

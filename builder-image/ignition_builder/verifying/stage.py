@@ -32,6 +32,7 @@ from ignition_builder.work import (
     AS_IS,
     CALIBRATOR,
     FLAGS,
+    QUANTIZED,
     Prepared,
     Task,
     Verified,
@@ -44,6 +45,8 @@ from ignition_hub.engine.identity import TENSORRT
 from ignition_hub.engine.warnings import Warn
 
 VERIFYING = "Verifying"
+MEASURED = (QUANTIZED, CALIBRATOR)
+"""Ways to a precision with ranges that were measured on data."""
 MODEL, ENGINE = "model", "engine"
 SAME_AS_BUILD = "SameAsBuild"
 
@@ -94,7 +97,7 @@ def _accuracy(
         for one, other in zip(right, candidate.outputs, strict=True)
         for item in compared(one, other, tolerance, answers)
     ]
-    check(figures, tolerance, candidate.words)
+    check(figures, tolerance, candidate.words, is_calibrated=prepared.converter["path"] in MEASURED)
     return candidate.kind, {
         "against": f"{reference.NAME} {reference.VERSION}",
         "rtol": tolerance.rtol,
