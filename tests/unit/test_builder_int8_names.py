@@ -92,12 +92,12 @@ def test_inputs_by_such_names_are_still_those_inputs(tmp_path):
 
 def test_a_branch_that_reads_such_a_value_from_outside_it_still_does(tmp_path):
     def branch(name, operator):
-        output = helper.make_tensor_value_info(name, TensorProto.FLOAT, [WIDTH])
-        return helper.make_graph([node(operator, ["w_scale"], [name])], name, [], [output])
+        output = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH])
+        return helper.make_graph([node(operator, ["x", "w_scale"], [name])], name, [], [output])
 
     nodes = [
         node("MatMul", ["x", "w"], ["m"]),
-        node("If", ["flag"], ["f"], then_branch=branch("then", "Neg"), else_branch=branch("else", "Sqrt")),
+        node("If", ["flag"], ["f"], then_branch=branch("then", "Mul"), else_branch=branch("else", "Add")),
         node("Mul", ["m", "f"], ["y"]),
     ]
     weights = [numpy_helper.from_array(WEIGHTS["first"], "w"), numpy_helper.from_array(FACTOR, "w_scale")]
