@@ -25,6 +25,7 @@ from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import Samples, read_samples
 from ignition_builder.precision.conversion import whole_graph
 from ignition_builder.precision.plain import give_names_back, plain_copy
+from ignition_builder.precision.positions import Positions
 from ignition_builder.precision.quantized import check_quantized, quantization_of
 from ignition_builder.precision.raising import NotRaisedError, raised
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
@@ -154,11 +155,13 @@ def _fused(path: Path, fused: Path) -> Path:
 def _quantize(path: Path, target: Path, samples: Samples, method: str, *, large: bool) -> None:
     plain = path.with_name("plain.onnx")
     own = plain_copy(path, plain)
+    exact = _named_exact(plain)
     quantize_static(
         str(plain),
         str(target),
         _Reader(samples, {name: made for made, name in own.items()}),
         op_types_to_quantize=list(OPERATORS),
+        nodes_to_exclude=exact,
         per_channel=True,
         activation_type=QuantType.QInt8,
         weight_type=QuantType.QInt8,
@@ -167,6 +170,17 @@ def _quantize(path: Path, target: Path, samples: Samples, method: str, *, large:
         extra_options=dict(_SETTINGS),
     )
     give_names_back(target, own)
+
+
+def _named_exact(path: Path) -> list[str]:
+    """Give the nodes that compute positions names of their own, in the file, and return these."""
+    model = onnx.load(path, load_external_data=False)
+    wide = Positions(onnx.shape_inference.infer_shapes(model)).wide
+    nodes = [node for node in model.graph.node if node.op_type in OPERATORS and wide.issuperset(node.output)]
+    for number, node in enumerate(nodes):
+        node.name = f"position_{number}_{node.output[0]}"
+    path.write_bytes(model.SerializeToString())
+    return [str(node.name) for node in nodes]
 
 
 def _check_worth(model: Any) -> None:
