@@ -62,7 +62,7 @@ def _findings(model: Any, came: int, opset: int) -> Iterator[str]:
             yield f"{_named(node)} means something else from opset {changed} on"
         if node.op_type == "Resize" and came < SAMPLING_CHANGED <= opset and _may_shrink(node, model):
             yield (
-                f"{_named(node)} takes the nearest of fewer values, and opset {came} does not say which; "
+                f"{_named(node)} may take the nearest of fewer values, and opset {came} does not say which; "
                 f"opset {SAMPLING_CHANGED} does"
             )
 
