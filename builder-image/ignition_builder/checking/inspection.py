@@ -7,21 +7,45 @@ given back before the engine is compiled.
 
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from ignition_builder.checking.external import MOST_ELEMENTS, check_tensor
+from ignition_builder.checking.graphs import (
+    every_graph,
+    graphs_of,
+    inner_tensors_of,
+    nodes_of,
+    tensors_of,
+)
+from ignition_builder.checking.group_normalization import spell_out_group_normalizations
+from ignition_builder.checking.imports import forget_unused_imports
 from ignition_builder.checking.leniency import ONNX_DOMAINS, check_text, set_aside
+from ignition_builder.checking.ordering import put_in_order
 from ignition_builder.checking.signature import ModelInput
 from ignition_builder.checking.skeleton import load_skeleton, not_onnx
 from ignition_builder.checking.weights import is_external
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.words import on_one_line
 
+__all__ = [
+    "facts_of",
+    "graphs_of",
+    "inner_tensors_of",
+    "inputs_of",
+    "load_checked",
+    "load_mended",
+    "nodes_of",
+    "opset_of",
+    "tensors_of",
+    "type_name",
+]
+
 _UNKNOWN_OPERATOR = re.compile(r"No Op registered for (\S+) with domain_version of (\d+)")
+_DEPRECATED = re.compile(r"Op registered for (\S+) is deprecated in domain_version of (\d+)")
+_INSTEAD = {"Upsample": "Resize", "Scatter": "ScatterElements"}
 _NODE = re.compile(r"Name: (.*?) OpType: (\S+)")
 
 
@@ -32,15 +56,24 @@ def load_checked(path: Path, *, plugins: bool = False) -> Any:
     ``plugins`` says that a plugin library may define operators ONNX does not know.
 
     Raises RequestError: InvalidModel for what is not a usable model, UnsupportedOperator for an operator
-    ONNX does not define.
+    ONNX or TensorRT does not define.
     """
+    model, _ = load_mended(path, plugins=plugins)
+    return model
+
+
+def load_mended(path: Path, *, plugins: bool = False) -> tuple[Any, bool]:
+    """Return what ``load_checked`` does, and whether it computes the same with other nodes than the file."""
     model = load_skeleton(path)
     check_text(model)
     _check_structure(model, path.parent)
+    forget_unused_imports(model)
+    is_changed = put_in_order(model)
+    is_changed |= spell_out_group_normalizations(model)
     with set_aside(model, nodes_of(model), own_plugins=plugins):
         _run_checker(model)
     _check_graph(model)
-    return model
+    return model, is_changed
 
 
 def inputs_of(model: Any) -> list[ModelInput]:
@@ -69,55 +102,10 @@ def type_name(kind: int) -> str:
     return onnx.TensorProto.DataType.Name(kind).lower() if known else f"type {kind}"
 
 
-def nodes_of(model: Any) -> Iterator[Any]:
-    """Yield every node: of the graph, of graphs inside nodes, and of the model's own functions."""
-    for graph in _all_graphs(model):
-        yield from graph.node
-
-
-def graphs_of(graph: Any) -> Iterator[Any]:
-    """Yield ``graph`` itself, first, and every graph inside its nodes."""
-    yield graph
-    for attribute in _attributes_of(graph):
-        for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-            yield from graphs_of(inner)
-
-
-def tensors_of(model: Any) -> Iterator[Any]:
-    """Yield every tensor that holds weights or constants."""
-    yield from model.graph.initializer
-    yield from inner_tensors_of(model)
-
-
-def inner_tensors_of(model: Any) -> Iterator[Any]:
-    """Yield the tensors inside nodes and functions: constants, and the weights of inner graphs."""
-    for depth, graph in enumerate(_all_graphs(model)):
-        # A function has nodes and no weights.
-        if depth and hasattr(graph, "initializer"):
-            yield from graph.initializer
-        for attribute in _attributes_of(graph):
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-
-
-def _attributes_of(graph: Any) -> Iterator[Any]:
-    # What a function takes for an attribute that its caller leaves out is used like any other.
-    yield from getattr(graph, "attribute_proto", ())
-    for node in graph.node:
-        yield from node.attribute
-
-
-def _all_graphs(model: Any) -> Iterator[Any]:
-    yield from graphs_of(model.graph)
-    for function in model.functions:
-        yield from graphs_of(function)
-
-
 def _check_structure(model: Any, folder: Path) -> None:
     for tensor in tensors_of(model):
         check_tensor(tensor, folder)
-    for graph in _all_graphs(model):
+    for graph in every_graph(model):
         sparse = getattr(graph, "sparse_initializer", ())
         if sparse or any(_is_sparse(attribute) for node in graph.node for attribute in node.attribute):
             raise RequestError(
@@ -178,12 +166,23 @@ def _invalid(message: str) -> RequestError:
             f"node {name}: ONNX opset {unknown[2]} has no operator {unknown[1]}",
             "export the model with standard operators, or name its library in options.plugins",
         )
+    if deprecated := _DEPRECATED.search(message):
+        return _no_longer(deprecated[1], deprecated[2], node[1] if node else "")
     if "ir_version" in message:
         return not_onnx("it has no IR version")
     return RequestError(
         Reason.InvalidModel,
         f"the ONNX checker refuses the model: {on_one_line(message, 600)}",
         "export the model again until onnx.checker.check_model accepts it",
+    )
+
+
+def _no_longer(operator: str, opset: str, node: str) -> RequestError:
+    instead = f"use {_INSTEAD[operator]} in its place, or " if operator in _INSTEAD else ""
+    return RequestError(
+        Reason.UnsupportedOperator,
+        f"node {node or 'without a name'} ({operator}): ONNX has it no longer in opset {opset}",
+        f"{instead}export the model with an opset that has it",
     )
 
 

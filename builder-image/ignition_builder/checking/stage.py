@@ -11,13 +11,14 @@ from ignition_builder.checking.expressible import check_expressible
 from ignition_builder.checking.fitting import check_fit
 from ignition_builder.checking.functions import check_functions
 from ignition_builder.checking.inference import check_inference
-from ignition_builder.checking.inspection import facts_of, inputs_of, load_checked
+from ignition_builder.checking.inspection import facts_of, inputs_of, load_mended
 from ignition_builder.checking.integers import warn_of_clamping
 from ignition_builder.checking.placeholders import forget_placeholders
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.checking.profiles import resolved
 from ignition_builder.checking.repeated import leave_out_repeated
 from ignition_builder.checking.skeleton import load_skeleton
+from ignition_builder.checking.stored_integers import widen_stored_integers
 from ignition_builder.checking.travelling import check_travelling
 from ignition_builder.checking.weights import external_size, weight_files
 from ignition_builder.journal import Journal
@@ -32,16 +33,16 @@ CHECKING = "Checking model"
 def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Prepared as JSON; raises IgnitionError with the reason."""
     report.progress(CHECKING, 0.0)
-    path, inputs = Path(task.model), task.request.inputs
+    inputs = task.request.inputs
     plugins = bool(inputs.options.get("plugins"))
-    model = load_checked(path, plugins=plugins)
+    model, path, is_changed = _loaded(task, plugins=plugins)
     check_functions(model)
     check_expressible(model, inputs, journal)
     check_travelling(model, inputs)
     check_plugin_nodes(model, inputs, journal)
     check_inference(model, plugins=plugins)
     warn_of_clamping(model, path.parent, inputs, journal)
-    is_changed = forget_placeholders(model)
+    is_changed |= forget_placeholders(model)
     is_changed |= leave_out_repeated(model, journal)
     profiles = resolved(inputs.profiles, inputs_of(model))
     check_fit(model, profiles, plugins=plugins)
@@ -68,3 +69,11 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         weights_bytes=external_size(skeleton),
         weight_files=weight_files(skeleton, ready.path),
     ).to_json()
+
+
+def _loaded(task: Task, *, plugins: bool) -> tuple[Any, Path, bool]:
+    """Return the model as TensorRT reads it, where its weights lie, and whether that file holds another."""
+    came = Path(task.model)
+    model, is_mended = load_mended(came, plugins=plugins)
+    path, is_widened = widen_stored_integers(model, came, Path(task.folder))
+    return model, path, is_widened or (is_mended and path == came)

@@ -1,0 +1,66 @@
+"""
+Walk through a model: its graph, the graphs inside nodes, and its own functions.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def graphs_of(graph: Any) -> Iterator[Any]:
+    """Yield ``graph`` itself, first, and every graph inside its nodes."""
+    yield graph
+    for attribute in attributes_of(graph):
+        for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            yield from graphs_of(inner)
+
+
+def every_graph(model: Any) -> Iterator[Any]:
+    """Yield the graph, first, and the model's functions, each with the graphs inside its nodes."""
+    yield from graphs_of(model.graph)
+    for function in model.functions:
+        yield from graphs_of(function)
+
+
+def nodes_of(model: Any) -> Iterator[Any]:
+    """Yield every node: of the graph, of graphs inside nodes, and of the model's own functions."""
+    for graph in every_graph(model):
+        yield from graph.node
+
+
+def attributes_of(graph: Any) -> Iterator[Any]:
+    """Yield the attributes of a graph's nodes, and those a function takes with a value of its own."""
+    # What a function takes for an attribute that its caller leaves out is used like any other.
+    yield from getattr(graph, "attribute_proto", ())
+    for node in graph.node:
+        yield from node.attribute
+
+
+def tensors_of(model: Any) -> Iterator[Any]:
+    """Yield every tensor that holds weights or constants."""
+    yield from model.graph.initializer
+    yield from inner_tensors_of(model)
+
+
+def inner_tensors_of(model: Any) -> Iterator[Any]:
+    """Yield the tensors inside nodes and functions: constants, and the weights of inner graphs."""
+    for depth, graph in enumerate(every_graph(model)):
+        # A function has nodes and no weights.
+        if depth and hasattr(graph, "initializer"):
+            yield from graph.initializer
+        for attribute in attributes_of(graph):
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+
+
+def names_of(model: Any) -> set[str]:
+    """Return every name of a value, wherever it stands: a name that is not there is free."""
+    names = {name for node in nodes_of(model) for name in (*node.input, *node.output)}
+    for graph in graphs_of(model.graph):
+        names.update(item.name for item in (*graph.input, *graph.output, *graph.initializer))
+    return names
+
+
+def called(node: Any) -> str:
+    """Return how a message names a node."""
+    return f"node {node.name or ', '.join(node.output)} ({node.op_type})"
