@@ -23,6 +23,7 @@ from ignition_builder.checking.graphs import (
 from ignition_builder.checking.group_normalization import spell_out_group_normalizations
 from ignition_builder.checking.imports import forget_unused_imports
 from ignition_builder.checking.leniency import ONNX_DOMAINS, check_text, set_aside
+from ignition_builder.checking.onnxruntime_operators import check_origin
 from ignition_builder.checking.ordering import put_in_order
 from ignition_builder.checking.signature import ModelInput
 from ignition_builder.checking.skeleton import load_skeleton, not_onnx
@@ -67,6 +68,8 @@ def load_mended(path: Path, *, plugins: bool = False) -> tuple[Any, bool]:
     model = load_skeleton(path)
     check_text(model)
     _check_structure(model, path.parent)
+    if not plugins:
+        check_origin(model)
     forget_unused_imports(model)
     is_changed = put_in_order(model)
     is_changed |= spell_out_group_normalizations(model)
