@@ -72,7 +72,17 @@ KNOWN = (
         "TensorRT needs that value while it builds: make it a constant of the model, not an input",
     ),
     Known(
-        re.compile(r"Plugin not found|UNSUPPORTED_NODE|No importer registered"), Reason.UnsupportedOperator
+        re.compile(r"Plugin not found|UNSUPPORTED_NODE|No importer registered"),
+        Reason.UnsupportedOperator,
+        "write it in operators that TensorRT has, or cut the model there with onnx.utils.extract_model and "
+        "compute it before or behind the engine",
+    ),
+    # Run: RTX 1.7.1, of INT8 and INT4 constants that no DequantizeLinear reads.
+    Known(
+        re.compile(r"Quantized constant .* is only allowed before DQ|has datatype Int4 but is not consumed"),
+        Reason.UnsupportedOperator,
+        "TensorRT takes constants of INT8 and INT4 for quantized ones: store the constant as INT32, or read "
+        "it with DequantizeLinear",
     ),
     Known(
         re.compile(r"no optimization profile has been defined"),
@@ -181,12 +191,15 @@ WARNINGS = (
 _NOT_SUPPORTED = "false"
 """All that NVIDIA's parser says where it knows an operator and does not import it (measured on RTX 1.7.1)."""
 _PREFIX = re.compile(r"^(\S+: )?(Error Code \d+: )?(\w+ \(\[[^\]]*\] )?")
-_PLACE = re.compile(r"\s+In \w+ at /\S+\)?\s*$")
+_PLACE = re.compile(r"\s+In \w+(\(\))? at /[^\s)]+\)?")
+_NO_DRIVER = re.compile(r"\n[^\n]*catchCudaError[^\n]*")
+"""What a parser without a GPU adds to any error of a node; it is no part of what is wrong (RTX 1.7.1)."""
 
 
 def quoted(message: str) -> str:
     """Return a message without the places in NVIDIA's sources, on one line of bounded length."""
-    text = words.on_one_line(_PLACE.sub("", _PREFIX.sub("", message))).rstrip(". ")
+    said = _PLACE.sub("", _NO_DRIVER.sub("", _PREFIX.sub("", message)))
+    text = words.on_one_line(said).rstrip(". ")
     if text == _NOT_SUPPORTED:
         return "it has no importer for this operator"
     return words.quoted(text, QUOTE_LENGTH)

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
+from ignition_builder.building import build
 from ignition_builder.checking.expressible import check_expressible
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.checking.integers import warn_of_clamping
@@ -213,3 +216,116 @@ def test_int64_is_kept_where_tensorrt_has_it(version, tmp_path, journal):
     warn_of_clamping(slicing(), tmp_path, inputs_for(version), journal)
 
     assert not journal.warnings
+
+
+def summed(operator="ScatterElements", reduction="add"):
+    """Return the sum of what the edges of a graph bring to each of its four nodes."""
+    indices = numpy_helper.from_array(np.array([[0] * 3, [2] * 3, [0] * 3, [3] * 3, [2] * 3]), "i")
+    if operator == "ScatterND":
+        indices = numpy_helper.from_array(np.array([[0], [2], [0], [3], [2]]), "i")
+    zeros = numpy_helper.from_array(np.zeros((4, 3), dtype=np.float32), "zeros")
+    node = helper.make_node(operator, ["zeros", "i", "x"], ["y"], name="sum", reduction=reduction)
+    return model_of([node], {"x": [5, 3]}, {"y": [4, 3]}, weights=[zeros, indices], opset=18)
+
+
+def summed_as_advised():
+    weights = [
+        numpy_helper.from_array(np.array([0, 2, 0, 3, 2]), "indices"),
+        numpy_helper.from_array(np.array(4), "places"),
+        numpy_helper.from_array(np.array([0, 1], dtype=np.float32), "values"),
+    ]
+    nodes = [
+        helper.make_node("OneHot", ["indices", "places", "values"], ["to"]),
+        helper.make_node("Transpose", ["to"], ["from"]),
+        helper.make_node("MatMul", ["from", "x"], ["y"]),
+    ]
+    return model_of(nodes, {"x": [5, 3]}, {"y": [4, 3]}, weights=weights, opset=18)
+
+
+@pytest.mark.parametrize("operator", ["ScatterElements", "ScatterND"])
+@pytest.mark.parametrize("reduction", ["add", "mul", "max", "min"])
+def test_sums_over_one_place_are_named_with_their_node(operator, reduction, journal):
+    error = refusal_of(check_expressible, summed(operator, reduction), inputs_for(), journal)
+
+    assert error.message.startswith(f"node sum ({operator}): ")
+    assert f"no reduction '{reduction}'" in error.message
+
+
+def test_such_a_sum_is_tried_where_the_parser_may_have_it_and_written_values_are_none(journal):
+    check_expressible(summed(), inputs_for("10.13.2.6"), journal)
+    check_expressible(summed(reduction="none"), inputs_for(), journal)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_such_a_sum_is_built_once_it_is_written_as_advised(precision, tmp_path, journal):
+    error = refusal_of(check_expressible, summed(), inputs_for(), journal)
+    x = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    came, advised = (
+        ReferenceEvaluator(model).run(None, {"x": x}) for model in (summed(), summed_as_advised())
+    )
+
+    assert "MatMul of a OneHot of the indices" in error.remedy
+    assert np.allclose(came, advised)
+    path = saved(summed_as_advised(), tmp_path)
+    assert build(request_for(precision), path, tmp_path, lambda *_: None).size > 0
+
+
+def one_operator(operator, **attributes):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["h"]),
+        helper.make_node(operator, ["h"], ["y"], name="it", **attributes),
+    ]
+    return model_of(nodes, {"x": [4, 4]}, {"y": None})
+
+
+@pytest.mark.parametrize("operator", ["Det", "Unique"])
+def test_a_model_with_an_operator_that_tensorrt_lacks_is_built_once_it_is_cut_as_advised(operator, tmp_path):
+    path = saved(one_operator(operator), tmp_path)
+    with pytest.raises(RequestError, match=rf"node it \({operator}\)") as caught:
+        build(request_for("fp32"), path, tmp_path, lambda *_: None)
+    assert "onnx.utils.extract_model" in caught.value.remedy
+
+    onnx.utils.extract_model(path, tmp_path / "cut.onnx", ["x"], ["h"], check_model=False)
+    assert build(request_for("fp32"), tmp_path / "cut.onnx", tmp_path, lambda *_: None).size > 0
+
+
+def added(kind, *, opset=21):
+    """Return a model that adds a constant of integers to what it is given."""
+    constant = helper.make_tensor("c", kind, [4], [1, -1, 2, 3])
+    nodes = [
+        helper.make_node("Identity", ["c"], ["d"]),
+        helper.make_node("Cast", ["d"], ["e"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "e"], ["y"]),
+        helper.make_node("Add", ["k", "d"], ["z"]),
+    ]
+    shape = ([4], kind)
+    return model_of(nodes, {"x": [4], "k": shape}, {"y": [4], "z": shape}, weights=[constant], opset=opset)
+
+
+def packed(kind):
+    """Return a model that casts a constant of ``kind``."""
+    nodes = [
+        helper.make_node("Cast", ["c"], ["e"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "e"], ["y"]),
+    ]
+    constant = helper.make_tensor("c", kind, [4], [1, -1, 2, 3])
+    return model_of(nodes, {"x": [4]}, {"y": [4]}, weights=[constant], opset=21)
+
+
+def test_a_constant_of_int4_that_is_cast_is_built_once_it_is_int32(tmp_path):
+    with pytest.raises(RequestError) as caught:
+        build(request_for("fp32"), saved(packed(TensorProto.INT4), tmp_path), tmp_path, lambda *_: None)
+    assert "store the constant as INT32" in caught.value.remedy
+
+    path = saved(packed(TensorProto.INT32), tmp_path)
+    assert build(request_for("fp32"), path, tmp_path, lambda *_: None).size > 0
+
+
+def test_a_constant_of_int8_that_is_computed_with_is_built_once_it_is_int32(tmp_path):
+    with pytest.raises(RequestError) as caught:
+        build(request_for("fp32"), saved(added(TensorProto.INT8), tmp_path), tmp_path, lambda *_: None)
+    assert caught.value.reason is Reason.UnsupportedOperator
+    assert "store the constant as INT32" in caught.value.remedy
+
+    path = saved(added(TensorProto.INT32), tmp_path)
+    assert build(request_for("fp32"), path, tmp_path, lambda *_: None).size > 0

@@ -25,6 +25,28 @@ def test_nvidias_sentence_is_quoted_without_the_places_in_its_sources():
     assert quoted(TURING) == "Cannot compile operation 'fc' for Turing (SM75): FP32 GEMM is not supported"
 
 
+def test_a_driver_that_compiling_does_not_need_is_not_blamed():
+    # Run: RTX 1.7.1 on a machine without a GPU.
+    said = quoted(
+        "Invalid Node - r\nITensor::getDimensions: Error Code 4: Shape Error (reshape changes volume. "
+        "Reshaping [1,9] to [1,8]. In operator() at /_src/optimizer/common/shape/shapeContext.cpp:4633)\n"
+        "[checkMacros.cpp::catchCudaError::250] Error Code 1: Cuda Runtime (In catchCudaError at "
+        "/_src/common/dispatch/checkMacros.cpp:250 (cudaError 35: CUDA driver version is insufficient for "
+        "CUDA runtime version))"
+    )
+
+    assert said.startswith(
+        "Invalid Node - r ITensor::getDimensions: Error Code 4: Shape Error (reshape changes"
+    )
+    assert said.endswith("Reshaping [1,9] to [1,8]")
+
+
+def test_a_driver_is_named_where_nothing_else_is_said():
+    assert "CUDA driver" in quoted(
+        "[x.cpp::catchCudaError::2] Error Code 1: Cuda Runtime (CUDA driver is old)"
+    )
+
+
 def test_a_long_message_is_cut():
     assert len(quoted("x" * 10_000)) == QUOTE_LENGTH
 
@@ -43,6 +65,14 @@ def test_a_long_message_is_cut():
         ),
         (
             'creator && "Plugin not found, are the plugin name, version, and namespace correct?"',
+            Reason.UnsupportedOperator,
+        ),
+        (
+            "API Usage Error (Quantized constant (c) is only allowed before DQ or PLUGIN_V2 node.",
+            Reason.UnsupportedOperator,
+        ),
+        (
+            "API Usage Error (Tensor c_output has datatype Int4 but is not consumed by IPluginLayer",
             Reason.UnsupportedOperator,
         ),
         (

@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.checking.graphs import called
 from ignition_builder.checking.inspection import nodes_of, opset_of, tensors_of, type_name
 from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.journal import Journal
@@ -58,6 +59,9 @@ OPERATORS = {
 }  # fmt: skip
 """Operators no TensorRT has, and why: each works on what TensorRT does not know (measured on RTX 1.7.1)."""
 
+SCATTERS = frozenset({"ScatterElements", "ScatterND"})
+_WRITTEN = "none"
+
 _PLAIN = "export the model with plain tensors of numbers, and do the rest before or after it"
 
 
@@ -68,6 +72,7 @@ def check_expressible(model: Any, inputs: EngineInputs, journal: Journal) -> Non
             _check_value(role, value, inputs)
     for node in nodes_of(model):
         _check_operator(node)
+        _check_reduction(node, inputs)
     unread = _quantized_names(model)
     for tensor in tensors_of(model):
         if tensor.name not in unread:
@@ -107,14 +112,26 @@ def _check_type(what: str, kind: int, inputs: EngineInputs) -> None:
 
 
 def _check_operator(node: Any) -> None:
-    named = f"node {node.name or ', '.join(node.output)} ({node.op_type})"
     if node.domain in DOMAINS:
         raise _refusal(
-            f"{named}: TensorRT has no operators for {DOMAINS[node.domain]}",
+            f"{called(node)}: TensorRT has no operators for {DOMAINS[node.domain]}",
             "export the network alone, and do the rest before or after it",
         )
     if node.domain in ONNX_DOMAINS and node.op_type in OPERATORS:
-        raise _refusal(f"{named}: {OPERATORS[node.op_type]}", _PLAIN)
+        raise _refusal(f"{called(node)}: {OPERATORS[node.op_type]}", _PLAIN)
+
+
+def _check_reduction(node: Any, inputs: EngineInputs) -> None:
+    """Refuse sums over what is written to one place: RTX's parser names no node (measured on RTX 1.7.1)."""
+    if inputs.flavor != TENSORRT_RTX or node.domain not in ONNX_DOMAINS or node.op_type not in SCATTERS:
+        return
+    reduction = next((item.s.decode() for item in node.attribute if item.name == "reduction"), _WRITTEN)
+    if reduction != _WRITTEN:
+        raise _refusal(
+            f"{called(node)}: {inputs.release} has no reduction {reduction!r} for what meets in one place",
+            "write a sum as MatMul of a OneHot of the indices (Transpose(OneHot(indices, places, [0, 1])) "
+            "times the values)",
+        )
 
 
 def _warn_of_opset(model: Any, inputs: EngineInputs, journal: Journal) -> None:
