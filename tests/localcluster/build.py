@@ -30,7 +30,7 @@ def build(set_name: str = "all", *, jobs: int | None = None) -> Path:
     Build every component of the set that is missing; return the folder that holds them.
 
     Args:
-        set_name: ``control-plane`` or ``all``.
+        set_name: ``control-plane``, ``cluster-tests`` or ``all``.
         jobs: packages compiled at once; Go's own default (one per core) when None.
 
     Raises:

@@ -89,6 +89,7 @@ COMPONENTS: tuple[Component, ...] = (
 
 SETS: dict[str, tuple[str, ...]] = {
     "control-plane": ("kubernetes",),
+    "cluster-tests": ("kubernetes", "helm", "versitygw"),
     "all": tuple(component.name for component in COMPONENTS),
 }
 
