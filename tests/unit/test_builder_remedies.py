@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -74,6 +75,16 @@ def of_half():
     node = helper.make_node("MatMul", ["x", "w"], ["y"])
     kind = TensorProto.FLOAT16
     return model_of([node], {"x": ([2, 4], kind)}, {"y": ([2, 4], kind)}, weights=[weight])
+
+
+def of_brain(kind=TensorProto.BFLOAT16):
+    values = np.ones((64, 64), dtype=ml_dtypes.bfloat16 if kind == TensorProto.BFLOAT16 else np.float32)
+    nodes = [
+        helper.make_node("Cast", ["x"], ["n"], to=kind),
+        helper.make_node("MatMul", ["n", "w"], ["p"]),
+        helper.make_node("Cast", ["p"], ["y"], to=FLOAT),
+    ]
+    return model_of(nodes, {"x": [2, 64]}, {"y": [2, 64]}, weights=[numpy_helper.from_array(values, "w")])
 
 
 def calibration(folder):
@@ -161,6 +172,16 @@ CASES = {
         Asked(FREE, more=with_profile(shapes={"x": shape_range([1, 4], [2, 4], [4, 4])})),
     ),
     "weights that are fp16": (Asked(of_half()), "ask for fp16", Asked(of_half(), "fp16")),
+    "int8 of a model that is bf16": (
+        Asked(of_brain(), "int8", CALIBRATED, calibration),
+        "ask for bf16",
+        Asked(of_brain(), "bf16"),
+    ),
+    "int8 of a model that is bf16, and one that is not": (
+        Asked(of_brain(), "int8", CALIBRATED, calibration),
+        "or export the model in fp32",
+        Asked(of_brain(FLOAT), "int8", CALIBRATED, calibration),
+    ),
     "int8 of a model that is not quantized": (
         Asked(dense(), "int8"),
         "give options.calibration an .npz file",
