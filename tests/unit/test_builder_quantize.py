@@ -4,11 +4,16 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from ignition_builder.building import build
 from ignition_builder.checking.inspection import load_checked
+from ignition_builder.checking.skeleton import load_skeleton
+from ignition_builder.checking.weights import is_external, place_of
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.precision.insertion import OPERATORS
 from ignition_builder.precision.ways import Came, with_precision
 from ignition_builder.verifying.reference import outputs_of
 from ignition_builder.verifying.samples import Sample
@@ -61,7 +66,7 @@ def quantized(model, folder, method="entropy"):
                 model=load_checked(path), path=path, inputs=inputs, files=files, folder=work, journal=journal
             )
         )
-    assert [item.name for item in work.iterdir()] == [ready.path.name]
+    assert {item.name for item in work.iterdir()} == {"int8.onnx", "int8.onnx.data"}
     return read_back(ready.path), ready.converter
 
 
@@ -82,7 +87,7 @@ def test_weighted_operators_get_symmetric_int8_at_their_inputs_only(method, opse
             assert made[back[node.input[1]].input[1]].shape == (8 if node.op_type == "Conv" else 4,)
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
     assert converter["path"] == "Quantized"
-    assert converter["name"] == "onnxruntime"
+    assert converter["name"] == "ignition-hub"
     assert converter["arguments"]["calibrate_method"] == method
     assert converter["arguments"]["samples"] == 6
 
@@ -137,30 +142,152 @@ def test_external_data_is_read_from_beside_the_model(tmp_path):
             )
         )
 
-    assert ready.path.name == "int8.onnx"
-    assert not ready.path.with_name("int8.onnx.data").exists()
+    stored = [tensor for tensor in load_skeleton(ready.path).graph.initializer if is_external(tensor)]
+    assert [place_of(tensor)[0] for tensor in stored] == ["int8.onnx.data"] * len(stored)
+    size = ready.path.with_name("int8.onnx.data").stat().st_size
+    assert ready.path.stat().st_size < size < (tmp_path / "weights.bin").stat().st_size
     assert read_back(ready.path).graph.node
 
 
-def test_a_model_too_large_for_one_file_gets_its_weights_beside_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("ignition_builder.precision.quantize.ONE_FILE", 1024)
-    path = saved(network(width=512), tmp_path)
-    files, options = calibration(tmp_path)
-    inputs = request_for("int8", options=options).inputs
-    with Journal(tmp_path / "log") as journal:
-        ready = with_precision(
-            Came(
-                model=load_checked(path),
-                path=path,
-                inputs=inputs,
-                files=files,
-                folder=tmp_path,
-                journal=journal,
-            )
-        )
+class Reader(CalibrationDataReader):
+    """Gives onnxruntime's own quantizer the same samples."""
 
-    assert ready.path.stat().st_size < ready.path.with_name("int8.onnx.data").stat().st_size
-    assert read_back(ready.path).graph.node
+    def __init__(self):
+        self._samples = iter(samples())
+
+    def get_next(self):
+        values = next(self._samples, None)
+        return None if values is None else {"x": values[None]}
+
+
+def by_onnxruntime(came, folder):
+    """Return what onnxruntime's own quantizer makes of a model, asked for the same."""
+    prepared, target = folder / "prepared.onnx", folder / "theirs.onnx"
+    quant_pre_process(str(came), str(prepared), skip_symbolic_shape=True)
+    settings = {
+        "ActivationSymmetric": True,
+        "WeightSymmetric": True,
+        "CalibTensorRangeSymmetric": True,
+        "QuantizeBias": False,
+        "QDQDisableWeightAdjustForInt32Bias": True,
+        "OpTypesToExcludeOutputQuantization": list(OPERATORS),
+    }
+    quantize_static(
+        str(prepared),
+        str(target),
+        Reader(),
+        op_types_to_quantize=list(OPERATORS),
+        per_channel=True,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+        extra_options=settings,
+    )
+    return onnx.load(target)
+
+
+def test_scales_and_levels_by_max_are_those_of_onnxruntimes_own_quantizer(tmp_path):
+    model, _ = quantized(network(), tmp_path, "max")
+    theirs = by_onnxruntime(tmp_path / "model.onnx", tmp_path)
+    made, expected = (
+        {tensor.name: numpy_helper.to_array(tensor) for tensor in one.graph.initializer}
+        for one in (model, theirs)
+    )
+
+    assert made.keys() == expected.keys()
+    for name, values in expected.items():
+        assert made[name].dtype == values.dtype
+        assert np.array_equal(made[name], values), name
+    assert sorted(node.op_type for node in model.graph.node) == sorted(
+        node.op_type for node in theirs.graph.node
+    )
+
+
+def test_a_wild_value_costs_entropy_less_than_max(tmp_path, monkeypatch):
+    def with_outlier(count=6):
+        values = np.random.default_rng(1).standard_normal((count, 3, 8, 8)).astype(np.float32)
+        values[0, 0, 0, 0] = 100
+        return values
+
+    monkeypatch.setitem(globals(), "samples", with_outlier)
+    data, off = {"x": with_outlier()[1:]}, {}
+    expected = session_of(network()).run(["y"], data)[0]
+    for method in ("max", "entropy"):
+        folder = tmp_path / method
+        folder.mkdir()
+        model, _ = quantized(network(), folder, method)
+        off[method] = np.sqrt(np.mean((session_of(model).run(["y"], data)[0] - expected) ** 2))
+
+    assert off["entropy"] < 0.5 * off["max"]
+
+
+def test_what_a_model_gives_out_is_not_rounded_for_its_next_layer(tmp_path):
+    came = network()
+    came.graph.output.append(helper.make_tensor_value_info("f", onnx.TensorProto.FLOAT, ["n", 8]))
+    model, _ = quantized(came, tmp_path)
+    giving = next(node for node in model.graph.node if "f" in node.output)
+
+    assert giving.op_type == "Flatten"
+
+
+def test_a_weight_of_two_layers_has_the_channels_of_each(tmp_path):
+    numbers = np.random.default_rng(0).standard_normal((8, 8)).astype(np.float32)
+    numbers[:, 0] *= 30
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"], name="flat"),
+        helper.make_node("Slice", ["f", "zero", "eight", "one"], ["s"], name="cut"),
+        helper.make_node("MatMul", ["s", "w"], ["h"], name="there"),
+        helper.make_node("Gemm", ["h", "w"], ["y"], name="back", transB=1),
+    ]
+    places = [
+        numpy_helper.from_array(np.array([at]), name) for name, at in (("zero", 0), ("eight", 8), ("one", 1))
+    ]
+    weights = [numpy_helper.from_array(numbers, "w"), *places]
+    came = model_of(nodes, {"x": ["n", 3, 8, 8]}, {"y": ["n", 8]}, weights=weights)
+    model, _ = quantized(came, tmp_path)
+    made = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    axes = {
+        node.attribute[0].i: made[node.input[1]]
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.attribute
+    }
+
+    assert np.allclose(axes[1], np.abs(numbers).max(0) / 127)
+    assert np.allclose(axes[0], np.abs(numbers).max(1) / 127)
+
+
+def branching(*before, read):
+    """Return a model of some nodes and two branches, each with a weight of its own, that read one value."""
+
+    def branch(name):
+        node = helper.make_node("MatMul", [read, f"{name}_w"], [f"{name}_y"], name=name)
+        weight = numpy_helper.from_array(np.ones((192, 4), np.float32), f"{name}_w")
+        output = helper.make_tensor_value_info(f"{name}_y", onnx.TensorProto.FLOAT, ["n", 4])
+        return helper.make_graph([node], name, [], [output], [weight])
+
+    weights = [numpy_helper.from_array(np.eye(192, dtype=np.float32), "w")] if before else []
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["p"], name="flat"),
+        helper.make_node("ReduceMax", ["x"], ["m"], name="top", keepdims=0),
+        helper.make_node("Cast", ["m"], ["c"], name="any", to=onnx.TensorProto.BOOL),
+        helper.make_node("If", ["c"], ["y"], name="if", then_branch=branch("a"), else_branch=branch("b")),
+    ]
+    nodes[1:1] = before
+    return model_of(nodes, {"x": ["n", 3, 8, 8]}, {"y": ["n", 4]}, weights=weights)
+
+
+def test_a_model_whose_weights_lie_in_branches_is_told_so(tmp_path):
+    with pytest.raises(RequestError, match="its MatMul lie in branches or loops"):
+        quantized(branching(read="p"), tmp_path)
+
+
+def test_branches_keep_their_weights_and_read_what_they_read(tmp_path):
+    came = branching(helper.make_node("MatMul", ["p", "w"], ["h"], name="fc"), read="h")
+    model, _ = quantized(came, tmp_path)
+    data = {"x": samples()}
+    expected, found = (session_of(one).run(["y"], data)[0] for one in (came, model))
+
+    assert [node.op_type for node in model.graph.node].count("QuantizeLinear") == 1
+    assert np.abs(expected - found).max() < 0.05 * np.abs(expected).max()
 
 
 def test_a_model_without_weights_has_nothing_to_quantize(tmp_path):

@@ -5,6 +5,7 @@ Give a model the precision that was asked for, or say why it cannot truthfully b
 fp16 and bf16: ``narrowing`` gives every value its type, by the ``slots`` ONNX defines, in the ``floats``
 there are, with ``bounds`` where types meet. What must not be rounded is found by ``positions`` (from the
 ``origins`` of values in their ``flow``), ``squares`` and ``normalization``; ``recurrent`` layers have rules
-of their own. ``quantize`` makes int8 from ``calibration`` data; ``quantized`` looks at models that bring
-their own Q/DQ nodes.
+of their own. ``quantize`` makes int8 from ``calibration`` data: ``ranges`` runs it (``entropy`` chooses one),
+``levels`` rounds weights, ``insertion`` puts Q/DQ nodes in. ``quantized`` looks at models that bring their
+own.
 """

@@ -1,68 +1,49 @@
 """
-Quantize a model to int8 with calibration data, by onnxruntime's static quantizer.
+Quantize a model to int8 with calibration data.
 
-Weighted operators get Q/DQ nodes at their inputs and nowhere else, as NVIDIA's documentation asks for; zero
-points are zero, weights have a scale per channel, and a bias stays in floating point. What is not quantized
-stays fp32. onnxruntime holds the whole model, so this takes about four times the weights in memory, and what
-the calibration runs through the model besides.
+onnxruntime folds what can be folded (``_fused``) and runs the calibration data (``ranges``, with
+``entropy``); Q/DQ nodes are put in by ``insertion``, and ``levels`` rounds the weights on their way from file
+to file. onnxruntime's own quantizer holds the model four times, and makes up names without looking whether
+the model has them (run: 1.31.1).
+
+Weighted operators get Q/DQ nodes at their inputs and nowhere else; zero points are zero, weights have a scale
+per channel, and a bias stays in floating point. What is not quantized stays fp32.
 """
 
-import contextlib
-import logging
 import tempfile
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import onnx
 import onnxruntime
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from ignition_builder.checking.inspection import graphs_of, inputs_of, load_checked, opset_of, tensors_of
-from ignition_builder.checking.weights import external_size, write_model
+from ignition_builder.checking.inspection import (
+    graphs_of,
+    inner_tensors_of,
+    inputs_of,
+    load_checked,
+    opset_of,
+    tensors_of,
+)
+from ignition_builder.checking.skeleton import load_skeleton
+from ignition_builder.checking.weights import is_external, take_in, write_model
 from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import Samples, read_samples
 from ignition_builder.precision.conversion import whole_graph
-from ignition_builder.precision.plain import give_names_back, plain_copy
-from ignition_builder.precision.positions import Positions
+from ignition_builder.precision.insertion import OPERATORS, insert, places_of
 from ignition_builder.precision.quantized import check_quantized, quantization_of
 from ignition_builder.precision.raising import NotRaisedError, raised
+from ignition_builder.precision.ranges import ENTROPY, MAX, ranges_of
+from ignition_hub import __version__
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.words import on_one_line
 
-OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""What is quantized: the operators that have weights."""
-METHODS = {"entropy": CalibrationMethod.Entropy, "max": CalibrationMethod.MinMax}
+METHODS = (ENTROPY, MAX)
 PER_CHANNEL_OPSET = 13
 """The first opset in which DequantizeLinear has an axis."""
-ONE_FILE = 1 << 30
-"""Bytes of weights up to which the quantized model is one file; protobuf ends at 2 GiB."""
 
-_ERROR = 3
+_FATAL = 4
 """onnxruntime's number of that level."""
-
-_SETTINGS = {
-    "ActivationSymmetric": True,
-    "WeightSymmetric": True,
-    "CalibTensorRangeSymmetric": True,
-    "QuantizeBias": False,
-    # Weights would be adjusted for the sake of a quantized bias.
-    "QDQDisableWeightAdjustForInt32Bias": True,
-    "MatMulConstBOnly": True,
-    "OpTypesToExcludeOutputQuantization": list(OPERATORS),
-}
-
-
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Gives onnxruntime one sample at a time, by the ``plain`` names of the inputs."""
-
-    def __init__(self, samples: Samples, plain: Mapping[str, str]) -> None:
-        self._samples, self._plain = iter(samples), plain
-
-    def get_next(self) -> dict[str, Any] | None:
-        sample = next(self._samples, None)
-        return sample and {self._plain[name]: values for name, values in sample.items()}
 
 
 def quantize(
@@ -75,40 +56,23 @@ def quantize(
     ``method`` is ``entropy`` or ``max``. Raises RequestError: InvalidRequest for calibration data that does
     not fit the model, UnsupportedPrecision when the model cannot be quantized.
     """
-    with _scratch(folder) as scratch:
-        samples = read_samples(calibration, inputs_of(model))
-        target = folder / "int8.onnx"
-        _check_worth(model)
+    samples = read_samples(calibration, inputs_of(model))
+    target = folder / "int8.onnx"
+    _check_worth(model)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="quantize-") as scratch:
         try:
             is_half = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in tensors_of(model))
-            came = _fused(_copied(model, path, scratch, journal), scratch / "fused.onnx")
+            came = _fused(_copied(model, path, Path(scratch), journal), "fused")
             if is_half:
-                came = _fused(came, scratch / "widened.onnx")
-            _quantize(came, target, samples, method, large=external_size(model) > ONE_FILE)
+                came = _fused(came, "widened")
+            _quantize(came, target, samples, method)
         except IgnitionError:
             raise
-        # A third-party quantizer fails on unusual graphs with whatever its code runs into.
+        # onnxruntime fails on unusual graphs with whatever its code runs into.
         except Exception as error:
             raise _refusal(f"{type(error).__name__}: {on_one_line(str(error), 400)}") from error
     _check(target)
     return target, _record(method, samples)
-
-
-@contextlib.contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """Give a folder for what onnxruntime writes on its way, and keep it there and quiet."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix="quantize-") as name:
-        before, tempfile.tempdir = tempfile.tempdir, name
-        logger = logging.getLogger()
-        level = logger.level
-        # It warns of what it was told to do, and advises the very steps that are taken.
-        logger.setLevel(logging.ERROR)
-        onnxruntime.set_default_logger_severity(_ERROR)
-        try:
-            yield Path(name)
-        finally:
-            tempfile.tempdir = before
-            logger.setLevel(level)
 
 
 def _copied(model: Any, path: Path, scratch: Path, journal: Journal) -> Path:
@@ -134,81 +98,89 @@ def _raised(model: Any) -> Any:
         ) from error
 
 
-def _fused(path: Path, fused: Path) -> Path:
+def _fused(path: Path, name: str) -> Path:
     """
-    Return the model with normalizations folded into the weights before them, and shapes inferred.
+    Return the model, in the same folder, with normalizations folded into the weights before them.
 
     Of an fp16 model onnxruntime makes one that computes in fp32 and casts its weights; only when that is
     fused again are they weights, which have a scale per channel (run: onnxruntime 1.31.1).
     """
-    quant_pre_process(
-        str(path),
-        str(fused),
-        skip_symbolic_shape=True,
-        save_as_external_data=True,
-        all_tensors_to_one_file=True,
-        external_data_location=f"{fused.name}.data",
-    )
+    fused = path.with_name(f"{name}.onnx")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(fused)
+    entries = {
+        "session.optimized_model_external_initializers_file_name": f"{fused.name}.data",
+        "session.disable_prepacking": "1",
+    }
+    for key, value in entries.items():
+        options.add_session_config_entry(key, value)
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = _FATAL
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    _store_once(fused)
     return fused
 
 
-def _quantize(path: Path, target: Path, samples: Samples, method: str, *, large: bool) -> None:
-    plain = path.with_name("plain.onnx")
-    own = plain_copy(path, plain)
-    exact = _named_exact(plain)
-    quantize_static(
-        str(plain),
-        str(target),
-        _Reader(samples, {name: made for made, name in own.items()}),
-        op_types_to_quantize=list(OPERATORS),
-        nodes_to_exclude=exact,
-        per_channel=True,
-        activation_type=QuantType.QInt8,
-        weight_type=QuantType.QInt8,
-        use_external_data_format=large,
-        calibrate_method=METHODS[method],
-        extra_options=dict(_SETTINGS),
-    )
-    give_names_back(target, own)
+def _store_once(path: Path) -> None:
+    """Take out the second copy that onnxruntime 1.23.2 stores of weights in branches, and does not read."""
+    model = onnx.load(str(path), load_external_data=False)
+    for graph in list(graphs_of(model.graph))[1:]:
+        once = {tensor.name: tensor for tensor in graph.initializer}
+        if len(once) < len(graph.initializer):
+            kept = list(once.values())
+            del graph.initializer[:]
+            graph.initializer.extend(kept)
+            path.write_bytes(model.SerializeToString())
 
 
-def _named_exact(path: Path) -> list[str]:
-    """Give the nodes that compute positions names of their own, in the file, and return these."""
-    model = onnx.load(path, load_external_data=False)
-    wide = Positions(onnx.shape_inference.infer_shapes(model)).wide
-    nodes = [node for node in model.graph.node if node.op_type in OPERATORS and wide.issuperset(node.output)]
-    for number, node in enumerate(nodes):
-        node.name = f"position_{number}_{node.output[0]}"
-    path.write_bytes(model.SerializeToString())
-    return [str(node.name) for node in nodes]
+def _quantize(path: Path, target: Path, samples: Samples, method: str) -> None:
+    model = load_skeleton(path)
+    # onnxruntime stores the weights of branches and loops beside the file too (run: 1.31.1).
+    for tensor in filter(is_external, inner_tensors_of(model)):
+        take_in(tensor, path.parent)
+    places = places_of(model)
+    if not places.weights and not places.activations:
+        raise _nothing(model)
+    ranges = ranges_of(model, path.parent, places.activations, samples, method)
+    insert(model, path.parent, places, ranges)
+    write_model(model, path.parent, target, {})
 
 
 def _check_worth(model: Any) -> None:
-    operators = {node.op_type for graph in graphs_of(model.graph) for node in graph.node}
-    if not operators & set(OPERATORS):
-        raise _nothing()
+    if not any(_operators(graph) for graph in graphs_of(model.graph)):
+        raise _nothing(model)
 
 
-def _nothing() -> RequestError:
+def _nothing(model: Any) -> RequestError:
+    inner = [operators for graph in list(graphs_of(model.graph))[1:] if (operators := _operators(graph))]
+    if inner:
+        found = ", ".join(sorted(set().union(*inner)))
+        return _refusal(f"its {found} lie in branches or loops, where nothing is quantized")
     return _refusal(f"it has nothing to quantize: no weights of {', '.join(OPERATORS)}")
+
+
+def _operators(graph: Any) -> set[str]:
+    return {node.op_type for node in graph.node} & set(OPERATORS)
 
 
 def _check(target: Path) -> None:
     try:
         model = load_checked(target)
     except IgnitionError as error:
-        raise _refusal(f"onnxruntime made a model of it that ONNX refuses: {error.message}") from error
+        raise _refusal(f"it became a model that ONNX refuses: {error.message}") from error
     check_quantized(model, target.parent)
     if "int8" not in quantization_of(model):
-        raise _nothing()
+        raise _nothing(model)
 
 
 def _record(method: str, samples: Samples) -> dict[str, Any]:
     return {
-        "name": "onnxruntime",
-        "version": onnxruntime.__version__,
+        "name": "ignition-hub",
+        "version": __version__,
         "arguments": {
             "type": "int8",
+            "onnxruntime": onnxruntime.__version__,
             "calibrate_method": method,
             "samples": samples.count,
             "per_channel": True,
