@@ -94,6 +94,30 @@ def test_the_angles_of_positions_are_not_quantized_and_the_layer_behind_them_is(
     assert np.abs(one - other).max() < 0.05 * np.abs(one).max()
 
 
+def test_positions_that_a_layer_reads_too_are_exact_for_their_angles(tmp_path):
+    nodes = [
+        node("Cast", ["p"], ["f"], to=TensorProto.FLOAT),
+        node("Unsqueeze", ["f", "axis"], ["column"]),
+        node("MatMul", ["column", "frequencies"], ["angles"]),
+        node("Cos", ["angles"], ["turned"]),
+        node("Reshape", ["column", "pairs"], ["two"]),
+        node("MatMul", ["two", "v"], ["learned"]),
+        node("Unsqueeze", ["two", "axis"], ["apart"]),
+        node("Sin", ["apart"], ["z"]),
+        node("Sigmoid", ["learned"], ["y"]),
+    ]
+    pairs = tensor("pairs", [-1, 2], np.int64)
+    weights = [*ANGLES[:2], tensor("v", DRAWN.standard_normal((2, 4)) / COUNT), pairs]
+    outputs = {"turned": [COUNT, 16], "z": [COUNT // 2, 1, 2], "y": [COUNT // 2, 4]}
+    model = model_of(nodes, {"p": INTEGERS}, outputs, weights=weights)
+    found = quantized(model, tmp_path, p=np.arange(COUNT))
+    one, other = (session_of(each).run(None, {"p": np.arange(COUNT)}) for each in (model, found))
+
+    assert len(products_of_levels(found)) == 1
+    assert all(np.abs(right - given).max() < 1e-3 for right, given in zip(one[:2], other[:2], strict=True))
+    assert np.abs(one[2] - other[2]).max() < 0.05
+
+
 def test_a_length_that_a_product_computes_is_the_length(tmp_path):
     nodes = [
         node("Shape", ["x"], ["shape"]),

@@ -20,6 +20,7 @@ from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.precision.floats import FLOAT
 from ignition_builder.precision.fresh import Fresh
 from ignition_builder.precision.levels import quantized_weight, scale_of
+from ignition_builder.precision.positions import Positions
 
 OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """What is quantized: the operators that have weights."""
@@ -30,25 +31,32 @@ Weight = tuple[str, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The activations and the weights that get Q/DQ nodes, in the order they are met."""
+    """
+    The activations and the weights that get Q/DQ nodes, in the order they are met; ``exact`` are outputs of
+    nodes that compute positions and read no quantized value.
+    """
 
     activations: tuple[str, ...]
     weights: tuple[Weight, ...]
+    exact: frozenset[str]
 
 
 def places_of(model: Any) -> Places:
     """Return what of ``model``, whose weights may lie in files, is quantized: its FLOAT operands."""
-    kinds = _kinds(model)
+    inferred = shape_inference.infer_shapes(model)
+    kinds, exact = _kinds(inferred.graph), frozenset(Positions(inferred).wide)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     found: dict[str, None] = {}
     stored: dict[Weight, None] = {}
     for node in filter(_is_quantized, model.graph.node):
+        if exact.issuperset(node.output):
+            continue
         for index, name in enumerate(node.input[:2]):
             if name in weights and weights[name].data_type == FLOAT:
                 stored[name, _axis(node, index, len(weights[name].dims))] = None
             elif name not in weights and kinds.get(name) == FLOAT:
                 found[name] = None
-    return Places(tuple(found), tuple(stored))
+    return Places(tuple(found), tuple(stored), exact)
 
 
 def insert(model: Any, folder: Path, places: Places, ranges: Mapping[str, float]) -> None:
@@ -69,7 +77,7 @@ class _Insertion:
         self._graph, self._fresh, self._ranges = model.graph, Fresh(model), ranges
         self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
         self._weights: dict[Weight, list[Any]] = {}
-        self._activations = set(places.activations)
+        self._activations, self._exact = set(places.activations), places.exact
         self._made: dict[Any, str] = {}
         self._nodes: list[Any] = []
 
@@ -83,8 +91,8 @@ class _Insertion:
     def rewire(self) -> None:
         """Let every node read the quantized values, each from nodes that stand before its first reader."""
         for node in self._graph.node:
-            for index, name in enumerate(node.input):
-                node.input[index] = self._read(node, index, name)
+            if not self._exact.issuperset(node.output):
+                node.input[:] = [self._read(node, *place) for place in enumerate(node.input)]
             self._nodes.append(node)
         nodes = list(self._nodes)
         del self._graph.node[:]
@@ -144,8 +152,7 @@ def _axis(node: Any, index: int, rank: int) -> int | None:
     return 0 if node.op_type == "Conv" else 1
 
 
-def _kinds(model: Any) -> dict[str, int]:
-    graph = shape_inference.infer_shapes(model).graph
+def _kinds(graph: Any) -> dict[str, int]:
     values = (*graph.input, *graph.output, *graph.value_info)
     return {item.name: item.type.tensor_type.elem_type for item in values}
 
