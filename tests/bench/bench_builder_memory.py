@@ -1,11 +1,13 @@
 """
 Peak memory of a build, all processes together, against the size of the model's fp32 weights.
 
-The bar is 2.5 times the weights and 150 MiB. Resident memory is sampled every 5 ms over the whole process
-tree. Models have external data; those below 2 GiB, where protobuf ends, are measured as one file too, and
-against the ten lines a person would write: load the model, parse its bytes, build, hold the engine.
+The bar is 2.5 times the weights and 150 MiB; int8 is calibrated before, with eight samples. Resident memory
+is sampled every 5 ms over the whole process tree. Models have external data; those below 2 GiB, where
+protobuf ends, are measured as one file too, and against the ten lines a person would write: load the model,
+parse its bytes, build, hold the engine.
 
-``python tests/bench/bench_builder_memory.py [--gib 0.5 2] [--precision fp32 fp16 bf16]``
+``python tests/bench/bench_builder_memory.py [--gib 0.5 2] [--precision fp32 fp16 bf16 int8] [--method max]``
+With ``--peer FOLDER``, a checkout of another state, its build is measured beside each, and the ratio printed.
 """
 
 import argparse
@@ -26,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from smallmodels import model_of, request_for
 
+HERE = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 ONE_FILE = "one file"
 PROTOBUF_MIB = 2048
@@ -39,7 +42,11 @@ from pathlib import Path
 from ignition_builder.building import build
 from ignition_hub.engine.request import BuildRequest
 request = BuildRequest.from_json(json.loads(sys.argv[2]))
-build(request, Path(sys.argv[1]), Path(sys.argv[3]), lambda *_: None)
+files = {}
+if request.inputs.precision == "int8":
+    from ignition_builder.files import Files
+    files["files"] = Files(calibration=Path(sys.argv[1]).parent / "calibration.npz")
+build(request, Path(sys.argv[1]), Path(sys.argv[3]), lambda *_: None, **files)
 """
 
 BY_HAND = """
@@ -62,6 +69,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gib", type=float, nargs="+", default=[0.5])
     parser.add_argument("--precision", nargs="+", default=["fp32", "fp16"])
+    parser.add_argument("--method", default="entropy")
+    parser.add_argument("--peer", type=Path)
     wanted = parser.parse_args()
     missed = False
     for gib in wanted.gib:
@@ -69,19 +78,23 @@ def main() -> int:
             size = round(gib * 1024)
             for layout, path in models(Path(folder), size).items():
                 for precision in wanted.precision:
-                    missed |= misses(layout, path, precision, size)
+                    missed |= misses(layout, path, precision, size, wanted)
     return int(missed)
 
 
-def misses(layout: str, path: Path, precision: str, size: int) -> bool:
+def misses(layout: str, path: Path, precision: str, size: int, wanted: argparse.Namespace) -> bool:
     """Build one model of ``size`` MiB, print what it took, and tell whether that is beyond the bar."""
     bar = FACTOR * size + FIXED_MIB
-    request = json.dumps(request_for(precision, timeout_seconds=900).to_json())
+    options = {"calibration": {"method": wanted.method}} if precision == "int8" else {}
+    request = json.dumps(request_for(precision, options=options, timeout_seconds=900).to_json())
     ours, seconds = measured(OURS, path, request)
     line = f"{layout}, {size} MiB, {precision}: {ours:.0f} MiB (bar {bar:.0f}), {seconds:.1f} s"
     if layout == ONE_FILE and precision == "fp32":
         peer, peer_seconds = measured(BY_HAND, path, request)
         line += f"; by hand {peer:.0f} MiB, {peer_seconds:.1f} s; ratio {ours / peer:.2f}"
+    if wanted.peer:
+        peer, peer_seconds = measured(OURS, path, request, wanted.peer)
+        line += f"; {wanted.peer.name} {peer:.0f} MiB, {peer_seconds:.1f} s; ratio {ours / peer:.2f}"
     print(line, flush=True)
     return ours > bar
 
@@ -98,6 +111,8 @@ def models(folder: Path, mib: int) -> dict[str, Path]:
     model = chain_of(layers, data.name)
     path.write_bytes(model.SerializeToString())
     paths = {"external data": path}
+    for place in (path.parent, folder):
+        np.savez(place / "calibration.npz", x0=numbers.standard_normal((8, SIDE), dtype=np.float32))
     if mib < PROTOBUF_MIB:
         paths[ONE_FILE] = folder / "one.onnx"
         onnx.save(onnx.load(str(path)), str(paths[ONE_FILE]))
@@ -124,11 +139,13 @@ def chain_of(layers: int, data: str) -> Any:
     return model_of(nodes, {"x0": [1, SIDE]}, {f"x{layers}": [1, SIDE]}, weights=weights)
 
 
-def measured(script: str, model: Path, request: str) -> tuple[float, float]:
+def measured(script: str, model: Path, request: str, checkout: Path = HERE) -> tuple[float, float]:
     """Return the peak resident memory in MiB of a script and its children, and the seconds it took."""
+    sources = os.pathsep.join(str(checkout / part) for part in ("operator", "builder-image"))
     with TemporaryDirectory(dir=model.parent) as work:
         started, peak = time.monotonic(), 0
-        process = subprocess.Popen([sys.executable, "-c", script, str(model), request, work])
+        command = [sys.executable, "-c", script, str(model), request, work]
+        process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": sources})
         while process.poll() is None:
             peak = max(peak, sum(resident(pid) for pid in tree(process.pid)))
             time.sleep(0.005)
