@@ -151,7 +151,7 @@ def as_advised(model, folder):
     )
 
 
-def refusal_of(model, folder, precision="fp32"):
+def refusal_of(model, folder, precision="fp32", reason=Reason.UnsupportedOperator):
     """Return what the first stage says of ``model``, run in this process."""
     options = {"calibration": {"uri": "s3://b/samples.npz"}} if precision == "int8" else {}
     task = Task(
@@ -168,7 +168,7 @@ def refusal_of(model, folder, precision="fp32"):
         pytest.raises(RequestError) as caught,
     ):
         stage.run(task, Report(answers.fileno()), journal)
-    assert caught.value.reason is Reason.UnsupportedOperator
+    assert caught.value.reason is reason
     return caught.value
 
 
@@ -209,6 +209,16 @@ def test_integer_operators_that_onnxruntime_made_of_a_qdq_model_are_not_in_that_
     error = refusal_of(resaved(qdq, tmp_path, LEVELS.ORT_ENABLE_EXTENDED), tmp_path, "int8")
 
     assert "give as the quantizer wrote it" in error.remedy
+    assert size_of(qdq, tmp_path, "int8")
+
+
+def test_a_bias_that_onnxruntime_quantized_as_it_saved_a_qdq_model_is_not_in_that_model(tmp_path):
+    qdq = as_advised(convolution(), tmp_path)
+    resaved_qdq = resaved(qdq, tmp_path, LEVELS.ORT_ENABLE_BASIC)
+    error = refusal_of(resaved_qdq, tmp_path, "int8", Reason.UnsupportedPrecision)
+
+    assert "quantizes to INT32" in error.message
+    assert "as the quantizer wrote it" in error.remedy
     assert size_of(qdq, tmp_path, "int8")
 
 
