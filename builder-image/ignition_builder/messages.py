@@ -77,12 +77,18 @@ KNOWN = (
         "write it in operators that TensorRT has, or cut the model there with onnx.utils.extract_model and "
         "compute it before or behind the engine",
     ),
-    # Run: RTX 1.7.1, of INT8 and INT4 constants that no DequantizeLinear reads.
+    # Run: RTX 1.7.1, of an INT8 constant that no DequantizeLinear reads.
     Known(
-        re.compile(r"Quantized constant .* is only allowed before DQ|has datatype Int4 but is not consumed"),
+        re.compile(r"Quantized constant .* is only allowed before DQ"),
         Reason.UnsupportedOperator,
-        "TensorRT takes constants of INT8 and INT4 for quantized ones: store the constant as INT32, or read "
-        "it with DequantizeLinear",
+        "TensorRT takes constants of INT8 for quantized ones: store the constant as INT32, or read it with "
+        "DequantizeLinear",
+    ),
+    # Run: RTX 1.7.1, of a constant and of an input.
+    Known(
+        re.compile(r"has datatype Int4 but is not consumed"),
+        Reason.BuildFailed,
+        "TensorRT has INT4 for DequantizeLinear alone: store the constant as INT32, or give the input so",
     ),
     Known(
         re.compile(r"no optimization profile has been defined"),

@@ -321,6 +321,23 @@ def test_a_constant_of_int4_that_is_cast_is_built_once_it_is_int32(tmp_path):
     assert build(request_for("fp32"), path, tmp_path, lambda *_: None).size > 0
 
 
+def test_an_input_of_int4_that_is_cast_is_built_once_it_is_int32(tmp_path):
+    before, after = (
+        model_of(
+            [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)],
+            {"x": ([4], kind)},
+            {"y": [4]},
+            opset=21,
+        )
+        for kind in (TensorProto.INT4, TensorProto.INT32)
+    )
+    with pytest.raises(RequestError) as caught:
+        build(request_for("fp32"), saved(before, tmp_path), tmp_path, lambda *_: None)
+
+    assert "or give the input so" in caught.value.remedy
+    assert build(request_for("fp32"), saved(after, tmp_path), tmp_path, lambda *_: None).size > 0
+
+
 def test_a_constant_of_int8_that_is_computed_with_is_built_once_it_is_int32(tmp_path):
     with pytest.raises(RequestError) as caught:
         build(request_for("fp32"), saved(added(TensorProto.INT8), tmp_path), tmp_path, lambda *_: None)

@@ -73,7 +73,7 @@ def test_a_long_message_is_cut():
         ),
         (
             "API Usage Error (Tensor c_output has datatype Int4 but is not consumed by IPluginLayer",
-            Reason.UnsupportedOperator,
+            Reason.BuildFailed,
         ),
         (
             "Network has dynamic or shape inputs, but no optimization profile has been defined",
