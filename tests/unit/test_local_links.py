@@ -276,3 +276,15 @@ def test_data_that_changes_behind_its_link_while_it_is_built_leaves_no_engine(tm
     with pytest.raises(IgnitionError, match=f"{model.parent / DATA} changed while") as caught:
         build_or_load_engine(model, precision="fp32", arch=ARCH, cache_dir=tmp_path / "cache")
     assert caught.value.reason is Reason.ModelDigestMismatch
+
+
+@pytest.mark.parametrize("name", [".keys", ".aws/keys", "data/.keys"])
+def test_a_hidden_file_beside_the_model_is_not_its_data(name, tmp_path):
+    model = saved(dense(), tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"secret")
+    (tmp_path / "weights").symlink_to(name)
+
+    for named in (name, "weights"):
+        with pytest.raises(RequestError):
+            data_file(model, named)

@@ -2,7 +2,8 @@
 Whose file a model's external data is: caches keep models as links, and a stranger's link may lead anywhere.
 
 What a model names ends in an engine that others may get, so a name must not reach what the model's folder
-does not hold. The file the user named may itself be a link; a hard link is a file like every other.
+does not hold, nor what is hidden in it: beside a model in a home folder lie keys. The file the user named may
+itself be a link; a hard link is a file like every other.
 """
 
 import errno
@@ -30,10 +31,11 @@ def data_file(model: Path, name: str) -> Path:
     RequestError for a name or a link that leads elsewhere; OSError or ValueError when there is no such
     regular file.
     """
-    if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+    if not name or Path(name).is_absolute() or _is_hidden(Path(name)):
         raise RequestError(
             Reason.InvalidModel,
-            f"{model}: its external data {name[:200]!r} cannot be read: the name is of no file beside it",
+            f"{model}: its external data {name[:200]!r} cannot be read: the name is of no file beside it, "
+            "or of a hidden one",
             "save the model again with onnx.save, with its weights inside or beside it",
         )
     folders = (model.absolute().parent, model.resolve().parent)
@@ -42,13 +44,22 @@ def data_file(model: Path, name: str) -> Path:
     real = path.resolve(strict=True)
     if not real.is_file():
         raise OSError(errno.EINVAL, "not a regular file")
-    if not any(real.is_relative_to(folder) for folder in _homes(model)):
+    if not any(_holds(folder, real) for folder in _homes(model)):
         raise RequestError(
             Reason.InvalidModel,
             f"{path} is a link to a file elsewhere, {real}",
             "if that is the model's own, copy the folder with cp -rL and use the copy",
         )
     return real
+
+
+def _holds(folder: Path, real: Path) -> bool:
+    return real.is_relative_to(folder) and not _is_hidden(real.relative_to(folder))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Tell whether a relative path names something hidden, or leads upwards."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _homes(model: Path) -> Iterator[Path]:
