@@ -53,14 +53,6 @@ def inner_tensors_of(model: Any) -> Iterator[Any]:
             yield from attribute.tensors
 
 
-def names_of(model: Any) -> set[str]:
-    """Return every name of a value, wherever it stands: a name that is not there is free."""
-    names = {name for node in nodes_of(model) for name in (*node.input, *node.output)}
-    for graph in graphs_of(model.graph):
-        names.update(item.name for item in (*graph.input, *graph.output, *graph.initializer))
-    return names
-
-
 def called(node: Any) -> str:
     """Return how a message names a node."""
     return f"node {node.name or ', '.join(node.output)} ({node.op_type})"

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from onnx import helper, numpy_helper
 
-from ignition_builder.checking.graphs import called, graphs_of, names_of
+from ignition_builder.checking.fresh import Fresh
+from ignition_builder.checking.graphs import called, graphs_of
 from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_hub.engine.errors import Reason, RequestError
 
@@ -27,10 +28,10 @@ def spell_out_group_normalizations(model: Any) -> bool:
 
     Raises RequestError (UnsupportedOperator) for scales that are not one for each group.
     """
-    taken = names_of(model)
+    fresh = Fresh(model)
     graphs = [graph for body in (model, *model.functions) if _is_old(body) for graph in _graphs(body)]
     # Innermost first: a node beside one that is replaced becomes a copy, its inner graphs with it.
-    found = [_spell_out(graph, model, taken) for graph in reversed(graphs)]
+    found = [_spell_out(graph, model, fresh) for graph in reversed(graphs)]
     return any(found)
 
 
@@ -43,13 +44,13 @@ def _is_old(body: Any) -> bool:
     return SINCE <= version < UNTIL
 
 
-def _spell_out(graph: Any, model: Any, taken: set[str]) -> bool:
+def _spell_out(graph: Any, model: Any, fresh: Fresh) -> bool:
     if not any(_is_ours(node) for node in graph.node):
         return False
     lengths = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
     nodes = []
     for node in graph.node:
-        nodes += _instead_of(node, lengths, taken) if _is_ours(node) else [node]
+        nodes += _instead_of(node, lengths, fresh) if _is_ours(node) else [node]
     del graph.node[:]
     graph.node.extend(nodes)
     return True
@@ -61,13 +62,13 @@ def _is_ours(node: Any) -> bool:
     return known and len(node.input) == 3 and "num_groups" in _attributes(node)
 
 
-def _instead_of(node: Any, lengths: dict[str, list[int]], taken: set[str]) -> list[Any]:
+def _instead_of(node: Any, lengths: dict[str, list[int]], fresh: Fresh) -> list[Any]:
     given = _attributes(node)
     groups = int(given["num_groups"])
     _check_scales(node, groups, lengths)
     x, scale, bias = node.input
     [y] = node.output
-    shape, rows, grouped, normal = (_fresh(f"{y}_{what}", taken) for what in _PARTS)
+    shape, rows, grouped, normal = (fresh(f"{y}_{what}") for what in _PARTS)
     as_rows = numpy_helper.from_array(np.array([0, groups, -1], dtype=np.int64))
     epsilon = float(given.get("epsilon", 1e-5))
     return [
@@ -97,11 +98,3 @@ def _check_scales(node: Any, groups: int, lengths: dict[str, list[int]]) -> None
 
 def _attributes(node: Any) -> dict[str, Any]:
     return {item.name: helper.get_attribute_value(item) for item in node.attribute}
-
-
-def _fresh(wanted: str, taken: set[str]) -> str:
-    name = wanted
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name

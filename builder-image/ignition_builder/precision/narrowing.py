@@ -13,6 +13,7 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.checking.fresh import Fresh
 from ignition_builder.checking.inspection import graphs_of, opset_of
 from ignition_builder.checking.weights import is_external
 from ignition_builder.precision.bounds import Bounds
@@ -94,7 +95,7 @@ class _Rewriting:
         self._exact, self._unbounded = positions.wide, positions.wide - positions.bounded
         if narrow.largest < LARGEST_SQUARE:
             self._exact = self._exact | square_values(model)
-        self._names = _all_names(model)
+        self._fresh = Fresh(model)
         self._read = {name for graph in graphs_of(model.graph) for node in graph.node for name in node.input}
         self._read.discard("")
         self._wanted_low: set[str] = set()
@@ -259,22 +260,6 @@ class _Rewriting:
     def _cast(self, source: str, target: str, kind: int, scope: _Scope) -> None:
         name = self._fresh(f"{target}__cast")
         scope.nodes.append(onnx.helper.make_node("Cast", [source], [target], name=name, to=kind))
-
-    def _fresh(self, name: str) -> str:
-        while name in self._names:
-            name += "_"
-        self._names.add(name)
-        return name
-
-
-def _all_names(model: Any) -> set[str]:
-    names: set[str] = set()
-    for graph in graphs_of(model.graph):
-        names.update(value.name for value in (*graph.input, *graph.output))
-        names.update(tensor.name for tensor in graph.initializer)
-        for node in graph.node:
-            names.update((node.name, *node.input, *node.output))
-    return names
 
 
 def _tensor_of(attribute: Any | None) -> Any:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import onnx
 
+from ignition_builder.checking.fresh import Fresh
 from ignition_builder.checking.inspection import graphs_of
 from ignition_builder.checking.weights import array_of
 from ignition_builder.precision.floats import WIDE, Narrow
-from ignition_builder.precision.fresh import Fresh
 
 _DEFAULT_EPSILON = 1e-5
 """ONNX's own."""

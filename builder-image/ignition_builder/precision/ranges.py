@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from ignition_builder.checking.fresh import Fresh
 from ignition_builder.precision.calibration import Samples
 from ignition_builder.precision.entropy import BINS, best_bins
-from ignition_builder.precision.fresh import Fresh
 
 ENTROPY, MAX = "entropy", "max"
 HELD = 256 * 1024 * 1024

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from ignition_builder.checking.inspection import graphs_of, opset_of
+from ignition_builder.checking.fresh import Fresh
+from ignition_builder.checking.inspection import opset_of
 from ignition_builder.precision.conversion import whole_graph
 from ignition_builder.verifying.kinds import TYPE_ATTRIBUTES, has_any, kind_by_schema, kinds_in
 
@@ -75,7 +76,7 @@ class _Retyping:
     def __init__(self, model: Any, arithmetic: Arithmetic) -> None:
         self._widened, self._rounded = arithmetic.widened, arithmetic.rounded
         self._opset = opset_of(model)
-        self._taken = set(_names_in(model))
+        self._fresh = Fresh(model)
 
     def graph(self, graph: Any, outer: ChainMap[str, int]) -> None:
         """Rewrite ``graph``, which sees the types of ``outer``, and what is inside its nodes."""
@@ -141,12 +142,6 @@ class _Retyping:
         elif which in ("sequence_type", "optional_type"):
             self._type(getattr(kind, which).elem_type)
 
-    def _fresh(self, name: str) -> str:
-        while name in self._taken:
-            name += "_"
-        self._taken.add(name)
-        return name
-
 
 def _as_float(tensor: Any) -> Any:
     with np.errstate(over="ignore"):
@@ -157,9 +152,3 @@ def _as_float(tensor: Any) -> Any:
 def _values_of(node: Any) -> Iterator[str]:
     yield from node.input
     yield from node.output
-
-
-def _names_in(model: Any) -> Iterator[str]:
-    for graph in graphs_of(model.graph):
-        yield from (value.name for value in (*graph.input, *graph.output, *graph.initializer))
-        yield from (name for node in graph.node for name in _values_of(node))

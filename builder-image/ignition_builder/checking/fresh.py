@@ -1,20 +1,18 @@
-"""Give names that nothing in a model has yet, to what a conversion adds to it."""
+"""Give names that nothing in a model has yet, to what is added to it."""
 
 from typing import Any
 
-from ignition_builder.checking.inspection import graphs_of
+from ignition_builder.checking.graphs import graphs_of, nodes_of
 
 
 class Fresh:
     """Names for the values and nodes added to ``model``: those asked for, or the next that is free."""
 
     def __init__(self, model: Any) -> None:
-        self._taken: set[str] = set()
+        self._taken = {name for node in nodes_of(model) for name in (node.name, *node.input, *node.output)}
         for graph in graphs_of(model.graph):
             values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
             self._taken.update(item.name for item in values)
-            for node in graph.node:
-                self._taken.update((node.name, *node.input, *node.output))
 
     def __call__(self, name: str) -> str:
         """Return ``name``, or the next that is free, and count it as taken."""
