@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ignition_hub.engine.errors import Reason
 from realgates.cpu import Gated, gated
 from realgates.request import PRECISIONS
 from realmodels import MODELS
@@ -65,21 +66,48 @@ def show(chosen: Sequence[str]) -> None:
     """Build what ``chosen`` names, by default all, and print the table; into a page that it names, too."""
     names = [name for name in chosen if name in MODELS] or list(MODELS)
     kinds = [name for name in chosen if name in PRECISIONS] or list(PRECISIONS)
-    table = [HEAD]
+    table, measured, built = [HEAD], engines(), []
     print(HEAD)
-    for line in rows(names, kinds, engines()):
-        print(line, flush=True)
-        table.append(line)
+    for found in _each(names, kinds):
+        built.append(found)
+        table.append(row(found, measured.get((found.model, found.precision), "")))
+        print(table[-1], flush=True)
     for page in (name for name in chosen if name.endswith(".md")):
-        Path(page).write_text(PAGE + machine() + "\n".join(table) + "\n", encoding="utf-8")
+        text = PAGE + machine() + "\n".join(table) + "\n" + sameness(built, measured)
+        Path(page).write_text(text, encoding="utf-8")
 
 
-def rows(names: Sequence[str], kinds: Sequence[str], measured: Mapping[Any, str]) -> Iterator[str]:
-    """Build each of ``names`` in each of ``kinds``, and yield the rows."""
+def _each(names: Sequence[str], kinds: Sequence[str]) -> Iterator[Gated]:
     for name in names:
         for precision in kinds:
             with tempfile.TemporaryDirectory() as folder:
-                yield row(gated(name, precision, Path(folder)), measured.get((name, precision), ""))
+                yield gated(name, precision, Path(folder))
+
+
+def sameness(built: Sequence[Gated], measured: Mapping[tuple[str, str], str]) -> str:
+    """Return the sentence on how often the gate on the CPU said of a build what its engine said."""
+    said = [(_gate(found), _gate_on_gpu(measured.get((found.model, found.precision), ""))) for found in built]
+    both = [(cpu, gpu) for cpu, gpu in said if cpu is not None and gpu is not None]
+    if not both:
+        return ""
+    same, wrongly = sum(cpu == gpu for cpu, gpu in both), sum(cpu and not gpu for cpu, gpu in both)
+    return (
+        f"\nOf {len(both)} builds that both looked at, the gate on the CPU said what the engine said of "
+        f"{same};\n{wrongly} passed on the CPU and failed on the GPU.\n"
+    )
+
+
+def _gate(found: Gated) -> bool | None:
+    """Tell whether the gate on the CPU passed; None where it had nothing to say."""
+    if found.reason:
+        return False if found.reason.startswith(Reason.VerificationFailed) else None
+    return None if found.largest is None else True
+
+
+def _gate_on_gpu(said: str) -> bool | None:
+    if said.startswith("passed"):
+        return True
+    return False if said.startswith(Reason.VerificationFailed) else None
 
 
 def row(found: Gated, on_gpu: str = "") -> str:

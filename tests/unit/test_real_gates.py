@@ -86,3 +86,23 @@ def test_the_command_asks_for_the_gate_the_shapes_and_the_calibration(networks):
     assert {"--shape=x=1x2:1x2:4x2", "--verify=accuracy.rtol=0.5"} <= set(asked)
     assert not [word for word in asked if "calibration" in word]
     assert "--option=calibration.method=max" in engines._arguments(networks / "net", "int8")
+
+
+def test_the_page_says_how_often_both_said_the_same():
+    held = "VerificationFailed: 83 of 856 values"
+    built = [
+        Gated("one", "fp32", 1, 1.0, None, "AsIs"),
+        Gated("one", "fp16", 1, 1.0, 0.5, "Converted"),
+        Gated("one", "int8", 1, 1.0, 0.5, "Quantized"),
+        Gated("two", "fp16", reason=held),
+        Gated("two", "int8", reason="UnsupportedPrecision: no"),
+    ]
+    measured = {(item.model, item.precision): "passed, 0.5" for item in built}
+
+    assert page.sameness(built, {}) == ""
+    assert "Of 3 builds" in page.sameness(built, measured)
+    assert "said of 2;\n0 passed on the CPU" in page.sameness(built, measured)
+    measured["two", "fp16"] = measured["one", "int8"] = held
+    assert "said of 2;\n1 passed on the CPU and failed on the GPU" in page.sameness(built, measured)
+    measured["one", "int8"] = "NotInTime: it took more than 1800 seconds"
+    assert "Of 2 builds" in page.sameness(built, measured)
