@@ -34,12 +34,20 @@ OLDEST_OPSET = 9
 NEWEST_OPSETS: tuple[tuple[Version, int], ...] = (((11,), 25), ((10, 15), 24), ((10,), 20), ((0,), 17))
 """Newest opset of TensorRT's ONNX parser from a version on, newest first (NVIDIA's operator lists)."""
 
+CLASSICAL = "ai.onnx.ml"
 DOMAINS = {
-    "ai.onnx.ml": "classical machine learning (trees, vectorizers, encoders)",
+    CLASSICAL: "classical machine learning (trees, vectorizers, encoders)",
     "ai.onnx.training": "training",
     "ai.onnx.preview.training": "training",
 }
 """ONNX's own domains besides the first; no TensorRT has any of their operators."""
+LAYERS = frozenset(
+    {
+        "Attention", "Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", "GRU", "Gemm", "LSTM",
+        "MatMul", "MatMulInteger", "QLinearConv", "QLinearMatMul", "RNN",
+    }
+)  # fmt: skip
+"""Operators of which one at least is in a neural network."""
 _SEQUENCES = "TensorRT has tensors, not sequences of them"
 _OPTIONALS = "TensorRT has no optional values"
 _STRINGS = "TensorRT has no strings"
@@ -67,6 +75,13 @@ _PLAIN = "export the model with plain tensors of numbers, and do the rest before
 
 def check_expressible(model: Any, inputs: EngineInputs, journal: Journal) -> None:
     """Raise RequestError (UnsupportedOperator) for what TensorRT cannot express; warn of a newer opset."""
+    check_kinds(model, inputs)
+    _warn_of_opset(model, inputs, journal)
+
+
+def check_kinds(model: Any, inputs: EngineInputs) -> None:
+    """Raise RequestError (UnsupportedOperator) for a type or an operator TensorRT has not; needs no lists."""
+    _check_is_a_network(model)
     for role, values in (("input", model.graph.input), ("output", model.graph.output)):
         for value in values:
             _check_value(role, value, inputs)
@@ -77,7 +92,6 @@ def check_expressible(model: Any, inputs: EngineInputs, journal: Journal) -> Non
     for tensor in tensors_of(model):
         if tensor.name not in unread:
             _check_type(f"tensor {tensor.name or 'without a name'}", tensor.data_type, inputs)
-    _warn_of_opset(model, inputs, journal)
 
 
 def newest_opset(inputs: EngineInputs) -> int:
@@ -86,6 +100,22 @@ def newest_opset(inputs: EngineInputs) -> int:
         return NEWEST_OPSETS[0][1]
     version = parse_version(inputs.tensorrt_version)
     return next(opset for since, opset in NEWEST_OPSETS if version >= since)
+
+
+def _check_is_a_network(model: Any) -> None:
+    """Refuse a model that is classical machine learning and nothing else: it has no network to export."""
+    nodes = list(nodes_of(model))
+    classical = next((node for node in nodes if node.domain == CLASSICAL), None)
+    if classical is not None and not any(_may_be_a_layer(node) for node in nodes):
+        raise _refusal(
+            f"{called(classical)}: TensorRT has no operators for {DOMAINS[CLASSICAL]}, and nothing else in "
+            "the model is a layer of a neural network",
+            "it is no neural network: run it with onnxruntime, as it is",
+        )
+
+
+def _may_be_a_layer(node: Any) -> bool:
+    return node.op_type in LAYERS or node.domain not in (*ONNX_DOMAINS, CLASSICAL)
 
 
 def _check_value(role: str, value: Any, inputs: EngineInputs) -> None:

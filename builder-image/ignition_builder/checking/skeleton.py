@@ -7,7 +7,7 @@ external data: a file, an offset and a length. Everything after that sees a smal
 """
 
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,20 @@ _TYPED_DATA = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.DOUBLE: 10}
 """Fields of numbers that protobuf packs as they lie in raw data: fixed size, little-endian."""
 
 
+Part = Callable[[mmap.mmap, Field, str], bytes]
+"""Makes less of a large field of the graph; takes the mapped file, the field and the file's name."""
+
+
 def load_skeleton(path: Path) -> Any:
     """Return the ModelProto of ``path`` with large weights left there; RequestError (InvalidModel)."""
+    return load_less(path, {})
+
+
+def load_less(path: Path, parts: Mapping[int, Part]) -> Any:
+    """Return a skeleton of which ``parts`` make less still, by the numbers of the graph's fields."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            content = b"".join(_model(data, path.name))
+            content = b"".join(_model(data, path.name, {_GRAPH_INITIALIZER: _tensor, **parts}))
         return onnx.ModelProto.FromString(content)
     except (ValueError, DecodeError) as error:
         raise not_onnx(str(error)) from error
@@ -44,20 +53,20 @@ def not_onnx(why: str) -> RequestError:
     )
 
 
-def _model(data: mmap.mmap, location: str) -> Iterator[bytes]:
+def _model(data: mmap.mmap, location: str, parts: Mapping[int, Part]) -> Iterator[bytes]:
     for field in fields_of(data, 0, len(data)):
         if field.number == _MODEL_GRAPH and field.wire == BYTES:
-            graph = b"".join(_graph(data, field, location))
+            graph = b"".join(_graph(data, field, location, parts))
             yield _message(_MODEL_GRAPH, graph)
         else:
             yield data[field.start : field.end]
 
 
-def _graph(data: mmap.mmap, graph: Field, location: str) -> Iterator[bytes]:
+def _graph(data: mmap.mmap, graph: Field, location: str, parts: Mapping[int, Part]) -> Iterator[bytes]:
     for field in fields_of(data, graph.value, graph.end):
         large = field.end - field.value >= LARGE
-        if field.number == _GRAPH_INITIALIZER and field.wire == BYTES and large:
-            yield _message(_GRAPH_INITIALIZER, _tensor(data, field, location))
+        if field.number in parts and field.wire == BYTES and large:
+            yield _message(field.number, parts[field.number](data, field, location))
         else:
             yield data[field.start : field.end]
 

@@ -7,12 +7,14 @@ It loads ONNX and never TensorRT, so its memory is gone before the engine is com
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.checking.expressible import check_expressible
+from ignition_builder.checking.expressible import check_expressible, check_kinds
 from ignition_builder.checking.fitting import check_fit
 from ignition_builder.checking.functions import check_functions
 from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import facts_of, inputs_of, load_mended
 from ignition_builder.checking.integers import warn_of_clamping
+from ignition_builder.checking.leniency import check_text
+from ignition_builder.checking.outline import load_outline
 from ignition_builder.checking.placeholders import forget_placeholders
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.checking.profiles import resolved
@@ -35,6 +37,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     report.progress(CHECKING, 0.0)
     inputs = task.request.inputs
     plugins = bool(inputs.options.get("plugins"))
+    _check_outline(task)
     model, path, is_changed = _loaded(task, plugins=plugins)
     check_functions(model)
     check_expressible(model, inputs, journal)
@@ -69,6 +72,13 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
         weights_bytes=external_size(skeleton),
         weight_files=weight_files(skeleton, ready.path),
     ).to_json()
+
+
+def _check_outline(task: Task) -> None:
+    """Refuse what can be refused before long lists are read, which may need more memory than there is."""
+    if outline := load_outline(Path(task.model)):
+        check_text(outline)
+        check_kinds(outline, task.request.inputs)
 
 
 def _loaded(task: Task, *, plugins: bool) -> tuple[Any, Path, bool]:
