@@ -22,7 +22,8 @@ def load_arrays(path: Path, where: str) -> dict[str, Any]:
     Return the arrays in ``path`` by name.
 
     ``where`` is the field of the spec that names the file. Raises RequestError (InvalidRequest) for a file
-    that is no ``.npz``, holds Python objects, nothing at all, or numbers that are not finite.
+    that is no ``.npz``, holds Python objects, or nothing at all. NaN and infinity are taken as they are: NaN
+    may say that something is missing, and a mask is minus infinity where nothing may be seen.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -40,8 +41,6 @@ def load_arrays(path: Path, where: str) -> dict[str, Any]:
     for name, values in arrays.items():
         if not isinstance(values, np.ndarray):
             raise _refusal(where, f"{name} is no array")
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise _refusal(where, f"array {name} holds values that are not finite")
     return arrays
 
 
@@ -54,5 +53,5 @@ def _refusal(where: str, why: str) -> RequestError:
     return RequestError(
         Reason.InvalidRequest,
         f"{where}: {why}",
-        "write it with numpy.savez(file, **{input name: array}), finite numbers only",
+        "write it with numpy.savez(file, **{input name: array})",
     )

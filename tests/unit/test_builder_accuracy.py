@@ -77,6 +77,16 @@ def test_nan_where_the_model_gives_nan_is_no_difference_and_counts_for_nothing()
     assert (figures.outside, figures.values) == (0, 2)
 
 
+@pytest.mark.parametrize("infinity", [np.inf, -np.inf])
+def test_places_of_the_same_infinity_are_no_make_weight_for_wrong_values(infinity):
+    """A mask is minus infinity in any model, right or wrong."""
+    right, wrong = np.full(1000, infinity), np.full(1000, infinity)
+    right[:4], wrong[:4] = 1, 2
+    tolerance = Tolerance(1e-3, 1e-3, quantile=0.99)
+    with pytest.raises(RequestError, match="4 of 1000 values are out of tolerance, 4 are above atol or out"):
+        check(compared({"y": right}, {"y": wrong}, tolerance), tolerance, "the engine")
+
+
 def test_values_that_the_model_has_not_are_no_make_weight_for_wrong_ones():
     """Half of the values that can be compared are wrong, whatever share of all values they are."""
     right, wrong = np.full(1000, np.nan), np.full(1000, np.nan)

@@ -6,9 +6,11 @@ import pytest
 from onnx import helper, numpy_helper
 
 from ignition_builder.checking.inspection import inputs_of
+from ignition_builder.journal import Journal
 from ignition_builder.precision import ranges
 from ignition_builder.precision.calibration import read_samples
 from ignition_builder.precision.ranges import ranges_of
+from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of
 
 WIDTH = 32
@@ -26,10 +28,18 @@ def network():
     return model_of(nodes, {"x": ["n", WIDTH]}, {"y": ["n", WIDTH]}, weights=weights)
 
 
-def found(values, method, folder, model=None, names=NAMES):
+def found(values, method, folder, model=None, *, names=NAMES, warnings=None):
+    """Return the ranges; ``warnings`` takes what was warned of."""
     model = model or network()
     np.savez(folder / "calibration.npz", x=values)
-    return ranges_of(model, folder, names, read_samples(folder / "calibration.npz", inputs_of(model)), method)
+    samples = read_samples(folder / "calibration.npz", inputs_of(model))
+    with Journal(folder / "log") as journal:
+        ranges = ranges_of(model, folder, names, samples, method=method, journal=journal)
+    if warnings is None:
+        assert not journal.warnings
+    else:
+        warnings.update(journal.warnings)
+    return ranges
 
 
 def drawn(count=64):
@@ -98,7 +108,7 @@ def test_an_activation_without_values_says_nothing(method, tmp_path):
     weights = [numpy_helper.from_array(value, name) for name, value in numbers.items()]
     model = model_of(nodes, {"x": ["n", WIDTH]}, {"y": ["n", 4]}, weights=weights)
 
-    assert found(drawn(4), method, tmp_path, model, ["x", "none"])["none"] == 0.0
+    assert found(drawn(4), method, tmp_path, model, names=["x", "none"])["none"] == 0.0
 
 
 def test_names_of_the_model_are_not_taken(tmp_path):
@@ -107,5 +117,51 @@ def test_names_of_the_model_are_not_taken(tmp_path):
     before = onnx.ModelProto()
     before.CopyFrom(model)
 
-    assert found(drawn(), "max", tmp_path, model, ["x"])["x"] == np.abs(drawn()).max()
+    assert found(drawn(), "max", tmp_path, model, names=["x"])["x"] == np.abs(drawn()).max()
     assert model == before
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("method", ["max", "entropy"])
+def test_the_range_is_that_of_the_finite_values_wherever_the_others_are(method, hole, tmp_path):
+    """onnxruntime's ReduceMax of 0 to 31 with NaN for the second is 30."""
+    values = np.tile(np.arange(WIDTH, dtype=np.float32), (3, 1))
+    values[1, 1] = values[2, WIDTH - 1] = hole
+    warnings = {}
+    ranges = found(values, method, tmp_path, names=["x"], warnings=warnings)
+
+    assert ranges["x"] == pytest.approx(31, rel=0.06)
+    assert ranges == found(values[:1], method, tmp_path, names=["x"])
+    assert warnings == {"CalibrationNotFinite": 1}
+    assert "x: 2 values of the calibration data are NaN or infinite" in (tmp_path / "log").read_text()
+
+
+def test_a_sample_that_is_nan_throughout_says_nothing(tmp_path):
+    values = np.ones((2, WIDTH), np.float32)
+    values[0] = np.nan
+
+    assert found(values, "entropy", tmp_path, names=["x"], warnings={}) == {"x": 1.0}
+    with pytest.raises(RequestError, match="calibration: x is NaN or infinite in every sample") as caught:
+        found(values[:1], "entropy", tmp_path, names=["x"])
+    assert caught.value.reason is Reason.InvalidRequest
+
+
+@pytest.mark.parametrize("method", ["max", "entropy"])
+def test_values_whose_sum_is_no_float_have_their_range(method, tmp_path):
+    ranges = found(np.full((1, WIDTH), 3e38, np.float32), method, tmp_path, names=["x"])
+
+    assert ranges["x"] == pytest.approx(3e38)
+
+
+def test_nan_that_the_model_replaces_is_warned_of_nowhere(tmp_path):
+    nodes = [
+        helper.make_node("IsNaN", ["x"], ["missing"]),
+        helper.make_node("Where", ["missing", "fill", "x"], ["known"]),
+        helper.make_node("MatMul", ["known", "w"], ["y"]),
+    ]
+    weights = [numpy_helper.from_array(WEIGHT, "w"), numpy_helper.from_array(np.float32(7), "fill")]
+    model = model_of(nodes, {"x": ["n", WIDTH]}, {"y": ["n", WIDTH]}, weights=weights)
+    values = drawn(4)
+    values[:, ::3] = np.nan
+
+    assert found(values, "max", tmp_path, model, names=["known"]) == {"known": 7.0}

@@ -202,19 +202,81 @@ def test_a_file_that_is_no_npz_is_refused_with_the_field(tmp_path, data, words):
     assert failure.value.message.startswith("options.calibration.source: ")
 
 
-def test_arrays_of_python_objects_or_without_finite_numbers_are_refused(tmp_path):
+def test_arrays_of_python_objects_or_none_at_all_are_refused(tmp_path):
     path = tmp_path / "file.npz"
     np.savez(path, x=np.array([{"a": 1}], dtype=object))
     with pytest.raises(RequestError, match=r"cannot be read .*pickle"):
-        load_arrays(path, "w")
-    np.savez(path, x=np.array([1.0, np.nan]))
-    with pytest.raises(RequestError, match="array x holds values that are not finite"):
         load_arrays(path, "w")
     np.savez(path)
     with pytest.raises(RequestError, match="holds no arrays"):
         load_arrays(path, "w")
     np.savez(path, x=np.arange(3))
     assert load_arrays(path, "w")["x"].tolist() == [0, 1, 2]
+
+
+def test_nan_and_infinity_are_given_as_they_are(tmp_path):
+    given = np.array([1.0, np.nan, -np.inf], np.float32)
+    np.savez(tmp_path / "file.npz", x=given)
+    assert np.array_equal(load_arrays(tmp_path / "file.npz", "w")["x"], given, equal_nan=True)
+
+
+def imputing(kind=TensorProto.FLOAT, fill=0.5):
+    """A model that takes NaN for a value that is missing."""
+    weight = helper.make_tensor("w", kind, [4, 4], np.eye(4, dtype=np.float32).flatten().tolist())
+    nodes = [
+        helper.make_node("Cast", ["x"], ["n"], to=kind),
+        helper.make_node("IsNaN", ["n"], ["missing"]),
+        helper.make_node("Where", ["missing", "fill", "n"], ["known"]),
+        helper.make_node("MatMul", ["known", "w"], ["q"]),
+        helper.make_node("Cast", ["q"], ["y"], to=TensorProto.FLOAT),
+    ]
+    weights = [weight, helper.make_tensor("fill", kind, [], [fill])]
+    return model_of(nodes, {"x": [2, 4]}, {"y": [2, 4]}, weights=weights)
+
+
+def masked(kind=TensorProto.FLOAT, gain=1.0):
+    """Scores with a mask: the values that may be seen, and what a softmax makes of each row."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["n"], to=kind),
+        helper.make_node("Cast", ["mask"], ["m"], to=kind),
+        helper.make_node("Mul", ["n", "gain"], ["g"]),
+        helper.make_node("Add", ["g", "m"], ["s"]),
+        helper.make_node("Softmax", ["s"], ["p"]),
+        helper.make_node("Cast", ["p"], ["y"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["s"], ["scores"], to=TensorProto.FLOAT),
+    ]
+    shape, weights = [3, 4], [helper.make_tensor("gain", kind, [], [gain])]
+    return model_of(nodes, {"x": shape, "mask": shape}, {"y": shape, "scores": shape}, weights=weights)
+
+
+def inputs_in(folder, **arrays):
+    np.savez(folder / "inputs.npz", **{name: values.astype(np.float32) for name, values in arrays.items()})
+    return Files(inputs=folder / "inputs.npz")
+
+
+def test_a_model_that_takes_nan_for_missing_is_compared_on_nan(verified, tmp_path):
+    files = inputs_in(tmp_path, x=np.array([[1, np.nan, 3, 4], [np.nan] * 4]))
+    found = verified(imputing(), imputing(TensorProto.FLOAT16), files=files).accuracy
+    assert (found["inputs"], found["outputs"][0]["values"]) == ("given", 8)
+    with pytest.raises(RequestError, match=r"5 of 8 values are out of tolerance"):
+        verified(imputing(), imputing(TensorProto.FLOAT16, fill=0.75), files=files)
+
+
+def test_a_mask_of_minus_infinity_is_compared_where_it_lets_something_be_seen(verified, tmp_path):
+    hidden = -np.inf
+    mask = np.array([[0, 0, hidden, hidden], [0, 0, 0, 0], [hidden] * 4])
+    files = inputs_in(tmp_path, x=np.arange(12).reshape(3, 4) / 12, mask=mask)
+    softmax, scored = verified(masked(), masked(TensorProto.FLOAT16), files=files).accuracy["outputs"]
+    assert softmax["values"] == 8  # The row that sees nothing is NaN in both.
+    assert (scored["values"], scored["telling"]) == (12, 5)
+    with pytest.raises(RequestError, match=r"output y: \d of 8 values .* output scores|scores: .*output y"):
+        verified(masked(), masked(TensorProto.FLOAT16, gain=1.5), files=files)
+
+
+def test_inputs_on_which_the_model_gives_nan_alone_are_refused(verified, tmp_path):
+    files = inputs_in(tmp_path, x=np.full((2, 64), np.nan))
+    with pytest.raises(RequestError, match="gives no finite number on these inputs"):
+        verified(dense(), narrowed(dense(), TensorProto.FLOAT16), files=files)
 
 
 def test_a_model_that_gives_no_number_itself_passes_no_gate(verified):

@@ -65,7 +65,7 @@ def quantize(
             came = _fused(_copied(model, path, Path(scratch), journal), "fused")
             if is_half:
                 came = _fused(came, "widened")
-            _quantize(came, target, samples, method)
+            _quantize(came, target, samples, method, journal)
         except IgnitionError:
             raise
         # onnxruntime fails on unusual graphs with whatever its code runs into.
@@ -134,7 +134,7 @@ def _store_once(path: Path) -> None:
             path.write_bytes(model.SerializeToString())
 
 
-def _quantize(path: Path, target: Path, samples: Samples, method: str) -> None:
+def _quantize(path: Path, target: Path, samples: Samples, method: str, journal: Journal) -> None:
     model = load_skeleton(path)
     # onnxruntime stores the weights of branches and loops beside the file too (run: 1.31.1).
     for tensor in filter(is_external, inner_tensors_of(model)):
@@ -142,7 +142,7 @@ def _quantize(path: Path, target: Path, samples: Samples, method: str) -> None:
     places = places_of(model)
     if not places.weights and not places.activations:
         raise _nothing(model)
-    ranges = ranges_of(model, path.parent, places.activations, samples, method)
+    ranges = ranges_of(model, path.parent, places.activations, samples, method=method, journal=journal)
     insert(model, path.parent, places, ranges)
     write_model(model, path.parent, target, {})
 

@@ -74,7 +74,8 @@ class Figures:
     and relative difference, and the value that misses its tolerance by most, with its index.
 
     Where model and candidate both give NaN, nothing is compared. ``telling`` are the values of which one side
-    at least is beyond the absolute tolerance, or that are out: two that are near 0 are near in any model.
+    at least is beyond the absolute tolerance, or that are out: two that are near 0 are near in any model, and
+    two that are the same infinity, as where a mask stands, are so by no arithmetic.
     ``lost`` are the values that are NaN or infinite where the model's are finite. ``crowded`` is the entry of
     the first axis, of several, in which too many of them are out. ``agreement`` is about its answers, None
     where each value ``is_label``.
@@ -146,14 +147,16 @@ def compared(
 
 def check_reference(outputs: Sequence[Mapping[str, Any]]) -> None:
     """
-    Raise RequestError (VerificationFailed) when the model's own ``outputs``, per sample, hold no number.
+    Raise RequestError (VerificationFailed) when the model's own ``outputs``, per sample, are nowhere finite.
 
-    NaN is no difference from NaN, so such a gate could not fail.
+    NaN is no difference from NaN, nor infinity from infinity, so such a gate would say nothing.
     """
-    if all(np.isnan(values.astype(np.float64)).all() for sample in outputs for values in sample.values()):
+    if not any(
+        np.isfinite(values.astype(np.float64)).any() for sample in outputs for values in sample.values()
+    ):
         raise RequestError(
             Reason.VerificationFailed,
-            "the model itself gives no number on these inputs, so there is nothing to compare",
+            "the model itself gives no finite number on these inputs, so there is nothing to compare",
             "give inputs that the model is made for in verification.accuracy.inputs, or leave the gate out",
         )
 
@@ -230,7 +233,8 @@ def _figures(
         excess = distance - (atol + rtol * np.abs(np.nan_to_num(wanted)))
         relative = np.where(distance > 0, distance / np.abs(wanted), 0.0)
     outside = excess > 0
-    telling = compared_at & (outside | is_label | (np.fmax(np.abs(wanted), np.abs(got)) > atol))
+    is_large = (np.fmax(np.abs(wanted), np.abs(got)) > atol) & ~(np.isinf(wanted) & (wanted == got))
+    telling = compared_at & (outside | is_label | is_large)
     worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
     return Figures(
         output=name,

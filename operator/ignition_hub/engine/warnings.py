@@ -35,6 +35,11 @@ class Warn(StrEnum):
     """TensorRT calls something the build uses deprecated."""
     CalibrationIncomplete = "CalibrationIncomplete"
     """The calibration cache has no range for some tensors, so they stay in a wider type."""
+    CalibrationNotFinite = "CalibrationNotFinite"
+    """
+    Values that int8 is to be made of were NaN or infinite in the calibration data, which int8 has not: their
+    range is that of the finite ones.
+    """
     TacticsSkipped = "TacticsSkipped"
     """Kernels could not be measured for want of GPU memory; the engine may be slower than it could be."""
     TimingCacheMiss = "TimingCacheMiss"
