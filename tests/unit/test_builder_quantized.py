@@ -120,6 +120,24 @@ def test_zero_points_other_than_zero_are_refused_whatever_is_asked(precision, tm
     assert "ActivationSymmetric" in error.remedy
 
 
+def test_every_kind_of_finding_is_told_at_once_and_each_once(tmp_path):
+    model = quantized(TensorProto.UINT8, zero=128, scale=float("inf"))
+    model.graph.initializer.append(helper.make_tensor("bias", TensorProto.INT32, [4], [1, 2, 3, 4]))
+    model.graph.node.append(helper.make_node("DequantizeLinear", ["bias", "scale"], ["b"], name="third"))
+    error = refusal(model, "int8", tmp_path)
+
+    assert error.message == (
+        "node first (QuantizeLinear) quantizes to UINT8, which TensorRT would not keep; "
+        "node first (QuantizeLinear): its zero point is 128, and TensorRT quantizes symmetrically; "
+        "node first (QuantizeLinear): its scale has values that are not positive and finite; "
+        "node third (DequantizeLinear) quantizes to INT32, which TensorRT would not keep"
+    )
+    assert error.remedy.count("ActivationSymmetric") == 1
+    assert all(
+        words in error.remedy for words in ("QInt8", "calibrate the model again", "QuantizeBias False")
+    )
+
+
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_scale_that_is_no_scale_is_refused(scale, tmp_path):
     assert "node first" in refusal(quantized(scale=scale), "int8", tmp_path).message

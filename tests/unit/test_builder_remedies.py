@@ -235,8 +235,8 @@ def test_external_data_that_is_elsewhere_is_taken_once_it_is_saved_inside(tmp_pa
 
 
 class Samples(CalibrationDataReader):
-    def __init__(self):
-        values = np.random.default_rng(0).standard_normal((8, 1, 3, 8, 8)).astype(np.float32) + 1
+    def __init__(self, shift):
+        values = np.random.default_rng(0).standard_normal((8, 1, 3, 8, 8)).astype(np.float32) + shift
         self._feeds = iter([{"x": item} for item in values])
 
     def get_next(self):
@@ -257,36 +257,54 @@ ADVICE = {
 """What the remedies say of onnxruntime's quantizer, and how it is said to it."""
 
 
-def quantized(folder, number, advised):
-    """Quantize a convolution with onnxruntime as the remedies ``advised`` so far."""
+def quantized(folder, number, advised, *, shift, activation_type):
+    """Quantize a convolution with onnxruntime as the remedies ``advised``."""
     weights = [
         numpy_helper.from_array(np.random.default_rng(1).standard_normal(shape).astype(np.float32), name)
         for name, shape in (("w", (4, 3, 3, 3)), ("b", (4,)))
     ]
     node = helper.make_node("Conv", ["x", "w", "b"], ["y"], name="conv")
     model = model_of([node], {"x": [1, 3, 8, 8]}, {"y": [1, 4, 6, 6]}, weights=weights)
-    options = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
+    options = {"activation_type": activation_type, "weight_type": QuantType.QInt8}
     extra = {}
     for words in advised:
         kept = extra if "extra_options" in words else options
         kept.update(ADVICE[words])
     target = folder / f"quantized-{number}.onnx"
     quantize_static(
-        saved(model, folder), target, Samples(), quant_format=QuantFormat.QDQ, extra_options=extra, **options
+        saved(model, folder),
+        target,
+        Samples(shift),
+        quant_format=QuantFormat.QDQ,
+        extra_options=extra,
+        **options,
     )
     return onnx.load(target)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_onnxruntimes_quantizer_makes_what_builds_once_every_advice_is_followed(tmp_path):
-    advised: list[str] = []
-    for number in range(len(ADVICE)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        with pytest.raises(RequestError) as caught:
-            checked(Asked(quantized(tmp_path, number, advised), "int8"), folder)
-        advised += [words for words in ADVICE if words in caught.value.remedy and words not in advised]
+def of_its_defaults(shift=1.0, activation=QuantType.QUInt8):
+    """Return how onnxruntime quantizes by itself, of samples whose mean is ``shift``."""
+    return {"shift": shift, "activation_type": activation}
 
-    assert sorted(advised) == sorted(ADVICE)
-    model = saved(quantized(tmp_path, "last", advised), tmp_path)
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("asked", "missing"),
+    [
+        (of_its_defaults(), set()),
+        # Samples above zero have a zero point of 0 as UINT8, and of -128 as INT8.
+        (of_its_defaults(shift=100.0), set()),
+        (of_its_defaults(activation=QuantType.QInt8), {"activation_type and weight_type QInt8"}),
+    ],
+)
+def test_onnxruntimes_quantizer_makes_what_builds_once_the_advice_of_one_refusal_is_followed(
+    asked, missing, tmp_path
+):
+    (tmp_path / "refused").mkdir()
+    with pytest.raises(RequestError) as caught:
+        checked(Asked(quantized(tmp_path, "first", [], **asked), "int8"), tmp_path / "refused")
+    advised = [words for words in ADVICE if words in caught.value.remedy]
+
+    assert set(advised) == set(ADVICE) - missing
+    model = saved(quantized(tmp_path, "last", advised, **asked), tmp_path)
     assert build(request_for("int8"), model, tmp_path, lambda *_: None).size > 0

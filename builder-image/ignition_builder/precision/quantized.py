@@ -5,7 +5,7 @@ TensorRT reads UINT8 as INT8 and only warns, and does not build for zero points 
 on RTX 1.7.1), so both are refused here, by name.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,18 @@ _FLOATS = frozenset({Proto.FLOAT, Proto.FLOAT16, Proto.BFLOAT16, Proto.DOUBLE})
 NAMES = {Proto.INT8: "int8", Proto.FLOAT8E4M3FN: "fp8", Proto.INT4: "int4", Proto.FLOAT4E2M1: "fp4"}
 """The quantized types TensorRT computes in (NVIDIA documentation), and the precisions that mean them."""
 
+_SYMMETRIC = "extra_options ActivationSymmetric and WeightSymmetric True"
 MODEL_OPT = "quantize it with NVIDIA ModelOpt, which runs before the build"
 _REMEDIES = {
-    Proto.UINT8: "quantize symmetrically to INT8: with onnxruntime, activation_type and weight_type QInt8",
+    # With QInt8 alone zero points of 0 become -128 (run: onnxruntime 1.31.1).
+    Proto.UINT8: "quantize symmetrically to INT8: with onnxruntime, activation_type and weight_type QInt8, "
+    f"{_SYMMETRIC}",
     # onnxruntime quantizes biases of a QDQ model that it saves again (run: 1.31.1, with ORT_ENABLE_BASIC).
     Proto.INT32: "leave the bias in floating point: with onnxruntime, extra_options QuantizeBias False, and "
     "give the model as the quantizer wrote it",
 }
+
+_ZEROS = f"quantize with zero points of zero: with onnxruntime, {_SYMMETRIC}"
 
 
 def quantization_of(model: Any) -> frozenset[str]:
@@ -54,16 +59,31 @@ def check_quantized(model: Any, folder: Path) -> None:
     """
     Raise RequestError (UnsupportedPrecision) for Q/DQ nodes that TensorRT would not compute as they say.
 
-    ``folder`` is where external data lies.
+    ``folder`` is where external data lies. The error has the first node of each kind of finding, and what
+    would work for all: a model is quantized anew for each that is told alone.
     """
     tensors = _constants(model)
+    found: dict[str, str] = {}
     for node in _nodes(model):
         if node.domain in ONNX_DOMAINS and node.op_type in (_QUANTIZE, _DEQUANTIZE):
-            kind = _kind_of(node, tensors)
-            if kind is not None and kind not in NAMES:
-                raise _wrong_type(node, kind)
-            _check_zero_point(node, tensors, folder)
-            _check_scale(node, tensors, folder)
+            for said, remedy in _findings(node, tensors, folder):
+                found.setdefault(remedy, said)
+    if found:
+        raise _refusal("; ".join(found.values()), "; ".join(_together(list(found))))
+
+
+def _findings(node: Any, tensors: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a node, and what would work."""
+    kind = _kind_of(node, tensors)
+    if kind is not None and kind not in NAMES:
+        yield _wrong_type(node, kind)
+    yield from _zero_point(node, tensors, folder)
+    yield from _scale(node, tensors, folder)
+
+
+def _together(remedies: Sequence[str]) -> list[str]:
+    """Return the remedies without what another of them says too."""
+    return [one for one in remedies if one != _ZEROS or _REMEDIES[Proto.UINT8] not in remedies]
 
 
 def _counting_nodes(model: Any) -> Iterator[Any]:
@@ -93,27 +113,23 @@ def _kind_of(node: Any, tensors: dict[str, Any]) -> int | None:
     return None
 
 
-def _check_zero_point(node: Any, tensors: dict[str, Any], folder: Path) -> None:
+def _zero_point(node: Any, tensors: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
     tensor = tensors.get(node.input[2]) if len(node.input) > 2 else None
     if tensor is None:
         return
     values = _values(tensor, folder)
     if bool(np.any(values != 0)):
         worst = values[values != 0].flat[0]
-        raise _refusal(
-            f"{_named(node)}: its zero point is {worst}, and TensorRT quantizes symmetrically",
-            "quantize with zero points of zero: with onnxruntime, extra_options ActivationSymmetric and "
-            "WeightSymmetric True",
-        )
+        yield f"{_named(node)}: its zero point is {worst:g}, and TensorRT quantizes symmetrically", _ZEROS
 
 
-def _check_scale(node: Any, tensors: dict[str, Any], folder: Path) -> None:
+def _scale(node: Any, tensors: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
     tensor = tensors.get(node.input[1]) if len(node.input) > 1 else None
     if tensor is None or tensor.data_type not in _FLOATS:
         return
     values = _values(tensor, folder)
     if not bool(np.all(np.isfinite(values) & (values > 0))):
-        raise _refusal(
+        yield (
             f"{_named(node)}: its scale has values that are not positive and finite",
             "calibrate the model again, with inputs that reach this node",
         )
@@ -142,10 +158,10 @@ def _constants(model: Any) -> dict[str, Any]:
     return tensors
 
 
-def _wrong_type(node: Any, kind: int) -> RequestError:
+def _wrong_type(node: Any, kind: int) -> tuple[str, str]:
     name = Proto.DataType.Name(kind)
     remedy = _REMEDIES.get(kind, f"TensorRT has {', '.join(sorted(NAMES.values()))}; quantize to one of them")
-    return _refusal(f"{_named(node)} quantizes to {name}, which TensorRT would not keep", remedy)
+    return f"{_named(node)} quantizes to {name}, which TensorRT would not keep", remedy
 
 
 def _named(node: Any) -> str:
