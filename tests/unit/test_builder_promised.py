@@ -97,6 +97,57 @@ def test_usual_shapes_that_the_model_cannot_be_run_at_are_the_profiles_fault(bui
     assert "give opt sizes that go through the model" in caught.value.remedy
 
 
+def layer(operator, inputs, sizes, *weights, **attributes):
+    """One layer of an input all of whose ``sizes`` are free, with weights from the third input on."""
+    given = [
+        numpy_helper.from_array(np.ones(shape, np.float32), f"w{index}")
+        for index, shape in enumerate(weights)
+    ]
+    node = helper.make_node(operator, inputs, ["y"], name="it", **attributes)
+    free = [f"d{axis}" for axis in range(sizes)]
+    return model_of([node], {"x": free}, {"y": None}, weights=given)
+
+
+RECURRENT = ["x", "w0", "w1", "", "", "w2"]
+FIXED = {
+    "a batch that was written into a Reshape": (batches(), (4, 16, 8), (1, 16, 8)),
+    "fewer steps than a frame has": (frames(), (1, 1, 1), (1, 1, 8)),
+    "fewer pixels than a kernel has": (
+        layer("Conv", ["x", "w0"], 4, (4, 3, 9, 9)), (2, 3, 4, 4), (2, 3, 9, 9)
+    ),
+    "more channels than a kernel has": (
+        layer("Conv", ["x", "w0"], 4, (4, 3, 3, 3)), (2, 5, 8, 8), (2, 3, 8, 8)
+    ),
+    "more channels than there are slopes": (
+        layer("PRelu", ["x", "w0"], 4, (3, 1, 1)), (2, 5, 8, 8), (2, 3, 8, 8)
+    ),
+    "other channels than a normalization has": (
+        layer("InstanceNormalization", ["x", "w0", "w0"], 4, (3,)), (2, 5, 8, 8), (2, 3, 8, 8)
+    ),
+    "other rows than a bias has": (layer("Gemm", ["x", "w0", "w1"], 2, (8, 8), (3, 8)), (2, 8), (3, 8)),
+    "other features than a cell has": (
+        layer("GRU", RECURRENT[:3], 3, (1, 12, 8), (1, 12, 4), hidden_size=4), (5, 4, 9), (5, 4, 8)
+    ),
+    "a batch that was written into a state": (
+        layer("GRU", RECURRENT, 3, (1, 12, 8), (1, 12, 4), (1, 1, 4), hidden_size=4), (5, 4, 8), (5, 1, 8)
+    ),
+    "pixels that make no blocks": (layer("SpaceToDepth", ["x"], 4, blocksize=2), (2, 3, 7, 7), (2, 3, 8, 8)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FIXED)
+def test_sizes_without_a_choice_that_do_not_go_through_a_layer_are_the_profiles_fault_too(case, built):
+    model, misfit, fit = FIXED[case]
+    with pytest.raises(RequestError) as caught:
+        built(model, shape_range(misfit, misfit, misfit))
+
+    error = caught.value
+    assert error.reason == "InvalidProfile"
+    assert f"profiles[0]: the model cannot be run at its usual shapes, x {list(misfit)}: “" in error.message
+    assert "give opt sizes that go through the model" in error.remedy
+    assert built(model, shape_range(fit, fit, fit)).size > 0
+
+
 def test_the_warning_is_an_error_of_both_flavors():
     assert severity_of("TensorRT", "WARNING", BAKED) == "ERROR"
     assert severity_of("TensorRTRTX", "WARNING", BAKED) == "ERROR"
@@ -124,7 +175,13 @@ def test_numbers_that_are_shapes_are_named_too():
 
 
 @pytest.mark.parametrize(
-    ("errors", "profiles"), [(["out of memory"], [Profile({})]), ([BAKED], []), ([], [])]
+    ("errors", "profiles"),
+    [
+        (["out of memory"], [Profile({})]),
+        ([BAKED], []),
+        (["IShuffleLayer heads: reshape changes volume"], []),
+        ([], []),
+    ],
 )
 def test_other_errors_are_none_of_a_profile(errors, profiles):
     assert broken_promise(errors, profiles) is None
