@@ -132,6 +132,7 @@ def test_a_model_that_is_no_regular_file_is_refused_before_it_is_read(tmp_path, 
         (b"", "it is empty"),
         (b"location" * 9, "protobuf|does not end"),
         (b"\x3a\xff\x01location", "does not end"),
+        (b"<html><script>location.reload()</script>", "it is a web page.*get the file itself"),
     ],
 )
 def test_what_is_no_model_is_refused_by_name(content, why, tmp_path, digests):

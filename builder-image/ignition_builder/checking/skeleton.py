@@ -15,6 +15,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.file_kinds import LONGEST, kind_of
 from ignition_hub.engine.protobuf import BYTES, VARINT, Field, fields_of, varint
 
 LARGE = 16 * 1024
@@ -43,14 +44,19 @@ def load_less(path: Path, parts: Mapping[int, Part]) -> Any:
             content = b"".join(_model(data, path.name, {_GRAPH_INITIALIZER: _tensor, **parts}))
         return onnx.ModelProto.FromString(content)
     except (ValueError, DecodeError) as error:
-        raise not_onnx(str(error)) from error
+        raise _another(path) or not_onnx(str(error)) from error
 
 
-def not_onnx(why: str) -> RequestError:
+def not_onnx(why: str, remedy: str = "export the model to ONNX") -> RequestError:
     """Build the error for a file that is something else."""
-    return RequestError(
-        Reason.InvalidModel, f"the file is not an ONNX model ({why})", "export the model to ONNX"
-    )
+    return RequestError(Reason.InvalidModel, f"the file is not an ONNX model ({why})", remedy)
+
+
+def _another(path: Path) -> RequestError | None:
+    """Return the error for a file whose first bytes tell what it is."""
+    with path.open("rb") as file:
+        kind = kind_of(file.read(LONGEST))
+    return not_onnx(f"it is {kind.words}", kind.for_model) if kind and kind.for_model else None
 
 
 def _model(data: mmap.mmap, location: str, parts: Mapping[int, Part]) -> Iterator[bytes]:

@@ -13,8 +13,8 @@ Every process carries it, so it imports the standard library only. Read in this 
 * ``loading``: the truth table of loading, with ``releases`` (which runtime reads which version), ``reach``
   (where an engine loads, in words) and ``nvidia_words`` (what TensorRT says when it does not);
 * ``gpu`` (what a node has), ``readiness`` and ``placement`` (where a pod may go);
-* ``plan`` (an engine's header) and ``protobuf`` (how a model lies in its file): bytes, looked at before any
-  library does;
+* ``plan`` (an engine's header), ``protobuf`` (how a model lies in its file) and ``file_kinds`` (what is
+  neither): bytes, looked at before any library does;
 * ``enums``: words that are a type; ``warnings``: what a build may warn of, by code; ``errors``: every reason,
   every exit code, one tree; ``words``: what may be quoted to people.
 """

@@ -24,6 +24,7 @@ import struct
 from typing import NamedTuple, Protocol
 
 from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.file_kinds import LONGEST, kind_of
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
 
 ULTRALYTICS_MAX_BYTES = 1 << 20
@@ -92,6 +93,8 @@ def read_plan_header(stream: Readable) -> PlanHeader:
         return _old_header(head + _read(stream, _OLD_SIZE - len(head)), prefix)
     magic, serialization, _entries, size, *version, tag = _FIXED.unpack(head)
     flavor = _flavor(magic, tag)
+    if flavor is None:
+        raise _no_plan(head + _read(stream, LONGEST - len(head)))
     if serialization != 0:
         raise PlanError(f"serialization version {serialization} of the plan is not known; only 0 is")
     capabilities = _capabilities(stream) if flavor == TENSORRT_RTX else ()
@@ -117,13 +120,22 @@ def _told_version(engine: bytes) -> str:
     return ".".join(str(part) for _, part in told)
 
 
-def _flavor(magic: bytes, tag: bytes) -> str:
+def _flavor(magic: bytes, tag: bytes) -> str | None:
     if magic == b"vtrt" and tag == b"vtrt":
         return TENSORRT_RTX
     # The tag of a TensorRT plan differs by release and platform, so it decides nothing.
     if magic == b"ftrt":
         return TENSORRT
-    raise PlanError(f"not a TensorRT plan: it starts with {magic!r}", "a plan starts with b'ftrt' or b'vtrt'")
+    return None
+
+
+def _no_plan(head: bytes) -> PlanError:
+    kind = kind_of(head)
+    if kind and kind.for_engine:
+        return PlanError(f"not a TensorRT plan: it is {kind.words}", kind.for_engine)
+    return PlanError(
+        f"not a TensorRT plan: it starts with {head[:4]!r}", "a plan starts with b'ftrt' or b'vtrt'"
+    )
 
 
 def _capabilities(stream: Readable) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ignition_hub.engine.file_kinds import LONGEST, kind_of
 from ignition_hub.engine.protobuf import BYTES, fields_of
 from ignition_hub.local.errors import wrong
 
@@ -41,6 +42,9 @@ def external_files(model: Path) -> tuple[str, ...]:
             try:
                 return tuple(sorted(set(_locations(data, "model", 0, len(data)))))
             except (ValueError, RecursionError) as error:
+                kind = kind_of(data[:LONGEST])
+                if kind and kind.for_model:
+                    raise _not_onnx(model, f"it is {kind.words}", kind.for_model) from error
                 raise _not_onnx(model, str(error)) from error
 
 
@@ -59,5 +63,5 @@ def _locations(data: mmap.mmap, kind: str, start: int, end: int) -> Iterator[str
                 yield from _locations(data, other, field.value, field.end)
 
 
-def _not_onnx(model: Path, why: str) -> Exception:
-    return wrong("onnx_path", str(model), f"not an ONNX model ({why})", "export the model to ONNX")
+def _not_onnx(model: Path, why: str, remedy: str = "export the model to ONNX") -> Exception:
+    return wrong("onnx_path", str(model), f"not an ONNX model ({why})", remedy)
