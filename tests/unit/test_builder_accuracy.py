@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,10 +178,51 @@ def test_the_tolerance_that_a_failed_gate_names_lets_it_pass(values, rtol):
         return
     with pytest.raises(RequestError) as failure:
         check(figures, strict, "the fp16 model")
-    found = re.search(r"a tolerance \(atol (\S+) would let it pass\) that", failure.value.remedy)
+    found = re.search(
+        r"a tolerance \(atol (\S+)( or quantile \S+)? would let it pass\) that", failure.value.remedy
+    )
     assert found
     lenient = Tolerance(rtol, float(found[1]))
     check(compared({"y": values}, wrong, lenient), lenient, "the fp16 model")
+
+
+@given(doubles.filter(lambda values: values.size > 1 and np.isfinite(values).all()), st.data())
+def test_the_quantile_that_a_failed_gate_names_lets_it_pass(values, data):
+    right = np.repeat(values[None] + np.float32(1), 10, axis=0)
+    wrong = right.copy()
+    places = st.lists(st.integers(0, right.size - 1), min_size=1, max_size=max(1, right.size // 20))
+    wrong.reshape(-1)[data.draw(places)] = 3e38
+    strict = Tolerance(1e-3, 0.0)
+    with pytest.raises(RequestError) as failure:
+        check(compared({"y": right}, {"y": wrong}, strict), strict, "the fp16 model")
+    if found := re.search(r"quantile (\S+) would let it pass\) that", failure.value.remedy):
+        lenient = replace(strict, quantile=float(found[1]))
+        check(compared({"y": right}, {"y": wrong}, lenient), lenient, "the fp16 model")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [(5, "quantile 0.9997"), (100, "quantile 0.9953"), (2000, "quantile 0.906"), (3000, "")],
+)
+def test_a_handful_of_values_that_miss_is_told_as_a_quantile(wrong, said):
+    right = np.ones(21294, np.float32)
+    other = right.copy()
+    other[:wrong] += 0.0123
+    tolerance = Tolerance(5e-3, 5e-3)
+    with pytest.raises(RequestError) as failure:
+        check(compared({"y": right}, {"y": other}, tolerance), tolerance, "the fp16 model")
+    either = f"atol 0.0074 or {said}" if said else "atol 0.0074"
+    assert failure.value.remedy == (
+        f"use a wider precision, or a tolerance ({either} would let it pass) that the task allows"
+    )
+
+
+def test_a_quantile_is_told_for_the_entry_that_has_most_out():
+    right = np.ones((4, 100))
+    other = right.copy()
+    other[2, :6] += 1
+    figures = compared({"y": right}, {"y": other}, NARROW)
+    assert figures[0].share == pytest.approx(0.94)
 
 
 def test_better_data_is_a_remedy_only_where_something_was_measured_on_data():

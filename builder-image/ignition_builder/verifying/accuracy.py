@@ -19,6 +19,8 @@ from ignition_hub.engine.errors import Reason, RequestError
 
 MOST = 1000
 """The largest absolute tolerance that may be asked for."""
+LEAST_SHARE = 0.9
+"""The smallest quantile that is advised: with less, a gate says little."""
 NO_ANSWERS: Mapping[str, Answer] = {}
 
 
@@ -77,8 +79,8 @@ class Figures:
     at least is beyond the absolute tolerance, or that are out: two that are near 0 are near in any model, and
     two that are the same infinity, as where a mask stands, are so by no arithmetic.
     ``lost`` are the values that are NaN or infinite where the model's are finite. ``crowded`` is the entry of
-    the first axis, of several, in which too many of them are out. ``agreement`` is about its answers, None
-    where each value ``is_label``.
+    the first axis, of several, in which too many of them are out; ``share`` is the largest quantile at which
+    there are too many nowhere. ``agreement`` is about its answers, None where each value ``is_label``.
     """
 
     output: str
@@ -89,6 +91,7 @@ class Figures:
     telling: int = 0
     lost: int = 0
     crowded: int | None = None
+    share: float = 1.0
     agreement: Agreement | None = None
     is_label: bool = False
     worst_index: tuple[int, ...] = ()
@@ -183,18 +186,30 @@ def _remedy(refused: list[Figures], tolerance: Tolerance, *, is_calibrated: bool
     lenient = "tolerance"
     if any(item.agreement and not item.agreement.allows(tolerance.agreement) for item in refused):
         lenient += " and verification.accuracy.agreement"
-    elif atol := _sufficient(refused, tolerance):
-        lenient += f" (atol {atol:g} would let it pass)"
+    elif ways := list(_sufficient(refused, tolerance)):
+        lenient += f" ({' or '.join(ways)} would let it pass)"
     return f"use a wider precision,{data} or a {lenient} that the task allows"
 
 
-def _sufficient(refused: list[Figures], tolerance: Tolerance) -> float | None:
+def _sufficient(refused: list[Figures], tolerance: Tolerance) -> Iterator[str]:
+    """Yield what alone all would pass with."""
+    if any(item.lost for item in refused):
+        return
+    if atol := _sufficient_atol(refused, tolerance):
+        yield f"atol {atol:g}"
+    # A little less: a share of all values but one, times all, may be a bit more than their number.
+    share = math.floor((min(item.share for item in refused) - 1e-9) * 1e4) / 1e4
+    if share >= LEAST_SHARE:
+        yield f"quantile {share:g}"
+
+
+def _sufficient_atol(refused: list[Figures], tolerance: Tolerance) -> float | None:
     """Return the smallest absolute tolerance of two digits that all would pass with; None if none would."""
     needed = max(
         abs(item.worst_candidate - item.worst_reference) - tolerance.rtol * abs(item.worst_reference)
         for item in refused
     )
-    if any(item.lost or item.is_label for item in refused) or not 0 < needed < MOST:
+    if any(item.is_label for item in refused) or not 0 < needed < MOST:
         return None
     step = 10.0 ** (math.floor(math.log10(needed)) - 1)
     return float(f"{(math.floor(needed / step) + 1) * step:.2g}")
@@ -243,6 +258,7 @@ def _figures(
         telling=int(np.count_nonzero(telling)),
         lost=int(np.count_nonzero(np.isfinite(wanted) & ~np.isfinite(got))),
         crowded=_crowded(outside, telling, tolerance),
+        share=_share(outside, telling),
         agreement=agreement_of(wanted, got, answer, rtol, atol),
         is_label=is_label,
         max_absolute=_finite(distance.max()),
@@ -254,11 +270,31 @@ def _figures(
 
 
 def _crowded(outside: Any, telling: Any, tolerance: Tolerance) -> int | None:
-    """Ask each entry of the first axis by itself: a batch may not hide that one thing in it is all wrong."""
+    counted = _by_entry(outside, telling)
+    return None if counted is None else tolerance.crowded(*counted)
+
+
+def _share(outside: Any, telling: Any) -> float:
+    """Return the share of those that tell something that is not out, where it is least."""
+    wrong, all_of = (np.array([np.count_nonzero(values)]) for values in (outside, telling))
+    if counted := _by_entry(outside, telling):
+        # In an entry one may be out in any case.
+        several = counted[0] > 1
+        wrong, all_of = (
+            np.append(one, more[several]) for one, more in zip((wrong, all_of), counted, strict=True)
+        )
+    return float(np.min(1 - wrong / np.maximum(all_of, 1)))
+
+
+def _by_entry(outside: Any, telling: Any) -> tuple[Any, Any] | None:
+    """
+    Count both in each entry of the first axis: a batch may not hide that one thing in it is all wrong. None
+    where there are no entries.
+    """
     if outside.ndim < 2 or len(outside) < 2 or outside[0].size < 2:
         return None
     behind = tuple(range(1, outside.ndim))
-    return tolerance.crowded(np.count_nonzero(outside, axis=behind), np.count_nonzero(telling, axis=behind))
+    return np.count_nonzero(outside, axis=behind), np.count_nonzero(telling, axis=behind)
 
 
 def _finite(value: Any) -> float:
