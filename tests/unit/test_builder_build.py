@@ -245,3 +245,15 @@ def test_a_gate_with_nothing_to_compare_can_be_refused_and_a_conversion_is_compa
     error = refusal_of(dense(), request_for("fp32", "sm_89", **asked), tmp_path)
     assert "warned 1 times of NothingCompared" in error.message
     assert built(dense(), request_for("fp16", "sm_89", **asked), tmp_path).facts.checked == "model"
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind"), [("fp16", TensorProto.FLOAT16), ("bf16", TensorProto.BFLOAT16)]
+)
+def test_model_and_engine_are_recorded_with_one_word_for_one_type(precision, kind, tmp_path):
+    shape = ([2, 4], kind)
+    model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": shape}, {"y": shape})
+    facts = built(model, request_for(precision), tmp_path).facts
+
+    assert facts.engine_io == {name: facts.model[name] for name in ("inputs", "outputs")}
+    assert facts.engine_io["inputs"][0]["dtype"] == TensorProto.DataType.Name(kind).lower()

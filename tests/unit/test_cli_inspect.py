@@ -62,7 +62,8 @@ def test_an_engine_and_its_manifest_are_laid_out_for_people(inspect, tmp_path):
     assert shown["built by"] == "TensorRT 10.13.2.6"
     assert shown["file"] == "resnet50_v1_fp16_sm_89_10.13.2.trt"
     assert shown["model"] == "resnet50 v1"
-    assert shown["inputs"] == "x half [?, 64]"
+    # The manifest is one of an earlier release, with TensorRT's words.
+    assert shown["inputs"] == "x float16 [?, 64]"
     assert shown["profiles"] == "0: x [1, 64] to [8, 64], tuned for [4, 64]"
     assert shown["on"] == "NVIDIA L4 (compute_capability 8.9)"
     assert shown["with"] == "exactly TensorRT 10.13.2.6"

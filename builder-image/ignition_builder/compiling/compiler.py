@@ -20,6 +20,7 @@ from ignition_builder.messages import verdict_of
 from ignition_builder.report import Report
 from ignition_builder.whole import whole_file
 from ignition_hub.engine.errors import Reason, RequestError, TransientError
+from ignition_hub.engine.type_names import type_word
 
 NO_TIMING_CACHE = {"used": False, "why": "TensorRT-RTX has no timing cache"}
 
@@ -152,7 +153,7 @@ class Compiler:
 
 
 def _tensor(tensor: Any) -> dict[str, Any]:
-    return {"name": tensor.name, "dtype": tensor.dtype.name.lower(), "shape": list(tensor.shape)}
+    return {"name": tensor.name, "dtype": type_word(tensor.dtype.name), "shape": list(tensor.shape)}
 
 
 def _place(error: Any, said: dict[str, Any]) -> str:

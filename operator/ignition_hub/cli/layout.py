@@ -13,6 +13,7 @@ from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import FLAVOR_NAMES
 from ignition_hub.engine.manifest import BuildFacts, Manifest
 from ignition_hub.engine.reach import where_it_loads
+from ignition_hub.engine.type_names import type_word
 from ignition_hub.engine.words import printable
 
 WIDTH = 13
@@ -159,7 +160,7 @@ def _prefix(size: int) -> str:
 
 
 def _tensor(item: Mapping[str, Any]) -> str:
-    return f"{item.get('name')} {item.get('dtype')} {_shape(item.get('shape'))}"
+    return f"{item.get('name')} {type_word(str(item.get('dtype')))} {_shape(item.get('shape'))}"
 
 
 def _shape(sizes: Iterable[Any] | None) -> str:

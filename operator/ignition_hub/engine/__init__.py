@@ -7,7 +7,8 @@ Every process carries it, so it imports the standard library only. Read in this 
   part of it), ``naming`` (what follows from it: files, Jobs, keys) and ``names`` (what never changes: labels,
   annotations, the gate, paths in pods);
 * ``request`` and ``manifest``: what a builder is asked for (``pinned``: with which other files) and what it
-  made (``fields`` reads both strictly); ``timing``: whose measurements it may use;
+  made (``fields`` reads both strictly, ``type_names`` has the words for types); ``timing``: whose
+  measurements it may use;
 * ``compatibility``: the truth table of building, with its ``rules`` and ``option_rules``, the ``case`` they
   look at, and the ``support`` and ``options_table`` (rows are ``option_row``) they cite;
 * ``loading``: the truth table of loading, with ``releases`` (which runtime reads which version), ``reach``

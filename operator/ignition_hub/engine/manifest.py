@@ -57,9 +57,10 @@ class BuildFacts:
     ``external_data`` as ``{name, sha256, size}``. ``flags``: by TensorRT's names. ``tf32``: asked, in_force.
     ``warnings``: ``{code, count}``. ``checked``: ``none``, ``model`` (the ONNX ran) or ``engine`` (the engine
     ran). ``typing``: Strong or Weak. ``settings``: the properties in force, read back. ``engine_io``: inputs
-    and outputs as the engine has them. ``plugins``: ``{name, sha256, delivery, creators}``.
-    ``timing_cache``: which was used and what it missed. ``environment``: the machine and its software. Sizes
-    are bytes. What an earlier release did not record is None or empty.
+    and outputs as the engine has them. ``dtype`` is ONNX's name (``type_names``); earlier releases recorded
+    TensorRT's in ``engine_io``. ``plugins``: ``{name, sha256, delivery, creators}``. ``timing_cache``: which
+    was used and what it missed. ``environment``: the machine and its software. Sizes are bytes. What an
+    earlier release did not record is None or empty.
     """
 
     flavor: str

@@ -12,18 +12,15 @@ from typing import Any
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import Profile, ShapeRange
 from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.type_names import type_word
 
 FREE = -1
 """The size of a dimension that the profiles leave open, as TensorRT writes it."""
 
 _NUMPY_NAMES = {
     "float": "float32",
-    "half": "float16",
     "double": "float64",
-    "bf16": "bfloat16",
-    "fp8": "float8_e4m3fn",
     "float8e4m3fn": "float8_e4m3fn",
-    "fp4": "float4_e2m1fn",
     "float4e2m1": "float4_e2m1fn",
 }
 
@@ -51,7 +48,7 @@ class Given:
 
 def dtype_name(dtype: Any) -> str:
     """Return numpy's name of a type as numpy, PyTorch, ONNX or TensorRT spells it."""
-    name = str(getattr(dtype, "name", dtype)).rpartition(".")[2].lower()
+    name = type_word(str(getattr(dtype, "name", dtype)).rpartition(".")[2])
     # NumPy calls both byte orders float32, and TensorRT would read the bytes as they are.
     order = "" if getattr(dtype, "isnative", True) else " in the other byte order"
     return _NUMPY_NAMES.get(name, name) + order
