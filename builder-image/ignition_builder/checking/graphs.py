@@ -1,5 +1,5 @@
 """
-Walk through a model: its graph, the graphs inside nodes, and its own functions.
+Walk through a model: its graph, the graphs inside nodes, and its own functions; and what it says of values.
 """
 
 from collections.abc import Iterator
@@ -51,6 +51,16 @@ def inner_tensors_of(model: Any) -> Iterator[Any]:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
+
+
+def kinds_in(graph: Any) -> dict[str, int]:
+    """Return the element types of a graph's own values by name; 0 for what is no tensor."""
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    kinds.update({tensor.values.name: tensor.values.data_type for tensor in graph.sparse_initializer})
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        if value.type.WhichOneof("value") is not None:
+            kinds[value.name] = value.type.tensor_type.elem_type
+    return kinds
 
 
 def called(node: Any) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from ignition_builder.checking.graphs import kinds_in
 from ignition_builder.checking.leniency import ONNX_DOMAINS
 
 Key = tuple[int, str]
@@ -82,18 +83,6 @@ def inner_graphs(node: Any) -> Iterator[Any]:
         if attribute.HasField("g"):
             yield attribute.g
         yield from attribute.graphs
-
-
-def kinds_in(graph: Any) -> dict[str, int]:
-    """Return the element types of a graph's own values by name; 0 for what is no tensor."""
-    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    kinds.update({tensor.values.name: tensor.values.data_type for tensor in graph.sparse_initializer})
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        if value.type.HasField("tensor_type") and value.type.tensor_type.elem_type:
-            kinds[value.name] = value.type.tensor_type.elem_type
-        elif value.type.WhichOneof("value") is not None:
-            kinds[value.name] = 0
-    return kinds
 
 
 class _Reading:

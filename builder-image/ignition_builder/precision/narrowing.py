@@ -14,11 +14,12 @@ from typing import Any
 import onnx
 
 from ignition_builder.checking.fresh import Fresh
+from ignition_builder.checking.graphs import kinds_in
 from ignition_builder.checking.inspection import graphs_of, opset_of
 from ignition_builder.checking.weights import is_external
 from ignition_builder.precision.bounds import Bounds
 from ignition_builder.precision.floats import FLOAT, WIDE, Narrow, Rounding
-from ignition_builder.precision.flow import inner_graphs, kinds_in
+from ignition_builder.precision.flow import inner_graphs
 from ignition_builder.precision.positions import Positions
 from ignition_builder.precision.recurrent import reads_a_sequence, zero_added
 from ignition_builder.precision.slots import EXACT, Slots, slots_of

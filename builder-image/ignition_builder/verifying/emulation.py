@@ -20,9 +20,10 @@ import numpy as np
 import onnx
 
 from ignition_builder.checking.fresh import Fresh
+from ignition_builder.checking.graphs import kinds_in
 from ignition_builder.checking.inspection import opset_of
 from ignition_builder.precision.conversion import whole_graph
-from ignition_builder.verifying.kinds import TYPE_ATTRIBUTES, has_any, kind_by_schema, kinds_in
+from ignition_builder.verifying.kinds import TYPE_ATTRIBUTES, has_any, kind_by_schema
 
 _Proto = onnx.TensorProto
 FLOAT = _Proto.FLOAT

@@ -30,15 +30,6 @@ def has_any(model: Any, kinds: Iterable[int]) -> bool:
     )
 
 
-def kinds_in(graph: Any) -> dict[str, int]:
-    """Return the types of the values of ``graph``, not of those around it; 0 for what is no tensor."""
-    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        if value.type.WhichOneof("value") is not None:
-            kinds[value.name] = value.type.tensor_type.elem_type
-    return kinds
-
-
 def kind_by_schema(node: Any, index: int, kinds: Mapping[str, int], opset: int) -> int | None:
     """Return the type of an output that the operator's definition says, or that an input shares with it."""
     if node.domain not in ONNX_DOMAINS or not onnx.defs.has(node.op_type, opset):
