@@ -67,12 +67,6 @@ class _Shelf:
             self._child = child
             return True
 
-    @property
-    def answers(self) -> int:
-        """How many Tasks the process has answered."""
-        with self._lock:
-            return self._child.answers if self._child is not None else 0
-
     def take(self) -> Child | None:
         """Give the process away; None when there is none that lives."""
         with self._lock:
@@ -104,11 +98,6 @@ def crew_with_kept_compiler(log: Path) -> Iterator[Crew]:
 def fresh_compiler(log: Path) -> Child:
     """Start a compile process that takes more than one Task."""
     return Child(COMPILE, log, stays=True)
-
-
-def kept_answers() -> int:
-    """Return how many builds the process that is kept has done; 0 when there is none."""
-    return _shelf.answers
 
 
 def stop_kept() -> None:

@@ -14,7 +14,7 @@ import pytest
 from gpubuilds import Bench, damaged, gates, loaded
 from ignition_builder.compiling.lean import lean_runtime
 from ignition_builder.compiling.timing import merged
-from ignition_builder.kept import kept_answers, stop_kept
+from ignition_builder.kept import stop_kept
 from ignition_builder.work import TimingCacheTask
 from ignition_hub.engine.case import type_since
 from ignition_hub.engine.errors import IgnitionError, Reason
@@ -27,6 +27,7 @@ from ignition_hub.engine.releases import Runtime, runtime_refusal
 from ignition_hub.engine.request import READ_ONLY, READ_WRITE
 from ignition_hub.engine.support import is_strongly_typed, parse_version
 from ignition_hub.runtime.mapped import header_of
+from keptcompiler import kept_answers
 from smallmodels import dense, shape_range
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]

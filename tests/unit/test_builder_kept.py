@@ -17,6 +17,7 @@ from ignition_builder.kept import crew_with_kept_compiler, stop_kept
 from ignition_builder.spawn import Child
 from ignition_builder.work import COMPILE, Task
 from ignition_hub.engine.errors import IgnitionError, Reason
+from keptcompiler import kept_answers
 from smallmodels import dense, request_for, saved
 
 PRELUDE = """
@@ -64,7 +65,7 @@ def test_a_second_build_is_done_by_the_process_of_the_first(scripted):
 
     assert first["pid"] == second["pid"]
     assert (first["count"], second["count"]) == (1, 2)
-    assert kept.kept_answers() == 2
+    assert kept_answers() == 2
 
 
 def test_one_that_dies_over_its_second_build_is_replaced_and_the_build_is_done(scripted):
@@ -105,7 +106,7 @@ def test_one_that_loaded_a_plugin_library_is_not_kept(scripted):
     compilers = scripted('say({"result": {"pid": os.getpid()}})')
     compilers.run(files=Files(plugins={"nms": Path("libnms.so")}))
 
-    assert kept.kept_answers() == 0
+    assert kept_answers() == 0
 
 
 def test_one_that_was_too_slow_is_ended_and_not_asked_again(scripted):
@@ -186,7 +187,7 @@ def test_tensorrt_rtx_is_not_kept_for_it_starts_at_once(tmp_path):
     path = saved(dense(), tmp_path)
     build(request_for("fp16"), path, tmp_path, lambda *_: None, may_build_again=True)
 
-    assert kept.kept_answers() == 0
+    assert kept_answers() == 0
 
 
 ORPHANED = """
