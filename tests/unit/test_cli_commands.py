@@ -98,6 +98,20 @@ def test_push_goes_straight_to_a_gateway_that_is_named(
     assert "port-forward" not in calls.read_text()
 
 
+def test_push_prints_a_target_for_one_product(
+    calls: Path,
+    uploads: list[Gateway],
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    words = ["push", str(model), "--name", "m", "--version", "v1", "--arch", "sm_89", "-o", "json"]
+    assert ignition(monkeypatch, *words, "--product", "NVIDIA-L4") == 0
+
+    (target,) = json.loads(capsys.readouterr().out)["spec"]["targets"]
+    assert target == {"gpuArch": "sm_89", "product": "NVIDIA-L4", "compatibility": "Product"}
+
+
 def test_a_token_is_never_sent_in_plain_text(
     calls: Path,
     uploads: list[Gateway],

@@ -50,6 +50,24 @@ def test_an_arch_that_is_named_twice_is_one_target():
     assert resource["spec"]["targets"] == [{"gpuArch": "sm_89"}]
 
 
+def test_a_product_for_each_arch_makes_targets_that_every_release_builds():
+    resource = wish(products=("NVIDIA-A10", "NVIDIA-L4")).resource("vision", URI, SHA)
+
+    assert resource["spec"]["targets"] == [
+        {"gpuArch": "sm_86", "product": "NVIDIA-A10", "compatibility": "Product"},
+        {"gpuArch": "sm_89", "product": "NVIDIA-L4", "compatibility": "Product"},
+    ]
+    assert len(TensorRTEngine.model_validate(resource).spec.targets) == 2
+
+
+def test_two_products_of_one_arch_are_two_targets():
+    targets = wish(archs=("sm_89",) * 3, products=("NVIDIA-L4", "NVIDIA-L40S", "NVIDIA-L4")).resource(
+        "vision", URI, SHA
+    )["spec"]["targets"]
+
+    assert [target["product"] for target in targets] == ["NVIDIA-L4", "NVIDIA-L40S"]
+
+
 @pytest.mark.parametrize(
     ("model", "expected"), [("arcface_r100", "arcface-r100"), ("YOLO.v8__n", "yolo-v8-n"), ("a_", "a")]
 )
@@ -65,6 +83,8 @@ def test_a_models_name_becomes_an_objects_name(model: str, expected: str):
         ({"precision": "float16"}, "--precision float16: must be one of fp32"),
         ({"archs": ()}, "--arch: missing"),
         ({"archs": ("sm_33",)}, "sm_33"),
+        ({"products": ("NVIDIA-L4",)}, "--product: 1 for 2 --arch; give one for each"),
+        ({"products": ("NVIDIA L4", "NVIDIA-A10")}, "--product NVIDIA L4: must be a product"),
     ],
 )
 def test_a_mistake_is_named_before_anything_is_uploaded(changes: dict[str, object], said: str):

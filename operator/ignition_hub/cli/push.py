@@ -38,6 +38,14 @@ def push(
         list[str],
         typer.Option(metavar="ARCH", help="GPU architecture to build for, as sm_89; repeatable."),
     ],
+    product: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Build for this exact product, as NVIDIA-L4, which a pool with TensorRT before 10.9 needs; "
+            "one for each --arch.",
+        ),
+    ] = None,
     namespace: Annotated[
         str | None,
         typer.Option(
@@ -78,7 +86,12 @@ def push(
 ) -> None:
     """Upload a model and print the TensorRTEngine to apply, for example with: ... | kubectl apply -f -"""
     wish = Wish(
-        name=name, version=version, precision=precision, archs=tuple(arch), shapes=shapes_of(shape or ())
+        name=name,
+        version=version,
+        precision=precision,
+        archs=tuple(arch),
+        products=tuple(product or ()),
+        shapes=shapes_of(shape or ()),
     )
     load = load_of(model)
     kubectl = Kubectl(context)

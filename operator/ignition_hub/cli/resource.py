@@ -12,10 +12,11 @@ from typing import Any
 from ignition_hub.cli.errors import CliError
 from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.gpu import gpu_of
-from ignition_hub.engine.identity import PRECISIONS, Model
+from ignition_hub.engine.identity import PRECISIONS, PRODUCT, Model
 from ignition_hub.engine.names import API_VERSION
 
 _NO_BYTES = "0" * 64
+_PRODUCT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _DIMENSIONS = re.compile(r"[0-9]+(x[0-9]+)*")
 
 
@@ -27,6 +28,8 @@ class Wish:
     version: str
     precision: str
     archs: tuple[str, ...]
+    products: tuple[str, ...] = ()
+    """None, or one for each architecture, in their order."""
     shapes: Mapping[str, Mapping[str, list[int]]]
     """Input name to ``{"min", "opt", "max"}``; empty for a model with fixed shapes."""
 
@@ -38,6 +41,11 @@ class Wish:
             raise CliError("--arch: missing. Name the GPUs the engine is for, for example --arch sm_89")
         for arch in self.archs:
             gpu_of(arch)
+        if self.products and len(self.products) != len(self.archs):
+            raise CliError(f"--product: {len(self.products)} for {len(self.archs)} --arch; give one for each")
+        for product in self.products:
+            if not _PRODUCT.fullmatch(product):
+                raise CliError(f"--product {product}: must be a product as nvidia.com/gpu.product spells it")
 
     def resource(self, namespace: str, uri: str, sha256: str | None) -> dict[str, Any]:
         """Return the TensorRTEngine in ``namespace`` for the model at ``uri``; no digest pins a bundle."""
@@ -51,13 +59,19 @@ class Wish:
         }
         if self.shapes:
             spec["profiles"] = [{"shapes": {name: dict(shape) for name, shape in self.shapes.items()}}]
-        spec["targets"] = [{"gpuArch": arch} for arch in dict.fromkeys(self.archs)]
+        spec["targets"] = self._targets()
         return {
             "apiVersion": API_VERSION,
             "kind": "TensorRTEngine",
             "metadata": {"name": object_name(self.name), "namespace": namespace},
             "spec": spec,
         }
+
+    def _targets(self) -> list[dict[str, str]]:
+        if not self.products:
+            return [{"gpuArch": arch} for arch in dict.fromkeys(self.archs)]
+        exact = dict.fromkeys(zip(self.archs, self.products, strict=True))
+        return [{"gpuArch": arch, "product": product, "compatibility": PRODUCT} for arch, product in exact]
 
 
 def object_name(model: str) -> str:
