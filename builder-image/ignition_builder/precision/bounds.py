@@ -1,8 +1,8 @@
 """
 Keep what crosses from a wide type into a narrow one finite, as ``floats.Rounding`` keeps weights.
 
-A mask is -3.4e38 where nothing may be seen. Cast to fp16 it would be minus infinity, and a row of nothing
-else has no softmax.
+A mask is -3.4e38 where nothing may be seen, or an integer as far from zero. Cast to fp16 it would be minus
+infinity, and a row of nothing else has no softmax.
 """
 
 from collections.abc import Callable, Iterator

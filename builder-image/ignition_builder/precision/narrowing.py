@@ -18,6 +18,7 @@ from ignition_builder.checking.graphs import kinds_in
 from ignition_builder.checking.inspection import graphs_of, opset_of
 from ignition_builder.checking.weights import is_external
 from ignition_builder.precision.bounds import Bounds
+from ignition_builder.precision.far import far_values
 from ignition_builder.precision.floats import FLOAT, WIDE, Narrow, Rounding
 from ignition_builder.precision.flow import inner_graphs
 from ignition_builder.precision.positions import Positions
@@ -27,6 +28,8 @@ from ignition_builder.precision.squares import square_values
 
 SOURCES = frozenset({"Constant", "ConstantOfShape", "Cast"})
 """Operators that can give either type for nothing: they give what their readers want."""
+
+CASTS = frozenset({"Cast", "CastLike"})
 
 LARGEST_SQUARE = 1e9
 """What a type must hold for sums of squares to be safe in it; fp16 does not."""
@@ -93,12 +96,13 @@ class _Rewriting:
     def __init__(self, model: Any, narrow: Narrow, rounding: Rounding) -> None:
         self._narrow, self._rounding, self._opset = narrow, rounding, opset_of(model)
         positions = Positions(model)
-        self._exact, self._unbounded = positions.wide, positions.wide - positions.bounded
+        self._exact, self._unbounded = positions.wide, set(positions.wide - positions.bounded)
         if narrow.largest < LARGEST_SQUARE:
             self._exact = self._exact | square_values(model)
         self._fresh = Fresh(model)
         self._read = {name for graph in graphs_of(model.graph) for node in graph.node for name in node.input}
         self._read.discard("")
+        self._far = far_values(model, narrow)
         self._wanted_low: set[str] = set()
         self._wanted_wide: set[str] = set()
         self._bounds = Bounds(narrow, self._opset, self._fresh)
@@ -140,7 +144,8 @@ class _Rewriting:
         places = (*zip(node.input, slots.inputs, strict=True), *zip(node.output, slots.outputs, strict=True))
         unknown = any(low and name in self._read and name not in scope.kinds for name, low in places)
         exact = any(name in self._exact for name in node.output)
-        if scope.keeps or unknown or exact:
+        like = node.op_type == "CastLike" and self._overflows(node)
+        if scope.keeps or unknown or exact or like:
             # What is exact must not be read where it was rounded for somebody else.
             indifferent = slots.indifferent and not exact
             return Slots((False,) * len(node.input), (False,) * len(node.output), indifferent)
@@ -194,10 +199,17 @@ class _Rewriting:
             if not scope.is_wide(name):
                 continue
             low = slots.outputs[index] and (node.op_type not in SOURCES or self._becomes_low(name))
-            if low and (node.op_type not in SOURCES or self._source(node)):
+            if node.op_type in CASTS and self._overflows(node):
+                self._unbounded.add(name)
+                scope.wide[name] = name
+            elif low and (node.op_type not in SOURCES or self._source(node)):
                 node.output[index] = scope.low[name] = self._low_name(name, scope)
             else:
                 scope.wide[name] = name
+
+    def _overflows(self, node: Any) -> bool:
+        """Tell whether a cast straight to the narrow type would make something finite infinite."""
+        return node.input[0] in self._far
 
     def _low_name(self, name: str, scope: _Scope) -> str:
         # An output of the graph keeps its name for its own type.

@@ -1,0 +1,90 @@
+"""
+Find the constants that a narrow type does not hold, and the integers made of them.
+
+A cast gives whichever type its readers want, and would give infinity for them: a mask of integers is as far
+from zero as one of floats.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+
+from ignition_builder.checking.weights import is_external
+from ignition_builder.precision.floats import WIDE, Narrow
+from ignition_builder.precision.flow import Flow, Key, Step, flow_of
+from ignition_builder.precision.origins import contents_of
+
+Proto = onnx.TensorProto
+COUNTING = frozenset({"ArgMax", "ArgMin", "NonZero", "Shape", "Size"})
+"""Operators whose integers say nothing of how large those are that they read."""
+LARGEST = {
+    Proto.UINT16: 2.0**16 - 1,
+    Proto.INT32: 2.0**31,
+    Proto.UINT32: 2.0**32,
+    Proto.INT64: 2.0**63,
+    Proto.UINT64: 2.0**64,
+    Proto.FLOAT: (2 - 2**-23) * 2.0**127,
+    Proto.DOUBLE: (2 - 2**-52) * 2.0**1023,
+}
+"""The largest magnitude of types that reach beyond fp16."""
+
+
+def far_values(model: Any, narrow: Narrow) -> frozenset[str]:
+    """
+    Return the names of constants with finite values beyond ``narrow``, and of integers made of them.
+
+    ``model`` went through shape inference. Weights in files are taken for such constants: they are not read.
+    """
+    flow = flow_of(model)
+    waiting, far = [key for key, tensor in _constants(flow) if _is_far(tensor, narrow)], set[Key]()
+    readers = _readers(flow) if waiting else {}
+    while waiting:
+        key = waiting.pop()
+        if key not in far:
+            far.add(key)
+            waiting += (made for made in readers.get(key, ()) if _is_large_integer(flow.kinds.get(made)))
+    return frozenset(name for _, name in far)
+
+
+def _readers(flow: Flow) -> dict[Key, list[Key]]:
+    """Return for each value those that its numbers go into: the end of a slice is often as far as can be."""
+    found: dict[Key, list[Key]] = defaultdict(list)
+    for step in flow.steps:
+        if step.operator not in COUNTING:
+            for source in contents_of(step):
+                found[source] += [key for key in step.outputs if key[1]]
+    for key, sources in flow.meetings.items():
+        for source in sources:
+            found[source].append(key)
+    return found
+
+
+def _is_large_integer(kind: int | None) -> bool:
+    return kind in LARGEST and kind not in WIDE
+
+
+def _constants(flow: Flow) -> Iterator[tuple[Key, Any]]:
+    yield from flow.constants.items()
+    for step in flow.steps:
+        if step.operator == "Constant":
+            yield from ((step.outputs[0], tensor) for tensor in _held(step))
+
+
+def _held(step: Step) -> Iterator[Any]:
+    for attribute in step.node.attribute:
+        if attribute.name == "value":
+            yield attribute.t
+        elif attribute.name in ("value_int", "value_ints"):
+            yield onnx.numpy_helper.from_array(np.array([attribute.i, *attribute.ints]))
+
+
+def _is_far(tensor: Any, narrow: Narrow) -> bool:
+    if LARGEST.get(tensor.data_type, 0.0) <= narrow.largest:
+        return False
+    if is_external(tensor):
+        return True
+    values = np.abs(onnx.numpy_helper.to_array(tensor).astype(np.float64))
+    return bool(values[np.isfinite(values)].max(initial=0) > narrow.largest)
