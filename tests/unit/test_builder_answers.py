@@ -89,6 +89,68 @@ def test_what_an_output_answers_is_read_from_the_graph(model, answer):
     assert answers_of(model).get("y") == answer
 
 
+def branch(name, *nodes, kind=TensorProto.FLOAT):
+    """The nodes end in ``z``, a name that both branches have."""
+    return helper.make_graph(list(nodes), name, [], [helper.make_tensor_value_info("z", kind, None)])
+
+
+def either(then, other, *after, kind=TensorProto.FLOAT, out=None):
+    """Both branches read ``h``; nodes ``after`` go on from ``b``."""
+    choice = helper.make_node(
+        "If", ["c"], ["b" if after else "y"], then_branch=branch("then", *then, kind=kind),
+        else_branch=branch("other", *other, kind=kind),
+    )  # fmt: skip
+    model = network(choice, *after, kind=kind, out=out)
+    model.graph.input.append(helper.make_tensor_value_info("c", TensorProto.BOOL, []))
+    return model
+
+
+SOFTMAX = (node("Mul", "h b", output="m"), node("Softmax", "m", output="z"))
+PLAIN = (node("Softmax", output="z"),)
+LOGARITHMS = (node("LogSoftmax", output="z"),)
+LABEL = (node("ArgMax", output="z", keepdims=0),)
+RENAMED = (node("Softmax", output="p"), node("Identity", "p", output="z"))
+
+
+SIGMOID = (node("Sigmoid", output="z"),)
+ALONG_ROWS = (node("Softmax", output="z", axis=0),)
+EITHER = {
+    "two ways to a softmax": (either(SOFTMAX, PLAIN), CHOICE),
+    "one under another name": (either(RENAMED, SOFTMAX), CHOICE),
+    "a cast behind": (either(PLAIN, PLAIN, node("Cast", "b", to=1)), CHOICE),
+    "logarithms": (either(LOGARITHMS, LOGARITHMS), Answer(Kind.LOGARITHMS)),
+    "labels": (either(LABEL, LABEL, kind=TensorProto.INT64, out=(4,)), Answer(Kind.LABEL)),
+    "an answer or none": (either(PLAIN, SIGMOID), None),
+    "none or an answer": (either(SIGMOID, PLAIN), None),
+    "answers of two kinds": (either(PLAIN, LOGARITHMS), None),
+    "answers along two axes": (either(PLAIN, ALONG_ROWS), None),
+}
+
+
+@pytest.mark.parametrize("case", EITHER)
+def test_what_both_branches_of_an_if_answer_is_answered(case):
+    model, answer = EITHER[case]
+
+    assert answers_of(model).get("y") == answer
+
+
+def test_a_branch_that_hands_on_an_answer_from_outside_answers_it():
+    outside = node("Softmax", output="p")
+    hand_on = (node("Identity", "p", output="z"),)
+    model = either(hand_on, PLAIN)
+    model.graph.node.insert(1, outside)
+
+    assert answers_of(model) == {"y": CHOICE}
+
+
+def test_a_branch_within_a_branch_is_looked_into():
+    inner = helper.make_node(
+        "If", ["c"], ["z"], then_branch=branch("in then", *PLAIN), else_branch=branch("in other", *SOFTMAX)
+    )
+
+    assert answers_of(either((inner,), PLAIN)) == {"y": CHOICE}
+
+
 @pytest.mark.parametrize(
     ("answer", "shape", "axis"),
     [

@@ -435,3 +435,30 @@ def test_a_classifier_is_asked_for_its_answers(verified, tmp_path):
     allowed = {"accuracy": {**loose["accuracy"], "agreement": 0.0}}
     found = verified(classifier(3.0), classifier(-3.0), gates=allowed, files=files).accuracy
     assert (found["agreement"], found["outputs"][0]["clearChanged"]) == (0.0, 16)
+
+
+def test_a_classifier_whose_last_layers_lie_in_branches_is_asked_too(verified, tmp_path):
+    def network(gain):
+        """The answer is near 0 in every class, so that no value tells that it changed."""
+        given = numpy_helper.from_array(np.float32(gain), "gain")
+        value = helper.make_tensor_value_info("z", TensorProto.FLOAT, [4, 100])
+        bodies = [
+            helper.make_graph(
+                [helper.make_node("Mul", ["x", "gain"], ["m"]), helper.make_node("Softmax", ["m"], ["z"])],
+                name,
+                [],
+                [value],
+            )
+            for name in ("then", "other")
+        ]
+        node = helper.make_node("If", ["c"], ["y"], then_branch=bodies[0], else_branch=bodies[1])
+        inputs = {"x": [4, 100], "c": ([], TensorProto.BOOL)}
+        return model_of([node], inputs, {"y": [4, 100]}, weights=[given])
+
+    np.savez(tmp_path / "inputs.npz", x=np.eye(4, 100, dtype=np.float32), c=np.array(True))
+    files, loose = Files(inputs=tmp_path / "inputs.npz"), {"accuracy": {"rtol": 0.1, "atol": 0.1}}
+    with pytest.raises(RequestError, match="4 of 4 clear answers changed"):
+        verified(network(2.0), network(-2.0), gates=loose, files=files)
+    assert (
+        verified(network(2.0), network(1.9), gates=loose, files=files).accuracy["outputs"][0]["answers"] == 4
+    )

@@ -5,7 +5,8 @@ A softmax over 5,000 classes is 4,999 numbers near 0 in any model, right or wron
 nearly 4,050. So the accuracy gate asks of such outputs whether the answer is the same. Pure: nothing is run.
 """
 
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -27,6 +28,7 @@ SAME = frozenset({"Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLi
 SPREADING = frozenset({"Identity", "Cast", "Expand", "Reshape", "Unsqueeze", "Tile"})
 RESHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 """Operators that leave classes where they are when the last dimension keeps its size."""
+_BRANCHES = ("then_branch", "else_branch")
 ONE_BY_ONE = 13
 """The opset from which a softmax goes along one axis; before, along all from that axis on (ONNX)."""
 
@@ -64,17 +66,24 @@ class Answer:
 def answers_of(model: Any) -> dict[str, Answer]:
     """Return what the outputs of ``model``, which is used up, answer, by name; of others nothing is said."""
     model = with_shapes(model, {})
-    tracing = _Tracing(model)
+    tracing = _Tracing(Reading(model), opset_of(model), _makers(model.graph))
     found = {item.name: tracing.answer(item.name) for item in model.graph.output}
     return {name: answer for name, answer in found.items() if answer is not None}
 
 
+Makers = MutableMapping[str, tuple[Any, int]]
+"""By the name of a value, the node that makes it and as which of its outputs."""
+
+
+def _makers(graph: Any) -> Makers:
+    return {name: (node, index) for node in graph.node for index, name in enumerate(node.output) if name}
+
+
 class _Tracing:
-    def __init__(self, model: Any) -> None:
-        self._reading, self._opset = Reading(model), opset_of(model)
-        self._made = {
-            name: (node, index) for node in model.graph.node for index, name in enumerate(node.output) if name
-        }
+    """Goes back through one graph and those around it, whose values are ``made``."""
+
+    def __init__(self, reading: Reading, opset: int, made: Makers) -> None:
+        self._reading, self._opset, self._made = reading, opset, made
 
     def answer(self, name: str) -> Answer | None:
         """Go back from a value to what made it, as long as the values stay."""
@@ -90,6 +99,8 @@ class _Tracing:
             return self._choice(node)
         if node.op_type == "Div":
             return self._spelled_out(node)
+        if node.op_type == "If":
+            return self._of_both(node, index)
         return Answer(Kind.SCORES) if self._is_a_layer(node) else None
 
     def _passed_on(self, node: Any) -> Answer | None:
@@ -100,6 +111,17 @@ class _Tracing:
         if node.op_type == "Transpose":
             return _moved(self.answer(node.input[0]), _order_of(node))
         return None
+
+    def _of_both(self, node: Any, index: int) -> Answer | None:
+        """Return what an output of an If answers, whichever way it goes."""
+        found = [
+            _Tracing(self._reading, self._opset, ChainMap(_makers(branch), self._made)).answer(
+                branch.output[index].name
+            )
+            for branch in (item.g for item in node.attribute if item.HasField("g"))
+            if index < len(branch.output)
+        ]
+        return found[0] if len(found) == len(_BRANCHES) and found[0] == found[1] else None
 
     def _choice(self, node: Any) -> Answer:
         kind = Kind.LOGARITHMS if node.op_type == "LogSoftmax" else Kind.PROBABILITIES
