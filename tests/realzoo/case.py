@@ -19,11 +19,17 @@ class Supplies(Protocol):
     def pictures(self) -> list[Any]:
         """Return photographs: uint8, height x width x 3."""
 
+    def pages(self) -> list[Any]:
+        """Return pictures of printed text: uint8, height x width x 3."""
+
     def sounds(self, rate: int) -> list[Any]:
-        """Return recordings of one channel: float32 in -1 to 1, ``rate`` values a second."""
+        """Return a conversation, then music: one channel, float32 in -1 to 1, ``rate`` values a second."""
 
     def sentences(self) -> list[str]:
         """Return ordinary sentences."""
+
+    def answers(self, member: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return by name what onnxruntime answers for a model of the package."""
 
 
 Samples = Callable[[Supplies, int, int], list[dict[str, Any]]]

@@ -1,0 +1,6 @@
+"""Every case: networks out of public packages, one module a kind."""
+
+from realzoo.case import Case
+from realzoo.catalogue import pictures
+
+CASES: tuple[Case, ...] = (*pictures.CASES,)
