@@ -50,7 +50,7 @@ def checked(case: Case) -> list[str]:
             raise ValueError(f"{name} is {samples[0][name].shape}, opt {ranges[1]}")
     answers = [_answers(session, sample) for sample in samples]
     for end in (0, 2):
-        _answers(session, {name: _at(case, name, value, end) for name, value in samples[0].items()})
+        _answers(session, _at(case, samples[0], end))
     return [f"{_exporter(path)}, {path.stat().st_size / 1e6:.1f} MB", _said(samples[0]), *map(_said, answers)]
 
 
@@ -75,11 +75,23 @@ def _answers(session: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return answers
 
 
-def _at(case: Case, name: str, value: Any, end: int) -> Any:
-    """Return a sample cut, or repeated, to one end of the profile."""
-    for axis, size in enumerate(case.shapes.get(name, (value.shape,) * 3)[end]):
+def _at(case: Case, sample: Mapping[str, Any], end: int) -> dict[str, Any]:
+    """Return a sample cut, or repeated, to one end of the profile; lengths are cut too."""
+    cut = {
+        name: _cut(value, case.shapes.get(name, (value.shape,) * 3)[end]) for name, value in sample.items()
+    }
+    longest = max((size for value in cut.values() for size in value.shape), default=0)
+    return {name: np.minimum(value, longest) if _counts(value) else value for name, value in cut.items()}
+
+
+def _cut(value: Any, shape: tuple[int, ...]) -> Any:
+    for axis, size in enumerate(shape):
         value = np.take(value, range(size), axis, mode="wrap")
     return value
+
+
+def _counts(value: Any) -> bool:
+    return value.ndim == 1 and value.dtype == np.int64
 
 
 def _said(arrays: Mapping[str, Any]) -> str:
