@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
+from realzoo.catalogue.tables import scalogram, tukey
 from realzoo.media import aiff, png, wav
 from realzoo.pixels import letterboxed, planes, resized, smaller
 from realzoo.sound import (
@@ -144,3 +145,22 @@ def test_kaldi_counts_whole_windows_and_hears_the_tone_in_its_band():
     assert bank.shape == (98, 80)
     middle = np.expm1(np.linspace(np.log1p(20 / 700), np.log1p(8000 / 700), 82))[1:-1] * 700
     assert abs(middle[bank.mean(axis=0).argmax()] - 1000) < 60
+
+
+def test_the_window_of_spectrograms_is_flat_but_for_its_ends():
+    window = tukey(8, 0.5)
+    assert window == pytest.approx([0, 0.5, 1, 1, 1, 1, 1, 0.5])
+
+
+def test_a_scalogram_is_the_convolution_with_each_wavelet():
+    """As PyWavelets' ``cwt`` says it: no Fourier transform, the difference taken last."""
+    wave = np.random.default_rng(2).normal(size=400)
+    grid = np.linspace(-20, 20, 1024)
+    step = grid[1] - grid[0]
+    integral = np.conj(np.cumsum(np.sqrt(6) * np.sinc(6 * grid) * np.exp(2j * np.pi * 13 * grid)) * step)
+    for row, scale in zip(scalogram(wave), np.geomspace(135, 270, 15), strict=True):
+        places = np.floor(np.arange(scale * 40 + 1) / (scale * step)).astype(int)
+        kernel = integral[places[places < 1024]][::-1]
+        whole = -np.sqrt(scale) * np.diff(np.convolve(wave, kernel))
+        start = int(np.floor((len(whole) - len(wave)) / 2))
+        assert row == pytest.approx(np.abs(whole[start : start + len(wave)]), abs=1e-9)
