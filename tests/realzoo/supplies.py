@@ -65,7 +65,7 @@ def supplies_of(case: Case) -> Unpacked:
 def model_of(case: Case) -> Path:
     """Return the ONNX file of a case; one that its package has in another form is written into the cache."""
     member = unpacked(case.package) / case.member
-    return member if member.suffix == ".onnx" else written(member)
+    return member if member.is_file() and member.suffix == ".onnx" else written(member)
 
 
 @cache

