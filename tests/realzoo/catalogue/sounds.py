@@ -306,6 +306,14 @@ CASES = (
         _each(partial(_silero, "silero_vad_half.onnx", {})),
     ),
     Case(
+        "silero-vad-flat",
+        "voice activity (convolutions and LSTM, no branches)",
+        SILERO,
+        f"{VAD}/silero_vad_openvino_16k.onnx",
+        {},
+        _each(partial(_silero, "silero_vad_openvino_16k.onnx", {})),
+    ),
+    Case(
         "silero-vad-16k",
         "voice activity (convolutions and LSTM)",
         SILERO,
