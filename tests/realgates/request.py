@@ -1,10 +1,9 @@
 """What is asked of a trained network in each precision: its shapes, its tolerance, how it is calibrated."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ignition_hub.engine.identity import identity_of
+from ignition_hub.engine.identity import Profile
 from ignition_hub.engine.request import BuildRequest
 from realmodels import MODELS
 from smallmodels import request_for
@@ -25,8 +24,15 @@ ON_A_GPU: Mapping[str, Mapping[str, float]] = {**TOLERANCE, "fp32": {"rtol": 1e-
 
 def request_of(name: str, precision: str, *, calibrated: bool = False) -> BuildRequest:
     """Return the request to build a model in a precision, with its gate."""
-    gate: dict[str, Any] = {"accuracy": {"against": "onnxruntime", **TOLERANCE[precision]}}
+    return gated_request(MODELS[name].profiles, precision, TOLERANCE[precision], calibrated=calibrated)
+
+
+def gated_request(
+    profiles: Sequence[Profile], precision: str, tolerance: Mapping[str, float], *, calibrated: bool
+) -> BuildRequest:
+    """Return the request to build any model in a precision, with a gate of this tolerance."""
+    gate: dict[str, Any] = {"accuracy": {"against": "onnxruntime", **tolerance}}
     options = {"calibration": {"method": METHOD}} if calibrated else {}
-    request = request_for(precision, ARCH, verification=gate, options=options, timeout_seconds=600)
-    inputs = replace(request.inputs, profiles=MODELS[name].profiles)
-    return replace(request, inputs=inputs, identity=identity_of(inputs))
+    return request_for(
+        precision, ARCH, profiles=profiles, verification=gate, options=options, timeout_seconds=600
+    )
