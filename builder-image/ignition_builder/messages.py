@@ -90,6 +90,13 @@ KNOWN = (
         Reason.BuildFailed,
         "TensorRT has INT4 for DequantizeLinear alone: store the constant as INT32, or give the input so",
     ),
+    # Run: RTX 1.7.1, of a trained network with If in If, chosen by shapes.
+    Known(
+        re.compile(r"Assertion tScope\.getType\(\) != ScopeType::kUNDEFINED"),
+        Reason.BuildFailed,
+        "this TensorRT does not place the model's branches: fix the shapes of its inputs and save it with "
+        "onnxruntime's ORT_ENABLE_BASIC, so that no If is left, or export it without branches",
+    ),
     Known(
         re.compile(r"no optimization profile has been defined"),
         Reason.InvalidProfile,

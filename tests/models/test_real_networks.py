@@ -2,9 +2,11 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import numpy_helper
 
+from ignition_builder.building import build
 from ignition_builder.checking.inspection import facts_of, load_checked
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
@@ -16,6 +18,7 @@ from realgates.cpu import gated
 from realgates.inputs import INPUTS, written
 from realgates.request import request_of
 from realmodels import MODELS, real_model
+from smallmodels import request_for
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -42,6 +45,23 @@ def test_a_network_too_large_for_int8s_steps_is_held_back_with_figures(tmp_path)
     )
     assert "of 102400 values are out of tolerance" in found.reason
     assert not list(tmp_path.glob("*.trt"))
+
+
+def test_branches_that_tensorrt_does_not_place_build_once_they_are_folded(tmp_path):
+    refused = gated("silero-vad-if", "fp32", tmp_path)
+    assert "fix the shapes of its inputs and save it with onnxruntime's ORT_ENABLE_BASIC" in refused.remedy
+
+    model = onnx.load(real_model("silero-vad-if"))
+    for item in model.graph.input:
+        sizes = MODELS["silero-vad-if"].shapes[item.name][1]
+        for dimension, size in zip(item.type.tensor_type.shape.dim, sizes, strict=True):
+            dimension.dim_value = size
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(tmp_path / "folded.onnx")
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    built = build(request_for("fp16", "sm_89"), tmp_path / "folded.onnx", tmp_path, lambda phase, part: None)
+    assert built.path.stat().st_size == built.size
 
 
 def test_a_conversion_that_loses_half_a_kernel_is_caught(tmp_path):

@@ -21,8 +21,9 @@ class Gated:
     """
     One model in one precision: its engine's size in bytes and figures, or the reason there is none.
 
-    ``largest`` is None where nothing was converted, and so nothing compared; ``agreement`` is the smallest
-    share of answers that stayed the same, None where no output is an answer.
+    ``largest`` is None where nothing was converted, and so nothing compared; ``remedy`` is what a refusal
+    says would work; ``agreement`` is the smallest share of answers that stayed the same, None where no output
+    is an answer.
     """
 
     model: str
@@ -32,6 +33,7 @@ class Gated:
     largest: float | None = None
     path: str = ""
     reason: str = ""
+    remedy: str = ""
     agreement: float | None = None
 
 
@@ -46,7 +48,7 @@ def gated(name: str, precision: str, folder: Path) -> Gated:
     try:
         built = build(request, real_model(name), folder, lambda phase, part: None, files=files)
     except IgnitionError as error:
-        return Gated(name, precision, reason=f"{error.reason}: {error.message}")
+        return Gated(name, precision, reason=f"{error.reason}: {error.message}", remedy=error.remedy)
     facts = built.facts
     assert facts.converter is not None
     outputs = facts.accuracy["outputs"] if facts.accuracy else []

@@ -76,6 +76,10 @@ def test_a_long_message_is_cut():
             Reason.BuildFailed,
         ),
         (
+            "Internal Error (Assertion tScope.getType() != ScopeType::kUNDEFINED failed. )",
+            Reason.BuildFailed,
+        ),
+        (
             "Network has dynamic or shape inputs, but no optimization profile has been defined",
             Reason.InvalidProfile,
         ),
