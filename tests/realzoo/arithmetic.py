@@ -4,25 +4,25 @@ The compiled model in its own types, by another way than the gate's where there 
 onnxruntime computes fp16 in fp32 between casts that it puts in, and takes them out again where two meet. Two
 Identity nodes behind every value keep them apart, so that each is rounded (one alone is computed in fp32 as
 well, and its casts go with the others; run: onnxruntime 1.31.1). Q/DQ nodes stay what they are. Nothing of
-the product is used for that. bf16, which onnxruntime refuses, and DOUBLE, which TensorRT reads as FLOAT, are
-computed as the gate does.
+the product is used for that. A model of bf16, which onnxruntime refuses, or of DOUBLE, which TensorRT reads
+as FLOAT, is written in fp32 before (``widening``); where that cannot be done it is computed as the gate does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnxruntime
 
-from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.verifying.emulation import ENGINES
 from ignition_builder.verifying.kinds import has_any
 from ignition_builder.verifying.reference import outputs_of
 from ignition_builder.verifying.samples import Sample
+from realzoo.widening import WIDENED, UntypedError, in_fp32
 
 OWN, THE_GATES = "own", "the gate's"
-_UNKNOWN_TO_IT = (onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
 _CPU = ["CPUExecutionProvider"]
 
 
@@ -35,9 +35,12 @@ def as_it_came(path: Path, samples: Sequence[dict[str, Any]]) -> list[dict[str, 
 
 def as_compiled(path: Path, samples: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
     """Compute a model in its own types; return the outputs, and whose emulation it was."""
-    if has_any(load_skeleton(path), _UNKNOWN_TO_IT):
-        return outputs_of(path, [Sample(0, sample) for sample in samples], "it", ENGINES), THE_GATES
     model = onnx.load(str(path))
+    if has_any(model, WIDENED):
+        try:
+            model = in_fp32(model)
+        except UntypedError:
+            return outputs_of(path, [Sample(0, sample) for sample in samples], "it", ENGINES), THE_GATES
     keep_apart(model.graph)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -69,6 +72,11 @@ def _run(session: Any, samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]
     names = [item.name for item in session.get_outputs()]
     types = {item.name: item.type for item in session.get_inputs()}
     return [
-        dict(zip(names, session.run(names, {key: sample[key] for key in types}), strict=True))
-        for sample in samples
+        dict(zip(names, session.run(names, dict(_fed(types, sample))), strict=True)) for sample in samples
     ]
+
+
+def _fed(types: Mapping[str, str], sample: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, kind in types.items():
+        is_widened = kind == "tensor(float)" and sample[name].dtype != np.float32
+        yield name, sample[name].astype(np.float32) if is_widened else sample[name]

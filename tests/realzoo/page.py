@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
 from realgates.request import PRECISIONS
-from realzoo.arithmetic import OWN
+from realzoo.arithmetic import THE_GATES
 from realzoo.case import Case
 from realzoo.exporter import kind_of
 from realzoo.judging import RULES
@@ -38,9 +38,9 @@ of 1,000 values for int8, which is calibrated with {calibration} other samples b
 {held_out} samples that neither had seen. On them the model as it came, in onnxruntime with its default
 settings, is compared with the model that was really compiled, computed in its own types: in onnxruntime
 without optimizations and with two Identity nodes behind every value, so that each is rounded to its type;
-Q/DQ nodes stay what they are, and nothing of the builder is used. Types that onnxruntime cannot compute
-(bf16), or that TensorRT reads as others (DOUBLE), are computed by the gate's own emulation: the column `by`
-says so. No engine was run.
+Q/DQ nodes stay what they are. bf16, which onnxruntime does not compute, and DOUBLE, which TensorRT reads as
+FLOAT, are written in fp32 before, with a rounding to bf16 after every node. All this is done without the
+gate's own emulation{but}. No engine was run.
 
 {rules}
 These rules were set before any result was seen.
@@ -58,8 +58,8 @@ the largest difference of any value, the largest relative RMS of any output, the
 answers that are the same and, of embeddings, the smallest cosine similarity. `nothing to compare` is a model
 that was built as it came; a wrong pass is bold. Memory is the largest process of the build.
 
-| model | precision | way | engine | gate | largest | RMS | answers | cosine | by | seconds | memory |
-|---|---|---|---|---|---|---|---|---|---|---|---|
+| model | precision | way | engine | gate | largest | RMS | answers | cosine | seconds | memory |
+|---|---|---|---|---|---|---|---|---|---|---|
 {build_rows}
 
 """
@@ -79,6 +79,7 @@ def page(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> str:
         counts=counts(shown, found),
         calibration=DRAWN[CALIBRATION][0],
         held_out=DRAWN[HELD_OUT][0],
+        but=_but(found),
         rules=RULES,
         case_rows="\n".join(_case_row(case, built[case.name]) for case in shown),
         build_rows="\n".join(row(item) for item in found),
@@ -121,14 +122,13 @@ def row(item: Outcome) -> str:
     """Return the row of one build."""
     size = f"{item.size / MIB:,.1f} MiB" if item.size else ""
     verdict = f"{item.verdict}: {item.reason}" if item.reason else item.verdict
-    told = [*_figures(item), "" if item.emulation in ("", OWN) else item.emulation]
     cells = [
         item.case,
         item.precision,
         item.way,
         size,
         f"**{verdict}**" if item.is_wrong_pass else verdict,
-        *told,
+        *_figures(item),
         f"{item.seconds:.1f}",
         f"{item.peak / MIB:,.0f} MiB",
     ]
@@ -146,6 +146,12 @@ def _figures(item: Outcome) -> list[str]:
         f"{min(kept):.4g}" if kept else "",
         f"{min(cosines):.6f}" if cosines else "",
     ]
+
+
+def _but(outcomes: Iterable[Outcome]) -> str:
+    """Name the builds that could only be computed as the gate does."""
+    found = [f"{item.case} {item.precision}" for item in outcomes if item.emulation == THE_GATES]
+    return f", but for {', '.join(found)}" if found else ""
 
 
 def _case_row(case: Case, item: Outcome) -> str:
