@@ -41,8 +41,8 @@ table has the largest difference of any value. int8 was calibrated with 16 sampl
 
 - That the engine was run. Only `checked: engine`, on a pool with the GPU, says that; TensorRT may have fused,
   reordered or accumulated otherwise, or be wrong.
-- That other inputs do as well. Without `inputs` numbers are drawn, and a network answers noise in its own
-  way.
+- That other inputs do as well: [real models](real-models.md) were asked on some that the gate had not seen.
+  Without `inputs` numbers are drawn, and a network answers noise in its own way.
 - That the task is done as well: no metric of it is looked at. A network that is held back here may be good
   enough for its task, with a tolerance that its owner chooses; one that passes with a `quantile` or an
   `agreement` below 1 was let off what these leave out.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+TESTS = Path(__file__).resolve().parents[1]
 PYTHON = (sys.executable, "-m")
 POLL_SECONDS = 0.02
 LONGEST_TAIL = 300
@@ -29,7 +30,9 @@ class Ended:
 def ended(command: Sequence[str], log: Path, seconds: float) -> Ended:
     """Run ``command`` and wait for its end, which comes after ``seconds`` in any case."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=_environment(), start_new_session=True
+        )
     until, is_late = time.monotonic() + seconds, False
     while True:
         done, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -43,6 +46,10 @@ def ended(command: Sequence[str], log: Path, seconds: float) -> Ended:
     process.returncode = os.waitstatus_to_exitcode(status)
     words = f"not done in {seconds:g} s" if is_late else _words(process.returncode, log)
     return Ended(words, usage.ru_maxrss * 1024, is_late)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(TESTS)}
 
 
 def _words(status: int, log: Path) -> str:

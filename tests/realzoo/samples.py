@@ -48,7 +48,8 @@ def held_out(folder: Path) -> list[dict[str, Any]]:
     with np.load(folder / HELD_OUT) as arrays:
         stacked = {name: arrays[name] for name in arrays.files}
     count = len(next(iter(stacked.values())))
-    return [{name: values[index] for name, values in stacked.items()} for index in range(count)]
+    # Of an input without axes an entry is a number, and no array.
+    return [{name: np.asarray(values[index]) for name, values in stacked.items()} for index in range(count)]
 
 
 def told_of(model: Path) -> dict[str, Any]:

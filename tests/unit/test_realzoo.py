@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -19,6 +20,7 @@ from realzoo.judging import Difference, differences_of, faults_of
 from realzoo.outcome import Kept, Outcome
 from realzoo.page import kind_of_remedy, page, row, without_remedy
 from realzoo.processes import ended
+from realzoo.samples import DRAWN, held_out, written
 from smallmodels import model_of, saved
 
 TIGHT = {"rtol": 0.0, "atol": 0.1}
@@ -257,6 +259,18 @@ def difference(**more):
 
 def case(name):
     return Case(name, "a | b", Package("pkg", "1.0", ""), "m.onnx", {}, lambda *_: [])
+
+
+def test_samples_are_written_apart_and_read_back_as_arrays_without_axes_too(tmp_path):
+    def samples(_, count, seed):
+        return [{"rate": np.array(float(seed)), "x": np.full((1, 2), index)} for index in range(count)]
+
+    written(replace(case("net"), samples=samples), None, tmp_path)
+    found = held_out(tmp_path)
+    assert [sample["x"].tolist() for sample in found] == [[[index, index]] for index in range(4)]
+    assert isinstance(found[0]["rate"], np.ndarray)
+    seeds = {float(np.load(tmp_path / file)["rate"].flat[0]) for file in DRAWN}
+    assert len(seeds) == len(DRAWN)
 
 
 def test_what_is_kept_is_read_back_and_replaced(tmp_path):
