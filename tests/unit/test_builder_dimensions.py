@@ -1,5 +1,6 @@
 """What the names of dimensions say, sums of them, and what the shorthand makes of both."""
 
+import numpy as np
 import onnx
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from onnx import helper
 from ignition_builder.checking.arithmetic import sum_in
 from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, Dimensions, said
 from ignition_builder.checking.fitting import check_fit
+from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import inputs_of
 from ignition_builder.checking.profiles import resolved
 from ignition_builder.checking.signature import ModelInput
@@ -296,3 +298,22 @@ def test_usual_shapes_that_go_together_pass_whatever_was_written_down_for_the_re
 
     check_fit(model, resolved([SHORTHAND], inputs_of(model)))
     check_fit(model, ())
+
+
+def with_an_output_that_is_read(batch: int | str) -> onnx.ModelProto:
+    """Return a model whose first output is what a Reshape makes the second of."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["y"]),
+        helper.make_node("Reshape", ["y", "sizes"], ["z"], name="r"),
+    ]
+    sizes = onnx.numpy_helper.from_array(np.array([-1, 2, 2], np.int64), "sizes")
+    return model_of(nodes, {"x": [batch, 4]}, {"y": [batch, 4], "z": [batch, 2, 2]}, weights=[sizes])
+
+
+def test_an_output_that_a_node_reads_is_no_scalar_for_want_of_a_shape():
+    model = with_an_output_that_is_read("n")
+    check_fit(model, [Profile({"x": shape_range((1, 4), (2, 4), (4, 4))})])
+
+    model = with_an_output_that_is_read(2)
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    check_inference(model)

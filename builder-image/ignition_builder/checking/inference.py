@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 
 from ignition_builder.checking.inspection import nodes_of
-from ignition_builder.checking.leniency import set_aside
+from ignition_builder.checking.leniency import plugins_renamed
 from ignition_hub.engine.errors import Reason, RequestError
 
 _STALE = re.compile(r"existing (shape|dimension|rank)|differ in (dimension|rank)|differs? from existing")
@@ -36,7 +36,7 @@ def check_inference(model: Any, *, plugins: bool = False) -> None:
 
 def finding_in(model: Any, *, plugins: bool = False) -> str | None:
     """Return what ONNX says of the first node whose inputs it does not allow; None where it allows all."""
-    with set_aside(model, nodes_of(model), own_plugins=plugins):
+    with plugins_renamed(model, nodes_of(model), own=plugins):
         try:
             onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
         except onnx.shape_inference.InferenceError as error:

@@ -43,13 +43,13 @@ def _not_text(message: Any, field: Any, content: bytes) -> RequestError:
 @contextlib.contextmanager
 def set_aside(model: Any, nodes: Iterable[Any], *, own_plugins: bool) -> Iterator[None]:
     """Hide from the checker, while the block runs, what it would refuse and TensorRT would not."""
-    with _plugins_renamed(model, nodes, own=own_plugins), _shapes_given(model):
+    with plugins_renamed(model, nodes, own=own_plugins), _shapes_given(model):
         yield
 
 
 @contextlib.contextmanager
-def _plugins_renamed(model: Any, nodes: Iterable[Any], *, own: bool) -> Iterator[None]:
-    """Put plugins that stand in ONNX's own domain into one of theirs: ONNX does not define them."""
+def plugins_renamed(model: Any, nodes: Iterable[Any], *, own: bool) -> Iterator[None]:
+    """Put plugins in ONNX's own domain, which does not define them, into one of theirs for the block."""
     aside = [
         node
         for node in nodes
@@ -74,7 +74,11 @@ def _plugins_renamed(model: Any, nodes: Iterable[Any], *, own: bool) -> Iterator
 
 @contextlib.contextmanager
 def _shapes_given(model: Any) -> Iterator[None]:
-    """Say something of the shape of inputs and outputs that say nothing: unknown is a valid answer."""
+    """
+    Write an empty shape where inputs and outputs have none: the checker asks for no more.
+
+    For inference it would be that of a scalar, and a node that reads such an output would not fit it.
+    """
     kinds = [value.type for value in (*model.graph.input, *model.graph.output)]
     tensors = [
         kind.tensor_type
