@@ -97,6 +97,13 @@ KNOWN = (
         "this TensorRT does not place the model's branches: fix the shapes of its inputs and save it with "
         "onnxruntime's ORT_ENABLE_BASIC, so that no If is left, or export it without branches",
     ),
+    # Run: RTX 1.7.1; what the profiles tell of such a node is written down before (``checking.squeezes``).
+    Known(
+        re.compile(r"ISqueezeLayer without an axes input"),
+        Reason.InvalidProfile,
+        "write the axes of the node into the model, or give shapes with which each dimension is always 1 or "
+        "never",
+    ),
     Known(
         re.compile(r"no optimization profile has been defined"),
         Reason.InvalidProfile,

@@ -76,6 +76,10 @@ def test_a_long_message_is_cut():
             Reason.BuildFailed,
         ),
         (
+            "IShuffleLayer Squeeze_41: ISqueezeLayer without an axes input requires dimension 0 to not be 1",
+            Reason.InvalidProfile,
+        ),
+        (
             "Internal Error (Assertion tScope.getType() != ScopeType::kUNDEFINED failed. )",
             Reason.BuildFailed,
         ),

@@ -24,7 +24,7 @@ def check_fit(model: Any, profiles: Sequence[Profile], *, plugins: bool = False)
     """
     for index, profile in enumerate(profiles):
         usual = {name: wanted.opt for name, wanted in profile.shapes.items()}
-        finding = finding_in(_with_sizes(model, usual), plugins=plugins) if usual else None
+        finding = finding_in(with_sizes(model, usual), plugins=plugins) if usual else None
         if finding:
             shapes = ", ".join(f"{name} {list(sizes)}" for name, sizes in usual.items())
             raise misfit(
@@ -33,7 +33,7 @@ def check_fit(model: Any, profiles: Sequence[Profile], *, plugins: bool = False)
             )
 
 
-def _with_sizes(model: Any, usual: Mapping[str, Sequence[int]]) -> Any:
+def with_sizes(model: Any, usual: Mapping[str, Sequence[int]]) -> Any:
     """Return a copy whose inputs have these shapes, and nothing else a shape that was written down."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)

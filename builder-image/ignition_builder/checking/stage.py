@@ -20,6 +20,7 @@ from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.checking.profiles import resolved
 from ignition_builder.checking.repeated import leave_out_repeated
 from ignition_builder.checking.skeleton import load_skeleton
+from ignition_builder.checking.squeezes import name_squeezed_axes
 from ignition_builder.checking.stored_integers import widen_stored_integers
 from ignition_builder.checking.travelling import check_travelling
 from ignition_builder.checking.weights import external_size, weight_files
@@ -49,6 +50,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     is_changed |= leave_out_repeated(model, journal)
     profiles = resolved(inputs.profiles, inputs_of(model))
     check_fit(model, profiles, plugins=plugins)
+    is_changed |= name_squeezed_axes(model, profiles)
     facts = facts_of(model)
     came = Came(
         model=model,
