@@ -177,7 +177,7 @@ class _Part:
 
 def _distance(wanted: Any, got: Any) -> Any:
     with np.errstate(invalid="ignore"):
-        distance = np.abs(got - wanted)
+        distance = np.asarray(np.abs(got - wanted))
     distance[(wanted == got) | (np.isnan(wanted) & np.isnan(got))] = 0.0
     distance[np.isnan(distance)] = np.inf
     return distance

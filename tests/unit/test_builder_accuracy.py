@@ -16,7 +16,7 @@ from ignition_hub.engine.errors import RequestError
 
 NARROW = Tolerance(rtol=1e-3, atol=1e-3)
 
-doubles = arrays.arrays(np.float32, arrays.array_shapes(max_dims=3, max_side=4)).filter(
+doubles = arrays.arrays(np.float32, arrays.array_shapes(min_dims=0, max_dims=3, max_side=4)).filter(
     lambda values: not np.isnan(values).all()
 )
 
@@ -54,6 +54,13 @@ def test_a_failed_gate_says_by_how_much_and_at_which_output():
         "the fp16 model differs from the model beyond rtol 0.001 and atol 0.001: output logits: 1 of 4 "
         "values are out of tolerance, the worst at [1, 0]: 0.25 instead of 0"
     )
+
+
+def test_an_output_without_axes_is_compared_like_any_other():
+    right, wrong = np.array(0.5, np.float32), np.array(0.75, np.float32)
+    check(compared({"y": right}, {"y": right}, NARROW), NARROW, "the fp16 model")
+    with pytest.raises(RequestError, match=r"1 of 1 values are out of tolerance, the worst at \[\]: 0.75"):
+        check(compared({"y": right}, {"y": wrong}, NARROW), NARROW, "the fp16 model")
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])

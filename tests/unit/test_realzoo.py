@@ -46,6 +46,11 @@ def test_a_model_that_says_the_same_has_no_faults():
     assert faults(np.ones((4, 8)), np.ones((4, 8)) + 0.15) == []
 
 
+def test_an_output_without_axes_is_one_value():
+    assert faults(np.float32(1.0), np.float32(1.1)) == []
+    assert faults(np.float32(1.0), np.float32(np.nan))[0] == "output y: 1 values are lost"
+
+
 def test_one_value_that_is_lost_is_one_too_many():
     right = np.ones(1000)
     for value in (np.nan, np.inf):

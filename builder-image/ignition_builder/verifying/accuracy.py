@@ -241,7 +241,8 @@ def _figures(
     is_label = answer is not None and answer.kind is Kind.LABEL
     rtol, atol = (0.0, 0.0) if is_label else (tolerance.rtol, tolerance.atol)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        distance = np.abs(got - wanted)
+        # numpy makes a number, and no array, of the difference of two arrays without axes.
+        distance = np.asarray(np.abs(got - wanted))
         # Equal infinities are equal, and a NaN where the model gives one is the model's.
         distance[(wanted == got) | ~compared_at] = 0.0
         distance[np.isnan(distance)] = np.inf
