@@ -71,6 +71,12 @@ KNOWN = (
         Reason.UnsupportedOperator,
         "TensorRT needs that value while it builds: make it a constant of the model, not an input",
     ),
+    # Run: RTX 1.7.1, of a while loop that collects values, as tf2onnx makes of an LSTM.
+    Known(
+        re.compile(r"no trip limit was set"),
+        Reason.UnsupportedOperator,
+        "give the Loop a trip limit, its first input: how many steps it takes, as a constant of the model",
+    ),
     Known(
         re.compile(r"Plugin not found|UNSUPPORTED_NODE|No importer registered"),
         Reason.UnsupportedOperator,

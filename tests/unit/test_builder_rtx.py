@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from ignition_builder.building import Built, build
 from ignition_builder.compiling.backend import load_backend
 from ignition_builder.options import options_of
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.options_table import OPTION_ROWS
-from smallmodels import dense, request_for, saved
+from smallmodels import dense, model_of, request_for, saved
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
 
@@ -70,6 +72,46 @@ def test_a_workspace_too_small_for_any_tactic_says_what_to_raise(tmp_path):
 
     assert "workspace" in caught.value.message
     assert caught.value.remedy == "raise options.workspace"
+
+
+def doubling(trips: str) -> Any:
+    """Return a model that doubles a value while it is small, and collects what it was."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Add", ["v", "v"], ["twice"]),
+            helper.make_node("ReduceMax", ["twice"], ["most"], keepdims=0),
+            helper.make_node("Less", ["most", "limit"], ["goes_on"]),
+            helper.make_node("Identity", ["twice"], ["kept"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("step", TensorProto.INT64, []),
+            helper.make_tensor_value_info("before", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v", TensorProto.FLOAT, [2]),
+        ],
+        [
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("twice", TensorProto.FLOAT, [2]),
+            helper.make_tensor_value_info("kept", TensorProto.FLOAT, [2]),
+        ],
+    )
+    weights = [
+        numpy_helper.from_array(np.array(True), "yes"),
+        numpy_helper.from_array(np.array(100, np.float32), "limit"),
+        numpy_helper.from_array(np.array(8, np.int64), "eight"),
+    ]
+    loop = helper.make_node("Loop", [trips, "yes", "x"], ["last", "all"], name="while", body=body)
+    return model_of([loop], {"x": [2]}, {"last": [2], "all": ["n", 2]}, weights=weights)
+
+
+def test_a_loop_without_a_trip_limit_is_refused_and_builds_with_one(tmp_path):
+    request = request_for("fp32", "sm_89")
+    with pytest.raises(RequestError, match=r"node while \(Loop\)") as caught:
+        build(request, saved(doubling(""), tmp_path), tmp_path, lambda *_: None)
+    assert caught.value.reason is Reason.UnsupportedOperator
+    assert caught.value.remedy.startswith("give the Loop a trip limit, its first input")
+
+    assert build(request, saved(doubling("eight"), tmp_path), tmp_path, lambda *_: None).size
 
 
 @pytest.mark.parametrize(
