@@ -2,6 +2,7 @@
 
 from typing import Any
 
+NAMELESS = "unnamed"
 TORCH = "pytorch"
 DYNAMO = "pkg.torch.onnx"
 """What torch's newer exporter, and no other, notes of every node."""
@@ -9,7 +10,7 @@ DYNAMO = "pkg.torch.onnx"
 
 def exporter_of(model: Any) -> str:
     """Return the producer and its version; of PyTorch which of its two exporters it was."""
-    name = model.producer_name or "unnamed"
+    name = model.producer_name or NAMELESS
     words = " ".join(item for item in (name, model.producer_version) if item)
     return f"{words} ({_generation(model)})" if name == TORCH else words
 

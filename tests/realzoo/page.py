@@ -8,13 +8,15 @@ from importlib.metadata import version
 from realgates.request import PRECISIONS
 from realzoo.arithmetic import THE_GATES
 from realzoo.case import Case
-from realzoo.exporter import kind_of
+from realzoo.exporter import NAMELESS, kind_of
 from realzoo.judging import RULES
 from realzoo.outcome import CRASHED, ENGINES, HELD_BACK, LATE, NOTHING, PASSED, REFUSED, Outcome
 from realzoo.samples import CALIBRATION, DRAWN, HELD_OUT
 
 MIB = 1024**2
 NEEDS_REMEDY = (REFUSED, HELD_BACK)
+NO_EXPORTERS = frozenset({NAMELESS, "realzoo"})
+"""Nobody's name, and that of the catalogue, which writes a model whose package has its weights alone."""
 _NAMES = (
     (re.compile(r"\b(node|input|output|initializer|tensor|weight) [^\s:,;]+"), r"\1 …"),
     (re.compile(r"(with )?atol [\d.e-]+ would"), r"\1atol … would"),
@@ -65,6 +67,14 @@ that was built as it came; a wrong pass is bold. Memory is the largest process o
 """
 
 
+WHY = """## Why there is no engine
+
+Every kind of refusal, and what it says would work. Held back are builds that the gate did not let pass: the
+rules above are wider than its tolerance, so many of them would be no wrong passes, and a tolerance of their
+owner's lets them through.
+"""
+
+
 def page(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> str:
     """Return the whole page."""
     found = sorted(outcomes, key=lambda item: (item.case, PRECISIONS.index(item.precision)))
@@ -84,23 +94,25 @@ def page(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> str:
         case_rows="\n".join(_case_row(case, built[case.name]) for case in shown),
         build_rows="\n".join(row(item) for item in found),
     )
-    return "\n".join([head + _wrong(found) + "## Why there is no engine\n", *_refusals(found)])
+    return "\n".join([head + _wrong(found) + WHY, *_refusals(found)])
 
 
 def counts(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> str:
     """Return the table of how many there are of what."""
-    exporters = sorted({kind_of(item.exporter) for item in outcomes})
+    written = {item.case: kind_of(item.exporter) for item in outcomes}
+    exporters = sorted(set(written.values()) - NO_EXPORTERS)
     compared = [item for item in outcomes if item.outputs]
     table = {
         "models": len(cases),
         "packages": len({case.package.name for case in cases}),
         f"exporters: {', '.join(exporters)}": len(exporters),
+        "models that name none": sum(kind == NAMELESS for kind in written.values()),
         "builds": len(outcomes),
         "engines": sum(item.verdict in ENGINES for item in outcomes),
         "of these passed by the gate": _count(outcomes, PASSED),
         "of these with nothing to compare": _count(outcomes, NOTHING),
         "held back by the gate": _count(outcomes, HELD_BACK),
-        "held back although the samples held out would pass": sum(
+        "of these with nothing that would make a pass a wrong one": sum(
             item.verdict == HELD_BACK and bool(item.outputs) and not item.faults for item in outcomes
         ),
         "refused": _count(outcomes, REFUSED),
@@ -176,14 +188,14 @@ def _refusals(outcomes: Iterable[Outcome]) -> Iterable[str]:
     for (reason, remedy), found in sorted(kinds.items()):
         names = ", ".join(sorted({item.case for item in found}))
         yield f"| {reason} | {_cell(remedy) or '**no remedy**'} | {len(found)} | {names} |"
-    yield "\nEach in its own words:\n"
+    yield "\n<details><summary>Each in its own words</summary>\n"
     for item in outcomes:
         if item.message:
             yield f"- {item.case} {item.precision}: {item.reason or item.verdict}: {_cell(item.message)}"
     for item in outcomes:
         if item.untold:
             yield f"- {item.case} {item.precision} was not compared: {_cell(item.untold)}"
-    yield ""
+    yield "\n</details>\n"
 
 
 def kind_of_remedy(remedy: str) -> str:
