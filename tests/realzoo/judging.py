@@ -58,6 +58,14 @@ class Difference:
         return asdict(self)
 
     @property
+    def nearness(self) -> float:
+        """How much of what the nearest rule lets pass is used up; above 1 it is a fault."""
+        changed = (self.changed or 0) / self.clear if self.clear else 0.0
+        beyond = self.beyond / self.values if self.values else 0.0
+        shares = [changed / MOST_CHANGED, beyond / MOST_BEYOND, math.inf if self.lost else 0.0]
+        return max([*shares, self.rms / MOST_RMS] if self.changed is None else shares)
+
+    @property
     def kept(self) -> float | None:
         """The share of clear answers that are the same; None where there are none."""
         return None if not self.clear or self.changed is None else 1 - self.changed / self.clear

@@ -14,6 +14,7 @@ from realzoo.outcome import CRASHED, ENGINES, HELD_BACK, LATE, NOTHING, PASSED, 
 from realzoo.samples import CALIBRATION, DRAWN, HELD_OUT
 
 MIB = 1024**2
+NEAR = 0.5
 NEEDS_REMEDY = (REFUSED, HELD_BACK)
 NO_EXPORTERS = frozenset({NAMELESS, "realzoo"})
 """Nobody's name, and that of the catalogue, which writes a model whose package has its weights alone."""
@@ -172,10 +173,22 @@ def _case_row(case: Case, item: Outcome) -> str:
     return f"| {' | '.join(map(_cell, cells))} |"
 
 
-def _wrong(outcomes: Iterable[Outcome]) -> str:
+def _wrong(outcomes: Sequence[Outcome]) -> str:
     wrong = [item for item in outcomes if item.is_wrong_pass]
     lines = [f"- {item.case} {item.precision}: {_cell('; '.join(item.faults))}\n" for item in wrong]
-    return "## Wrong passes\n\n" + ("".join(lines) or "None.\n") + "\n"
+    return "## Wrong passes\n\n" + ("".join(lines) or f"None. {_nearest(outcomes)}\n") + "\n"
+
+
+def _nearest(outcomes: Iterable[Outcome]) -> str:
+    """Name the passes that are nearest to a wrong one."""
+    near = {
+        f"{item.case} {item.precision} ({nearness:.0%})": nearness
+        for item in outcomes
+        if item.verdict == PASSED
+        and (nearness := max((output.nearness for output in item.outputs), default=0.0)) > NEAR
+    }
+    named = ", ".join(sorted(near, key=lambda name: -near[name])) or "none"
+    return f"Passes that use up more than {NEAR:.0%} of what a rule lets pass, and how much: {named}."
 
 
 def _refusals(outcomes: Iterable[Outcome]) -> Iterable[str]:

@@ -119,6 +119,26 @@ def test_an_output_of_another_shape_is_lost():
     assert "6 values are lost" in faults(np.ones((2, 3)), np.ones((3, 2)))[0]
 
 
+@pytest.mark.parametrize(
+    ("more", "nearness"),
+    [
+        ({"rms": 0.2}, 0.8),
+        ({"rms": 0.2, "clear": 200, "changed": 1}, 0.5),
+        ({"beyond": 2}, 2.0),
+        ({"lost": 1}, np.inf),
+        ({"values": 0, "clear": 0, "changed": 0}, 0.0),
+    ],
+)
+def test_how_near_a_pass_is_to_a_wrong_one_goes_by_the_nearest_rule(more, nearness):
+    assert difference(**more).nearness == pytest.approx(nearness)
+    assert bool(list(faults_of([difference(**more)]))) is (nearness > 1)
+
+
+def test_the_page_names_the_passes_that_come_near():
+    found = [outcome("b", outputs=(difference(rms=0.2),)), outcome("a", outputs=(difference(rms=0.1),))]
+    assert "how much: b fp16 (80%).\n" in page([case("b"), case("a")], found)
+
+
 def test_the_similarity_of_embeddings_is_that_of_the_worst_row():
     right, other = np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32)
     other[2] = [0, 0, 0.6, 0.8]
