@@ -11,15 +11,14 @@ their own cost.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from script import seconds
 
 from smallmodels import request_for
 from stage.models import public_model
@@ -33,24 +32,24 @@ import json, sys
 from pathlib import Path
 from ignition_builder.building import build
 from ignition_hub.engine.request import BuildRequest
-request = BuildRequest.from_json(json.loads(sys.argv[2]))
-build(request, Path(sys.argv[1]), Path(sys.argv[3]), lambda *_: None)
+request = BuildRequest.from_json(json.loads(sys.argv[3]))
+build(request, Path(sys.argv[2]), Path(sys.argv[1]), lambda *_: None)
 """
 
 BY_HAND = """
 import sys, onnx, tensorrt_rtx as trt
 from onnxconverter_common import float16
-half = float16.convert_float_to_float16(onnx.load(sys.argv[1]), keep_io_types=True)
-onnx.save(half, sys.argv[3] + "/half.onnx")
+half = float16.convert_float_to_float16(onnx.load(sys.argv[2]), keep_io_types=True)
+onnx.save(half, sys.argv[1] + "/half.onnx")
 logger = trt.Logger(trt.Logger.ERROR)
 builder = trt.Builder(logger)
 network = builder.create_network(0)
-trt.OnnxParser(network, logger).parse_from_file(sys.argv[3] + "/half.onnx")
+trt.OnnxParser(network, logger).parse_from_file(sys.argv[1] + "/half.onnx")
 config = builder.create_builder_config()
 config.num_compute_capabilities = 1
 config.set_compute_capability(trt.ComputeCapability.SM86, 0)
 engine = bytes(builder.build_serialized_network(network, config))
-open(sys.argv[3] + "/engine.trt", "wb").write(engine)
+open(sys.argv[1] + "/engine.trt", "wb").write(engine)
 """
 
 
@@ -68,28 +67,15 @@ def main() -> int:
 def ratio(name: str, request: str, rounds: int, bytecode: str) -> float:
     """Print and return how the medians of one model compare."""
     scripts = (OURS, BY_HAND)
-    for script in scripts:
-        seconds(script, name, request, bytecode)
-    pairs = [[seconds(script, name, request, bytecode) for script in scripts] for _ in range(rounds)]
-    ours, by_hand = (statistics.median(column) for column in zip(*pairs, strict=True))
+    # The first of each compiles the bytecode.
+    pairs = [
+        [seconds(script, (public_model(name), request), bytecode) for script in scripts]
+        for _ in range(rounds + 1)
+    ]
+    ours, by_hand = (statistics.median(column) for column in zip(*pairs[1:], strict=True))
     bar = "no bar" if name == SMALLEST else f"bar {BAR}"
     print(f"{name}: {ours:.2f} s, by hand {by_hand:.2f} s, ratio {ours / by_hand:.2f} ({bar})")
     return ours / by_hand
-
-
-def seconds(script: str, model: str, request: str, bytecode: str) -> float:
-    """Return how long a script took for one build; what it imports is compiled into ``bytecode`` once."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    with TemporaryDirectory() as work:
-        started = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", script, str(public_model(model)), request, work],
-            check=True,
-            env=environment | {"PYTHONPYCACHEPREFIX": bytecode},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        return time.monotonic() - started
 
 
 if __name__ == "__main__":
