@@ -1,7 +1,7 @@
 """
 Run every case once in onnxruntime, as users would: realistic inputs, and both ends of its profile. ::
 
-    python -m realzoo.check [CASE ...]
+    python -m realzoo check [CASE ...]
 
 Says what goes in and comes out, and ends with 1 when a case cannot run or answers with no number.
 """
@@ -91,7 +91,7 @@ def _cut(value: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _counts(value: Any) -> bool:
-    return value.ndim == 1 and value.dtype == np.int64
+    return bool(value.ndim == 1 and value.dtype == np.int64)
 
 
 def _said(arrays: Mapping[str, Any]) -> str:

@@ -92,16 +92,15 @@ def differences_of(
     ``tolerance`` is the gate's, ``answers`` says what outputs are for; ``directions`` when they are
     embeddings.
     """
-    names = [name for name in right[0] if name in compiled[0]]
     return [
         _difference(
             name,
-            [(one[name], other[name]) for one, other in zip(right, compiled, strict=True)],
+            [(one[name], other.get(name)) for one, other in zip(right, compiled, strict=True)],
             tolerance,
             answers.get(name),
             directions=directions,
         )
-        for name in names
+        for name in right[0]
     ]
 
 
@@ -125,7 +124,7 @@ def _difference(
     directions: bool,
 ) -> Difference:
     parts = [
-        _Part(one, other, tolerance, answer) if one.shape == other.shape else _Misshapen(one)
+        _Misshapen(one) if other is None or one.shape != other.shape else _Part(one, other, tolerance, answer)
         for one, other in pairs
     ]
     answering = [part for part in parts if part.clear is not None]
@@ -149,7 +148,7 @@ def _share(squares: float, of_right: float) -> float:
 
 
 class _Misshapen:
-    """An output of another shape: nothing in it is where it should be."""
+    """An output that is missing or of another shape: nothing in it is where it should be."""
 
     def __init__(self, right: Any) -> None:
         self.values = self.beyond = self.lost = max(int(right.size), 1)
@@ -208,7 +207,7 @@ def _cosine(pairs: Sequence[tuple[Any, Any]]) -> float | None:
     """Return the smallest similarity of rows along the last axis that are not nothing."""
     found = []
     for right, other in pairs:
-        if right.dtype.kind != "f" or right.ndim < 2 or right.shape != other.shape:
+        if right.dtype.kind != "f" or right.ndim < 2 or other is None or right.shape != other.shape:
             return None
         one, two = (values.astype(np.float64).reshape(-1, right.shape[-1]) for values in (right, other))
         lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)

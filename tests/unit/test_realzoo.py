@@ -139,6 +139,11 @@ def test_the_page_names_the_passes_that_come_near():
     assert "how much: b fp16 (80%).\n" in page([case("b"), case("a")], found)
 
 
+def test_an_output_that_is_missing_is_lost():
+    (found,) = differences_of([{"y": np.ones(3)}], [{"z": np.ones(3)}], TIGHT, {})
+    assert (found.output, found.lost) == ("y", 3)
+
+
 def test_the_similarity_of_embeddings_is_that_of_the_worst_row():
     right, other = np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32)
     other[2] = [0, 0, 0.6, 0.8]
