@@ -462,3 +462,32 @@ def test_a_classifier_whose_last_layers_lie_in_branches_is_asked_too(verified, t
     assert (
         verified(network(2.0), network(1.9), gates=loose, files=files).accuracy["outputs"][0]["answers"] == 4
     )
+
+
+def directions(gain=1.0):
+    """Four of 1,024 numbers, which have an RMS of 0.03; ``gain`` is what half the weights are."""
+    values = np.random.default_rng(0).standard_normal((64, 1024)).astype(np.float32)
+    values[:32] *= np.float32(gain)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node("LpNormalization", ["h"], ["y"], axis=-1, p=2),
+    ]
+    weights = [numpy_helper.from_array(values, "w")]
+    return model_of(nodes, {"x": [4, 64]}, {"y": [4, 1024]}, weights=weights)
+
+
+def test_a_tolerance_that_is_more_than_the_values_is_named_for_it_could_hardly_fail(verified):
+    loose = {"accuracy": {"rtol": 0.1, "atol": 0.1, "quantile": 0.999}}
+    found = verified(directions(), directions(0.5), gates=loose)
+    assert found.warnings == ({"code": "ToleranceTooWide", "count": 1},)
+    with pytest.raises(RequestError, match=r"output y: \d+ of 4096 values are out of tolerance"):
+        verified(directions(), directions(0.5), gates={"accuracy": {"rtol": 0.1, "atol": 0.01}})
+
+
+def test_neither_a_fitting_tolerance_nor_an_answer_is_named(verified, tmp_path):
+    assert (
+        verified(directions(), directions(), gates={"accuracy": {"rtol": 0.1, "atol": 0.01}}).warnings == ()
+    )
+    np.savez(tmp_path / "inputs.npz", x=np.eye(16, dtype=np.float32))
+    loose, files = {"accuracy": {"rtol": 0.1, "atol": 0.5}}, Files(inputs=tmp_path / "inputs.npz")
+    assert verified(classifier(3.0), classifier(3.0), gates=loose, files=files).warnings == ()

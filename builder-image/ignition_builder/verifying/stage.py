@@ -19,7 +19,13 @@ from ignition_builder.journal import Journal
 from ignition_builder.memory import peak
 from ignition_builder.report import Report
 from ignition_builder.verifying import benchmark, reference
-from ignition_builder.verifying.accuracy import Tolerance, check, check_reference, compared
+from ignition_builder.verifying.accuracy import (
+    Figures,
+    Tolerance,
+    check,
+    check_reference,
+    compared,
+)
 from ignition_builder.verifying.answers import answers_of
 from ignition_builder.verifying.cuda import Events
 from ignition_builder.verifying.emulation import ENGINES
@@ -98,6 +104,7 @@ def _accuracy(
         for item in compared(one, other, tolerance, answers)
     ]
     check(figures, tolerance, candidate.words, is_calibrated=prepared.converter["path"] in MEASURED)
+    _warn_of_overlooked(figures, tolerance, journal)
     return candidate.kind, {
         "against": f"{reference.NAME} {reference.VERSION}",
         "rtol": tolerance.rtol,
@@ -132,6 +139,18 @@ def _nothing_compared(task: Task, prepared: Prepared, journal: Journal) -> tuple
 def _tolerance(wanted: Mapping[str, Any]) -> Tolerance:
     shares = {name: float(wanted.get(name, 1.0)) for name in ("quantile", "agreement")}
     return Tolerance(float(wanted["rtol"]), float(wanted["atol"]), **shares)
+
+
+def _warn_of_overlooked(figures: Sequence[Figures], tolerance: Tolerance, journal: Journal) -> None:
+    """Name the outputs of which no sample could tell much."""
+    told = {item.output for item in figures if not tolerance.overlooks(item)}
+    for name, scale in {item.output: item.scale for item in figures if item.output not in told}.items():
+        journal.warn(
+            Warn.ToleranceTooWide,
+            f"verification.accuracy: the values of output {name} are usually about {scale:.2g} and atol is "
+            f"{tolerance.atol:g}, so quite other values would pass: give an atol well below, or inputs on "
+            "which the model says more",
+        )
 
 
 def _of_the_engine(prepared: Prepared, outputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

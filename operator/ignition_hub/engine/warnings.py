@@ -53,6 +53,11 @@ class Warn(StrEnum):
     """
     ShapesNotCompared = "ShapesNotCompared"
     """The model could not be run for an accuracy gate in the smallest or the largest shapes of a profile."""
+    ToleranceTooWide = "ToleranceTooWide"
+    """
+    The values of an output are usually less than the absolute tolerance of an accuracy gate, so that quite
+    other values would pass.
+    """
     SharedGPU = "SharedGPU"
     """Others worked on the GPU while kernels were timed."""
     HostMemoryTight = "HostMemoryTight"
