@@ -25,7 +25,11 @@ class UnpreparedError(Exception):
 
 
 def outcome_of(case: str, precision: str, folder: Path) -> Outcome:
-    """Build and compare; ``folder`` is the case's own, in which its samples are written once."""
+    """
+    Build and compare; ``folder`` is the case's own, in which its samples are written once.
+
+    The logs of a build that crashed stay there.
+    """
     known, own = _prepared(case, folder), folder / precision
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
@@ -33,8 +37,10 @@ def outcome_of(case: str, precision: str, folder: Path) -> Outcome:
     found = _read(own / BUILT_FILE) if not end.words else _dead(end)
     if found.get("compiled"):
         found |= _truth(case, precision, own)
-    shutil.rmtree(own)
-    return Outcome.from_json({"case": case, "precision": precision, **known, **found, "peak": end.peak})
+    outcome = Outcome.from_json({"case": case, "precision": precision, **known, **found, "peak": end.peak})
+    if outcome.verdict not in (LATE, CRASHED):
+        shutil.rmtree(own)
+    return outcome
 
 
 def _prepared(case: str, folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ignition_builder.verifying.answers import Answer, Kind
 from realmodels import Package
+from realzoo import trial
 from realzoo.answering import YES_OR_NO, answers_for
 from realzoo.arithmetic import OWN, THE_GATES, as_compiled
 from realzoo.attempt import Watched
@@ -258,6 +259,50 @@ def test_the_memory_of_a_process_is_that_of_its_largest_child(tmp_path):
     inner = "x = bytearray(300 << 20)"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{inner}'])"
     assert ended([sys.executable, "-c", outer], tmp_path / "log", 60).peak > 300 << 20
+
+
+STEPS = """
+import json, os, pathlib, sys, time
+step, folder = sys.argv[1], pathlib.Path(sys.argv[-1])
+if step == "realzoo.samples":
+    (folder / "case.json").write_text(json.dumps({"exporter": "x", "opset": 9, "model": 5}))
+elif step == "realzoo.attempt":
+    {attempt}
+    (folder / "built.json").write_text(json.dumps({"verdict": "passed", "compiled": "m.onnx"}))
+else:
+    sys.exit("no truth today")
+"""
+
+
+@pytest.fixture
+def tried(monkeypatch, tmp_path):
+    """Return what tries a model with a build that does ``attempt``."""
+
+    def run(attempt):
+        program = STEPS.replace("{attempt}", attempt)
+        monkeypatch.setattr(trial, "PYTHON", (sys.executable, "-c", program))
+        monkeypatch.setattr(trial, "SECONDS", 4.0 if "sleep" in attempt else 60.0)
+        return trial.outcome_of("net", "fp16", tmp_path / "net")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("attempt", "verdict", "said"),
+    [("os.abort()", "crashed", "ended by SIGABRT"), ("time.sleep(60)", "not in time", "not done in 4 s")],
+)
+def test_a_build_that_dies_or_hangs_is_an_outcome_and_its_log_stays(attempt, verdict, said, tried, tmp_path):
+    found = tried(attempt)
+    assert (found.verdict, found.message, found.exporter, found.opset) == (verdict, said, "x", 9)
+    assert (tmp_path / "net" / "fp16" / "attempt.log").exists()
+
+
+def test_a_comparison_that_dies_leaves_the_verdict_and_says_why_nothing_is_told(tried, tmp_path):
+    found = tried("pass")
+    assert (found.verdict, found.outputs, found.peak > 0) == ("passed", (), True)
+    assert found.untold == "ended with status 1: no truth today"
+    assert "- net fp16 was not compared: ended with status 1" in page([case("net")], [found])
+    assert not (tmp_path / "net" / "fp16").exists()
 
 
 def test_the_compiled_model_is_known_only_once_it_was_compiled():
