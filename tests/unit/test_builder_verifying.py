@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from conversions import Converted
 from ignition_builder.arrays import load_arrays
-from ignition_builder.checking.inspection import facts_of
+from ignition_builder.checking.inspection import facts_of, tensors_of
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import write_model
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.precision.floats import BRAIN, HALF
 from ignition_builder.report import Report
 from ignition_builder.verifying import reference
 from ignition_builder.verifying import stage as verifying
@@ -491,3 +493,50 @@ def test_neither_a_fitting_tolerance_nor_an_answer_is_named(verified, tmp_path):
     np.savez(tmp_path / "inputs.npz", x=np.eye(16, dtype=np.float32))
     loose, files = {"accuracy": {"rtol": 0.1, "atol": 0.5}}, Files(inputs=tmp_path / "inputs.npz")
     assert verified(classifier(3.0), classifier(3.0), gates=loose, files=files).warnings == ()
+
+
+WEIGHT = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32) / 8
+
+
+def value(name, kind=TensorProto.FLOAT, shape=(2, 64)):
+    return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+def with_an_if():
+    """A product in the branch that is taken, with a weight of its own."""
+    product, minus = helper.make_node("MatMul", ["x", "v"], ["t"]), helper.make_node("Neg", ["x"], ["o"])
+    then = helper.make_graph([product], "then", [], [value("t")], [numpy_helper.from_array(WEIGHT, "v")])
+    other = helper.make_graph([minus], "other", [], [value("o")])
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    node = helper.make_node("If", ["yes"], ["y"], then_branch=then, else_branch=other)
+    return model_of([node], {"x": [2, 64]}, {"y": [2, 64]}, weights=[yes])
+
+
+def with_a_loop():
+    """The same product three times over what a loop carries."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["goes"]),
+            helper.make_node("MatMul", ["carried", "v"], ["next"]),
+        ],
+        "body",
+        [value("step", TensorProto.INT64, ()), value("go", TensorProto.BOOL, ()), value("carried")],
+        [value("goes", TensorProto.BOOL, ()), value("next")],
+        [numpy_helper.from_array(WEIGHT, "v")],
+    )
+    times = numpy_helper.from_array(np.array(3), "times")
+    node = helper.make_node("Loop", ["times", "", "x"], ["y"], body=body)
+    return model_of([node], {"x": [2, 64]}, {"y": [2, 64]}, weights=[times])
+
+
+@pytest.mark.parametrize("made", [with_an_if, with_a_loop])
+@pytest.mark.parametrize("narrow", [HALF, BRAIN])
+def test_a_model_with_bodies_is_converted_and_goes_through_its_gate(made, narrow, verified, tmp_path):
+    model, converted = made(), Converted(made(), tmp_path, narrow)
+    (figures,) = verified(model, converted.model, narrow.precision, gates=WIDER).accuracy["outputs"]
+    assert 0 < figures["maxAbsolute"] < 0.1
+
+    (weight,) = (tensor for tensor in tensors_of(converted.model) if tensor.name == "v")
+    weight.CopyFrom(helper.make_tensor("v", weight.data_type, [64, 64], np.zeros(64 * 64)))
+    with pytest.raises(RequestError, match=f"the {narrow.precision} model differs from the model"):
+        verified(model, converted.model, narrow.precision, gates=WIDER)
