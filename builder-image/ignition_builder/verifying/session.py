@@ -41,6 +41,10 @@ def _options() -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     for name, value in EXACT.items():
         options.add_session_config_entry(name, value)
+    # Threads that have nothing to do take no core from what runs beside.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Another copy of the weights, which a model that is run a few times does not earn back.
+    options.add_session_config_entry("session.disable_prepacking", "1")
     # The arena keeps what it once held; the memory is wanted for the next model.
     options.enable_cpu_mem_arena = False
     options.log_severity_level = _FATAL
