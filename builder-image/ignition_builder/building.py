@@ -18,6 +18,7 @@ from ignition_builder.files import Files
 from ignition_builder.kept import crew_with_kept_compiler
 from ignition_builder.options import options_of
 from ignition_builder.progress import Watcher, part_of
+from ignition_builder.proving import proving
 from ignition_builder.spawn import Child, Crew, crew_of
 from ignition_builder.verifying.header import check_plan
 from ignition_builder.work import (
@@ -125,18 +126,20 @@ def _run(
     watch = part_of(on_progress, 0.0, 0.1)
     prepared = Prepared.from_json(crew.inspector.run(task, watch, deadline))
     task, watch = replace(task, stage=COMPILE, prepared=prepared), part_of(on_progress, 0.1, compiles_until)
-    compiled = Compiled.from_json(crew.compiler.run(task, watch, deadline))
-    try:
-        check_warnings(forbidden, prepared, compiled)
-        check_plan(Path(compiled.path), compiled.size, task.request.inputs)
-        task = replace(task, stage=VERIFY, compiled=compiled)
-        verified = _verified(task, part_of(on_progress, compiles_until, 1.0), deadline)
-        if verified:
-            check_warnings(forbidden, verified)
-    except IgnitionError:
-        Path(compiled.path).unlink()
-        raise
-    return Stages(prepared, compiled, verified)
+    with proving(crew.inspector, task, on_progress, deadline) as proven:
+        compiled = Compiled.from_json(crew.compiler.run(task, watch, deadline))
+        try:
+            check_warnings(forbidden, prepared, compiled)
+            check_plan(Path(compiled.path), compiled.size, task.request.inputs)
+            proof = proven()
+            task = replace(task, stage=VERIFY, compiled=compiled)
+            verified = _verified(task, part_of(on_progress, compiles_until, 1.0), deadline)
+            stages = Stages(prepared, compiled, verified, proof)
+            check_warnings(forbidden, *stages.all)
+        except IgnitionError:
+            Path(compiled.path).unlink()
+            raise
+    return stages
 
 
 def _verified(task: Task, watch: Watcher, deadline: float) -> Verified | None:

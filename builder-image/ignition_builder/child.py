@@ -1,12 +1,13 @@
 """
-A child process of a build: ``python -m ignition_builder.child STAGE FD`` does one stage and answers on FD.
+A child process of a build: ``python -m ignition_builder.child STAGE FD`` does a stage and answers on FD.
 
 It loads what the stage needs, then waits for a Task, one line of JSON on standard input. The answer is a
 result or an error with a reason; a traceback goes to the build log only. After a result it waits for the next
 Task, until standard input ends or nothing comes: what ``kept`` gives a second build is a process that has
-loaded everything.
+loaded everything, and a process that made a model has ONNX at hand to prove it.
 """
 
+import functools
 import importlib
 import json
 import os
@@ -23,16 +24,17 @@ from typing import Any
 from ignition_builder.journal import Journal
 from ignition_builder.memory import forget_peak
 from ignition_builder.report import Report, disk_error
-from ignition_builder.work import COMPILE, INSPECT, MERGE, VERIFY, Task
+from ignition_builder.work import COMPILE, INSPECT, MERGE, PROVE, VERIFY, Task
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
 MODULES = {
     INSPECT: "ignition_builder.checking.stage",
+    PROVE: "ignition_builder.verifying.proof",
     COMPILE: "ignition_builder.compiling.stage",
     VERIFY: "ignition_builder.verifying.stage",
     MERGE: "ignition_builder.compiling.merging",
 }
-"""Loaded by name: the first two hold ONNX or TensorRT, never both, for both want the memory."""
+"""Loaded by name: they hold ONNX or TensorRT, and but for gates never both, for both want the memory."""
 
 
 IDLE_SECONDS = 120.0
@@ -44,16 +46,26 @@ PARENT_SECONDS = 1.0
 
 
 def main() -> int:
-    """Do one stage for every Task; the exit status is 0 whenever each was answered or none is wanted."""
-    stage, report = importlib.import_module(MODULES[sys.argv[1]]), Report(int(sys.argv[2]))
+    """Do the stage of every Task; the exit status is 0 whenever each was answered or none is wanted."""
+    stage, report = loaded(sys.argv[1]), Report(int(sys.argv[2]))
     signal.signal(signal.SIGTERM, lambda *_: report.cancel())
     end_with(os.getppid())
     if hasattr(stage, "warm"):
         stage.warm()
     for order in orders(sys.stdin.fileno()):
-        if report.cancelled or not answer(stage, Task.from_json(json.loads(order)), report):
+        task = Task.from_json(json.loads(order))
+        if report.cancelled or not answer(loaded(task.stage), task, report):
             break
     return 0
+
+
+@functools.cache
+def loaded(stage: str) -> Any:
+    """Return the module that does ``stage``; one that holds itself to bounds begins with it."""
+    module = importlib.import_module(MODULES[stage])
+    if hasattr(module, "bound"):
+        module.bound()
+    return module
 
 
 def end_with(parent: int) -> None:

@@ -10,13 +10,15 @@ from typing import Any
 
 from ignition_builder.environment import environment
 from ignition_builder.files import Files
-from ignition_builder.work import Compiled, Prepared, Verified, counted
+from ignition_builder.work import Compiled, Prepared, Proof, Verified, counted
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildRequest
 
 IMAGE_VARIABLE = "IGNITION_BUILDER_IMAGE"
+
+Answer = Prepared | Proof | Compiled | Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +32,21 @@ class Digests:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What each stage answered; ``verified`` is None when no gate was asked for."""
+    """What each stage answered; ``proof`` is None where nothing was converted, ``verified`` without gates."""
 
     prepared: Prepared
     compiled: Compiled
     verified: Verified | None
+    proof: Proof | None = None
 
     @property
-    def all(self) -> tuple[Prepared | Compiled | Verified, ...]:
+    def all(self) -> tuple[Answer, ...]:
         """Those that ran."""
-        return self.prepared, self.compiled, *([self.verified] if self.verified else [])
+        ran = (self.prepared, self.proof, self.compiled, self.verified)
+        return tuple(stage for stage in ran if stage is not None)
 
 
-def check_warnings(forbidden: Sequence[str], *stages: Prepared | Compiled | Verified) -> None:
+def check_warnings(forbidden: Sequence[str], *stages: Answer) -> None:
     """Raise RequestError (BuildFailed) when one of ``stages`` warned of a code in ``forbidden``."""
     found = _warnings(*stages)
     for code in forbidden:
@@ -54,7 +58,7 @@ def check_warnings(forbidden: Sequence[str], *stages: Prepared | Compiled | Veri
             )
 
 
-def _warnings(*stages: Prepared | Compiled | Verified) -> Counter[str]:
+def _warnings(*stages: Answer) -> Counter[str]:
     total: Counter[str] = Counter()
     for stage in stages:
         for warning in stage.warnings:
@@ -86,7 +90,7 @@ def facts_of(
         profiles=compiled.profiles,
         flags=compiled.flags,
         tf32=_tf32(inputs, compiled),
-        converter=prepared.converter,
+        converter={**prepared.converter, **({"proof": stages.proof.record} if stages.proof else {})},
         typing=prepared.typing,
         settings=compiled.settings,
         engine_io=compiled.engine_io,

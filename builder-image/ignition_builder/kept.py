@@ -89,7 +89,7 @@ def crew_with_kept_compiler(log: Path) -> Iterator[Crew]:
     """Give the crew of one build; its compile process is kept when it has done well."""
     compiler = KeptCompiler(_shelf.take() or fresh_compiler(log), log)
     try:
-        with Child(INSPECT, log) as inspector:
+        with Child(INSPECT, log, stays=True) as inspector:
             yield Crew(inspector, compiler)
     finally:
         compiler.put_back()

@@ -5,6 +5,7 @@ Reads cgroup v2 and v1 files; a file that is missing means "not known", never an
 """
 
 import contextlib
+import os
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ START_OF: Mapping[Version, int] = {(8, 5): 2560 * 1024**2, (8, 6): 5 * 1024**3}
 What the first builder of a process needs before it sees a model, by release of TensorRT: 8.6.0 took 4.1 GiB,
 its library of kernels alone 2,954 MiB, and 8.5.3.1 took 2.1 GiB (run with an H200).
 """
+
+STACK = 8 * 1024**2
+"""Of a thread, as Linux has it; libraries start as many as there are cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,11 @@ def start_of(inputs: EngineInputs) -> int:
     return START_OF.get(release, 0) if inputs.flavor == TENSORRT else 0
 
 
+def needed_for(weights: int, inputs: EngineInputs) -> int:
+    """Return the bytes that compiling a model with so many bytes of weights takes, all processes together."""
+    return start_of(inputs) + int(weights * NEEDED_PER_WEIGHT) + NEEDED_BESIDE
+
+
 def check_memory(weights: int, memory: Memory, journal: Journal, inputs: EngineInputs) -> None:
     """
     Raise RequestError (ModelTooLarge) when a model with so many bytes of weights cannot fit; warn when tight.
@@ -76,8 +85,7 @@ def check_memory(weights: int, memory: Memory, journal: Journal, inputs: EngineI
     """
     if memory.limit is None:
         return
-    start = start_of(inputs)
-    needed = start + int(weights * NEEDED_PER_WEIGHT) + NEEDED_BESIDE
+    start, needed = start_of(inputs), needed_for(weights, inputs)
     if memory.limit < start:
         raise RequestError(
             Reason.ModelTooLarge,
@@ -101,6 +109,20 @@ def forget_peak(clear: Path = Path("/proc/self/clear_refs")) -> None:
     with contextlib.suppress(OSError):
         # The number is the kernel's word for it (proc(5)).
         clear.write_text("5")
+
+
+def hold_to(more: int, status: Path = Path("/proc/self/status")) -> None:
+    """
+    Let this process take so many bytes more for itself, stacks of threads apart, and no more than that.
+
+    Mapped files do not count. Where the kernel does not say what there is now, nothing is held.
+    """
+    for line in _text(status).splitlines():
+        if line.startswith("VmData:"):
+            most = int(line.split()[1]) * 1024 + more + STACK * (os.cpu_count() or 1)
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(resource.RLIMIT_DATA, (least, hard))
 
 
 def peak(status: Path = Path("/proc/self/status")) -> int:

@@ -82,7 +82,15 @@ class Child:
         ``deadline`` is on the monotonic clock. Raises the IgnitionError the child sent, or the one that the
         way it died means; IgnitionError (DeadlineExceeded) when it took too long.
         """
+        self.start(task)
+        return self.answer(task, watch, deadline)
+
+    def start(self, task: Task) -> None:
+        """Give the child its task, whose ``answer`` is asked for later."""
         self._hand_over(json.dumps(task.to_json()).encode())
+
+    def answer(self, task: Task, watch: Watcher, deadline: float) -> dict[str, Any]:
+        """Return the answer to ``task``, which it has, as ``run`` does; what came already is never late."""
         for line in self._lines(deadline):
             document = _parsed(line)
             if "progress" in document:
@@ -97,15 +105,15 @@ class Child:
                 return dict(document["result"])
         raise self._death(Path(task.log))
 
-    def stop(self) -> None:
-        """Ask the process to stop, then end it; does nothing when it has ended."""
+    def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """Ask the process to stop, then end it after ``grace`` seconds; does nothing when it has ended."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(GRACE_SECONDS)
+                self._process.wait(grace)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -167,16 +175,16 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """The two child processes of one build, loaded and waiting."""
+    """The two child processes of one build, loaded and waiting; the first may prove what it made."""
 
-    inspector: Runner
+    inspector: Child
     compiler: Runner
 
 
 @contextlib.contextmanager
 def crew_of(log: Path) -> Iterator[Crew]:
     """Start both children of a build and end them on leaving."""
-    with Child(INSPECT, log) as inspector, Child(COMPILE, log) as compiler:
+    with Child(INSPECT, log, stays=True) as inspector, Child(COMPILE, log) as compiler:
         yield Crew(inspector, compiler)
 
 

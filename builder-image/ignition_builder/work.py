@@ -1,9 +1,9 @@
 """
 What the stages of a build hand to each other.
 
-The parent gives a Task to a child process as JSON and gets a Prepared model, a Compiled engine or a Verified
-one back; the documents are read as strictly as every other of the contract, for a child has parsed untrusted
-bytes.
+The parent gives a Task to a child process as JSON and gets a Prepared model, a Proof of it, a Compiled engine
+or a Verified one back; the documents are read as strictly as every other of the contract, for a child has
+parsed untrusted bytes.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from ignition_hub.engine.identity import Profile
 from ignition_hub.engine.request import TIMING_CACHES, BuildRequest
 
 INSPECT = "inspect"
+PROVE = "prove"
 COMPILE = "compile"
 VERIFY = "verify"
 MERGE = "merge"
@@ -89,6 +90,33 @@ class Prepared:
             peak_memory_bytes=read.integer("peak_memory_bytes"),
             weights_bytes=read.integer("weights_bytes"),
             weight_files=read.texts("weight_files"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """
+    Whether the model that a conversion made is the model still; a wrong one is an error instead.
+
+    ``record`` is what the manifest says of it: ``proven``, and the figures or ``why`` not.
+    """
+
+    record: Mapping[str, Any] = field(hash=False)
+    warnings: tuple[Any, ...] = field(hash=False)
+    peak_memory_bytes: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Proof":
+        """Read the JSON object."""
+        read = Fields.of(document, cls)
+        return cls(
+            record=read.mapping("record"),
+            warnings=tuple(read.items("warnings")),
+            peak_memory_bytes=read.integer("peak_memory_bytes"),
         )
 
 

@@ -15,6 +15,11 @@ def main(given: Sequence[str]) -> int:
 
         export(Path(given[1]))
         return 0
+    if given[:1] == ["proofs"]:
+        from realgates import proofs
+
+        proofs.show()
+        return 0
     from realgates.page import show
 
     show(given)

@@ -43,6 +43,23 @@ def test_progress_is_heard_and_the_result_returned(tmp_path):
     assert heard == [("Checking", 0.5)]
 
 
+def test_an_answer_that_lies_in_the_pipe_is_not_too_late(tmp_path):
+    program, done = tmp_path / "child.py", tmp_path / "done"
+    lines = b'{"progress": ["Checking", 0.5]}\n{"result": {"stage": "inspect"}}\n'
+    program.write_text(
+        f"import os, sys\nos.write(int(sys.argv[2]), {lines!r})\nopen({str(done)!r}, 'w').close()\n"
+    )
+    task = Task(
+        stage=INSPECT, request=request_for(), model="m", folder=str(tmp_path), log=str(tmp_path / "log")
+    )
+    with Child(INSPECT, tmp_path / "log", (sys.executable, "-S", str(program))) as child:
+        child.start(task)
+        until = time.monotonic() + 20
+        while not done.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert child.answer(task, lambda *_: None, time.monotonic() - 1) == {"stage": "inspect"}
+
+
 def test_an_error_arrives_as_the_error_it_was(tmp_path):
     script = """os.write(fd, b'{"error": {"reason": "WrongTensorRT", "message": "m", "remedy": "r"}}\\n')"""
     error = failure_of(script, tmp_path)

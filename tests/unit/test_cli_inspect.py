@@ -73,6 +73,24 @@ def test_an_engine_and_its_manifest_are_laid_out_for_people(inspect, tmp_path):
     assert shown["signature"].startswith("not checked: ARTIFACTS_TRUSTED_KEYS")
 
 
+@pytest.mark.parametrize(
+    ("proof", "said"),
+    [
+        (
+            {"proven": True, "outputs": [{"output": "y", "relative": 0.0003}]},
+            "proven against the model\noutput y, relative 0.0003",
+        ),
+        ({"proven": False, "why": "it takes more than 30 s"}, "not proven: it takes more than 30 s"),
+        ("no such facts", None),
+        (None, None),
+    ],
+)
+def test_whether_a_conversion_was_proven_is_said(proof, said, inspect, tmp_path):
+    converter = {"path": "Converted", **({"proof": proof} if proof else {})}
+    shown = rows(inspect(Engine(facts={"converter": converter}).cached(tmp_path))[1])
+    assert shown.get("conversion") == said
+
+
 def test_a_narrow_terminal_is_not_overrun_except_by_what_is_copied(inspect, tmp_path, monkeypatch):
     path = PLAIN.cached(tmp_path)
     wide = inspect(path)[1]

@@ -36,10 +36,10 @@ def warm() -> None:
 
 
 class ForkedChild(Child):
-    """A stage in a fork of this process."""
+    """A stage in a fork of this process; one that ``stays`` takes another Task."""
 
-    def __init__(self, stage: str, log: Path) -> None:
-        self._before = read_memory()
+    def __init__(self, stage: str, log: Path, *, stays: bool = False) -> None:
+        self._before, self._stays = read_memory(), stays
         self._pipe, writing = os.pipe()
         reading, order = os.pipe()
         process = os.fork()
@@ -89,7 +89,7 @@ class ForkedProcess:
 @contextlib.contextmanager
 def forked_crew(log: Path) -> Iterator[Crew]:
     """Fork both children of a build and end them on leaving."""
-    with ForkedChild(INSPECT, log) as inspector, ForkedChild(COMPILE, log) as compiler:
+    with ForkedChild(INSPECT, log, stays=True) as inspector, ForkedChild(COMPILE, log) as compiler:
         yield Crew(inspector, compiler)
 
 

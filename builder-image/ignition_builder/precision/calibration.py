@@ -5,6 +5,8 @@ The file is a stranger's: names, types and shapes are checked against the model 
 from them.
 """
 
+import math
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +67,31 @@ def read_samples(path: Path, inputs: Sequence[ModelInput]) -> Samples:
     if not count:
         raise _refusal("it holds no sample", _HOW)
     return Samples(count, arrays, batches)
+
+
+def first_sample(path: Path, inputs: Sequence[ModelInput]) -> dict[str, Any]:
+    """Return the first of ``read_samples``, which was content with the file, and read no more than that."""
+    with zipfile.ZipFile(path) as archive:
+        return {item.name: _first(archive, item) for item in inputs}
+
+
+def _first(archive: zipfile.ZipFile, item: ModelInput) -> Any:
+    with archive.open(f"{item.name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, by_columns, kind = read(file)
+        if by_columns:
+            file.seek(0)
+            array = np.lib.format.read_array(file, allow_pickle=False)
+            batch = _batch_of(item, array)
+            return np.array(array[:batch] if batch else array[0])
+        # An array of these sizes that takes no memory.
+        batch = _batch_of(item, np.broadcast_to(np.zeros((), kind), shape))
+        sizes = (batch, *shape[1:]) if batch else shape[1:]
+        content = file.read(math.prod(sizes) * kind.itemsize)
+        return np.frombuffer(content, kind).reshape(sizes)
 
 
 def _check_names(arrays: Mapping[str, Any], inputs: Sequence[ModelInput]) -> None:

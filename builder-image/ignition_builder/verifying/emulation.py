@@ -51,6 +51,8 @@ class Arithmetic:
 _NARROW = frozenset({_Proto.FLOAT16, _Proto.BFLOAT16})
 WIDE = Arithmetic(_NARROW, frozenset())
 """What the model means: nothing is rounded below fp32. The reference of every comparison."""
+AS_FP32 = Arithmetic(_NARROW | {_Proto.DOUBLE}, frozenset())
+"""What the model means where TensorRT, which reads DOUBLE as FLOAT, rounds nothing below fp32."""
 ENGINES = Arithmetic(_NARROW | {_Proto.DOUBLE}, _NARROW)
 """What an engine does: it rounds to the types of the model, and TensorRT reads DOUBLE as FLOAT."""
 

@@ -14,6 +14,7 @@ from ignition_builder.checking.inspection import nodes_of
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.verifying.emulation import WIDE, Arithmetic, retyped
 from ignition_builder.verifying.mapping import mapped_weights, take_in_inner_weights
+from ignition_builder.verifying.rounding import Change
 from ignition_builder.verifying.samples import Sample
 from ignition_builder.verifying.session import SATURATING, session_of
 from ignition_hub.engine.errors import Reason, RequestError
@@ -39,15 +40,19 @@ def outputs_of(
 
 
 class Runnable:
-    """A model that is ready to run; RequestError as in ``outputs_of``."""
+    """A model that is ready to run, after a ``change`` if any; RequestError as in ``outputs_of``."""
 
-    def __init__(self, path: Path, what: str, arithmetic: Arithmetic = WIDE) -> None:
+    def __init__(
+        self, path: Path, what: str, arithmetic: Arithmetic = WIDE, change: Change | None = None
+    ) -> None:
         self._what = what
         with self._telling():
             model = load_skeleton(path)
             _check_exact(model)
             take_in_inner_weights(model, path.parent)
             rewritten = retyped(model, arithmetic)
+            if change:
+                rewritten = change(rewritten or model)
             # They have to live as long as the session.
             self._weights = mapped_weights(rewritten, path.parent) if rewritten else {}
             self._session = session_of(rewritten or path, self._weights)

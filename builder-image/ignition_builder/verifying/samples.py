@@ -77,6 +77,19 @@ def drawn(
     return samples
 
 
+def smallest(
+    inputs: Sequence[Mapping[str, Any]],
+    profiles: Sequence[Profile],
+    meanings: Meanings = lambda shapes: {},
+) -> list[Sample]:
+    """
+    Return a sample in the smallest shapes of the first profile, as ``drawn`` draws them, and one in its usual
+    shapes, for a model that does not run in these.
+    """
+    drawing, profile = _Drawing(inputs, meanings), next(iter(profiles), Profile({}))
+    return [drawing.sample(0, profile, end) for end in ("min", "opt")]
+
+
 class _Drawing:
     def __init__(self, inputs: Sequence[Mapping[str, Any]], meanings: Meanings) -> None:
         self._kinds = {item["name"]: _type_of(item) for item in inputs}

@@ -140,6 +140,7 @@ def _checked(subject: Subject) -> Iterator[Row]:
             "ran",
             {"none": "nothing", "model": "the model", "engine": "the engine"}[build.checked],
         )
+        yield "conversion", _proof((build.converter or {}).get("proof"))
         yield "accuracy", _pairs(build.accuracy or {})
         yield "benchmark", _pairs(build.benchmark or {})
 
@@ -182,6 +183,16 @@ def _way(build: BuildFacts) -> str:
     words = (converter.get("path"), converter.get("name"), converter.get("version"))
     way = " ".join(str(word) for word in words if word)
     return f" ({way})" if way else ""
+
+
+def _proof(proof: Any) -> str | None:
+    # A manifest's facts are free in form, and an older one has no such.
+    if not isinstance(proof, Mapping):
+        return None
+    if not proof.get("proven"):
+        return f"not proven: {proof.get('why')}"
+    outputs = [item for item in proof.get("outputs", ()) if isinstance(item, Mapping)]
+    return "\n".join(["proven against the model", *map(_pairs, outputs)])
 
 
 def _gpu(gpu: Mapping[str, Any]) -> str:

@@ -59,7 +59,9 @@ class BuildFacts:
     ran). ``typing``: Strong or Weak. ``settings``: the properties in force, read back. ``engine_io``: inputs
     and outputs as the engine has them. ``dtype`` is ONNX's name (``type_names``); earlier releases recorded
     TensorRT's in ``engine_io``. ``plugins``: ``{name, sha256, delivery, creators}``. ``timing_cache``: which
-    was used and what it missed. ``environment``: the machine and its software. Sizes are bytes. What an
+    was used and what it missed. ``environment``: the machine and its software. ``converter``: the way to the
+    precision, and of a conversion under ``proof`` whether what it made is the model still: ``proven``, with
+    the figures of its ``outputs`` or ``why`` not. Sizes are bytes. What an
     earlier release did not record is None or empty.
     """
 

@@ -58,6 +58,15 @@ class Warn(StrEnum):
     The values of an output are usually less than the absolute tolerance of an accuracy gate, so that quite
     other values would pass.
     """
+    ConversionNotProven = "ConversionNotProven"
+    """
+    The model was converted or quantized, and it could not be proven on a sample that it is the model still.
+    """
+    PrecisionTooNarrow = "PrecisionTooNarrow"
+    """
+    The conversion is right, and on the sample that proved it the precision's rounding moved an output by a
+    quarter or more, or beyond what the type holds.
+    """
     SharedGPU = "SharedGPU"
     """Others worked on the GPU while kernels were timed."""
     HostMemoryTight = "HostMemoryTight"
