@@ -15,11 +15,12 @@ from pathlib import Path
 
 from ignition_builder.facts import Digests, Stages, check_warnings, facts_of
 from ignition_builder.files import Files
+from ignition_builder.gates import gates_of
 from ignition_builder.kept import crew_with_kept_compiler
 from ignition_builder.options import options_of
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.proving import proving
-from ignition_builder.spawn import Child, Crew, crew_of
+from ignition_builder.spawn import Crew, crew_of
 from ignition_builder.verifying.header import check_plan
 from ignition_builder.work import (
     COMPILE,
@@ -29,7 +30,6 @@ from ignition_builder.work import (
     Prepared,
     Task,
     TimingCacheTask,
-    Verified,
 )
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT
@@ -126,28 +126,20 @@ def _run(
     watch = part_of(on_progress, 0.0, 0.1)
     prepared = Prepared.from_json(crew.inspector.run(task, watch, deadline))
     task, watch = replace(task, stage=COMPILE, prepared=prepared), part_of(on_progress, 0.1, compiles_until)
-    with proving(crew.inspector, task, on_progress, deadline) as proven:
+    with proving(crew.inspector, task, on_progress, deadline) as proven, gates_of(task) as verified:
         compiled = Compiled.from_json(crew.compiler.run(task, watch, deadline))
         try:
             check_warnings(forbidden, prepared, compiled)
             check_plan(Path(compiled.path), compiled.size, task.request.inputs)
             proof = proven()
             task = replace(task, stage=VERIFY, compiled=compiled)
-            verified = _verified(task, part_of(on_progress, compiles_until, 1.0), deadline)
-            stages = Stages(prepared, compiled, verified, proof)
+            passed = verified(task, part_of(on_progress, compiles_until, 1.0), deadline)
+            stages = Stages(prepared, compiled, passed, proof)
             check_warnings(forbidden, *stages.all)
         except IgnitionError:
             Path(compiled.path).unlink()
             raise
     return stages
-
-
-def _verified(task: Task, watch: Watcher, deadline: float) -> Verified | None:
-    if not task.request.verification:
-        return None
-    # Started only now: most builds have no gates, and it loads what the other two must not hold.
-    with Child(VERIFY, Path(task.log)) as child:
-        return Verified.from_json(child.run(task, watch, deadline))
 
 
 def digests_of(path: Path) -> Digests:

@@ -1,0 +1,53 @@
+"""
+Run the gates that a request asks for, in a process of their own: it loads what the others must not hold.
+
+Loading takes a second, as long as many a build, so it is done while the engine is compiled; but not where
+TensorRT measures kernels, which nothing is to disturb, and not where memory is short of both.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ignition_builder.memory import Memory, needed_for, read_memory
+from ignition_builder.progress import Watcher
+from ignition_builder.spawn import Child
+from ignition_builder.work import VERIFY, Task, Verified, prepared_of
+from ignition_hub.engine.identity import TENSORRT
+
+LOADED = 96 * 1024**2
+"""Bytes that the process holds before it has a model (run: 60 MiB with onnxruntime 1.31.1)."""
+
+Gates = Callable[[Task, Watcher, float], Verified | None]
+
+
+@contextlib.contextmanager
+def gates_of(task: Task) -> Iterator[Gates]:
+    """
+    Give what runs the gates of ``task``, which is about to be compiled; it answers None where there are none.
+
+    The process ends with it. What it gives takes the Task with its engine, hears progress until a deadline
+    on the monotonic clock, and raises IgnitionError (VerificationFailed) when a gate does not hold.
+    """
+    with contextlib.ExitStack() as processes:
+
+        def started() -> Child:
+            return processes.enter_context(Child(VERIFY, Path(task.log)))
+
+        is_due = bool(task.request.verification)
+        early = started() if is_due and loads_beside(task, read_memory()) else None
+
+        def verified(built: Task, watch: Watcher, deadline: float) -> Verified | None:
+            if not is_due:
+                return None
+            return Verified.from_json((early or started()).run(built, watch, deadline))
+
+        yield verified
+
+
+def loads_beside(task: Task, memory: Memory) -> bool:
+    """Tell whether the process may load while the engine is compiled."""
+    inputs, weights = task.request.inputs, prepared_of(task).weights_bytes
+    if inputs.flavor == TENSORRT:
+        return False
+    return memory.limit is None or memory.limit >= needed_for(weights, inputs) + LOADED
