@@ -209,6 +209,12 @@ def test_a_wrong_conversion_leaves_no_engine(tmp_path, monkeypatch):
     assert caught.value.exit_code == 17
     assert not list(tmp_path.glob("*.trt"))
 
+    assert "ask for bf16 or fp32" in caught.value.remedy
+    assert built(tmp_path, "fp32").size > 0
+    assert "verification.accuracy, with inputs and a tolerance of your own" in caught.value.remedy
+    lenient = {"accuracy": {"against": "onnxruntime", "rtol": 0.0, "atol": 1.0}}
+    assert built(tmp_path, verification=lenient).facts.checked == "model"
+
 
 def test_a_conversion_that_cannot_be_proven_can_be_refused(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(
