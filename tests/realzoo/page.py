@@ -176,7 +176,7 @@ def _case_row(case: Case, item: Outcome) -> str:
 def _wrong(outcomes: Sequence[Outcome]) -> str:
     wrong = [item for item in outcomes if item.is_wrong_pass]
     lines = [f"- {item.case} {item.precision}: {_cell('; '.join(item.faults))}\n" for item in wrong]
-    return "## Wrong passes\n\n" + ("".join(lines) or f"None. {_nearest(outcomes)}\n") + "\n"
+    return "## Wrong passes\n\n" + ("".join(lines) or f"None.\n\n{_nearest(outcomes)}\n") + "\n"
 
 
 def _nearest(outcomes: Iterable[Outcome]) -> str:
