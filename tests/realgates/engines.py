@@ -6,6 +6,7 @@ on from there when it is started again. Only the command line is used, and Pytho
 """
 
 import datetime
+import itertools
 import json
 import os
 import signal
@@ -46,7 +47,9 @@ def built(case: Path, precision: str, more: Sequence[str]) -> dict[str, Any]:
     begin = time.monotonic()
     answer = _answer([*IGNITION, "build", *_arguments(case, precision), *more])
     found = {"model": case.name, "precision": precision, "seconds": round(time.monotonic() - begin, 1)}
-    return {**found, **(answer if "reason" in answer else _facts(answer))}
+    options = [word for before, word in itertools.pairwise(more) if before == "--option"]
+    asked = {"options": options} if options else {}
+    return {**found, **asked, **(answer if "reason" in answer else _facts(answer))}
 
 
 def line(found: dict[str, Any]) -> str:

@@ -141,7 +141,8 @@ def _kept(path: Path) -> dict[str, Any]:
 
 
 def _said(item: Mapping[str, Any]) -> str:
+    asked = f" ({', '.join(item['options'])})" if "options" in item else ""
     if "reason" in item:
-        return f"{item['reason']}: {item['message']}".replace("|", "\\|").replace("\n", " ")
+        return f"{item['reason']}: {item['message']}{asked}".replace("|", "\\|").replace("\n", " ")
     largest = max(output["maxAbsolute"] for output in item["accuracy"]["outputs"])
-    return f"passed, {largest:.2g}"
+    return f"passed, {largest:.2g}{asked}"

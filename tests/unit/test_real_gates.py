@@ -40,9 +40,9 @@ def networks(tmp_path):
 def measured(networks, tmp_path, monkeypatch):
     """Return what runs a program in the command's place and gives the one build that is kept."""
 
-    def run(program, precision="fp32"):
+    def run(program, precision="fp32", more=("--flavor", "TensorRT")):
         monkeypatch.setattr(engines, "IGNITION", (sys.executable, "-c", program))
-        engines.measure(networks, tmp_path / "out.json", ["net", precision], ["--flavor", "TensorRT"])
+        engines.measure(networks, tmp_path / "out.json", ["net", precision], more)
         return json.loads((tmp_path / "out.json").read_text())["builds"][0]
 
     return run
@@ -68,6 +68,12 @@ def test_an_engine_that_is_refused_is_kept_with_the_reason_and_fits_into_a_table
     assert page.row(Gated("net", "fp32", 1024, 1.0, 0.5, "AsIs"), said["net", "fp32"]).endswith(
         "| passed | VerificationFailed: 83 of 856 \\| values |"
     )
+
+
+def test_options_that_a_build_was_given_are_kept_and_named(measured, tmp_path):
+    found = measured(PASSES, more=["--option", "optimizationLevel=1", "--flavor", "TensorRT"])
+    assert found["options"] == ["optimizationLevel=1"]
+    assert page.engines(tmp_path / "out.json") == {("net", "fp32"): "passed, 0.25 (optimizationLevel=1)"}
 
 
 def test_a_build_that_dies_or_does_not_end_is_kept_as_that(measured, tmp_path, monkeypatch):
