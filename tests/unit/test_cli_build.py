@@ -43,7 +43,7 @@ def test_a_build_prints_what_was_built_and_where_it_loads(tmp_path, monkeypatch,
 
     assert f"engine    {copy}" in text.out
     assert "source    built" in text.out
-    assert "loads on  every sm_89 GPU, with TensorRT-RTX 1.7.1.116 on linux-x86_64" in text.out
+    assert "loads on  every sm_89 GPU, linux-x86_64, with exactly TensorRT-RTX 1.7.1.116" in text.out
     assert "model.onnx for sm_89: Building engine" in text.err
     assert copy.with_name("model.engine.json").exists()
 

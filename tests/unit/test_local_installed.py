@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ FULL, RTX = "10.13.2.6", "1.7.1.116"
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Make this machine one with these packages and this GPU; returns what a wish means there."""
 
-    def wished(packages: Mapping[str, str], gpu: DeviceFacts | None, **wish: str) -> Order:
+    def wished(packages: Mapping[str, str], gpu: DeviceFacts | None, **wish: Any) -> Order:
         def version(name: str) -> str:
             if name not in packages:
                 raise metadata.PackageNotFoundError(name)
@@ -103,6 +104,14 @@ def test_what_this_machine_cannot_build_is_refused_by_the_truth_table(packages, 
         check_buildable(wanted)
     assert caught.value.reason is (reason or Reason.WrongTensorRT)
     assert caught.value.remedy
+
+
+def test_a_gate_that_cannot_run_here_is_refused_before_anything_is_built(machine):
+    wanted = machine({"tensorrt-rtx": RTX}, None, arch="sm_89", verification={"benchmark": {"seconds": 5}})
+
+    with pytest.raises(IgnitionError, match=r"verification\.benchmark was asked for") as caught:
+        check_buildable(wanted)
+    assert caught.value.remedy.startswith("leave verification.benchmark out")
 
 
 def test_without_any_tensorrt_one_line_says_what_to_install(machine):

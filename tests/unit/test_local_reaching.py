@@ -118,15 +118,20 @@ def test_the_first_example_works_with_tensorrt_8_6(machine, tmp_path):
 @pytest.mark.parametrize(
     ("release", "words", "taken"),
     [
-        (OLD, (), ("Product", "NVIDIA-L4", "NVIDIA-L4 only")),
+        (OLD, (), ("Product", "NVIDIA-L4", "NVIDIA-L4 alone, linux-x86_64")),
         (
             OLD,
             ("--compatibility", "AmperePlus"),
-            ("AmperePlus", None, "every GPU from compute capability 8.0 on"),
+            (
+                "AmperePlus",
+                None,
+                "every GPU from compute capability 8.0 on but Jetson "
+                "(sm_80, sm_86, sm_89, sm_90, sm_100, sm_103, sm_120, sm_121), linux-x86_64",
+            ),
         ),
-        (NEW, (), ("SameComputeCapability", None, "every sm_89 GPU")),
-        (NEW, ("--compatibility", "Product"), ("Product", "NVIDIA-L4", "NVIDIA-L4 only")),
-        (NEW, ("--product", "NVIDIA L4"), ("Product", "NVIDIA-L4", "NVIDIA-L4 only")),
+        (NEW, (), ("SameComputeCapability", None, "every sm_89 GPU, linux-x86_64")),
+        (NEW, ("--compatibility", "Product"), ("Product", "NVIDIA-L4", "NVIDIA-L4 alone, linux-x86_64")),
+        (NEW, ("--product", "NVIDIA L4"), ("Product", "NVIDIA-L4", "NVIDIA-L4 alone, linux-x86_64")),
     ],
 )
 def test_the_command_line_says_which_level_was_taken(release, words, taken, machine, tmp_path):
@@ -135,6 +140,14 @@ def test_the_command_line_says_which_level_was_taken(release, words, taken, mach
     assert code == 0, err
     loads, _, _ = result["loadsOn"].partition(", with")
     assert (result["source"], result["compatibility"], result["product"], loads) == ("built", *taken)
+
+
+def test_the_command_line_says_of_an_engine_for_windows_what_inspect_says(machine, tmp_path):
+    words = ("--flavor", "TensorRT", "--option", "runtimePlatform=WindowsAMD64")
+    code, result, err = build(tmp_path, machine(NEW), *words)
+
+    assert code == 0, err
+    assert ", windows-x86_64, with" in result["loadsOn"]
 
 
 def test_a_level_that_the_release_lacks_is_refused_and_the_remedy_works(machine, tmp_path):

@@ -21,7 +21,8 @@ from ignition_hub.cli.watching import watching
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.gpu import gpu_of
-from ignition_hub.engine.identity import EngineInputs
+from ignition_hub.engine.loading import EngineFacts
+from ignition_hub.engine.reach import where_it_loads
 from ignition_hub.engine.words import on_one_line, printable
 from ignition_hub.library import build_or_load_engine
 from ignition_hub.local.classic import check_replaceable, classic_path, copied
@@ -224,7 +225,7 @@ def result_of(engine: LocalEngine, source: str, path: Path) -> dict[str, Any]:
         "compatibility": manifest.inputs.compatibility,
         "product": manifest.inputs.product,
         "warnings": _warnings(manifest.build.warnings),
-        "loadsOn": where_it_loads(manifest.inputs),
+        "loadsOn": str(where_it_loads(EngineFacts.of_manifest(manifest))).removeprefix("on "),
     }
 
 
@@ -232,13 +233,6 @@ def _warnings(recorded: Iterable[Any]) -> list[dict[str, Any]]:
     # A manifest's facts are free in form, and this one may come from a store that nobody signs.
     known = (one for one in recorded if isinstance(one, Mapping) and {"code", "count"} <= one.keys())
     return [{"code": str(one["code"]), "count": one["count"]} for one in known]
-
-
-def where_it_loads(inputs: EngineInputs) -> str:
-    """Say in a line which GPUs and which runtime the engine needs."""
-    gpus = {"Product": f"{inputs.product} only", "AmperePlus": "every GPU from compute capability 8.0 on"}
-    where = gpus.get(inputs.compatibility, f"every {inputs.gpu_arch} GPU")
-    return f"{where}, with {inputs.release} on {inputs.platform}"
 
 
 def show(result: dict[str, Any], form: Form) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ignition_hub.engine import support
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.gpu import GPUS, Gpu
-from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT_RTX, Target
+from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT_RTX, EngineInputs, Target
 from ignition_hub.engine.options_table import WEAK_TYPE_ROWS
 from ignition_hub.engine.support import Version, parse_version
 
@@ -37,6 +37,18 @@ class Ask:
     options: Mapping[str, Any] = field(hash=False)
     target: Target
     verification: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of_inputs(cls, inputs: EngineInputs) -> "Ask":
+        """Ask for the very engine that these inputs identify."""
+        return cls(
+            precision=inputs.precision,
+            flavor=inputs.flavor,
+            version_prefix=inputs.tensorrt_version,
+            options=inputs.options,
+            target=Target(inputs.gpu_arch, inputs.gpu_arch, inputs.product, inputs.compatibility),
+            verification=inputs.verification,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """
 Which TensorRT has which option: one row for each option, or value of an option, of ``spec.options``.
 
-``option_rules`` refuses with these rows, the builder sets options by the attribute names in them, and the
-conformance tests hold every row against NVIDIA's own bindings. "Read from the bindings" is the source of
-every version and name; "measured" was run on TensorRT-RTX 1.7.1 without a GPU.
+``option_rules`` refuses with these rows. The conformance tests hold the attribute names in them, which the
+builder needs for the option, against NVIDIA's own bindings. "Read from the bindings" is the source of every
+version and name; "measured" was run on TensorRT-RTX 1.7.1 without a GPU.
 """
 
 from collections.abc import Iterator, Mapping

@@ -22,7 +22,6 @@ from ignition_hub.engine.identity import (
     TENSORRT_RTX,
     EngineInputs,
     Model,
-    Target,
     identity_of,
 )
 from ignition_hub.engine.naming import engine_file_name
@@ -146,10 +145,8 @@ def check_buildable(order: Order) -> None:
     inputs = order.inputs
     if order.installed is None:
         raise nothing_installed(inputs.flavor)
-    target = Target(inputs.gpu_arch, inputs.gpu_arch, inputs.product, inputs.compatibility)
-    ask = Ask(inputs.precision, inputs.flavor, inputs.tensorrt_version, inputs.options, target)
     gpu = machine_gpu() if inputs.flavor == TENSORRT else None
-    answer = verdict(machine_as_pool(order.installed, gpu), ask)
+    answer = verdict(machine_as_pool(order.installed, gpu), Ask.of_inputs(inputs))
     if not answer.ok:
         raise RequestError(Reason(answer.reason), answer.message, _remedy_here(answer.remedy, inputs))
 
