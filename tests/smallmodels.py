@@ -64,6 +64,7 @@ def request_for(
     sha256: str | None = None,
     flavor: str = "TensorRTRTX",
     timeout_seconds: int = 60,
+    low_memory: bool = False,
 ) -> BuildRequest:
     inputs = EngineInputs(
         model=Model("small", "v1", fingerprint(URI, sha256=sha256, etag="e", size=1)),
@@ -87,7 +88,7 @@ def request_for(
         options=inputs.options,
         verification=inputs.verification,
         timeout_seconds=timeout_seconds,
-        low_memory=False,
+        low_memory=low_memory,
         name=engine_file_name(inputs),
         namespace="demo",
         engine_resource="small",

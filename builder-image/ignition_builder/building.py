@@ -4,7 +4,8 @@ Build one engine from one model file: check, convert, compile, look at the resul
 The middle of the builder's flow (request → model → precision → compile → verify → publish), and all of it
 that needs no cluster: a laptop calls ``build`` with a path.
 
-``lowMemory`` changes nothing here: weights stay in files and engines are streamed for everybody.
+Weights stay in files and engines are streamed for everybody. With ``lowMemory`` nothing is proven, and no
+gate loads, while the engine is compiled.
 """
 
 import hashlib

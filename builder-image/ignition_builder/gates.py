@@ -48,6 +48,6 @@ def gates_of(task: Task) -> Iterator[Gates]:
 def loads_beside(task: Task, memory: Memory) -> bool:
     """Tell whether the process may load while the engine is compiled."""
     inputs, weights = task.request.inputs, prepared_of(task).weights_bytes
-    if inputs.flavor == TENSORRT:
+    if inputs.flavor == TENSORRT or task.request.low_memory:
         return False
     return memory.limit is None or memory.limit >= needed_for(weights, inputs) + LOADED

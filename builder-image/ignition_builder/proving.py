@@ -72,7 +72,7 @@ def is_due(task: Task) -> bool:
 def runs_beside(task: Task, memory: Memory) -> bool:
     """Tell whether the engine may be compiled at the same time."""
     inputs, weights = task.request.inputs, prepared_of(task).weights_bytes
-    if inputs.flavor == TENSORRT or weights > SMALL:
+    if inputs.flavor == TENSORRT or weights > SMALL or task.request.low_memory:
         return False
     return memory.limit is None or memory.limit >= needed_for(weights, inputs) + ROOM
 

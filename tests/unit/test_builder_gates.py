@@ -91,3 +91,4 @@ def test_the_process_does_not_take_memory_that_the_compiler_needs(tmp_path):
     assert loads_beside(task, Memory(enough, 0))
     assert not loads_beside(task, Memory(enough - 1, 0))
     assert loads_beside(task, Memory(None, 0))
+    assert not loads_beside(task_of(tmp_path, verification=GATE, low_memory=True), Memory(None, 0))

@@ -96,6 +96,7 @@ def test_what_the_builder_made_is_proven_unless_a_gate_looks_at_it(way, gates, d
         ({}, ROOM, False),
         ({"weights": SMALL + 1}, None, False),
         ({"flavor": "TensorRT", "version": "10.14.1.48"}, None, False),
+        ({"low_memory": True}, None, False),
     ],
 )
 def test_nothing_runs_beside_a_compiler_that_measures_or_needs_the_memory(asked, limit, beside, tmp_path):

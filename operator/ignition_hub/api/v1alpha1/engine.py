@@ -133,8 +133,9 @@ class BuildSettings(Part):
     """PriorityClass of the builder pod. Default: none. Example: low"""
     low_memory: bool = False
     """
-    Build with less memory, more slowly. TensorRT-RTX builds always stream model and engine through files, so
-    it changes nothing for them. Default: false.
+    Build with less memory, more slowly: a conversion is proven, and a gate loads, only before or after the
+    engine is compiled, also where TensorRT-RTX would have the room meanwhile. Model and engine are streamed
+    through files in any case. Default: false.
     """
     timing_cache: Literal["ReadWrite", "ReadOnly", "Locked", "Off"] = "ReadWrite"
     """
