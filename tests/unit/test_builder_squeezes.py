@@ -1,8 +1,9 @@
 """A Squeeze without axes gets those that the profiles make 1, or a refusal that says what would work."""
 
 import numpy as np
+import onnx
 import pytest
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from ignition_builder.building import build
 from ignition_builder.checking.squeezes import name_squeezed_axes
@@ -70,6 +71,15 @@ def test_what_is_fixed_is_left_as_it_came():
     before = model.SerializeToString()
     assert not name_squeezed_axes(model, [])
     assert model.SerializeToString() == before
+
+
+def test_a_model_whose_types_contradict_each_other_is_left_to_those_who_refuse_it():
+    model = squeezing()
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(2), "w"))
+    model.graph.output.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [2]))
+    with pytest.raises(onnx.shape_inference.InferenceError, match="elem type"):
+        onnx.shape_inference.infer_shapes(model)
+    assert not name_squeezed_axes(model, [ALWAYS_ONE])
 
 
 def test_an_engine_is_built_with_a_batch_that_a_profile_fixes_at_one(tmp_path):

@@ -44,6 +44,14 @@ def finding_in(model: Any, *, plugins: bool = False) -> str | None:
     return None
 
 
+def inferred(model: Any, *, data_prop: bool = False) -> Any:
+    """Return a copy with the shapes that ONNX can tell, or ``model`` itself where its types contradict."""
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=data_prop)
+    except onnx.shape_inference.InferenceError:
+        return model
+
+
 def _first(message: str) -> str | None:
     for line in message.splitlines():
         found = _FINDING.search(line)

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import helper, numpy_helper
 
 from ignition_builder.checking.fitting import with_sizes
 from ignition_builder.checking.fresh import Fresh
 from ignition_builder.checking.graphs import called
+from ignition_builder.checking.inference import inferred
 from ignition_builder.checking.inspection import opset_of
 from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.checking.signature import misfit
@@ -41,7 +41,7 @@ def name_squeezed_axes(model: Any, profiles: Sequence[Profile]) -> bool:
     found = [node for node in model.graph.node if _is_ours(node)]
     if not found:
         return False
-    free, ends = _sizes(onnx.shape_inference.infer_shapes(model)), list(_ends(model, profiles))
+    free, ends = _sizes(inferred(model)), list(_ends(model, profiles))
     fresh, is_changed = Fresh(model), False
     for node in found:
         if None not in free.get(node.input[0], [None]):
@@ -63,7 +63,7 @@ def _ends(model: Any, profiles: Sequence[Profile]) -> Iterator[Sizes]:
     for profile in profiles:
         for end in ("min", "max"):
             given = {name: getattr(wanted, end) for name, wanted in profile.shapes.items()}
-            yield _sizes(onnx.shape_inference.infer_shapes(with_sizes(model, given), data_prop=True))
+            yield _sizes(inferred(with_sizes(model, given), data_prop=True))
 
 
 def _sizes(model: Any) -> Sizes:

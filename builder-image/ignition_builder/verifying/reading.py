@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.checking.inference import inferred
 from ignition_builder.checking.inspection import graphs_of
 from ignition_builder.checking.weights import is_external
 from ignition_builder.precision.conversion import whole_graph
@@ -27,7 +28,7 @@ def with_shapes(model: Any, shapes: Shapes) -> Any:
     for graph in graphs_of(model.graph):
         # Written for any shape, they would win over what follows from these.
         del graph.value_info[:]
-    return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    return inferred(model, data_prop=True)
 
 
 def attribute_of(node: Any, name: str, default: int = 0) -> int:
