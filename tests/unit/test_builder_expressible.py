@@ -228,16 +228,37 @@ def summed(operator="ScatterElements", reduction="add"):
     return model_of([node], {"x": [5, 3]}, {"y": [4, 3]}, weights=[zeros, indices], opset=18)
 
 
-def summed_as_advised():
+def summed_as_advised(reduction):
+    """Return the same as ``summed``, of a number of places that the model is given with its zeros."""
+    two, several, neutral = {
+        "add": ("Add", "", 0),
+        "mul": ("Mul", "ReduceProd", 1),
+        "max": ("Max", "ReduceMax", -np.inf),
+        "min": ("Min", "ReduceMin", np.inf),
+    }[reduction]
+    masked = [
+        helper.make_node("Unsqueeze", ["picked", "two"], ["mask"]),
+        helper.make_node("Where", ["mask", "x", "neutral"], ["masked"]),
+        helper.make_node(several, ["masked", "one"], ["met"], keepdims=0),
+    ]
+    product = [
+        helper.make_node("Cast", ["picked"], ["picks"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["picks", "x"], ["met"]),
+    ]
+    numbers = {"indices": [0, 2, 0, 3, 2], "nil": 0, "step": 1, "one": [1], "two": [2]}
     weights = [
-        numpy_helper.from_array(np.array([0, 2, 0, 3, 2]), "indices"),
-        numpy_helper.from_array(np.array(4), "places"),
-        numpy_helper.from_array(np.array([0, 1], dtype=np.float32), "values"),
+        *(numpy_helper.from_array(np.array(value), name) for name, value in numbers.items()),
+        numpy_helper.from_array(np.array(neutral, np.float32), "neutral"),
+        numpy_helper.from_array(np.zeros((4, 3), dtype=np.float32), "zeros"),
     ]
     nodes = [
-        helper.make_node("OneHot", ["indices", "places", "values"], ["to"]),
-        helper.make_node("Transpose", ["to"], ["from"]),
-        helper.make_node("MatMul", ["from", "x"], ["y"]),
+        helper.make_node("Shape", ["zeros"], ["size"], start=0, end=1),
+        helper.make_node("Squeeze", ["size"], ["places"]),
+        helper.make_node("Range", ["nil", "places", "step"], ["row"]),
+        helper.make_node("Unsqueeze", ["row", "one"], ["column"]),
+        helper.make_node("Equal", ["column", "indices"], ["picked"]),
+        *(masked if several else product),
+        helper.make_node(two, ["zeros", "met"], ["y"]),
     ]
     return model_of(nodes, {"x": [5, 3]}, {"y": [4, 3]}, weights=weights, opset=18)
 
@@ -257,17 +278,28 @@ def test_such_a_sum_is_tried_where_the_parser_may_have_it_and_written_values_are
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_such_a_sum_is_built_once_it_is_written_as_advised(precision, tmp_path, journal):
-    error = refusal_of(check_expressible, summed(), inputs_for(), journal)
+@pytest.mark.parametrize(
+    ("reduction", "words"),
+    [
+        ("add", "write a sum as a product: Add(data, MatMul(Cast(Equal("),
+        ("mul", "Mul(data, ReduceProd(Where(Unsqueeze(Equal("),
+        ("max", "Max(data, ReduceMax(Where(Unsqueeze(Equal("),
+        ("min", "Min(data, ReduceMin(Where(Unsqueeze(Equal("),
+    ],
+)
+def test_what_meets_in_one_place_is_built_once_it_is_written_as_advised(
+    reduction, words, precision, tmp_path, journal
+):
+    error = refusal_of(check_expressible, summed(reduction=reduction), inputs_for(), journal)
+    advised = summed_as_advised(reduction)
     x = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
-    came, advised = (
-        ReferenceEvaluator(model).run(None, {"x": x}) for model in (summed(), summed_as_advised())
+    came, got = (
+        ReferenceEvaluator(one).run(None, {"x": x}) for one in (summed(reduction=reduction), advised)
     )
 
-    assert "MatMul of a OneHot of the indices" in error.remedy
-    assert np.allclose(came, advised)
-    path = saved(summed_as_advised(), tmp_path)
-    assert build(request_for(precision), path, tmp_path, lambda *_: None).size > 0
+    assert words in error.remedy
+    assert np.allclose(came, got)
+    assert build(request_for(precision), saved(advised, tmp_path), tmp_path, lambda *_: None).size > 0
 
 
 def one_operator(operator, **attributes):

@@ -68,6 +68,14 @@ OPERATORS = {
 """Operators no TensorRT has, and why: each works on what TensorRT does not know (measured on RTX 1.7.1)."""
 
 SCATTERS = frozenset({"ScatterElements", "ScatterND"})
+_PICKED = "Equal(Unsqueeze(Range(0, places, 1), 1), indices)"
+"""Places x values. No OneHot: its depth must be a constant of the model (measured on RTX 1.7.1)."""
+_REDUCED = {
+    "max": ("Max", "ReduceMax", "-inf"),
+    "min": ("Min", "ReduceMin", "inf"),
+    "mul": ("Mul", "ReduceProd", "1"),
+}
+"""The operator over two values and that over several, and the value that changes nothing."""
 _WRITTEN = "none"
 
 _PLAIN = "export the model with plain tensors of numbers, and do the rest before or after it"
@@ -159,9 +167,17 @@ def _check_reduction(node: Any, inputs: EngineInputs) -> None:
     if reduction != _WRITTEN:
         raise _refusal(
             f"{called(node)}: {inputs.release} has no reduction {reduction!r} for what meets in one place",
-            "write a sum as MatMul of a OneHot of the indices (Transpose(OneHot(indices, places, [0, 1])) "
-            "times the values)",
+            _meeting(reduction),
         )
+
+
+def _meeting(reduction: str) -> str:
+    """Return how to write what a node does where several values meet in one place, with these ``indices``."""
+    if reduction not in _REDUCED:
+        return f"write a sum as a product: Add(data, MatMul(Cast({_PICKED}, FLOAT), values))"
+    two, several, neutral = _REDUCED[reduction]
+    masked = f"Where(Unsqueeze({_PICKED}, 2), values, {neutral})"
+    return f"write it over a mask: {two}(data, {several}({masked}, 1))"
 
 
 def _warn_of_opset(model: Any, inputs: EngineInputs, journal: Journal) -> None:
