@@ -10,10 +10,11 @@ from onnx import TensorProto, helper, numpy_helper
 from ignition_builder.building import build
 from ignition_builder.verifying.session import session_of
 from ignition_hub.engine.errors import RequestError
+from realgates.cpu import gated
 from realzoo.attempt import attempted
 from realzoo.catalogue import CASES
-from realzoo.outcome import REFUSED
-from realzoo.samples import GATE, written
+from realzoo.outcome import ENGINES, REFUSED
+from realzoo.samples import GATE, held_out, written
 from realzoo.supplies import model_of, supplies_of
 from smallmodels import request_for
 
@@ -42,6 +43,52 @@ def test_a_network_of_molecules_builds_once_its_sums_and_its_max_are_written_as_
     wanted, got = (session_of(one).run(None, sample) for one in (came, model))
     assert all(np.allclose(one, other, rtol=1e-4, atol=1e-5) for one, other in zip(wanted, got, strict=True))
     assert build(request, tmp_path / "all.onnx", tmp_path, lambda *_: None).size > 0
+
+
+def test_an_audio_front_end_that_fp16_loses_is_offered_no_tolerance_and_builds_wider(tmp_path):
+    case = next(case for case in CASES if case.name == "oww-melspec")
+    written(case, supplies_of(case), tmp_path)
+    found = {}
+    for precision in ("fp16", "fp32"):
+        (tmp_path / precision).mkdir()
+        found[precision] = attempted(case, precision, tmp_path / precision)
+
+    assert "of them not finite" in found["fp16"]["message"]
+    assert found["fp16"]["remedy"] == "use a wider precision"
+    assert found["fp32"]["verdict"] in ENGINES
+
+
+def test_a_scaled_network_builds_alone_and_with_the_scaler_before_it_says_the_same(tmp_path):
+    case = next(case for case in CASES if case.name == "surfaces-knn")
+    (tmp_path / "fp16").mkdir()
+    written(case, supplies_of(case), tmp_path)
+    refused = attempted(case, "fp16", tmp_path / "fp16")
+    assert refused["remedy"] == "export the network alone, and do the rest before or after it"
+
+    came = onnx.load(model_of(case))
+    scaled = helper.make_tensor_value_info("variable1", TensorProto.FLOAT, ["n", 4])
+    came.graph.value_info.append(scaled)
+    onnx.save(came, tmp_path / "came.onnx")
+    for name, first, last in (("scaler", "input", "variable1"), ("alone", "variable1", "variable")):
+        onnx.utils.extract_model(
+            tmp_path / "came.onnx", tmp_path / f"{name}.onnx", [first], [last], check_model=False
+        )
+    sample = {"input": held_out(tmp_path)[0]["input"]}
+    (before,) = session_of(tmp_path / "scaler.onnx").run(None, sample)
+    (got,) = session_of(tmp_path / "alone.onnx").run(None, {"variable1": before})
+    assert np.array_equal(got, session_of(model_of(case)).run(None, sample)[0])
+    shapes = {"variable1": case.profiles[0].shapes["input"]}
+    for precision in ("fp32", "fp16"):
+        request = request_for(precision, "sm_89", profiles=[shapes])
+        assert build(request, tmp_path / "alone.onnx", tmp_path, lambda *_: None).size > 0
+
+
+def test_a_voice_detector_exported_without_branches_builds_where_branches_are_not_placed(tmp_path):
+    refused = gated("silero-vad-if", "fp16", tmp_path)
+    assert refused.remedy.endswith("or export it without branches")
+
+    found = gated("silero-vad", "fp16", tmp_path)
+    assert (found.reason, found.size > 0) == ("", True)
 
 
 def rewritten(model, reduction):

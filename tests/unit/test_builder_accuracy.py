@@ -240,8 +240,9 @@ def test_better_data_is_a_remedy_only_where_something_was_measured_on_data():
         assert ("calibration data" in failure.value.remedy) is is_calibrated
 
 
-def test_no_tolerance_is_named_that_would_not_do():
+@pytest.mark.parametrize(("is_calibrated", "more"), [(False, ""), (True, " or better calibration data")])
+def test_no_tolerance_is_offered_where_none_would_do(is_calibrated, more):
     lost = compared({"y": np.ones(2)}, {"y": np.array([1, np.inf])}, NARROW)
     with pytest.raises(RequestError) as failure:
-        check(lost, NARROW, "the model")
-    assert "would let it pass" not in failure.value.remedy
+        check(lost, NARROW, "the model", is_calibrated=is_calibrated)
+    assert failure.value.remedy == f"use a wider precision{more}"

@@ -193,6 +193,9 @@ def check(figures: list[Figures], tolerance: Tolerance, of: str, *, is_calibrate
 
 
 def _remedy(refused: list[Figures], tolerance: Tolerance, *, is_calibrated: bool) -> str:
+    if any(item.lost for item in refused):
+        # No tolerance lets a value be lost.
+        return f"use a wider precision{' or better calibration data' if is_calibrated else ''}"
     data = " better calibration data," if is_calibrated else ""
     lenient = "tolerance"
     if any(item.agreement and not item.agreement.allows(tolerance.agreement) for item in refused):
@@ -204,8 +207,6 @@ def _remedy(refused: list[Figures], tolerance: Tolerance, *, is_calibrated: bool
 
 def _sufficient(refused: list[Figures], tolerance: Tolerance) -> Iterator[str]:
     """Yield what alone all would pass with."""
-    if any(item.lost for item in refused):
-        return
     if atol := _sufficient_atol(refused, tolerance):
         yield f"atol {atol:g}"
     # A little less: a share of all values but one, times all, may be a bit more than their number.
