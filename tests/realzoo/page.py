@@ -11,6 +11,7 @@ from realzoo.case import Case
 from realzoo.exporter import NAMELESS, kind_of
 from realzoo.judging import RULES
 from realzoo.outcome import CRASHED, ENGINES, HELD_BACK, LATE, NOTHING, PASSED, REFUSED, Outcome
+from realzoo.remedies import cell
 from realzoo.samples import CALIBRATION, DRAWN, HELD_OUT
 
 MIB = 1024**2
@@ -21,7 +22,7 @@ NO_EXPORTERS = frozenset({NAMELESS, "realzoo"})
 _NAMES = (
     (re.compile(r"\b(node|input|output|initializer|tensor|weight) [^\s:,;]+"), r"\1 …"),
     (re.compile(r"(with )?atol [\d.e-]+ would"), r"\1atol … would"),
-    (re.compile(r"\b\d[\d,.]*\b"), "…"),
+    (re.compile(r"\b\d[\d,.]*(?:e[+-]?\d+)?\b"), "…"),
 )
 """What differs between two remedies of one kind."""
 
@@ -72,10 +73,13 @@ boxes with scores near 0 change places.
 
 WHY = """## Why there is no engine
 
-Every kind of refusal, and what it says would work. Held back are builds that the gate did not let pass: the
-rules above are wider than its tolerance, so many of them would be no wrong passes, and a tolerance of their
+Every kind of refusal, what it says would work, and the tests that do what it says: most on small models,
+those of `tests/models` on the model itself. Held back are builds that the gate did not let pass: the rules
+above are wider than its tolerance, so many of them would be no wrong passes, and a tolerance of their
 owner's lets them through.
 """
+
+REFUSAL_HEAD = "| reason | what would work | builds | models | applied by |\n|---|---|---|---|---|"
 
 
 def page(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> str:
@@ -199,10 +203,11 @@ def _refusals(outcomes: Iterable[Outcome]) -> Iterable[str]:
     for item in outcomes:
         if item.verdict in NEEDS_REMEDY:
             kinds[item.reason, kind_of_remedy(item.remedy)].append(item)
-    yield "| reason | what would work | builds | models |\n|---|---|---|---|"
+    yield REFUSAL_HEAD
     for (reason, remedy), found in sorted(kinds.items()):
         names = ", ".join(sorted({item.case for item in found}))
-        yield f"| {reason} | {_cell(remedy) or '**no remedy**'} | {len(found)} | {names} |"
+        words = _cell(remedy) or "**no remedy**"
+        yield f"| {reason} | {words} | {len(found)} | {names} | {cell(remedy)} |"
     yield "\n<details><summary>Each in its own words</summary>\n"
     for item in outcomes:
         if item.message:
