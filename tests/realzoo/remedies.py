@@ -60,7 +60,6 @@ WAYS: Mapping[str, str] = {
     "tolerance and verification.accuracy.agreement that the task allows": (
         f"{_GATE}a_classifier_whose_answers_may_change_builds_with_the_agreement_that_was_named"
     ),
-    "tolerance that the task allows": f"{_GATE}a_tolerance_builds_where_no_number_is_named",
 }
 """The words of a way, as a kind of remedy has them, and the test that goes it."""
 _BETWEEN = re.compile(r"(?:[\s,]|\b(?:or|a)\b)*")

@@ -241,8 +241,9 @@ def test_better_data_is_a_remedy_only_where_something_was_measured_on_data():
 
 
 @pytest.mark.parametrize(("is_calibrated", "more"), [(False, ""), (True, " or better calibration data")])
-def test_no_tolerance_is_offered_where_none_would_do(is_calibrated, more):
-    lost = compared({"y": np.ones(2)}, {"y": np.array([1, np.inf])}, NARROW)
+@pytest.mark.parametrize("wrong", [[1, np.inf], [1, 5000]])
+def test_no_tolerance_is_offered_where_none_would_do(wrong, is_calibrated, more):
+    figures = compared({"y": np.ones(2)}, {"y": np.array(wrong)}, NARROW)
     with pytest.raises(RequestError) as failure:
-        check(lost, NARROW, "the model", is_calibrated=is_calibrated)
+        check(figures, NARROW, "the model", is_calibrated=is_calibrated)
     assert failure.value.remedy == f"use a wider precision{more}"

@@ -101,9 +101,10 @@ def test_a_classifier_whose_answers_may_change_builds_with_the_agreement_that_wa
     assert asked.built("int8", {**wide, "agreement": 0.5}, measured_on=0.1)
 
 
-def test_a_tolerance_builds_where_no_number_is_named(tmp_path):
-    asked = Asked(product(largest=1000.0, then="Relu"), tmp_path)
+def test_better_data_or_a_wider_precision_builds_where_no_tolerance_would_do(tmp_path):
+    asked, gate = Asked(product(largest=1000.0, then="Relu"), tmp_path), {"rtol": 0.1, "atol": 50.0}
 
-    remedy = asked.remedy("int8", {"rtol": 0.0, "atol": 0.001}, measured_on=0.1)
-    assert remedy.endswith("or a tolerance that the task allows")
-    assert asked.built("int8", {"rtol": 1.0, "atol": 1000.0}, measured_on=0.1)
+    remedy = asked.remedy("int8", gate, measured_on=0.1)
+    assert remedy == "use a wider precision or better calibration data"
+    assert asked.built("fp16", gate)
+    assert asked.built("int8", gate)

@@ -43,11 +43,12 @@ def test_a_remedy_with_a_way_that_no_test_goes_stands_out(remedy):
 
 
 def test_a_remedy_of_several_ways_names_the_test_of_each():
-    found = applied_by("use a wider precision, better calibration data, or a tolerance that the task allows")
-    assert [re.sub(r".*::test_(\w+)_builds?_.*", r"\1", test) for test in found] == [
+    found = applied_by(
+        "use a wider precision, or a tolerance (atol … would let it pass) that the task allows"
+    )
+    assert [re.sub(r".*::test_(\w+?)(_that_\w+)?_builds.*", r"\1", test) for test in found] == [
         "a_wider_precision",
-        "better_calibration_data",
-        "a_tolerance",
+        "the_atol",
     ]
 
 
@@ -66,4 +67,4 @@ def test_whatever_number_a_gate_prints_its_kind_is_known(atol, share):
     )
     with pytest.raises(RequestError) as caught:
         check([missed], Tolerance(0.0, 0.0), "the model")
-    assert len(applied_by(kind_of_remedy(caught.value.remedy))) == 2
+    assert applied_by(kind_of_remedy(caught.value.remedy))

@@ -193,16 +193,20 @@ def check(figures: list[Figures], tolerance: Tolerance, of: str, *, is_calibrate
 
 
 def _remedy(refused: list[Figures], tolerance: Tolerance, *, is_calibrated: bool) -> str:
+    if lenient := _lenient(refused, tolerance):
+        data = " better calibration data," if is_calibrated else ""
+        return f"use a wider precision,{data} or a {lenient} that the task allows"
+    return f"use a wider precision{' or better calibration data' if is_calibrated else ''}"
+
+
+def _lenient(refused: list[Figures], tolerance: Tolerance) -> str:
+    """Return what more lenient gate would do; "" where none would, or only one that says little."""
     if any(item.lost for item in refused):
-        # No tolerance lets a value be lost.
-        return f"use a wider precision{' or better calibration data' if is_calibrated else ''}"
-    data = " better calibration data," if is_calibrated else ""
-    lenient = "tolerance"
+        return ""
     if any(item.agreement and not item.agreement.allows(tolerance.agreement) for item in refused):
-        lenient += " and verification.accuracy.agreement"
-    elif ways := list(_sufficient(refused, tolerance)):
-        lenient += f" ({' or '.join(ways)} would let it pass)"
-    return f"use a wider precision,{data} or a {lenient} that the task allows"
+        return "tolerance and verification.accuracy.agreement"
+    ways = list(_sufficient(refused, tolerance))
+    return f"tolerance ({' or '.join(ways)} would let it pass)" if ways else ""
 
 
 def _sufficient(refused: list[Figures], tolerance: Tolerance) -> Iterator[str]:
