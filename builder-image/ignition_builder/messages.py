@@ -96,12 +96,13 @@ KNOWN = (
         Reason.BuildFailed,
         "TensorRT has INT4 for DequantizeLinear alone: store the constant as INT32, or give the input so",
     ),
-    # Run: RTX 1.7.1, of a trained network with If in If, chosen by shapes.
+    # Run: RTX 1.7.1, of a trained network with If in If; those that the shapes decide are gone by then
+    # (``checking.branches``).
     Known(
         re.compile(r"Assertion tScope\.getType\(\) != ScopeType::kUNDEFINED"),
         Reason.BuildFailed,
-        "this TensorRT does not place the model's branches: fix the shapes of its inputs and save it with "
-        "onnxruntime's ORT_ENABLE_BASIC, so that no If is left, or export it without branches",
+        "this TensorRT does not place the model's branches: make what chooses between them, such as a rate "
+        "that is given, a constant of the model, or export it without branches",
     ),
     # Run: RTX 1.7.1; what the profiles tell of such a node is written down before (``checking.squeezes``).
     Known(

@@ -2,7 +2,6 @@
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import numpy_helper
 
@@ -14,10 +13,11 @@ from ignition_builder.report import Report
 from ignition_builder.verifying import stage as verifying
 from ignition_builder.work import AS_IS, CONVERTED, QUANTIZED, STRONG, VERIFY, Prepared, Task
 from ignition_hub.engine.errors import RequestError
+from ignition_hub.engine.identity import ShapeRange
 from realgates.cpu import gated
 from realgates.inputs import INPUTS, written
 from realgates.request import request_of
-from realmodels import MODELS, real_model
+from realmodels import MODELS, SILERO, real_model, unpacked
 from smallmodels import request_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -47,20 +47,34 @@ def test_a_network_too_large_for_int8s_steps_is_held_back_with_figures(tmp_path)
     assert not list(tmp_path.glob("*.trt"))
 
 
-def test_branches_that_tensorrt_does_not_place_build_once_they_are_folded(tmp_path):
-    refused = gated("silero-vad-if", "fp32", tmp_path)
-    assert "fix the shapes of its inputs and save it with onnxruntime's ORT_ENABLE_BASIC" in refused.remedy
+@pytest.mark.parametrize("kind", ["fp32", "fp16", "bf16", "int8"])
+def test_branches_that_shapes_decide_are_taken_and_the_network_is_compared_with_what_came(kind, tmp_path):
+    found = gated("silero-vad-if", kind, tmp_path)
+    assert found.reason == ""
+    assert found.size
+    assert found.largest is not None
 
-    model = onnx.load(real_model("silero-vad-if"))
-    for item in model.graph.input:
-        sizes = MODELS["silero-vad-if"].shapes[item.name][1]
-        for dimension, size in zip(item.type.tensor_type.shape.dim, sizes, strict=True):
-            dimension.dim_value = size
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(tmp_path / "folded.onnx")
-    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    built = build(request_for("fp16", "sm_89"), tmp_path / "folded.onnx", tmp_path, lambda phase, part: None)
+
+PLACED = "this TensorRT does not place the model's branches"
+FIXED = {"input": ShapeRange(*[(1, 576)] * 3), "state": ShapeRange(*[(2, 1, 128)] * 3)}
+
+
+def test_branches_that_a_rate_decides_build_once_it_is_a_constant(tmp_path):
+    came, request = (
+        unpacked(SILERO) / "silero_vad/data/silero_vad.onnx",
+        request_for("fp32", "sm_89", profiles=[FIXED]),
+    )
+    with pytest.raises(RequestError, match="cannot build fp32") as refused:
+        build(request, came, tmp_path, lambda phase, part: None)
+    assert PLACED in refused.value.remedy
+    assert "such as a rate that is given, a constant of the model" in refused.value.remedy
+
+    model = onnx.load(came)
+    (rate,) = (item for item in model.graph.input if item.name == "sr")
+    model.graph.input.remove(rate)
+    model.graph.initializer.append(numpy_helper.from_array(np.array(16000, dtype=np.int64), "sr"))
+    onnx.save(model, tmp_path / "fixed.onnx")
+    built = build(request, tmp_path / "fixed.onnx", tmp_path, lambda phase, part: None)
     assert built.path.stat().st_size == built.size
 
 

@@ -10,7 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from ignition_builder.building import build
 from ignition_builder.verifying.session import session_of
 from ignition_hub.engine.errors import RequestError
+from ignition_hub.engine.identity import ShapeRange
 from realgates.cpu import gated
+from realmodels import SILERO, unpacked
 from realzoo.attempt import attempted
 from realzoo.catalogue import CASES
 from realzoo.outcome import ENGINES, REFUSED
@@ -19,6 +21,8 @@ from realzoo.supplies import model_of, supplies_of
 from smallmodels import request_for
 
 pytestmark = pytest.mark.timeout(300)
+
+TWO_RATES = "silero_vad/data/silero_vad.onnx"
 
 
 def test_a_network_of_molecules_builds_once_its_sums_and_its_max_are_written_as_advised(tmp_path):
@@ -84,8 +88,12 @@ def test_a_scaled_network_builds_alone_and_with_the_scaler_before_it_says_the_sa
 
 
 def test_a_voice_detector_exported_without_branches_builds_where_branches_are_not_placed(tmp_path):
-    refused = gated("silero-vad-if", "fp16", tmp_path)
-    assert refused.remedy.endswith("or export it without branches")
+    sizes = {"input": (1, 576), "state": (2, 1, 128)}
+    fixed = {name: ShapeRange(size, size, size) for name, size in sizes.items()}
+    request, came = request_for("fp16", "sm_89", profiles=[fixed]), unpacked(SILERO) / TWO_RATES
+    with pytest.raises(RequestError) as refused:
+        build(request, came, tmp_path, lambda *_: None)
+    assert refused.value.remedy.endswith("or export it without branches")
 
     found = gated("silero-vad", "fp16", tmp_path)
     assert (found.reason, found.size > 0) == ("", True)

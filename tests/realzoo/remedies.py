@@ -12,9 +12,9 @@ _UNIT, _MODELS = "tests/unit/test_builder_", "tests/models/test_real_"
 _GATE, _OTHER = f"{_UNIT}gate_remedies.py::test_", f"{_UNIT}other_ways.py::test_"
 
 WAYS: Mapping[str, str] = {
-    "this TensorRT does not place the model's branches: fix the shapes of its inputs and save it with "
-    "onnxruntime's ORT_ENABLE_BASIC, so that no If is left": (
-        f"{_MODELS}networks.py::test_branches_that_tensorrt_does_not_place_build_once_they_are_folded"
+    "this TensorRT does not place the model's branches: make what chooses between them, such as a rate that "
+    "is given, a constant of the model": (
+        f"{_MODELS}networks.py::test_branches_that_a_rate_decides_build_once_it_is_a_constant"
     ),
     "export it without branches": (
         f"{_MODELS}remedies.py::"

@@ -6,5 +6,6 @@ reads the file through its ``skeleton`` (large ``weights`` stay where they are, 
 with ``functions``, ``inference`` and ``leniency`` beside ONNX's own checker; ``expressible``, ``integers``
 and ``plugin_nodes`` (by ``plugin_names``) ask what the wanted release takes; ``placeholders`` are no names of
 dimensions, ``repeated`` outputs none of an engine's; ``profiles`` are held against the ``signature``, a
-``shorthand`` filled in, and say which dimensions ``squeezes`` take away. TensorRT is not loaded.
+``shorthand`` filled in, and say which ``branches`` are taken (``foreseen`` from what is ``known``) and which
+dimensions ``squeezes`` take away. TensorRT is not loaded.
 """

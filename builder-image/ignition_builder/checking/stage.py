@@ -7,6 +7,7 @@ It loads ONNX and never TensorRT, so its memory is gone before the engine is com
 from pathlib import Path
 from typing import Any
 
+from ignition_builder.checking.branches import take_foreseen_branches
 from ignition_builder.checking.expressible import check_expressible, check_kinds
 from ignition_builder.checking.fitting import check_fit
 from ignition_builder.checking.functions import check_functions
@@ -50,6 +51,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     is_changed |= leave_out_repeated(model, journal)
     profiles = resolved(inputs.profiles, inputs_of(model))
     check_fit(model, profiles, plugins=plugins)
+    is_changed |= take_foreseen_branches(model, profiles, journal)
     is_changed |= name_squeezed_axes(model, profiles)
     facts = facts_of(model)
     came = Came(
