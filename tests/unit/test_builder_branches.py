@@ -467,3 +467,41 @@ def test_a_loop_keeps_its_choices(tmp_path, journal):
     )
     model = choosing(constant("trips", 2), node("Loop", ["trips", "", "x"], ["y"], body=body))
     assert not is_folded(model, tmp_path, journal)
+
+
+def one_name_in_many_graphs():
+    """
+    A choice ``v`` of ``[1, 1]``, which onnx 1.23.2 infers to be ``[1, 8]``: an ``u`` inside a branch of a
+    branch has these sizes, and an ``u`` around it is given out.
+    """
+    third = choice(
+        branch([node("Neg", ["x"], ["u"])], ["u"]),
+        branch([node("Neg", ["x"], ["e"]), node("Neg", ["x"], ["u"])], ["e"]),
+        ["g"],
+        "c3",
+        "third",
+    )
+    second = choice(
+        branch(
+            [node("Neg", ["x"], ["k"]), node("Neg", ["v"], ["s"])],
+            ["s", "k"],
+            [numpy_helper.from_array(np.float32([[3]]), "v")],
+        ),
+        branch([node("Neg", ["x"], ["d"]), *asking(2, 1, name="c3"), third], ["d", "g"]),
+        ["u", "w"],
+        "c2",
+        "second",
+    )
+    first = choice(one("Neg", made="v"), branch([*asking(1, name="c2"), second], ["u"]), ["v"], "c1", "first")
+    return choosing(
+        *asking(8, name="c1"),
+        first,
+        *asking(1, 1, "v", "c4"),
+        choice(one("Abs"), one("Exp"), ["y"], "c4", "last"),
+    )
+
+
+def test_a_value_is_not_taken_for_another_of_its_name(tmp_path, journal):
+    model = one_name_in_many_graphs()
+    assert is_folded(model, tmp_path, journal)
+    assert operators(model)[-1] == "Abs"

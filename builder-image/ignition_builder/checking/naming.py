@@ -1,8 +1,8 @@
 """
 Keep the names of a model's graphs apart: a branch may call a value as another graph calls one of its own.
 
-ONNX allows it where neither sees the other's, and its shape inference may take one for the other (run: onnx
-1.23.2).
+ONNX allows it where neither sees the other's, and its shape inference may take one for the other: what an If
+gives out gets the sizes of a value of that name in a branch of a branch (run: onnx 1.23.2).
 """
 
 from collections import Counter
