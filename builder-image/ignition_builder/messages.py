@@ -63,6 +63,14 @@ KNOWN = (
         Reason.UnsupportedOperator,
         "export the model with opset 9 or newer, or convert it with onnx.version_converter",
     ),
+    # Run: RTX 1.7.1, of branches that give tensors of different ranks.
+    Known(
+        re.compile(r"IConditionalOutputLayer .* equal ranks"),
+        Reason.UnsupportedOperator,
+        "the branches of that If give tensors of different ranks: fix the sizes that choose between them "
+        "(the same smallest, usual and largest), make what chooses a constant of the model, or export it "
+        "without branches",
+    ),
     Known(
         re.compile(
             r"build-time constant|is not a constant|not an initializer|as an initializer|is_weights"

@@ -15,6 +15,7 @@ from ignition_builder.checking.leniency import set_aside
 from ignition_builder.journal import Journal
 from ignition_builder.verifying.reference import outputs_of
 from ignition_builder.verifying.samples import Sample
+from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import Profile
 from smallmodels import model_of, request_for, saved, shape_range
 
@@ -505,3 +506,15 @@ def test_a_value_is_not_taken_for_another_of_its_name(tmp_path, journal):
     model = one_name_in_many_graphs()
     assert is_folded(model, tmp_path, journal)
     assert operators(model)[-1] == "Abs"
+
+
+def test_branches_of_different_ranks_are_refused_and_build_once_the_size_that_chooses_is_fixed(tmp_path):
+    deep = branch([constant("axes", [0]), node("Unsqueeze", ["x", "axes"], ["b"])])
+    total = node("ReduceSum", ["h"], ["y"], keepdims=0)
+    model = choosing(*asking(8, 1), choice(deep, one("Neg", made="o")), total)
+    path, free, fixed = saved(model, tmp_path), profile((1, 4), (2, 16)), profile((1, 4), (2, 4))
+
+    with pytest.raises(RequestError, match="equal ranks") as caught:
+        build(request_for("fp32", "sm_89", profiles=[free]), path, tmp_path, lambda *_: None)
+    assert "fix the sizes that choose between them" in caught.value.remedy
+    assert build(request_for("fp32", "sm_89", profiles=[fixed]), path, tmp_path, lambda *_: None).size
