@@ -9,11 +9,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ignition_builder.memory import Memory, needed_for, read_memory
+from ignition_builder.memory import Memory, compiler_has_company, read_memory
 from ignition_builder.progress import Watcher
 from ignition_builder.spawn import Child
 from ignition_builder.work import VERIFY, Task, Verified, prepared_of
-from ignition_hub.engine.identity import TENSORRT
 
 LOADED = 96 * 1024**2
 """Bytes that the process holds before it has a model (run: 60 MiB with onnxruntime 1.31.1)."""
@@ -47,7 +46,4 @@ def gates_of(task: Task) -> Iterator[Gates]:
 
 def loads_beside(task: Task, memory: Memory) -> bool:
     """Tell whether the process may load while the engine is compiled."""
-    inputs, weights = task.request.inputs, prepared_of(task).weights_bytes
-    if inputs.flavor == TENSORRT or task.request.low_memory:
-        return False
-    return memory.limit is None or memory.limit >= needed_for(weights, inputs) + LOADED
+    return compiler_has_company(task.request, prepared_of(task).weights_bytes, LOADED, memory)

@@ -14,6 +14,7 @@ from pathlib import Path
 from ignition_builder.journal import Journal
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT, EngineInputs
+from ignition_hub.engine.request import BuildRequest
 from ignition_hub.engine.support import Version, parse_version
 from ignition_hub.engine.warnings import Warn
 
@@ -75,6 +76,17 @@ def start_of(inputs: EngineInputs) -> int:
 def needed_for(weights: int, inputs: EngineInputs) -> int:
     """Return the bytes that compiling a model with so many bytes of weights takes, all processes together."""
     return start_of(inputs) + int(weights * NEEDED_PER_WEIGHT) + NEEDED_BESIDE
+
+
+def compiler_has_company(request: BuildRequest, weights: int, room: int, memory: Memory) -> bool:
+    """
+    Tell whether another process may take ``room`` bytes while the engine is compiled.
+
+    Not where TensorRT measures kernels, which nothing is to disturb.
+    """
+    if request.inputs.flavor == TENSORRT or request.low_memory:
+        return False
+    return memory.limit is None or memory.limit >= needed_for(weights, request.inputs) + room
 
 
 def check_memory(weights: int, memory: Memory, journal: Journal, inputs: EngineInputs) -> None:

@@ -14,12 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ignition_builder.journal import Journal
-from ignition_builder.memory import Memory, needed_for, read_memory
+from ignition_builder.memory import Memory, compiler_has_company, read_memory
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.spawn import Child
 from ignition_builder.work import CONVERTED, PROVE, QUANTIZED, Proof, Task, counted, prepared_of
 from ignition_hub.engine.errors import IgnitionError, Reason
-from ignition_hub.engine.identity import TENSORRT
 from ignition_hub.engine.warnings import Warn
 
 SECONDS = 30.0
@@ -71,10 +70,8 @@ def is_due(task: Task) -> bool:
 
 def runs_beside(task: Task, memory: Memory) -> bool:
     """Tell whether the engine may be compiled at the same time."""
-    inputs, weights = task.request.inputs, prepared_of(task).weights_bytes
-    if inputs.flavor == TENSORRT or weights > SMALL or task.request.low_memory:
-        return False
-    return memory.limit is None or memory.limit >= needed_for(weights, inputs) + ROOM
+    weights = prepared_of(task).weights_bytes
+    return weights <= SMALL and compiler_has_company(task.request, weights, ROOM, memory)
 
 
 def _unheard(_phase: str, _fraction: float) -> None:
