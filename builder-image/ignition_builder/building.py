@@ -73,10 +73,11 @@ def build(
     ``may_build_again``, the process that loaded NVIDIA's kernels is kept for that (``kept``); otherwise no
     child process is left behind. Raises IgnitionError with the reason.
     """
-    digests = digests or digests_of(model_path)
     # TensorRT-RTX starts in a tenth of a second, and has nothing worth keeping.
     keeps = may_build_again and request.inputs.flavor == TENSORRT
     with (crew_with_kept_compiler if keeps else crew_of)(work_dir / LOG_FILE) as crew:
+        # Read while the processes of the crew load what they need.
+        digests = digests or digests_of(model_path)
         return build_with(
             crew,
             request,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from ignition_builder import building
 from ignition_builder.building import Built, build
 from ignition_builder.compiling import stage as compiling
 from ignition_builder.journal import Journal
@@ -257,3 +258,12 @@ def test_model_and_engine_are_recorded_with_one_word_for_one_type(precision, kin
 
     assert facts.engine_io == {name: facts.model[name] for name in ("inputs", "outputs")}
     assert facts.engine_io["inputs"][0]["dtype"] == TensorProto.DataType.Name(kind).lower()
+
+
+def test_a_model_is_hashed_while_the_processes_of_a_build_load(tmp_path, monkeypatch):
+    order = []
+    real_crew, real_digests = building.crew_of, building.digests_of
+    monkeypatch.setattr(building, "crew_of", lambda log: order.append("crew") or real_crew(log))
+    monkeypatch.setattr(building, "digests_of", lambda path: order.append("digests") or real_digests(path))
+    built(dense(), request_for("fp32"), tmp_path)
+    assert order == ["crew", "digests"]

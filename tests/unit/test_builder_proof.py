@@ -15,7 +15,7 @@ from ignition_builder.journal import Journal
 from ignition_builder.precision import levels
 from ignition_builder.precision.floats import Rounding
 from ignition_builder.report import Report
-from ignition_builder.verifying import proof
+from ignition_builder.verifying import proof, reference
 from ignition_builder.work import INSPECT, PROVE, Prepared, Proof, Task
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, read_back, request_for, saved, shape_range
@@ -340,3 +340,11 @@ except MemoryError:
 """
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout == "refused\n"
+
+
+def test_a_proof_leaves_the_other_cores_to_the_compiler(converted, monkeypatch):
+    asked = []
+    real = reference.session_of
+    monkeypatch.setattr(reference, "session_of", lambda *given: asked.append(given[2]) or real(*given))
+    assert proven(converted(network(), profiles=[PROFILE])).record["proven"]
+    assert set(asked) == {1}

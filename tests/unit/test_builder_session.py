@@ -68,8 +68,8 @@ def test_each_setting_is_enough_by_itself_even_where_operators_are_fused(
     options = session._options
     level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
 
-    def fusing():
-        made = options()
+    def fusing(threads):
+        made = options(threads)
         made.graph_optimization_level = level
         return made
 
@@ -83,8 +83,8 @@ def test_no_operator_is_fused_moved_or_left_out(operator, tmp_path, monkeypatch)
     """As a kernel for 8 bits would be in the place of Q/DQ nodes, whether this CPU saturates or not."""
     options = session._options
 
-    def kept():
-        made = options()
+    def kept(threads):
+        made = options(threads)
         made.optimized_model_filepath = str(tmp_path / "run.onnx")
         return made
 
@@ -128,3 +128,10 @@ def test_calibration_runs_nothing_that_was_fused(method, tmp_path, monkeypatch):
     levels = onnxruntime.GraphOptimizationLevel
     assert {level for level, _ in made} == {levels.ORT_ENABLE_BASIC, levels.ORT_DISABLE_ALL}
     assert not {name for _, operators in made for name in operators if "Linear" in name or "Integer" in name}
+
+
+def test_a_session_computes_on_the_threads_it_is_given():
+    model, x = quantized("MatMul", np.int8)
+    one = session_of(model, threads=1)
+    assert one.get_session_options().intra_op_num_threads == 1
+    assert np.array_equal(one.run(None, {"x": x})[0], session_of(model).run(None, {"x": x})[0])

@@ -10,7 +10,9 @@ def graphs_of(graph: Any) -> Iterator[Any]:
     """Yield ``graph`` itself, first, and every graph inside its nodes."""
     yield graph
     for attribute in attributes_of(graph):
-        for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+        if attribute.HasField("g"):
+            yield from graphs_of(attribute.g)
+        for inner in attribute.graphs:
             yield from graphs_of(inner)
 
 

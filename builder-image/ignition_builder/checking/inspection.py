@@ -32,6 +32,7 @@ from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.words import on_one_line
 
 __all__ = [
+    "check_written",
     "facts_of",
     "graphs_of",
     "inner_tensors_of",
@@ -77,6 +78,17 @@ def load_mended(path: Path, *, plugins: bool = False) -> tuple[Any, bool]:
         _run_checker(model)
     _check_graph(model)
     return model, is_changed
+
+
+def check_written(path: Path) -> None:
+    """
+    Raise RequestError (InvalidModel) unless ONNX's checker takes what the builder wrote to ``path``.
+
+    What it was made of went through ``load_mended``; it may have plugins.
+    """
+    model = load_skeleton(path)
+    with set_aside(model, nodes_of(model), own_plugins=True):
+        _run_checker(model)
 
 
 def inputs_of(model: Any) -> list[ModelInput]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from onnx import inliner, shape_inference
 
-from ignition_builder.checking.inspection import graphs_of, inputs_of, load_checked, opset_of
+from ignition_builder.checking.inspection import check_written, graphs_of, inputs_of, opset_of
 from ignition_builder.checking.weights import Change, write_model
 from ignition_builder.journal import Journal
 from ignition_builder.precision.floats import DOUBLE, FLOAT, Narrow, Rounding
@@ -105,8 +105,7 @@ def _warn_of(outcome: Narrowed, narrow: Narrow, opset: int, journal: Journal) ->
 
 def _check(target: Path, narrow: Narrow) -> None:
     try:
-        # What came in was checked already, its plugins too.
-        load_checked(target, plugins=True)
+        check_written(target)
     except RequestError as error:
         target.unlink()
         raise _refusal(narrow, error.message) from error

@@ -14,7 +14,7 @@ import onnx
 
 from ignition_builder.checking.weights import is_external
 from ignition_builder.precision.floats import WIDE, Narrow
-from ignition_builder.precision.flow import Flow, Key, Step, flow_of
+from ignition_builder.precision.flow import Flow, Key, Step
 from ignition_builder.precision.origins import contents_of
 
 Proto = onnx.TensorProto
@@ -32,13 +32,12 @@ LARGEST = {
 """The largest magnitude of types that reach beyond fp16."""
 
 
-def far_values(model: Any, narrow: Narrow) -> frozenset[str]:
+def far_values(flow: Flow, narrow: Narrow) -> frozenset[str]:
     """
     Return the names of constants with finite values beyond ``narrow``, and of integers made of them.
 
-    ``model`` went through shape inference. Weights in files are taken for such constants: they are not read.
+    Weights in files are taken for such constants: they are not read.
     """
-    flow = flow_of(model)
     waiting, far = [key for key, tensor in _constants(flow) if _is_far(tensor, narrow)], set[Key]()
     readers = _readers(flow) if waiting else {}
     while waiting:

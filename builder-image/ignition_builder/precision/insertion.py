@@ -19,6 +19,7 @@ from ignition_builder.checking.fresh import Fresh
 from ignition_builder.checking.inspection import graphs_of
 from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.precision.floats import FLOAT
+from ignition_builder.precision.flow import flow_of
 from ignition_builder.precision.levels import quantized_weight, scale_of
 from ignition_builder.precision.positions import Positions
 
@@ -44,7 +45,7 @@ class Places:
 def places_of(model: Any) -> Places:
     """Return what of ``model``, whose weights may lie in files, is quantized: its FLOAT operands."""
     inferred = shape_inference.infer_shapes(model)
-    kinds, exact = _kinds(inferred.graph), frozenset(Positions(inferred).wide)
+    kinds, exact = _kinds(inferred.graph), frozenset(Positions(flow_of(inferred)).wide)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     found: dict[str, None] = {}
     stored: dict[Weight, None] = {}

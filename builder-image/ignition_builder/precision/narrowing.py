@@ -20,7 +20,7 @@ from ignition_builder.checking.weights import is_external
 from ignition_builder.precision.bounds import Bounds
 from ignition_builder.precision.far import far_values
 from ignition_builder.precision.floats import FLOAT, WIDE, Narrow, Rounding
-from ignition_builder.precision.flow import inner_graphs
+from ignition_builder.precision.flow import flow_of, inner_graphs
 from ignition_builder.precision.positions import Positions
 from ignition_builder.precision.recurrent import reads_a_sequence, zero_added
 from ignition_builder.precision.slots import EXACT, Slots, slots_of
@@ -95,14 +95,15 @@ class _Scope:
 class _Rewriting:
     def __init__(self, model: Any, narrow: Narrow, rounding: Rounding) -> None:
         self._narrow, self._rounding, self._opset = narrow, rounding, opset_of(model)
-        positions = Positions(model)
+        flow = flow_of(model)
+        positions = Positions(flow)
         self._exact, self._unbounded = positions.wide, set(positions.wide - positions.bounded)
         if narrow.largest < LARGEST_SQUARE:
             self._exact = self._exact | square_values(model)
         self._fresh = Fresh(model)
         self._read = {name for graph in graphs_of(model.graph) for node in graph.node for name in node.input}
         self._read.discard("")
-        self._far = far_values(model, narrow)
+        self._far = far_values(flow, narrow)
         self._wanted_low: set[str] = set()
         self._wanted_wide: set[str] = set()
         self._bounds = Bounds(narrow, self._opset, self._fresh)

@@ -6,9 +6,8 @@ data, which is narrow whatever it meets.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from ignition_builder.precision.flow import Flow, Key, Step, flow_of
+from ignition_builder.precision.flow import Flow, Key, Step
 from ignition_builder.precision.origins import ARITHMETIC, STEPPING, Origin, Origins, contents_of
 
 TURNING = frozenset({"Sin", "Cos", "Tan"})
@@ -29,16 +28,15 @@ _COMPARING = frozenset({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqu
 
 class Positions:
     """
-    What is kept wide of a model.
+    What is kept wide of a model, whose values ``flow`` holds.
 
     ``wide`` names the outputs of every node that computes in the wide type; ``bounded`` those of them that
     every narrow type holds.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, flow: Flow) -> None:
         self.wide: set[str] = set()
         self.bounded: set[str] = set()
-        flow = flow_of(model)
         origins = Origins(flow)
         seeds = [step for step in flow.steps if _is_exact(step, origins)]
         placing = [key for step in flow.steps for key in _placing(step)]

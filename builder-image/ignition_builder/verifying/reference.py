@@ -16,7 +16,7 @@ from ignition_builder.verifying.emulation import WIDE, Arithmetic, retyped
 from ignition_builder.verifying.mapping import mapped_weights, take_in_inner_weights
 from ignition_builder.verifying.rounding import Change
 from ignition_builder.verifying.samples import Sample
-from ignition_builder.verifying.session import SATURATING, session_of
+from ignition_builder.verifying.session import ALL, SATURATING, session_of
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.words import on_one_line
 
@@ -40,10 +40,19 @@ def outputs_of(
 
 
 class Runnable:
-    """A model that is ready to run, after a ``change`` if any; RequestError as in ``outputs_of``."""
+    """
+    A model that is ready to run, after a ``change`` if any, on so many ``threads``; RequestError as in
+    ``outputs_of``.
+    """
 
     def __init__(
-        self, path: Path, what: str, arithmetic: Arithmetic = WIDE, change: Change | None = None
+        self,
+        path: Path,
+        what: str,
+        arithmetic: Arithmetic = WIDE,
+        change: Change | None = None,
+        *,
+        threads: int = ALL,
     ) -> None:
         self._what = what
         with self._telling():
@@ -55,7 +64,7 @@ class Runnable:
                 rewritten = change(rewritten or model)
             # They have to live as long as the session.
             self._weights = mapped_weights(rewritten, path.parent) if rewritten else {}
-            self._session = session_of(rewritten or path, self._weights)
+            self._session = session_of(rewritten or path, self._weights, threads)
             self._names = [item.name for item in self._session.get_outputs()]
 
     def outputs(self, sample: Sample) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from ignition_builder.work import QUANTIZED, Prepared, Task
 from ignition_hub.engine.errors import RequestError
 
 DRAWN, CALIBRATION = "drawn", "calibration"
+THREADS = 1
+"""The engine is compiled meanwhile, on a machine that may have two cores."""
 
 Outputs = Mapping[str, Any]
 
@@ -57,7 +59,7 @@ class Runs:
         return self._outputs(self._came, words, AS_FP32, with_rounded_weights(self._precision))
 
     def _first(self, samples: Sequence[Sample]) -> tuple[Sample, Outputs]:
-        model = Runnable(self._came, "the model", AS_FP32)
+        model = Runnable(self._came, "the model", AS_FP32, threads=THREADS)
         *others, last = samples
         for sample in others:
             try:
@@ -69,7 +71,7 @@ class Runs:
     def _outputs(
         self, path: Path, what: str, arithmetic: Arithmetic, change: Change | None = None
     ) -> Outputs:
-        return Runnable(path, what, arithmetic, change).outputs(self._sample)
+        return Runnable(path, what, arithmetic, change, threads=THREADS).outputs(self._sample)
 
 
 def _calibrated(task: Task) -> list[Sample]:

@@ -16,17 +16,20 @@ EXACT: Mapping[str, str] = {"session.disable_quant_qdq": "1", "session.x64quantp
 """Q/DQ nodes stay what they are, and an int8 kernel adds without saturating. Each is enough by itself."""
 SATURATING = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul"})
 """Operators that are such kernels themselves, whatever the options (run: onnxruntime 1.31.1)."""
+ALL = 0
+"""As many threads as there are cores."""
 _FATAL = 4
 
 
-def session_of(model: Path | Any, weights: Mapping[str, Any] | None = None) -> Any:
+def session_of(model: Path | Any, weights: Mapping[str, Any] | None = None, threads: int = ALL) -> Any:
     """
     Return the session that runs ``model``, a file or a ModelProto, on the CPU.
 
-    ``weights`` are the OrtValues of a ModelProto whose weights lie elsewhere. onnxruntime raises classes of
+    ``weights`` are the OrtValues of a ModelProto whose weights lie elsewhere; ``threads`` compute one
+    operator. onnxruntime raises classes of
     its own binding, RuntimeError and ValueError alike, for a model it cannot run.
     """
-    options = _options()
+    options = _options(threads)
     if isinstance(model, Path):
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     if weights:
@@ -35,8 +38,9 @@ def session_of(model: Path | Any, weights: Mapping[str, Any] | None = None) -> A
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _options() -> Any:
+def _options(threads: int) -> Any:
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     # No operator is fused, moved or left out: a difference is the conversion's and not onnxruntime's.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     for name, value in EXACT.items():
