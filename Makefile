@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 CLUSTER ?= local
 IMAGE_REGISTRY ?=
 
-export PYTHONPATH := tests
+export PYTHONPATH := tests/tools:tests/support
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help
@@ -21,7 +21,7 @@ help: ## List the tasks
 setup: $(VENV)/.ready ## Install what development needs (into .venv; Debian packages when root)
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
-	@$(PYTHON) tests/setup.py $(VENV)
+	@$(PYTHON) tests/tools/setup.py $(VENV)
 	@touch $@
 
 .PHONY: check
@@ -43,7 +43,7 @@ generate: setup ## Write the generated files: CRDs, the chart's copies, docs
 	@$(BIN)/python -m ignition_hub.api.crd crds
 	@$(BIN)/python -m ignition_hub.api.crd charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix docs/bindings.md
-	@$(BIN)/python -m compatibilitypage docs/compatibility.md
+	@$(BIN)/python -m compatibility_page docs/compatibility.md
 	@$(BIN)/python -m images tags
 
 .PHONY: verify
@@ -51,32 +51,32 @@ verify: setup ## Prove that the generated files are what the code generates
 	@$(BIN)/python -m ignition_hub.api.crd --check crds
 	@$(BIN)/python -m ignition_hub.api.crd --check charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix --check docs/bindings.md
-	@$(BIN)/python -m compatibilitypage --check docs/compatibility.md
+	@$(BIN)/python -m compatibility_page --check docs/compatibility.md
 	@$(BIN)/python -m images tags --check
 
 .PHONY: test
 test: setup ## Run every test this machine can run: unit, models, cluster; as root e2e; with a GPU gpu; unit on 3.10 too
-	@$(BIN)/python tests/run.py unit unit-3.10 models cluster e2e gpu
+	@$(BIN)/python tests/tools/run.py unit unit-3.10 models cluster e2e gpu
 
 .PHONY: test-unit
 test-unit: setup ## Run the pure tests (seconds)
-	@$(BIN)/python tests/run.py unit
+	@$(BIN)/python tests/tools/run.py unit
 
 .PHONY: test-oldest
 test-oldest: setup ## Run the pure tests of what runs beside TensorRT on Python 3.10 (three minutes)
-	@$(BIN)/python tests/run.py unit-3.10
+	@$(BIN)/python tests/tools/run.py unit-3.10
 
 .PHONY: test-models
 test-models: setup ## Build trained networks and hold the engines against them (a minute)
-	@$(BIN)/python tests/run.py models
+	@$(BIN)/python tests/tools/run.py models
 
 .PHONY: test-cluster
 test-cluster: setup ## Run the tests on a real API server
-	@$(BIN)/python tests/run.py cluster
+	@$(BIN)/python tests/tools/run.py cluster
 
 .PHONY: test-e2e
 test-e2e: setup ## Run the tests on real nodes (root)
-	@$(BIN)/python tests/run.py e2e
+	@$(BIN)/python tests/tools/run.py e2e
 
 .PHONY: images
 images: setup ## Build the container images, without a Docker daemon

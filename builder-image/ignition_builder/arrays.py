@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
-from ignition_hub.engine.words import on_one_line
+from ignition_hub.engine.quoting import on_one_line
 
 MAX_BYTES = 16 * 1024**3
 """As much as all arrays together may hold; more never helps a calibration."""

@@ -8,9 +8,9 @@ fails for it. It needs no GPU.
 import sys
 
 from ignition_builder.compiling.backend import load_backend
+from ignition_hub.compatibility.support_matrix import parse_version
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason
 from ignition_hub.engine.identity import FLAVORS
-from ignition_hub.engine.support import parse_version
 
 
 def main(arguments: list[str]) -> int:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_builder.journal import Journal
+from ignition_hub.compatibility.support_matrix import Version, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT, EngineInputs
 from ignition_hub.engine.request import BuildRequest
-from ignition_hub.engine.support import Version, parse_version
 from ignition_hub.engine.warnings import Warn
 
 CGROUPS = Path("/sys/fs/cgroup")

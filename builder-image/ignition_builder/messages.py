@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ignition_hub.engine import words
+from ignition_hub.engine import quoting
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
 from ignition_hub.engine.warnings import Warn
@@ -234,10 +234,10 @@ _NO_DRIVER = re.compile(r"\n[^\n]*catchCudaError[^\n]*")
 def quoted(message: str) -> str:
     """Return a message without the places in NVIDIA's sources, on one line of bounded length."""
     said = _PLACE.sub("", _NO_DRIVER.sub("", _PREFIX.sub("", message)))
-    text = words.on_one_line(said).rstrip(". ")
+    text = quoting.on_one_line(said).rstrip(". ")
     if text == _NOT_SUPPORTED:
         return "it has no importer for this operator"
-    return words.quoted(text, QUOTE_LENGTH)
+    return quoting.quoted(text, QUOTE_LENGTH)
 
 
 def verdict_of(messages: Iterable[str], doing: str, otherwise: Reason = Reason.BuildFailed) -> IgnitionError:

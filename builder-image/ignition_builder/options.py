@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.compatibility.options import OPTION_ROWS, RANGES, VALUES
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.options_table import OPTION_ROWS, RANGES, VALUES
 
 OPTIMIZATION_LEVEL = 3
 """TensorRT's own default (NVIDIA documentation)."""

@@ -16,12 +16,13 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from script import seconds
 
+from installation.models import public_model
 from smallmodels import request_for
-from stage.models import public_model
 
 BAR = 1.15
 SMALLEST = "squeezenet"

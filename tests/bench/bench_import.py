@@ -2,8 +2,8 @@
 What importing the contract costs, against the standard library it stands on, in the same run.
 
 Every measurement is a fresh process with bytecode on disk; the time is that of the imports alone, without
-the start of the interpreter. The contract is ``ignition_hub`` and what every program shares of
-``ignition_hub.engine``: identity, names, request, manifest, plan, GPUs, errors and the truth table. The peer
+the start of the interpreter. The contract is ``ignition_hub`` and what every program shares of ``engine``
+and ``compatibility``: identity, names, request, manifest, plan, GPUs, errors and the truth table. The peer
 imports the modules of the standard library that the contract uses, and nothing of ours. Bar: at most 30 ms in
 the fastest run, which is the one that other work on the machine disturbed least.
 ``python tests/bench/bench_import.py [--rounds 15]``.
@@ -22,8 +22,12 @@ import ignition_hub
 BAR_MS = 30.0
 SOURCE_ROOT = Path(ignition_hub.__file__).resolve().parents[1]
 
-_SHARED = ("identity", "naming", "gpu", "compatibility", "plan", "request", "manifest", "errors")
-CONTRACT = ["ignition_hub", *(f"ignition_hub.engine.{name}" for name in _SHARED)]
+_SHARED = (
+    *(f"engine.{name}" for name in ("identity", "naming", "plan_header", "request", "manifest", "errors")),
+    "compatibility.gpus",
+    "compatibility.verdict",
+)
+CONTRACT = ["ignition_hub", *(f"ignition_hub.{name}" for name in _SHARED)]
 LIGHT = ["ignition_hub", "ignition_hub.device", "ignition_hub.runtime"]
 
 MEASURE = """

@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from ignition_hub import build_or_load_engine
 from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.local.cache import Cache, Finished
 from ignition_hub.local.order import Wish, order_of
-from localstage import ARCH
+from local_harness import ARCH
 from smallmodels import dense
 from storefixtures import make_facts
 

@@ -18,11 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from fakeruntime import Engine
 
-TESTS = Path(__file__).resolve().parents[1]
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 MIB = 1 << 20
 PEAK_BAR_MIB = 64
 SECONDS_BAR = 1.25
@@ -70,7 +71,7 @@ class Run:
 
 def measured(load: str, paths: Sequence[Path]) -> Run:
     """Load the files in a fresh process."""
-    command = [sys.executable, "-c", COMMON.format(load=load), str(TESTS), *map(str, paths)]
+    command = [sys.executable, "-c", COMMON.format(load=load), str(SUPPORT), *map(str, paths)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     return Run(**json.loads(done.stdout))
 

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from onnx import helper, numpy_helper
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from ignition_hub.device import NoGPU, device
 from ignition_hub.engine.identity import PRODUCT, TENSORRT

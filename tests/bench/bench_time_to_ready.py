@@ -15,12 +15,13 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-from stage import local
-from stage.hub import BUCKET, BUILDS, Hub, demo_values
-from stage.models import distinct
-from stage.tenant import Tenant
+from installation import local
+from installation.hub import BUCKET, BUILDS, Hub, demo_values
+from installation.models import distinct
+from installation.tenant import Tenant
 
 MODEL = "densenet121"
 ARCH = "sm_86"

@@ -20,15 +20,16 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-from controllerstage import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub, hub_at, plane_of_its_own
 from fakeworld import MODEL_URI, make_engine
 from ignition_hub.controller.app import Controller
-from ignition_hub.controller.job_state import state_of
-from ignition_hub.controller.views import JobState
+from ignition_hub.controller.policy.job_status import state_of
+from ignition_hub.controller.policy.views import JobState
 from ignition_hub.kube import ENGINES, Kube, RateLimiter
-from jobplayer import condition_of, eventually, is_current
+from job_controller import condition_of, eventually, is_current
 from localcluster import ControlPlane
 
 QPS = 100_000.0

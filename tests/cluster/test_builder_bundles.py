@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from gatewaystage import allow_push, make_request, make_team, published, running_hub
+from gateway_harness import allow_push, make_request, make_team, published, running_hub
 from ignition_hub.cli.bundle import load_of
 from ignition_hub.cli.push import push_all
 from ignition_hub.cli.upload import Gateway, trust

@@ -14,7 +14,7 @@ import pytest
 
 from fakedriver import COMPILER
 from fakemachine import fake_machine
-from gatewaystage import make_request, make_team, published, running_hub
+from gateway_harness import make_request, make_team, published, running_hub
 from ignition_builder.hub.gateway import Gateway
 from ignition_builder.hub.timing_store import TimingStore
 from ignition_hub.engine.fingerprint import fingerprint

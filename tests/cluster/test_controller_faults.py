@@ -12,13 +12,13 @@ from uuid import uuid4
 
 import pytest
 
-import jobplayer
+import job_controller
 from fakeworld import FakeWorld, make_engine, make_pool
-from ignition_hub.controller.cluster import Cluster
-from ignition_hub.controller.jobs import JobSettings
+from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.observe import Observer
-from ignition_hub.controller.passes import Key
-from ignition_hub.controller.queue import WorkQueue
+from ignition_hub.controller.policy.build_job import JobSettings
+from ignition_hub.controller.process.keys import Key
+from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.controller.reconciler import Clock, Reconciler
 from ignition_hub.engine.names import ANNOTATION_REBUILD, BUILD_NAMESPACE
 from ignition_hub.kube import (
@@ -32,7 +32,7 @@ from ignition_hub.kube import (
     RateLimiter,
     Unavailable,
 )
-from jobplayer import condition_of, is_current, request_of
+from job_controller import condition_of, is_current, request_of
 from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster
@@ -113,7 +113,7 @@ class Life:
 
         await self.kube.create(ENGINES, make_engine(namespace=self.namespace), self.namespace)
         await work()
-        await jobplayer.fail(self.kube, await self.job(), "BuildFailed", "no", 18)
+        await job_controller.fail(self.kube, await self.job(), "BuildFailed", "no", 18)
         await work()
         await self.expect("Stalled")
         again = {"metadata": {"annotations": {ANNOTATION_REBUILD: "now"}}}
@@ -121,7 +121,7 @@ class Life:
         await work()
         job = await self.job()
         self.world.bucket.publish(request_of(job))
-        await jobplayer.complete(self.kube, job)
+        await job_controller.complete(self.kube, job)
         await work()
         await self.expect("Ready")
         change = {"spec": {"precision": "fp32"}}

@@ -1,7 +1,7 @@
 """
 The life of an engine against a real API server: what is written, how often, and what survives.
 
-The test plays the Job controller and the gateway; see ``controllerstage``.
+The test plays the Job controller and the gateway; see ``controller_harness``.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from controllerstage import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub, hub_at, plane_of_its_own
 from fakeworld import make_engine
 from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.names import (
@@ -21,7 +21,7 @@ from ignition_hub.engine.names import (
     LABEL_WAITING,
 )
 from ignition_hub.kube import ENGINES, EVENTS, JOBS, PODS, POOLS, Object
-from jobplayer import condition_of, eventually
+from job_controller import condition_of, eventually
 from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-import jobplayer
+import job_controller
 from fakeworld import make_engine, make_manifest, make_pool
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
 from ignition_hub.kube import ENGINES, JOBS, LEASES, Kube, Object
@@ -31,7 +31,7 @@ from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.publish import publish
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import SigningKey, keys_to_json
-from jobplayer import condition_of, eventually, is_current, request_of
+from job_controller import condition_of, eventually, is_current, request_of
 from localcluster import ControlPlane
 from localcluster.certificates import create_authority
 from s3server import S3Server
@@ -124,7 +124,7 @@ async def test_one_replica_builds_and_the_other_takes_over_when_it_is_asked_to_s
         await kube.create(ENGINES, _engine("first"), "vision")
         job = await eventually(lambda: _job(kube))
         _publish(site, job)
-        await jobplayer.complete(kube, job)
+        await job_controller.complete(kube, job)
         built = await eventually(lambda: _ready(kube, "first"))
 
         assert leader.end(signal.SIGTERM) == 0

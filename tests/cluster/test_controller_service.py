@@ -1,7 +1,7 @@
 """
 What serves pods, against a real API server: gates that are lifted once and for good, engines built anew.
 
-The test plays the Job controller and the gateway; see ``controllerstage``.
+The test plays the Job controller and the gateway; see ``controller_harness``.
 """
 
 import time
@@ -10,16 +10,16 @@ from dataclasses import replace
 
 import pytest
 
-import jobplayer
-from controllerstage import Hub, hub_at, plane_of_its_own
+import job_controller
+from controller_harness import Hub, hub_at, plane_of_its_own
 from fakeworld import make_engine, make_manifest
-from ignition_hub.controller.job_state import epoch
-from ignition_hub.engine import readiness
+from ignition_hub.compatibility import readiness
+from ignition_hub.compatibility.placement import required_terms
+from ignition_hub.controller.policy.job_status import epoch
 from ignition_hub.engine.manifest import EngineFile
 from ignition_hub.engine.names import ANNOTATION_ENGINES, ANNOTATION_REBUILD, GATE, LABEL_WAITING
-from ignition_hub.engine.placement import required_terms
 from ignition_hub.kube import ENGINES, PODS, Object
-from jobplayer import eventually, request_of
+from job_controller import eventually, request_of
 from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster
@@ -150,7 +150,7 @@ async def test_an_engine_is_built_anew_on_request_and_stays_ready_meanwhile(hub:
         request = request_of(second)
         better = replace(make_manifest(request.inputs, request.identity), engine=BETTER)
         hub.world.bucket.manifests[request.identity] = better
-        await jobplayer.complete(hub.kube, second)
+        await job_controller.complete(hub.kube, second)
 
         async def replaced() -> Object | None:
             body = await hub.engine()

@@ -1,7 +1,7 @@
 """
 Resources that meet: many of one identity, one name in two namespaces, and who keeps a build alive.
 
-The test plays the Job controller and the gateway; see ``controllerstage``.
+The test plays the Job controller and the gateway; see ``controller_harness``.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import pytest
 
-from controllerstage import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub, hub_at, plane_of_its_own
 from fakeworld import make_engine
 from ignition_hub.kube import ENGINES, NAMESPACES, Object
-from jobplayer import condition_of, eventually, request_of
+from job_controller import condition_of, eventually, request_of
 from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster

@@ -1,7 +1,7 @@
 """
 Bundles, shorthand and further files from a resource to its Job, against a real API server.
 
-The test plays the Job controller and the gateway; see ``controllerstage``.
+The test plays the Job controller and the gateway; see ``controller_harness``.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from controllerstage import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub, hub_at, plane_of_its_own
 from fakeworld import make_engine, make_pool
 from ignition_hub.engine.identity import BatchRange, Profile
-from jobplayer import request_of
+from job_controller import request_of
 from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster

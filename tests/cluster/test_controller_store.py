@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from fakeworld import make_engine, make_pool
-from ignition_hub.controller.bucket import Buckets
-from ignition_hub.controller.cluster import Cluster
-from ignition_hub.controller.keys import GatewayKeys
+from ignition_hub.controller.adapters.bucket import Buckets
+from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.observe import Observer
-from ignition_hub.controller.reading import engine_seen
-from ignition_hub.controller.views import Trouble
+from ignition_hub.controller.policy.parsing import engine_seen
+from ignition_hub.controller.policy.views import Trouble
 from ignition_hub.engine.errors import Reason
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings

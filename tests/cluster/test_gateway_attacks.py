@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from gatewaystage import (
+from gateway_harness import (
     BUILDS,
     HUB,
     apply_engine,

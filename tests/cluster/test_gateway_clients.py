@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from gatewaystage import apply_engine, make_request, make_team, published, ready_target, running_hub
+from gateway_harness import apply_engine, make_request, make_team, published, ready_target, running_hub
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import engine_file_name
 

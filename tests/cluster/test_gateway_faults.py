@@ -10,8 +10,7 @@ import time
 
 import pytest
 
-from gatewayprocess import running_gateway
-from gatewaystage import (
+from gateway_harness import (
     allow_push,
     apply_engine,
     make_request,
@@ -22,6 +21,7 @@ from gatewaystage import (
     resolve,
     running_hub,
 )
+from gatewayprocess import running_gateway
 
 pytestmark = pytest.mark.cluster
 

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from gatewayprocess import running_gateway, wait_for
-from gatewaystage import (
+from gateway_harness import (
     BUILDS,
     MODEL,
     apply_engine,
@@ -25,6 +24,7 @@ from gatewaystage import (
     resolve,
     running_hub,
 )
+from gatewayprocess import running_gateway, wait_for
 from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.names import ANNOTATION_REBUILD

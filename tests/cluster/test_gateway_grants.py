@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from gatewaystage import make_request, make_team, plan, published, read, running_hub
+from gateway_harness import make_request, make_team, plan, published, read, running_hub
 from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildGrant

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
+from gateway_harness import allow_push, make_request, make_team, read, running_hub
 from gatewayprocess import running_gateway
-from gatewaystage import allow_push, make_request, make_team, read, running_hub
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.request import BuildGrant
 from ignition_hub.store.bundles import read_bundle

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from gatewaystage import BUILDS, make_request, make_team, read, running_hub
+from gateway_harness import BUILDS, make_request, make_team, read, running_hub
 from ignition_hub.engine.identity import Model, identity_of
-from ignition_hub.engine.timing import MOST_BYTES
+from ignition_hub.engine.timing_cache import MOST_BYTES
 
 pytestmark = pytest.mark.cluster
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from ignition_hub.compatibility.placement import release_of, required_terms
+from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.engine.names import ANNOTATION_ENGINES, GATE, LABEL_INJECT, LABEL_WAITING
-from ignition_hub.engine.placement import release_of, required_terms
-from ignition_hub.engine.readiness import EngineView, ReadyTarget
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 
 pytestmark = pytest.mark.cluster

@@ -20,7 +20,7 @@ from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.publish import publish
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import SigningKey
-from localstage import ARCH, library_warnings
+from local_harness import ARCH, library_warnings
 from s3server import S3Server
 from smallmodels import dense, saved
 

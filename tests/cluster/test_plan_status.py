@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from controllerstage import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub, hub_at, plane_of_its_own
 from fakeworld import make_engine
 from localcluster import ControlPlane
 from localcluster.standalone import binary

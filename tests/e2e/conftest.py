@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from stage import local
-from stage.hub import BUCKET, ROOT, SHARED, Hub, Json, demo_values
-from stage.tenant import Tenant
+from installation import local
+from installation.hub import BUCKET, ROOT, SHARED, Hub, Json, demo_values
+from installation.tenant import Tenant
 
 CLUSTER = "e2e"
 SECONDS = 600

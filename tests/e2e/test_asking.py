@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stage.models import small_network
-from stage.tenant import Tenant, ignition
+from installation.models import small_network
+from installation.tenant import Tenant, ignition
 
 pytestmark = pytest.mark.e2e
 

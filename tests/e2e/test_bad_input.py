@@ -6,9 +6,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from stage.kubectl import KubectlError, eventually
-from stage.models import distinct
-from stage.tenant import Tenant
+from installation.kubectl import KubectlError, eventually
+from installation.models import distinct
+from installation.tenant import Tenant
 
 pytestmark = pytest.mark.e2e
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stage.models import WEIGHTS, small_network
-from stage.tenant import Tenant
+from installation.models import WEIGHTS, small_network
+from installation.tenant import Tenant
 
 pytestmark = pytest.mark.e2e
 

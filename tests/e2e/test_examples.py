@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ignition_hub.store.sources import parse_s3_uri
-from stage.hub import ROOT, Hub
-from stage.kubectl import eventually
-from stage.models import images, small_network, small_text_network
-from stage.tenant import Tenant
+from ignition_hub.engine.sources import parse_s3_uri
+from installation.hub import ROOT, Hub
+from installation.kubectl import eventually
+from installation.models import images, small_network, small_text_network
+from installation.tenant import Tenant
 
 pytestmark = pytest.mark.e2e
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from stage.hub import BUCKET, BUILDS, PREFIX, Hub
-from stage.kubectl import eventually
-from stage.models import distinct, small_network
-from stage.processes import kill, processes
-from stage.tenant import Tenant
-from stage.workload import engine_digest
+from installation.hub import BUCKET, BUILDS, PREFIX, Hub
+from installation.kubectl import eventually
+from installation.models import distinct, small_network
+from installation.processes import kill, processes
+from installation.tenant import Tenant
+from installation.workload import engine_digest
 
 pytestmark = pytest.mark.e2e
 

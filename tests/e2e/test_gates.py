@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stage.hub import BUCKET, BUILDS, PREFIX
-from stage.models import images, small_network
-from stage.tenant import Tenant
+from installation.hub import BUCKET, BUILDS, PREFIX
+from installation.models import images, small_network
+from installation.tenant import Tenant
 
 pytestmark = pytest.mark.e2e
 

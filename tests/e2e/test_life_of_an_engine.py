@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stage.hub import BUILDS, RELEASE
-from stage.models import distinct
-from stage.tenant import Tenant
-from stage.workload import engine_digest
+from installation.hub import BUILDS, RELEASE
+from installation.models import distinct
+from installation.tenant import Tenant
+from installation.workload import engine_digest
 
 pytestmark = pytest.mark.e2e
 

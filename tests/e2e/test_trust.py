@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stage.hub import BUCKET
-from stage.kubectl import eventually
-from stage.models import distinct
-from stage.tenant import Tenant
-from stage.workload import is_ready, pods_of
+from installation.hub import BUCKET
+from installation.kubectl import eventually
+from installation.models import distinct
+from installation.tenant import Tenant
+from installation.workload import is_ready, pods_of
 
 pytestmark = pytest.mark.e2e
 

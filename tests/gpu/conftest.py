@@ -8,9 +8,9 @@ import pytest
 
 from gpubuilds import Bench
 from ignition_builder.compiling.backend import load_backend
+from ignition_hub.compatibility.support_matrix import RTX_ARCHS
 from ignition_hub.device import DeviceFacts, NoGPU, device
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
-from ignition_hub.engine.support import RTX_ARCHS
 
 GpuBench = Callable[[str], Bench]
 

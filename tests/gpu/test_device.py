@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
+from ignition_hub.compatibility.gpus import arch_of_product
 from ignition_hub.device import device, probe
-from ignition_hub.engine.gpu import arch_of_product
 
 pytestmark = pytest.mark.gpu
 

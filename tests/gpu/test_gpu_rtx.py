@@ -9,10 +9,10 @@ from ignition_builder.journal import Journal
 from ignition_builder.verifying.execution import outputs_of
 from ignition_builder.verifying.reference import outputs_of as reference_outputs
 from ignition_builder.verifying.samples import drawn
+from ignition_hub.compatibility.load_errors import cause_of
+from ignition_hub.compatibility.support_matrix import RTX_ARCHS
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import TENSORRT_RTX
-from ignition_hub.engine.nvidia_words import cause_of
-from ignition_hub.engine.support import RTX_ARCHS
 from smallmodels import dense
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(300)]

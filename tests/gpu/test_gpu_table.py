@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from ignition_hub.engine.gpu import GPUS, arch_of_product, node_gpu
-from ignition_hub.engine.loading import EngineFacts, loads
+from ignition_hub.compatibility.gpus import GPUS, arch_of_product, node_gpu
+from ignition_hub.compatibility.loading import EngineFacts, loads
 
 pytestmark = pytest.mark.gpu
 

@@ -16,16 +16,16 @@ from ignition_builder.compiling.lean import lean_runtime
 from ignition_builder.compiling.timing import merged
 from ignition_builder.kept import stop_kept
 from ignition_builder.work import TimingCacheTask
-from ignition_hub.engine.case import type_since
+from ignition_hub.compatibility.case import type_since
+from ignition_hub.compatibility.load_errors import cause_of
+from ignition_hub.compatibility.loading import EngineFacts
+from ignition_hub.compatibility.option_rules import EXTERNAL_LIBRARIES
+from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS, OptionRow, row_of
+from ignition_hub.compatibility.runtimes import Runtime, runtime_refusal
+from ignition_hub.compatibility.support_matrix import is_strongly_typed, parse_version
 from ignition_hub.engine.errors import IgnitionError, Reason
-from ignition_hub.engine.loading import EngineFacts
-from ignition_hub.engine.nvidia_words import cause_of
-from ignition_hub.engine.option_rules import EXTERNAL_LIBRARIES
-from ignition_hub.engine.options_table import LEVEL_ROWS, OPTION_ROWS, OptionRow, row_of
-from ignition_hub.engine.plan import read_plan_header
-from ignition_hub.engine.releases import Runtime, runtime_refusal
+from ignition_hub.engine.plan_header import read_plan_header
 from ignition_hub.engine.request import READ_ONLY, READ_WRITE
-from ignition_hub.engine.support import is_strongly_typed, parse_version
 from ignition_hub.runtime.mapped import header_of
 from keptcompiler import kept_answers
 from smallmodels import dense, shape_range

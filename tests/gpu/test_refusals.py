@@ -20,13 +20,13 @@ import pytest
 from fakeruntime import Engine, FakeBackend, machine
 from gpubuilds import Bench, damaged
 from ignition_builder.compiling.lean import lean_runtime
+from ignition_hub.compatibility.options import row_of
+from ignition_hub.compatibility.support_matrix import RTX_ARCHS
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import TENSORRT_RTX
 from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
-from ignition_hub.engine.options_table import row_of
-from ignition_hub.engine.support import RTX_ARCHS
 from ignition_hub.runtime import EngineRefused, load_engines, this_machine
 from smallmodels import dense, shape_range
 
@@ -55,7 +55,7 @@ print(json.dumps(told))
 HEAR = """
 import json, sys
 from pathlib import Path
-from ignition_hub.engine.nvidia_words import cause_of
+from ignition_hub.compatibility.load_errors import cause_of
 from ignition_hub.runtime.backend import open_backend
 with memoryview(Path(sys.argv[1]).read_bytes()) as plan:
     engine, said = open_backend(sys.argv[2]).deserialize(plan, host_code=False, lean_runtime=None)

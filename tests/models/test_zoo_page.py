@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def zoo(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own: it forks, and pytest has threads."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests/tools'}{os.pathsep}{ROOT / 'tests/support'}"}
     return subprocess.run(
         [sys.executable, "-m", "zoo", *arguments],
         env=environment,

@@ -29,7 +29,7 @@ from ignition_builder.checking.signature import ModelInput
 from ignition_builder.checking.skeleton import load_skeleton, not_onnx
 from ignition_builder.checking.weights import is_external
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.words import on_one_line
+from ignition_hub.engine.quoting import on_one_line
 
 __all__ = [
     "check_written",

@@ -15,8 +15,8 @@ import onnx
 from ignition_builder.checking.inspection import graphs_of
 from ignition_builder.checking.weights import array_of
 from ignition_builder.journal import Journal
+from ignition_hub.compatibility.support_matrix import Version, parse_version
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
-from ignition_hub.engine.support import Version, parse_version
 from ignition_hub.engine.warnings import Warn
 
 INT64_SINCE: Version = (10, 0)

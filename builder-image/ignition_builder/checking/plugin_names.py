@@ -8,7 +8,7 @@ deprecated or removed is NVIDIA's documentation.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ignition_hub.engine.support import Version
+from ignition_hub.compatibility.support_matrix import Version
 
 NMS_ADVICE = (
     "export ONNX's own NonMaxSuppression (opset 11 or newer), which TensorRT builds as INMSLayer; with "

@@ -7,9 +7,9 @@ from typing import Any
 from ignition_builder.checking.inspection import nodes_of
 from ignition_builder.checking.plugin_names import StandardPlugin, is_standard, plugin_of
 from ignition_builder.journal import Journal
+from ignition_hub.compatibility.support_matrix import dotted, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
-from ignition_hub.engine.support import dotted, parse_version
 from ignition_hub.engine.warnings import Warn
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from ignition_builder.checking.inspection import nodes_of
 from ignition_builder.checking.leniency import ONNX_DOMAINS
+from ignition_hub.compatibility.support_matrix import dotted, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import AMPERE_PLUS, TENSORRT_RTX, EngineInputs
-from ignition_hub.engine.support import dotted, parse_version
 
 NATIVE_SINCE = (8, 6, 1)
 """The first TensorRT whose parser has NATIVE_INSTANCENORM (read from the bindings)."""

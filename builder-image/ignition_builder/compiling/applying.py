@@ -2,7 +2,7 @@
 Tell TensorRT each option that was asked for, and say what is in force afterwards.
 
 One row for each option: where its value comes from and how TensorRT is told. Names are TensorRT's own, the
-same as in ``options_table``; at run time their presence decides, not the version.
+same as in ``compatibility.options``; at run time their presence decides, not the version.
 """
 
 import re
@@ -21,8 +21,8 @@ class Step:
     """
     One option of ``spec.options``.
 
-    ``row`` is its name in ``options_table``; ``asked`` gives the value, where None, False and the row's
-    default ask for nothing: a release that lacks the option builds as its default says.
+    ``row`` is its name in ``compatibility.options``; ``asked`` gives the value, where None, False and the
+    row's default ask for nothing: a release that lacks the option builds as its default says.
     """
 
     row: str

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from ignition_builder.compiling.settled import Settled, flag_bit, members_of
 from ignition_builder.options import Options
 from ignition_builder.work import STRONG
+from ignition_hub.compatibility.support_matrix import OLDEST, dotted, parse_version
 from ignition_hub.engine.errors import NodeError, Reason, RequestError
 from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX, EngineInputs
-from ignition_hub.engine.support import OLDEST, dotted, parse_version
 
 
 class Backend(Protocol):

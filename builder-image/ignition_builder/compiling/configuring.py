@@ -14,9 +14,9 @@ from ignition_builder.compiling.order import Order
 from ignition_builder.compiling.settled import Settled, flags_in_force, members_of
 from ignition_builder.compiling.weakly import allow_types, calibrate_from_cache
 from ignition_builder.work import WEAK
+from ignition_hub.compatibility.support_matrix import has_tf32
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import PRODUCT, EngineInputs, Profile, ShapeRange
-from ignition_hub.engine.support import has_tf32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

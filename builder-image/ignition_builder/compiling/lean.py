@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.options import Options
+from ignition_hub.compatibility.support_matrix import dotted, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.support import dotted, parse_version
 
 FIELD = "options.versionCompatible"
 MAPS = Path("/proc/self/maps")

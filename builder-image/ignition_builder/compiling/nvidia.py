@@ -16,9 +16,15 @@ from ignition_builder.compiling.lean import require_lean_runtime
 from ignition_builder.compiling.settled import Settled, members_of
 from ignition_builder.messages import severity_of
 from ignition_builder.options import Options
+from ignition_hub.compatibility.support_matrix import dotted, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT, EngineInputs
-from ignition_hub.engine.support import dotted, parse_version
+from ignition_hub.engine.identity import (
+    AMPERE_PLUS,
+    PRODUCT,
+    SAME_COMPUTE_CAPABILITY,
+    TENSORRT,
+    EngineInputs,
+)
 
 CUDA_VARIABLE = "CUDA_VERSION"
 """What NVIDIA's images set to the release of their CUDA toolkit."""

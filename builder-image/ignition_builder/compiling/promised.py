@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ignition_builder.messages import quoted
-from ignition_hub.engine import words
+from ignition_hub.engine import quoting
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import Profile
 
@@ -52,7 +52,7 @@ def broken_promise(errors: Iterable[str], profiles: Sequence[Profile]) -> Reques
 
 def _cannot_run(profiles: Sequence[Profile], index: int, which: str, said: str) -> RequestError:
     end, word, verb = _ENDS[which]
-    why = words.quoted(words.on_one_line(said).rstrip(" .)"), _LONGEST)
+    why = quoting.quoted(quoting.on_one_line(said).rstrip(" .)"), _LONGEST)
     return RequestError(
         Reason.InvalidProfile,
         f"profiles[{index}]: the model cannot be run at its {word} shapes, "

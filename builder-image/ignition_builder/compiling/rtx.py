@@ -12,9 +12,9 @@ from ignition_builder.compiling.backend import check_platform, cuda_of_wheels
 from ignition_builder.compiling.settled import Settled
 from ignition_builder.messages import severity_of
 from ignition_builder.options import Options
+from ignition_hub.compatibility.options import asked_rows
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
-from ignition_hub.engine.options_table import asked_rows
 
 
 class Rtx:

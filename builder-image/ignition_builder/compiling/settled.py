@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.compatibility.options import FIRST, LEVEL_ROWS, OPTION_ROWS, WEAK_TYPE_ROWS
+from ignition_hub.compatibility.support_matrix import dotted
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.options_table import FIRST, LEVEL_ROWS, OPTION_ROWS, WEAK_TYPE_ROWS
-from ignition_hub.engine.support import dotted
 
 ROWS = {row.name: row for row in (*OPTION_ROWS, *LEVEL_ROWS, *WEAK_TYPE_ROWS)}
 
@@ -22,9 +22,9 @@ class Settled:
     """
     A builder configuration of one ``release`` (``TensorRT 10.13.2.6``), whose every setting is read back.
 
-    ``row`` is a name in ``options_table``, such as ``refit.RefitIdentical`` or ``precision.fp16``. Everything
-    here raises RequestError (UnsupportedOption) that names option, value and release when TensorRT lacks it,
-    or holds something else afterwards.
+    ``row`` is a name in ``compatibility.options``, such as ``refit.RefitIdentical`` or ``precision.fp16``.
+    Everything here raises RequestError (UnsupportedOption) that names option, value and release when TensorRT
+    lacks it, or holds something else afterwards.
     """
 
     trt: Any

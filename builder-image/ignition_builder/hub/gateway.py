@@ -16,7 +16,7 @@ from ignition_hub.engine.errors import ContractError, IgnitionError, NodeError, 
 from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildGrant
-from ignition_hub.engine.timing import StoredTimingCache, TimingCacheUpload
+from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.answer import Answer
 from ignition_hub.wire.deadline import Deadline

@@ -24,7 +24,7 @@ from ignition_builder.work import MERGE, Task, TimingCacheTask
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 from ignition_hub.engine.identity import TENSORRT_RTX
 from ignition_hub.engine.request import LOCKED, OFF, READ_WRITE, BuildGrant
-from ignition_hub.engine.timing import MOST_BYTES, StoredTimingCache, TimingCacheUpload
+from ignition_hub.engine.timing_cache import MOST_BYTES, StoredTimingCache, TimingCacheUpload
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import Transient, explained, is_passing

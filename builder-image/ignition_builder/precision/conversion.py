@@ -22,8 +22,8 @@ from ignition_builder.precision.raising import NotRaisedError, raised
 from ignition_builder.precision.slots import slots_of
 from ignition_hub import __version__
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.engine.warnings import Warn
-from ignition_hub.engine.words import on_one_line
 
 _DTYPES = {FLOAT: np.dtype("<f4"), DOUBLE: np.dtype("<f8")}
 

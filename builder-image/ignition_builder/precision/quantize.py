@@ -36,7 +36,7 @@ from ignition_builder.precision.raising import NotRaisedError, raised
 from ignition_builder.precision.ranges import ENTROPY, MAX, ranges_of
 from ignition_hub import __version__
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
-from ignition_hub.engine.words import on_one_line
+from ignition_hub.engine.quoting import on_one_line
 
 METHODS = (ENTROPY, MAX)
 PER_CHANNEL_OPSET = 13

@@ -15,7 +15,7 @@ from onnx import numpy_helper, version_converter
 
 from ignition_builder.checking.inspection import graphs_of, opset_of
 from ignition_builder.checking.leniency import ONNX_DOMAINS
-from ignition_hub.engine.words import on_one_line
+from ignition_hub.engine.quoting import on_one_line
 
 OLDEST = 7
 """The first opset that onnxruntime runs, and so the first whose raising anybody can prove."""

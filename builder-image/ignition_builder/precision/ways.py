@@ -21,9 +21,9 @@ from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import BRAIN, DOUBLE, FLOAT, HALF, Narrow
 from ignition_builder.precision.quantized import MODEL_OPT, check_quantized, is_quantized, quantization_of
 from ignition_builder.work import AS_IS, CALIBRATOR, CONVERTED, FLAGS, QUANTIZED, STRONG, WEAK
+from ignition_hub.compatibility.support_matrix import has_tf32, is_strongly_typed
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs
-from ignition_hub.engine.support import has_tf32, is_strongly_typed
 from ignition_hub.engine.warnings import Warn
 
 WORTH_MOVING = 32 * 1024 * 1024

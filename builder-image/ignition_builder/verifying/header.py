@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
-from ignition_hub.engine.plan import PlanError, read_plan_header
+from ignition_hub.engine.plan_header import PlanError, read_plan_header
 
 
 def check_plan(path: Path, size: int, inputs: EngineInputs) -> None:

@@ -25,8 +25,8 @@ from ignition_builder.verifying.reference import NAME, VERSION
 from ignition_builder.verifying.runs import Outputs, Runs
 from ignition_builder.work import Proof, Task, counted, prepared_of
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.engine.warnings import Warn
-from ignition_hub.engine.words import on_one_line
 
 PROVING = "Proving conversion"
 LARGEST = 768 * 1024**2

@@ -18,7 +18,7 @@ from ignition_builder.verifying.rounding import Change
 from ignition_builder.verifying.samples import Sample
 from ignition_builder.verifying.session import ALL, SATURATING, session_of
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.words import on_one_line
+from ignition_hub.engine.quoting import on_one_line
 
 NAME = "onnxruntime"
 VERSION = str(onnxruntime.__version__)

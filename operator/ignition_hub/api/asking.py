@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from ignition_hub.api.convert import options_of, pool_facts, verification_of
 from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
-from ignition_hub.engine.case import Ask, PoolFacts
+from ignition_hub.compatibility.case import Ask, PoolFacts
 from ignition_hub.engine.identity import Target
 
 

@@ -17,7 +17,7 @@ from ignition_hub.api.v1alpha1 import (
     TensorRTEngine,
     ValueRangeSpec,
 )
-from ignition_hub.engine.compatibility import PoolFacts
+from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
 from ignition_hub.engine.names import LABEL_JETPACK
 

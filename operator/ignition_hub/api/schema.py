@@ -2,7 +2,7 @@
 The words the API models are written with: bounded types, validation rules, list semantics.
 
 Each ends up in the generated CRD (see ``structural``). Kubernetes needs a bound on every string, list and
-map, or it cannot estimate what a rule costs; ``tests/unit/test_api_crd.py`` proves that none is missing.
+map, or it cannot estimate what a rule costs; ``tests/unit/api/test_crd.py`` proves that none is missing.
 """
 
 from typing import Annotated, Any, Literal

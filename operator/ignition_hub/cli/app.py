@@ -17,7 +17,7 @@ from ignition_hub.cli.inspect import inspect
 from ignition_hub.cli.plan import plan
 from ignition_hub.cli.push import push
 from ignition_hub.engine.errors import IgnitionError
-from ignition_hub.engine.words import on_one_line
+from ignition_hub.engine.quoting import on_one_line
 
 COMMANDS: Mapping[Callable[..., None], str] = {
     push: "Upload a model, print the resource to apply.",

@@ -20,7 +20,7 @@ from ignition_hub.api.schema import Part
 from ignition_hub.api.v1alpha1 import Resource
 from ignition_hub.cli.errors import CliError
 from ignition_hub.engine.names import API_VERSION
-from ignition_hub.engine.words import on_one_line
+from ignition_hub.engine.quoting import on_one_line
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"

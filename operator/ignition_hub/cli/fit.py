@@ -5,12 +5,12 @@ Whether an engine loads on one GPU with one TensorRT: those that were named, els
 from dataclasses import dataclass
 
 from ignition_hub.cli.errors import CliError
+from ignition_hub.compatibility.gpus import NodeGpu, arch_of_product, gpu_of, node_gpu
+from ignition_hub.compatibility.loading import EngineFacts, Loading, Runtime, described, loads
+from ignition_hub.compatibility.runtimes import runtime_refusal
+from ignition_hub.compatibility.support_matrix import parse_version
 from ignition_hub.device import DeviceFacts, probe
-from ignition_hub.engine.gpu import NodeGpu, arch_of_product, gpu_of, node_gpu
-from ignition_hub.engine.loading import EngineFacts, Loading, Runtime, described, loads
 from ignition_hub.engine.names import LABEL_GPU_PRODUCT
-from ignition_hub.engine.releases import runtime_refusal
-from ignition_hub.engine.support import parse_version
 from ignition_hub.local.installed import installed
 from ignition_hub.runtime.fitting import with_driver
 from ignition_hub.runtime.machine import Machine, platform_here

@@ -47,7 +47,7 @@ def inspect(
     from ignition_hub.cli.fit import fit_of  # noqa: PLC0415  # boto3 takes long to import
     from ignition_hub.cli.layout import laid_out  # noqa: PLC0415
     from ignition_hub.cli.subject import subject_of  # noqa: PLC0415
-    from ignition_hub.engine.reach import where_it_loads  # noqa: PLC0415
+    from ignition_hub.compatibility.description import where_it_loads  # noqa: PLC0415
 
     subject = subject_of(engine)
     cuda = subject.manifest.build.cuda_version if subject.manifest else None

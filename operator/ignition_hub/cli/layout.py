@@ -9,12 +9,12 @@ from typing import Any
 
 from ignition_hub.cli.fit import Fit
 from ignition_hub.cli.subject import Subject
+from ignition_hub.compatibility.description import where_it_loads
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import FLAVOR_NAMES
 from ignition_hub.engine.manifest import BuildFacts, Manifest
-from ignition_hub.engine.reach import where_it_loads
+from ignition_hub.engine.quoting import printable
 from ignition_hub.engine.type_names import type_word
-from ignition_hub.engine.words import printable
 
 WIDTH = 13
 WIDEST = 116

@@ -15,11 +15,11 @@ from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
 from ignition_hub.cli.documents import Document, documents, read_as
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import Kubectl
-from ignition_hub.engine.case import Ask, PoolFacts
-from ignition_hub.engine.compatibility import Choice, Unbuildable, choose
+from ignition_hub.compatibility.case import Ask, PoolFacts
+from ignition_hub.compatibility.description import Reach, where_it_loads
+from ignition_hub.compatibility.loading import WINDOWS, EngineFacts
+from ignition_hub.compatibility.verdict import Choice, Unbuildable, choose
 from ignition_hub.engine.identity import FLAVOR_NAMES, PRODUCT
-from ignition_hub.engine.loading import WINDOWS, EngineFacts
-from ignition_hub.engine.reach import Reach, where_it_loads
 
 ENGINE, POOL = "TensorRTEngine", "BuildPool"
 

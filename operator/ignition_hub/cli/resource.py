@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.cli.errors import CliError
+from ignition_hub.compatibility.gpus import gpu_of
 from ignition_hub.engine.fingerprint import fingerprint
-from ignition_hub.engine.gpu import gpu_of
 from ignition_hub.engine.identity import PRECISIONS, PRODUCT, Model
 from ignition_hub.engine.names import API_VERSION
 

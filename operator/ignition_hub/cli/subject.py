@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ignition_hub.cli.errors import CliError, Unreachable
-from ignition_hub.engine.loading import EngineFacts
+from ignition_hub.compatibility.loading import EngineFacts
 from ignition_hub.engine.manifest import Manifest
-from ignition_hub.engine.plan import PlanHeader, read_plan_header
+from ignition_hub.engine.plan_header import PlanHeader, read_plan_header
+from ignition_hub.engine.sources import parse_s3_uri
 from ignition_hub.local.artifacts import store_settings
 from ignition_hub.local.digests import sha256_of
 from ignition_hub.local.settings import ACCESS_KEY, ENDPOINT, TRUSTED_KEYS, artifacts_settings
@@ -25,7 +26,6 @@ from ignition_hub.runtime.vouched import read_voucher, voucher_of
 from ignition_hub.store.errors import ObjectMissing, StoreMisconfigured, StoreUnavailable
 from ignition_hub.store.find import DOCUMENT_BYTES, believe, manifest_key_of
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.sources import parse_s3_uri
 from ignition_hub.store.trust import PublicKeys, manifest_from_bytes, verify
 
 S3 = "s3://"

@@ -19,18 +19,18 @@ from typing import Any
 
 import kopf
 
-from ignition_hub.controller.bucket import Buckets
-from ignition_hub.controller.cluster import Cluster
-from ignition_hub.controller.health import HealthServer, Vitals
-from ignition_hub.controller.jobs import JobSettings
-from ignition_hub.controller.keys import GatewayKeys
-from ignition_hub.controller.lease import Election, KubeLease
+from ignition_hub.controller.adapters.bucket import Buckets
+from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.observe import Observer
-from ignition_hub.controller.passes import Key
-from ignition_hub.controller.queue import WorkQueue
+from ignition_hub.controller.policy.build_job import JobSettings
+from ignition_hub.controller.policy.ports import World
+from ignition_hub.controller.process.keys import Key
+from ignition_hub.controller.process.leader_election import Election, KubeLease
+from ignition_hub.controller.process.metrics import HealthServer, Vitals
+from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.controller.reconciler import Clock, Reconciler
-from ignition_hub.controller.watching import Watching, register, settings_for_kopf
-from ignition_hub.controller.world import World
+from ignition_hub.controller.watches import Watching, register, settings_for_kopf
 from ignition_hub.kube import Kube, KubeError
 
 logger = logging.getLogger(__name__)

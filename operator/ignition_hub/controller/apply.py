@@ -7,11 +7,11 @@ Creating is idempotent by name, deleting by uid, so a pass that is cut off anywh
 import logging
 from dataclasses import replace
 
-from ignition_hub.controller.cluster import Cluster
-from ignition_hub.controller.jobs import JobSettings, build_job
-from ignition_hub.controller.status import Judged
-from ignition_hub.controller.views import Plan, State, Step
-from ignition_hub.controller.wanting import build_request
+from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.policy.build_job import JobSettings, build_job
+from ignition_hub.controller.policy.resolution import build_request
+from ignition_hub.controller.policy.status import Judged
+from ignition_hub.controller.policy.views import Plan, State, Step
 from ignition_hub.engine.errors import Reason
 from ignition_hub.kube import Forbidden, Invalid, KubeError
 

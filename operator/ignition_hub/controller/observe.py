@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ignition_hub.controller import job_state
-from ignition_hub.controller.cluster import Cluster
-from ignition_hub.controller.reading import pools_seen
-from ignition_hub.controller.views import EngineSeen, JobSeen, JobState, TargetSeen, Trouble, Wanted
-from ignition_hub.controller.wanting import want
-from ignition_hub.controller.world import ModelFacts, Store, World
-from ignition_hub.engine.compatibility import PoolFacts
+from ignition_hub.compatibility.verdict import PoolFacts
+from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.policy import job_status
+from ignition_hub.controller.policy.parsing import pools_seen
+from ignition_hub.controller.policy.ports import ModelFacts, Store, World
+from ignition_hub.controller.policy.resolution import want
+from ignition_hub.controller.policy.views import EngineSeen, JobSeen, JobState, TargetSeen, Trouble, Wanted
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import Target
 from ignition_hub.engine.manifest import Manifest
@@ -175,11 +175,11 @@ class Observer:
         body = self._cluster.job(job_name(identity))
         if body is None:
             return None
-        seen = job_state.view_of(body, self._now())
+        seen = job_status.view_of(body, self._now())
         if seen.state is JobState.FAILED:
             failure = self._failures.get(seen.uid, lambda: self._cluster.failure_of(body))
             return replace(seen, failure=await failure)
-        if seen.state is JobState.ACTIVE and job_state.pods_are_late(body, seen.age):
+        if seen.state is JobState.ACTIVE and job_status.pods_are_late(body, seen.age):
             return replace(seen, obstacle=await self._cluster.obstacle_of(body))
         return seen
 

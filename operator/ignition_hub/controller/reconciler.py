@@ -2,28 +2,29 @@
 The life of an engine, one pass at a time: observe → decide (pure) → apply → one status write → events.
 
 A pass begins with what is there, remembers nothing it could not find again, and may be cut off between any
-two requests. Keys come from the queue; what wakes them is in ``watching``.
+two requests. Keys come from the queue; what wakes them is in ``watches``.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ignition_hub.controller import events, gates
+from ignition_hub.controller import pod_gate
+from ignition_hub.controller.adapters import events
+from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.object_cache import is_going
 from ignition_hub.controller.apply import apply
-from ignition_hub.controller.cluster import Cluster
-from ignition_hub.controller.collect import collect
-from ignition_hub.controller.decide import decide
-from ignition_hub.controller.demand import DIGITS, Demand
-from ignition_hub.controller.jobs import JobSettings
-from ignition_hub.controller.mirror import is_going
+from ignition_hub.controller.job_cleanup import collect
 from ignition_hub.controller.observe import Observation, Observer
-from ignition_hub.controller.passes import JOBS_KEY, Key
-from ignition_hub.controller.queue import Again, WorkQueue
-from ignition_hub.controller.reading import engine_seen
-from ignition_hub.controller.slots import Slots
-from ignition_hub.controller.status import Judged, difference, engine_status, write_delay
-from ignition_hub.controller.views import EngineSeen, Place, Step, TargetSeen
+from ignition_hub.controller.policy.build_job import JobSettings
+from ignition_hub.controller.policy.decide import decide
+from ignition_hub.controller.policy.demand import DIGITS, Demand
+from ignition_hub.controller.policy.parsing import engine_seen
+from ignition_hub.controller.policy.slots import Slots
+from ignition_hub.controller.policy.status import Judged, difference, engine_status, write_delay
+from ignition_hub.controller.policy.views import EngineSeen, Place, Step, TargetSeen
+from ignition_hub.controller.process.keys import JOBS_KEY, Key
+from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.kube import Object
 
 
@@ -76,7 +77,7 @@ class Reconciler:
             case "engine":
                 return await self._engine(key)
             case "pod":
-                return await gates.lift_gate(self._cluster, key, self._clock.wall())
+                return await pod_gate.lift_gate(self._cluster, key, self._clock.wall())
             case _:
                 return await collect(self._cluster, self.demand)
 
@@ -142,7 +143,7 @@ class Reconciler:
             return delay
         await self._cluster.write_status(body, patch)
         pace.written_at = now
-        for pod in gates.gated_in(self._cluster, key.namespace):
+        for pod in pod_gate.gated_in(self._cluster, key.namespace):
             self._queue.add(pod)
         await self._tell(body, judged)
         return 0.0

@@ -7,15 +7,10 @@ Every process carries it, so it imports the standard library only. Read in this 
   part of it), ``naming`` (what follows from it: files, Jobs, keys) and ``names`` (what never changes: labels,
   annotations, the gate, paths in pods);
 * ``request`` and ``manifest``: what a builder is asked for (``pinned``: with which other files) and what it
-  made (``fields`` reads both strictly, ``type_names`` has the words for types); ``timing``: whose
-  measurements it may use;
-* ``compatibility``: the truth table of building, with its ``rules`` and ``option_rules``, the ``case`` they
-  look at, and the ``support`` and ``options_table`` (rows are ``option_row``) they cite;
-* ``loading``: the truth table of loading, with ``releases`` (which runtime reads which version), ``reach``
-  (where an engine loads, in words) and ``nvidia_words`` (what TensorRT says when it does not);
-* ``gpu`` (what a node has), ``readiness`` and ``placement`` (where a pod may go);
-* ``plan`` (an engine's header), ``protobuf`` (how a model lies in its file) and ``file_kinds`` (what is
+  made (``fields`` reads both strictly, ``type_names`` has the words for types); ``timing_cache``: whose
+  measurements it may use; ``sources``: what may be read for whom;
+* ``plan_header`` (of an engine), ``protobuf`` (how a model lies in its file) and ``file_kinds`` (what is
   neither): bytes, looked at before any library does;
 * ``enums``: words that are a type; ``warnings``: what a build may warn of, by code; ``errors``: every reason,
-  every exit code, one tree; ``words``: what may be quoted to people.
+  every exit code, one tree; ``quoting``: what may be quoted to people.
 """

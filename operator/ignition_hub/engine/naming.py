@@ -9,7 +9,7 @@ cache uses the same tree. Layout of one engine::
                                                                              build.log
                                                      <name>.trt.json          the manifest, written last
 
-and of the timing caches, whose owner is ``engine.timing``'s word::
+and of the timing caches, whose owner is ``timing_cache``'s word::
 
     <prefix>/timing-caches/<product>/<TensorRT version>/<owner>/<platform>-cuda<CUDA release>.cache
 """

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from ignition_hub.engine.errors import Reason, exit_code_of
-from ignition_hub.engine.words import on_one_line
+from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import resolve
 from ignition_hub.fetch.place import Shelf, place

@@ -7,14 +7,14 @@ import sys
 
 from kubernetes.aio.config import ConfigException
 
+from ignition_hub.gateway.artifacts.publishing import Signer
+from ignition_hub.gateway.artifacts.stores import Stores
 from ignition_hub.gateway.callers import Callers
-from ignition_hub.gateway.completion import Signer
-from ignition_hub.gateway.metrics import Metrics
+from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.gateway.process.settings import GatewaySettings, parse_settings
+from ignition_hub.gateway.process.workers import Workers
 from ignition_hub.gateway.server import serve
 from ignition_hub.gateway.services import Services
-from ignition_hub.gateway.settings import GatewaySettings, parse_settings
-from ignition_hub.gateway.stores import Stores
-from ignition_hub.gateway.workers import Workers
 from ignition_hub.kube import Kube
 from ignition_hub.logs import log_as_json
 from ignition_hub.store.trust import SigningKey

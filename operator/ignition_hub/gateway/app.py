@@ -7,9 +7,9 @@ The gateway's table of contents: which path is answered where.
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ignition_hub.gateway import builds, models, mutate, probes, resolve, timing
 from ignition_hub.gateway.errors import translate_errors
-from ignition_hub.gateway.metrics import counting
+from ignition_hub.gateway.process.metrics import counting
+from ignition_hub.gateway.routes import builds, models, mutate, probes, resolve, timing_cache
 from ignition_hub.gateway.services import SERVICES, Services
 
 DOCUMENT_BYTES = 8 * 1024 * 1024
@@ -28,8 +28,8 @@ def public_app(services: Services) -> web.Application:
             web.get("/v1/builds/self", builds.grant),
             web.post("/v1/builds/self/progress", builds.progress),
             web.post("/v1/builds/self/upload", builds.upload),
-            web.post("/v1/builds/self/timing-cache", timing.find),
-            web.post("/v1/builds/self/timing-cache/upload", timing.upload),
+            web.post("/v1/builds/self/timing-cache", timing_cache.find),
+            web.post("/v1/builds/self/timing-cache/upload", timing_cache.upload),
             web.post("/v1/builds/self/complete", builds.completed),
             web.post("/v1/builds/self/failed", builds.failed),
             web.post("/v1/engines/{name}/resolve", resolve.resolve),

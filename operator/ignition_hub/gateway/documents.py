@@ -14,7 +14,7 @@ from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
-from ignition_hub.engine.words import printable, shortened
+from ignition_hub.engine.quoting import printable, shortened
 
 MIB = 1024 * 1024
 PART_BYTES = 16 * MIB

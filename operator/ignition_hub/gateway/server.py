@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from ignition_hub.gateway.app import private_app, public_app
-from ignition_hub.gateway.probes import watch_store
+from ignition_hub.gateway.routes.probes import watch_store
 from ignition_hub.gateway.services import Services
 
 log = logging.getLogger(__name__)

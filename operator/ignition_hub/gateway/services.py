@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from ignition_hub.gateway.artifacts.publishing import Signer
+from ignition_hub.gateway.artifacts.stores import Stores
 from ignition_hub.gateway.callers import Callers
-from ignition_hub.gateway.completion import Signer
-from ignition_hub.gateway.life import Life
-from ignition_hub.gateway.metrics import Metrics
-from ignition_hub.gateway.places import Places
-from ignition_hub.gateway.progress import Pace
-from ignition_hub.gateway.settings import GatewaySettings
-from ignition_hub.gateway.stores import Stores
-from ignition_hub.gateway.workers import Workers
+from ignition_hub.gateway.process.draining import Life
+from ignition_hub.gateway.process.limits import Places
+from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.gateway.process.progress import Pace
+from ignition_hub.gateway.process.settings import GatewaySettings
+from ignition_hub.gateway.process.workers import Workers
 from ignition_hub.kube import Kube
 
 

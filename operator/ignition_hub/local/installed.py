@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 
+from ignition_hub.compatibility import support_matrix
+from ignition_hub.compatibility.support_matrix import dotted, parse_version
+from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.device import DeviceFacts
-from ignition_hub.engine import support
-from ignition_hub.engine.compatibility import PoolFacts
 from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX
-from ignition_hub.engine.support import dotted, parse_version
 from ignition_hub.local.errors import BuilderMissing
 
 _PACKAGES = {
@@ -74,7 +74,7 @@ def machine_as_pool(found: Installed, gpu: DeviceFacts | None) -> PoolFacts:
         name=MACHINE,
         flavor=found.flavor,
         versions=(found.version,),
-        archs=support.RTX_ARCHS if ahead_of_time else (gpu.arch,) if gpu else (),
+        archs=support_matrix.RTX_ARCHS if ahead_of_time else (gpu.arch,) if gpu else (),
         product=None if ahead_of_time or gpu is None else gpu.product,
         ahead_of_time=ahead_of_time or gpu is None,
         platform=machine_platform(),

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ignition_hub.compatibility.case import a_gpu
+from ignition_hub.compatibility.gpus import gpu_of
+from ignition_hub.compatibility.support_matrix import dotted, parse_version
+from ignition_hub.compatibility.verdict import Ask, verdict
 from ignition_hub.device import DeviceFacts, probe
-from ignition_hub.engine.case import a_gpu
-from ignition_hub.engine.compatibility import Ask, verdict
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.gpu import gpu_of
 from ignition_hub.engine.identity import (
     FLAVOR_NAMES,
     FLAVORS,
@@ -26,7 +27,6 @@ from ignition_hub.engine.identity import (
 )
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
-from ignition_hub.engine.support import dotted, parse_version
 from ignition_hub.local.digests import Digests
 from ignition_hub.local.errors import wrong
 from ignition_hub.local.files import NamedFiles, pinned

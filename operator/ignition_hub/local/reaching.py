@@ -7,16 +7,16 @@ settled here and not by what happens to be cached, so one wish gives one identit
 
 from collections.abc import Callable
 
+from ignition_hub.compatibility.gpus import gpu_of
+from ignition_hub.compatibility.support_matrix import SAME_CAPABILITY_SINCE, parse_version
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.gpu import gpu_of
 from ignition_hub.engine.identity import (
     COMPATIBILITIES,
     PRODUCT,
     SAME_COMPUTE_CAPABILITY,
     TENSORRT_RTX,
 )
-from ignition_hub.engine.support import SAME_CAPABILITY_SINCE, parse_version
 from ignition_hub.local.errors import wrong
 
 

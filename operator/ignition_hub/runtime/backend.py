@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from ignition_hub.compatibility.support_matrix import OLDEST, dotted, parse_version
 from ignition_hub.device import device
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import TENSORRT, TENSORRT_RTX
-from ignition_hub.engine.support import OLDEST, dotted, parse_version
 from ignition_hub.runtime.errors import EngineRefused
 
 MODULES: Mapping[str, tuple[str, ...]] = {

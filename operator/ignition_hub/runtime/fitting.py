@@ -7,12 +7,12 @@ Pure. ``loading`` asks before it maps the file, ``ignition inspect`` when it exp
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ignition_hub.compatibility.loading import EngineFacts, Loading, Runtime, loads
+from ignition_hub.compatibility.runtimes import is_own_runtime
+from ignition_hub.compatibility.support_matrix import parse_version
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.loading import EngineFacts, Loading, Runtime, loads
 from ignition_hub.engine.manifest import Manifest
-from ignition_hub.engine.plan import PlanHeader
-from ignition_hub.engine.releases import is_own_runtime
-from ignition_hub.engine.support import parse_version
+from ignition_hub.engine.plan_header import PlanHeader
 from ignition_hub.runtime.errors import EngineRefused
 from ignition_hub.runtime.machine import Machine
 from ignition_hub.runtime.mapped import GET_ANEW, Found

@@ -6,8 +6,8 @@ import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ignition_hub.compatibility.gpus import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, NodeGpu, node_gpu
 from ignition_hub.device import DeviceFacts, device
-from ignition_hub.engine.gpu import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, NodeGpu, node_gpu
 from ignition_hub.engine.names import LABEL_GPU_PRODUCT
 
 TEGRA_RELEASE = Path("/etc/nv_tegra_release")

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.plan import PlanError, PlanHeader, read_plan_header
+from ignition_hub.engine.plan_header import PlanError, PlanHeader, read_plan_header
 from ignition_hub.runtime.errors import EngineRefused
 from ignition_hub.runtime.vouched import Voucher
 

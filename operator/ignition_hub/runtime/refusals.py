@@ -5,9 +5,9 @@ What TensorRT's own refusal means: the words it logged, recognised, as one error
 from collections.abc import Sequence
 from pathlib import Path
 
+from ignition_hub.compatibility.load_errors import cause_of
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.nvidia_words import cause_of
-from ignition_hub.engine.words import quoted
+from ignition_hub.engine.quoting import quoted
 from ignition_hub.runtime.errors import EngineRefused
 
 QUOTE_LENGTH = 600

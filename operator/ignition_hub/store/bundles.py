@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.fingerprint import MOST_DATA_FILES, bundle_fingerprint
 from ignition_hub.engine.naming import is_plain_path
+from ignition_hub.engine.sources import S3Location, parse_s3_uri
 from ignition_hub.store.objects import Listed, ObjectStore
-from ignition_hub.store.sources import S3Location, parse_s3_uri
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ engine is native code, and whoever can write to the bucket could otherwise run i
 from ignition_hub.engine.identity import EngineInputs, identity_of
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import StorePaths
+from ignition_hub.engine.sources import parse_s3_uri
 from ignition_hub.store.errors import ManifestRefused, ObjectMissing, ObjectTooLarge
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.sources import parse_s3_uri
 from ignition_hub.store.trust import PublicKeys, manifest_from_bytes, verify
 
 DOCUMENT_BYTES = 16 * 1024 * 1024

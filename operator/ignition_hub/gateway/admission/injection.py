@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.compatibility.placement import affinity_for, affinity_to_wait_with, can_be_placed
+from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import (
     ANNOTATION_ENGINES,
@@ -21,8 +23,6 @@ from ignition_hub.engine.names import (
     TOKEN_FILE,
     TOKEN_FOLDER,
 )
-from ignition_hub.engine.placement import affinity_for, affinity_to_wait_with, can_be_placed
-from ignition_hub.engine.readiness import EngineView
 from ignition_hub.gateway.admission.annotations import AnnotationError, Entry, Wishes, read_wishes
 
 __all__ = ["EngineView", "InjectionSettings", "inject", "warnings_about"]

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import ContractError, RequestError
-from ignition_hub.engine.readiness import EngineView
 from ignition_hub.gateway.admission.injection import InjectionSettings, Json, inject, warnings_about
 
 REVIEW_VERSION = "admission.k8s.io/v1"

@@ -1,0 +1,13 @@
+"""
+The compatibility table: which pool builds what is asked, and which GPU loads what was built.
+
+Pure, standard library and contract only. Everything that chooses asks it, so a cluster, a laptop and the
+documentation say the same. Read in this order:
+
+* ``verdict``: the truth table of building, with its ``build_rules`` and ``option_rules``, the ``case`` they
+  look at, and the ``support_matrix`` and ``options`` (rows are ``option_row``) they cite;
+* ``loading``: the truth table of loading, with ``runtimes`` (which one reads which version), ``description``
+  (where an engine loads, for people) and ``load_errors`` (what TensorRT says when it does not);
+* ``gpus`` (what a node has), ``readiness`` and ``placement`` (where a pod may go), and ``engine_choice``
+  (which target's engine a GPU gets).
+"""

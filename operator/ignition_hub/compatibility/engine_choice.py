@@ -1,0 +1,134 @@
+"""
+Which target's engine a GPU gets: the exact product, else its compute capability, else ``AmperePlus``. Pure.
+
+Ranking and the words of a refusal are here; whether one engine loads on one GPU is the truth table's to say.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.compatibility.gpus import NodeGpu
+from ignition_hub.compatibility.loading import VOUCHED, WINDOWS, EngineFacts, described, loads
+from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY, TENSORRT
+
+READY = "Ready"
+FINAL = frozenset({"Ready", "Failed", "Unbuildable"})
+"""States in which a target stays until somebody changes something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One target of a TensorRTEngine, as its status tells."""
+
+    name: str
+    state: str
+    arch: str
+    product: str | None
+    compatibility: str
+    flavor: str
+    identity: str | None
+    uri: str | None
+    message: str
+    platform: str | None = None
+    """Only when the status and spec tell it."""
+
+    @property
+    def covers(self) -> str:
+        """What the target is for, in words."""
+        where = self.product or self.arch
+        return f"{where} on Windows" if self.platform == WINDOWS else where
+
+    @property
+    def facts(self) -> EngineFacts:
+        """The engine as the truth table sees it."""
+        return EngineFacts(
+            flavor=self.flavor,
+            arch=self.arch,
+            product=self.product,
+            compatibility=self.compatibility,
+            platform=self.platform,
+        )
+
+
+class NoEngineForGPU(IgnitionError):
+    """No target of the TensorRTEngine covers the GPU of the pod's node."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(Reason.NoEngineForGPU, message, remedy)
+
+
+class EngineNotReady(IgnitionError):
+    """The engine for this GPU is not built yet."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(Reason.EngineNotReady, message, remedy)
+
+
+def candidates_of(engine: Mapping[str, Any]) -> tuple[Candidate, ...]:
+    """Return the targets of a TensorRTEngine that its status speaks about."""
+    targets = (engine.get("status") or {}).get("targets") or []
+    options = (engine.get("spec") or {}).get("options") or {}
+    platform = WINDOWS if options.get("runtimePlatform") == "WindowsAMD64" else None
+    return tuple(_candidate(target, platform) for target in targets if target.get("gpuArch"))
+
+
+def fitting(candidates: Iterable[Candidate], gpu: NodeGpu) -> tuple[Candidate, ...]:
+    """Return the candidates whose engine loads on ``gpu``, the best first, and in each level in order."""
+    ranked = [(level, candidate) for candidate in candidates if (level := _rank(candidate, gpu)) is not None]
+    return tuple(candidate for _, candidate in sorted(ranked, key=lambda pair: pair[0]))
+
+
+def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
+    """
+    Return the published engines that load on ``gpu``, the best first; at least one.
+
+    Raise EngineNotReady while one may still come, and NoEngineForGPU when none will without a change.
+    """
+    name = engine["metadata"]["name"]
+    candidates = candidates_of(engine)
+    fits = fitting(candidates, gpu)
+    ready = tuple(c for c in fits if c.state == READY and c.identity and c.uri)
+    if ready:
+        return ready
+    coming = [c for c in fits if c.state not in FINAL]
+    if coming or not candidates:
+        states = ", ".join(f"{c.name} is {c.state}" for c in coming) or "no target has a status yet"
+        raise EngineNotReady(f"{name} for {described(gpu)}: {states}", "it is asked for again")
+    failed = [f"{c.name} is {c.state} ({c.message})" for c in fits]
+    raise NoEngineForGPU(
+        f"{name} has no engine for {described(gpu)}: " + ("; ".join(failed) or _what_there_is(candidates)),
+        _what_would_serve(name, candidates, gpu),
+    )
+
+
+def _candidate(target: Mapping[str, Any], platform: str | None) -> Candidate:
+    return Candidate(
+        name=target.get("name", ""),
+        state=target.get("state", "Pending"),
+        arch=target["gpuArch"],
+        product=target.get("product"),
+        compatibility=target.get("compatibility") or SAME_COMPUTE_CAPABILITY,
+        flavor=(target.get("tensorrt") or {}).get("flavor") or TENSORRT,
+        identity=target.get("identity"),
+        uri=target.get("uri"),
+        message=target.get("message") or target.get("reason") or "",
+        platform=platform,
+    )
+
+
+def _rank(candidate: Candidate, gpu: NodeGpu) -> int | None:
+    # A product is part of what a build may claim only with compatibility Product.
+    found = loads(candidate.facts, gpu)
+    return VOUCHED.index(found.level) if found.is_vouched_for else None
+
+
+def _what_would_serve(name: str, candidates: Iterable[Candidate], gpu: NodeGpu) -> str:
+    if any(c.platform == WINDOWS for c in candidates):
+        return f"leave options.runtimePlatform out of TensorRTEngine {name}, or load the engine on Windows"
+    return f"add a target {{gpuArch: {gpu.arch}}} to TensorRTEngine {name}, or keep the pod off this node"
+
+
+def _what_there_is(candidates: Iterable[Candidate]) -> str:
+    return "its targets are for " + ", ".join(f"{c.covers} ({c.state})" for c in candidates)

@@ -1,0 +1,214 @@
+"""
+The GPUs: architectures, the products that have them, and what a node's labels say about its GPU.
+
+The gateway and the controller read nodes through ``node_gpu``; ``verdict`` asks ``gpu_of`` for the
+rest. Products are spelt as GPU Feature Discovery (GFD) writes them into ``nvidia.com/gpu.product``; Jetson
+modules, which GFD does not tell apart, as the platform team labels them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_JETPACK
+
+GFD_MAJOR = "nvidia.com/gpu.compute.major"
+GFD_MINOR = "nvidia.com/gpu.compute.minor"
+GFD_PRODUCT = "nvidia.com/gpu.product"
+KUBERNETES_ARCH = "kubernetes.io/arch"
+GFD_SHARING = "nvidia.com/gpu.sharing-strategy"
+
+SHARED = "-SHARED"
+"""What GFD puts behind the product of a GPU that is time-sliced or under MPS."""
+
+_SUFFIX = r"(?:-MIG-(?P<mig>[^-]+(?:-.*?)??))?(?P<shared>-SHARED)?$"
+_ARCH_SPELLING = r"(?i:sm|compute)?[_-]?([0-9]{1,2})\.?([0-9])"
+
+
+class UnknownArch(RequestError):
+    """The architecture is not in ``GPUS``; the message names those that are."""
+
+
+class Gpu(NamedTuple):
+    """One GPU architecture; ``products`` are well-known ones, never all."""
+
+    arch: str
+    compute_capability: tuple[int, int]
+    family: str
+    products: tuple[str, ...]
+    jetson: bool
+
+    @property
+    def example(self) -> str:
+        """One product to name in a message."""
+        return self.products[0]
+
+
+def _gpu(arch: int, family: str, *products: str, jetson: bool = False) -> Gpu:
+    return Gpu(f"sm_{arch}", divmod(arch, 10), family, products, jetson)
+
+
+GPUS: tuple[Gpu, ...] = (
+    _gpu(53, "Maxwell", "Jetson-Nano", "Jetson-TX1", jetson=True),
+    _gpu(60, "Pascal", "Tesla-P100-PCIE-16GB", "Tesla-P100-PCIE-12GB", "Tesla-P100-SXM2-16GB"),
+    _gpu(61, "Pascal", "Tesla-P4", "Tesla-P40", "NVIDIA-GeForce-GTX-1080-Ti", "NVIDIA-TITAN-Xp"),
+    _gpu(62, "Pascal", "Jetson-TX2", "Jetson-TX2-NX", jetson=True),
+    _gpu(
+        70, "Volta",
+        "Tesla-V100-SXM2-16GB", "Tesla-V100-SXM2-32GB", "Tesla-V100-PCIE-16GB", "Tesla-V100-PCIE-32GB",
+        "NVIDIA-TITAN-V",
+    ),
+    _gpu(72, "Volta", "Jetson-AGX-Xavier-32GB", "Jetson-AGX-Xavier-64GB", "Jetson-Xavier-NX-8GB",
+         "Jetson-Xavier-NX-16GB", jetson=True),
+    _gpu(
+        75, "Turing",
+        "Tesla-T4", "NVIDIA-T4G", "Quadro-RTX-6000", "Quadro-RTX-8000", "NVIDIA-TITAN-RTX",
+        "NVIDIA-GeForce-RTX-2080-Ti", "NVIDIA-GeForce-GTX-1660-Ti",
+    ),
+    _gpu(
+        80, "Ampere",
+        "NVIDIA-A100-SXM4-40GB", "NVIDIA-A100-SXM4-80GB", "NVIDIA-A100-PCIE-40GB", "NVIDIA-A100-80GB-PCIe",
+        "NVIDIA-A30",
+    ),
+    _gpu(
+        86, "Ampere",
+        "NVIDIA-A10", "NVIDIA-A10G", "NVIDIA-A16", "NVIDIA-A2", "NVIDIA-A40", "NVIDIA-RTX-A4000",
+        "NVIDIA-RTX-A5000", "NVIDIA-RTX-A6000", "NVIDIA-GeForce-RTX-3060", "NVIDIA-GeForce-RTX-3070",
+        "NVIDIA-GeForce-RTX-3080", "NVIDIA-GeForce-RTX-3090",
+    ),
+    _gpu(
+        87, "Ampere",
+        "Jetson-AGX-Orin-64GB", "Jetson-AGX-Orin-32GB", "Jetson-Orin-NX-16GB", "Jetson-Orin-NX-8GB",
+        "Jetson-Orin-Nano-8GB", "Jetson-Orin-Nano-4GB", jetson=True,
+    ),
+    _gpu(
+        89, "Ada",
+        "NVIDIA-L4", "NVIDIA-L40S", "NVIDIA-L40", "NVIDIA-L20", "NVIDIA-L2", "NVIDIA-RTX-4000-Ada-Generation",
+        "NVIDIA-RTX-6000-Ada-Generation", "NVIDIA-GeForce-RTX-4070", "NVIDIA-GeForce-RTX-4080",
+        "NVIDIA-GeForce-RTX-4090",
+    ),
+    _gpu(
+        90, "Hopper",
+        "NVIDIA-H100-80GB-HBM3", "NVIDIA-H100-PCIe", "NVIDIA-H100-NVL", "NVIDIA-H200", "NVIDIA-H200-NVL",
+        "NVIDIA-H20", "NVIDIA-GH200-480GB",
+    ),
+    _gpu(100, "Blackwell", "NVIDIA-B200", "NVIDIA-GB200"),
+    _gpu(103, "Blackwell", "NVIDIA-B300-SXM6-AC", "NVIDIA-GB300"),
+    _gpu(110, "Blackwell", "Jetson-T5000", "Jetson-T4000", "Jetson-AGX-Thor", jetson=True),
+    _gpu(
+        120, "Blackwell",
+        "NVIDIA-RTX-PRO-6000-Blackwell-Server-Edition", "NVIDIA-RTX-PRO-6000-Blackwell-Workstation-Edition",
+        "NVIDIA-GeForce-RTX-5070", "NVIDIA-GeForce-RTX-5080", "NVIDIA-GeForce-RTX-5090",
+    ),
+    _gpu(121, "Blackwell", "NVIDIA-GB10"),
+)  # fmt: skip
+
+_BY_ARCH: Mapping[str, Gpu] = {gpu.arch: gpu for gpu in GPUS}
+_ARCH_BY_PRODUCT: Mapping[str, str] = {product.lower(): gpu.arch for gpu in GPUS for product in gpu.products}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGpu:
+    """
+    The GPU of a node as its labels tell it.
+
+    ``product`` carries no ``-MIG-`` or ``-SHARED`` suffix; ``mig`` is the profile of a node whose GPUs are
+    all cut alike (``1g.5gb``); ``shared`` is true under time slicing and MPS; ``platform`` is None when the
+    labels do not tell. Labels never tell the last three; whoever sits on the GPU may add them.
+    """
+
+    arch: str
+    product: str | None
+    shared: bool
+    mig: str | None
+    platform: str | None = None
+    memory_bytes: int | None = None
+    multiprocessors: int | None = None
+    power_mode: str | None = None
+
+    @property
+    def exact_product(self) -> str | None:
+        """The product as a target names it: a slice of a GPU is a product of its own."""
+        return f"{self.product}-MIG-{self.mig}" if self.product and self.mig else self.product
+
+
+def gpu_of(arch: str) -> Gpu:
+    """Return the GPU of ``sm_89``; raises UnknownArch, naming the near one for ``8.9`` or ``sm89``."""
+    gpu = _BY_ARCH.get(arch)
+    if gpu is None:
+        near = _spelt_as_arch(arch)
+        remedy = (
+            f"did you mean {near}?" if near in _BY_ARCH else f"the architectures are {', '.join(_BY_ARCH)}"
+        )
+        raise UnknownArch(
+            Reason.UnknownArch, f"{arch!r} is not a GPU architecture that is known here", remedy
+        )
+    return gpu
+
+
+def is_jetson(arch: str) -> bool:
+    """Tell whether an architecture is that of Jetson modules; False for one that is not known here."""
+    gpu = _BY_ARCH.get(arch)
+    return gpu is not None and gpu.jetson
+
+
+def arch_of_capability(major: str, minor: str) -> str | None:
+    """Return ``sm_89`` for ``"8", "9"``; None when one is not a number."""
+    return f"sm_{int(major)}{int(minor)}" if major.isdecimal() and minor.isdecimal() else None
+
+
+def arch_of_product(product: str) -> str | None:
+    """Return the architecture of a well-known product, spelt as a label or with blanks; None for others."""
+    return _ARCH_BY_PRODUCT.get(_without_suffix(product).replace(" ", "-").lower())
+
+
+def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
+    """
+    Return the GPU a node's labels describe; None when it has none or its MIG state is invalid.
+
+    The platform team's own labels win over GFD's, because GFD cannot tell Jetson modules apart and names
+    only one model of a mixed node. An architecture of a later GPU than this table is passed on as it is.
+    """
+    product = labels.get(LABEL_GPU_PRODUCT) or labels.get(GFD_PRODUCT)
+    if any("-MIG-INVALID" in labels.get(name, "") for name in (LABEL_GPU_PRODUCT, GFD_PRODUCT)):
+        return None  # before the suffix is stripped, which would make it look like a whole GPU
+    arch = _node_arch(labels, product)
+    if arch is None:
+        return None
+    suffix = re.search(_SUFFIX, product or "")
+    shared = labels.get(GFD_SHARING, "none") != "none" or labels.get(GFD_PRODUCT, "").endswith(SHARED)
+    return NodeGpu(
+        arch=arch,
+        product=_without_suffix(product) if product else None,
+        shared=shared,
+        mig=suffix.group("mig") if suffix else None,
+        platform=node_platform(labels),
+    )
+
+
+def node_platform(labels: Mapping[str, str]) -> str | None:
+    """Return ``linux-x86_64``, ``linux-aarch64`` or ``jetpack-6.2``; None when the labels do not tell."""
+    if release := labels.get(LABEL_JETPACK):
+        return f"jetpack-{release}"
+    return {"amd64": "linux-x86_64", "arm64": "linux-aarch64"}.get(labels.get(KUBERNETES_ARCH, ""))
+
+
+def _node_arch(labels: Mapping[str, str], product: str | None) -> str | None:
+    override = labels.get(LABEL_GPU_ARCH)
+    if override:
+        return _spelt_as_arch(override) or override
+    if product and LABEL_GPU_PRODUCT in labels and (arch := arch_of_product(product)):
+        return arch
+    detected = arch_of_capability(labels.get(GFD_MAJOR, ""), labels.get(GFD_MINOR, ""))
+    return detected or (arch_of_product(product) if product else None)
+
+
+def _spelt_as_arch(text: str) -> str | None:
+    match = re.fullmatch(_ARCH_SPELLING, text.strip())
+    return f"sm_{match[1]}{match[2]}" if match else None
+
+
+def _without_suffix(product: str) -> str:
+    return re.sub(_SUFFIX, "", product, count=1)

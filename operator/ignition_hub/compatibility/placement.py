@@ -1,0 +1,235 @@
+"""
+Which nodes a pod may go to, so that one of its engines' ready targets serves the GPU there.
+
+Pure. The webhook asks it when a pod is created and its engines are ready; the controller asks it when it
+lifts the gate of a pod that had to wait. Both narrow what the pod itself asked for and never widen it. The
+last word stays with the gateway, which sees the node the pod really got.
+
+Two families of node labels are read, as in ``gpus.node_gpu``: the platform team's own labels, and GPU Feature
+Discovery's where the team set none.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.compatibility.gpus import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, GPUS, SHARED, Gpu, node_gpu
+from ignition_hub.compatibility.loading import EngineFacts, loads
+from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
+from ignition_hub.engine.names import GATE, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING
+
+Json = dict[str, Any]
+Expression = dict[str, Any]
+Term = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Nodes of one architecture; of one product only when ``product`` is not empty."""
+
+    arch: str
+    product: str = ""
+
+
+def reach_of(engine: EngineView) -> frozenset[Place]:
+    """Return the nodes some ready target of ``engine`` serves."""
+    return frozenset(place for target in engine.ready for place in _places(target))
+
+
+def shared_reach(engines: Iterable[EngineView]) -> frozenset[Place]:
+    """Return the nodes where every engine has a ready target; empty when there is none, or no engine."""
+    reaches = [reach_of(engine) for engine in engines]
+    if not reaches:
+        return frozenset()
+    common = reaches[0]
+    for reach in reaches[1:]:
+        common = frozenset(both for one in common for other in reach if (both := _intersection(one, other)))
+    return frozenset(place for place in common if not place.product or Place(place.arch) not in common)
+
+
+def terms_for(places: Iterable[Place]) -> list[Term]:
+    """Return node selector terms (any of them suffices) that admit exactly ``places``."""
+    places = sorted(places)
+    archs = [place.arch for place in places if not place.product]
+    products = [place.product for place in places if place.product]
+    terms = [[*_without(LABEL_GPU_ARCH), *_capability(major, minors)] for major, minors in _by_major(archs)]
+    if archs:
+        terms.append([_in(LABEL_GPU_ARCH, archs)])
+        if known := _known_products(archs):
+            terms.append([*_without(LABEL_GPU_ARCH), _in(LABEL_GPU_PRODUCT, known)])
+    if products:
+        terms.append([*_without(LABEL_GPU_PRODUCT), _in(GFD_PRODUCT, _spellings(products))])
+        terms.append([_in(LABEL_GPU_PRODUCT, products)])
+    return [{"matchExpressions": term} for term in terms]
+
+
+def affinity_for(engines: Sequence[EngineView], affinity: Mapping[str, Any] | None = None) -> Json:
+    """
+    Return ``affinity`` narrowed to nodes where every engine has a ready target.
+
+    For pods that are being created, where terms may still be added: every term of the pod is combined with
+    every term of ours.
+    """
+    ours = terms_for(shared_reach(engines))
+    theirs = required_terms(affinity)
+    return with_terms(affinity, [_both(one, other) for one in theirs for other in ours] if theirs else ours)
+
+
+def affinity_to_wait_with(affinity: Mapping[str, Any] | None) -> Json | None:
+    """
+    Return the affinity a gated pod needs so that it can be narrowed later; None when it needs none.
+
+    Kubernetes lets expressions be added to the terms of a gated pod, but no term. So each term is split
+    by the family of labels a node has, which together admits the same nodes as before.
+    """
+    if not (theirs := required_terms(affinity)):
+        return None
+    split = ({"matchExpressions": [_exists(LABEL_GPU_ARCH)]}, {"matchExpressions": _without(LABEL_GPU_ARCH)})
+    return with_terms(affinity, [_both(term, half) for term in theirs for half in split])
+
+
+def narrowed(affinity: Mapping[str, Any] | None, engines: Sequence[EngineView]) -> Json:
+    """Return a gated pod's ``affinity`` narrowed by added expressions alone, or set where it had no terms."""
+    if not (theirs := required_terms(affinity)):
+        return affinity_for(engines, affinity)
+    places = shared_reach(engines)
+    terms = [_both(term, {"matchExpressions": _one_conjunction(term, places)}) for term in theirs]
+    return with_terms(affinity, terms)
+
+
+def can_be_placed(engines: Sequence[EngineView]) -> bool:
+    """Whether every engine has a ready target, and there is a GPU that all of them serve."""
+    return all(engine.ready for engine in engines) and bool(shared_reach(engines))
+
+
+def seconds_to_release(engines: Sequence[EngineView], now: float) -> float | None:
+    """
+    Return how long a gated pod waits on: 0 is no longer, None is until one of its ``engines`` changes.
+
+    ``now`` is in seconds since the epoch. Nothing widens a pod's affinity once its gate is lifted, so the
+    pod waits until its engines have settled, or have had their time to.
+    """
+    if not can_be_placed(engines):
+        return None
+    return max(0.0, *(engine.settles_by - now for engine in engines))
+
+
+def release_of(pod: Mapping[str, Any], engines: Sequence[EngineView], now: float) -> Json | None:
+    """
+    Return the merge patch that lets a gated pod be scheduled, None while ``seconds_to_release`` is not 0.
+
+    It removes our gate (others stay), our waiting label, and narrows the node affinity, all in one write.
+    """
+    if seconds_to_release(engines, now) != 0:
+        return None
+    spec = pod["spec"]
+    gates = [gate for gate in spec.get("schedulingGates") or () if gate.get("name") != GATE]
+    return {
+        "metadata": {"labels": {LABEL_WAITING: None}},
+        "spec": {"schedulingGates": gates or None, "affinity": narrowed(spec.get("affinity"), engines)},
+    }
+
+
+def required_terms(affinity: Mapping[str, Any] | None) -> list[Term]:
+    """Return the node selector terms a pod requires; empty when it requires none."""
+    node = (affinity or {}).get("nodeAffinity") or {}
+    required = node.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    return list(required.get("nodeSelectorTerms") or ())
+
+
+def with_terms(affinity: Mapping[str, Any] | None, terms: list[Term]) -> Json:
+    """Return ``affinity`` with its required node selector terms replaced, everything else kept."""
+    node = (affinity or {}).get("nodeAffinity") or {}
+    required = {"nodeSelectorTerms": terms}
+    return {
+        **(affinity or {}),
+        "nodeAffinity": {**node, "requiredDuringSchedulingIgnoredDuringExecution": required},
+    }
+
+
+def _places(target: ReadyTarget) -> Iterable[Place]:
+    for gpu in GPUS:
+        if _serves(target, {LABEL_GPU_ARCH: gpu.arch}):
+            yield Place(gpu.arch)
+    if target.product and _serves(target, {LABEL_GPU_ARCH: target.arch, LABEL_GPU_PRODUCT: target.product}):
+        yield Place(target.arch, target.product)
+
+
+def _serves(target: ReadyTarget, labels: Mapping[str, str]) -> bool:
+    gpu = node_gpu(labels)
+    if gpu is None:
+        return False
+    engine = EngineFacts(
+        flavor=target.flavor,
+        arch=target.arch,
+        product=target.product,
+        compatibility=target.compatibility,
+    )
+    return loads(engine, gpu).is_vouched_for
+
+
+def _intersection(one: Place, other: Place) -> Place | None:
+    if one.arch != other.arch or (one.product and other.product and one.product != other.product):
+        return None
+    return Place(one.arch, one.product or other.product)
+
+
+def _one_conjunction(term: Term, places: Iterable[Place]) -> list[Expression]:
+    # Expressions of one term are all required, so "8.9 or 12.0" cannot be said by major and minor: that
+    # would admit 8.0 too. Where it cannot, the known products of these architectures are named instead.
+    places = sorted(places)
+    archs = [place.arch for place in places if not place.product]
+    products = [place.product for place in places if place.product]
+    if _exists(LABEL_GPU_ARCH) in term.get("matchExpressions", ()):
+        labelled = [_in(LABEL_GPU_PRODUCT, [*products, *_known_products(archs)])]
+        return labelled if products else [_in(LABEL_GPU_ARCH, archs)]
+    majors = list(_by_major(archs))
+    known = [*products, *_known_products(archs)]
+    if not known or (len(majors) == 1 and not products):
+        return _capability(*majors[0])
+    return [_in(GFD_PRODUCT, _spellings(known))]
+
+
+def _by_major(archs: Iterable[str]) -> list[tuple[str, list[str]]]:
+    majors: dict[str, list[str]] = {}
+    for gpu in _gpus(archs):
+        major, minor = gpu.compute_capability
+        majors.setdefault(str(major), []).append(str(minor))
+    return sorted(majors.items())
+
+
+def _gpus(archs: Iterable[str]) -> list[Gpu]:
+    wanted = set(archs)
+    return [gpu for gpu in GPUS if gpu.arch in wanted]
+
+
+def _known_products(archs: Iterable[str]) -> list[str]:
+    return [product for gpu in _gpus(archs) for product in gpu.products]
+
+
+def _spellings(products: Iterable[str]) -> list[str]:
+    # GPU Feature Discovery writes the sharing of a GPU into its name; the engine does not care.
+    return [spelling for product in products for spelling in (product, product + SHARED)]
+
+
+def _capability(major: str, minors: list[str]) -> list[Expression]:
+    return [_in(GFD_MAJOR, [major]), _in(GFD_MINOR, minors)]
+
+
+def _both(one: Term, other: Term) -> Term:
+    if not one.get("matchExpressions") and not one.get("matchFields"):
+        return one  # an empty term matches no node; adding to it would make it match some
+    expressions = [*one.get("matchExpressions", ()), *other.get("matchExpressions", ())]
+    return {**one, "matchExpressions": expressions}
+
+
+def _in(key: str, values: list[str]) -> Expression:
+    return {"key": key, "operator": "In", "values": values}
+
+
+def _exists(key: str) -> Expression:
+    return {"key": key, "operator": "Exists"}
+
+
+def _without(key: str) -> list[Expression]:
+    return [{"key": key, "operator": "DoesNotExist"}]

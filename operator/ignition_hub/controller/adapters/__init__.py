@@ -1,0 +1,4 @@
+"""
+What the controller touches: ``cluster`` with its ``object_cache`` is Kubernetes, and ``events`` are posted
+there; ``bucket`` is the store, with ``public_keys`` of the gateway.
+"""

@@ -1,0 +1,154 @@
+"""
+The world outside Kubernetes for real: the default EngineStore's bucket, behind threads and deadlines.
+
+``store.objects`` is synchronous; here it runs in a bounded pool of threads of its own, so that a slow bucket
+holds up neither the watches nor the other engines.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from ignition_hub.controller.adapters.object_cache import Mirror
+from ignition_hub.controller.adapters.public_keys import GatewayKeys
+from ignition_hub.controller.policy.ports import ModelFacts, Store
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.identity import EngineInputs
+from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.naming import pushed_model_key
+from ignition_hub.engine.sources import S3Location, parse_s3_uri, plugin_refusal, refusal
+from ignition_hub.kube import SECRETS, Kube, Object
+from ignition_hub.remembered import Remembered
+from ignition_hub.store.bundles import read_bundle
+from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
+from ignition_hub.store.find import find
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.settings import (
+    StoreSettings,
+    credentials_secret_name,
+    default_store,
+    settings_of,
+)
+
+logger = logging.getLogger(__name__)
+
+THREADS = 16
+HASHING_THREADS = 2
+"""Whole models are read in a pool of their own: they take minutes and must not delay the short questions."""
+DEADLINE = 30.0
+HASHING_DEADLINE = 3600.0
+
+Answer = TypeVar("Answer")
+
+
+class Bucket:
+    """One EngineStore's bucket; fulfils ``ports.Store``."""
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        objects: ObjectStore,
+        keys: GatewayKeys,
+        threads: ThreadPoolExecutor,
+        hashing: ThreadPoolExecutor,
+    ) -> None:
+        self._spec, self._objects, self._keys = spec, objects, keys
+        self._threads, self._hashing = threads, hashing
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket."""
+        return self._objects.settings.bucket
+
+    def refusal(self, namespace: str, uri: str) -> str | None:
+        """Return why a namespace may not have ``uri`` read for it; None when it may."""
+        return refusal(self._spec, namespace, uri)
+
+    def plugin_refusal(self, namespace: str, uri: str) -> str | None:
+        """Return why a plugin library is not loaded for a namespace; None when it may be."""
+        return plugin_refusal(self._spec, namespace, uri)
+
+    def is_pushed(self, namespace: str, uri: str, sha256: str) -> bool:
+        """Tell whether this namespace pushed ``uri``: the gateway checked that its key is its digest."""
+        key = pushed_model_key(self._objects.settings.prefix, namespace, sha256)
+        return uri == f"s3://{self.bucket}/{key}"
+
+    async def model(self, uri: str) -> ModelFacts | None:
+        """Look at a model or a bundle; None when it does not exist."""
+        where = _location(uri)
+        if uri.endswith("/"):
+            bundle = await self._run(lambda: read_bundle(self._objects, uri))
+            return ModelFacts("", bundle.size, bundle.files) if bundle else None
+        facts = await self._run(lambda: self._objects.head(where.key, bucket=where.bucket))
+        return ModelFacts(facts.etag, facts.size) if facts else None
+
+    async def exists(self, uri: str) -> bool:
+        """Tell whether there is an object."""
+        where = _location(uri)
+        return await self._run(lambda: self._objects.head(where.key, bucket=where.bucket)) is not None
+
+    async def find(self, inputs: EngineInputs, identity: str) -> Manifest | None:
+        """Return the verified manifest of an identity; None when there is none."""
+        keys = await self._keys.get()
+        try:
+            return await self._run(lambda: find(self._objects, keys, inputs, identity))
+        except ManifestRefused:
+            renewed = await self._keys.get(renewed=True)
+            if renewed is keys:
+                raise
+            return await self._run(lambda: find(self._objects, renewed, inputs, identity))
+
+    async def digest(self, uri: str) -> str:
+        """Return the SHA-256 of a model by reading all of it."""
+        where = _location(uri)
+        ask = asyncio.get_running_loop().run_in_executor(
+            self._hashing, lambda: self._objects.digest(where.key, bucket=where.bucket)
+        )
+        return (await asyncio.wait_for(ask, HASHING_DEADLINE))[0]
+
+    async def _run(self, ask: Callable[[], Answer]) -> Answer:
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, ask)
+            return await asyncio.wait_for(running, DEADLINE)
+        except TimeoutError as error:
+            message = f"{self._objects.settings.endpoint} did not answer within {DEADLINE:.0f} s"
+            raise StoreUnavailable(message) from error
+
+
+class Buckets:
+    """Fulfils ``ports.World``: the default EngineStore with its Secret, followed as they change."""
+
+    def __init__(self, kube: Kube, stores: Mirror, release_namespace: str, keys: GatewayKeys) -> None:
+        self._kube, self._stores, self._namespace, self._keys = kube, stores, release_namespace, keys
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._hashing = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="digest")
+        self._secrets: Remembered[str, Object | None] = Remembered(seconds=30.0)
+        self._current: tuple[StoreSettings, Mapping[str, Any], Bucket] | None = None
+
+    async def store(self) -> Store:
+        """Return the default store; raise StoreMisconfigured when there is none that can be used."""
+        chosen = default_store(list(self._stores))
+        name = credentials_secret_name(chosen)
+        secret = await self._secrets.get(name, lambda: self._kube.get(SECRETS, name, self._namespace))
+        settings, spec = settings_of(chosen, secret), chosen["spec"]
+        if self._current is None or self._current[:2] != (settings, spec):
+            logger.info("using store", extra={"store": chosen["metadata"]["name"], "bucket": settings.bucket})
+            bucket = Bucket(spec, ObjectStore(settings), self._keys, self._threads, self._hashing)
+            self._current = (settings, spec, bucket)
+        return self._current[2]
+
+    def close(self) -> None:
+        """Let go of the threads; what they wait for has its own deadline."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._hashing.shutdown(wait=False, cancel_futures=True)
+
+
+def _location(uri: str) -> S3Location:
+    try:
+        return parse_s3_uri(uri)
+    except ValueError as error:
+        remedy = "copy the model to a bucket of the EngineStore, or push it with kubectl ignition push"
+        message = f"{uri} cannot be read: this version reads s3:// addresses only"
+        raise RequestError(Reason.SourceForbidden, message, remedy) from error

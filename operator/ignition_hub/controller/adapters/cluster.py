@@ -1,0 +1,148 @@
+"""
+The controller's view of the cluster and its few writes.
+
+Mirrors answer reads; writes go through ``Kube`` and their answers go into the mirrors, so that the next pass
+sees them. Nothing here decides.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from ignition_hub.controller.adapters.object_cache import Mirror
+from ignition_hub.controller.policy import job_status
+from ignition_hub.controller.policy.views import JobState, Trouble
+from ignition_hub.engine.names import (
+    LABEL_IDENTITY,
+    LABEL_MANAGED_BY,
+    LABEL_POOL,
+    LABEL_WAITING,
+    MANAGED_BY,
+)
+from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Conflict, Kube, NotFound, Object, Resource
+
+OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+WAITING = f"{LABEL_WAITING}=true"
+
+
+class Cluster:
+    """Mirrors of all kinds we watch, and the writes we make."""
+
+    def __init__(self, kube: Kube, build_namespace: str) -> None:
+        self.kube = kube
+        self.build_namespace = build_namespace
+        self.engines = Mirror()
+        self.pools = Mirror()
+        self.stores = Mirror()
+        self.jobs = Mirror()
+        self.waiting_pods = Mirror()
+        self._creating: dict[str, asyncio.Lock] = {}
+
+    async def refresh(self) -> None:
+        """List everything anew: what a watch missed is known again."""
+        await asyncio.gather(
+            self._refresh(self.engines, ENGINES),
+            self._refresh(self.pools, POOLS),
+            self._refresh(self.stores, STORES),
+            self._refresh(self.jobs, JOBS, self.build_namespace, OURS),
+            self._refresh(self.waiting_pods, PODS, None, WAITING),
+        )
+
+    async def _refresh(
+        self, mirror: Mirror, resource: Resource, namespace: str | None = None, labels: str | None = None
+    ) -> None:
+        before = mirror.versions()
+        mirror.replace(await self.kube.list(resource, namespace, labels), before)
+
+    def job(self, name: str) -> Object | None:
+        """Return a builder Job."""
+        return self.jobs.get(self.build_namespace, name)
+
+    def busy(self, pool: str) -> list[str]:
+        """Return the identities (32 digits) that are being built in ``pool``."""
+        at_work = {JobState.ACTIVE, JobState.SUSPENDED, JobState.GOING}
+        labels = [_labels(job) for job in self.jobs if job_status.state_of(job) in at_work]
+        return [label.get(LABEL_IDENTITY, "") for label in labels if label.get(LABEL_POOL) == pool]
+
+    def places(self, pool: str) -> int:
+        """Return how many builds may run in ``pool`` at once."""
+        body = self.pools.get("", pool) or {}
+        return int((body.get("spec") or {}).get("maxConcurrentBuilds", 1))
+
+    async def create_job(self, job: Object) -> bool:
+        """Create a Job; an existing one of that name is as good (False)."""
+        name = job["metadata"]["name"]
+        # A thousand engines of one identity come here at once: one asks, the others see what comes of it.
+        async with self._creating.setdefault(name, asyncio.Lock()):
+            try:
+                return self.job(name) is None and await self._create_job(name, job)
+            finally:
+                self._creating.pop(name, None)
+
+    async def _create_job(self, name: str, job: Object) -> bool:
+        try:
+            self.jobs.put(await self.kube.create(JOBS, job, self.build_namespace))
+        except Conflict:
+            existing = await self.kube.get(JOBS, name, self.build_namespace)
+            if existing is None:
+                raise
+            self.jobs.put(existing)
+            return False
+        return True
+
+    async def delete_job(self, name: str, uid: str) -> None:
+        """Delete that very Job; another one of its name is left alone."""
+        try:
+            await self.kube.delete(JOBS, name, self.build_namespace, uid=uid)
+        except Conflict:
+            existing = await self.kube.get(JOBS, name, self.build_namespace)
+            if existing is not None and existing["metadata"]["uid"] == uid:
+                raise
+        known = self.job(name)
+        if known is not None and known["metadata"].get("uid") == uid:
+            self.jobs.drop(known)
+
+    async def write_status(self, engine: Object, patch: Mapping[str, Any]) -> None:
+        """Merge ``patch`` into the status of the very version of ``engine`` that was judged."""
+        metadata = engine["metadata"]
+        body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": dict(patch)}
+        name, namespace = metadata["name"], metadata["namespace"]
+        try:
+            self.engines.put(await self.kube.merge_patch(ENGINES, name, body, namespace, "status"))
+        except NotFound:
+            self.engines.drop(engine)
+        except Conflict:
+            # The watch may be late: the next pass must not judge the same old version again.
+            if fresh := await self.kube.get(ENGINES, name, namespace):
+                self.engines.put(fresh)
+            raise
+
+    async def release_pod(self, pod: Object, patch: Mapping[str, Any]) -> None:
+        """Lift the gate of a pod; one that is gone needs none."""
+        metadata = pod["metadata"]
+        with contextlib.suppress(NotFound):
+            await self.kube.merge_patch(PODS, metadata["name"], dict(patch), metadata["namespace"])
+        self.waiting_pods.drop(pod)
+
+    async def failure_of(self, job: Object) -> Trouble:
+        """Return why a Job failed."""
+        return job_status.failure_of(job, await self._pods_of(job))
+
+    async def obstacle_of(self, job: Object) -> Trouble | None:
+        """Return what keeps a Job's pod from running."""
+        return job_status.obstacle_of(await self._pods_of(job))
+
+    async def _pods_of(self, job: Object) -> list[Object]:
+        selector = f"batch.kubernetes.io/job-name={job['metadata']['name']}"
+        pods = await self.kube.list(PODS, self.build_namespace, selector)
+        uid = job["metadata"].get("uid")
+        return [pod for pod in pods if uid in _owners(pod)]
+
+
+def _labels(body: Object) -> dict[str, str]:
+    return body["metadata"].get("labels") or {}
+
+
+def _owners(body: Object) -> set[str]:
+    return {owner.get("uid") for owner in body["metadata"].get("ownerReferences") or []}

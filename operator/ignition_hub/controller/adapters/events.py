@@ -1,0 +1,69 @@
+"""
+Tell people what happened to an engine, as events: on a transition only, and after the status is written.
+
+Losing one is no loss of truth, so a failure to post is logged and forgotten.
+"""
+
+import logging
+import secrets
+from datetime import UTC, datetime
+
+from ignition_hub.controller.policy.status import Judged, shortened
+from ignition_hub.controller.policy.views import State, Step
+from ignition_hub.engine.errors import Reason
+from ignition_hub.kube import ENGINES, EVENTS, Kube, KubeError, Object
+
+logger = logging.getLogger(__name__)
+
+COMPONENT = "ignitionhub.io/controller"
+
+NAMES = {
+    State.READY: "BuildSucceeded",
+    State.FAILED: "BuildFailed",
+    State.UNBUILDABLE: "Unbuildable",
+}
+
+
+def event_of(engine: Object, judged: Judged, *, instance: str) -> Object | None:
+    """Return the event for one target, or None when it is where it was."""
+    seen, plan = judged.seen, judged.plan
+    earlier = seen.earlier.state if seen.earlier else None
+    if plan.step is Step.CREATE_JOB:
+        return _event(engine, "BuildStarted", f"{seen.target.name}: {plan.message}", instance, warns=False)
+    if plan.state == earlier or plan.state not in NAMES:
+        return None
+    reason = "EngineReused" if plan.reason is Reason.Reused else NAMES[plan.state]
+    note = f"{seen.target.name}: {plan.reason}: {plan.message}"
+    return _event(engine, reason, note, instance, warns=plan.state is not State.READY)
+
+
+async def post(kube: Kube, event: Object) -> None:
+    """Create an event; never fail."""
+    try:
+        await kube.create(EVENTS, event, event["metadata"]["namespace"])
+    except KubeError as error:
+        logger.warning("an event was not posted: %s", error)
+
+
+def _event(engine: Object, reason: str, note: str, instance: str, *, warns: bool) -> Object:
+    metadata = engine["metadata"]
+    return {
+        "metadata": {
+            "name": f"{metadata['name'][:200]}.{secrets.token_hex(8)}",
+            "namespace": metadata["namespace"],
+        },
+        "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": COMPONENT,
+        "reportingInstance": instance[:128],
+        "action": "Reconcile",
+        "reason": reason,
+        "type": "Warning" if warns else "Normal",
+        "note": shortened(note),
+        "regarding": {
+            "apiVersion": ENGINES.api_version,
+            "kind": ENGINES.kind,
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+        },
+    }

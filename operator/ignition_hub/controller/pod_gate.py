@@ -1,0 +1,52 @@
+"""
+The pass about a pod: its gate is lifted when all its engines are ready, and not about to serve more GPUs.
+
+When that is, and what the pod becomes then, is the contract's word (``compatibility/placement.py``).
+"""
+
+import logging
+
+from ignition_hub.compatibility.placement import release_of, seconds_to_release
+from ignition_hub.compatibility.readiness import EngineView, view_of
+from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.object_cache import is_going
+from ignition_hub.controller.process.keys import Key, pod_key
+from ignition_hub.controller.process.work_queue import Again
+from ignition_hub.engine.names import ANNOTATION_ENGINES
+from ignition_hub.kube import Object
+
+logger = logging.getLogger(__name__)
+
+
+async def lift_gate(cluster: Cluster, key: Key, now: float) -> Again:
+    """Lift the gate of a pod if it may go; ``now`` is in seconds since the epoch."""
+    pod = cluster.waiting_pods.get(key.namespace, key.name)
+    if pod is None or is_going(pod):
+        return Again()
+    views = [_view(cluster, key.namespace, name) for name in engines_named_by(pod)]
+    known = [view for view in views if view is not None]
+    if len(known) < len(views) or not known:
+        return Again()
+    patch = release_of(pod, known, now)
+    if patch is None:
+        return Again(seconds=seconds_to_release(known, now))
+    logger.info("lifting the gate", extra={"pod": f"{key.namespace}/{key.name}"})
+    await cluster.release_pod(pod, patch)
+    return Again()
+
+
+def gated_in(cluster: Cluster, namespace: str) -> list[Key]:
+    """Return the gated pods of a namespace: who may go when something of an engine there changed."""
+    return [pod_key(pod) for pod in cluster.waiting_pods if pod["metadata"].get("namespace") == namespace]
+
+
+def engines_named_by(pod: Object) -> list[str]:
+    """Return the engines a pod's annotation names (``[alias=]resource, …``); the webhook checked it."""
+    text = (pod["metadata"].get("annotations") or {}).get(ANNOTATION_ENGINES, "")
+    names = [part.rpartition("=")[2].strip() for part in text.split(",")]
+    return [name for name in names if name]
+
+
+def _view(cluster: Cluster, namespace: str, name: str) -> EngineView | None:
+    body = cluster.engines.get(namespace, name)
+    return view_of(body) if body is not None else None

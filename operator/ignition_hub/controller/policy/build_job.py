@@ -1,0 +1,211 @@
+"""
+The builder Job: what it looks like; ``job_status`` is what an existing one says. Pure.
+
+A Job is named by the identity it builds, so a second ``create`` changes nothing. Everything that shapes its
+pod comes from the platform team's BuildPool or from here; of the TensorRTEngine only the request (an
+annotation) and the names of a queue and a priority class arrive.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.controller.policy.views import BuildWish
+from ignition_hub.engine.canonical import canonical_json
+from ignition_hub.engine.errors import EXITS
+from ignition_hub.engine.names import (
+    ANNOTATION_REBUILD,
+    ANNOTATION_REQUEST,
+    AUDIENCE,
+    BUILDER_SERVICE_ACCOUNT,
+    GROUP,
+    LABEL_IDENTITY,
+    LABEL_MANAGED_BY,
+    LABEL_POOL,
+    MANAGED_BY,
+    TOKEN_FILE,
+    TOKEN_FOLDER,
+)
+from ignition_hub.engine.naming import job_name
+from ignition_hub.engine.pinned import MOST_FILE_BYTES, pinned_files
+from ignition_hub.engine.request import BuildRequest
+
+LABEL_NAMESPACE = f"{GROUP}/namespace"
+"""Namespace of the resource that asked first: what quotas and queues of the platform team select by."""
+LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+
+CONTAINER = "builder"
+USER = 65532
+TOKEN_SECONDS = 3600
+KEPT_SECONDS = 3600
+"""How long a finished Job stays for people to look at."""
+
+GIB = 1024**3
+
+CA_FOLDER = "/var/run/secrets/ignition-ca"
+WORK_FOLDER = "/work"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """What every Job of this hub has in common."""
+
+    gateway_url: str
+    ca_config_map: str = "ignition-hub-ca"
+    service_account: str = BUILDER_SERVICE_ACCOUNT
+
+
+def build_job(
+    request: BuildRequest,
+    pool: Mapping[str, Any],
+    build: BuildWish,
+    settings: JobSettings,
+    *,
+    rebuild: str | None = None,
+) -> dict[str, Any]:
+    """
+    Return the Job for ``request`` in ``pool`` (a BuildPool), for the build namespace.
+
+    With ``rebuild``, the request it answers, the gateway lets its engine replace a published one.
+    """
+    labels = _labels(request, pool)
+    queue = {LABEL_QUEUE: build.queue_name} if build.queue_name else {}
+    return {
+        "metadata": {
+            "name": job_name(request.identity),
+            "labels": {**labels, **queue},
+            "annotations": {
+                ANNOTATION_REQUEST: canonical_json(request.to_json()).decode(),
+                **({ANNOTATION_REBUILD: rebuild} if rebuild is not None else {}),
+            },
+        },
+        "spec": {
+            "backoffLimit": build.retries,
+            "activeDeadlineSeconds": build.timeout_seconds,
+            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "podFailurePolicy": failure_policy(),
+            "template": {
+                "metadata": {"labels": labels, "annotations": dict(_DO_NOT_DISTURB)},
+                "spec": _pod(request, pool["spec"], build, settings),
+            },
+        },
+    }
+
+
+def failure_policy() -> dict[str, Any]:
+    """Return the ``podFailurePolicy``: useless retries fail the Job, disruptions do not count."""
+    hopeless = sorted(
+        row.builder for row in EXITS.values() if row.builder is not None and 10 <= row.builder < 30
+    )
+    return {
+        "rules": [
+            {
+                "action": "FailJob",
+                "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": hopeless},
+            },
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        ]
+    }
+
+
+_DO_NOT_DISTURB = {
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
+
+
+def _labels(request: BuildRequest, pool: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        LABEL_MANAGED_BY: MANAGED_BY,
+        LABEL_IDENTITY: request.identity[:32],
+        LABEL_POOL: pool["metadata"]["name"],
+        LABEL_NAMESPACE: request.namespace,
+    }
+
+
+def _pod(
+    request: BuildRequest, pool: Mapping[str, Any], build: BuildWish, settings: JobSettings
+) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "serviceAccountName": settings.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "nodeSelector": dict(pool.get("nodeSelector") or {}),
+        "tolerations": [dict(toleration) for toleration in pool.get("tolerations") or []],
+        "containers": [_container(request, pool, settings)],
+        "volumes": _volumes(request, settings),
+    }
+    if pool.get("runtimeClassName"):
+        spec["runtimeClassName"] = pool["runtimeClassName"]
+    if build.priority_class_name:
+        spec["priorityClassName"] = build.priority_class_name
+    return spec
+
+
+def _container(request: BuildRequest, pool: Mapping[str, Any], settings: JobSettings) -> dict[str, Any]:
+    environment = {
+        "IGNITION_GATEWAY_URL": settings.gateway_url,
+        "IGNITION_TOKEN_FILE": TOKEN_FILE,
+        "IGNITION_CA_FILE": f"{CA_FOLDER}/ca.crt",
+        "IGNITION_WORK_DIR": WORK_FOLDER,
+        "TMPDIR": WORK_FOLDER,
+        "HOME": WORK_FOLDER,
+    }
+    return {
+        "name": CONTAINER,
+        "image": _image(request, pool),
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "resources": _resources(pool),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "work", "mountPath": WORK_FOLDER},
+            {"name": "token", "mountPath": TOKEN_FOLDER, "readOnly": True},
+            {"name": "ca", "mountPath": CA_FOLDER, "readOnly": True},
+        ],
+    }
+
+
+def _image(request: BuildRequest, pool: Mapping[str, Any]) -> str:
+    inputs = request.inputs
+    return next(
+        str(runtime["image"])
+        for runtime in pool["runtimes"]
+        if (runtime["flavor"], runtime["version"]) == (inputs.flavor, inputs.tensorrt_version)
+    )
+
+
+def _resources(pool: Mapping[str, Any]) -> dict[str, Any]:
+    resources = pool.get("resources") or {}
+    requests, limits = dict(resources.get("requests") or {}), dict(resources.get("limits") or {})
+    asks_for_a_gpu = any(name.startswith("nvidia.com/") for name in {*requests, *limits})
+    if pool.get("gpu") and not asks_for_a_gpu:
+        limits["nvidia.com/gpu"] = 1
+    return {"requests": requests, "limits": limits}
+
+
+def _volumes(request: BuildRequest, settings: JobSettings) -> list[dict[str, Any]]:
+    token = {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}
+    return [
+        {"name": "work", "emptyDir": {"sizeLimit": str(work_bytes(request))}},
+        {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
+        {"name": "ca", "configMap": {"name": settings.ca_config_map}},
+    ]
+
+
+def work_bytes(request: BuildRequest) -> int:
+    """Return the bytes a build may put on disk: model, converted copy, engine, further files, and room."""
+    files = MOST_FILE_BYTES if pinned_files(request.options, request.verification) else 0
+    return max(4 * GIB, 6 * (request.source_size or 0)) + files

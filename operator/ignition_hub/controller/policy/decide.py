@@ -1,0 +1,351 @@
+"""
+Decide what one target of a TensorRTEngine needs next.
+
+A frozen view of the world comes in, a plan goes out; no cluster, no bucket, no clock. Read ``RULES`` from top
+to bottom as the life of a target: the first rule that answers is the answer.
+"""
+
+from collections.abc import Callable
+
+from ignition_hub.controller.policy.rebuild import answers_rebuild, rebuilt
+from ignition_hub.controller.policy.views import JobState, Place, Plan, State, Step, TargetSeen
+from ignition_hub.engine.errors import Reason
+
+Rule = Callable[[TargetSeen], Plan | None]
+
+LOOK_AT_BUILD = 15.0
+"""Seconds between two looks at a build that reports nothing by itself."""
+
+LOOK_AT_QUEUE = 60.0
+"""Seconds between two looks at a queue; a free place wakes those who wait anyway."""
+
+NEARLY_EXACT = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Steps in which a place in a queue is told: every exact place would be a status write each."""
+
+
+def nothing_was_learned(seen: TargetSeen) -> Plan | None:
+    """Answer while the store is away: an outage proves nothing against an engine that was Ready."""
+    trouble = seen.trouble
+    if trouble is None or not trouble.unknown:
+        return None
+    if _stays_ready(seen):
+        return _kept(back_off=True)
+    return Plan(
+        state=State.PENDING, reason=trouble.reason, message=trouble.message, unknown=True, back_off=True
+    )
+
+
+def source_is_gone(seen: TargetSeen) -> Plan | None:
+    """Answer when the model is not there; an engine already made from it stays usable."""
+    trouble = seen.trouble
+    if trouble is None or trouble.reason is not Reason.SourceNotFound:
+        return None
+    if _stays_ready(seen):
+        return _kept(recheck=None)
+    return Plan(state=State.PENDING, reason=trouble.reason, message=trouble.message, back_off=True)
+
+
+def source_is_refused(seen: TargetSeen) -> Plan | None:
+    """Answer when the namespace may not read the model, or no builder could."""
+    if seen.trouble is None:
+        return None
+    return _failed(seen.trouble.reason, seen.trouble.message)
+
+
+def target_is_unbuildable(seen: TargetSeen) -> Plan | None:
+    """Answer when no pool can truthfully build it."""
+    trouble = seen.unbuildable
+    if trouble is None:
+        return None
+    return Plan(state=State.UNBUILDABLE, reason=trouble.reason, message=trouble.message, stalled=True)
+
+
+def possession_is_unproven(seen: TargetSeen) -> Plan | None:
+    """Answer while, or because, the source does not have the digest that is pinned."""
+    trouble = seen.possession
+    if trouble is None:
+        return None
+    if trouble.unknown:
+        return Plan(state=State.VERIFYING, reason=trouble.reason, message=trouble.message, back_off=True)
+    return _failed(trouble.reason, trouble.message)
+
+
+def manifest_is_refused(seen: TargetSeen) -> Plan | None:
+    """Answer when something lies in the store that no hub of ours signed."""
+    trouble = seen.refused
+    if trouble is None or _refusal_was_answered(seen):
+        return None
+    return _failed(trouble.reason, trouble.message)
+
+
+def engine_is_published(seen: TargetSeen) -> Plan | None:
+    """Answer when the engine exists."""
+    if seen.manifest is None:
+        return None
+    source = _origin(seen)
+    reason = Reason.Built if source == "Built" else Reason.Reused
+    return Plan(
+        state=State.READY,
+        reason=reason,
+        message=_READY_MESSAGES[reason],
+        manifest=seen.manifest,
+        source=source,
+    )
+
+
+def another_build_is_asked_for(seen: TargetSeen) -> Plan | None:
+    """Answer when what is published is to be built anew, or is being."""
+    published = engine_is_published(seen)
+    return rebuilt(seen, published) if published is not None else None
+
+
+def job_is_going(seen: TargetSeen) -> Plan | None:
+    """Answer while a Job is being deleted: its name is free when it is gone."""
+    if seen.job is None or seen.job.state is not JobState.GOING:
+        return None
+    message = "waiting for the earlier build of this engine to be removed"
+    return Plan(state=State.PENDING, reason=Reason.Pending, message=message, recheck=LOOK_AT_BUILD)
+
+
+def anothers_source_failed(seen: TargetSeen) -> Plan | None:
+    """Answer when a Job failed for the source of another resource: that is no verdict on this one's."""
+    job, engine = seen.job, seen.engine
+    if job is None or job.failure is None or job.failure.reason not in OF_THE_SOURCE:
+        return None
+    if (job.namespace, job.model_uri) == (engine.namespace, engine.source_uri):
+        return None
+    return _without_the_job("a build from another source failed; one from this source follows", at_once=True)
+
+
+def job_is_from_before(seen: TargetSeen) -> Plan | None:
+    """
+    Answer when a Job without an engine ended before this resource was made: it answers somebody else.
+
+    So it is when the store was emptied, or a resource is deleted and applied again.
+    """
+    job = seen.job
+    if job is None or job.state not in (JobState.COMPLETE, JobState.FAILED) or job.finished is None:
+        return None
+    # The API server stamps whole seconds: in a tie the Job may have been made for this very resource.
+    if seen.earlier is not None or job.finished >= seen.engine.created:
+        return None
+    return _without_the_job("an earlier build left no engine; it is removed and a new one follows")
+
+
+def restart_is_due(seen: TargetSeen) -> Plan | None:
+    """
+    Answer when a failure the user knows of was followed by a change of the spec or a rebuild request.
+
+    Written at once: the new generation in the status is what makes the next failure final again.
+    """
+    if seen.job is None or seen.job.state is not JobState.FAILED or not _failure_was_answered(seen):
+        return None
+    return _without_the_job("the failed build is removed, a new one follows", at_once=True)
+
+
+def build_failed(seen: TargetSeen) -> Plan | None:
+    """Answer when the Job gave up."""
+    if seen.job is None or seen.job.state is not JobState.FAILED:
+        return None
+    failure = seen.job.failure
+    if failure is None:
+        return _failed(Reason.BuildFailed, "the build Job failed and left no reason")
+    return _failed(failure.reason, failure.message)
+
+
+def engine_went_missing(seen: TargetSeen) -> Plan | None:
+    """Answer when a Job is complete and its engine is not in the store."""
+    if seen.job is None or seen.job.state is not JobState.COMPLETE:
+        return None
+    if seen.was_ready or _failure_was_answered(seen):
+        message = "the engine is no longer in the store; it is built again"
+        return Plan(
+            state=State.PENDING,
+            reason=Reason.Pending,
+            message=message,
+            step=Step.DELETE_JOB,
+            at_once=True,
+            recheck=1.0,
+        )
+    return _failed(
+        Reason.BuildFailed,
+        f"Job {seen.job.name} is complete, but the store holds no manifest of this engine; "
+        "look at the gateway's log, then annotate this resource with ignitionhub.io/rebuild-requested-at",
+    )
+
+
+def builder_is_at_work(seen: TargetSeen) -> Plan | None:
+    """Answer while the Job runs, or waits to."""
+    job = seen.job
+    if job is None:
+        return None
+    if job.state is JobState.SUSPENDED:
+        message = f"Job {job.name} is suspended; its queue has not admitted it yet"
+        return Plan(state=State.QUEUED, reason=Reason.Queued, message=message, recheck=LOOK_AT_QUEUE)
+    if job.obstacle is not None:
+        reason, message = job.obstacle.reason, job.obstacle.message
+        return Plan(state=State.QUEUED, reason=reason, message=message, recheck=LOOK_AT_BUILD)
+    message = f"Job {job.name} is building"
+    return Plan(
+        state=State.BUILDING,
+        reason=Reason.Building,
+        message=message,
+        progress=job.progress,
+        recheck=LOOK_AT_BUILD,
+    )
+
+
+def failure_stands(seen: TargetSeen) -> Plan | None:
+    """Answer when this very engine failed before and nobody asked for another attempt since."""
+    earlier = seen.earlier
+    if earlier is None or earlier.state != State.FAILED or seen.engine.restart_is_asked:
+        return None
+    if seen.wanted is None or earlier.identity != seen.wanted.identity or earlier.reason in PASSING:
+        return None
+    return Plan(
+        state=State.FAILED,
+        # A status may be of another version of the hub, which knew other words.
+        reason=Reason(earlier.reason) if earlier.reason in _REASONS else Reason.BuildFailed,
+        stalled=True,
+        keeps_status=True,
+    )
+
+
+def build_is_suspended(seen: TargetSeen) -> Plan | None:
+    """Answer when no new build may start."""
+    if not seen.engine.suspended:
+        return None
+    message = "spec.suspend is true: no build is started"
+    return Plan(state=State.PENDING, reason=Reason.Suspended, message=message)
+
+
+def pool_is_full(seen: TargetSeen) -> Plan | None:
+    """Answer when the pool runs as many builds as it may."""
+    if seen.place is None:
+        return None
+    pool = seen.wanted.pool if seen.wanted else None
+    return Plan(
+        state=State.QUEUED,
+        reason=Reason.Queued,
+        message=_queue_message(pool or "", seen.place),
+        recheck=LOOK_AT_QUEUE,
+    )
+
+
+def build_is_due(seen: TargetSeen) -> Plan:
+    """Answer always: no engine with this identity exists, nobody builds it, and nothing is in the way."""
+    identity = seen.wanted.identity if seen.wanted else ""
+    return Plan(
+        state=State.BUILDING,
+        reason=Reason.Building,
+        message=f"a build of {identity[:16]} starts",
+        step=Step.CREATE_JOB,
+        at_once=_failure_was_answered(seen),  # or a quick second failure would be taken for the first
+        recheck=LOOK_AT_BUILD,
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    nothing_was_learned,
+    source_is_gone,
+    source_is_refused,  # before any hit: knowing a digest is not possession
+    target_is_unbuildable,
+    possession_is_unproven,
+    manifest_is_refused,
+    another_build_is_asked_for,
+    engine_is_published,
+    job_is_going,
+    anothers_source_failed,
+    job_is_from_before,
+    restart_is_due,  # before the failure is told again
+    build_failed,
+    engine_went_missing,
+    builder_is_at_work,
+    failure_stands,  # after the Job is collected, its verdict remains
+    build_is_suspended,
+    pool_is_full,
+    build_is_due,  # answers always, so `next` cannot run dry
+)
+
+OF_THE_SOURCE = frozenset({Reason.SourceForbidden, Reason.SourceNotFound, Reason.ModelDigestMismatch})
+"""Failures that speak about what one resource lets the builder read; others may let it read better."""
+
+PASSING = OF_THE_SOURCE | {Reason.ManifestRefused}
+"""Failures that are judged anew in every pass: they are no verdict on a build."""
+
+_REASONS = frozenset(str(reason) for reason in Reason)
+
+_READY_MESSAGES = {
+    Reason.Built: "built and published",
+    Reason.Reused: "found in the store; nothing was built",
+}
+
+
+def decide(seen: TargetSeen) -> Plan:
+    """Return the plan of the first rule in ``RULES`` that answers."""
+    return next(plan for rule in RULES if (plan := rule(seen)) is not None)
+
+
+def _without_the_job(message: str, *, at_once: bool = False) -> Plan:
+    """Remove the Job; a later pass, which finds none, builds again."""
+    return Plan(
+        state=State.PENDING,
+        reason=Reason.Pending,
+        message=message,
+        step=Step.DELETE_JOB,
+        at_once=at_once,
+        recheck=1.0,
+    )
+
+
+def _failed(reason: Reason, message: str) -> Plan:
+    return Plan(state=State.FAILED, reason=reason, message=message, stalled=True)
+
+
+def _kept(*, back_off: bool = False, recheck: float | None = None) -> Plan:
+    return Plan(state=State.READY, reason=Reason.Built, keeps_status=True, back_off=back_off, recheck=recheck)
+
+
+def _stays_ready(seen: TargetSeen) -> bool:
+    earlier = seen.earlier
+    return earlier is not None and earlier.state == State.READY and not seen.engine.spec_is_new
+
+
+def _failure_was_answered(seen: TargetSeen) -> bool:
+    earlier = seen.earlier
+    if earlier is None or earlier.state != State.FAILED or not seen.engine.restart_is_asked:
+        return False
+    if seen.job is not None and not seen.engine.spec_is_new and answers_rebuild(seen.job, seen.engine):
+        return False  # this failure is the answer; the request stays open for another target
+    # The verdict on another identity says nothing about this one's Job, which may serve somebody else.
+    return seen.wanted is not None and earlier.identity == seen.wanted.identity
+
+
+def _refusal_was_answered(seen: TargetSeen) -> bool:
+    """Tell whether a rebuild was asked for: the gateway replaces a manifest that is not to be believed."""
+    told = seen.earlier is not None and seen.earlier.reason == Reason.ManifestRefused
+    return told and seen.engine.rebuild != seen.engine.handled_rebuild
+
+
+def _origin(seen: TargetSeen) -> str:
+    earlier, job = seen.earlier, seen.job
+    if seen.was_ready and earlier is not None and earlier.source:
+        return earlier.source
+    if job is None or job.state is not JobState.COMPLETE:
+        return "Remote"
+    # Both times are whole seconds, so only who asked first can be told to have asked in the last one.
+    asked_first = (job.namespace, job.resource) == (seen.engine.namespace, seen.engine.name)
+    ended = job.finished or 0.0
+    waited = seen.engine.created < ended or (asked_first and seen.engine.created == ended)
+    return "Built" if waited else "Remote"
+
+
+def _queue_message(pool: str, place: Place) -> str:
+    at_a_time = f"pool {pool} builds {place.limit} at a time"
+    if place.limit == 0:
+        return f"pool {pool} starts no builds (maxConcurrentBuilds is 0)"
+    if place.ahead == 0:
+        return f"{at_a_time}; this one is next"
+    bound = next((step for step in NEARLY_EXACT if place.ahead <= step), None)
+    ahead = f"more than {NEARLY_EXACT[-1]}" if bound is None else f"at most {bound}"
+    return f"{at_a_time}; {ahead} wait before this one"

@@ -1,0 +1,84 @@
+"""
+Read a TensorRTEngine as the API server sent it into the views that decisions are made from. Pure.
+
+The only place of the controller that meets pydantic.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ignition_hub.api import convert
+from ignition_hub.api.asking import offers_of
+from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
+from ignition_hub.compatibility.verdict import PoolFacts
+from ignition_hub.controller.policy.job_status import epoch
+from ignition_hub.controller.policy.views import BuildWish, EarlierTarget, EngineSeen, Wish
+from ignition_hub.engine.names import ANNOTATION_REBUILD
+
+ANNOTATION_LENGTH = 253
+"""As much of the rebuild annotation as the status can hold."""
+
+
+def engine_seen(body: Mapping[str, Any]) -> EngineSeen:
+    """Return the view of a TensorRTEngine; raise ``pydantic.ValidationError`` for what no CRD lets in."""
+    engine = TensorRTEngine.model_validate(body)
+    metadata, spec = engine.metadata, engine.spec
+    status = body.get("status") or {}
+    rebuild = metadata.annotations.get(ANNOTATION_REBUILD)
+    return EngineSeen(
+        namespace=metadata.namespace or "",
+        name=metadata.name,
+        uid=metadata.uid,
+        generation=metadata.generation,
+        created=epoch(metadata.creation_timestamp) or 0.0,
+        model_name=spec.model.name,
+        model_version=spec.model.version,
+        source_uri=spec.model.source.uri,
+        source_sha256=spec.model.source.sha256,
+        precision=spec.precision,
+        profiles=convert.profiles_of(engine),
+        tensorrt=Wish(spec.tensorrt.flavor, spec.tensorrt.version),
+        targets=convert.targets_of(engine),
+        options=convert.options_of(engine),
+        verification=convert.verification_of(engine),
+        calibration_digest=convert.calibration_digest_of(engine),
+        plugin_digests=convert.plugin_digests_of(engine),
+        build=_build_wish(engine),
+        suspended=spec.suspend,
+        rebuild=rebuild[:ANNOTATION_LENGTH] if rebuild is not None else None,
+        observed_generation=int(status.get("observedGeneration", -1)),
+        handled_rebuild=status.get("lastHandledRebuild"),
+        earlier={entry["name"]: earlier_target(entry) for entry in status.get("targets") or []},
+        status=status,
+    )
+
+
+def earlier_target(entry: Mapping[str, Any]) -> EarlierTarget:
+    """Return what one entry of ``status.targets`` says."""
+    pin = entry.get("tensorrt")
+    return EarlierTarget(
+        state=entry["state"],
+        reason=entry.get("reason") or "",
+        identity=entry.get("identity"),
+        source=entry.get("source"),
+        tensorrt=Wish(pin["flavor"], pin["version"]) if pin else None,
+        pool=entry.get("pool"),
+        document=entry,
+    )
+
+
+def pools_seen(bodies: list[dict[str, Any]]) -> list[PoolFacts]:
+    """Return what the pools that stay can build, by name."""
+    return offers_of(BuildPool.model_validate(body) for body in bodies)
+
+
+def _build_wish(engine: TensorRTEngine) -> BuildWish:
+    build = engine.spec.build
+    return BuildWish(
+        timeout_seconds=convert.timeout_seconds_of(engine),
+        retries=build.retries,
+        queue_name=build.queue_name,
+        priority_class_name=build.priority_class_name,
+        low_memory=build.low_memory,
+        timing_cache=build.timing_cache,
+    )

@@ -1,0 +1,60 @@
+"""
+Build a published engine anew, because somebody asked for it. Pure; a part of ``decide``.
+
+What is published stays Ready until its successor replaces it: a request for something better must not take
+away what works. A Job that answers a request carries it; the status calls the request handled when every
+target that it concerns has such a Job.
+"""
+
+from dataclasses import replace
+
+from ignition_hub.controller.policy.views import EngineSeen, JobSeen, JobState, Plan, Step, TargetSeen
+
+LOOK_AGAIN = 15.0
+"""Seconds between two looks at a Job that is in the way, or at work."""
+LOOK_AT_QUEUE = 60.0
+
+REPLACED = "published; a new build that was asked for replaces it when it is done"
+
+
+def rebuilt(seen: TargetSeen, published: Plan) -> Plan | None:
+    """Return what a request for another build makes of ``published``; None when that stands as it is."""
+    if not seen.was_ready or seen.engine.rebuild is None:
+        return None
+    if seen.job is not None and answers_rebuild(seen.job, seen.engine):
+        return _followed(seen.job, published)
+    if seen.engine.rebuild == seen.engine.handled_rebuild:
+        return None
+    return _due(seen, replace(published, defers_rebuild=True, recheck=LOOK_AGAIN))
+
+
+def answers_rebuild(job: JobSeen, engine: EngineSeen) -> bool:
+    """Tell whether ``job`` was made for the request that ``engine`` carries."""
+    return job.rebuild is not None and job.rebuild == engine.rebuild
+
+
+def _due(seen: TargetSeen, waiting: Plan) -> Plan:
+    if seen.job is not None:
+        return _made_way(seen.job, waiting)
+    if seen.engine.suspended:
+        why = "published; the new build that was asked for waits: spec.suspend is true"
+        return replace(waiting, message=why, recheck=None)
+    if seen.place is not None:
+        why = "published; the new build that was asked for waits for a place in its pool"
+        return replace(waiting, message=why, recheck=LOOK_AT_QUEUE)
+    return replace(waiting, message=REPLACED, step=Step.CREATE_JOB, defers_rebuild=False)
+
+
+def _followed(job: JobSeen, published: Plan) -> Plan | None:
+    if job.state is JobState.COMPLETE:
+        return None
+    if job.state is not JobState.FAILED:
+        return replace(published, message=REPLACED, recheck=LOOK_AGAIN)
+    why = f"{job.failure.reason}: {job.failure.message}" if job.failure else "its Job left no reason"
+    return replace(published, message=f"published; the new build that was asked for failed: {why}")
+
+
+def _made_way(job: JobSeen, waiting: Plan) -> Plan:
+    if job.state in {JobState.COMPLETE, JobState.FAILED}:
+        return replace(waiting, message=REPLACED, step=Step.DELETE_JOB, recheck=1.0)
+    return replace(waiting, message="published; the new build that was asked for waits for an earlier one")

@@ -1,0 +1,124 @@
+"""
+Which engine a target needs, and from which pool. Pure.
+
+``choose`` of the truth table names pool, flavor and version; with the model's fingerprint that makes the
+identity. What was chosen once is pinned in the status and stays until the spec changes: a newer TensorRT in
+some pool must not rebuild everything at night.
+"""
+
+from collections.abc import Sequence
+
+from ignition_hub.compatibility.verdict import Ask, Choice, PoolFacts, Unbuildable, choose
+from ignition_hub.controller.policy.ports import ModelFacts
+from ignition_hub.controller.policy.views import EarlierTarget, EngineSeen, State, Trouble, Wanted, Wish
+from ignition_hub.engine.errors import ContractError, Reason
+from ignition_hub.engine.fingerprint import bundle_fingerprint, fingerprint
+from ignition_hub.engine.identity import PRODUCT, EngineInputs, Model, Target, identity_of
+from ignition_hub.engine.naming import engine_file_name
+from ignition_hub.engine.request import BuildRequest
+
+PLATFORMS = ("linux-x86_64", "linux-aarch64")
+
+
+def want(
+    engine: EngineSeen, target: Target, pools: Sequence[PoolFacts], model: ModelFacts
+) -> Wanted | Trouble:
+    """Return the engine ``target`` needs, or why no pool can truthfully build it."""
+    earlier = engine.earlier.get(target.name)
+    pin = earlier.tensorrt if earlier is not None and not engine.spec_is_new else None
+    if pin is not None:
+        pinned = choose(pools, _ask(engine, target, pin))
+        if isinstance(pinned, Choice):
+            return _wanted(engine, target, pools, model, pinned)
+        if still := _still_ready(engine, target, pools, model, earlier):
+            return still
+    choice = choose(pools, _ask(engine, target, engine.tensorrt))
+    if isinstance(choice, Unbuildable):
+        return Trouble(Reason(choice.reason), choice.message)
+    return _wanted(engine, target, pools, model, choice)
+
+
+def build_request(engine: EngineSeen, wanted: Wanted, model_size: int | None) -> BuildRequest:
+    """Return what the builder is asked for."""
+    return BuildRequest(
+        identity=wanted.identity,
+        inputs=wanted.inputs,
+        model_sha256=engine.source_sha256,
+        model_uri=engine.source_uri,
+        source_size=model_size,
+        options=engine.options,
+        verification=engine.verification,
+        timeout_seconds=engine.build.timeout_seconds,
+        low_memory=engine.build.low_memory,
+        timing_cache=engine.build.timing_cache,
+        name=engine_file_name(wanted.inputs),
+        namespace=engine.namespace,
+        engine_resource=engine.name,
+    )
+
+
+def _ask(engine: EngineSeen, target: Target, wish: Wish) -> Ask:
+    return Ask(
+        precision=engine.precision,
+        flavor=wish.flavor,
+        version_prefix=wish.version,
+        options=engine.options,
+        target=target,
+        verification=engine.verification,
+    )
+
+
+def _wanted(
+    engine: EngineSeen, target: Target, pools: Sequence[PoolFacts], model: ModelFacts, choice: Choice
+) -> Wanted:
+    pool = next(pool for pool in pools if (pool.name, pool.flavor) == (choice.pool, choice.flavor))
+    made_of = _inputs(engine, target, model, Wish(choice.flavor, choice.version), pool.platform)
+    return Wanted(identity=identity_of(made_of), inputs=made_of, pool=choice.pool, tier=choice.tier)
+
+
+def _still_ready(
+    engine: EngineSeen,
+    target: Target,
+    pools: Sequence[PoolFacts],
+    model: ModelFacts,
+    earlier: EarlierTarget | None,
+) -> Wanted | None:
+    """Return the engine that is there although its pool is gone: it still loads where it did."""
+    if earlier is None or earlier.state != State.READY or earlier.tensorrt is None:
+        return None
+    # The status does not name the platform; the identity tells which it was.
+    for platform in dict.fromkeys((*(pool.platform for pool in pools), *PLATFORMS)):
+        try:
+            made_of = _inputs(engine, target, model, earlier.tensorrt, platform)
+        except ContractError:
+            return None  # the status holds what no hub wrote; what is chosen now replaces it
+        if identity_of(made_of) == earlier.identity:
+            tier = earlier.document.get("tier")
+            return Wanted(identity=earlier.identity, inputs=made_of, pool=earlier.pool, tier=tier)
+    return None
+
+
+def _inputs(
+    engine: EngineSeen, target: Target, model: ModelFacts, tensorrt: Wish, platform: str
+) -> EngineInputs:
+    return EngineInputs(
+        model=Model(engine.model_name, engine.model_version, _fingerprint(engine, model)),
+        precision=engine.precision,
+        profiles=engine.profiles,
+        flavor=tensorrt.flavor or "",
+        tensorrt_version=tensorrt.version or "",
+        platform=platform,
+        gpu_arch=target.gpu_arch,
+        product=target.product if target.compatibility == PRODUCT else None,
+        compatibility=target.compatibility,
+        options=engine.options,
+        verification=engine.verification,
+        calibration_digest=engine.calibration_digest,
+        plugin_digests=engine.plugin_digests,
+    )
+
+
+def _fingerprint(engine: EngineSeen, model: ModelFacts) -> str:
+    if model.files is not None:
+        return bundle_fingerprint(engine.source_uri, model.files)
+    return fingerprint(engine.source_uri, sha256=engine.source_sha256, etag=model.etag, size=model.size)

@@ -1,0 +1,248 @@
+"""
+Write plans down as the status of a TensorRTEngine. Pure.
+
+One status is written per pass at most, as the difference to what stands there. The conditions follow kstatus,
+so that Flux, Argo CD, ``helm --wait`` and ``kubectl wait`` agree: Reconciling while something moves, Stalled
+when only a person can help, Ready when every target is.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.api.summary import summary_of
+from ignition_hub.controller.policy.views import SETTLED, EngineSeen, Plan, State, TargetSeen
+from ignition_hub.engine import quoting
+from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.manifest import Manifest
+
+MESSAGE = 1024
+"""Longest message in characters; the log has the rest."""
+
+YOUNG = 3.0
+"""Seconds a build may take before the status speaks of it: a quick one costs two writes, not three."""
+PROGRESS_EVERY = 5.0
+QUEUE_EVERY = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One target with what was decided about it."""
+
+    seen: TargetSeen
+    plan: Plan
+
+    @property
+    def moves(self) -> bool:
+        """Tell whether something will still happen by itself."""
+        return self.plan.state not in SETTLED and self.plan.reason is not Reason.Suspended
+
+
+def engine_status(engine: EngineSeen, judged: Sequence[Judged], now: str) -> dict[str, Any]:
+    """Return the whole status for ``judged`` targets at ``now`` (RFC 3339)."""
+    targets = [target_entry(one, now) for one in judged]
+    ready = sum(target["state"] == State.READY for target in targets)
+    status: dict[str, Any] = {
+        "observedGeneration": engine.generation,
+        "conditions": _conditions(engine, judged, now),
+        "readyTargets": f"{ready}/{len(targets)}",
+        "targets": targets,
+        "summary": summary_of(targets),
+    }
+    handled = _handled_rebuild(engine, judged)
+    if handled is not None:
+        status["lastHandledRebuild"] = handled
+    return status
+
+
+def target_entry(judged: Judged, now: str) -> dict[str, Any]:
+    """Return one entry of ``status.targets``."""
+    seen, plan = judged.seen, judged.plan
+    earlier = seen.earlier
+    if plan.keeps_status and earlier is not None:
+        return dict(earlier.document)
+    since = earlier.document.get("lastTransitionTime") if earlier and earlier.state == plan.state else None
+    entry = {
+        "name": seen.target.name,
+        "state": str(plan.state),
+        "reason": str(plan.reason),
+        "message": shortened(plan.message),
+        "gpuArch": seen.target.gpu_arch,
+        "product": seen.target.product,
+        "compatibility": seen.target.compatibility,
+        **_choice(seen),
+        **(_published(seen.bucket, plan.manifest) if plan.manifest else {}),
+        "source": plan.source,
+        "progress": _progress(plan),
+        "lastTransitionTime": since or now,
+    }
+    return {name: value for name, value in entry.items() if value not in (None, "", [])}
+
+
+def write_delay(
+    engine: EngineSeen,
+    judged: Sequence[Judged],
+    status: Mapping[str, Any],
+    *,
+    moving_for: float,
+    quiet_for: float,
+) -> float:
+    """
+    Return in how many seconds ``status`` is worth a write; 0 is now.
+
+    ``moving_for`` is how long this engine has had something on its way, ``quiet_for`` how long ago its
+    status was last written.
+    """
+    moving = [one for one in judged if one.moves]
+    if not moving or any(one.plan.at_once for one in judged) or _tells_an_end(engine, judged, status):
+        return 0.0
+    queued = all(one.plan.state == State.QUEUED for one in moving)
+    pause = QUEUE_EVERY if queued else PROGRESS_EVERY
+    return max(0.0, YOUNG - moving_for, pause - quiet_for)
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON merge patch (RFC 7386) from ``old`` to ``new``; empty when they say the same."""
+    patch: dict[str, Any] = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if deeper := difference(before, value):
+                patch[name] = deeper
+        elif value != before:
+            patch[name] = value
+    return patch
+
+
+def shortened(message: str) -> str:
+    """Return a message that fits a status: whole lines of NVIDIA's can be very long."""
+    return quoting.shortened(quoting.printable(message), MESSAGE)
+
+
+def _tells_an_end(engine: EngineSeen, judged: Sequence[Judged], status: Mapping[str, Any]) -> bool:
+    written = {name: earlier.document for name, earlier in engine.earlier.items()}
+    ended = {one.seen.target.name for one in judged if not one.moves}
+    return any(entry["name"] in ended and entry != written.get(entry["name"]) for entry in status["targets"])
+
+
+def _handled_rebuild(engine: EngineSeen, judged: Sequence[Judged]) -> str | None:
+    return engine.handled_rebuild if any(one.plan.defers_rebuild for one in judged) else engine.rebuild
+
+
+def _choice(seen: TargetSeen) -> dict[str, Any]:
+    wanted, earlier = seen.wanted, seen.earlier
+    if wanted is not None:
+        version = {"flavor": wanted.inputs.flavor, "version": wanted.inputs.tensorrt_version}
+        return {
+            "tensorrt": version,
+            "pool": wanted.pool,
+            "tier": wanted.tier,
+            "identity": wanted.identity,
+        }
+    if earlier is None or earlier.tensorrt is None or seen.engine.spec_is_new:
+        return {}
+    # Without this, an outage of the store would forget the pin, and the engine would be built anew.
+    return {"tensorrt": {"flavor": earlier.tensorrt.flavor, "version": earlier.tensorrt.version}}
+
+
+def _published(bucket: str, manifest: Manifest) -> dict[str, Any]:
+    build = manifest.build
+    gpu = build.gpu or {}
+    built_on = {"product": gpu.get("name"), "driver": build.driver, "tensorrt": build.tensorrt_version}
+    return {
+        "uri": f"s3://{bucket}/{manifest.engine.key}",
+        "sha256": manifest.engine.sha256,
+        "sizeBytes": manifest.engine.size,
+        "builtOn": {name: value for name, value in built_on.items() if value},
+        "buildSeconds": round(build.seconds, 3),
+        "warnings": _warnings(build.warnings),
+    }
+
+
+def _warnings(warnings: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    counts: Counter[str] = Counter()
+    for one in warnings:
+        # The schema refuses other words, and one bad word must not keep a whole status from being written.
+        if _WORD.fullmatch(str(one.get("code"))):
+            counts[one["code"]] += max(1, int(one.get("count") or 1))
+    return [{"code": code, "count": count} for code, count in sorted(counts.items())][:64]
+
+
+_WORD = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
+
+
+def _progress(plan: Plan) -> dict[str, Any] | None:
+    if plan.progress is None:
+        return None
+    return {"phase": plan.progress.phase, "percent": plan.progress.percent}
+
+
+def _conditions(engine: EngineSeen, judged: Sequence[Judged], now: str) -> list[dict[str, Any]]:
+    stalled = [one for one in judged if one.plan.stalled]
+    moving = [one for one in judged if one.moves]
+    verdicts = [
+        ("Ready", *_readiness(judged)),
+        ("Reconciling", *_summed_up(moving, "Reconciled", "nothing is on its way")),
+        ("Stalled", *_summed_up(stalled, "NotStalled", "no target needs a person")),
+    ]
+    standing = {condition["type"]: condition for condition in engine.status.get("conditions") or []}
+    return [
+        _condition(standing.get(kind), engine.generation, now, (kind, verdict, reason, message))
+        for kind, verdict, reason, message in verdicts
+    ]
+
+
+def _readiness(judged: Sequence[Judged]) -> tuple[str, str, str]:
+    unready = [one for one in judged if one.plan.state is not State.READY]
+    if not unready:
+        return "True", str(Reason.AllTargetsReady), f"{_targets(len(judged))} ready"
+    worst = [one for one in unready if one.plan.stalled] or unready
+    unknown = all(one.plan.unknown for one in unready)
+    return ("Unknown" if unknown else "False"), _reason(worst), _message(worst)
+
+
+def _summed_up(some: Sequence[Judged], calm: str, otherwise: str) -> tuple[str, str, str]:
+    if not some:
+        return "False", calm, otherwise
+    return "True", _reason(some), _message(some)
+
+
+def _reason(some: Sequence[Judged]) -> str:
+    reasons = {one.plan.reason for one in some}
+    if len(reasons) == 1:
+        return str(reasons.pop())
+    return str(Reason.TargetsFailed if some[0].plan.stalled else some[0].plan.reason)
+
+
+def _message(some: Sequence[Judged]) -> str:
+    lines = [f"{one.seen.target.name}: {_told(one)}" for one in some]
+    return shortened("; ".join(dict.fromkeys(lines)))
+
+
+def _told(judged: Judged) -> str:
+    earlier = judged.seen.earlier
+    if judged.plan.keeps_status and earlier is not None:
+        return str(earlier.document.get("message", ""))
+    return judged.plan.message
+
+
+def _targets(count: int) -> str:
+    return "the target is" if count == 1 else f"all {count} targets are"
+
+
+def _condition(
+    standing: Mapping[str, Any] | None, generation: int, now: str, verdict: tuple[str, str, str, str]
+) -> dict[str, Any]:
+    kind, status, reason, message = verdict
+    unchanged = standing is not None and standing.get("status") == status
+    since = standing.get("lastTransitionTime") if standing is not None and unchanged else None
+    return {
+        "type": kind,
+        "status": status,
+        "observedGeneration": generation,
+        "lastTransitionTime": since or now,
+        "reason": reason,
+        "message": message,
+    }

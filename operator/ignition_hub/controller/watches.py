@@ -1,0 +1,162 @@
+"""
+What wakes the queue: kopf's watches, each turned into a mirror entry and a key.
+
+kopf is a shell here. Its handlers never write, never raise and never keep state of their own: no finalizer,
+no annotation, no timer, no daemon, no index. Whatever a watch misses, the resync finds.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import kopf
+
+from ignition_hub.controller.adapters.cluster import OURS, WAITING, Cluster
+from ignition_hub.controller.adapters.object_cache import Mirror
+from ignition_hub.controller.pod_gate import gated_in
+from ignition_hub.controller.policy.job_status import state_of
+from ignition_hub.controller.policy.views import JobState
+from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_key
+from ignition_hub.controller.process.work_queue import WorkQueue
+from ignition_hub.controller.reconciler import Reconciler
+from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
+from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
+
+
+class Watching:
+    """Feeds mirrors and queue."""
+
+    def __init__(self, cluster: Cluster, queue: WorkQueue[Key], reconciler: Reconciler) -> None:
+        self._cluster = cluster
+        self._queue = queue
+        self._reconciler = reconciler
+
+    def engine(self, kind: str | None, body: Object) -> None:
+        """An engine is there, changed or is gone."""
+        if _mirror(self._cluster.engines, kind, body):
+            self._queue.add(engine_key(body))
+            for pod in gated_in(self._cluster, body["metadata"]["namespace"]):
+                self._queue.add(pod)
+
+    def job(self, kind: str | None, body: Object) -> None:
+        """A builder Job is there, changed or is gone."""
+        if body["metadata"].get("namespace") != self._cluster.build_namespace:
+            return
+        if _mirror(self._cluster.jobs, kind, body):
+            self._wake_for_job(body)
+
+    def pod(self, kind: str | None, body: Object) -> None:
+        """A pod waits for its engines, or does no longer."""
+        if _mirror(self._cluster.waiting_pods, kind, body):
+            self._queue.add(pod_key(body))
+
+    def pool(self, kind: str | None, body: Object) -> None:
+        """A pool is there, changed or is gone: every choice may be another now."""
+        if _mirror(self._cluster.pools, kind, body):
+            self.wake_all(within=2.0)
+
+    def store(self, kind: str | None, body: Object) -> None:
+        """An EngineStore is there, changed or is gone."""
+        if _mirror(self._cluster.stores, kind, body):
+            self.wake_all(within=2.0)
+
+    def wake_all(self, *, within: float) -> None:
+        """Have everything looked at, spread over ``within`` seconds."""
+        for body in self._cluster.engines:
+            self._queue.add_after(engine_key(body), random.uniform(0.0, within))  # noqa: S311  # spreads load
+        for body in self._cluster.waiting_pods:
+            self._queue.add_after(pod_key(body), within)
+        self._queue.add_after(JOBS_KEY, within)
+
+    def _wake_for_job(self, job: Object) -> None:
+        """Have everybody looked at who waits for a Job, or for the place it frees."""
+        labels = job["metadata"].get("labels") or {}
+        waiting = self._reconciler.demand.keys_of(labels.get(LABEL_IDENTITY, ""))
+        for key in waiting or [JOBS_KEY]:
+            self._queue.add(key)
+        if state_of(job) in {JobState.COMPLETE, JobState.FAILED, JobState.GOING}:
+            self._wake_next(labels.get(LABEL_POOL, ""))
+
+    def _wake_next(self, pool: str) -> None:
+        """Have as many looked at as have a free place in ``pool``."""
+        free = max(0, self._cluster.places(pool) - len(self._cluster.busy(pool)))
+        for key in self._reconciler.slots.next_in(pool, free):
+            self._queue.add(key)
+
+
+def register(registry: kopf.OperatorRegistry, watching: Watching) -> None:
+    """Tell kopf what to watch; everything is passed in, nothing is global."""
+
+    @kopf.on.login(id="login", registry=registry)
+    async def login(**facts: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**facts) or kopf.login_with_kubeconfig(**facts)
+
+    @kopf.on.event(ENGINES.group, ENGINES.version, ENGINES.plural, id="engines", registry=registry)
+    async def engines(event: kopf.RawEvent, **_: Any) -> None:
+        watching.engine(event["type"], dict(event["object"]))
+
+    @kopf.on.event(POOLS.group, POOLS.version, POOLS.plural, id="pools", registry=registry)
+    async def pools(event: kopf.RawEvent, **_: Any) -> None:
+        watching.pool(event["type"], dict(event["object"]))
+
+    @kopf.on.event(STORES.group, STORES.version, STORES.plural, id="stores", registry=registry)
+    async def stores(event: kopf.RawEvent, **_: Any) -> None:
+        watching.store(event["type"], dict(event["object"]))
+
+    @kopf.on.event(JOBS.group, JOBS.version, JOBS.plural, id="jobs", registry=registry)
+    async def jobs(event: kopf.RawEvent, **_: Any) -> None:
+        watching.job(event["type"], dict(event["object"]))
+
+    @kopf.on.event(PODS.version, PODS.plural, id="pods", registry=registry)
+    async def pods(event: kopf.RawEvent, **_: Any) -> None:
+        watching.pod(event["type"], dict(event["object"]))
+
+
+class JitteredDelays:
+    """Delays between kopf's attempts, different in every use, so that replicas do not return together."""
+
+    def __iter__(self) -> Iterator[float]:
+        return (second * random.uniform(0.5, 1.0) for second in (1, 2, 4, 8, 16, 30, 30, 30))  # noqa: S311
+
+
+def settings_for_kopf() -> kopf.OperatorSettings:
+    """Return kopf's settings; the reasons are in ``docs/adr/0001-kopf-is-a-shell.md``."""
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True
+    settings.watching.label_selectors[JOBS.group, JOBS.plural] = OURS
+    settings.watching.label_selectors[PODS.plural] = WAITING
+    settings.watching.chunk_size = 500
+    settings.watching.inactivity_timeout = 70
+    settings.watching.server_timeout = 300
+    settings.watching.connect_timeout = 10
+    settings.queueing.worker_limit = 64
+    settings.queueing.idle_timeout = 0.05  # with the default of 5 s, 64 workers pass 13 objects a second
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = JitteredDelays()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = kopf.StatusProgressStorage()
+    return settings
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Remembers nothing: kopf would copy every object to find differences nobody asks for."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Return nothing worth comparing."""
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """Return that nothing was stored."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
+def _mirror(mirror: Mirror, kind: str | None, body: Object) -> bool:
+    if kind == "DELETED":
+        mirror.drop(body)
+        return True
+    return mirror.put(body)

@@ -1,0 +1,134 @@
+"""
+What a builder is given: its request, and short-lived URLs of everything the request names. Synchronous.
+
+Rights are judged anew here, for the controller's judgement is as old as the Job; and the model is compared
+with the fingerprint in the identity, before the build and, by ``publishing``, after it.
+"""
+
+from collections.abc import Iterator
+
+from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
+from ignition_hub.engine.fingerprint import fingerprint
+from ignition_hub.engine.pinned import MOST_FILE_BYTES, PinnedFile, pinned_files
+from ignition_hub.engine.request import DATA, PLUGIN, BuildGrant, BuildRequest, GrantedFile
+from ignition_hub.engine.sources import S3Location, parse_s3_uri, plugin_refusal, refusal
+from ignition_hub.gateway.artifacts.stores import OpenStore
+from ignition_hub.gateway.errors import ModelTooLarge
+from ignition_hub.store.bundles import Bundle, read_bundle
+from ignition_hub.store.errors import ObjectMissing
+from ignition_hub.store.objects import ObjectFacts
+
+URL_SECONDS = 3600
+
+
+class ModelChanged(RequestError):
+    """The model was replaced after the build was asked for; the controller asks for another build."""
+
+    def __init__(self, uri: str) -> None:
+        message = f"{uri} is not the object any more that this build was asked for"
+        super().__init__(Reason.ModelDigestMismatch, message, "its new content is another build")
+
+
+def grant_of(store: OpenStore, request: BuildRequest, most: int) -> BuildGrant:
+    """
+    Return what a builder may read for ``request``; model and external data have at most ``most`` bytes.
+
+    Raise SourceForbidden for what its namespace may not read, ObjectMissing, ModelChanged or ModelTooLarge.
+    """
+    _require_rights(store, request)
+    files = tuple(_pinned(store, request))
+    if not request.model_uri.startswith("s3://"):
+        # Without credentials: the builder reads it as anybody could.
+        return _bounded(BuildGrant(request, request.model_uri, request.source_size or 0, most, files))
+    if request.model_uri.endswith("/"):
+        return _bounded(_with_bundle(store, request, current_bundle(store, request), most, files))
+    size = current_object(store, request).size
+    return _bounded(BuildGrant(request, _url(store, parse_s3_uri(request.model_uri)), size, most, files))
+
+
+def check_model(store: OpenStore, request: BuildRequest) -> None:
+    """Raise ObjectMissing or ModelChanged unless the model is still the one that the identity is about."""
+    if not request.model_uri.startswith("s3://"):
+        return
+    if request.model_uri.endswith("/"):
+        current_bundle(store, request)
+    else:
+        current_object(store, request)
+
+
+def current_object(store: OpenStore, request: BuildRequest) -> ObjectFacts:
+    """Return what the store says of a request's model; ObjectMissing, or ModelChanged when it is another."""
+    where = parse_s3_uri(request.model_uri)
+    found = store.objects.head(where.key, bucket=where.bucket)
+    if found is None:
+        raise ObjectMissing(where.uri)
+    now = fingerprint(request.model_uri, sha256=request.model_sha256, etag=found.etag, size=found.size)
+    if now != request.inputs.model.fingerprint:
+        raise ModelChanged(request.model_uri)
+    return found
+
+
+def current_bundle(store: OpenStore, request: BuildRequest) -> Bundle:
+    """Return the files of a request's bundle; ObjectMissing, or ModelChanged when one is another."""
+    bundle = read_bundle(store.objects, request.model_uri)
+    if bundle is None:
+        raise ObjectMissing(request.model_uri)
+    if bundle.fingerprint != request.inputs.model.fingerprint:
+        raise ModelChanged(request.model_uri)
+    return bundle
+
+
+def _require_rights(store: OpenStore, request: BuildRequest) -> None:
+    if why_not := refusal(store.spec, request.namespace, request.model_uri):
+        raise IgnitionError(Reason.SourceForbidden, why_not)
+    for file in pinned_files(request.options, request.verification):
+        may_not = plugin_refusal if file.role == PLUGIN else refusal
+        if why_not := may_not(store.spec, request.namespace, file.uri):
+            raise IgnitionError(Reason.SourceForbidden, f"spec.{file.field}: {why_not}")
+
+
+def _with_bundle(
+    store: OpenStore, request: BuildRequest, bundle: Bundle, most: int, files: tuple[GrantedFile, ...]
+) -> BuildGrant:
+    data = tuple(
+        GrantedFile(DATA, name, _url(store, bundle.location(file)), file.size) for name, file in bundle.data()
+    )
+    url = _url(store, bundle.location(bundle.model))
+    return BuildGrant(request, url, bundle.model.size, most, (*data, *files))
+
+
+def _pinned(store: OpenStore, request: BuildRequest) -> Iterator[GrantedFile]:
+    total = 0
+    for file in pinned_files(request.options, request.verification):
+        where = _location(file)
+        found = store.objects.head(where.key, bucket=where.bucket)
+        if found is None:
+            raise IgnitionError(Reason.SourceNotFound, f"spec.{file.field}: {file.uri} does not exist")
+        total += found.size
+        if total > MOST_FILE_BYTES:
+            raise RequestError(
+                Reason.ModelTooLarge,
+                f"spec.{file.field}: {file.uri} makes {total} bytes of files besides the model; "
+                f"at most {MOST_FILE_BYTES} are accepted",
+                "use fewer samples",
+            )
+        yield GrantedFile(file.role, file.name, _url(store, where), found.size, file.sha256)
+
+
+def _location(file: PinnedFile) -> S3Location:
+    try:
+        return parse_s3_uri(file.uri)
+    except ValueError as error:
+        message = f"spec.{file.field}: {file.uri} cannot be read: this version reads s3:// addresses only"
+        raise RequestError(Reason.SourceForbidden, message, "copy the file to a bucket") from error
+
+
+def _bounded(grant: BuildGrant) -> BuildGrant:
+    total = grant.model_size + sum(file.size for file in grant.files if file.role == DATA)
+    if total > grant.max_model_bytes:
+        raise ModelTooLarge(total, grant.max_model_bytes)
+    return grant
+
+
+def _url(store: OpenStore, where: S3Location) -> str:
+    return store.objects.presign_get(where.key, URL_SECONDS, bucket=where.bucket)

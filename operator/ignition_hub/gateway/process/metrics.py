@@ -1,0 +1,87 @@
+"""What a gateway counts, for Prometheus. Every metric is named ``ignition_gateway_…``."""
+
+import time
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from ignition_hub.gateway.errors import CLIENT_WENT_AWAY, REASON
+from ignition_hub.gateway.process.draining import Life
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
+
+
+class Metrics:
+    """The counters of one gateway, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "ignition_gateway_requests_total",
+            "Requests answered, by route, status and the reason of a refusal.",
+            ["route", "status", "reason"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "ignition_gateway_request_seconds",
+            "Time until the answer, by route.",
+            ["route"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "ignition_gateway_requests_in_flight", "Requests under way.", registry=self.registry
+        )
+        self.store_up = Gauge(
+            "ignition_gateway_store_up",
+            "1 when the bucket of the default EngineStore answered the last probe.",
+            registry=self.registry,
+        )
+        self.conditional_writes = Gauge(
+            "ignition_gateway_store_conditional_writes",
+            "1 when the bucket honours If-None-Match; at 0 two builds of one engine may overwrite.",
+            registry=self.registry,
+        )
+        self.published = Counter(
+            "ignition_gateway_engines_published_total",
+            "Engines signed and published, and builds answered with what was there (outcome existing).",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.resolved = Counter(
+            "ignition_gateway_engines_resolved_total",
+            "Engines handed to pods, by the architecture they were built for.",
+            ["arch"],
+            registry=self.registry,
+        )
+        self.pushed_bytes = Counter(
+            "ignition_gateway_models_pushed_bytes_total", "Bytes of pushed models.", registry=self.registry
+        )
+
+
+def counting(metrics: Metrics, life: Life) -> Middleware:
+    """Return the middleware that counts every request of an application."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started, status = time.monotonic(), CLIENT_WENT_AWAY
+        try:
+            with life, metrics.in_flight.track_inprogress():
+                response = await handler(request)
+            status = response.status
+            if life.is_draining:
+                response.force_close()  # or a client would keep its connection and send the next one here
+        finally:
+            route = route_of(request)
+            metrics.requests.labels(route, str(status), request.get(REASON, "")).inc()
+            metrics.seconds.labels(route).observe(time.monotonic() - started)
+        return response
+
+    return count
+
+
+def route_of(request: web.Request) -> str:
+    """Return the pattern that matched, so that names in paths do not become label values."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"

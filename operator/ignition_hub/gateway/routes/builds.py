@@ -1,0 +1,98 @@
+"""
+``/v1/builds/self``: everything a builder may ask. "self" is the build of the pod that the token is bound to.
+"""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
+from ignition_hub.engine.naming import StorePaths
+from ignition_hub.gateway.artifacts.grants import URL_SECONDS, grant_of
+from ignition_hub.gateway.artifacts.publishing import complete
+from ignition_hub.gateway.artifacts.stores import OpenStore
+from ignition_hub.gateway.callers import Build
+from ignition_hub.gateway.documents import PART_BYTES, Completion, Failure, Progress, Upload, read_document
+from ignition_hub.gateway.services import SERVICES, Services
+from ignition_hub.kube import JOBS
+
+
+async def grant(request: web.Request) -> web.Response:
+    """Answer what to build, and short-lived URLs of all it takes."""
+    services = request.app[SERVICES]
+    build = await _build(request, services, fresh=True)
+    store = await services.stores.current()
+    answer = await services.quick.run(grant_of, store, build.request, services.settings.max_model_bytes)
+    return web.json_response(answer.to_json())
+
+
+async def progress(request: web.Request) -> web.Response:
+    """Write how far a build is onto its Job, now and then."""
+    services = request.app[SERVICES]
+    build = await _build(request, services)
+    report = Progress.from_json(await read_document(request, "progress"))
+    if services.pace.is_due(build.job_uid):
+        value = {"phase": report.phase, "percent": report.percent}
+        await _annotate(services, build, {ANNOTATION_PROGRESS: value})
+    return web.Response(status=204)
+
+
+async def upload(request: web.Request) -> web.Response:
+    """Begin an upload, and answer one URL for each part."""
+    services = request.app[SERVICES]
+    build = await _build(request, services, fresh=True)
+    document = await read_document(request, "upload", part_size=PART_BYTES)
+    wanted = Upload.from_json(document, most=services.settings.max_engine_bytes)
+    store = await services.stores.current()
+    return web.json_response(await services.quick.run(_start_upload, store, build, wanted))
+
+
+async def completed(request: web.Request) -> web.Response:
+    """Check, sign and publish what was uploaded."""
+    services = request.app[SERVICES]
+    build = await _build(request, services, fresh=True)
+    document = await read_document(request, "complete", log="")
+    done = Completion.from_json(document, most=services.settings.max_engine_bytes)
+    store = await services.stores.current()
+    with services.completing.one(build.job_name):
+        publication = await services.heavy.run(complete, store, services.signer, build, done)
+    services.metrics.published.labels("new" if publication.is_new else "existing").inc()
+    answer = {
+        "uri": store.uri_of(publication.manifest.engine.key),
+        "manifest_key": publication.manifest_key,
+    }
+    return web.json_response(answer)
+
+
+async def failed(request: web.Request) -> web.Response:
+    """Write why a build failed onto its Job, where the controller finds it."""
+    services = request.app[SERVICES]
+    build = await _build(request, services, fresh=True)
+    failure = Failure.from_json(await read_document(request, "failed"))
+    await _annotate(services, build, {ANNOTATION_FAILURE: failure.to_json()})
+    return web.Response(status=204)
+
+
+async def _build(request: web.Request, services: Services, *, fresh: bool = False) -> Build:
+    return await services.callers.build_of(await services.callers.user_of(request), fresh=fresh)
+
+
+async def _annotate(services: Services, build: Build, values: dict[str, Any]) -> None:
+    annotations = {name: json.dumps(value) for name, value in values.items()}
+    # With its uid: a Job of the same name that was made meanwhile must not inherit these words.
+    metadata = {"uid": build.job_uid, "annotations": annotations}
+    await services.kube.merge_patch(
+        JOBS, build.job_name, {"metadata": metadata}, services.settings.build_namespace
+    )
+
+
+def _start_upload(store: OpenStore, build: Build, wanted: Upload) -> dict[str, Any]:
+    paths = StorePaths(store.prefix, build.request.inputs, build.request.identity)
+    key = paths.engine(wanted.sha256)
+    upload_id = store.objects.start_upload(key)
+    parts = [
+        {"number": number, "url": store.objects.presign_part(key, upload_id, number, URL_SECONDS)}
+        for number in range(1, wanted.parts + 1)
+    ]
+    return {"upload_id": upload_id, "key": key, "parts": parts}

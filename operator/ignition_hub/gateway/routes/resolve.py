@@ -1,0 +1,162 @@
+"""
+``POST /v1/engines/{name}/resolve``: the engine that fits the GPU the pod was really scheduled on.
+
+Namespace, pod and node come from the token, never from the request. The manifest is fetched and verified
+every time: the status says where an engine should be, the signature whether it is one of ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from ignition_hub.compatibility.engine_choice import Candidate, EngineNotReady, NoEngineForGPU, ready_for
+from ignition_hub.compatibility.gpus import NodeGpu, node_gpu
+from ignition_hub.compatibility.loading import EngineFacts, loads
+from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.naming import engine_folder
+from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
+from ignition_hub.gateway.admission.annotations import RESOURCE
+from ignition_hub.gateway.artifacts.stores import OpenStore
+from ignition_hub.gateway.documents import PART_BYTES
+from ignition_hub.gateway.errors import NotPermitted
+from ignition_hub.gateway.services import SERVICES, Services
+from ignition_hub.kube import ENGINES, NODES, TokenUser
+from ignition_hub.store.errors import ManifestRefused
+from ignition_hub.store.find import manifest_key_of, read_manifest
+from ignition_hub.store.trust import PublicKeys
+
+URL_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a manifest must be about."""
+
+    candidate: Candidate
+    gpu: NodeGpu
+    spec: Mapping[str, Any]
+    namespace: str
+
+    def require_source(self, store_spec: Mapping[str, Any]) -> None:
+        """Raise IgnitionError (SourceForbidden) unless the namespace may read the model it names."""
+        why_not = refusal(store_spec, self.namespace, self.spec["model"]["source"]["uri"])
+        if why_not is not None:
+            raise IgnitionError(Reason.SourceForbidden, why_not)
+
+    def require(self, manifest: Manifest) -> None:
+        """Raise ManifestRefused unless a signed manifest is about this model and target, and loads here."""
+        # Whoever could write a status must not be given the engine of another namespace's model.
+        inputs, model = manifest.inputs, self.spec["model"]
+        found = (inputs.model.name, inputs.model.version, inputs.precision, inputs.gpu_arch)
+        asked = (model["name"], model["version"], self.spec["precision"], self.candidate.arch)
+        if found != asked:
+            raise ManifestRefused(
+                f"the status points at an engine for {' '.join(found)}; {' '.join(asked)} was asked for"
+            )
+        pinned = model["source"].get("sha256")
+        kind, _, digest = inputs.model.fingerprint.partition(":")
+        if kind != ("sha256" if pinned else "object") or (pinned and digest != pinned):
+            raise ManifestRefused("the status points at an engine of another source than the spec names")
+        # The status only sorted the candidates; what was signed decides.
+        fit = loads(EngineFacts.of_manifest(manifest), self.gpu)
+        if not fit.is_vouched_for:
+            raise NoEngineForGPU(fit.message, fit.remedy)
+
+
+async def resolve(request: web.Request) -> web.Response:
+    """Answer with a short-lived URL of the engine that fits, its digest and its manifest."""
+    services = request.app[SERVICES]
+    user = await services.callers.user_of(request)
+    if not user.namespace or not user.node_name:
+        raise NotPermitted(
+            f"the token of {user.username} names no node", "use the token projected into a scheduled pod"
+        )
+    engine = await _engine(services, user.namespace, request.match_info["name"])
+    gpu = await _gpu_of(services, user)
+    choices = ready_for(engine, gpu)
+    store = await services.stores.current()
+    manifest, url = await services.quick.run(
+        _locate, store, services.signer.keys, Wanted(choices[0], gpu, engine["spec"], user.namespace)
+    )
+    services.metrics.resolved.labels(choices[0].arch).inc()
+    return web.json_response(_answer(engine["metadata"]["name"], gpu, manifest, url))
+
+
+async def _engine(services: Services, namespace: str, name: str) -> Mapping[str, Any]:
+    engine = await services.kube.get(ENGINES, name, namespace) if RESOURCE.fullmatch(name) else None
+    if engine is None:
+        raise IgnitionError(
+            Reason.EngineNotFound,
+            f"namespace {namespace} has no TensorRTEngine {name!r:.80}",
+            "apply it there; an engine is never taken from another namespace",
+        )
+    observed = (engine.get("status") or {}).get("observedGeneration", -1)
+    if observed < engine["metadata"].get("generation", 0):
+        # The status still speaks of the spec before: its engine may have other shapes or another model.
+        raise EngineNotReady(f"the latest change of {name} was not looked at yet", "it is asked for again")
+    return engine
+
+
+async def _gpu_of(services: Services, user: TokenUser) -> NodeGpu:
+    node = await services.kube.get(NODES, user.node_name or "")
+    gpu = node_gpu((node or {}).get("metadata", {}).get("labels") or {})
+    if gpu is None:
+        raise NoEngineForGPU(
+            f"node {user.node_name} shows no GPU",
+            "run GPU Feature Discovery there, or label the node with ignitionhub.io/gpu-arch",
+        )
+    return gpu
+
+
+def _locate(store: OpenStore, keys: PublicKeys, wanted: Wanted) -> tuple[Manifest, str]:
+    """Return the verified manifest of a candidate and a URL of its engine, whose size was looked at."""
+    wanted.require_source(store.spec)
+    candidate = wanted.candidate
+    where = _place_of(candidate)
+    if where.bucket != store.settings.bucket:
+        raise EngineNotReady(
+            f"{candidate.uri} is not in the bucket {store.settings.bucket} that is used now",
+            "it is built anew",
+        )
+    manifest_key = manifest_key_of(where.uri)
+    # Before anything is read: a status must not become a way to ask for any object of the bucket.
+    folder = engine_folder(store.prefix, wanted.spec["model"]["name"], candidate.identity or "")
+    if manifest_key.rpartition("/")[0] != folder:
+        raise ManifestRefused(f"{candidate.uri} is the place of another engine, not {candidate.identity}")
+    manifest = read_manifest(store.objects, keys, manifest_key, candidate.identity or "")
+    if manifest is None:
+        raise EngineNotReady(
+            f"s3://{where.bucket}/{manifest_key} does not exist any more", "it is built anew"
+        )
+    wanted.require(manifest)
+    found = store.objects.head(manifest.engine.key)
+    if found is None or found.size != manifest.engine.size:
+        there = f"has {found.size} bytes" if found else "does not exist"
+        raise ManifestRefused(
+            f"the engine {manifest.engine.key} {there}; its manifest says {manifest.engine.size} bytes"
+        )
+    return manifest, store.objects.presign_get(manifest.engine.key, URL_SECONDS)
+
+
+def _place_of(candidate: Candidate) -> S3Location:
+    try:
+        return parse_s3_uri(candidate.uri or "")
+    except ValueError as error:
+        raise ManifestRefused(f"the status points nowhere: {error}") from error
+
+
+def _answer(name: str, gpu: NodeGpu, manifest: Manifest, url: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "identity": manifest.identity,
+        "gpu": {"arch": gpu.arch, "product": gpu.exact_product},
+        "file_name": manifest.engine.key.rpartition("/")[2],
+        "url": url,
+        "size": manifest.engine.size,
+        "sha256": manifest.engine.sha256,
+        "part_size": PART_BYTES,
+        "manifest": manifest.to_json(),
+    }

@@ -1,0 +1,150 @@
+"""
+Run the test layers one after another and say at the end what ran and what did not.
+
+``python tests/tools/run.py unit unit-3.10 cluster gpu``. Each layer is one pytest run in its own process,
+because the layers must not share fixtures; ``unit-3.10`` is the unit layer without the hub, on the oldest
+Python that runs beside TensorRT. A layer this machine cannot run is skipped with its reason; a layer that
+fails does not stop the next, but decides the exit status.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import setup
+from besidetensorrt import OLDEST, files_for_newer, oldest_python
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTHING_COLLECTED = 5
+UNIT_OLDEST = f"unit-{OLDEST}"
+VENV_OLDEST = ROOT / f".venv-{OLDEST}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one layer did: how many tests passed, failed, were skipped, and why."""
+
+    layer: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    reasons: tuple[str, ...] = ()
+    broken: bool = False
+
+
+def main(layers: list[str]) -> int:
+    """Run ``layers`` in order; 0 when nothing failed."""
+    # All before any: the unit layer renders the chart with the helm that a later layer builds.
+    ready = {layer: prepare(layer) for layer in layers if not reason_not_to_run(layer)}
+    outcomes = [run_layer(layer, is_ready=ready.get(layer, False)) for layer in layers]
+    for outcome in outcomes:
+        print(line(outcome))
+        for reason in outcome.reasons:
+            print(f"{'':10}skipped: {reason}")
+    passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
+    print(f"{passed} passed, {failed} failed, {sum(o.skipped for o in outcomes)} skipped")
+    return 1 if failed or any(o.broken for o in outcomes) else 0
+
+
+def run_layer(layer: str, *, is_ready: bool) -> Outcome:
+    """Run one layer's tests, if what they need could be built."""
+    if reason := reason_not_to_run(layer):
+        return Outcome(layer, skipped=1, reasons=(f"the whole layer: {reason}",))
+    if not is_ready:
+        return Outcome(layer, broken=True, reasons=("its preparation failed, see above",))
+    print(f"==> {layer}", flush=True)
+    started = time.monotonic()
+    with TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [python_of(layer), "-m", "pytest", "-q", f"--junit-xml={report}", str(folder_of(layer))]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        outcome = read_report(layer, report, code, time.monotonic() - started)
+        return replace(outcome, reasons=(*outcome.reasons, *files_not_run(layer)))
+
+
+def files_not_run(layer: str) -> list[str]:
+    """Say how many files of ``layer`` were left out, and why."""
+    if layer != UNIT_OLDEST:
+        return []
+    files, left_out = list(folder_of(layer).rglob("test_*.py")), files_for_newer(folder_of(layer))
+    return [f"{len(left_out)} of {len(files)} files: they need the hub or development's Python, 3.11"]
+
+
+def folder_of(layer: str) -> Path:
+    """Return where the tests of ``layer`` are."""
+    return ROOT / "tests" / ("unit" if layer == UNIT_OLDEST else layer)
+
+
+def python_of(layer: str) -> str:
+    """Return the Python that runs the tests of ``layer``."""
+    return str(VENV_OLDEST / "bin" / "python") if layer == UNIT_OLDEST else sys.executable
+
+
+def reason_not_to_run(layer: str) -> str | None:
+    """Say why this machine cannot run ``layer``, or None when it can."""
+    if not any(folder_of(layer).rglob("test_*.py")):
+        return "it has no tests yet"
+    if layer == UNIT_OLDEST and oldest_python() is None:
+        return f"needs a CPython {OLDEST}: python{OLDEST} on the PATH, or one that pyenv or uv installed"
+    if layer == "e2e" and os.geteuid() != 0:
+        return "needs root for real nodes (network namespaces, mounts, cgroups)"
+    if layer == "gpu" and shutil.which("nvidia-smi") is None:
+        return "needs an NVIDIA GPU and its driver"
+    return None
+
+
+def prepare(layer: str) -> bool:
+    """Make the binaries or the environment that a layer needs; minutes the first time, nothing after."""
+    if layer == UNIT_OLDEST:
+        return prepare_oldest()
+    steps = {
+        "cluster": [["localcluster", "build", "--set", "cluster-tests"]],
+        "e2e": [["localcluster", "packages"], ["localcluster", "build", "--set", "all"], ["images", "build"]],
+    }
+    for module, *arguments in steps.get(layer, []):
+        if subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=False).returncode:
+            return False
+    return True
+
+
+def prepare_oldest() -> bool:
+    """Make the environment of the oldest Python."""
+    interpreter = oldest_python()
+    if interpreter is None:
+        return False
+    try:
+        setup.make_oldest(VENV_OLDEST, interpreter, Path(sys.executable).with_name("uv"))
+    except SystemExit as failed:
+        print(failed, file=sys.stderr)
+        return False
+    return True
+
+
+def read_report(layer: str, report: Path, code: int, seconds: float) -> Outcome:
+    """Count one pytest run from its JUnit report."""
+    if not report.exists():
+        return Outcome(layer, seconds=seconds, broken=True, reasons=(f"pytest stopped with {code}",))
+    cases = list(ET.parse(report).getroot().iter("testcase"))
+    skips = [skip for case in cases for skip in case.iter("skipped")]
+    failed = sum(any(True for _ in case.iter(kind)) for case in cases for kind in ("failure", "error"))
+    reasons = tuple(sorted({skip.get("message", "") for skip in skips}))
+    passed = len(cases) - failed - len(skips)
+    broken = code not in (0, NOTHING_COLLECTED)
+    return Outcome(layer, passed, failed, len(skips), seconds, reasons, broken)
+
+
+def line(outcome: Outcome) -> str:
+    """Lay one layer's outcome out for people."""
+    counts = f"{outcome.passed:5d} passed {outcome.failed:3d} failed {outcome.skipped:3d} skipped"
+    return f"{outcome.layer:9} {counts}  {outcome.seconds:6.1f} s"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,249 @@
+"""The chart: what it asks for, what it refuses, and that it stays narrow."""
+
+import pytest
+
+from chart_harness import CHART, HELM, ROOT, TRIAL, Json, containers, find, helm, refusal, render
+
+pytestmark = pytest.mark.skipif(
+    not HELM.exists(), reason="helm is not built: PYTHONPATH=tests/tools python3 -m localcluster build"
+)
+
+
+@pytest.fixture(scope="module")
+def trial() -> list[Json]:
+    return render()
+
+
+def test_the_chart_passes_lint():
+    done = helm("lint", "--strict", str(CHART), values=TRIAL)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_charts_crds_are_the_generated_ones():
+    generated = {path.name: path.read_bytes() for path in (ROOT / "crds").glob("*.yaml")}
+    shipped = {path.name: path.read_bytes() for path in (CHART / "crds").glob("*.yaml")}
+
+    assert shipped == generated
+
+
+def test_every_pod_runs_under_pod_security_restricted(trial: list[Json]):
+    deployments = [document for document in trial if document["kind"] == "Deployment"]
+    assert {document["metadata"]["name"] for document in deployments} == {
+        "ignition-hub-controller",
+        "ignition-hub-gateway",
+        "ignition-hub-s3",
+    }
+
+    for deployment in deployments:
+        pod = deployment["spec"]["template"]["spec"]["securityContext"]
+        assert pod["runAsNonRoot"] is True
+        assert pod["runAsUser"] == 65532
+        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in containers(deployment):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"]
+            assert container["resources"]["limits"]
+
+
+def test_the_build_namespace_is_restricted_and_its_account_has_neither_token_nor_rights(trial: list[Json]):
+    namespace = find(trial, "Namespace", "ignition-hub-builds")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    account = find(trial, "ServiceAccount", "ignition-builder", "ignition-hub-builds")
+    assert account["automountServiceAccountToken"] is False
+
+    bindings = [document for document in trial if document["kind"].endswith("RoleBinding")]
+    subjects = {subject["name"] for binding in bindings for subject in binding["subjects"]}
+    assert subjects == {"ignition-hub-controller", "ignition-hub-gateway", "system:authenticated"}
+
+
+def test_no_secret_is_put_into_the_build_namespace(trial: list[Json]):
+    places = {document["metadata"]["namespace"] for document in trial if document["kind"] == "Secret"}
+
+    assert places == {"ignition-hub"}
+
+
+def test_no_role_has_wildcards_and_secrets_are_read_by_name(trial: list[Json]):
+    roles = [document for document in trial if document["kind"] in {"Role", "ClusterRole"}]
+    rules = [rule for role in roles for rule in role["rules"]]
+    for rule in rules:
+        assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
+        if "secrets" in rule["resources"]:
+            assert rule["verbs"] == ["get"]
+            assert rule["resourceNames"] == ["ignition-hub-store"]
+    assert sum("secrets" in rule["resources"] for rule in rules) == 2
+
+
+def test_the_hub_never_writes_specs_nodes_or_roles(trial: list[Json]):
+    hub = [
+        document
+        for document in trial
+        if document["kind"] in {"Role", "ClusterRole"}
+        and document["metadata"]["name"] in {"ignition-hub-controller", "ignition-hub-gateway"}
+    ]
+    writes = {
+        (resource, verb)
+        for role in hub
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        if verb not in {"get", "list", "watch"}
+    }
+
+    assert writes == {
+        ("tensorrtengines/status", "patch"),
+        ("events", "create"),
+        ("pods", "patch"),
+        ("leases", "create"),
+        ("leases", "update"),
+        ("jobs", "create"),
+        ("jobs", "delete"),
+        ("jobs", "patch"),
+        ("tokenreviews", "create"),
+        ("subjectaccessreviews", "create"),
+    }
+
+
+def test_more_store_secrets_are_readable_when_named():
+    documents = render({"store": {"extraCredentialsSecrets": ["second-store"]}})
+
+    role = find(documents, "Role", "ignition-hub-gateway", "ignition-hub")
+    assert role["rules"][0]["resourceNames"] == ["ignition-hub-store", "second-store"]
+
+
+def test_the_webhook_sees_opted_in_pods_only_and_never_the_hubs_own(trial: list[Json]):
+    hook = find(trial, "MutatingWebhookConfiguration", "ignition-hub")["webhooks"][0]
+
+    assert hook["objectSelector"] == {"matchLabels": {"ignitionhub.io/inject": "true"}}
+    assert hook["rules"][0]["operations"] == ["CREATE"]
+    assert hook["failurePolicy"] == "Fail"
+    assert hook["timeoutSeconds"] == 5
+    assert hook["reinvocationPolicy"] == "IfNeeded"
+    assert hook["sideEffects"] == "None"
+    excluded = hook["namespaceSelector"]["matchExpressions"][0]["values"]
+    assert {"kube-system", "ignition-hub", "ignition-hub-builds"} <= set(excluded)
+
+
+def test_every_image_comes_from_the_registry_of_the_values(trial: list[Json]):
+    deployments = [document for document in trial if document["kind"] == "Deployment"]
+    images = {container["image"] for deployment in deployments for container in containers(deployment)}
+    pool = find(trial, "BuildPool", "rtx")["spec"]["runtimes"][0]
+
+    assert images == {f"localhost/ignition-hub/{name}:dev" for name in ("operator", "fetcher", "s3")}
+    assert pool == {
+        "flavor": "TensorRTRTX",
+        "version": "1.7.1.116",
+        "image": "localhost/ignition-hub/builder-rtx:dev",
+    }
+    gateway = containers(find(trial, "Deployment", "ignition-hub-gateway"))[0]
+    assert "--fetcher-image=localhost/ignition-hub/fetcher:dev" in gateway["args"]
+
+
+def test_the_embedded_store_is_the_default_store(trial: list[Json]):
+    store = find(trial, "EngineStore", "default")
+
+    assert store["metadata"]["annotations"]["ignitionhub.io/is-default-store"] == "true"
+    assert store["spec"]["s3"] == {
+        "endpoint": "http://ignition-hub-s3.ignition-hub.svc:9000",
+        "region": "us-east-1",
+        "bucket": "engines",
+        "prefix": "ignition",
+        "credentialsSecretRef": {"name": "ignition-hub-store"},
+    }
+    server = containers(find(trial, "Deployment", "ignition-hub-s3"))[1]
+    assert "--concurrency=1" in server["args"]
+
+
+def test_a_store_of_ones_own_needs_no_embedded_server():
+    own = {"endpoint": "https://s3.example.com", "credentialsSecret": "engine-store"}
+    documents = render({"embeddedS3": {"enabled": False}, "store": own})
+
+    assert not [d for d in documents if d["metadata"]["name"] in {"ignition-hub-s3", "ignition-hub-store"}]
+    spec = find(documents, "EngineStore", "default")["spec"]["s3"]
+    assert spec["endpoint"] == "https://s3.example.com"
+    assert spec["credentialsSecretRef"] == {"name": "engine-store"}
+
+
+def test_a_store_can_be_added_later():
+    documents = render({"embeddedS3": {"enabled": False}, "store": {"create": False}})
+
+    assert not [document for document in documents if document["kind"] == "EngineStore"]
+
+
+def test_the_controllers_pod_patches_are_limited_by_policy(trial: list[Json]):
+    policy = find(trial, "ValidatingAdmissionPolicy", "ignition-hub-controller")["spec"]
+
+    assert policy["failurePolicy"] == "Fail"
+    assert (
+        "system:serviceaccount:ignition-hub:ignition-hub-controller"
+        in policy["matchConditions"][0]["expression"]
+    )
+    assert find(trial, "ValidatingAdmissionPolicyBinding", "ignition-hub-controller")["spec"][
+        "validationActions"
+    ] == ["Deny"]
+
+
+def test_pod_annotations_are_put_on_every_pod():
+    deployments = [d for d in render({"podAnnotations": {"a": "1"}}) if d["kind"] == "Deployment"]
+
+    annotations = [d["spec"]["template"]["metadata"]["annotations"] for d in deployments]
+    assert annotations == [{"a": "1"}] * 3
+
+
+def test_one_replica_gets_no_disruption_budget():
+    documents = render({"controller": {"replicas": 1}})
+
+    budgets = {d["metadata"]["name"] for d in documents if d["kind"] == "PodDisruptionBudget"}
+    assert budgets == {"ignition-hub-gateway"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"images": {"registry": ""}}, "images.registry: missing"),
+        (
+            {"embeddedS3": {"enabled": False}, "store": {"endpoint": "https://s3.example.com"}},
+            "store.credentialsSecret: missing",
+        ),
+        (
+            {"embeddedS3": {"enabled": False}, "store": {"credentialsSecret": "x"}},
+            "store.endpoint: missing",
+        ),
+        ({"certificates": {"mode": "external", "existingSecret": "x"}}, "certificates.caBundle: missing"),
+        (
+            {"certificates": {"mode": "external", "caBundle": "-----BEGIN CERTIFICATE-----"}},
+            "needs certificates.existingSecret",
+        ),
+        ({"certificates": {"mode": "certManager", "certManager": {"issuerRef": {"name": "x"}}}}, "caBundle"),
+        ({"gateway": {"replica": 3}}, "replica"),
+        ({"gateway": {"replicas": 0}}, "replicas"),
+        ({"pools": {"rtx": {"archs": ["sm_90"]}}}, "archs"),
+        ({"pools": {"rtx": {"version": "1.7"}}}, "version"),
+        ({"store": {"modelSources": [{"prefix": "s3://models", "namespaces": ["a"]}]}}, "prefix"),
+        ({"store": {"pluginSources": [{"prefix": "https://a/", "namespaces": ["a"]}]}}, "prefix"),
+        ({"store": {"pluginSources": [{"prefix": "s3://plugins/"}]}}, "namespaces"),
+        ({"webhook": {"failurePolicy": "Maybe"}}, "failurePolicy"),
+    ],
+)
+def test_values_that_cannot_work_are_refused_by_name(changes: Json, said: str):
+    assert said in refusal(changes)
+
+
+def test_a_builder_reaches_the_store_and_no_link_local_address():
+    values = {
+        "images": {"registry": "localhost/ignition-hub"},
+        "store": {"endpoint": "https://s3.example.com", "credentialsSecret": "engine-store"},
+        "networkPolicies": {"enabled": True, "storePorts": [443, 80]},
+    }
+
+    policy = find(render(base=values), "NetworkPolicy", "ignition-hub-builders")
+
+    rules = [rule for rule in policy["spec"]["egress"] if {"port": 80, "protocol": "TCP"} in rule["ports"]]
+    blocks = [peer["ipBlock"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
+    assert len(rules) == 1
+    assert {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]} in blocks
+    assert all(block["except"] for block in blocks)

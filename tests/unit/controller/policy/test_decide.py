@@ -1,0 +1,372 @@
+"""The life of a target as a table: what is seen, what is planned."""
+
+from dataclasses import replace
+
+import pytest
+
+from fakeworld import make_manifest
+from ignition_hub.controller.policy.decide import decide
+from ignition_hub.controller.policy.views import (
+    BuildWish,
+    EarlierTarget,
+    EngineSeen,
+    JobSeen,
+    JobState,
+    Place,
+    Progress,
+    State,
+    Step,
+    TargetSeen,
+    Trouble,
+    Wanted,
+    Wish,
+)
+from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.identity import Target, identity_of
+from storefixtures import make_inputs
+
+INPUTS = make_inputs(gpu_arch="sm_86")
+IDENTITY = identity_of(INPUTS)
+TARGET = Target("sm-86", "sm_86", None, "SameComputeCapability")
+WANTED = Wanted(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk")
+MANIFEST = make_manifest(INPUTS, IDENTITY)
+AWAY = Trouble(Reason.StoreUnavailable, "s3.example.com does not answer", unknown=True)
+GONE = Trouble(Reason.SourceNotFound, "s3://models/a.onnx does not exist")
+FORBIDDEN = Trouble(Reason.SourceForbidden, "not yours")
+
+
+def engine(**changes):
+    values = {
+        "namespace": "vision",
+        "name": "resnet50",
+        "uid": "u1",
+        "generation": 1,
+        "created": 1000.0,
+        "model_name": "resnet50",
+        "model_version": "v1",
+        "source_uri": "s3://models/resnet50.onnx",
+        "source_sha256": None,
+        "precision": "fp16",
+        "profiles": (),
+        "tensorrt": Wish(),
+        "targets": (TARGET,),
+        "options": {},
+        "verification": {},
+        "build": BuildWish(),
+    }
+    return EngineSeen(**{**values, **changes})
+
+
+def told(state, *, generation=1, identity=IDENTITY, reason="", source=None, **changes):
+    """An engine whose status says that its target is in a state."""
+    document = {"name": "sm-86", "state": state, "message": "as before"}
+    earlier = EarlierTarget(state=state, reason=reason, identity=identity, source=source, document=document)
+    return engine(earlier={"sm-86": earlier}, observed_generation=generation, **changes)
+
+
+def job(state=JobState.ACTIVE, **changes):
+    values = {"name": "ignition-build-1", "uid": "j1", "state": state, "age": 10.0}
+    return JobSeen(**{**values, **changes})
+
+
+def seen(**changes):
+    values = {"target": TARGET, "engine": engine(), "wanted": WANTED}
+    return TargetSeen(**{**values, **changes})
+
+
+FAILED = job(JobState.FAILED, failure=Trouble(Reason.UnsupportedOperator, "node 7"))
+COMPLETE = job(JobState.COMPLETE, finished=2000.0)
+
+
+@pytest.mark.parametrize(
+    ("view", "state", "reason", "step"),
+    [
+        pytest.param(seen(), State.BUILDING, "Building", Step.CREATE_JOB, id="nothing exists: build"),
+        pytest.param(
+            seen(manifest=MANIFEST), State.READY, "Reused", Step.NONE, id="in the store: reuse, no Job"
+        ),
+        pytest.param(
+            seen(manifest=MANIFEST, job=COMPLETE), State.READY, "Built", Step.NONE, id="Job complete: built"
+        ),
+        pytest.param(seen(job=job()), State.BUILDING, "Building", Step.NONE, id="Job at work: wait"),
+        pytest.param(
+            seen(job=job(JobState.SUSPENDED)), State.QUEUED, "Queued", Step.NONE, id="Kueue holds the Job"
+        ),
+        pytest.param(
+            seen(job=job(obstacle=Trouble(Reason.ImageUnavailable, "no such tag"))),
+            State.QUEUED,
+            "ImageUnavailable",
+            Step.NONE,
+            id="no image: say so while waiting",
+        ),
+        pytest.param(
+            seen(job=job(JobState.GOING)), State.PENDING, "Pending", Step.NONE, id="old Job still there"
+        ),
+        pytest.param(seen(job=FAILED), State.FAILED, "UnsupportedOperator", Step.NONE, id="Job failed"),
+        pytest.param(
+            seen(job=FAILED, engine=told("Failed")),
+            State.FAILED,
+            "UnsupportedOperator",
+            Step.NONE,
+            id="a told failure stays",
+        ),
+        pytest.param(
+            seen(job=FAILED, engine=told("Failed", generation=0)),
+            State.PENDING,
+            "Pending",
+            Step.DELETE_JOB,
+            id="spec changed after a told failure: start again",
+        ),
+        pytest.param(
+            seen(job=FAILED, engine=told("Failed", rebuild="now")),
+            State.PENDING,
+            "Pending",
+            Step.DELETE_JOB,
+            id="rebuild asked after a told failure: start again",
+        ),
+        pytest.param(
+            seen(job=FAILED, engine=told("Pending", generation=0)),
+            State.FAILED,
+            "UnsupportedOperator",
+            Step.NONE,
+            id="a failure nobody was told of is told, not retried",
+        ),
+        pytest.param(
+            seen(job=FAILED, engine=told("Failed", generation=0, identity="0" * 64)),
+            State.FAILED,
+            "UnsupportedOperator",
+            Step.NONE,
+            id="another identity's failure restarts nothing",
+        ),
+        pytest.param(
+            seen(engine=told("Failed", reason="BuildFailed")),
+            State.FAILED,
+            "BuildFailed",
+            Step.NONE,
+            id="Job collected: its verdict remains",
+        ),
+        pytest.param(
+            seen(engine=told("Failed", reason="BuildFailed", identity="0" * 64)),
+            State.BUILDING,
+            "Building",
+            Step.CREATE_JOB,
+            id="the model changed: the verdict was on another",
+        ),
+        pytest.param(
+            seen(engine=told("Failed", reason="BuildFailed", generation=0)),
+            State.BUILDING,
+            "Building",
+            Step.CREATE_JOB,
+            id="Job collected and spec changed: build",
+        ),
+        pytest.param(
+            seen(engine=told("Failed", reason="SourceForbidden")),
+            State.BUILDING,
+            "Building",
+            Step.CREATE_JOB,
+            id="access was granted: build",
+        ),
+        pytest.param(
+            seen(job=COMPLETE, engine=engine(created=2001.0)),
+            State.PENDING,
+            "Pending",
+            Step.DELETE_JOB,
+            id="complete without an engine, before this resource was made",
+        ),
+        pytest.param(
+            seen(job=replace(FAILED, finished=2000.0), engine=engine(created=3000.0)),
+            State.PENDING,
+            "Pending",
+            Step.DELETE_JOB,
+            id="failed before this resource was made",
+        ),
+        pytest.param(
+            seen(job=replace(FAILED, finished=2000.0), engine=engine(created=2000.0)),
+            State.FAILED,
+            "UnsupportedOperator",
+            Step.NONE,
+            id="failed in the second this resource was made",
+        ),
+        pytest.param(
+            seen(job=COMPLETE), State.FAILED, "BuildFailed", Step.NONE, id="complete without an engine"
+        ),
+        pytest.param(
+            seen(job=COMPLETE, engine=told("Ready")),
+            State.PENDING,
+            "Pending",
+            Step.DELETE_JOB,
+            id="the engine vanished from the store: build again",
+        ),
+        pytest.param(seen(trouble=AWAY), State.PENDING, "StoreUnavailable", Step.NONE, id="store away: wait"),
+        pytest.param(
+            seen(trouble=GONE, engine=told("Pending")),
+            State.PENDING,
+            "SourceNotFound",
+            Step.NONE,
+            id="no model yet: wait",
+        ),
+        pytest.param(
+            seen(trouble=FORBIDDEN, engine=told("Ready")),
+            State.FAILED,
+            "SourceForbidden",
+            Step.NONE,
+            id="access was revoked",
+        ),
+        pytest.param(
+            seen(wanted=None, unbuildable=Trouble(Reason.NoPoolForArch, "add a pool")),
+            State.UNBUILDABLE,
+            "NoPoolForArch",
+            Step.NONE,
+            id="no pool can",
+        ),
+        pytest.param(
+            seen(manifest=MANIFEST, possession=Trouble(Reason.ModelDigestMismatch, "other bytes")),
+            State.FAILED,
+            "ModelDigestMismatch",
+            Step.NONE,
+            id="a digest somebody only knows gives no engine",
+        ),
+        pytest.param(
+            seen(manifest=MANIFEST, possession=Trouble(Reason.Verifying, "reading", unknown=True)),
+            State.VERIFYING,
+            "Verifying",
+            Step.NONE,
+            id="possession is being proven",
+        ),
+        pytest.param(
+            seen(refused=Trouble(Reason.ManifestRefused, "unsigned")),
+            State.FAILED,
+            "ManifestRefused",
+            Step.NONE,
+            id="a manifest nobody signed",
+        ),
+        pytest.param(
+            seen(
+                refused=Trouble(Reason.ManifestRefused, "unsigned"),
+                engine=told("Failed", reason="ManifestRefused", rebuild="now"),
+            ),
+            State.BUILDING,
+            "Building",
+            Step.CREATE_JOB,
+            id="a refused manifest is replaced on request",
+        ),
+        pytest.param(
+            seen(engine=engine(suspended=True)), State.PENDING, "Suspended", Step.NONE, id="suspended"
+        ),
+        pytest.param(
+            seen(engine=engine(suspended=True), manifest=MANIFEST),
+            State.READY,
+            "Reused",
+            Step.NONE,
+            id="suspended, but there",
+        ),
+        pytest.param(seen(place=Place(3, 2)), State.QUEUED, "Queued", Step.NONE, id="pool full"),
+    ],
+)
+def test_what_is_seen_decides_what_is_planned(view, state, reason, step):
+    plan = decide(view)
+
+    assert (plan.state, str(plan.reason), plan.step) == (state, reason, step)
+
+
+@pytest.mark.parametrize("trouble", [AWAY, GONE])
+def test_an_engine_that_was_ready_outlives_an_outage_and_its_model(trouble):
+    plan = decide(seen(trouble=trouble, wanted=None, engine=told("Ready")))
+
+    assert (plan.state, plan.keeps_status) == (State.READY, True)
+
+
+def test_an_outage_says_nothing_of_a_spec_that_changed():
+    plan = decide(seen(trouble=AWAY, wanted=None, engine=told("Ready", generation=0)))
+
+    assert (plan.state, plan.unknown, plan.back_off) == (State.PENDING, True, True)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        seen(trouble=FORBIDDEN),
+        seen(unbuildable=Trouble(Reason.NoPools, "none")),
+        seen(refused=Trouble(Reason.ManifestRefused, "unsigned")),
+        seen(job=FAILED),
+        seen(job=COMPLETE),
+    ],
+)
+def test_what_only_a_person_can_change_is_stalled_and_asks_for_no_further_look(view):
+    plan = decide(view)
+
+    assert plan.stalled
+    assert plan.recheck is None
+
+
+@pytest.mark.parametrize(
+    ("created", "asker", "source"),
+    [
+        (1999.0, "somebody", "Built"),
+        (2000.0, "resnet50", "Built"),
+        (2000.0, "somebody", "Remote"),
+        (2001.0, "resnet50", "Remote"),
+    ],
+)
+def test_built_means_that_this_resource_was_there_before_the_build_ended(created, asker, source):
+    complete = replace(COMPLETE, namespace="vision", resource=asker)
+
+    assert decide(seen(manifest=MANIFEST, job=complete, engine=engine(created=created))).source == source
+
+
+def test_the_source_once_told_does_not_change_when_the_job_is_collected():
+    view = seen(manifest=MANIFEST, engine=told("Ready", source="Built"))
+
+    assert decide(view).source == "Built"
+
+
+def test_progress_is_passed_on():
+    assert decide(seen(job=job(progress=Progress("Building", 42)))).progress == Progress("Building", 42)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [(0, "this one is next"), (1, "at most 1 wait"), (4, "at most 5 wait"), (5000, "more than 1000 wait")],
+)
+def test_a_place_in_the_queue_is_told_in_coarse_steps(ahead, words):
+    assert words in decide(seen(place=Place(ahead, 2))).message
+
+
+def test_a_pool_that_starts_nothing_says_so():
+    assert "maxConcurrentBuilds is 0" in decide(seen(place=Place(0, 0))).message
+
+
+def test_a_restart_is_written_at_once_so_that_the_next_failure_is_final_again():
+    after = decide(seen(job=FAILED, engine=told("Failed", rebuild="now")))
+    collected = decide(seen(engine=told("Failed", reason="BuildFailed", rebuild="now")))
+
+    assert (after.at_once, collected.at_once) == (True, True)
+
+
+def mismatched(**changes):
+    return job(JobState.FAILED, failure=Trouble(Reason.ModelDigestMismatch, "other bytes"), **changes)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"namespace": "squatter", "model_uri": "s3://models/resnet50.onnx"},
+        {"namespace": "vision", "model_uri": "s3://models/other.onnx"},
+    ],
+)
+def test_a_build_from_somebody_elses_source_is_no_verdict_on_ours(source):
+    plan = decide(seen(job=mismatched(**source)))
+
+    assert (plan.state, plan.step) == (State.PENDING, Step.DELETE_JOB)
+
+
+def test_a_build_from_our_own_source_is_a_verdict():
+    plan = decide(seen(job=mismatched(namespace="vision", model_uri="s3://models/resnet50.onnx")))
+
+    assert (plan.state, plan.reason, plan.step) == (State.FAILED, "ModelDigestMismatch", Step.NONE)
+
+
+def test_a_failure_in_words_of_another_version_still_stands():
+    plan = decide(seen(engine=told("Failed", reason="NoLongerAReason")))
+
+    assert (plan.state, plan.keeps_status) == (State.FAILED, True)

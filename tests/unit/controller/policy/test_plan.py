@@ -1,0 +1,47 @@
+"""The controller says in a status what ``kubectl ignition plan`` said before."""
+
+import pytest
+import yaml
+
+from ignition_hub.cli import planning
+from ignition_hub.controller.policy.decide import decide
+from ignition_hub.controller.policy.parsing import engine_seen, pools_seen
+from ignition_hub.controller.policy.ports import ModelFacts
+from ignition_hub.controller.policy.resolution import want
+from ignition_hub.controller.policy.views import TargetSeen, Trouble
+from plannedresources import CPU, L4, OLD, engine, pool
+
+UNBUILDABLE = [
+    (engine({"gpuArch": "sm_90"}), [L4, CPU]),
+    (engine({"gpuArch": "sm_75"}), [L4]),
+    (engine(precision="fp4"), [L4]),
+    (engine(tensorrt={"version": "10.8"}), [L4]),
+    (engine(tensorrt={"flavor": "TensorRTRTX"}), [L4]),
+    (engine(), [OLD]),
+    (engine({"gpuArch": "sm_89", "product": "NVIDIA-L40S", "compatibility": "Product"}), [L4, CPU]),
+    (engine(options={"stripPlan": True}), [CPU]),
+    (engine(options={"tacticSources": ["CUDNN"]}), [pool("new", "11.1.0.106")]),
+    (engine(verification={"benchmark": {"seconds": 5}}), [CPU]),
+]
+
+
+@pytest.mark.parametrize(("body", "pools"), UNBUILDABLE)
+def test_the_status_says_the_words_of_the_plan(tmp_path, body, pools):
+    planned = planned_of(body, pools, tmp_path)
+
+    seen = engine_seen(body)
+    wanted = want(seen, seen.targets[0], pools_seen(pools), ModelFacts("etag", 1))
+    assert isinstance(wanted, Trouble)
+    decided = decide(TargetSeen(target=seen.targets[0], engine=seen, unbuildable=wanted))
+
+    assert (decided.reason, decided.message) == (planned.reason, planned.message)
+
+
+def planned_of(body, pools, folder):
+    """Return the plan's answer for the only target of an engine."""
+    file, offered = folder / "engine.yaml", folder / "pools.yaml"
+    file.write_text(yaml.safe_dump(body))
+    offered.write_text(yaml.safe_dump_all(pools))
+    (one,) = planning.engines_in([str(file)])
+    (target,) = planning.plan_of(one, planning.pools_in(str(offered))).targets
+    return target.answer

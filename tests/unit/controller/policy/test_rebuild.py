@@ -1,0 +1,199 @@
+"""Building a published engine anew: it stays Ready meanwhile; no request is lost or answered twice."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from fakeworld import make_engine, make_manifest, make_pool
+from ignition_hub.controller.apply import apply
+from ignition_hub.controller.policy.build_job import JobSettings
+from ignition_hub.controller.policy.decide import decide
+from ignition_hub.controller.policy.parsing import engine_seen
+from ignition_hub.controller.policy.status import Judged, engine_status
+from ignition_hub.controller.policy.views import (
+    JobSeen,
+    JobState,
+    Place,
+    State,
+    Step,
+    TargetSeen,
+    Trouble,
+    Wanted,
+)
+from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.identity import identity_of
+from ignition_hub.engine.names import ANNOTATION_REBUILD
+from ignition_hub.kube import Forbidden, Invalid
+from storefixtures import make_inputs
+
+INPUTS = make_inputs(gpu_arch="sm_86")
+IDENTITY = identity_of(INPUTS)
+WANTED = Wanted(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk")
+MANIFEST = make_manifest(INPUTS, IDENTITY)
+NO = Trouble(Reason.BuildFailed, "TensorRT said no")
+NOW = "2026-01-01T00:00:00Z"
+
+
+def engine(*, rebuild="again", handled=None, state="Ready", **spec):
+    """An engine whose status tells of one target."""
+    body = make_engine(**spec)
+    [name] = [target.name for target in engine_seen(as_stored(body)).targets]
+    entry = {"name": name, "state": state, "identity": IDENTITY, "reason": "Built", "source": "Built"}
+    status = {"observedGeneration": 1, "targets": [entry], "lastHandledRebuild": handled}
+    body["metadata"]["annotations"] = {ANNOTATION_REBUILD: rebuild} if rebuild else {}
+    return engine_seen(as_stored(body, **{key: value for key, value in status.items() if value}))
+
+
+def as_stored(body, **status):
+    metadata = {**body["metadata"], "generation": 1, "uid": "u", "creationTimestamp": NOW}
+    return {**body, "metadata": metadata, "status": status}
+
+
+def job(state, *, rebuild=None):
+    failure = NO if state is JobState.FAILED else None
+    return JobSeen(name="j", uid="u", state=state, age=9.0, rebuild=rebuild, failure=failure)
+
+
+def seen(an_engine, **changes):
+    values = {"target": an_engine.targets[0], "engine": an_engine, "wanted": WANTED, "manifest": MANIFEST}
+    return TargetSeen(**{**values, **changes})
+
+
+def handled_after(*views):
+    judged = [Judged(view, decide(view)) for view in views]
+    return engine_status(views[0].engine, judged, NOW).get("lastHandledRebuild")
+
+
+def test_a_ready_target_is_built_anew_and_stays_ready():
+    view = seen(engine())
+    plan = decide(view)
+
+    assert (plan.state, plan.step, plan.manifest) == (State.READY, Step.CREATE_JOB, MANIFEST)
+    assert plan.message == "published; a new build that was asked for replaces it when it is done"
+    assert handled_after(view) == "again"
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_a_request_is_answered_by_one_job(state):
+    plan = decide(seen(engine(handled="again"), job=job(state, rebuild="again")))
+    again = decide(seen(engine(), job=job(state, rebuild="again")))
+
+    assert plan == again
+    assert (plan.state, plan.step, plan.defers_rebuild) == (State.READY, Step.NONE, False)
+
+
+def test_a_handled_request_without_its_job_is_over():
+    plan = decide(seen(engine(handled="again")))
+
+    assert (plan.state, plan.step, plan.message) == (State.READY, Step.NONE, "built and published")
+
+
+@pytest.mark.parametrize(
+    ("changes", "step", "words"),
+    [
+        ({"job": job(JobState.COMPLETE)}, Step.DELETE_JOB, "replaces it"),
+        ({"job": job(JobState.FAILED, rebuild="earlier")}, Step.DELETE_JOB, "replaces it"),
+        ({"job": job(JobState.ACTIVE)}, Step.NONE, "waits for an earlier one"),
+        ({"job": job(JobState.ACTIVE, rebuild="earlier")}, Step.NONE, "waits for an earlier one"),
+        ({"job": job(JobState.GOING)}, Step.NONE, "waits for an earlier one"),
+        ({"place": Place(0, 1)}, Step.NONE, "waits for a place in its pool"),
+    ],
+)
+def test_a_request_that_must_wait_is_not_called_handled(changes, step, words):
+    view = seen(engine(), **changes)
+    plan = decide(view)
+
+    assert (plan.state, plan.step) == (State.READY, step)
+    assert words in plan.message
+    assert plan.recheck is not None
+    assert handled_after(view) is None
+    assert handled_after(seen(engine(handled="before"), **changes)) == "before"
+
+
+def test_while_suspended_a_request_waits():
+    view = seen(engine(suspend=True))
+
+    assert decide(view).step is Step.NONE
+    assert "spec.suspend" in decide(view).message
+    assert handled_after(view) is None
+
+
+def test_one_target_that_waits_keeps_the_request_open_for_all():
+    begun = seen(engine(), job=job(JobState.ACTIVE, rebuild="again"))
+
+    assert handled_after(begun) == "again"
+    assert handled_after(begun, seen(engine(), place=Place(1, 1))) is None
+
+
+def test_a_rebuild_that_fails_leaves_what_was_published_and_says_why():
+    plan = decide(seen(engine(handled="again"), job=job(JobState.FAILED, rebuild="again")))
+
+    assert (plan.state, plan.manifest) == (State.READY, MANIFEST)
+    assert plan.message == "published; the new build that was asked for failed: BuildFailed: TensorRT said no"
+
+
+def test_a_failure_that_answers_an_open_request_is_final():
+    failed = engine(state="Failed")
+
+    anew = decide(seen(failed, manifest=None, job=job(JobState.FAILED)))
+    final = decide(seen(failed, manifest=None, job=job(JobState.FAILED, rebuild="again")))
+
+    assert anew.step is Step.DELETE_JOB
+    assert (final.state, final.step) == (State.FAILED, Step.NONE)
+
+
+def test_a_fresh_resource_that_finds_its_engine_builds_nothing():
+    view = seen(engine(state="Pending"))
+
+    assert decide(view).step is Step.NONE
+    assert decide(view).state is State.READY
+    assert handled_after(view) == "again"
+
+
+class FakeCluster:
+    """Takes a Job, finds that there is one already, or refuses it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.pools = SimpleNamespace(get=lambda namespace, name: make_pool(name))
+        self.created = []
+
+    async def create_job(self, body):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        self.created.append(body)
+        return self.answer
+
+
+async def applied(cluster):
+    view = seen(engine())
+    return await apply(cluster, JobSettings("https://gateway.svc"), Judged(view, decide(view)), 1000)
+
+
+async def test_the_job_carries_the_request():
+    cluster = FakeCluster(True)
+
+    judged = await applied(cluster)
+
+    assert cluster.created[0]["metadata"]["annotations"][ANNOTATION_REBUILD] == "again"
+    assert not judged.plan.defers_rebuild
+
+
+async def test_a_job_of_somebody_else_does_not_answer_the_request():
+    judged = await applied(FakeCluster(False))
+
+    assert (judged.plan.state, judged.plan.step, judged.plan.defers_rebuild) == (
+        State.READY,
+        Step.NONE,
+        True,
+    )
+
+
+@pytest.mark.parametrize("error", [Forbidden(403, "exceeded quota"), Invalid(422, "bad tolerations")])
+async def test_a_job_that_is_refused_does_not_take_the_engine_away(error):
+    judged = await applied(FakeCluster(error))
+
+    assert judged.plan.state is State.READY
+    assert judged.plan.defers_rebuild
+    assert judged.plan.back_off
+    assert error.message in judged.plan.message

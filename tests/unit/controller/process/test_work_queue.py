@@ -1,0 +1,147 @@
+"""The work queue: each key once, never twice at a time, back off on failure."""
+
+import asyncio
+import itertools
+import logging
+
+import pytest
+
+from ignition_hub.controller.process.work_queue import Again, BackOff, WorkQueue
+
+
+async def run_for_a_while(queue, reconcile, *, workers=4, until=lambda: False, seconds=1.0):
+    work = asyncio.create_task(queue.work(reconcile, workers=workers))
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not until() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  # a condition of the test
+        await asyncio.sleep(0.001)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_a_key_that_waits_is_not_added_twice():
+    queue, seen = WorkQueue(), []
+
+    async def reconcile(key):
+        seen.append(key)
+        return Again()
+
+    for _ in range(1000):
+        queue.add("a")
+    queue.add("b")
+    await run_for_a_while(queue, reconcile, until=lambda: len(seen) == 2)
+
+    assert seen == ["a", "b"]
+
+
+async def test_a_key_never_runs_twice_at_once_and_what_came_meanwhile_is_not_lost():
+    queue, running, runs = WorkQueue(), set(), []
+
+    async def reconcile(key):
+        assert key not in running
+        running.add(key)
+        if len(runs) < 3:
+            queue.add(key)
+            queue.add(key)
+        await asyncio.sleep(0.001)
+        running.discard(key)
+        runs.append(key)
+        return Again()
+
+    queue.add("a")
+    await run_for_a_while(queue, reconcile, until=lambda: len(runs) == 4)
+    await asyncio.sleep(0.01)
+
+    assert runs == ["a"] * 4
+
+
+async def test_no_more_keys_run_than_there_are_workers():
+    queue, now, peak = WorkQueue(), 0, 0
+
+    async def reconcile(_):
+        nonlocal now, peak
+        now += 1
+        peak = max(peak, now)
+        await asyncio.sleep(0.001)
+        now -= 1
+        return Again()
+
+    for key in range(30):
+        queue.add(key)
+    await run_for_a_while(queue, reconcile, workers=3, until=lambda: len(queue) == 0)
+
+    assert peak == 3
+
+
+async def test_a_failure_brings_the_key_back_and_the_others_go_on(caplog):
+    queue, seen = WorkQueue(back_off=BackOff(first=0.002)), []
+
+    async def reconcile(key):
+        seen.append(key)
+        if key == "bad" and seen.count("bad") < 3:
+            raise ValueError("a bug")
+        return Again()
+
+    queue.add("bad")
+    queue.add("good")
+    with caplog.at_level(logging.WARNING):
+        await run_for_a_while(queue, reconcile, workers=1, until=lambda: seen.count("bad") == 3)
+
+    assert seen.count("bad") == 3
+    assert seen[1] == "good"
+    assert [record.failures for record in caplog.records] == [1, 2]
+    assert caplog.records[0].exc_info
+
+
+async def test_what_asks_for_back_off_comes_later_every_time():
+    queue, times = WorkQueue(back_off=BackOff(first=0.01)), []
+
+    async def reconcile(_):
+        times.append(asyncio.get_running_loop().time())
+        return Again(back_off=True)
+
+    queue.add("a")
+    await run_for_a_while(queue, reconcile, until=lambda: len(times) == 4)
+
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert gaps[0] >= 0.005
+    assert gaps[2] >= 0.02
+
+
+async def test_an_earlier_appointment_stays_and_a_later_one_does_not_replace_it():
+    queue, seen = WorkQueue(), []
+
+    async def reconcile(key):
+        seen.append(key)
+        return Again()
+
+    queue.add_after("a", 0.005)
+    queue.add_after("a", 60.0)
+    await run_for_a_while(queue, reconcile, until=lambda: bool(seen))
+
+    assert seen == ["a"]
+
+
+async def test_a_dropped_key_does_not_come_back():
+    queue, seen = WorkQueue(), []
+
+    async def reconcile(key):
+        seen.append(key)
+        return Again()
+
+    queue.add("a")
+    queue.add_after("a", 0.002)
+    queue.drop("a")
+    await run_for_a_while(queue, reconcile, seconds=0.02)
+
+    assert not seen
+
+
+@pytest.mark.parametrize("failures", [1, 2, 5, 20, 5000])
+def test_the_delay_doubles_within_bounds_and_is_jittered(failures):
+    back_off = BackOff(first=1.0, longest=100.0)
+    full = min(100.0, 2.0 ** min(failures - 1, 30))
+
+    delays = {back_off.delay(failures) for _ in range(50)}
+
+    assert all(full / 2 <= delay <= full for delay in delays)
+    assert len(delays) > 1

@@ -1,0 +1,126 @@
+"""What the controller keeps between passes: mirrors, demand, places in pools."""
+
+from ignition_hub.controller.adapters.object_cache import Mirror
+from ignition_hub.controller.policy.demand import Demand
+from ignition_hub.controller.policy.slots import Slots
+
+A, B, C = ("a" * 32, "b" * 32, "c" * 32)
+
+
+def body(name="x", version=1, **more):
+    return {"metadata": {"namespace": "ns", "name": name, "resourceVersion": str(version), **more}}
+
+
+def test_an_older_version_never_replaces_a_newer_one():
+    mirror = Mirror()
+    assert mirror.put(body(version=5))
+    assert not mirror.put(body(version=4))
+    assert not mirror.put(body(version=5))
+
+    assert mirror.get("ns", "x") == body(version=5)
+
+
+def test_a_late_event_does_not_bring_a_deleted_object_back_and_a_new_one_is_taken():
+    mirror = Mirror()
+    mirror.put(body(version=5))
+    mirror.drop(body(version=7))
+    assert not mirror.put(body(version=6))
+    assert mirror.get("ns", "x") is None
+    assert mirror.put(body(version=8))
+
+
+def test_a_late_deletion_does_not_remove_what_was_created_anew():
+    mirror = Mirror()
+    mirror.put(body(version=9))
+    mirror.drop(body(version=7))
+
+    assert mirror.get("ns", "x") is not None
+
+
+def test_a_list_removes_what_it_lacks_but_not_what_came_while_it_was_made():
+    mirror = Mirror()
+    mirror.put(body("old", 1))
+    mirror.put(body("kept", 2))
+    before = mirror.versions()
+    mirror.put(body("new", 3))
+    mirror.replace([body("kept", 2)], before)
+
+    assert {one["metadata"]["name"] for one in mirror} == {"kept", "new"}
+
+
+def test_managed_fields_are_not_kept():
+    mirror = Mirror()
+    given = body(managedFields=[{"manager": "kubectl"}])
+    mirror.put(given)
+
+    assert "managedFields" not in mirror.get("ns", "x")["metadata"]
+    assert "managedFields" in given["metadata"]
+
+
+def test_demand_tells_who_waits_and_what_was_let_go():
+    demand = Demand()
+    assert demand.set("one", [A, B]) == frozenset()
+    demand.set("two", [B])
+    assert demand.keys_of(B + "further digits") == ["one", "two"]
+
+    assert demand.set("one", [C]) == {A, B}
+    assert demand.keys_of(A) == []
+    assert demand.keys_of(B) == ["two"]
+    assert demand.drop("two") == {B}
+
+
+def test_while_it_is_unknown_what_a_key_wants_its_earlier_wants_stand():
+    demand = Demand()
+    demand.set("one", [A])
+    assert demand.set("one", None) == frozenset()
+    assert demand.keys_of(A) == ["one"]
+    assert demand.all_known(["one"])
+
+    demand.set("two", None)
+    assert not demand.all_known(["one", "two"])
+    assert not demand.all_known(["never judged"])
+
+
+def claim(slots, identity, *, busy=(), since=0.0, limit=1, key=None):
+    return slots.claim("pool", identity, limit, busy=busy, since=since, key=key or identity)
+
+
+def test_a_claim_counts_until_it_is_released():
+    slots = Slots()
+    assert claim(slots, A) is None
+    assert claim(slots, B) == 0
+    slots.release(A)
+    assert claim(slots, B) is None
+
+
+def test_running_builds_take_places_and_a_build_does_not_stand_in_its_own_way():
+    slots = Slots()
+
+    assert claim(slots, A, busy=[A]) is None
+    assert claim(slots, B, busy=[C, A], limit=2) == 0
+
+
+def test_who_asked_first_is_served_first():
+    slots = Slots()
+    assert claim(slots, C, busy=["x"], since=3.0) == 0
+    assert claim(slots, A, busy=["x"], since=1.0) == 0
+    assert claim(slots, B, busy=["x"], since=2.0) == 1
+    assert claim(slots, C, busy=["x"], since=3.0) == 2
+    assert slots.next_in("pool", 2) == [A, B]
+
+    assert claim(slots, B, since=2.0) == 1
+    assert claim(slots, A, since=1.0) is None
+
+
+def test_who_leaves_makes_room():
+    slots = Slots()
+    claim(slots, A, busy=["x"], since=1.0)
+    claim(slots, B, busy=["x"], since=2.0)
+    assert slots.leave(A)
+    assert not slots.leave(A)
+
+    assert claim(slots, B, since=2.0) is None
+
+
+def test_a_pool_of_nothing_serves_nobody():
+    assert claim(Slots(), A, limit=0) == 0

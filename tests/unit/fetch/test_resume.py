@@ -1,0 +1,122 @@
+"""A fetcher that was killed, or is asked to stop: what it left is used, and never believed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fetch_harness import ENGINE, KIB, nothing_is_visible, running_world
+from ignition_hub.fetch import app
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    with running_world(tmp_path, monkeypatch) as world:
+        yield world
+
+
+def prepared(world, parts, *, content=ENGINE, digest=None):
+    """Leave what a fetcher leaves that was killed after it had finished ``parts``."""
+    world.shelf.folder.mkdir(parents=True)
+    world.shelf.partial.write_bytes(content)
+    journal = {
+        "sha256": digest or world.digest,
+        "size": len(ENGINE),
+        "part_size": 16 * KIB,
+        "finished": parts,
+    }
+    world.shelf.journal.write_text(json.dumps(journal))
+
+
+def test_parts_that_were_finished_before_are_not_fetched_again(world):
+    prepared(world, [0, 1, 2, 5])
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+    assert sorted(first // (16 * KIB) for first, _ in world.ranges) == [3, 4, 6, 7, 8, 9]
+
+
+def test_the_journal_is_never_believed_about_the_bytes(world):
+    prepared(world, list(range(10)), content=b"\0" * len(ENGINE))
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+    assert len(world.ranges) == 10
+
+
+def test_the_journal_of_another_engine_counts_for_nothing(world):
+    prepared(world, list(range(10)), digest="0" * 64)
+
+    assert world.run() == 0
+    assert len(world.ranges) == 10
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"finished": 3}'])
+def test_a_torn_journal_counts_for_nothing(world, text):
+    prepared(world, [])
+    world.shelf.journal.write_text(text)
+
+    assert world.run() == 0
+    assert len(world.ranges) == 10
+
+
+def test_a_journal_without_its_file_counts_for_nothing(world):
+    prepared(world, list(range(10)))
+    world.shelf.partial.unlink()
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+
+
+PROGRAM = """
+import os, sys
+from ignition_hub.fetch import app, place
+place.PART_SIZE = 16 * 1024
+sys.exit(app.main(os.environ))
+"""
+
+
+def started(world):
+    path = str(Path(app.__file__).parents[2])
+    environment = {**os.environ, **world.environment(), "PYTHONPATH": path}
+    return subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.DEVNULL)
+
+
+def wait_for(condition):
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def finished_parts(world):
+    return json.loads(world.shelf.journal.read_text())["finished"] if world.shelf.journal.exists() else []
+
+
+def test_after_kill_9_only_parts_in_flight_are_fetched_again(world):
+    world.slow = 0.2
+    process = started(world)
+    wait_for(lambda: len(finished_parts(world)) >= 4)
+    process.kill()
+    process.wait()
+    finished = finished_parts(world)
+    assert nothing_is_visible(world)
+    world.ranges.clear()
+    world.slow = 0.0
+
+    assert world.run() == 0
+    assert world.shelf.engine.read_bytes() == ENGINE
+    assert {first // (16 * KIB) for first, _ in world.ranges} == set(range(10)) - set(finished)
+
+
+def test_a_pod_that_is_deleted_does_not_wait_for_the_download(world):
+    world.slow = 5.0
+    process = started(world)
+    wait_for(lambda: world.ranges)
+    process.terminate()
+
+    assert process.wait(timeout=2) == 143

@@ -1,0 +1,337 @@
+"""What a pod that asks for engines is given, and what the API server is answered."""
+
+import base64
+import copy
+import json
+
+import pytest
+
+from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
+from ignition_hub.engine.errors import ContractError, Reason, RequestError
+from ignition_hub.engine.names import GATE, LABEL_WAITING
+from ignition_hub.gateway.admission.injection import InjectionSettings, inject, warnings_about
+from ignition_hub.gateway.admission.review import review
+
+READY = EngineView("arcface-r100", (ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT"),))
+YOLO = EngineView("yolo-v8", (ReadyTarget("sm_89", "NVIDIA-L4", "Product", "TensorRT"),))
+WAITING = EngineView("bert")
+FAILED = EngineView("whisper", failure="no BuildPool builds for sm_90")
+ENGINES = {view.name: view for view in (READY, YOLO, WAITING, FAILED)}
+SETTINGS = InjectionSettings(fetcher_image="fetcher:1", gateway_url="https://gateway.svc", authorities="PEM")
+
+
+def pod(engines="arcface-r100", *, labels=None, spec=None, **annotations):
+    extra = {f"ignitionhub.io/{name.replace('_', '-')}": value for name, value in annotations.items()}
+    return {
+        "kind": "Pod",
+        "metadata": {
+            "labels": labels or {"ignitionhub.io/inject": "true"},
+            "annotations": {"ignitionhub.io/engines": engines, **extra},
+        },
+        "spec": {"containers": [{"name": "app"}], **(spec or {})},
+    }
+
+
+def applied(document, patch):
+    """Apply a patch of ``add`` operations, as RFC 6902 says."""
+    result = copy.deepcopy(document)
+    for operation in patch:
+        assert operation["op"] == "add"
+        *parents, last = (
+            step.replace("~1", "/").replace("~0", "~") for step in operation["path"].lstrip("/").split("/")
+        )
+        at = result
+        for step in parents:
+            at = at[int(step)] if isinstance(at, list) else at[step]
+        if not isinstance(at, list):
+            at[last] = copy.deepcopy(operation["value"])
+        elif last == "-":
+            at.append(copy.deepcopy(operation["value"]))
+        else:
+            at.insert(int(last), copy.deepcopy(operation["value"]))
+    return result
+
+
+def injected(document):
+    return applied(document, inject(document, ENGINES, SETTINGS))
+
+
+def refusal(document):
+    return str(error_of(document))
+
+
+def error_of(document):
+    with pytest.raises(RequestError) as refused:
+        inject(document, ENGINES, SETTINGS)
+    return refused.value
+
+
+def test_the_fetcher_comes_before_every_other_init_container():
+    spec = injected(pod(spec={"initContainers": [{"name": "migrate"}]}))["spec"]
+
+    assert [container["name"] for container in spec["initContainers"]] == ["ignition-fetch", "migrate"]
+
+
+def test_the_fetcher_is_told_what_to_bring_and_whom_to_ask():
+    fetcher = injected(pod("arcface-r100, detector=yolo-v8"))["spec"]["initContainers"][0]
+    environment = {variable["name"]: variable["value"] for variable in fetcher["env"]}
+
+    assert fetcher["image"] == "fetcher:1"
+    assert environment["IGNITION_ENGINES"] == "arcface-r100=arcface-r100,detector=yolo-v8"
+    assert environment["IGNITION_GATEWAY_URL"] == "https://gateway.svc"
+    assert environment["IGNITION_CA"] == "PEM"
+    assert environment["IGNITION_ON_MISS"] == "Wait"
+
+
+def test_the_containers_see_the_engines_read_only_and_learn_their_paths():
+    container = injected(pod("arcface-r100, detector=yolo-v8"))["spec"]["containers"][0]
+
+    assert container["volumeMounts"] == [
+        {"name": "ignition-engines", "mountPath": "/engines", "readOnly": True}
+    ]
+    assert container["env"] == [
+        {"name": "IGNITION_ENGINE_ARCFACE_R100", "value": "/engines/arcface-r100/model.engine"},
+        {"name": "IGNITION_ENGINE_DETECTOR", "value": "/engines/detector/model.engine"},
+    ]
+
+
+def test_the_token_is_for_the_hub_alone_and_only_the_fetcher_has_it():
+    spec = injected(pod())["spec"]
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    (source,) = volumes["ignition-token"]["projected"]["sources"]
+
+    assert source["serviceAccountToken"]["audience"] == "ignition-hub"
+    assert volumes["ignition-engines"]["emptyDir"] == {}
+    assert "ignition-token" not in json.dumps(spec["containers"])
+
+
+def test_what_the_pod_had_is_still_there():
+    theirs = {
+        "containers": [
+            {
+                "name": "app",
+                "env": [{"name": "A", "value": "1"}],
+                "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+            }
+        ],
+        "volumes": [{"name": "data", "emptyDir": {}}],
+    }
+
+    spec = injected(pod(spec=theirs))["spec"]
+
+    assert spec["volumes"][0] == {"name": "data", "emptyDir": {}}
+    assert spec["containers"][0]["env"][0] == {"name": "A", "value": "1"}
+    assert spec["containers"][0]["volumeMounts"][0] == {"name": "data", "mountPath": "/data"}
+
+
+def test_a_second_call_changes_nothing():
+    assert inject(injected(pod()), ENGINES, SETTINGS) == []
+    assert inject(injected(pod("bert")), ENGINES, SETTINGS) == []
+
+
+def test_only_the_containers_that_are_named_get_the_engines():
+    document = pod(spec={"containers": [{"name": "app"}, {"name": "proxy"}]}, containers="app")
+
+    app, proxy = injected(document)["spec"]["containers"]
+
+    assert app["volumeMounts"]
+    assert proxy == {"name": "proxy"}
+
+
+def test_the_mount_path_of_the_annotation_is_used_everywhere():
+    container = injected(pod(mount_path="/models/trt/"))["spec"]["containers"][0]
+
+    assert container["volumeMounts"][0]["mountPath"] == "/models/trt"
+    assert container["env"][0]["value"] == "/models/trt/arcface-r100/model.engine"
+
+
+def test_a_variable_the_author_set_is_not_overwritten():
+    theirs = {"name": "IGNITION_ENGINE_ARCFACE_R100", "value": "/debug/model.engine"}
+
+    container = injected(pod(spec={"containers": [{"name": "app", "env": [theirs]}]}))["spec"]["containers"][
+        0
+    ]
+
+    assert container["env"] == [theirs]
+
+
+def test_the_fetcher_meets_the_restricted_standard():
+    context = injected(pod())["spec"]["initContainers"][0]["securityContext"]
+
+    assert context["runAsNonRoot"] is True
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert context["readOnlyRootFilesystem"] is True
+    assert "runAsUser" not in context
+
+
+def test_in_a_pod_that_runs_as_root_the_fetcher_still_does_not():
+    document = pod(spec={"securityContext": {"runAsUser": 0}})
+
+    assert injected(document)["spec"]["initContainers"][0]["securityContext"]["runAsUser"] == 65532
+
+
+def test_a_pod_whose_engines_are_ready_is_steered_and_not_held():
+    document = injected(pod())
+
+    assert "schedulingGates" not in document["spec"]
+    assert LABEL_WAITING not in document["metadata"]["labels"]
+    assert "sm_89" in json.dumps(document["spec"]["affinity"])
+
+
+def test_a_pod_that_has_to_wait_is_held_by_a_gate_and_can_be_found_by_label():
+    document = injected(pod("arcface-r100, bert", spec={"schedulingGates": [{"name": "example.com/quota"}]}))
+
+    assert document["spec"]["schedulingGates"] == [{"name": "example.com/quota"}, {"name": GATE}]
+    assert document["metadata"]["labels"][LABEL_WAITING] == "true"
+    assert "affinity" not in document["spec"]
+
+
+def test_a_pod_that_did_not_opt_in_is_left_alone():
+    assert inject(pod(labels={"app": "x"}), ENGINES, SETTINGS) == []
+    assert inject(pod(labels={"ignitionhub.io/inject": "false"}), ENGINES, SETTINGS) == []
+
+
+def test_a_mirror_pod_is_left_alone():
+    document = pod()
+    document["metadata"]["annotations"]["kubernetes.io/config.mirror"] = "1"
+
+    assert inject(document, ENGINES, SETTINGS) == []
+
+
+def test_an_unknown_engine_is_refused_with_the_names_that_exist():
+    error = error_of(pod("arcface-r10"))
+
+    assert error.reason is Reason.EngineNotFound
+    assert "annotation ignitionhub.io/engines: the namespace has no TensorRTEngine 'arcface-r10'" in str(
+        error
+    )
+    assert "arcface-r100, bert, whisper, yolo-v8" in str(error)
+
+
+def test_in_an_empty_namespace_the_refusal_says_so():
+    with pytest.raises(RequestError, match="the namespace has none"):
+        inject(pod(), {}, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("engines", "problem"),
+    [
+        ("", "names no engine"),
+        (" , ", "names no engine"),
+        ("arcface-r100, arcface-r100", "'arcface-r100' is there twice"),
+        ("a=arcface-r100, a=yolo-v8", "'a' is there twice"),
+        ("Arcface", "'Arcface' cannot be the name"),
+        ("a=", "'' cannot be the name"),
+        ("A=arcface-r100", "a=arcface-r100"),
+        ("../x=arcface-r100", "cannot be an alias"),
+        ("yolo.v8", "yolo-v8=yolo.v8"),
+        (",".join(f"e{number}=bert" for number in range(17)), "names 17 engines"),
+    ],
+)
+def test_a_list_of_engines_that_cannot_be_followed_is_refused_by_name(engines, problem):
+    message = refusal(pod(engines))
+
+    assert message.startswith("annotation ignitionhub.io/engines: ")
+    assert problem in message
+
+
+@pytest.mark.parametrize("path", ["", "engines", "/", "/etc/ssl", "/a/../etc", "/with blank", "/proc"])
+def test_a_mount_path_that_would_hide_the_system_is_refused(path):
+    assert refusal(pod(mount_path=path)).startswith(f"annotation ignitionhub.io/mount-path: {path!r}")
+
+
+def test_a_mount_path_that_is_taken_is_refused_with_the_container_and_volume():
+    taken = {"name": "app", "volumeMounts": [{"name": "nfs", "mountPath": "/engines/"}]}
+
+    message = refusal(pod(spec={"containers": [taken]}))
+
+    assert "container 'app' mounts volume 'nfs' at /engines" in message
+
+
+def test_a_container_that_does_not_exist_is_refused_with_those_that_do():
+    assert "no container 'ap': its containers are: app" in refusal(pod(containers="ap"))
+    assert "names no container" in refusal(pod(containers=" "))
+
+
+def test_fallback_is_refused_because_this_version_has_none():
+    message = refusal(pod(on_miss="Fallback"))
+
+    assert "not in this version" in message
+    assert "Wait, Fail" in message
+    assert "'fail' is not known" in refusal(pod(on_miss="fail"))
+
+
+def test_a_pod_that_would_rather_fail_is_refused_when_its_engine_never_comes():
+    assert "no BuildPool builds for sm_90" in refusal(pod("whisper", on_miss="Fail"))
+
+
+def test_a_pod_that_waits_is_warned_when_its_engine_never_comes():
+    assert warnings_about(pod("whisper"), ENGINES) == [
+        "the pod will wait: TensorRTEngine whisper: no BuildPool builds for sm_90"
+    ]
+    assert warnings_about(pod("bert"), ENGINES) == []
+
+
+def test_a_pod_is_warned_when_its_engines_have_no_gpu_in_common():
+    other = EngineView("hopper", (ReadyTarget("sm_90", None, "SameComputeCapability", "TensorRT"),))
+    engines = {**ENGINES, "hopper": other}
+
+    assert warnings_about(pod("arcface-r100, hopper"), engines) == [
+        "the pod will wait: no GPU is served by all of: arcface-r100, hopper"
+    ]
+    assert {"name": GATE} in applied(
+        pod("arcface-r100, hopper"), inject(pod("arcface-r100, hopper"), engines, SETTINGS)
+    )["spec"]["schedulingGates"]
+
+
+def reviewed(document, **request):
+    asked = {"uid": "u1", "namespace": "vision", "operation": "CREATE", "object": document, **request}
+    answer = review(
+        {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": asked},
+        {"vision": ENGINES}.__getitem__,
+        SETTINGS,
+    )
+    assert (answer["apiVersion"], answer["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
+    assert answer["response"]["uid"] == "u1"
+    return answer["response"]
+
+
+def test_the_api_server_is_answered_with_the_patch():
+    response = reviewed(pod())
+
+    assert response["allowed"] is True
+    assert response["patchType"] == "JSONPatch"
+    assert json.loads(base64.b64decode(response["patch"])) == inject(pod(), ENGINES, SETTINGS)
+
+
+def test_the_api_server_is_answered_without_a_patch_where_nothing_is_to_do():
+    assert reviewed(injected(pod())) == {"uid": "u1", "allowed": True}
+    assert reviewed(None, operation="DELETE") == {"uid": "u1", "allowed": True}
+
+
+def test_a_mistake_is_denied_with_a_sentence_for_its_author():
+    response = reviewed(pod("nonesuch"))
+
+    assert response["allowed"] is False
+    assert response["status"]["code"] == 400
+    assert "'nonesuch'" in response["status"]["message"]
+
+
+def test_a_long_wait_is_announced_as_a_warning():
+    assert reviewed(pod("whisper"))["warnings"] == warnings_about(pod("whisper"), ENGINES)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"apiVersion": "admission.k8s.io/v1beta1", "request": {"uid": "u", "namespace": "n"}},
+        {"apiVersion": "admission.k8s.io/v1", "request": {"namespace": "n"}},
+        {"apiVersion": "admission.k8s.io/v1", "request": {"uid": "u", "namespace": ""}},
+    ],
+)
+def test_what_is_no_review_is_refused(document):
+    with pytest.raises(ContractError):
+        review(document, {}.__getitem__, SETTINGS)

@@ -1,0 +1,63 @@
+"""What a builder is granted besides the model is bounded in bytes, all of it together."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.pinned import MOST_FILE_BYTES
+from ignition_hub.gateway.artifacts.grants import grant_of
+from ignition_hub.store.objects import ObjectFacts
+from smallmodels import request_for
+
+PIN = {"sha256": "9f" * 32}
+SAMPLES, INPUTS = "s3://models/samples.npz", "s3://models/inputs.npz"
+
+
+class FakeObjects:
+    """A bucket in which every object has the same size."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def head(self, _key: str, *, bucket: str) -> ObjectFacts:
+        return ObjectFacts(etag=bucket, size=self.size, metadata={})
+
+    def presign_get(self, key: str, _seconds: int, *, bucket: str) -> str:
+        return f"https://s3.example.com/{bucket}/{key}?X-Amz-Signature=0"
+
+
+class FakeStore:
+    """An open store whose namespaces may read everything."""
+
+    def __init__(self, size: int) -> None:
+        self.objects = FakeObjects(size)
+        everywhere = [
+            {"prefix": prefix, "namespaces": ["*"]}
+            for prefix in ("s3://models/", "https://models.example.com/")
+        ]
+        self.spec: dict[str, Any] = {"s3": {"bucket": "engines"}, "modelSources": everywhere}
+
+
+def granted(size: int) -> list[str]:
+    asked = request_for(
+        "int8",
+        options={"calibration": {"source": {"uri": SAMPLES, **PIN}}},
+        verification={"accuracy": {"inputs": {"source": {"uri": INPUTS, **PIN}}}},
+    )
+    request = replace(asked, model_uri="https://models.example.com/vit.onnx")
+    grant = grant_of(FakeStore(size), request, 1 << 33)
+    return [file.name for file in grant.files]
+
+
+def test_files_up_to_the_limit_are_granted() -> None:
+    assert granted(MOST_FILE_BYTES // 2) == ["samples.npz", "inputs.npz"]
+
+
+def test_files_that_are_too_large_together_are_refused_by_the_one_that_is_too_much() -> None:
+    with pytest.raises(RequestError, match=r"spec\.verification\.accuracy\.inputs\.source") as caught:
+        granted(MOST_FILE_BYTES // 2 + 1)
+
+    assert caught.value.reason is Reason.ModelTooLarge
+    assert f"at most {MOST_FILE_BYTES} are accepted" in caught.value.message

@@ -1,0 +1,169 @@
+"""Request bodies are read strictly, and what is wrong is named."""
+
+import asyncio
+import math
+
+import pytest
+
+from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.quoting import shortened
+from ignition_hub.gateway.documents import (
+    FACTS_BYTES,
+    MIB,
+    Completion,
+    Failure,
+    Progress,
+    Upload,
+    read_document,
+)
+from storefixtures import SHA, make_facts
+
+GIB = 1024 * MIB
+
+
+def test_an_upload_knows_its_parts():
+    upload = Upload.from_json({"size": 33 * MIB, "sha256": SHA, "part_size": 16 * MIB}, most=GIB)
+
+    assert upload.parts == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"size": 0}, "size: 0 is out of bounds"),
+        ({"size": 2 * GIB}, "size: 2147483648 is out of bounds"),
+        ({"part_size": MIB}, "part_size: 1048576"),
+        ({"sha256": SHA.upper()}, "64 lower-case hex digits"),
+        ({"size": True}, "Upload.size: expected an integer"),
+        ({"bucket": "mine"}, "Upload.bucket: unknown field"),
+    ],
+)
+def test_an_upload_out_of_bounds_is_refused_by_field(changes, words):
+    document = {"size": 1, "sha256": SHA, "part_size": 16 * MIB, **changes}
+
+    with pytest.raises(ContractError) as refused:
+        Upload.from_json(document, most=GIB)
+
+    assert words in str(refused.value)
+
+
+def test_too_many_parts_are_refused_with_a_part_size_that_works():
+    size = 60 * GIB
+    with pytest.raises(ContractError) as refused:
+        Upload.from_json({"size": size, "sha256": SHA, "part_size": 5 * MIB}, most=size)
+
+    least = int(refused.value.remedy.removeprefix("use at least "))
+    assert Upload.from_json({"size": size, "sha256": SHA, "part_size": least}, most=size).parts <= 4096
+
+
+def test_progress_is_bounded():
+    assert Progress.from_json({"phase": "x" * 99, "percent": 41.9}) == Progress("x" * 62 + "…", 41)
+    for wrong in (-1, math.nan, math.inf):
+        with pytest.raises(ContractError, match=f"percent: {wrong}"):
+            Progress.from_json({"phase": "x", "percent": wrong})
+
+
+def test_a_failure_needs_a_reason_of_the_table():
+    failure = Failure.from_json({"reason": "OutOfMemory", "message": "m" * 9999, "exit_code": 137})
+
+    assert failure.to_json()["exitCode"] == 137
+    assert len(failure.message) == 2048
+    with pytest.raises(ContractError, match="'Because' is not a known reason"):
+        Failure.from_json({"reason": "Because", "message": "", "exit_code": 1})
+    with pytest.raises(ContractError, match="exit_code: 0"):
+        Failure.from_json({"reason": "OutOfMemory", "message": "", "exit_code": 0})
+
+
+def make_completion(**changes):
+    document = {
+        "upload_id": "u",
+        "key": "k",
+        "sha256": SHA,
+        "size": 1,
+        "etags": ["e"],
+        "facts": make_facts().to_json(),
+        "log": "",
+    }
+    return {**document, **changes}
+
+
+def test_of_a_long_log_the_end_is_kept():
+    assert Completion.from_json(make_completion(log="a" * 5 * MIB + "end"), most=GIB).log.endswith("aend")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"etags": []}, "number of etags: 0"),
+        ({"etags": [1]}, "Completion.etags: expected an array of strings"),
+        ({"facts": {}}, "Completion.facts: BuildFacts"),
+        ({"size": GIB + 1}, "size: 1073741825 is out of bounds"),
+        ({"size": -1}, "size: -1 is out of bounds"),
+        ({"upload_id": "../other/id"}, "upload_id: '../other/id' is not one"),
+        ({"upload_id": "a\nb"}, "upload_id: 'a\\nb' is not one"),
+        ({"upload_id": ""}, "upload_id: '' is not one"),
+    ],
+)
+def test_a_completion_that_is_wrong_is_refused_by_field(changes, words):
+    with pytest.raises(ContractError) as refused:
+        Completion.from_json(make_completion(**changes), most=GIB)
+
+    assert words in str(refused.value)
+
+
+def nested(depth):
+    return {"a": nested(depth - 1)} if depth else {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seconds": -1.0}, "facts.seconds: -1.0 is no duration"),
+        ({"seconds": float("nan")}, "nan is not a JSON number"),
+        ({"driver": "d" * 254}, "facts.driver"),
+        ({"gpu": {"name": "g" * 254}}, "facts.gpu.name"),
+        ({"gpu": {"name": 4}}, "facts.gpu.name"),
+        ({"warnings": ("Int64Clamped",)}, "facts.warnings[0]"),
+        ({"warnings": ({"code": "Int64Clamped", "count": "many"},)}, "facts.warnings[0]"),
+        ({"warnings": ({"code": "Int64Clamped", "count": 2**64},)}, "facts.warnings[0]"),
+        ({"warnings": ({"code": "A", "count": 1},) * 1025}, "facts.warnings[1024]"),
+        ({"parser_messages": ("m" * FACTS_BYTES,)}, "at most 1048576 are accepted"),
+        ({"parser_messages": ("\ud800",)}, "lone surrogate"),
+        ({"model": nested(900)}, "nested too deeply"),
+    ],
+)
+def test_an_account_that_no_status_could_hold_is_never_signed(changes, words):
+    document = make_completion(facts=make_facts(**changes).to_json())
+
+    with pytest.raises(ContractError) as refused:
+        Completion.from_json(document, most=GIB)
+
+    assert words in str(refused.value)
+
+
+def test_the_words_of_a_builder_steer_no_terminal():
+    failure = Failure.from_json(
+        {"reason": "BuildFailed", "message": "layer \x1b[2J\u202egnp.\ud800\nline 2 é", "exit_code": 18}
+    )
+
+    assert failure.message == "layer \ufffd[2J\ufffdgnp.\ufffd\nline 2 é"
+    assert Progress.from_json({"phase": "\x1b]0;x\x07", "percent": 1}).phase == "\ufffd]0;x\ufffd"
+
+
+class Body:
+    """A request whose body comes slowly."""
+
+    async def read(self):
+        await asyncio.sleep(60)
+
+
+async def test_a_body_that_does_not_come_is_given_up(monkeypatch):
+    monkeypatch.setattr("ignition_hub.gateway.documents.BODY_SECONDS", 0.01)
+
+    with pytest.raises(ContractError, match=r"progress: the body did not arrive in 0\.01 s"):
+        await read_document(Body(), "progress")
+
+
+def test_short_text_is_left_alone():
+    assert shortened("abc", 3) == "abc"
+    assert shortened("abcd", 3) == "ab…"

@@ -1,0 +1,96 @@
+"""Whatever goes wrong leaves as a status and a reason, never as a traceback."""
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from ignition_hub.engine.errors import ContractError, IgnitionError, Reason
+from ignition_hub.gateway.errors import STATUSES, TokenRejected, status_of, translate_errors
+from ignition_hub.gateway.process.draining import Life
+from ignition_hub.gateway.process.metrics import Metrics, counting
+from ignition_hub.kube import Forbidden
+from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
+
+
+async def ask(error, path="/engines/arcface"):
+    async def fail(_):
+        raise error
+
+    metrics, life = Metrics(), Life()
+    app = web.Application(middlewares=[counting(metrics, life), translate_errors])
+    app.router.add_get("/engines/{name}", fail)
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get(path)
+        return answer, await answer.json(), metrics
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (ContractError("size: 0 is out of bounds"), 400, "InvalidRequest"),
+        (TokenRejected("no bearer token"), 401, "TokenRejected"),
+        (ManifestRefused("the signature does not fit"), 422, "ManifestRefused"),
+        (StoreUnavailable("s3.example.com: timeout"), 502, "StoreUnavailable"),
+        (IgnitionError(Reason.EngineNotReady, "building"), 409, "EngineNotReady"),
+        (Forbidden(403, "pods is forbidden"), 503, "GatewayUnavailable"),
+        (web.HTTPRequestEntityTooLarge(max_size=1, actual_size=2), 413, "InvalidRequest"),
+    ],
+)
+async def test_an_error_has_one_status_and_its_reason(error, status, reason):
+    answer, body, _ = await ask(error)
+
+    assert (answer.status, body["reason"]) == (status, reason)
+    assert body["message"]
+
+
+async def test_the_message_says_what_would_work():
+    _, body, _ = await ask(ContractError("size: 0 is out of bounds", "expected 1 to 5"))
+
+    assert body["message"] == "size: 0 is out of bounds: expected 1 to 5"
+
+
+async def test_a_defect_of_ours_is_logged_and_shows_no_insides(caplog):
+    answer, body, _ = await ask(KeyError("/etc/secret/path"))
+
+    assert answer.status == 500
+    assert "secret" not in str(body)
+    assert "KeyError" in caplog.text
+
+
+async def test_what_can_be_tried_again_says_when():
+    answer, _, _ = await ask(StoreUnavailable("away"))
+    assert answer.headers["Retry-After"] == "2"
+
+    answer, _, _ = await ask(ManifestRefused("no"))
+    assert "Retry-After" not in answer.headers
+
+
+async def test_an_unknown_path_is_answered_in_json_and_counted_without_its_name():
+    answer, body, metrics = await ask(KeyError(), path="/somebody/elses/name")
+
+    assert (answer.status, body["reason"]) == (404, "InvalidRequest")
+    labels = {tuple(s.labels.values()) for m in metrics.requests.collect() for s in m.samples}
+    assert ("unknown", "404", "InvalidRequest") in labels
+
+
+def test_every_reason_the_gateway_answers_with_is_in_the_table():
+    assert all(400 <= status < 600 for status in STATUSES.values())
+    assert status_of(IgnitionError(Reason.BuildFailed, "x")) == 422
+
+
+async def test_a_client_that_went_away_is_no_defect(caplog):
+    answer, _, _ = await ask(ConnectionResetError("reset by peer"))
+
+    assert answer.status == 499
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_gateway_that_stops_knows_when_nothing_is_under_way():
+    life = Life()
+    assert await life.idle(0)
+
+    with life:
+        assert life.under_way == 1
+        assert not await life.idle(0.001)
+
+    assert await life.idle(0)
