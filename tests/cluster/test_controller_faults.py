@@ -17,6 +17,7 @@ from fakeworld import FakeWorld, make_engine, make_pool
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings
+from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.process.keys import Key
 from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.controller.reconciler import Clock, Reconciler
@@ -85,7 +86,13 @@ class Life:
         observer = Observer(cluster, self.world, now=clock.wall)
         self.cluster = cluster
         return Reconciler(
-            cluster=cluster, observer=observer, queue=queue, settings=settings, clock=clock, instance="test"
+            cluster=cluster,
+            observer=observer,
+            queue=queue,
+            builds=BuildQueue(),
+            settings=settings,
+            clock=clock,
+            instance="test",
         )
 
     async def passes(self, reconciler: Reconciler, count: int = 4) -> None:

@@ -24,6 +24,7 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings
+from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.process.keys import Key
 from ignition_hub.controller.process.leader_election import Election, KubeLease
@@ -62,15 +63,17 @@ class Controller:
         identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
         self.cluster = cluster
         self.queue: WorkQueue[Key] = WorkQueue()
+        builds: BuildQueue[Key] = BuildQueue()
         self.reconciler = Reconciler(
             cluster=cluster,
             observer=Observer(cluster, world, now=time.time),
             queue=self.queue,
+            builds=builds,
             settings=JobSettings(gateway_url=options.gateway_url),
             clock=Clock(wall=time.time, steady=time.monotonic),
             instance=identity,
         )
-        self.watching = Watching(cluster, self.queue, self.reconciler)
+        self.watching = Watching(cluster, self.queue, builds)
         self.election = Election(KubeLease(kube, LEASE, options.release_namespace), identity)
         self._kube = kube
         self._options = options

@@ -4,7 +4,7 @@ import logging
 
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.object_cache import is_going
-from ignition_hub.controller.policy.demand import Demand
+from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.views import JobState
 from ignition_hub.controller.process.keys import Key, engine_key
@@ -17,17 +17,17 @@ UNTIL_ALL_ARE_JUDGED = 10.0
 """Seconds until it is looked again whether every engine's wishes are known."""
 
 
-async def collect(cluster: Cluster, demand: Demand[Key]) -> Again:
+async def collect(cluster: Cluster, builds: BuildQueue[Key]) -> Again:
     """Delete the Jobs nobody waits for; finished good ones end by their TTL."""
     engines = [engine_key(body) for body in cluster.engines if not is_going(body)]
-    if not demand.all_known(engines):
+    if not builds.all_known(engines):
         return Again(seconds=UNTIL_ALL_ARE_JUDGED) if len(cluster.jobs) else Again()
     for job in cluster.jobs:
         if state_of(job) in {JobState.COMPLETE, JobState.GOING}:
             continue
         metadata = job["metadata"]
         # Asked once more for each: passes that ran while the last one was deleted may want this one.
-        if demand.keys_of((metadata.get("labels") or {}).get(LABEL_IDENTITY, "")):
+        if builds.keys_of((metadata.get("labels") or {}).get(LABEL_IDENTITY, "")):
             continue
         logger.info("deleting Job", extra={"job": metadata["name"], "why": "nobody waits for it"})
         await cluster.delete_job(metadata["name"], metadata["uid"])

@@ -17,10 +17,9 @@ from ignition_hub.controller.apply import apply
 from ignition_hub.controller.job_cleanup import collect
 from ignition_hub.controller.observe import Observation, Observer
 from ignition_hub.controller.policy.build_job import JobSettings
+from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.decide import decide
-from ignition_hub.controller.policy.demand import DIGITS, Demand
 from ignition_hub.controller.policy.parsing import engine_seen
-from ignition_hub.controller.policy.slots import Slots
 from ignition_hub.controller.policy.status import Judged, difference, engine_status, write_delay
 from ignition_hub.controller.policy.views import EngineSeen, Place, Step, TargetSeen
 from ignition_hub.controller.process.keys import JOBS_KEY, Key
@@ -53,15 +52,15 @@ class Reconciler:
         cluster: Cluster,
         observer: Observer,
         queue: WorkQueue[Key],
+        builds: BuildQueue[Key],
         settings: JobSettings,
         clock: Clock,
         instance: str,
     ) -> None:
-        self.demand: Demand[Key] = Demand()
-        self.slots: Slots[Key] = Slots()
         self._cluster = cluster
         self._observer = observer
         self._queue = queue
+        self._builds = builds
         self._settings = settings
         self._clock = clock
         self._instance = instance
@@ -69,7 +68,8 @@ class Reconciler:
 
     def begin(self) -> None:
         """Forget what an earlier leadership knew: who wants what was decided by somebody else since."""
-        self.demand, self.slots, self._paces = Demand(), Slots(), {}
+        self._builds.clear()
+        self._paces = {}
 
     async def reconcile(self, key: Key) -> Again:
         """Run one pass for ``key``."""
@@ -79,7 +79,7 @@ class Reconciler:
             case "pod":
                 return await pod_gate.lift_gate(self._cluster, key, self._clock.wall())
             case _:
-                return await collect(self._cluster, self.demand)
+                return await collect(self._cluster, self._builds)
 
     async def _engine(self, key: Key) -> Again:
         body = self._cluster.engines.get(key.namespace, key.name)
@@ -101,7 +101,7 @@ class Reconciler:
                 judged.append(await apply(self._cluster, self._settings, one, observation.model_size))
             finally:
                 if one.plan.step is Step.CREATE_JOB and seen.wanted:
-                    self.slots.release(seen.wanted.identity[:DIGITS])
+                    self._builds.release(seen.wanted.identity)
         return judged
 
     def _judge(self, key: Key, seen: TargetSeen) -> Judged:
@@ -111,16 +111,16 @@ class Reconciler:
             seen = replace(seen, place=place)
             plan = decide(seen)
         elif plan.step is not Step.CREATE_JOB and seen.wanted:
-            self.slots.leave(seen.wanted.identity[:DIGITS])
+            self._builds.leave(seen.wanted.identity)
         return Judged(seen, plan)
 
     def _missing_place(self, key: Key, seen: TargetSeen) -> Place | None:
         if seen.wanted is None or seen.wanted.pool is None:
             return None
         limit = self._cluster.places(seen.wanted.pool)
-        ahead = self.slots.claim(
+        ahead = self._builds.claim(
             seen.wanted.pool,
-            seen.wanted.identity[:DIGITS],
+            seen.wanted.identity,
             limit,
             busy=self._cluster.busy(seen.wanted.pool),
             since=seen.engine.created,
@@ -164,16 +164,16 @@ class Reconciler:
     def _note_demand(self, key: Key, observation: Observation) -> None:
         troubled = any(seen.trouble and seen.trouble.unknown for seen in observation.targets)
         wanted = [seen.wanted.identity for seen in observation.targets if seen.wanted]
-        self._let_go(self.demand.set(key, None if troubled else wanted))
+        self._let_go(self._builds.want(key, None if troubled else wanted))
 
     def _forget(self, key: Key) -> None:
         self._paces.pop(key, None)
-        self._let_go(self.demand.drop(key))
+        self._let_go(self._builds.drop(key))
 
     def _let_go(self, identities: frozenset[str]) -> None:
         for identity in identities:
             # Others may want what stood in the queue under this key: they take its place over.
-            for other in self.demand.keys_of(identity) if self.slots.leave(identity) else []:
+            for other in self._builds.keys_of(identity) if self._builds.leave(identity) else []:
                 self._queue.add(other)
         if identities:
             self._queue.add(JOBS_KEY)

@@ -14,11 +14,11 @@ import kopf
 from ignition_hub.controller.adapters.cluster import OURS, WAITING, Cluster
 from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.pod_gate import gated_in
+from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.views import JobState
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_key
 from ignition_hub.controller.process.work_queue import WorkQueue
-from ignition_hub.controller.reconciler import Reconciler
 from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
 from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
 
@@ -26,10 +26,10 @@ from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
 class Watching:
     """Feeds mirrors and queue."""
 
-    def __init__(self, cluster: Cluster, queue: WorkQueue[Key], reconciler: Reconciler) -> None:
+    def __init__(self, cluster: Cluster, queue: WorkQueue[Key], builds: BuildQueue[Key]) -> None:
         self._cluster = cluster
         self._queue = queue
-        self._reconciler = reconciler
+        self._builds = builds
 
     def engine(self, kind: str | None, body: Object) -> None:
         """An engine is there, changed or is gone."""
@@ -71,7 +71,7 @@ class Watching:
     def _wake_for_job(self, job: Object) -> None:
         """Have everybody looked at who waits for a Job, or for the place it frees."""
         labels = job["metadata"].get("labels") or {}
-        waiting = self._reconciler.demand.keys_of(labels.get(LABEL_IDENTITY, ""))
+        waiting = self._builds.keys_of(labels.get(LABEL_IDENTITY, ""))
         for key in waiting or [JOBS_KEY]:
             self._queue.add(key)
         if state_of(job) in {JobState.COMPLETE, JobState.FAILED, JobState.GOING}:
@@ -80,7 +80,7 @@ class Watching:
     def _wake_next(self, pool: str) -> None:
         """Have as many looked at as have a free place in ``pool``."""
         free = max(0, self._cluster.places(pool) - len(self._cluster.busy(pool)))
-        for key in self._reconciler.slots.next_in(pool, free):
+        for key in self._builds.next_in(pool, free):
             self._queue.add(key)
 
 

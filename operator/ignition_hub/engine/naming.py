@@ -37,9 +37,14 @@ def engine_file_name(inputs: EngineInputs) -> str:
     return f"{model.name}_{model.version}_{inputs.precision}_{inputs.gpu_arch}_{release}.trt"
 
 
+def identity_label(identity: str) -> str:
+    """Return as much of ``identity`` as a label holds, and a Job's name: 32 digits."""
+    return identity[:32]
+
+
 def job_name(identity: str) -> str:
     """Return the name of the one Job that builds ``identity``."""
-    return f"ignition-build-{_sha256('identity', identity)[:32]}"
+    return f"ignition-build-{identity_label(_sha256('identity', identity))}"
 
 
 def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:

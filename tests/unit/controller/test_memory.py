@@ -1,8 +1,7 @@
 """What the controller keeps between passes: mirrors, demand, places in pools."""
 
 from ignition_hub.controller.adapters.object_cache import Mirror
-from ignition_hub.controller.policy.demand import Demand
-from ignition_hub.controller.policy.slots import Slots
+from ignition_hub.controller.policy.build_queue import BuildQueue
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)
 
@@ -58,25 +57,25 @@ def test_managed_fields_are_not_kept():
 
 
 def test_demand_tells_who_waits_and_what_was_let_go():
-    demand = Demand()
-    assert demand.set("one", [A, B]) == frozenset()
-    demand.set("two", [B])
+    demand = BuildQueue()
+    assert demand.want("one", [A, B]) == frozenset()
+    demand.want("two", [B])
     assert demand.keys_of(B + "further digits") == ["one", "two"]
 
-    assert demand.set("one", [C]) == {A, B}
+    assert demand.want("one", [C]) == {A, B}
     assert demand.keys_of(A) == []
     assert demand.keys_of(B) == ["two"]
     assert demand.drop("two") == {B}
 
 
 def test_while_it_is_unknown_what_a_key_wants_its_earlier_wants_stand():
-    demand = Demand()
-    demand.set("one", [A])
-    assert demand.set("one", None) == frozenset()
+    demand = BuildQueue()
+    demand.want("one", [A])
+    assert demand.want("one", None) == frozenset()
     assert demand.keys_of(A) == ["one"]
     assert demand.all_known(["one"])
 
-    demand.set("two", None)
+    demand.want("two", None)
     assert not demand.all_known(["one", "two"])
     assert not demand.all_known(["never judged"])
 
@@ -86,7 +85,7 @@ def claim(slots, identity, *, busy=(), since=0.0, limit=1, key=None):
 
 
 def test_a_claim_counts_until_it_is_released():
-    slots = Slots()
+    slots = BuildQueue()
     assert claim(slots, A) is None
     assert claim(slots, B) == 0
     slots.release(A)
@@ -94,14 +93,14 @@ def test_a_claim_counts_until_it_is_released():
 
 
 def test_running_builds_take_places_and_a_build_does_not_stand_in_its_own_way():
-    slots = Slots()
+    slots = BuildQueue()
 
     assert claim(slots, A, busy=[A]) is None
     assert claim(slots, B, busy=[C, A], limit=2) == 0
 
 
 def test_who_asked_first_is_served_first():
-    slots = Slots()
+    slots = BuildQueue()
     assert claim(slots, C, busy=["x"], since=3.0) == 0
     assert claim(slots, A, busy=["x"], since=1.0) == 0
     assert claim(slots, B, busy=["x"], since=2.0) == 1
@@ -113,7 +112,7 @@ def test_who_asked_first_is_served_first():
 
 
 def test_who_leaves_makes_room():
-    slots = Slots()
+    slots = BuildQueue()
     claim(slots, A, busy=["x"], since=1.0)
     claim(slots, B, busy=["x"], since=2.0)
     assert slots.leave(A)
@@ -123,4 +122,4 @@ def test_who_leaves_makes_room():
 
 
 def test_a_pool_of_nothing_serves_nobody():
-    assert claim(Slots(), A, limit=0) == 0
+    assert claim(BuildQueue(), A, limit=0) == 0

@@ -26,7 +26,7 @@ from ignition_hub.engine.names import (
     TOKEN_FILE,
     TOKEN_FOLDER,
 )
-from ignition_hub.engine.naming import job_name
+from ignition_hub.engine.naming import identity_label, job_name
 from ignition_hub.engine.pinned import MOST_FILE_BYTES, pinned_files
 from ignition_hub.engine.request import BuildRequest
 
@@ -117,7 +117,7 @@ _DO_NOT_DISTURB = {
 def _labels(request: BuildRequest, pool: Mapping[str, Any]) -> dict[str, str]:
     return {
         LABEL_MANAGED_BY: MANAGED_BY,
-        LABEL_IDENTITY: request.identity[:32],
+        LABEL_IDENTITY: identity_label(request.identity),
         LABEL_POOL: pool["metadata"]["name"],
         LABEL_NAMESPACE: request.namespace,
     }
