@@ -28,7 +28,7 @@ from ignition_builder.work import COMPILE, INSPECT, MERGE, PROVE, VERIFY, Task
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
 MODULES = {
-    INSPECT: "ignition_builder.checking.stage",
+    INSPECT: "ignition_builder.precision.stage",
     PROVE: "ignition_builder.verifying.proof",
     COMPILE: "ignition_builder.compiling.stage",
     VERIFY: "ignition_builder.verifying.stage",

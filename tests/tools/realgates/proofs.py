@@ -9,9 +9,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from ignition_builder.checking import stage as checking
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.precision import stage as preparing
 from ignition_builder.report import Report
 from ignition_builder.verifying.distance import distance
 from ignition_builder.verifying.runs import Outputs, Runs
@@ -51,7 +51,7 @@ def _runs(name: str, precision: str, folder: Path) -> Runs:
         files=Files(calibration=calibration),
     )
     with Journal(folder / "log") as journal, (folder / "answers").open("wb") as answers:
-        prepared = Prepared.from_json(checking.run(task, Report(answers.fileno()), journal))
+        prepared = Prepared.from_json(preparing.run(task, Report(answers.fileno()), journal))
     return Runs(replace(task, prepared=prepared), prepared)
 
 

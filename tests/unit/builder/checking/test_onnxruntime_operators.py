@@ -20,11 +20,11 @@ from onnxruntime.quantization import (
 )
 
 from ignition_builder.building import build
-from ignition_builder.checking import stage
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.checking.onnxruntime_operators import BLOCKS, DYNAMIC, FUSED, INTEGER, KINDS
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.precision import stage
 from ignition_builder.report import Report
 from ignition_builder.work import INSPECT, Task
 from ignition_hub.engine.errors import Reason, RequestError

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from ignition_builder.checking import stage
 from ignition_builder.checking.outline import load_outline
 from ignition_builder.checking.skeleton import LARGE, load_skeleton
 from ignition_builder.journal import Journal
+from ignition_builder.precision import stage
 from ignition_builder.report import Report
 from ignition_builder.work import INSPECT, Task
 from ignition_hub.engine.errors import Reason, RequestError

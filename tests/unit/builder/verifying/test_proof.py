@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.checking import stage as checking
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.precision import levels
+from ignition_builder.precision import stage as preparing
 from ignition_builder.precision.floats import Rounding
 from ignition_builder.report import Report
 from ignition_builder.verifying import proof, reference
@@ -62,7 +62,7 @@ def converted(tmp_path):
             log=str(tmp_path / "log"),
             files=files,
         )
-        found = json.loads(json.dumps(staged(checking, task)))
+        found = json.loads(json.dumps(staged(preparing, task)))
         prepared = Prepared.from_json(found)
         return Task.from_json({**task.to_json(), "stage": PROVE, "prepared": prepared.to_json()})
 
