@@ -4,12 +4,12 @@ Bundles, shorthand and further files from a resource to its Job, against a real 
 The test plays the Job controller and the gateway; see ``controller_harness``.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from controller_harness import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub, hub_at
 from fakeworld import make_engine, make_pool
 from ignition_hub.engine.identity import BatchRange, Profile
 from job_controller import request_of
@@ -21,13 +21,6 @@ BUNDLE = "s3://models/bert/"
 CALIBRATION = "s3://models/calibration.npz"
 LIBRARY = "s3://plugins/libattention.so"
 PIN = {"sha256": "9f" * 32}
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server of this module's own: the controller under test sees all of it."""
-    with plane_of_its_own() as started:
-        yield started
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ The test plays the Job controller and the gateway; see ``controller_harness``.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from controller_harness import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub
 from fakeworld import make_engine
 from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.names import (
@@ -22,23 +21,8 @@ from ignition_hub.engine.names import (
 )
 from ignition_hub.kube import ENGINES, EVENTS, JOBS, PODS, POOLS, Object
 from job_controller import condition_of, eventually
-from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server of this module's own: the controller under test sees all of it."""
-    with plane_of_its_own() as started:
-        yield started
-
-
-@pytest.fixture
-async def hub(plane: ControlPlane) -> AsyncIterator[Hub]:
-    """A hub with one pool and a fresh namespace."""
-    async with hub_at(plane) as hub:
-        yield hub
 
 
 async def test_a_built_engine_costs_a_job_and_one_status_write(hub: Hub) -> None:

@@ -10,19 +10,13 @@ from pathlib import Path
 import onnx
 import pytest
 
-from gateway_harness import apply_engine, make_request, make_team, published, ready_target, running_hub
+from gateway_harness import apply_engine, make_request, make_team, published, ready_target
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import engine_file_name
 
 pytestmark = pytest.mark.cluster
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_squeezenet.onnx"
-
-
-@pytest.fixture(scope="module")
-def hub(control_plane, api, tmp_path_factory):
-    with running_hub(control_plane, api, tmp_path_factory.mktemp("gateway")) as hub:
-        yield hub
 
 
 def installed_rtx():

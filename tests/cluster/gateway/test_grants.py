@@ -8,25 +8,18 @@ from uuid import uuid4
 
 import pytest
 
-from gateway_harness import make_request, make_team, plan, published, read, running_hub
+from gateway_harness import make_request, plan, published, read
 from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildGrant
 from ignition_hub.store.bundles import read_bundle
 
+GATEWAY_FLAGS = (
+    "--max-model-bytes",
+    "1000",
+)
+
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def hub(control_plane, api, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gateway")
-    with running_hub(control_plane, api, folder, "--max-model-bytes", "1000") as hub:
-        yield hub
-
-
-@pytest.fixture
-def team(hub):
-    return make_team(hub)
 
 
 def put_bundle(hub, **files):

@@ -5,13 +5,12 @@ The test plays the Job controller and the gateway; see ``controller_harness``.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
 
 import job_controller
-from controller_harness import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub
 from fakeworld import make_engine, make_manifest
 from ignition_hub.compatibility import readiness
 from ignition_hub.compatibility.placement import required_terms
@@ -20,27 +19,12 @@ from ignition_hub.engine.manifest import EngineFile
 from ignition_hub.engine.names import ANNOTATION_ENGINES, ANNOTATION_REBUILD, GATE, LABEL_WAITING
 from ignition_hub.kube import ENGINES, PODS, Object
 from job_controller import eventually, request_of
-from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster
 
 TWO_TARGETS = [{"gpuArch": "sm_86"}, {"gpuArch": "sm_89"}]
 ASKED = "2026-01-01T00:00:00Z"
 BETTER = EngineFile("ignition/engines/resnet50/better.trt", "b" * 64, 1000)
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server of this module's own: the controller under test sees all of it."""
-    with plane_of_its_own() as started:
-        yield started
-
-
-@pytest.fixture
-async def hub(plane: ControlPlane) -> AsyncIterator[Hub]:
-    """A hub with one pool and a fresh namespace; nothing of an earlier test is left."""
-    async with hub_at(plane) as hub:
-        yield hub
 
 
 def gated_pod(name: str) -> Object:

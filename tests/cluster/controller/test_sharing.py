@@ -5,33 +5,17 @@ The test plays the Job controller and the gateway; see ``controller_harness``.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
-from controller_harness import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub
 from fakeworld import make_engine
 from ignition_hub.kube import ENGINES, NAMESPACES, Object
 from job_controller import condition_of, eventually, request_of
-from localcluster import ControlPlane
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server of this module's own: the controller under test sees all of it."""
-    with plane_of_its_own() as started:
-        yield started
-
-
-@pytest.fixture
-async def hub(plane: ControlPlane) -> AsyncIterator[Hub]:
-    """A hub with one pool and a fresh namespace."""
-    async with hub_at(plane) as hub:
-        yield hub
 
 
 @pytest.fixture

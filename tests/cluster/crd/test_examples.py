@@ -10,7 +10,7 @@ from ignition_hub.api import v1alpha1
 
 pytestmark = pytest.mark.cluster
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples").glob("*.yaml"))
 BODIES = [body for path in EXAMPLES for body in yaml.safe_load_all(path.read_text())]
 OURS = {kind.__name__: kind for kind in v1alpha1.KINDS}
 

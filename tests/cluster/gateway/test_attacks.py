@@ -8,34 +8,16 @@ from gateway_harness import (
     BUILDS,
     HUB,
     apply_engine,
-    make_request,
     make_team,
     plan,
     published,
     ready_target,
     resolve,
-    running_hub,
 )
 
 pytestmark = pytest.mark.cluster
 
 MERGE = "application/merge-patch+json"
-
-
-@pytest.fixture(scope="module")
-def hub(control_plane, api, tmp_path_factory):
-    with running_hub(control_plane, api, tmp_path_factory.mktemp("attacked")) as hub:
-        yield hub
-
-
-@pytest.fixture
-def team(hub):
-    return make_team(hub)
-
-
-@pytest.fixture
-def request_(hub, team):
-    return make_request(hub, team)
 
 
 def engine_path(team):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway_harness import allow_push, make_request, make_team, read, running_hub
+from gateway_harness import allow_push, make_request, read
 from gatewayprocess import running_gateway
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.request import BuildGrant
@@ -18,21 +18,10 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
-def hub(control_plane, api, tmp_path_factory):
-    with running_hub(control_plane, api, tmp_path_factory.mktemp("gateway")) as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
 def narrow_hub(hub, control_plane, tmp_path_factory):
     folder = tmp_path_factory.mktemp("narrow")
     with running_gateway(control_plane.kubeconfig, folder, "--max-model-bytes=1000") as gateway:
         yield replace(hub, gateway=gateway)
-
-
-@pytest.fixture
-def team(hub):
-    return make_team(hub)
 
 
 def push(hub, namespace, data, sha256=None):

@@ -38,7 +38,7 @@ from s3server import S3Server
 
 pytestmark = pytest.mark.cluster
 
-CRDS = Path(__file__).resolve().parents[2] / "crds"
+CRDS = Path(__file__).resolve().parents[3] / "crds"
 KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
 KEYS = {KEY.keyid: KEY.public}
 MODEL = b"not really a model" * 1000

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from gateway_harness import allow_push, make_request, make_team, published, running_hub
+from gateway_harness import allow_push, make_request, make_team, published
 from ignition_hub.cli.bundle import load_of
 from ignition_hub.cli.push import push_all
 from ignition_hub.cli.upload import Gateway, trust
@@ -25,12 +25,6 @@ from smallmodels import dense
 
 pytestmark = pytest.mark.cluster
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
-
-
-@pytest.fixture(scope="module")
-def hub(control_plane, api, tmp_path_factory):
-    with running_hub(control_plane, api, tmp_path_factory.mktemp("gateway")) as hub:
-        yield hub
 
 
 @pytest.fixture

@@ -15,14 +15,12 @@ from gateway_harness import (
     BUILDS,
     MODEL,
     apply_engine,
-    make_request,
     make_team,
     plan,
     published,
     read,
     ready_target,
     resolve,
-    running_hub,
 )
 from gatewayprocess import running_gateway, wait_for
 from ignition_hub.engine.fingerprint import fingerprint
@@ -31,22 +29,6 @@ from ignition_hub.engine.names import ANNOTATION_REBUILD
 from ignition_hub.engine.request import BuildGrant
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def hub(control_plane, api, tmp_path_factory):
-    with running_hub(control_plane, api, tmp_path_factory.mktemp("gateway")) as hub:
-        yield hub
-
-
-@pytest.fixture
-def team(hub):
-    return make_team(hub)
-
-
-@pytest.fixture
-def request_(hub, team):
-    return make_request(hub, team)
 
 
 @pytest.fixture

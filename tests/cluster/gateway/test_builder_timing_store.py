@@ -14,7 +14,7 @@ import pytest
 
 from fakedriver import COMPILER
 from fakemachine import fake_machine
-from gateway_harness import make_request, make_team, published, running_hub
+from gateway_harness import make_request, published
 from ignition_builder.hub.gateway import Gateway
 from ignition_builder.hub.timing_store import TimingStore
 from ignition_hub.engine.fingerprint import fingerprint
@@ -32,19 +32,8 @@ RELEASE = "10.12.0.36"
 
 
 @pytest.fixture(scope="module")
-def hub(control_plane, api, tmp_path_factory):
-    with running_hub(control_plane, api, tmp_path_factory.mktemp("gateway")) as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
 def machine(tmp_path_factory):
     return fake_machine(tmp_path_factory.mktemp("machine"), RELEASE)
-
-
-@pytest.fixture
-def team(hub):
-    return make_team(hub)
 
 
 def request_for(hub, team, *, level=3, mode="ReadWrite"):

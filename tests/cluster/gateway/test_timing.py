@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway_harness import BUILDS, make_request, make_team, read, running_hub
+from gateway_harness import BUILDS, make_request, read
 from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.timing_cache import MOST_BYTES
 
@@ -18,17 +18,6 @@ PATH = "/v1/builds/self/timing-cache"
 RELEASE = "10.13.2.6"
 WHERE = f"ignition/timing-caches/NVIDIA-L4/{RELEASE}"
 FILE = "linux-x86_64-cuda12.9.cache"
-
-
-@pytest.fixture(scope="module")
-def hub(control_plane, api, tmp_path_factory):
-    with running_hub(control_plane, api, tmp_path_factory.mktemp("gateway")) as hub:
-        yield hub
-
-
-@pytest.fixture
-def team(hub):
-    return make_team(hub)
 
 
 def changed(request, *, mode="ReadWrite", **inputs):

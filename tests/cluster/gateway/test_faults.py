@@ -14,28 +14,16 @@ from gateway_harness import (
     allow_push,
     apply_engine,
     make_request,
-    make_team,
     plan,
     published,
     ready_target,
     resolve,
-    running_hub,
 )
 from gatewayprocess import running_gateway
 
+GATEWAY_FLAGS = ("--probe-seconds=0.2",)
+
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def hub(control_plane, api, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gateway")
-    with running_hub(control_plane, api, folder, "--probe-seconds=0.2") as hub:
-        yield hub
-
-
-@pytest.fixture
-def team(hub):
-    return make_team(hub)
 
 
 def eventually(tell, seconds=20.0):

@@ -7,13 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controller_harness import Hub, hub_at, plane_of_its_own
+from controller_harness import Hub
 from fakeworld import make_engine
 from localcluster import ControlPlane
 from localcluster.standalone import binary
@@ -21,20 +20,6 @@ from localcluster.standalone import binary
 pytestmark = pytest.mark.cluster
 
 TARGETS = [{"gpuArch": "sm_86"}, {"gpuArch": "sm_90"}, {"gpuArch": "sm_89", "compatibility": "AmperePlus"}]
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server of this module's own: the controller under test sees all of it."""
-    with plane_of_its_own() as started:
-        yield started
-
-
-@pytest.fixture
-async def hub(plane: ControlPlane) -> AsyncIterator[Hub]:
-    """A hub with one pool and a fresh namespace."""
-    async with hub_at(plane) as hub:
-        yield hub
 
 
 def planned(plane: ControlPlane, file: Path) -> tuple[int, list[dict[str, Any]]]:
