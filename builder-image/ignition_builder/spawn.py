@@ -139,9 +139,9 @@ class Child:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(data + b"\n")
             self._process.stdin.flush()
-            if not self._stays:
-                self._process.stdin.close()
         if not self._stays:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
             self._process.stdin = None
 
     def _lines(self, deadline: float) -> Any:

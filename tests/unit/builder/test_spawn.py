@@ -60,6 +60,18 @@ def test_an_answer_that_lies_in_the_pipe_is_not_too_late(tmp_path):
         assert child.answer(task, lambda *_: None, time.monotonic() - 1) == {"stage": "inspect"}
 
 
+def test_a_child_that_ended_before_its_task_came_leaves_no_pipe_open(tmp_path):
+    task = Task(
+        stage=INSPECT, request=request_for(), model="m", folder=str(tmp_path), log=str(tmp_path / "log")
+    )
+    with Child(INSPECT, tmp_path / "log", (sys.executable, "-S", "-c", "")) as child:
+        pipe, until = child._process.stdin, time.monotonic() + 20
+        while child.is_alive and time.monotonic() < until:
+            time.sleep(0.01)
+        child.start(task)
+        assert pipe.closed
+
+
 def test_an_error_arrives_as_the_error_it_was(tmp_path):
     script = """os.write(fd, b'{"error": {"reason": "WrongTensorRT", "message": "m", "remedy": "r"}}\\n')"""
     error = failure_of(script, tmp_path)
