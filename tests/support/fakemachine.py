@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fakedriver import FakeDriver
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).resolve().parents[1]
 L4 = FakeDriver(name="NVIDIA L4", capability=89)
 MODULE = (
     "import sys\n\nfrom faketensorrt import fake_tensorrt\n\nsys.modules[__name__] = fake_tensorrt({!r})\n"
@@ -29,9 +29,9 @@ def fake_machine(
     library = Path(driver.compiled(folder))
     for name in ("libcuda.so.1", "libnvidia-ml.so.1"):
         (folder / name).symlink_to(library.name)
-    paths = [str(folder), str(TESTS), os.environ.get("PYTHONPATH", "")]
+    paths = [folder, TESTS / "support", TESTS / "tools", os.environ.get("PYTHONPATH", "")]
     return {
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONPATH": os.pathsep.join(str(path) for path in paths if path),
         "LD_LIBRARY_PATH": str(folder),
         "CUDA_VERSION": cuda,
     }
