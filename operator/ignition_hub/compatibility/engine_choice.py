@@ -12,10 +12,7 @@ from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.loading import VOUCHED, WINDOWS, EngineFacts, described, loads
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY, TENSORRT
-
-READY = "Ready"
-FINAL = frozenset({"Ready", "Failed", "Unbuildable"})
-"""States in which a target stays until somebody changes something."""
+from ignition_hub.engine.state import SETTLED, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +86,10 @@ def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
     name = engine["metadata"]["name"]
     candidates = candidates_of(engine)
     fits = fitting(candidates, gpu)
-    ready = tuple(c for c in fits if c.state == READY and c.identity and c.uri)
+    ready = tuple(c for c in fits if c.state == State.READY and c.identity and c.uri)
     if ready:
         return ready
-    coming = [c for c in fits if c.state not in FINAL]
+    coming = [c for c in fits if c.state not in SETTLED]
     if coming or not candidates:
         states = ", ".join(f"{c.name} is {c.state}" for c in coming) or "no target has a status yet"
         raise EngineNotReady(f"{name} for {described(gpu)}: {states}", "it is asked for again")
@@ -106,7 +103,7 @@ def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
 def _candidate(target: Mapping[str, Any], platform: str | None) -> Candidate:
     return Candidate(
         name=target.get("name", ""),
-        state=target.get("state", "Pending"),
+        state=target.get("state", State.PENDING),
         arch=target["gpuArch"],
         product=target.get("product"),
         compatibility=target.get("compatibility") or SAME_COMPUTE_CAPABILITY,

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-SETTLED = frozenset({"Ready", "Failed", "Unbuildable"})
-"""States of a target in which nothing more happens by itself."""
+from ignition_hub.engine.state import State, is_on_its_way
 
 GRACE = 600.0
 """
@@ -66,14 +65,16 @@ def view_of(resource: Mapping[str, Any]) -> EngineView:
         return EngineView(resource["metadata"]["name"], failure=FOR_WINDOWS, is_settled=True)
     status = resource.get("status") or {}
     targets = status.get("targets") or ()
-    ready = tuple(_ready(one) for one in targets if one.get("state") == "Ready" and one.get("gpuArch"))
+    ready = tuple(_ready(one) for one in targets if one.get("state") == State.READY and one.get("gpuArch"))
     # A status of an earlier spec says nothing of what is to come.
     is_current = status.get("observedGeneration") == resource["metadata"].get("generation")
     return EngineView(
         name=resource["metadata"]["name"],
         ready=ready,
         failure=_stalled_message(status) if is_current and not ready else None,
-        is_settled=is_current and bool(targets) and not any(map(_is_on_its_way, targets)),
+        is_settled=is_current
+        and bool(targets)
+        and not any(is_on_its_way(one.get("state"), one.get("reason")) for one in targets),
     )
 
 
@@ -96,11 +97,6 @@ def _seconds(timestamp: str) -> float:
 def _is_for_windows(resource: Mapping[str, Any]) -> bool:
     options = (resource.get("spec") or {}).get("options") or {}
     return options.get("runtimePlatform") == "WindowsAMD64"
-
-
-def _is_on_its_way(target: Mapping[str, Any]) -> bool:
-    # While an engine is suspended nothing is started, so there is nothing to wait for.
-    return target.get("state") not in SETTLED and target.get("reason") != "Suspended"
 
 
 def _stalled_message(status: Mapping[str, Any]) -> str | None:

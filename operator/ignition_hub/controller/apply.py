@@ -11,8 +11,9 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy.build_job import JobSettings, build_job
 from ignition_hub.controller.policy.resolution import build_request
 from ignition_hub.controller.policy.status import Judged
-from ignition_hub.controller.policy.views import Plan, State, Step
+from ignition_hub.controller.policy.views import Plan, Step
 from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.state import State
 from ignition_hub.kube import Forbidden, Invalid, KubeError
 
 logger = logging.getLogger(__name__)

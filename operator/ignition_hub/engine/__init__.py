@@ -11,6 +11,6 @@ Every process carries it, so it imports the standard library only. Read in this 
   measurements it may use; ``sources``: what may be read for whom;
 * ``plan_header`` (of an engine), ``protobuf`` (how a model lies in its file) and ``file_kinds`` (what is
   neither): bytes, looked at before any library does;
-* ``enums``: words that are a type; ``warnings``: what a build may warn of, by code; ``errors``: every reason,
-  every exit code, one tree; ``quoting``: what may be quoted to people.
+* ``enums``: words that are a type; ``state``: where a target stands; ``warnings``: what a build may warn of,
+  by code; ``errors``: every reason, every exit code, one tree; ``quoting``: what may be quoted to people.
 """

@@ -22,6 +22,7 @@ from ignition_hub.api.schema import (
     keyed_by,
 )
 from ignition_hub.api.v1alpha1.common import Condition
+from ignition_hub.engine.state import State
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -71,7 +72,7 @@ class TargetStatus(Part):
 
     name: Line
     """Name of the target, as given or by default. Example: sm-89"""
-    state: Literal["Pending", "Queued", "Building", "Verifying", "Ready", "Failed", "Unbuildable"]
+    state: State
     """Where it stands. Unbuildable: no pool can truthfully build it, and the message says what would."""
     reason: CamelWord | None = None
     """Why, in one word."""

@@ -9,8 +9,9 @@ import secrets
 from datetime import UTC, datetime
 
 from ignition_hub.controller.policy.status import Judged, shortened
-from ignition_hub.controller.policy.views import State, Step
+from ignition_hub.controller.policy.views import Step
 from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.state import State
 from ignition_hub.kube import ENGINES, EVENTS, Kube, KubeError, Object
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,9 @@ to bottom as the life of a target: the first rule that answers is the answer.
 from collections.abc import Callable
 
 from ignition_hub.controller.policy.rebuild import answers_rebuild, rebuilt
-from ignition_hub.controller.policy.views import JobState, Place, Plan, State, Step, TargetSeen
+from ignition_hub.controller.policy.views import JobState, Place, Plan, Step, TargetSeen
 from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.state import State
 
 Rule = Callable[[TargetSeen], Plan | None]
 

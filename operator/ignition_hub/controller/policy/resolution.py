@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 from ignition_hub.compatibility.verdict import Ask, Choice, PoolFacts, Unbuildable, choose
 from ignition_hub.controller.policy.ports import ModelFacts
-from ignition_hub.controller.policy.views import EarlierTarget, EngineSeen, State, Trouble, Wanted, Wish
+from ignition_hub.controller.policy.views import EarlierTarget, EngineSeen, Trouble, Wanted, Wish
 from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.fingerprint import bundle_fingerprint, fingerprint
 from ignition_hub.engine.identity import PRODUCT, EngineInputs, Model, Target, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
+from ignition_hub.engine.state import State
 
 PLATFORMS = ("linux-x86_64", "linux-aarch64")
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.api.summary import summary_of
-from ignition_hub.controller.policy.views import SETTLED, EngineSeen, Plan, State, TargetSeen
+from ignition_hub.controller.policy.views import EngineSeen, Plan, TargetSeen
 from ignition_hub.engine import quoting
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.state import State, is_on_its_way
 
 MESSAGE = 1024
 """Longest message in characters; the log has the rest."""
@@ -37,7 +38,7 @@ class Judged:
     @property
     def moves(self) -> bool:
         """Tell whether something will still happen by itself."""
-        return self.plan.state not in SETTLED and self.plan.reason is not Reason.Suspended
+        return is_on_its_way(self.plan.state, self.plan.reason)
 
 
 def engine_status(engine: EngineSeen, judged: Sequence[Judged], now: str) -> dict[str, Any]:

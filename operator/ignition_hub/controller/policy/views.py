@@ -14,22 +14,7 @@ from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import EngineInputs, Profile, Target
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.request import READ_WRITE
-
-
-class State(StrEnum):
-    """Where a target stands, as ``status.targets[].state`` spells it."""
-
-    PENDING = "Pending"
-    QUEUED = "Queued"
-    BUILDING = "Building"
-    VERIFYING = "Verifying"
-    READY = "Ready"
-    FAILED = "Failed"
-    UNBUILDABLE = "Unbuildable"
-
-
-SETTLED = frozenset({State.READY, State.FAILED, State.UNBUILDABLE})
-"""States in which nothing more happens by itself."""
+from ignition_hub.engine.state import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from ignition_hub.controller.policy.views import (
     JobState,
     Place,
     Progress,
-    State,
     Step,
     TargetSeen,
     Trouble,
@@ -23,6 +22,7 @@ from ignition_hub.controller.policy.views import (
 )
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import Target, identity_of
+from ignition_hub.engine.state import State
 from storefixtures import make_inputs
 
 INPUTS = make_inputs(gpu_arch="sm_86")

@@ -14,7 +14,6 @@ from ignition_hub.controller.policy.views import (
     JobSeen,
     JobState,
     Place,
-    State,
     Step,
     TargetSeen,
     Trouble,
@@ -23,6 +22,7 @@ from ignition_hub.controller.policy.views import (
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.names import ANNOTATION_REBUILD
+from ignition_hub.engine.state import State
 from ignition_hub.kube import Forbidden, Invalid
 from storefixtures import make_inputs
 
