@@ -47,14 +47,13 @@ from ignition_builder.work import (
     prepared_of,
 )
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.identity import TENSORRT
+from ignition_hub.engine.identity import TENSORRT, is_for_windows
 from ignition_hub.engine.warnings import Warn
 
 VERIFYING = "Verifying"
 MEASURED = (QUANTIZED, CALIBRATOR)
 """Ways to a precision with ranges that were measured on data."""
 MODEL, ENGINE = "model", "engine"
-SAME_AS_BUILD = "SameAsBuild"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +246,8 @@ def _precision(task: Task) -> str:
 def _runs_here(task: Task) -> bool:
     """Tell whether the engine runs where it was built: not without a GPU, for Windows, or stripped."""
     inputs = task.request.inputs
-    is_for_elsewhere = inputs.options.get("runtimePlatform", SAME_AS_BUILD) != SAME_AS_BUILD
-    return inputs.flavor == TENSORRT and not is_for_elsewhere and not inputs.options.get("stripPlan")
+    runs = not is_for_windows(inputs.options) and not inputs.options.get("stripPlan")
+    return inputs.flavor == TENSORRT and runs
 
 
 def _plan(task: Task) -> Path:

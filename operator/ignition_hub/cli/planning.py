@@ -17,9 +17,9 @@ from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import Kubectl
 from ignition_hub.compatibility.case import Ask, PoolFacts
 from ignition_hub.compatibility.description import Reach, where_it_loads
-from ignition_hub.compatibility.loading import WINDOWS, EngineFacts
+from ignition_hub.compatibility.loading import EngineFacts
 from ignition_hub.compatibility.verdict import Choice, Unbuildable, choose
-from ignition_hub.engine.identity import FLAVOR_NAMES, PRODUCT
+from ignition_hub.engine.identity import FLAVOR_NAMES
 
 ENGINE, POOL = "TensorRTEngine", "BuildPool"
 
@@ -127,21 +127,10 @@ def _planned(name: str, ask: Ask, offers: Sequence[PoolFacts]) -> Planned:
     if isinstance(answer, Unbuildable):
         return Planned(name, answer)
     pool = next(pool for pool in offers if (pool.name, pool.flavor) == (answer.pool, answer.flavor))
-    return Planned(name, answer, where_it_loads(_facts(ask, answer, pool)))
-
-
-def _facts(ask: Ask, choice: Choice, pool: PoolFacts) -> EngineFacts:
-    compatible = ask.options.get("versionCompatible") or {}
-    return EngineFacts(
-        flavor=choice.flavor,
-        arch=ask.target.gpu_arch,
-        product=ask.target.product if ask.target.compatibility == PRODUCT else None,
-        compatibility=ask.target.compatibility,
-        version=choice.version,
-        platform=WINDOWS if ask.options.get("runtimePlatform") == "WindowsAMD64" else pool.platform,
-        version_compatible=bool(compatible.get("enabled")),
-        excludes_lean_runtime=bool(compatible.get("excludeLeanRuntime")),
+    facts = EngineFacts.of_target(
+        ask.target, ask.options, platform=pool.platform, flavor=answer.flavor, version=answer.version
     )
+    return Planned(name, answer, where_it_loads(facts))
 
 
 def _of_kind(kind: str, found: Sequence[Document], where: str) -> list[Document]:

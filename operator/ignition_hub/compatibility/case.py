@@ -46,7 +46,7 @@ class Ask:
             flavor=inputs.flavor,
             version_prefix=inputs.tensorrt_version,
             options=inputs.options,
-            target=Target(inputs.gpu_arch, inputs.gpu_arch, inputs.product, inputs.compatibility),
+            target=inputs.target,
             verification=inputs.verification,
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.loading import VOUCHED, WINDOWS, EngineFacts, described, loads
 from ignition_hub.engine.errors import IgnitionError, Reason
-from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY, TENSORRT
+from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY, TENSORRT, is_for_windows
 from ignition_hub.engine.state import SETTLED, State
 
 
@@ -67,7 +67,7 @@ def candidates_of(engine: Mapping[str, Any]) -> tuple[Candidate, ...]:
     """Return the targets of a TensorRTEngine that its status speaks about."""
     targets = (engine.get("status") or {}).get("targets") or []
     options = (engine.get("spec") or {}).get("options") or {}
-    platform = WINDOWS if options.get("runtimePlatform") == "WindowsAMD64" else None
+    platform = WINDOWS if is_for_windows(options) else None
     return tuple(_candidate(target, platform) for target in targets if target.get("gpuArch"))
 
 

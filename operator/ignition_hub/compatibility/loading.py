@@ -6,6 +6,7 @@ line when it explains. What TensorRT itself would load with a warning is a level
 nothing hands it out, everything says so.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from ignition_hub.compatibility.gpus import NodeGpu, is_jetson
 from ignition_hub.compatibility.runtimes import Runtime, duties_of, runtime_refusal
 from ignition_hub.compatibility.support_matrix import capability_of
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, TENSORRT, TENSORRT_RTX, EngineInputs
+from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, TENSORRT, TENSORRT_RTX, Target, is_for_windows
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.names import LABEL_JETPACK
 from ignition_hub.engine.plan_header import PlanHeader
@@ -51,17 +52,16 @@ class EngineFacts:
     power_mode: str | None = None
 
     @classmethod
-    def of_inputs(cls, inputs: EngineInputs, **more: Any) -> "EngineFacts":
-        """Read what an engine was asked to be."""
-        compatible = inputs.options.get("versionCompatible") or {}
-        windows = inputs.options.get("runtimePlatform") == "WindowsAMD64"
+    def of_target(
+        cls, target: Target, options: Mapping[str, Any], *, platform: str, **more: Any
+    ) -> "EngineFacts":
+        """Read what ``target`` and ``spec.options`` ask for, when it is built on ``platform``."""
+        compatible = options.get("versionCompatible") or {}
         return cls(
-            flavor=inputs.flavor,
-            arch=inputs.gpu_arch,
-            product=inputs.product,
-            compatibility=inputs.compatibility,
-            version=inputs.tensorrt_version,
-            platform=WINDOWS if windows else inputs.platform,
+            arch=target.gpu_arch,
+            product=target.product if target.compatibility == PRODUCT else None,
+            compatibility=target.compatibility,
+            platform=WINDOWS if is_for_windows(options) else platform,
             version_compatible=bool(compatible.get("enabled")),
             excludes_lean_runtime=bool(compatible.get("excludeLeanRuntime")),
             **more,
@@ -70,9 +70,13 @@ class EngineFacts:
     @classmethod
     def of_manifest(cls, manifest: Manifest) -> "EngineFacts":
         """Read what an engine was asked to be and on what GPU it was built."""
-        gpu = manifest.build.gpu or {}
-        return cls.of_inputs(
-            manifest.inputs,
+        inputs, gpu = manifest.inputs, manifest.build.gpu or {}
+        return cls.of_target(
+            inputs.target,
+            inputs.options,
+            platform=inputs.platform,
+            flavor=inputs.flavor,
+            version=inputs.tensorrt_version,
             memory_bytes=gpu.get("memory_bytes"),
             multiprocessors=gpu.get("sm_count"),
             power_mode=gpu.get("power_mode"),

@@ -5,7 +5,7 @@ An option that is part of an identity and changes nothing would make the manifes
 ignores is refused like what it rejects. The facts are rows of ``options``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ignition_hub.compatibility.case import Case, Refusal
@@ -25,7 +25,7 @@ from ignition_hub.compatibility.support_matrix import (
     is_strongly_typed,
 )
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.identity import AMPERE_PLUS, SAME_COMPUTE_CAPABILITY
+from ignition_hub.engine.identity import AMPERE_PLUS, SAME_COMPUTE_CAPABILITY, is_for_windows
 from ignition_hub.engine.warnings import Warn
 
 EXTERNAL_LIBRARIES = ("CUBLAS", "CUBLAS_LT", "CUDNN")
@@ -71,7 +71,7 @@ def lean_runtime_fits(case: Case) -> Refusal | None:
             "options.versionCompatible.excludeLeanRuntime: only a version compatible engine embeds one",
             "set options.versionCompatible.enabled, or leave excludeLeanRuntime out",
         )
-    if _is_for_windows(options) and compatible.get("enabled") and not compatible.get("excludeLeanRuntime"):
+    if is_for_windows(options) and compatible.get("enabled") and not compatible.get("excludeLeanRuntime"):
         return _refused(
             "options.runtimePlatform: WindowsAMD64 was asked for, and the lean runtime embedded by "
             "options.versionCompatible would be that of Linux",
@@ -100,7 +100,7 @@ def pool_measures_the_benchmark(case: Case) -> Refusal | None:
             "without a GPU to measure on",
             f"leave verification.benchmark out, or add a BuildPool with {case.gpu.arch} nodes",
         )
-    if _is_for_windows(case.ask.options):
+    if is_for_windows(case.ask.options):
         return _refused(
             "verification.benchmark was asked for, and an engine for WindowsAMD64 cannot run where it is "
             "built",
@@ -116,7 +116,7 @@ def pool_measures_the_benchmark(case: Case) -> Refusal | None:
 
 def platform_builds_for_windows(case: Case) -> Refusal | None:
     """Engines for Windows are built on Linux for x86-64 and nowhere else (NVIDIA's source)."""
-    if not _is_for_windows(case.ask.options) or case.pool.platform == "linux-x86_64":
+    if not is_for_windows(case.ask.options) or case.pool.platform == "linux-x86_64":
         return None
     return _refused(
         f"options.runtimePlatform: WindowsAMD64 was asked for, and pool {case.pool.name} is "
@@ -210,10 +210,6 @@ def _works(rows: Sequence[OptionRow]) -> str:
     return (
         f"{dotted(since)} or newer, older than {dotted(min(ends))}" if ends else f"{dotted(since)} or newer"
     )
-
-
-def _is_for_windows(options: Mapping[str, Any]) -> bool:
-    return options.get("runtimePlatform") == "WindowsAMD64"
 
 
 def _is_within(value: Any, least: int, most: int) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ignition_hub.engine.identity import is_for_windows
 from ignition_hub.engine.state import State, is_on_its_way
 
 GRACE = 600.0
@@ -61,7 +62,7 @@ class EngineView:
 
 def view_of(resource: Mapping[str, Any]) -> EngineView:
     """Return the view of a TensorRTEngine as the API server returns it."""
-    if _is_for_windows(resource):
+    if is_for_windows((resource.get("spec") or {}).get("options") or {}):
         return EngineView(resource["metadata"]["name"], failure=FOR_WINDOWS, is_settled=True)
     status = resource.get("status") or {}
     targets = status.get("targets") or ()
@@ -92,11 +93,6 @@ def _ready(target: Mapping[str, Any]) -> ReadyTarget:
 def _seconds(timestamp: str) -> float:
     # Python 3.10 reads an offset and knows no Z.
     return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
-
-
-def _is_for_windows(resource: Mapping[str, Any]) -> bool:
-    options = (resource.get("spec") or {}).get("options") or {}
-    return options.get("runtimePlatform") == "WindowsAMD64"
 
 
 def _stalled_message(status: Mapping[str, Any]) -> str | None:

@@ -196,6 +196,11 @@ class EngineInputs:
         """Product and version as messages name them: ``TensorRT-RTX 1.7.1.116``."""
         return f"{FLAVOR_NAMES[self.flavor]} {self.tensorrt_version}"
 
+    @property
+    def target(self) -> Target:
+        """The target that the engine is for, named by its architecture."""
+        return Target(self.gpu_arch, self.gpu_arch, self.product, self.compatibility)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that ``identity_of`` hashes."""
         return {
@@ -238,6 +243,11 @@ class EngineInputs:
 def identity_of(inputs: EngineInputs) -> str:
     """Return the identity of an engine: 64 hex digits, the SHA-256 of the canonical JSON of ``inputs``."""
     return sha256_hex(canonical_json(inputs.to_json()))
+
+
+def is_for_windows(options: Mapping[str, Any]) -> bool:
+    """Tell whether ``spec.options`` ask for an engine that loads on Windows; it is still built on Linux."""
+    return options.get("runtimePlatform") == "WindowsAMD64"
 
 
 def difference(a: EngineInputs, b: EngineInputs) -> list[str]:
