@@ -25,8 +25,9 @@ from ignition_builder.hub.timing_store import TimingStore
 from ignition_builder.memory import NEEDED, Memory, mebibytes, read_memory
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.report import disk_error
-from ignition_builder.settings import Settings, termination_log
+from ignition_builder.settings import Settings
 from ignition_builder.spawn import Crew, crew_of
+from ignition_hub.engine.environment import termination_log
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
 DOWNLOADING = "Downloading model"

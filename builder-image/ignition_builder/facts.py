@@ -11,12 +11,11 @@ from typing import Any
 from ignition_builder.environment import environment
 from ignition_builder.files import Files
 from ignition_builder.work import Compiled, Prepared, Proof, Verified, counted
+from ignition_hub.engine.environment import BUILDER_IMAGE
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildRequest
-
-IMAGE_VARIABLE = "IGNITION_BUILDER_IMAGE"
 
 Answer = Prepared | Proof | Compiled | Verified
 
@@ -99,7 +98,7 @@ def facts_of(
         environment=environment(),
         peak_memory_bytes=max(stage.peak_memory_bytes for stage in stages.all),
         seconds=round(seconds, 3),
-        builder_image=os.environ.get(IMAGE_VARIABLE) or None,
+        builder_image=os.environ.get(BUILDER_IMAGE) or None,
         accuracy=verified.accuracy if verified else None,
         benchmark=verified.benchmark if verified else None,
         checked=verified.checked if verified else "none",

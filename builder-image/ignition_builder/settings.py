@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ignition_hub.engine import environment
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import TOKEN_FILE
 from ignition_hub.wire.address import Address, tls_context
-
-TERMINATION_LOG = "/dev/termination-log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,33 +24,28 @@ class Settings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Read ``environ``; raises RequestError (InvalidRequest) that names the bad variable."""
-        authorities = _authorities(environ.get("IGNITION_CA_FILE", ""))
+        authorities = _authorities(environ.get(environment.CA_FILE, ""))
         return cls(
-            gateway=_gateway(environ.get("IGNITION_GATEWAY_URL", "")),
-            token_file=Path(environ.get("IGNITION_TOKEN_FILE") or TOKEN_FILE),
-            work_dir=_folder(environ.get("IGNITION_WORK_DIR", "")),
+            gateway=_gateway(environ.get(environment.GATEWAY_URL, "")),
+            token_file=Path(environ.get(environment.TOKEN_FILE) or TOKEN_FILE),
+            work_dir=_folder(environ.get(environment.WORK_DIR, "")),
             gateway_tls=_tls(authorities, only=True),
             # A bucket may have a certificate of the hub's authority or of a public one.
             store_tls=_tls(authorities, only=False),
         )
 
 
-def termination_log(environ: Mapping[str, str]) -> Path:
-    """Return the file the kubelet reads a last message from."""
-    return Path(environ.get("IGNITION_TERMINATION_LOG") or TERMINATION_LOG)
-
-
 def _gateway(url: str) -> Address:
     try:
         return Address.of(url)
     except ValueError as error:
-        raise _bad("IGNITION_GATEWAY_URL", url, str(error)) from error
+        raise _bad(environment.GATEWAY_URL, url, str(error)) from error
 
 
 def _folder(path: str) -> Path:
     folder = Path(path)
     if not path or not folder.is_dir():
-        raise _bad("IGNITION_WORK_DIR", path, "not a directory")
+        raise _bad(environment.WORK_DIR, path, "not a directory")
     return folder.resolve()
 
 
@@ -61,14 +55,14 @@ def _authorities(path: str) -> str | None:
     try:
         return Path(path).read_text(encoding="ascii")
     except (OSError, UnicodeError) as error:
-        raise _bad("IGNITION_CA_FILE", path, str(error)) from error
+        raise _bad(environment.CA_FILE, path, str(error)) from error
 
 
 def _tls(authorities: str | None, *, only: bool) -> ssl.SSLContext:
     try:
         return tls_context(authorities, only=only)
     except ValueError as error:
-        raise _bad("IGNITION_CA_FILE", "its content", str(error)) from error
+        raise _bad(environment.CA_FILE, "its content", str(error)) from error
 
 
 def _bad(name: str, value: str, why: str) -> RequestError:

@@ -12,6 +12,7 @@ from ssl import SSLContext
 from typing import Any
 
 from ignition_builder.report import kind_of
+from ignition_hub.engine import environment
 from ignition_hub.engine.errors import ContractError, IgnitionError, NodeError, Reason, TransientError
 from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
@@ -162,7 +163,7 @@ class Gateway:
         except ValueError as error:
             raise NodeError(
                 Reason.InvalidRequest,
-                f"IGNITION_TOKEN_FILE: {self.token_file} cannot be read ({error})",
+                f"{environment.TOKEN_FILE}: {self.token_file} cannot be read ({error})",
                 "the pod needs a projected ServiceAccount token there",
             ) from error
 

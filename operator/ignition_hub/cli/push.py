@@ -18,6 +18,7 @@ from ignition_hub.cli.output import Format, Output, show
 from ignition_hub.cli.resource import Wish, shapes_of
 from ignition_hub.cli.upload import Gateway, trust
 from ignition_hub.cli.upload import push as upload
+from ignition_hub.engine.environment import HUB_NAMESPACE
 from ignition_hub.engine.names import RELEASE_NAMESPACE
 
 
@@ -75,9 +76,7 @@ def push(
     ] = None,
     hub_namespace: Annotated[
         str,
-        typer.Option(
-            metavar="NAME", envvar="IGNITION_HUB_NAMESPACE", help="Namespace the hub is installed in."
-        ),
+        typer.Option(metavar="NAME", envvar=HUB_NAMESPACE, help="Namespace the hub is installed in."),
     ] = RELEASE_NAMESPACE,
     context: Annotated[
         str | None, typer.Option(metavar="NAME", help="kubectl context. Default: the current one.")

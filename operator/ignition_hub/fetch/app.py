@@ -11,9 +11,9 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import FrameType
 
+from ignition_hub.engine.environment import termination_log
 from ignition_hub.engine.errors import Reason, exit_code_of
 from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.fetch.errors import FetchError
@@ -23,7 +23,6 @@ from ignition_hub.fetch.settings import FetchSettings, Wanted
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired
 
-TERMINATION_LOG = "/dev/termination-log"
 LONGEST_MESSAGE = 4096  # bytes, what the kubelet keeps
 LINKS_WITHOUT_PROGRESS = 3
 SECONDS_BETWEEN_LINES = 5.0
@@ -109,7 +108,7 @@ def report(line: str, environ: Mapping[str, str]) -> None:
     """Put the one line where people look: stderr and the container's termination message."""
     line = on_one_line(line)
     sys.stderr.write(f"{line}\n")
-    path = Path(environ.get("IGNITION_TERMINATION_LOG", TERMINATION_LOG))
+    path = termination_log(environ)
     # The kubelet made the file; outside Kubernetes there is none, and none is made.
     with contextlib.suppress(OSError), path.open("r+b") as file:
         file.truncate()

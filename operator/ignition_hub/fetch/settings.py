@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ignition_hub.engine import environment
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ENGINES_FOLDER, TOKEN_FILE
@@ -58,11 +59,11 @@ class FetchSettings:
         authorities = _authorities(environ)
         return cls(
             gateway=_address(environ),
-            token_file=Path(environ.get("IGNITION_TOKEN_FILE", TOKEN_FILE)),
-            mount=Path(environ.get("IGNITION_MOUNT", ENGINES_FOLDER)),
-            engines=_engines(environ.get("IGNITION_ENGINES", "")),
-            deadline=_seconds(environ.get("IGNITION_DEADLINE_SECONDS", str(DEFAULT_DEADLINE))),
-            on_miss=_on_miss(environ.get("IGNITION_ON_MISS", OnMiss.WAIT)),
+            token_file=Path(environ.get(environment.TOKEN_FILE, TOKEN_FILE)),
+            mount=Path(environ.get(environment.MOUNT, ENGINES_FOLDER)),
+            engines=_engines(environ.get(environment.ENGINES, "")),
+            deadline=_seconds(environ.get(environment.DEADLINE_SECONDS, str(DEFAULT_DEADLINE))),
+            on_miss=_on_miss(environ.get(environment.ON_MISS, OnMiss.WAIT)),
             gateway_tls=_tls(authorities, only=True),
             store_tls=_tls(authorities, only=False),
         )
@@ -77,11 +78,11 @@ def _wrong(variable: str, why: str) -> FetchError:
 
 
 def _address(environ: Mapping[str, str]) -> Address:
-    url = environ.get("IGNITION_GATEWAY_URL", "")
+    url = environ.get(environment.GATEWAY_URL, "")
     try:
         return Address.of(url.rstrip("/"))
     except ValueError as error:
-        raise _wrong("IGNITION_GATEWAY_URL", f"{url!r}: {error}") from error
+        raise _wrong(environment.GATEWAY_URL, f"{url!r}: {error}") from error
 
 
 def _engines(text: str) -> tuple[Wanted, ...]:
@@ -89,10 +90,10 @@ def _engines(text: str) -> tuple[Wanted, ...]:
     for item in filter(None, (piece.strip() for piece in text.split(","))):
         alias, equals, resource = item.partition("=")
         if not (alias and equals and resource) or "/" in item or alias.startswith("."):
-            raise _wrong("IGNITION_ENGINES", f"{item!r} is not alias=resource")
+            raise _wrong(environment.ENGINES, f"{item!r} is not alias=resource")
         engines.append(Wanted(alias, resource))
     if not engines:
-        raise _wrong("IGNITION_ENGINES", "it names no engine")
+        raise _wrong(environment.ENGINES, "it names no engine")
     return tuple(engines)
 
 
@@ -102,7 +103,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 7 * 24 * 3600:
-        raise _wrong("IGNITION_DEADLINE_SECONDS", f"{text!r} is not a number of seconds within a week")
+        raise _wrong(environment.DEADLINE_SECONDS, f"{text!r} is not a number of seconds within a week")
     return seconds
 
 
@@ -110,22 +111,22 @@ def _on_miss(text: str) -> OnMiss:
     try:
         return OnMiss(text)
     except ValueError as error:
-        raise _wrong("IGNITION_ON_MISS", f"{text!r} is not one of {', '.join(OnMiss)}") from error
+        raise _wrong(environment.ON_MISS, f"{text!r} is not one of {', '.join(OnMiss)}") from error
 
 
 def _authorities(environ: Mapping[str, str]) -> str | None:
-    if text := environ.get("IGNITION_CA", "").strip():
+    if text := environ.get(environment.CA, "").strip():
         return text
-    if not (path := environ.get("IGNITION_CA_FILE", "")):
+    if not (path := environ.get(environment.CA_FILE, "")):
         return None
     try:
         return Path(path).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise _wrong("IGNITION_CA_FILE", f"{path!r} cannot be read: {error}") from error
+        raise _wrong(environment.CA_FILE, f"{path!r} cannot be read: {error}") from error
 
 
 def _tls(authorities: str | None, *, only: bool) -> ssl.SSLContext:
     try:
         return tls_context(authorities, only=only)
     except ValueError as error:
-        raise _wrong("IGNITION_CA", str(error)) from error
+        raise _wrong(environment.CA, str(error)) from error

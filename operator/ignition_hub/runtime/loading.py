@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ignition_hub.engine.environment import ENGINE_OF_ALIAS
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.names import ENGINE_FILE
@@ -26,9 +27,6 @@ from ignition_hub.runtime.mapped import GET_ANEW, Found, header_of, mapped, requ
 from ignition_hub.runtime.refusals import refusal_of
 from ignition_hub.runtime.trust import NO_TRUST, Trust
 from ignition_hub.runtime.vouched import voucher_of
-
-ENGINE_VARIABLE = "IGNITION_ENGINE_"
-"""Begins the variables that tell a pod where its engines are, one for each alias."""
 
 Paths = Mapping[str, str | os.PathLike[str]] | Iterable[str | os.PathLike[str]]
 
@@ -108,7 +106,7 @@ def look_at(path: Path, trust: Trust = NO_TRUST) -> Found:
 def engines_injected(environ: Mapping[str, str] | None = None) -> dict[str, Path]:
     """Return the engines of this pod by alias, from the variables ``IGNITION_ENGINE_<ALIAS>``."""
     known = os.environ if environ is None else environ
-    paths = [Path(value) for name, value in sorted(known.items()) if name.startswith(ENGINE_VARIABLE)]
+    paths = [Path(value) for name, value in sorted(known.items()) if name.startswith(ENGINE_OF_ALIAS)]
     return {path.parent.name: path for path in paths}
 
 

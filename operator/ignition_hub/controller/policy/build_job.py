@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.controller.policy.views import BuildWish
+from ignition_hub.engine import environment
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import EXITS
 from ignition_hub.engine.names import (
@@ -152,18 +153,18 @@ def _pod(
 
 
 def _container(request: BuildRequest, pool: Mapping[str, Any], settings: JobSettings) -> dict[str, Any]:
-    environment = {
-        "IGNITION_GATEWAY_URL": settings.gateway_url,
-        "IGNITION_TOKEN_FILE": TOKEN_FILE,
-        "IGNITION_CA_FILE": f"{CA_FOLDER}/ca.crt",
-        "IGNITION_WORK_DIR": WORK_FOLDER,
+    variables = {
+        environment.GATEWAY_URL: settings.gateway_url,
+        environment.TOKEN_FILE: TOKEN_FILE,
+        environment.CA_FILE: f"{CA_FOLDER}/ca.crt",
+        environment.WORK_DIR: WORK_FOLDER,
         "TMPDIR": WORK_FOLDER,
         "HOME": WORK_FOLDER,
     }
     return {
         "name": CONTAINER,
         "image": _image(request, pool),
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
         "resources": _resources(pool),
         "securityContext": {
             "allowPrivilegeEscalation": False,

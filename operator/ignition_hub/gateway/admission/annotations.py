@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.engine.environment import ENGINE_OF_ALIAS, suffix_of
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import (
     ANNOTATION_CONTAINERS,
@@ -38,7 +39,7 @@ class Entry:
     @property
     def variable(self) -> str:
         """The environment variable that tells the containers where the engine is."""
-        return f"IGNITION_ENGINE_{self.alias.upper().replace('-', '_')}"
+        return ENGINE_OF_ALIAS + suffix_of(self.alias)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ignition_hub.compatibility.placement import affinity_for, affinity_to_wait_with, can_be_placed
 from ignition_hub.compatibility.readiness import EngineView
+from ignition_hub.engine import environment
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import (
     ANNOTATION_ENGINES,
@@ -139,20 +140,20 @@ def init_container(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Pa
 
 def fetcher(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Json:
     """Build the init container; it meets the restricted Pod Security Standard in any pod."""
-    environment = {
-        "IGNITION_GATEWAY_URL": settings.gateway_url,
-        "IGNITION_TOKEN_FILE": TOKEN_FILE,
-        "IGNITION_CA": settings.authorities,
-        "IGNITION_ENGINES": ",".join(f"{entry.alias}={entry.resource}" for entry in wishes.engines),
-        "IGNITION_MOUNT": ENGINES_FOLDER,
-        "IGNITION_DEADLINE_SECONDS": str(settings.deadline_seconds),
-        "IGNITION_ON_MISS": wishes.on_miss,
+    variables = {
+        environment.GATEWAY_URL: settings.gateway_url,
+        environment.TOKEN_FILE: TOKEN_FILE,
+        environment.CA: settings.authorities,
+        environment.ENGINES: ",".join(f"{entry.alias}={entry.resource}" for entry in wishes.engines),
+        environment.MOUNT: ENGINES_FOLDER,
+        environment.DEADLINE_SECONDS: str(settings.deadline_seconds),
+        environment.ON_MISS: wishes.on_miss,
     }
     return {
         "name": INIT_CONTAINER,
         "image": settings.fetcher_image,
         "imagePullPolicy": settings.image_pull_policy,
-        "env": [{"name": name, "value": value} for name, value in environment.items() if value],
+        "env": [{"name": name, "value": value} for name, value in variables.items() if value],
         "resources": {
             "requests": {"cpu": settings.cpu_request, "memory": settings.memory_request},
             "limits": {"memory": settings.memory_limit},

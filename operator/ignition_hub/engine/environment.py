@@ -1,0 +1,49 @@
+"""
+The environment of the hub's programs in pods: the controller and the webhook write it, the builder, the
+fetcher and the serving process read it. A flag of the gateway has a variable of its own.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+PREFIX = "IGNITION_"
+"""Begins every variable; a flag of the gateway follows in capitals: ``IGNITION_TLS_CERT``."""
+
+GATEWAY_URL = "IGNITION_GATEWAY_URL"
+"""Where the gateway is, as ``https://host:port``."""
+TOKEN_FILE = "IGNITION_TOKEN_FILE"  # noqa: S105  (a variable's name)
+"""File of the projected ServiceAccount token that the gateway asks for."""
+CA = "IGNITION_CA"
+"""PEM text of the authorities that the gateway's certificate is checked against."""
+CA_FILE = "IGNITION_CA_FILE"
+"""The same as a file."""
+WORK_DIR = "IGNITION_WORK_DIR"
+"""Folder that a build may fill."""
+BUILDER_IMAGE = "IGNITION_BUILDER_IMAGE"
+"""Image of the builder, for the manifest of a build that no cluster sees."""
+TERMINATION_LOG = "IGNITION_TERMINATION_LOG"
+"""File that the kubelet reads a container's last message from; without it ``/dev/termination-log``."""
+
+ENGINES = "IGNITION_ENGINES"
+"""Engines that a pod fetches, as ``alias=resource,...``."""
+MOUNT = "IGNITION_MOUNT"
+"""Folder that they are put into, each below its alias."""
+DEADLINE_SECONDS = "IGNITION_DEADLINE_SECONDS"
+"""Seconds that fetching all of them may take."""
+ON_MISS = "IGNITION_ON_MISS"
+"""What to do when no engine is for the pod's GPU: ``Wait`` or ``Fail``."""
+ENGINE_OF_ALIAS = "IGNITION_ENGINE_"
+"""Begins the variables that tell a container where its engines are; the alias follows in capitals."""
+
+HUB_NAMESPACE = "IGNITION_HUB_NAMESPACE"
+"""Namespace in which ``kubectl ignition push`` looks for the gateway."""
+
+
+def termination_log(environ: Mapping[str, str]) -> Path:
+    """Return the file that the kubelet reads a container's last message from."""
+    return Path(environ.get(TERMINATION_LOG) or "/dev/termination-log")
+
+
+def suffix_of(name: str) -> str:
+    """Return a flag or an alias as the end of a variable's name: ``TLS_CERT`` for ``tls-cert``."""
+    return name.upper().replace("-", "_")
