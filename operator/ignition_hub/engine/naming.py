@@ -17,8 +17,21 @@ and of the timing caches, whose owner is ``timing_cache``'s word::
 import re
 from dataclasses import dataclass
 
+from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import EngineInputs
+
+
+class Tree(StrEnum):
+    """The folders right below a store's prefix: of these a tenant reads only what its namespace pushed."""
+
+    MODELS = "models"
+    """What ``ignition push`` brought, by namespace."""
+    ENGINES = "engines"
+    TIMING_CACHES = "timing-caches"
+    UNSIGNED = "unsigned"
+    """A tree of its own, of engines that machines without a signing key built."""
+
 
 _SHA256 = r"[0-9a-f]{64}"
 _NAME_CHARACTERS = 512  # with any prefix it fits the 1,024 bytes of a key of S3
@@ -51,7 +64,7 @@ def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:
     """Return the key under which ``ignition push`` stores a model for one namespace."""
     if not re.fullmatch(_NAMESPACE, namespace):
         raise ContractError(f"namespace: {namespace!r} is not a Kubernetes namespace name")
-    return _under(prefix, f"models/{namespace}/{_sha256('sha256', sha256)}.onnx")
+    return _under(prefix, Tree.MODELS, f"{namespace}/{_sha256('sha256', sha256)}.onnx")
 
 
 def pushed_bundle_folder(prefix: str, namespace: str, digest: str) -> str:
@@ -74,7 +87,7 @@ def timing_cache_key(prefix: str, inputs: EngineInputs, *, product: str, owner: 
         if not re.fullmatch(pattern, value):
             raise ContractError(f"{name}: {value!r:.80} cannot be part of a timing cache's key")
     file = f"{inputs.platform}-cuda{cuda}.cache"
-    return _under(prefix, f"timing-caches/{product}/{inputs.tensorrt_version}/{owner}/{file}")
+    return _under(prefix, Tree.TIMING_CACHES, f"{product}/{inputs.tensorrt_version}/{owner}/{file}")
 
 
 def is_plain_path(name: str) -> bool:
@@ -87,7 +100,7 @@ def is_plain_path(name: str) -> bool:
 
 def engine_folder(prefix: str, model_name: str, identity: str) -> str:
     """Return the folder of everything that belongs to one identity."""
-    return _under(prefix, f"engines/{model_name}/{_sha256('identity', identity)[:16]}")
+    return _under(prefix, Tree.ENGINES, f"{model_name}/{_sha256('identity', identity)[:16]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +142,8 @@ class StorePaths:
         return f"{self.folder}/{_sha256('sha256', sha256)[:16]}"
 
 
-def _under(prefix: str, key: str) -> str:
-    prefix = prefix.strip("/")
-    return f"{prefix}/{key}" if prefix else key
+def _under(prefix: str, tree: Tree, key: str) -> str:
+    return f"{prefix.strip('/')}/{tree}/{key}".lstrip("/")
 
 
 def _sha256(field: str, value: str) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ignition_hub.engine.naming import Tree
+
 EVERY_NAMESPACE = "*"
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -61,7 +63,7 @@ def refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> str | No
     except ValueError as error:
         return str(error)
     hub = _hub_root(store_spec)
-    if path.startswith(f"{hub}models/{namespace}/"):
+    if path.startswith(f"{hub}{Tree.MODELS}/{namespace}/"):
         return None
     if _touches_the_hub(hub, path):
         return f"{uri} belongs to the hub's own tree and is not a model that namespace {namespace} pushed"
@@ -80,7 +82,7 @@ def reads_alone(store_spec: Mapping[str, Any], namespace: str, uri: str) -> bool
     if refusal(store_spec, namespace, uri) is not None:
         return False
     path = _comparable(uri)
-    if path.startswith(f"{_hub_root(store_spec)}models/{namespace}/"):
+    if path.startswith(f"{_hub_root(store_spec)}{Tree.MODELS}/{namespace}/"):
         return True
     sources = store_spec.get("modelSources") or ()
     return all(set(s["namespaces"]) == {namespace} for s in sources if _covers(s["prefix"], path))
@@ -127,7 +129,7 @@ def _hub_root(store_spec: Mapping[str, Any]) -> str:
 
 
 def _touches_the_hub(hub: str, path: str) -> bool:
-    own = (f"{hub}models/", f"{hub}engines/", f"{hub}timing-caches/", f"{hub}unsigned/")
+    own = tuple(f"{hub}{tree}/" for tree in Tree)
     # A folder above the hub's tree holds that tree as well.
     return path.startswith(own) or (path.endswith("/") and hub.startswith(path))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import EngineInputs, identity_of
 from ignition_hub.engine.manifest import Manifest
-from ignition_hub.engine.naming import StorePaths
+from ignition_hub.engine.naming import StorePaths, Tree
 from ignition_hub.local.cache import Finished
 from ignition_hub.local.errors import CacheUnusable, StoreDeclined
 from ignition_hub.local.settings import ArtifactsSettings
@@ -26,7 +26,6 @@ from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import manifest_from_bytes
 
-UNSIGNED = "unsigned"
 LOOKUP_SECONDS = 3.0
 """How long a store may be silent when it is asked first; a dead one must not hold up a build."""
 
@@ -61,7 +60,7 @@ class Artifacts:
         try:
             if self.trust.believed:
                 return self._verified(inputs, identity)
-            return self._claimed("", inputs, identity) or self._claimed(UNSIGNED, inputs, identity)
+            return self._claimed("", inputs, identity) or self._claimed(Tree.UNSIGNED, inputs, identity)
         except IgnitionError as error:
             raise declined(self.settings, error) from error
 

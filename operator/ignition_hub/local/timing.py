@@ -12,12 +12,11 @@ from pathlib import Path
 
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import TENSORRT, EngineInputs
-from ignition_hub.engine.naming import timing_cache_key
+from ignition_hub.engine.naming import Tree, timing_cache_key
 from ignition_hub.local.order import machine_gpu
 
 log = logging.getLogger("ignition_hub.library")
 
-FOLDER = "timing-caches"
 OWNER = "namespaces/local"
 
 
@@ -53,7 +52,7 @@ def timing_files(
 
 def clear_timing_caches(root: Path) -> None:
     """Remove every timing cache of this machine, and no other file."""
-    for path in (root / FOLDER).glob(f"*/*/{OWNER}/*.cache"):
+    for path in (root / Tree.TIMING_CACHES).glob(f"*/*/{OWNER}/*.cache"):
         path.unlink(missing_ok=True)
         for folder in path.relative_to(root).parents:
             with suppress(OSError):  # not empty, or somebody keeps something of their own in it

@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.manifest import EngineFile, Manifest
-from ignition_hub.engine.naming import StorePaths
-from ignition_hub.local.artifacts import UNSIGNED, declined, store_settings
+from ignition_hub.engine.naming import StorePaths, Tree
+from ignition_hub.local.artifacts import declined, store_settings
 from ignition_hub.local.cache import LOG_FILE
 from ignition_hub.local.engine import LocalEngine
 from ignition_hub.local.errors import StoreDeclined
@@ -43,7 +43,7 @@ def upload(
     force: bool,
 ) -> str:
     """Publish an engine and return its URI; after StoreDeclined nothing half-done is visible."""
-    tree = "" if trust.signing else UNSIGNED
+    tree = "" if trust.signing else Tree.UNSIGNED
     store = ObjectStore(store_settings(settings, tree))
     try:
         manifest = _moved(engine.manifest, store.settings.prefix)

@@ -9,11 +9,13 @@ from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import EngineInputs, Model, identity_of
 from ignition_hub.engine.naming import (
     StorePaths,
+    Tree,
     engine_file_name,
     is_plain_path,
     job_name,
     pushed_bundle_folder,
     pushed_model_key,
+    timing_cache_key,
 )
 
 INPUTS = EngineInputs(
@@ -120,3 +122,10 @@ def test_a_pushed_bundle_has_a_folder_beside_the_pushed_models():
     assert pushed_bundle_folder("ignition", "vision", "9f" * 32) == f"ignition/models/vision/{'9f' * 32}/"
     with pytest.raises(ContractError, match="is not a SHA-256"):
         pushed_bundle_folder("ignition", "vision", "..")
+
+
+def test_every_key_is_below_one_of_the_hubs_folders():
+    cache = timing_cache_key("hub", INPUTS, product="NVIDIA-A10", owner="namespaces/vision", cuda="12.9")
+    keys = [StorePaths("hub", INPUTS, "0" * 64).manifest, pushed_model_key("hub", "vision", "0" * 64), cache]
+
+    assert {key.split("/")[1] for key in keys} == set(Tree) - {Tree.UNSIGNED}

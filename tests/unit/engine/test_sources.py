@@ -2,6 +2,7 @@
 
 import pytest
 
+from ignition_hub.engine.naming import Tree
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, plugin_refusal, reads_alone, refusal
 
 STORE = {
@@ -60,6 +61,17 @@ def test_a_namespace_reads_what_is_listed_for_it_and_what_it_pushed(namespace, u
 )
 def test_everything_else_is_refused_with_what_would_work(namespace, uri, why):
     assert why in (refusal(STORE, namespace, uri) or "")
+
+
+@pytest.mark.parametrize("tree", Tree)
+def test_no_tenant_reads_or_loads_from_a_folder_of_the_hub_whatever_is_listed(tree):
+    s3 = {"bucket": "engines", "prefix": "ignition"}
+    everything = [{"prefix": "s3://engines/", "namespaces": ["*"]}]
+    store = {"s3": s3, "modelSources": everything, "pluginSources": everything}
+    uri = f"s3://engines/ignition/{tree}/team-b/file"
+
+    assert "hub's own tree" in (refusal(store, "team-a", uri) or "")
+    assert plugin_refusal(store, "team-a", uri) is not None
 
 
 def test_a_store_without_a_prefix_guards_its_own_tree_too():
