@@ -10,7 +10,7 @@ from ignition_hub.compatibility.loading import EngineFacts, Loading, Runtime, de
 from ignition_hub.compatibility.runtimes import runtime_refusal
 from ignition_hub.compatibility.support_matrix import parse_version
 from ignition_hub.device import DeviceFacts, probe
-from ignition_hub.engine.names import LABEL_GPU_PRODUCT
+from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT
 from ignition_hub.local.installed import installed
 from ignition_hub.runtime.fitting import with_driver
 from ignition_hub.runtime.machine import Machine, platform_here
@@ -78,13 +78,14 @@ def fit_of(engine: EngineFacts, cuda_version: str | None, gpu: str | None, versi
 def named_gpu(name: str) -> NodeGpu:
     """Return the GPU that ``sm_89``, ``NVIDIA-L4`` or ``NVIDIA L4`` names."""
     product = name.replace(" ", "-")
-    if arch_of_product(product) is None:
+    arch = arch_of_product(product)
+    if arch is None:
         if name.startswith(("sm", "compute")) or name[:1].isdecimal():
             return NodeGpu(gpu_of(name).arch, None, False, None)
         raise CliError(
             f"--gpu {name}: the product is not known here. Name its architecture, for example --gpu sm_89"
         )
-    found = node_gpu({LABEL_GPU_PRODUCT: product})
+    found = node_gpu({LABEL_GPU_ARCH: arch, LABEL_GPU_PRODUCT: product})
     if found is None:
         raise CliError(f"--gpu {name}: its MIG state is not valid")
     return found

@@ -1,9 +1,10 @@
 """
 The GPUs: architectures, the products that have them, and what a node's labels say about its GPU.
 
-The gateway and the controller read nodes through ``node_gpu``; ``verdict`` asks ``gpu_of`` for the
-rest. Products are spelt as GPU Feature Discovery (GFD) writes them into ``nvidia.com/gpu.product``; Jetson
-modules, which GFD does not tell apart, as the platform team labels them.
+``node_gpu`` reads a node, ``placement`` names the labels of the nodes it wants, both by ``arch_labels`` and
+``product_labels``; ``verdict`` asks ``gpu_of`` for the rest. Products are spelt as GPU Feature Discovery
+(GFD) writes them into ``nvidia.com/gpu.product``; Jetson modules, which GFD does not tell apart, as the
+platform team labels them.
 """
 
 import re
@@ -105,8 +106,22 @@ GPUS: tuple[Gpu, ...] = (
     _gpu(121, "Blackwell", "NVIDIA-GB10"),
 )  # fmt: skip
 
+
+def arch_labels(arch: str) -> tuple[str, ...]:
+    """Return the values of the label ``gpu-arch`` that mean ``sm_89``: also ``sm89``, ``8.9`` and ``89``."""
+    digits = arch.removeprefix("sm_")
+    return (arch, f"sm{digits}", f"{digits[:-1]}.{digits[-1]}", digits)
+
+
+def product_labels(product: str) -> tuple[str, ...]:
+    """Return the values of a label that mean a product: shared or not, a well-known one in lower case too."""
+    return (product, product + SHARED, *((product.lower(),) if product in _ARCH_BY_PRODUCT else ()))
+
+
 _BY_ARCH: Mapping[str, Gpu] = {gpu.arch: gpu for gpu in GPUS}
-_ARCH_BY_PRODUCT: Mapping[str, str] = {product.lower(): gpu.arch for gpu in GPUS for product in gpu.products}
+_ARCH_BY_LABEL: Mapping[str, str] = {label: arch for arch in _BY_ARCH for label in arch_labels(arch)}
+_ARCH_BY_PRODUCT: Mapping[str, str] = {product: gpu.arch for gpu in GPUS for product in gpu.products}
+_PRODUCT_BY_LABEL = {label: product for product in _ARCH_BY_PRODUCT for label in product_labels(product)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +176,8 @@ def arch_of_capability(major: str, minor: str) -> str | None:
 
 def arch_of_product(product: str) -> str | None:
     """Return the architecture of a well-known product, spelt as a label or with blanks; None for others."""
-    return _ARCH_BY_PRODUCT.get(_without_suffix(product).replace(" ", "-").lower())
+    wanted = _without_suffix(product).replace(" ", "-").lower()
+    return next((arch for known, arch in _ARCH_BY_PRODUCT.items() if known.lower() == wanted), None)
 
 
 def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
@@ -170,18 +186,20 @@ def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
 
     The platform team's own labels win over GFD's, because GFD cannot tell Jetson modules apart and names
     only one model of a mixed node. An architecture of a later GPU than this table is passed on as it is.
+    A MIG slice alone tells its architecture here and not to the scheduler, for which slices are not listed.
     """
-    product = labels.get(LABEL_GPU_PRODUCT) or labels.get(GFD_PRODUCT)
+    told = labels.get(LABEL_GPU_PRODUCT) or labels.get(GFD_PRODUCT) or ""
     if any("-MIG-INVALID" in labels.get(name, "") for name in (LABEL_GPU_PRODUCT, GFD_PRODUCT)):
         return None  # before the suffix is stripped, which would make it look like a whole GPU
+    product = _PRODUCT_BY_LABEL.get(told, _without_suffix(told))
     arch = _node_arch(labels, product)
     if arch is None:
         return None
-    suffix = re.search(_SUFFIX, product or "")
+    suffix = re.search(_SUFFIX, told)
     shared = labels.get(GFD_SHARING, "none") != "none" or labels.get(GFD_PRODUCT, "").endswith(SHARED)
     return NodeGpu(
         arch=arch,
-        product=_without_suffix(product) if product else None,
+        product=product or None,
         shared=shared,
         mig=suffix.group("mig") if suffix else None,
         platform=node_platform(labels),
@@ -195,14 +213,13 @@ def node_platform(labels: Mapping[str, str]) -> str | None:
     return {"amd64": "linux-x86_64", "arm64": "linux-aarch64"}.get(labels.get(KUBERNETES_ARCH, ""))
 
 
-def _node_arch(labels: Mapping[str, str], product: str | None) -> str | None:
-    override = labels.get(LABEL_GPU_ARCH)
-    if override:
-        return _spelt_as_arch(override) or override
-    if product and LABEL_GPU_PRODUCT in labels and (arch := arch_of_product(product)):
-        return arch
-    detected = arch_of_capability(labels.get(GFD_MAJOR, ""), labels.get(GFD_MINOR, ""))
-    return detected or (arch_of_product(product) if product else None)
+def _node_arch(labels: Mapping[str, str], product: str) -> str | None:
+    if override := labels.get(LABEL_GPU_ARCH):
+        return _ARCH_BY_LABEL.get(override, override)
+    of_product = _ARCH_BY_PRODUCT.get(product)
+    if of_product and LABEL_GPU_PRODUCT in labels:
+        return of_product
+    return arch_of_capability(labels.get(GFD_MAJOR, ""), labels.get(GFD_MINOR, "")) or of_product
 
 
 def _spelt_as_arch(text: str) -> str | None:

@@ -13,7 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.compatibility.gpus import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, GPUS, SHARED, Gpu, node_gpu
+from ignition_hub.compatibility.gpus import (
+    GFD_MAJOR,
+    GFD_MINOR,
+    GFD_PRODUCT,
+    GPUS,
+    Gpu,
+    arch_labels,
+    node_gpu,
+    product_labels,
+)
 from ignition_hub.compatibility.loading import EngineFacts, loads
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.engine.names import GATE, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING
@@ -54,12 +63,14 @@ def terms_for(places: Iterable[Place]) -> list[Term]:
     products = [place.product for place in places if place.product]
     terms = [[*_without(LABEL_GPU_ARCH), *_capability(major, minors)] for major, minors in _by_major(archs)]
     if archs:
-        terms.append([_in(LABEL_GPU_ARCH, archs)])
+        terms.append([_of_archs(archs)])
         if known := _known_products(archs):
-            terms.append([*_without(LABEL_GPU_ARCH), _in(LABEL_GPU_PRODUCT, known)])
+            terms.append([*_without(LABEL_GPU_ARCH), _of_products(LABEL_GPU_PRODUCT, known)])
+            unlabelled = _without(LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, GFD_MAJOR)
+            terms.append([*unlabelled, _of_products(GFD_PRODUCT, known)])
     if products:
-        terms.append([*_without(LABEL_GPU_PRODUCT), _in(GFD_PRODUCT, _spellings(products))])
-        terms.append([_in(LABEL_GPU_PRODUCT, products)])
+        terms.append([*_without(LABEL_GPU_PRODUCT), _of_products(GFD_PRODUCT, products)])
+        terms.append([_of_products(LABEL_GPU_PRODUCT, products)])
     return [{"matchExpressions": term} for term in terms]
 
 
@@ -181,13 +192,13 @@ def _one_conjunction(term: Term, places: Iterable[Place]) -> list[Expression]:
     archs = [place.arch for place in places if not place.product]
     products = [place.product for place in places if place.product]
     if _exists(LABEL_GPU_ARCH) in term.get("matchExpressions", ()):
-        labelled = [_in(LABEL_GPU_PRODUCT, [*products, *_known_products(archs)])]
-        return labelled if products else [_in(LABEL_GPU_ARCH, archs)]
+        labelled = [_of_products(LABEL_GPU_PRODUCT, [*products, *_known_products(archs)])]
+        return labelled if products else [_of_archs(archs)]
     majors = list(_by_major(archs))
     known = [*products, *_known_products(archs)]
     if not known or (len(majors) == 1 and not products):
         return _capability(*majors[0])
-    return [_in(GFD_PRODUCT, _spellings(known))]
+    return [_of_products(GFD_PRODUCT, known)]
 
 
 def _by_major(archs: Iterable[str]) -> list[tuple[str, list[str]]]:
@@ -207,9 +218,12 @@ def _known_products(archs: Iterable[str]) -> list[str]:
     return [product for gpu in _gpus(archs) for product in gpu.products]
 
 
-def _spellings(products: Iterable[str]) -> list[str]:
-    # GPU Feature Discovery writes the sharing of a GPU into its name; the engine does not care.
-    return [spelling for product in products for spelling in (product, product + SHARED)]
+def _of_archs(archs: Iterable[str]) -> Expression:
+    return _in(LABEL_GPU_ARCH, [label for arch in archs for label in arch_labels(arch)])
+
+
+def _of_products(key: str, products: Iterable[str]) -> Expression:
+    return _in(key, [label for product in products for label in product_labels(product)])
 
 
 def _capability(major: str, minors: list[str]) -> list[Expression]:
@@ -231,5 +245,5 @@ def _exists(key: str) -> Expression:
     return {"key": key, "operator": "Exists"}
 
 
-def _without(key: str) -> list[Expression]:
-    return [{"key": key, "operator": "DoesNotExist"}]
+def _without(*keys: str) -> list[Expression]:
+    return [{"key": key, "operator": "DoesNotExist"} for key in keys]

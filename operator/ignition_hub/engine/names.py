@@ -33,7 +33,7 @@ LABEL_IDENTITY = f"{GROUP}/identity"
 LABEL_POOL = f"{GROUP}/pool"
 
 LABEL_GPU_ARCH = f"{GROUP}/gpu-arch"
-"""Node label of the platform team: overrides what GPU Feature Discovery says, such as ``sm_87``."""
+"""Node label that wins over GPU Feature Discovery: ``sm_87``, ``sm87``, ``8.7`` or ``87``."""
 LABEL_GPU_PRODUCT = f"{GROUP}/gpu-product"
 """Node label of the platform team: the exact product, such as ``Jetson-Orin-NX-16GB``."""
 LABEL_JETPACK = f"{GROUP}/jetpack"

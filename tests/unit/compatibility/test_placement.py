@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from ignition_hub.compatibility.gpus import GPUS
+from ignition_hub.compatibility.gpus import GPUS, arch_labels, node_gpu, product_labels
 from ignition_hub.compatibility.placement import (
     affinity_for,
     affinity_to_wait_with,
@@ -125,6 +125,35 @@ def test_the_platform_teams_label_wins_over_what_discovery_found():
     assert admits(affinity, {LABEL_GPU_ARCH: "sm_89"})
     assert admits(affinity, {LABEL_GPU_PRODUCT: "NVIDIA-L4"})
     assert not admits(affinity, {LABEL_GPU_ARCH: "sm_86", **gfd(8, 9)})
+
+
+def labels_about(gpu):
+    """Yield what people and GPU Feature Discovery write on a node with this GPU, and what neither should."""
+    major, minor = gpu.compute_capability
+    odd = (gpu.arch.upper(), f"compute_{major}{minor}", f"sm-{major}{minor}", gpu.family)
+    yield from ({LABEL_GPU_ARCH: label} for label in (*arch_labels(gpu.arch), *odd))
+    for product in gpu.products:
+        odd = (product.upper(), f"{product.lower()}-SHARED", product.replace("-", "_"))
+        for key in (LABEL_GPU_PRODUCT, PRODUCT):
+            yield from ({key: label} for label in (*product_labels(product), *odd))
+    yield {MAJOR: str(major), MINOR: str(minor)}
+
+
+@pytest.mark.parametrize("gpu", [gpu for gpu in GPUS if not gpu.jetson], ids=lambda gpu: gpu.arch)
+def test_the_gateway_believes_of_a_node_exactly_what_the_scheduler_admits(gpu):
+    affinity = affinity_for([engine(gpu.arch)])
+
+    for labels in labels_about(gpu):
+        found = node_gpu(labels)
+        assert (found is not None and found.arch == gpu.arch) == admits(affinity, labels), labels
+
+
+@pytest.mark.parametrize("label", ["NVIDIA-L4", "NVIDIA-L4-SHARED", "nvidia-l4"])
+def test_an_exact_product_is_served_under_every_label_that_admits_it(label):
+    affinity = affinity_for([engine("sm_89", compatibility="Product", product="NVIDIA-L4")])
+
+    assert admits(affinity, {LABEL_GPU_PRODUCT: label})
+    assert node_gpu({LABEL_GPU_PRODUCT: label}).exact_product == "NVIDIA-L4"
 
 
 def test_several_engines_admit_only_what_all_of_them_serve():
