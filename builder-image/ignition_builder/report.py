@@ -15,6 +15,7 @@ from ignition_hub.engine.errors import (
     RequestError,
     TransientError,
     exit_code_of,
+    exit_of,
 )
 
 LEAST_PAUSE = 0.2
@@ -82,8 +83,7 @@ def disk_error(error: OSError) -> IgnitionError:
 
 
 def kind_of(reason: Reason) -> type[IgnitionError]:
-    """Return the error class of a reason, by the range of its exit code."""
-    code = exit_code_of(reason)
-    if 10 <= code < 20:
-        return RequestError
-    return NodeError if 20 <= code < 30 else TransientError
+    """Return the error class of a reason, by how it ends the builder."""
+    if exit_of(reason).retry:
+        return TransientError
+    return NodeError if 20 <= exit_code_of(reason) < 30 else RequestError

@@ -2,7 +2,6 @@
 Send a model to the gateway, as ``docker push`` sends an image: hashed first, streamed, tried again.
 """
 
-import random
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +14,10 @@ import httpx
 from ignition_hub.cli.errors import CliError, Unreachable
 from ignition_hub.local.digests import sha256_of
 from ignition_hub.wire.answer import Answer
+from ignition_hub.wire.back_off import BackOff
 
 ATTEMPTS = 4
+BACK_OFF = BackOff(first=2.0)
 CHUNK = 1024 * 1024
 TIMEOUT = httpx.Timeout(60.0, connect=10.0, read=300.0)
 """Seconds without progress; the gateway hashes and stores the model before it answers."""
@@ -113,7 +114,7 @@ def push(
             try:
                 return _attempt(client, gateway, parcel, progress)
             except Unreachable:
-                pause(2.0**attempt * random.uniform(0.5, 1.0))  # noqa: S311  # spreads load
+                pause(BACK_OFF.delay(attempt))
         return _attempt(client, gateway, parcel, progress)
 
 

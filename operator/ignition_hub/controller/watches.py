@@ -21,6 +21,7 @@ from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_
 from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
 from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
+from ignition_hub.wire.back_off import BackOff
 
 
 class Watching:
@@ -116,7 +117,7 @@ class JitteredDelays:
     """Delays between kopf's attempts, different in every use, so that replicas do not return together."""
 
     def __iter__(self) -> Iterator[float]:
-        return (second * random.uniform(0.5, 1.0) for second in (1, 2, 4, 8, 16, 30, 30, 30))  # noqa: S311
+        return map(BackOff(first=1.0, longest=30.0).delay, range(1, 9))
 
 
 def settings_for_kopf() -> kopf.OperatorSettings:

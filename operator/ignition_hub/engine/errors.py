@@ -170,11 +170,6 @@ class Exit(NamedTuple):
     retry: bool
     meaning: str
 
-    @property
-    def code(self) -> int:
-        """The builder's code, or the fetcher's where only the fetcher ends this way."""
-        return self.builder if self.builder is not None else (self.fetcher or 0)
-
 
 EXITS: Mapping[Reason, Exit] = MappingProxyType(
     {
@@ -214,11 +209,15 @@ EXITS: Mapping[Reason, Exit] = MappingProxyType(
 _CATCH_ALL: Mapping[str, Reason] = {"builder": Reason.BuildFailed, "fetcher": Reason.InvalidRequest}
 
 
+def exit_of(reason: Reason, program: Program = "builder") -> Exit:
+    """Return how ``program`` ends for ``reason``; where the table has no code of it, as for its catch-all."""
+    row = EXITS.get(reason)
+    return row if row and getattr(row, program) is not None else EXITS[_CATCH_ALL[program]]
+
+
 def exit_code_of(reason: Reason, program: Program = "builder") -> int:
     """Return the code with which ``program`` ends for ``reason``; never 0."""
-    row = EXITS.get(reason)
-    code = getattr(row, program) if row else None
-    return int(getattr(EXITS[_CATCH_ALL[program]], program) if code is None else code)
+    return int(getattr(exit_of(reason, program), program))
 
 
 def reason_of_exit(code: int, program: Program = "builder") -> Reason:

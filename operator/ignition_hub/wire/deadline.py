@@ -1,7 +1,8 @@
 """A deadline for everything that is tried until it, and the pauses between attempts that respect it."""
 
-import random
 import time
+
+from ignition_hub.wire.back_off import BackOff
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
@@ -38,6 +39,5 @@ class Deadline:
 
 
 def pause_before(attempt: int) -> float:
-    """Return the seconds to wait before retry ``attempt``: doubling, capped, half of it random."""
-    ceiling: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt - 1, 16))
-    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311  (jitter, not a secret)
+    """Return the seconds to wait before retry ``attempt``."""
+    return BackOff(FIRST_PAUSE, LONGEST_PAUSE).delay(attempt)

@@ -95,9 +95,7 @@ def build_job(
 
 def failure_policy() -> dict[str, Any]:
     """Return the ``podFailurePolicy``: useless retries fail the Job, disruptions do not count."""
-    hopeless = sorted(
-        row.builder for row in EXITS.values() if row.builder is not None and 10 <= row.builder < 30
-    )
+    hopeless = sorted(row.builder for row in EXITS.values() if row.builder is not None and not row.retry)
     return {
         "rules": [
             {

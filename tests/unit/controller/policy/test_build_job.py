@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fakeworld import IMAGE, make_pool, make_request
+from ignition_builder.report import kind_of
 from ignition_hub.controller.policy.build_job import (
     GIB,
     JobSettings,
@@ -15,7 +16,7 @@ from ignition_hub.controller.policy.build_job import (
 )
 from ignition_hub.controller.policy.job_status import view_of
 from ignition_hub.controller.policy.views import BuildWish
-from ignition_hub.engine.errors import EXITS
+from ignition_hub.engine.errors import EXITS, TransientError
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
@@ -67,6 +68,13 @@ def test_hopeless_codes_fail_the_job_and_disruptions_do_not_count():
     assert not {30, 31, 32, 33, 137, 143} & set(values)
     assert disruption["action"] == "Ignore"
     assert disruption["onPodConditions"][0]["type"] == "DisruptionTarget"
+
+
+@pytest.mark.parametrize("reason", [reason for reason, row in EXITS.items() if row.builder is not None])
+def test_what_is_worth_another_attempt_is_the_same_to_the_builder_and_to_its_job(reason):
+    hopeless = failure_policy()["rules"][0]["onExitCodes"]["values"]
+
+    assert (kind_of(reason) is TransientError) == (EXITS[reason].builder not in hopeless)
 
 
 def test_the_builder_pod_meets_the_restricted_profile():

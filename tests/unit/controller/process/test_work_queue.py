@@ -4,9 +4,8 @@ import asyncio
 import itertools
 import logging
 
-import pytest
-
-from ignition_hub.controller.process.work_queue import Again, BackOff, WorkQueue
+from ignition_hub.controller.process.work_queue import Again, WorkQueue
+from ignition_hub.wire.back_off import BackOff
 
 
 async def run_for_a_while(queue, reconcile, *, workers=4, until=lambda: False, seconds=1.0):
@@ -134,14 +133,3 @@ async def test_a_dropped_key_does_not_come_back():
     await run_for_a_while(queue, reconcile, seconds=0.02)
 
     assert not seen
-
-
-@pytest.mark.parametrize("failures", [1, 2, 5, 20, 5000])
-def test_the_delay_doubles_within_bounds_and_is_jittered(failures):
-    back_off = BackOff(first=1.0, longest=100.0)
-    full = min(100.0, 2.0 ** min(failures - 1, 30))
-
-    delays = {back_off.delay(failures) for _ in range(50)}
-
-    assert all(full / 2 <= delay <= full for delay in delays)
-    assert len(delays) > 1
