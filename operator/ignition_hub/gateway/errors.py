@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError, TransientError
+from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 from ignition_hub.kube import KubeError
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ STATUSES: Mapping[Reason, int] = {
     Reason.StoreMisconfigured: 502,
     Reason.GatewayUnavailable: 503,
 }
-"""HTTP status of each reason a request can fail for; clients go by the reason."""
+"""HTTP status of each reason that the gateway answers with; clients go by the reason."""
 
 
 class NotPermitted(IgnitionError):
@@ -75,7 +75,7 @@ class BuildNotFound(IgnitionError):
 
 def status_of(error: IgnitionError) -> int:
     """Return the HTTP status of an error."""
-    return STATUSES.get(error.reason, 400 if isinstance(error, ContractError) else 422)
+    return STATUSES.get(error.reason, 422)
 
 
 @web.middleware

@@ -6,6 +6,7 @@ import pytest
 
 from ignition_hub.api.convert import options_of, verification_of
 from ignition_hub.api.v1alpha1 import TensorRTEngine
+from ignition_hub.api.v1alpha1.options import Options
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.local.options import DEFAULTS, gates_of, normalized
 
@@ -91,6 +92,13 @@ def test_a_wrong_gate_is_named_with_what_would_work(verification: dict[str, Any]
 
 def test_every_default_written_out_changes_nothing() -> None:
     assert normalized(DEFAULTS) == {}
+
+
+@pytest.mark.parametrize("name", [field.alias for field in Options.model_fields.values()])
+def test_a_laptop_knows_every_option_of_a_cluster_and_its_default(name: str) -> None:
+    default = Options().model_dump(by_alias=True, exclude_none=True).get(name)
+
+    assert normalized({name: default}) == {}
 
 
 @pytest.mark.parametrize(
