@@ -18,7 +18,7 @@ import yaml
 from ignition_hub.api.schema import VALIDATIONS
 from ignition_hub.api.structural import Schema, structural_schema
 from ignition_hub.api.v1alpha1 import BuildPool, EngineStore, Resource, TensorRTEngine
-from ignition_hub.engine.names import GROUP, VERSION
+from ignition_hub.engine.names import ANNOTATION_DEFAULT_STORE, GROUP, VERSION
 
 CATEGORY = "ignition"
 HEADER = "# Generated from operator/ignition_hub/api by `make generate`; edit the models there instead.\n"
@@ -114,7 +114,7 @@ DEFINITIONS = (
         columns=(
             Column("Bucket", ".spec.s3.bucket"),
             Column("Prefix", ".spec.s3.prefix"),
-            Column("Default", r".metadata.annotations.ignitionhub\.io/is-default-store"),
+            Column("Default", ".metadata.annotations." + ANNOTATION_DEFAULT_STORE.replace(".", r"\.")),
             AGE,
             Column("Endpoint", ".spec.s3.endpoint", wide=True),
             MESSAGE,

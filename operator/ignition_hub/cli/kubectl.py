@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ignition_hub.cli.errors import CliError, Unreachable
-from ignition_hub.engine.names import AUDIENCE
+from ignition_hub.engine.names import AUDIENCE, AUTHORITY_CONFIG_MAP
 
 GATEWAY = "ignition-hub-gateway"
-AUTHORITY = "ignition-hub-ca"
 
 CALL_SECONDS = 30.0
 FORWARD_SECONDS = 20.0
@@ -48,9 +47,9 @@ class Kubectl:
     def authority(self, hub: str) -> str:
         """Return the certificates, in PEM, that the gateway in namespace ``hub`` is checked with."""
         path = "jsonpath={.data.ca\\.crt}"
-        found = self.run("get", "configmap", AUTHORITY, "--namespace", hub, "--output", path)
+        found = self.run("get", "configmap", AUTHORITY_CONFIG_MAP, "--namespace", hub, "--output", path)
         if not found.strip():
-            raise CliError(f"ConfigMap {AUTHORITY} in namespace {hub} has no ca.crt")
+            raise CliError(f"ConfigMap {AUTHORITY_CONFIG_MAP} in namespace {hub} has no ca.crt")
         return found
 
     @contextmanager

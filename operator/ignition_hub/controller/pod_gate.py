@@ -13,6 +13,7 @@ from ignition_hub.controller.adapters.object_cache import is_going
 from ignition_hub.controller.process.keys import Key, pod_key
 from ignition_hub.controller.process.work_queue import Again
 from ignition_hub.engine.names import ANNOTATION_ENGINES
+from ignition_hub.engine.naming import engines_named
 from ignition_hub.kube import Object
 
 logger = logging.getLogger(__name__)
@@ -41,10 +42,9 @@ def gated_in(cluster: Cluster, namespace: str) -> list[Key]:
 
 
 def engines_named_by(pod: Object) -> list[str]:
-    """Return the engines a pod's annotation names (``[alias=]resource, …``); the webhook checked it."""
+    """Return the engines a pod's annotation names; the webhook checked it."""
     text = (pod["metadata"].get("annotations") or {}).get(ANNOTATION_ENGINES, "")
-    names = [part.rpartition("=")[2].strip() for part in text.split(",")]
-    return [name for name in names if name]
+    return [resource for _, resource in engines_named(text) if resource]
 
 
 def _view(cluster: Cluster, namespace: str, name: str) -> EngineView | None:

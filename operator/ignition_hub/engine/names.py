@@ -31,6 +31,10 @@ LABEL_WAITING = f"{GROUP}/waiting"
 LABEL_IDENTITY = f"{GROUP}/identity"
 """First 32 hex digits of the identity, on Jobs and builder pods (a label value has at most 63 characters)."""
 LABEL_POOL = f"{GROUP}/pool"
+LABEL_NAMESPACE = f"{GROUP}/namespace"
+"""Namespace of the resource that asked first, on Jobs and builder pods: quotas and queues select by it."""
+LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
+"""Kubernetes' own label: the Job that a pod belongs to."""
 
 LABEL_GPU_ARCH = f"{GROUP}/gpu-arch"
 """Node label that wins over GPU Feature Discovery: ``sm_87``, ``sm87``, ``8.7`` or ``87``."""
@@ -59,8 +63,14 @@ On a TensorRTEngine: any new value starts failed builds again, and replaces publ
 On a Job: the request that it answers.
 """
 
+ANNOTATION_DEFAULT_STORE = f"{GROUP}/is-default-store"
+"""``"true"`` on the one EngineStore that is used where several exist."""
+
 RELEASE_NAMESPACE = "ignition-hub"
 """Default namespace of the controller, the gateway and their Secrets."""
 BUILD_NAMESPACE = "ignition-hub-builds"
 """Default namespace of the Jobs and builder pods; it holds no Secret."""
 BUILDER_SERVICE_ACCOUNT = "ignition-builder"
+BUILDER_CONTAINER = "builder"
+AUTHORITY_CONFIG_MAP = "ignition-hub-ca"
+"""ConfigMap of the chart, in both namespaces: the authority of the gateway's certificate, as ``ca.crt``."""

@@ -60,6 +60,12 @@ def job_name(identity: str) -> str:
     return f"ignition-build-{identity_label(_sha256('identity', identity))}"
 
 
+def engines_named(text: str) -> list[tuple[str, str]]:
+    """Return the alias and the TensorRTEngine of each ``[alias=]resource`` that a pod's annotation lists."""
+    pairs = [[piece.strip() for piece in item.split("=", 1)] for item in text.split(",") if item.strip()]
+    return [(pair[0], pair[-1]) for pair in pairs]
+
+
 def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:
     """Return the key under which ``ignition push`` stores a model for one namespace."""
     if not re.fullmatch(_NAMESPACE, namespace):

@@ -19,7 +19,9 @@ from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
     AUDIENCE,
+    BUILDER_CONTAINER,
     BUILDER_SERVICE_ACCOUNT,
+    LABEL_JOB_NAME,
 )
 from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.request import BuildRequest
@@ -33,8 +35,6 @@ REVIEW_SECONDS = 10.0
 REMEMBERED = 4096
 REVIEWS_UNDER_WAY = 256
 TOKEN_CHARACTERS = 16_384
-LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
-BUILDER_CONTAINER = "builder"
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 ENDED_CONDITIONS = frozenset({"Complete", "Failed"})
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ignition_hub.engine.names import ANNOTATION_DEFAULT_STORE
 from ignition_hub.store.errors import StoreMisconfigured
 
-DEFAULT_ANNOTATION = "ignitionhub.io/is-default-store"
 """Chooses among several EngineStores; without it the only one is the default."""
 
 DEFAULT_REGION = "us-east-1"
@@ -44,7 +44,7 @@ def default_store(stores: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     names = ", ".join(sorted(store["metadata"]["name"] for store in chosen))
     raise StoreMisconfigured(
         f"{len(chosen)} EngineStores could be the default: {names}",
-        remedy=f"annotate exactly one of them with {DEFAULT_ANNOTATION}: 'true'",
+        remedy=f"annotate exactly one of them with {ANNOTATION_DEFAULT_STORE}: 'true'",
     )
 
 
@@ -79,7 +79,7 @@ def settings_of(store: Mapping[str, Any], secret: Mapping[str, Any] | None) -> S
 
 
 def _is_marked(store: Mapping[str, Any]) -> bool:
-    return (store["metadata"].get("annotations") or {}).get(DEFAULT_ANNOTATION) == "true"
+    return (store["metadata"].get("annotations") or {}).get(ANNOTATION_DEFAULT_STORE) == "true"
 
 
 def _secret_value(secret: Mapping[str, Any], secret_name: str, key: str, *, required: bool = True) -> str:

@@ -11,6 +11,7 @@ from ignition_hub.engine.naming import (
     StorePaths,
     Tree,
     engine_file_name,
+    engines_named,
     is_plain_path,
     job_name,
     pushed_bundle_folder,
@@ -129,3 +130,16 @@ def test_every_key_is_below_one_of_the_hubs_folders():
     keys = [StorePaths("hub", INPUTS, "0" * 64).manifest, pushed_model_key("hub", "vision", "0" * 64), cache]
 
     assert {key.split("/")[1] for key in keys} == set(Tree) - {Tree.UNSIGNED}
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("yolo", [("yolo", "yolo")]),
+        (" det = yolo , arcface,", [("det", "yolo"), ("arcface", "arcface")]),
+        ("det=,=yolo,a=b=c", [("det", ""), ("", "yolo"), ("a", "b=c")]),
+        (" , ", []),
+    ],
+)
+def test_an_annotation_names_engines_by_alias_or_by_themselves(text, pairs):
+    assert engines_named(text) == pairs

@@ -4,8 +4,9 @@ import base64
 
 import pytest
 
+from ignition_hub.engine.names import ANNOTATION_DEFAULT_STORE
 from ignition_hub.store.errors import StoreMisconfigured
-from ignition_hub.store.settings import DEFAULT_ANNOTATION, StoreSettings, default_store, settings_of
+from ignition_hub.store.settings import StoreSettings, default_store, settings_of
 
 
 def make_store(name="default", **metadata):
@@ -59,7 +60,7 @@ def test_the_only_store_is_the_default():
 
 
 def test_among_several_the_marked_one_is_the_default():
-    stores = [make_store("a"), make_store("b", annotations={DEFAULT_ANNOTATION: "true"})]
+    stores = [make_store("a"), make_store("b", annotations={ANNOTATION_DEFAULT_STORE: "true"})]
 
     assert default_store(stores)["metadata"]["name"] == "b"
 
@@ -68,7 +69,7 @@ def test_several_unmarked_stores_are_refused_by_name():
     with pytest.raises(StoreMisconfigured, match="2 EngineStores could be the default: a, b") as caught:
         default_store([make_store("b"), make_store("a")])
 
-    assert DEFAULT_ANNOTATION in caught.value.remedy
+    assert ANNOTATION_DEFAULT_STORE in caught.value.remedy
 
 
 def test_no_store_at_all_says_what_to_apply():

@@ -15,6 +15,7 @@ from ignition_hub.controller.policy import job_status
 from ignition_hub.controller.policy.views import JobState, Trouble
 from ignition_hub.engine.names import (
     LABEL_IDENTITY,
+    LABEL_JOB_NAME,
     LABEL_MANAGED_BY,
     LABEL_POOL,
     LABEL_WAITING,
@@ -134,7 +135,7 @@ class Cluster:
         return job_status.obstacle_of(await self._pods_of(job))
 
     async def _pods_of(self, job: Object) -> list[Object]:
-        selector = f"batch.kubernetes.io/job-name={job['metadata']['name']}"
+        selector = f"{LABEL_JOB_NAME}={job['metadata']['name']}"
         pods = await self.kube.list(PODS, self.build_namespace, selector)
         uid = job["metadata"].get("uid")
         return [pod for pod in pods if uid in _owners(pod)]

@@ -18,10 +18,12 @@ from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
     AUDIENCE,
+    AUTHORITY_CONFIG_MAP,
+    BUILDER_CONTAINER,
     BUILDER_SERVICE_ACCOUNT,
-    GROUP,
     LABEL_IDENTITY,
     LABEL_MANAGED_BY,
+    LABEL_NAMESPACE,
     LABEL_POOL,
     MANAGED_BY,
     TOKEN_FILE,
@@ -31,11 +33,8 @@ from ignition_hub.engine.naming import identity_label, job_name
 from ignition_hub.engine.pinned import MOST_FILE_BYTES, pinned_files
 from ignition_hub.engine.request import BuildRequest
 
-LABEL_NAMESPACE = f"{GROUP}/namespace"
-"""Namespace of the resource that asked first: what quotas and queues of the platform team select by."""
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 
-CONTAINER = "builder"
 USER = 65532
 TOKEN_SECONDS = 3600
 KEPT_SECONDS = 3600
@@ -52,7 +51,7 @@ class JobSettings:
     """What every Job of this hub has in common."""
 
     gateway_url: str
-    ca_config_map: str = "ignition-hub-ca"
+    ca_config_map: str = AUTHORITY_CONFIG_MAP
     service_account: str = BUILDER_SERVICE_ACCOUNT
 
 
@@ -100,7 +99,7 @@ def failure_policy() -> dict[str, Any]:
         "rules": [
             {
                 "action": "FailJob",
-                "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": hopeless},
+                "onExitCodes": {"containerName": BUILDER_CONTAINER, "operator": "In", "values": hopeless},
             },
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         ]
@@ -160,7 +159,7 @@ def _container(request: BuildRequest, pool: Mapping[str, Any], settings: JobSett
         "HOME": WORK_FOLDER,
     }
     return {
-        "name": CONTAINER,
+        "name": BUILDER_CONTAINER,
         "image": _image(request, pool),
         "env": [{"name": name, "value": value} for name, value in variables.items()],
         "resources": _resources(pool),

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ignition_hub.controller.policy.build_job import CONTAINER
 from ignition_hub.controller.policy.views import JobSeen, JobState, Progress, Trouble
 from ignition_hub.engine.errors import EXITS, Reason, reason_of_exit
 from ignition_hub.engine.names import (
@@ -18,6 +17,7 @@ from ignition_hub.engine.names import (
     ANNOTATION_PROGRESS,
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
+    BUILDER_CONTAINER,
     LABEL_POOL,
 )
 
@@ -145,7 +145,7 @@ def _ended(pod: Mapping[str, Any]) -> tuple[str, int, Mapping[str, Any], str | N
     """Return when and how the builder container of a pod ended, and its memory limit."""
     for status in (pod.get("status") or {}).get("containerStatuses") or []:
         ended = (status.get("state") or {}).get("terminated")
-        if status.get("name") == CONTAINER and ended and ended.get("exitCode"):
+        if status.get("name") == BUILDER_CONTAINER and ended and ended.get("exitCode"):
             return str(ended.get("finishedAt") or ""), int(ended["exitCode"]), ended, _memory_limit(pod)
     return None
 

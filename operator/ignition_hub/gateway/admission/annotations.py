@@ -19,6 +19,7 @@ from ignition_hub.engine.names import (
     ANNOTATION_ON_MISS,
     ENGINES_FOLDER,
 )
+from ignition_hub.engine.naming import engines_named
 
 MOST_ENGINES = 16
 ALIAS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -73,7 +74,7 @@ def read_wishes(pod: Mapping[str, Any]) -> Wishes:
 
 def read_engines(text: str) -> tuple[Entry, ...]:
     """Read ``[alias=]resource, ...``; every alias may be used once."""
-    entries = tuple(read_entry(item.strip()) for item in text.split(",") if item.strip())
+    entries = tuple(read_entry(alias, resource) for alias, resource in engines_named(text))
     if not entries:
         raise _engines_error(
             "names no engine", 'write the names of TensorRTEngines: "arcface-r100, det=yolo-v8"'
@@ -90,10 +91,8 @@ def read_engines(text: str) -> tuple[Entry, ...]:
     return entries
 
 
-def read_entry(item: str) -> Entry:
-    """Read one ``[alias=]resource``."""
-    left, equals, right = (piece.strip() for piece in item.partition("="))
-    alias, resource = (left, right) if equals else (left, left)
+def read_entry(alias: str, resource: str) -> Entry:
+    """Return one engine whose names can be used."""
     if not RESOURCE.fullmatch(resource):
         raise _engines_error(
             f"{resource!r} cannot be the name of a TensorRTEngine",
