@@ -15,17 +15,19 @@ from ignition_hub.logs import log_as_json
 def main() -> int:
     """Read the command line and run; return the exit status."""
     parser = argparse.ArgumentParser(prog="ignition-controller", description="Builds TensorRTEngines.")
-    parser.add_argument("--release-namespace", default=RELEASE_NAMESPACE, help="where the Secrets are")
-    parser.add_argument("--build-namespace", default=BUILD_NAMESPACE, help="where builder Jobs run")
+    parser.add_argument(
+        "--release-namespace", default=RELEASE_NAMESPACE, help="namespace of the hub's Secrets"
+    )
+    parser.add_argument("--build-namespace", default=BUILD_NAMESPACE, help="namespace of the builder Jobs")
     parser.add_argument("--gateway-url", required=True, help="HTTPS address of the gateway")
-    parser.add_argument("--ca-file", type=Path, help="certificates that the gateway is verified with (PEM)")
+    parser.add_argument("--ca-file", type=Path, help="CA certificates that verify the gateway (PEM)")
     parser.add_argument("--health-port", type=int, default=8080, help="port of /healthz, /readyz, /metrics")
-    parser.add_argument("--workers", type=int, default=32, help="engines worked on at a time")
+    parser.add_argument("--workers", type=int, default=32, help="engines reconciled concurrently")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     arguments = vars(parser.parse_args())
     if not arguments["gateway_url"].startswith("https://"):
         parser.error(
-            f"--gateway-url: {arguments['gateway_url']} must start with https://: keys come from there"
+            f"--gateway-url: {arguments['gateway_url']} must start with https://: public keys come from it"
         )
     log_as_json(arguments.pop("log_level"))
     try:

@@ -34,7 +34,7 @@ async def _create(cluster: Cluster, settings: JobSettings, judged: Judged, model
     engine, wanted = judged.seen.engine, judged.seen.wanted
     pool = cluster.pools.get("", wanted.pool or "") if wanted else None
     if wanted is None or pool is None:
-        return _instead(judged, Reason.Pending, "the pool was removed meanwhile", recheck=1.0)
+        return _instead(judged, Reason.Pending, "the BuildPool was deleted", recheck=1.0)
     request = build_request(engine, wanted, model_size)
     job = build_job(request, pool, engine.build, settings, rebuild=engine.open_rebuild)
     try:
@@ -43,7 +43,7 @@ async def _create(cluster: Cluster, settings: JobSettings, judged: Judged, model
         return _refused(judged, error)
     except Forbidden as error:
         # A quota, or a namespace on its way out: it may pass without anybody touching the engine.
-        message = f"the build namespace does not take the Job: {error.message}"
+        message = f"the build Job cannot be created: {error.message}"
         return _instead(judged, Reason.Queued, message, back_off=True)
     logger.info("build", extra={"identity": wanted.identity, "job": job["metadata"]["name"], "new": created})
     if created:
@@ -63,7 +63,7 @@ def _instead(
 
 
 def _still_published(judged: Judged, why: str) -> Judged:
-    message = f"published; the new build that was asked for waits: {why}"
+    message = f"published; the requested rebuild is pending: {why}"
     plan = replace(
         judged.plan, step=Step.NONE, message=message, defers_rebuild=True, recheck=None, back_off=True
     )
@@ -72,7 +72,7 @@ def _still_published(judged: Judged, why: str) -> Judged:
 
 def _refused(judged: Judged, error: KubeError) -> Judged:
     message = (
-        f"the API server refuses the build Job, so the BuildPool or spec.build is wrong: {error.message}"
+        f"the API server rejected the build Job, so the BuildPool or spec.build is invalid: {error.message}"
     )
     if judged.plan.state is State.READY:
         return _still_published(judged, message)

@@ -29,6 +29,6 @@ async def collect(cluster: Cluster, builds: BuildQueue[Key]) -> Again:
         # Asked once more for each: passes that ran while the last one was deleted may want this one.
         if builds.keys_of((metadata.get("labels") or {}).get(LABEL_IDENTITY, "")):
             continue
-        logger.info("deleting Job", extra={"job": metadata["name"], "why": "nobody waits for it"})
+        logger.info("deleting Job", extra={"job": metadata["name"], "why": "no TensorRTEngine needs it"})
         await cluster.delete_job(metadata["name"], metadata["uid"])
     return Again()

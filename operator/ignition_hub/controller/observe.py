@@ -78,12 +78,12 @@ class Observer:
         if refusal := store.refusal(engine.namespace, uri) or _file_refusal(store, engine):
             return Trouble(Reason.SourceForbidden, refusal)
         if uri.endswith("/") and engine.source_sha256 is not None:
-            message = f"{uri} is a bundle, and source.sha256 pins one file: leave sha256 out"
+            message = f"{uri} is a bundle, but source.sha256 pins a single file: remove source.sha256"
             return Trouble(Reason.InvalidRequest, message)
         facts = await self._models.get((store.bucket, uri), lambda: store.model(uri))
         if facts is None:
             return Trouble(
-                Reason.SourceNotFound, f"{uri} does not exist; upload the model, it is looked for again"
+                Reason.SourceNotFound, f"{uri} does not exist; upload the model and the check is retried"
             )
         return facts
 
@@ -129,7 +129,7 @@ class Observer:
             return None
         for file in pinned_files(seen.engine.options, seen.engine.verification):
             if not await self._files.get((store.bucket, file.uri), partial(store.exists, file.uri)):
-                message = f"spec.{file.field}: {file.uri} does not exist; upload it, it is looked for again"
+                message = f"spec.{file.field}: {file.uri} does not exist; upload it and the check is retried"
                 return Trouble(Reason.SourceNotFound, message)
         return None
 
@@ -158,13 +158,13 @@ class Observer:
             return None
         facts = facts or await self._models.get((store.bucket, pin.uri), lambda: store.model(pin.uri))
         if facts is None:
-            message = f"{pin.field}: {pin.uri} does not exist; upload it, it is looked for again"
+            message = f"{pin.field}: {pin.uri} does not exist; upload it and the check is retried"
             return Trouble(Reason.SourceNotFound, message)
         proof = self._digests.get((pin.uri, facts.etag, facts.size), lambda: store.digest(pin.uri))
         try:
             digest = await asyncio.wait_for(proof, PROOF_PATIENCE)
         except TimeoutError:
-            message = f"{pin.uri} is read once to prove that it has the digest the spec pins"
+            message = f"{pin.uri} is being read once to verify the SHA-256 that the spec pins"
             return Trouble(Reason.Verifying, message, unknown=True)
         if digest == pin.sha256:
             return None

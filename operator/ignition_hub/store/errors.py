@@ -26,7 +26,7 @@ _NO_BUCKET = frozenset({"NoSuchBucket"})
 class StoreUnavailable(TransientError):
     """The endpoint did not answer, or not in time, or with a server error."""
 
-    def __init__(self, message: str, remedy: str = "it is tried again") -> None:
+    def __init__(self, message: str, remedy: str = "the request is retried") -> None:
         super().__init__(Reason.StoreUnavailable, message, remedy)
 
 
@@ -63,7 +63,7 @@ class PublishConflict(TransientError):
     """Others kept changing the same manifest."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(Reason.PublishConflict, message, "it is tried again")
+        super().__init__(Reason.PublishConflict, message, "the request is retried")
 
 
 def code_of(error: ClientError) -> str:

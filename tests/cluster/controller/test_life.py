@@ -161,7 +161,7 @@ async def test_a_pool_builds_no_more_at_a_time_than_it_may(hub: Hub) -> None:
         await hub.until_engine("Ready", "second")
 
     assert queued["reason"] == "Queued"
-    assert queued["message"] == "pool rtx builds 1 at a time; this one is next"
+    assert queued["message"] == "pool rtx has maxConcurrentBuilds 1; this build is next"
 
 
 async def test_an_unbuildable_target_says_what_would_work(hub: Hub) -> None:

@@ -106,7 +106,7 @@ async def test_a_store_that_is_down_is_named_and_waited_for(s3: S3Server, secret
 
     assert (told.reason, told.unknown) == (Reason.StoreUnavailable, True)
     assert told.message.startswith("http://127.0.0.1:9: ")
-    assert told.message.endswith(": it is tried again")
+    assert told.message.endswith(": the request is retried")
 
 
 async def test_a_missing_bucket_is_named_with_where_to_correct_it(

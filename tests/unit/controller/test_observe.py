@@ -215,7 +215,7 @@ async def test_a_bundle_cannot_be_pinned_by_the_digest_of_one_file(observer, wor
     target = await seen(observer, bundled(sha256=MODEL_SHA256))
 
     assert target.trouble.reason is Reason.InvalidRequest
-    assert "leave sha256 out" in target.trouble.message
+    assert "remove source.sha256" in target.trouble.message
 
 
 CALIBRATION = "s3://models/calibration.npz"

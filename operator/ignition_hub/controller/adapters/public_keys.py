@@ -44,7 +44,7 @@ class GatewayKeys:
                 await self._renew()
             if self._keys is None:
                 raise TransientError(
-                    Reason.GatewayUnavailable, f"{self._url} gives no keys", "it is tried again"
+                    Reason.GatewayUnavailable, f"{self._url} returned no keys", "the request is retried"
                 )
             return self._keys
 
@@ -55,7 +55,7 @@ class GatewayKeys:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, IgnitionError) as error:
             if self._keys is None:
                 message = f"cannot read the gateway's keys at {self._url}: {error or type(error).__name__}"
-                raise TransientError(Reason.GatewayUnavailable, message, "it is tried again") from error
+                raise TransientError(Reason.GatewayUnavailable, message, "the request is retried") from error
 
     async def _fetch(self) -> PublicKeys:
         # Read anew each time: a renewed certificate authority arrives in the same file.

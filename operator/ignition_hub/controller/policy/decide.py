@@ -115,7 +115,7 @@ def anothers_source_failed(seen: TargetSeen) -> Plan | None:
         return None
     if (job.namespace, job.model_uri) == (engine.namespace, engine.source_uri):
         return None
-    return _without_the_job("a build from another source failed; one from this source follows", at_once=True)
+    return _without_the_job("a build from another source failed; retrying from this source", at_once=True)
 
 
 def job_is_from_before(seen: TargetSeen) -> Plan | None:
@@ -130,7 +130,7 @@ def job_is_from_before(seen: TargetSeen) -> Plan | None:
     # The API server stamps whole seconds: in a tie the Job may have been made for this very resource.
     if seen.earlier is not None or job.finished >= seen.engine.created:
         return None
-    return _without_the_job("an earlier build left no engine; it is removed and a new one follows")
+    return _without_the_job("an earlier build left no engine; it is being deleted and a new build will start")
 
 
 def restart_is_due(seen: TargetSeen) -> Plan | None:
@@ -141,7 +141,7 @@ def restart_is_due(seen: TargetSeen) -> Plan | None:
     """
     if seen.job is None or seen.job.state is not JobState.FAILED or not _failure_was_answered(seen):
         return None
-    return _without_the_job("the failed build is removed, a new one follows", at_once=True)
+    return _without_the_job("the failed build is being deleted; a new build will start", at_once=True)
 
 
 def build_failed(seen: TargetSeen) -> Plan | None:
@@ -150,7 +150,7 @@ def build_failed(seen: TargetSeen) -> Plan | None:
         return None
     failure = seen.job.failure
     if failure is None:
-        return _failed(Reason.BuildFailed, "the build Job failed and left no reason")
+        return _failed(Reason.BuildFailed, "the build Job failed and reported no reason")
     return _failed(failure.reason, failure.message)
 
 
@@ -159,7 +159,7 @@ def engine_went_missing(seen: TargetSeen) -> Plan | None:
     if seen.job is None or seen.job.state is not JobState.COMPLETE:
         return None
     if seen.was_ready or _failure_was_answered(seen):
-        message = "the engine is no longer in the store; it is built again"
+        message = "the engine is no longer in the store; it will be rebuilt"
         return Plan(
             state=State.PENDING,
             reason=Reason.Pending,
@@ -239,7 +239,7 @@ def build_is_due(seen: TargetSeen) -> Plan:
     return Plan(
         state=State.BUILDING,
         reason=Reason.Building,
-        message=f"a build of {identity[:16]} starts",
+        message=f"starting build {identity[:16]}",
         step=Step.CREATE_JOB,
         at_once=_failure_was_answered(seen),  # or a quick second failure would be taken for the first
         recheck=LOOK_AT_BUILD,
@@ -342,11 +342,11 @@ def _origin(seen: TargetSeen) -> str:
 
 
 def _queue_message(pool: str, place: Place) -> str:
-    at_a_time = f"pool {pool} builds {place.limit} at a time"
+    at_a_time = f"pool {pool} has maxConcurrentBuilds {place.limit}"
     if place.limit == 0:
         return f"pool {pool} starts no builds (maxConcurrentBuilds is 0)"
     if place.ahead == 0:
-        return f"{at_a_time}; this one is next"
+        return f"{at_a_time}; this build is next"
     bound = next((step for step in NEARLY_EXACT if place.ahead <= step), None)
     ahead = f"more than {NEARLY_EXACT[-1]}" if bound is None else f"at most {bound}"
-    return f"{at_a_time}; {ahead} wait before this one"
+    return f"{at_a_time}; {ahead} ahead of this build in the queue"

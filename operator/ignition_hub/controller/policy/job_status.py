@@ -78,7 +78,7 @@ def failure_of(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> Tro
         return _exit_trouble(*ended[1:])
     if told is not None:
         return told[0]
-    message = condition.get("message") or "no pod of it is left to say why"
+    message = condition.get("message") or "its pods no longer exist, so the cause is unknown"
     return Trouble(Reason.BuildFailed, f"the build Job failed: {message}")
 
 
@@ -86,7 +86,7 @@ def obstacle_of(pods: Iterable[Mapping[str, Any]]) -> Trouble | None:
     """Return why no pod of an active Job runs: an image that cannot be pulled, or no node for it."""
     live = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     if not live:
-        message = "Kubernetes has not created the builder pod; `kubectl describe` its Job shows why"
+        message = "Kubernetes has not created the builder pod; see the Job's events (kubectl describe job)"
         return Trouble(Reason.Queued, message)
     return next((trouble for pod in live if (trouble := _obstacle(pod))), None)
 
@@ -138,7 +138,7 @@ def _reason(word: Any) -> Reason:
 def _deadline_message(job: Mapping[str, Any], told: tuple[Trouble, int | None] | None) -> str:
     seconds = (job.get("spec") or {}).get("activeDeadlineSeconds")
     before = f" (before that: {told[0].message})" if told else ""
-    return f"not built within {seconds} s{before}; raise spec.build.timeout to allow more"
+    return f"the build timed out after {seconds} s{before}; raise spec.build.timeout"
 
 
 def _ended(pod: Mapping[str, Any]) -> tuple[str, int, Mapping[str, Any], str | None] | None:
@@ -160,18 +160,17 @@ def _exit_trouble(code: int, ended: Mapping[str, Any], limit: str | None) -> Tro
     said = _json(ended.get("message"))
     if ended.get("reason") == "OOMKilled" and said.get("reason") != Reason.OutOfMemory:
         figure = f" of {limit}" if limit else ""
-        message = (
-            f"the builder reached its memory limit{figure}; raise resources.limits.memory of the BuildPool"
-        )
+        remedy = "raise resources.limits.memory of the BuildPool"
+        message = f"the builder was OOM-killed at its memory limit{figure}; {remedy}"
         return Trouble(Reason.OutOfMemory, message)
     if said.get("message"):
         return Trouble(_reason(said.get("reason")), str(said["message"]))
     if code == 137:
-        return Trouble(Reason.Crashed, "the builder was killed from outside (SIGKILL), not for memory")
+        return Trouble(Reason.Crashed, "the builder was killed with SIGKILL, and not because of memory")
     reason = reason_of_exit(code)
     row = EXITS.get(reason)
-    meaning = row.meaning if row else "it ended without a word"
-    return Trouble(reason, f"the builder ended with exit code {code}: {meaning}")
+    meaning = row.meaning if row else "it reported no reason"
+    return Trouble(reason, f"the builder exited with code {code}: {meaning}")
 
 
 def _obstacle(pod: Mapping[str, Any]) -> Trouble | None:
@@ -183,7 +182,7 @@ def _obstacle(pod: Mapping[str, Any]) -> Trouble | None:
             return Trouble(Reason.ImageUnavailable, message)
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            message = f"the builder pod waits for a node: {condition.get('message') or 'not scheduled'}"
+            message = f"the builder pod is pending: {condition.get('message') or 'not scheduled'}"
             return Trouble(Reason.Unschedulable, message)
     return None
 

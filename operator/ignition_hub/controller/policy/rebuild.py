@@ -14,7 +14,7 @@ LOOK_AGAIN = 15.0
 """Seconds between two looks at a Job that is in the way, or at work."""
 LOOK_AT_QUEUE = 60.0
 
-REPLACED = "published; a new build that was asked for replaces it when it is done"
+REPLACED = "published; the requested rebuild replaces it when it is complete"
 
 
 def rebuilt(seen: TargetSeen, published: Plan) -> Plan | None:
@@ -37,10 +37,10 @@ def _due(seen: TargetSeen, waiting: Plan) -> Plan:
     if seen.job is not None:
         return _made_way(seen.job, waiting)
     if seen.engine.suspended:
-        why = "published; the new build that was asked for waits: spec.suspend is true"
+        why = "published; the requested rebuild is pending: spec.suspend is true"
         return replace(waiting, message=why, recheck=None)
     if seen.place is not None:
-        why = "published; the new build that was asked for waits for a place in its pool"
+        why = "published; the requested rebuild is queued in its BuildPool"
         return replace(waiting, message=why, recheck=LOOK_AT_QUEUE)
     return replace(waiting, message=REPLACED, step=Step.CREATE_JOB, defers_rebuild=False)
 
@@ -50,11 +50,11 @@ def _followed(job: JobSeen, published: Plan) -> Plan | None:
         return None
     if job.state is not JobState.FAILED:
         return replace(published, message=REPLACED, recheck=LOOK_AGAIN)
-    why = f"{job.failure.reason}: {job.failure.message}" if job.failure else "its Job left no reason"
-    return replace(published, message=f"published; the new build that was asked for failed: {why}")
+    why = f"{job.failure.reason}: {job.failure.message}" if job.failure else "its Job reported no reason"
+    return replace(published, message=f"published; the requested rebuild failed: {why}")
 
 
 def _made_way(job: JobSeen, waiting: Plan) -> Plan:
     if job.state in {JobState.COMPLETE, JobState.FAILED}:
         return replace(waiting, message=REPLACED, step=Step.DELETE_JOB, recheck=1.0)
-    return replace(waiting, message="published; the new build that was asked for waits for an earlier one")
+    return replace(waiting, message="published; the requested rebuild is pending: an earlier build is active")

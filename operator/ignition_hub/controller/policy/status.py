@@ -185,8 +185,8 @@ def _conditions(engine: EngineSeen, judged: Sequence[Judged], now: str) -> list[
     moving = [one for one in judged if one.moves]
     verdicts = [
         ("Ready", *_readiness(judged)),
-        ("Reconciling", *_summed_up(moving, "Reconciled", "nothing is on its way")),
-        ("Stalled", *_summed_up(stalled, "NotStalled", "no target needs a person")),
+        ("Reconciling", *_summed_up(moving, "Reconciled", "no build is in progress")),
+        ("Stalled", *_summed_up(stalled, "NotStalled", "no target needs manual action")),
     ]
     standing = {condition["type"]: condition for condition in engine.status.get("conditions") or []}
     return [

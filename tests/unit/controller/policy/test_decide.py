@@ -326,7 +326,12 @@ def test_progress_is_passed_on():
 
 @pytest.mark.parametrize(
     ("ahead", "words"),
-    [(0, "this one is next"), (1, "at most 1 wait"), (4, "at most 5 wait"), (5000, "more than 1000 wait")],
+    [
+        (0, "this build is next"),
+        (1, "at most 1 ahead"),
+        (4, "at most 5 ahead"),
+        (5000, "more than 1000 ahead"),
+    ],
 )
 def test_a_place_in_the_queue_is_told_in_coarse_steps(ahead, words):
     assert words in decide(seen(place=Place(ahead, 2))).message

@@ -107,11 +107,16 @@ SAID = {"exitCode": 13, "message": json.dumps({"reason": "InvalidProfile", "mess
             FAILED, {}, [pod(terminated=OOM_SAID)], "OutOfMemory", "12 MiB", id="OOM and last words"
         ),
         pytest.param(
-            FAILED, {}, [pod(terminated={"exitCode": 137})], "Crashed", "killed from outside", id="SIGKILL"
+            FAILED, {}, [pod(terminated={"exitCode": 137})], "Crashed", "killed with SIGKILL", id="SIGKILL"
         ),
         pytest.param(FAILED, {}, [pod(terminated=SAID)], "InvalidProfile", "no input x", id="last words"),
         pytest.param(
-            FAILED, {}, [pod(terminated={"exitCode": 20})], "WrongGPU", "exit code 20", id="exit code alone"
+            FAILED,
+            {},
+            [pod(terminated={"exitCode": 20})],
+            "WrongGPU",
+            "exited with code 20",
+            id="exit code alone",
         ),
         pytest.param(FAILED, {}, [pod(terminated={"exitCode": 77})], "Crashed", "77", id="unknown code"),
         pytest.param(FAILED, {}, [], "BuildFailed", "container failed", id="no witness"),
@@ -120,7 +125,7 @@ SAID = {"exitCode": 13, "message": json.dumps({"reason": "InvalidProfile", "mess
             told("StoreUnavailable", "store away", 31),
             [pod(terminated={"exitCode": 31})],
             "DeadlineExceeded",
-            "not built within 600 s (before that: store away)",
+            "timed out after 600 s (before that: store away)",
             id="deadline",
         ),
         pytest.param(FAILED, told("NoSuchReason", "odd", 99), [], "BuildFailed", "odd", id="unknown reason"),

@@ -69,7 +69,7 @@ def test_a_ready_target_is_built_anew_and_stays_ready():
     plan = decide(view)
 
     assert (plan.state, plan.step, plan.manifest) == (State.READY, Step.CREATE_JOB, MANIFEST)
-    assert plan.message == "published; a new build that was asked for replaces it when it is done"
+    assert plan.message == "published; the requested rebuild replaces it when it is complete"
     assert handled_after(view) == "again"
 
 
@@ -93,10 +93,14 @@ def test_a_handled_request_without_its_job_is_over():
     [
         ({"job": job(JobState.COMPLETE)}, Step.DELETE_JOB, "replaces it"),
         ({"job": job(JobState.FAILED, rebuild="earlier")}, Step.DELETE_JOB, "replaces it"),
-        ({"job": job(JobState.ACTIVE)}, Step.NONE, "waits for an earlier one"),
-        ({"job": job(JobState.ACTIVE, rebuild="earlier")}, Step.NONE, "waits for an earlier one"),
-        ({"job": job(JobState.GOING)}, Step.NONE, "waits for an earlier one"),
-        ({"place": Place(0, 1)}, Step.NONE, "waits for a place in its pool"),
+        ({"job": job(JobState.ACTIVE)}, Step.NONE, "pending: an earlier build is active"),
+        (
+            {"job": job(JobState.ACTIVE, rebuild="earlier")},
+            Step.NONE,
+            "pending: an earlier build is active",
+        ),
+        ({"job": job(JobState.GOING)}, Step.NONE, "pending: an earlier build is active"),
+        ({"place": Place(0, 1)}, Step.NONE, "queued in its BuildPool"),
     ],
 )
 def test_a_request_that_must_wait_is_not_called_handled(changes, step, words):
@@ -129,7 +133,7 @@ def test_a_rebuild_that_fails_leaves_what_was_published_and_says_why():
     plan = decide(seen(engine(handled="again"), job=job(JobState.FAILED, rebuild="again")))
 
     assert (plan.state, plan.manifest) == (State.READY, MANIFEST)
-    assert plan.message == "published; the new build that was asked for failed: BuildFailed: TensorRT said no"
+    assert plan.message == "published; the requested rebuild failed: BuildFailed: TensorRT said no"
 
 
 def test_a_failure_that_answers_an_open_request_is_final():
