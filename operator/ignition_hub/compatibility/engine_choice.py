@@ -92,7 +92,7 @@ def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
     coming = [c for c in fits if c.state not in SETTLED]
     if coming or not candidates:
         states = ", ".join(f"{c.name} is {c.state}" for c in coming) or "no target has a status yet"
-        raise EngineNotReady(f"{name} for {described(gpu)}: {states}", "it is asked for again")
+        raise EngineNotReady(f"{name} for {described(gpu)}: {states}", "the request is retried")
     failed = [f"{c.name} is {c.state} ({c.message})" for c in fits]
     raise NoEngineForGPU(
         f"{name} has no engine for {described(gpu)}: " + ("; ".join(failed) or _what_there_is(candidates)),

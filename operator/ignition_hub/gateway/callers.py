@@ -89,7 +89,9 @@ class Callers:
                 f"builders are pods of {BUILDER_SERVICE_ACCOUNT} in {self._build_namespace}",
             )
         if not user.pod_name or not user.pod_uid:
-            raise NotPermitted("the token is bound to no pod", "use the token projected into the builder pod")
+            raise NotPermitted(
+                "the token is not bound to a pod", "use the token projected into the builder pod"
+            )
         if fresh:
             self._builds.forget(user.pod_uid)
         return await self._builds.get(user.pod_uid, lambda: self._look_up(user))
@@ -97,11 +99,11 @@ class Callers:
     async def _look_up(self, user: TokenUser) -> Build:
         pod = await self._kube.get(PODS, user.pod_name or "", self._build_namespace)
         if pod is None or pod["metadata"].get("uid") != user.pod_uid:
-            raise BuildNotFound(f"pod {user.pod_name} does not exist any more")
+            raise BuildNotFound(f"pod {user.pod_name} no longer exists")
         owner = owning_job(pod)
         job = await self._kube.get(JOBS, owner["name"], self._build_namespace)
         if job is None or job["metadata"].get("uid") != owner["uid"]:
-            raise BuildNotFound(f"Job {owner['name']} does not exist any more; nobody waits for this build")
+            raise BuildNotFound(f"Job {owner['name']} no longer exists; this build is no longer needed")
         if has_ended(pod, job):
             raise BuildNotFound(f"the build of pod {user.pod_name} has ended")
         return build_from(job, pod)
@@ -123,7 +125,7 @@ def owning_job(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     for owner in metadata.get("ownerReferences") or []:
         if owner.get("kind") == "Job" and owner.get("controller") and owner.get("name") == name:
             return dict(owner)
-    raise BuildNotFound(f"pod {metadata['name']} belongs to no Job")
+    raise BuildNotFound(f"pod {metadata['name']} does not belong to a Job")
 
 
 def has_ended(pod: Mapping[str, Any], job: Mapping[str, Any]) -> bool:
@@ -141,9 +143,9 @@ def build_from(job: Mapping[str, Any], pod: Mapping[str, Any]) -> Build:
     try:
         request = BuildRequest.from_json(json.loads(annotations[ANNOTATION_REQUEST]))
     except (KeyError, ValueError) as error:
-        raise BuildNotFound(f"Job {metadata['name']} carries no build request") from error
+        raise BuildNotFound(f"Job {metadata['name']} has no build request") from error
     if identity_of(request.inputs) != request.identity or job_name(request.identity) != metadata["name"]:
-        raise BuildNotFound(f"Job {metadata['name']} carries the request of another build")
+        raise BuildNotFound(f"Job {metadata['name']} has the request of another build")
     return Build(
         request=request,
         job_name=metadata["name"],

@@ -41,7 +41,7 @@ async def read_document(request: web.Request, what: str, **defaults: Any) -> dic
         async with asyncio.timeout(BODY_SECONDS):
             body = await request.read()
     except TimeoutError as error:
-        raise ContractError(f"{what}: the body did not arrive in {BODY_SECONDS:g} s") from error
+        raise ContractError(f"{what}: the body was not received within {BODY_SECONDS:g} s") from error
     try:
         document = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:
@@ -165,12 +165,14 @@ def bounded(facts: BuildFacts) -> BuildFacts:
     if size > FACTS_BYTES:
         raise ContractError(f"facts: {size} bytes; at most {FACTS_BYTES} are accepted")
     if not (math.isfinite(facts.seconds) and facts.seconds >= 0):
-        raise ContractError(f"facts.seconds: {facts.seconds} is no duration")
+        raise ContractError(f"facts.seconds: {facts.seconds} is not a duration")
     gpu = facts.gpu or {}
     words = {"driver": facts.driver, "cuda_version": facts.cuda_version, "gpu.name": gpu.get("name")}
     for name, word in words.items():
         if word is not None and not (isinstance(word, str) and len(word) <= FACT_CHARACTERS):
-            raise ContractError(f"facts.{name}: {word!r:.80} is not a word of {FACT_CHARACTERS} characters")
+            raise ContractError(
+                f"facts.{name}: {word!r:.80} is not a string of at most {FACT_CHARACTERS} characters"
+            )
     _bound_warnings(facts.warnings)
     return facts
 
@@ -190,7 +192,9 @@ def _upload_id(text: str) -> str:
     # A file-backed server makes a path of it.
     dots = any(segment in {".", ".."} for segment in text.split("/"))
     if dots or not text.isprintable() or not 1 <= len(text) <= UPLOAD_ID_CHARACTERS:
-        raise ContractError(f"upload_id: {text!r:.80} is not one", "send the one that upload answered")
+        raise ContractError(
+            f"invalid upload_id {text!r:.80}", "send the upload_id that the upload call returned"
+        )
     return text
 
 
@@ -208,4 +212,4 @@ def valid_sha256(name: str, value: str) -> str:
 
 def _between(name: str, value: float, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise ContractError(f"{name}: {value} is out of bounds", f"expected {least} to {most}")
+        raise ContractError(f"{name}: {value} is out of range", f"expected {least} to {most}")

@@ -86,19 +86,19 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     except IgnitionError as error:
         return _response(request, status_of(error), error.reason, str(error))
     except KubeError as error:
-        log.warning("the API server refused: %s", error.message, extra={"status": error.status})
+        log.warning("Kubernetes API request failed: %s", error.message, extra={"status": error.status})
         return _response(
-            request, 503, Reason.GatewayUnavailable, f"the Kubernetes API did not help: {error.message}"
+            request, 503, Reason.GatewayUnavailable, f"Kubernetes API request failed: {error.message}"
         )
     except web.HTTPException as error:
         return _response(request, error.status, Reason.InvalidRequest, error.text or error.reason)
     except (ConnectionError, web.RequestPayloadError) as error:
         # Nobody reads this answer; raised further it would be logged as a defect.
-        log.info("%s %s: the client went away: %s", request.method, request.path, error)
-        return _response(request, CLIENT_WENT_AWAY, Reason.InvalidRequest, "the client went away")
+        log.info("%s %s: the client disconnected: %s", request.method, request.path, error)
+        return _response(request, CLIENT_WENT_AWAY, Reason.InvalidRequest, "the client disconnected")
     except Exception:  # the outermost edge: a defect of ours must not reach the client as a traceback
         log.exception("%s %s failed", request.method, request.path)
-        return _response(request, 500, Reason.GatewayUnavailable, "the gateway failed; its log says why")
+        return _response(request, 500, Reason.GatewayUnavailable, "internal error; see the gateway's log")
 
 
 def _response(request: web.Request, status: int, reason: Reason, message: str) -> web.Response:

@@ -43,7 +43,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
         await site.stop()
         # Not left to the runner: it stops reading at once, and a model on its way could not arrive any more.
         if not await services.life.idle(settings.shutdown_seconds):
-            log.warning("%d requests are cut off", services.life.under_way)
+            log.warning("%d requests are still running and will be closed", services.life.under_way)
 
 
 class Certificate:
@@ -70,10 +70,10 @@ class Certificate:
                 return False
             self.context.load_cert_chain(self._cert, self._key)
         except (OSError, ssl.SSLError) as error:
-            log.warning("the new certificate cannot be loaded, the old one stays: %s", error)
+            log.warning("the new certificate cannot be loaded, keeping the old one: %s", error)
             return False
         self._loaded = stamp
-        log.info("the certificate was renewed")
+        log.info("the certificate was reloaded")
         return True
 
     def _stamp(self) -> tuple[int, ...]:

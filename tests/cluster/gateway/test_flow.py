@@ -84,8 +84,8 @@ def test_progress_and_failure_are_written_onto_the_job(hub, job, builder):
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (plan(arch=0x04), "holds code for sm_86; sm_89 was asked for"),
-        (plan(version=(1, 6, 1, 33)), "is of TensorRTRTX 1.6.1.33"),
+        (plan(arch=0x04), "contains code for sm_86; sm_89 was requested"),
+        (plan(version=(1, 6, 1, 33)), "was built with TensorRTRTX 1.6.1.33"),
         (plan()[:-1], "bytes by its own account"),
         (
             b"#!/bin/sh" + b"#" * 64,
@@ -120,7 +120,7 @@ def test_a_builder_cannot_name_another_key(hub, request_, builder):
     refused = hub.complete(builder, body)
 
     assert (refused.status, refused.reason) == (422, "UploadRejected")
-    assert "is not where this build may write" in refused.message
+    assert "this build may not write to key" in refused.message
 
 
 def test_a_model_that_was_replaced_meanwhile_publishes_nothing(hub, request_, builder):
@@ -202,10 +202,10 @@ def test_an_engine_of_another_namespace_does_not_exist(hub, team, request_, buil
     ("node", "changes", "observed", "status", "reason", "words"),
     [
         ("gpu-a10", {}, None, 422, "NoEngineForGPU", "NVIDIA-A10 (sm_86): its targets are for sm_89 (Ready)"),
-        ("cpu-only", {}, None, 422, "NoEngineForGPU", "cpu-only shows no GPU"),
+        ("cpu-only", {}, None, 422, "NoEngineForGPU", "cpu-only has no GPU labels"),
         ("gpu-l4", {"state": "Building"}, None, 409, "EngineNotReady", "sm-89 is Building"),
         ("gpu-l4", {"state": "Failed", "message": "bad model"}, None, 422, "NoEngineForGPU", "(bad model)"),
-        ("gpu-l4", {}, 0, 409, "EngineNotReady", "not looked at yet"),
+        ("gpu-l4", {}, 0, 409, "EngineNotReady", "not been processed yet"),
         ("gpu-l4", {"identity": "0" * 64}, None, 422, "ManifestRefused", "not 0000"),
     ],
 )
@@ -252,7 +252,7 @@ def test_a_status_that_points_at_another_model_is_refused(hub, team, request_, b
     answer = resolve(hub, team)
 
     assert (answer.status, answer.reason) == (422, "ManifestRefused")
-    assert "resnet50 v2 fp16 sm_89 was asked for" in answer.message
+    assert "resnet50 v2 fp16 sm_89 was requested" in answer.message
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_bundle_with_another_file_is_not_the_one_that_was_asked_for(hub, team,
 
     for answer in (ask_again(hub, builder), hub.complete(builder, upload)):
         assert (answer.status, answer.reason) == (422, "ModelDigestMismatch")
-        assert f"{uri} is not the object any more that this build was asked for" in answer.message
+        assert f"{uri} changed after this build was requested" in answer.message
     assert published(hub, request) is None
 
 

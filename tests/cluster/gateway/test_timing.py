@@ -130,7 +130,7 @@ def test_the_product_is_the_node_of_the_token(hub, team):
         return answer.body.get("key") or answer.message
 
     assert "/NVIDIA-A10/" in key_on("gpu-a10")
-    assert "node cpu-only does not tell its GPU's product" in key_on("cpu-only")
+    assert "node cpu-only has no label with its GPU product" in key_on("cpu-only")
 
 
 def test_models_that_others_may_read_too_share_no_cache(hub, team):
@@ -174,9 +174,9 @@ def test_who_only_reads_is_given_no_place_to_write(hub, team, mode):
     [
         ({"cuda": "../../12"}, "cuda: '../../12' cannot be part of"),
         ({"cuda": "12.9 "}, "cuda: '12.9 ' cannot be part of"),
-        ({"size": 0}, "size: 0 is out of bounds"),
-        ({"size": MOST_BYTES + 1}, f"size: {MOST_BYTES + 1} is out of bounds"),
-        ({"etag": 'a"\r\nb'}, "etag: "),
+        ({"size": 0}, "size: 0 is out of range"),
+        ({"size": MOST_BYTES + 1}, f"size: {MOST_BYTES + 1} is out of range"),
+        ({"etag": 'a"\r\nb'}, "invalid ETag "),
         ({"product": "NVIDIA-A10"}, "Writing.product: unknown field"),
     ],
 )

@@ -157,7 +157,7 @@ async def test_a_build_is_looked_up_once_unless_it_must_be_fresh():
 
     kube.objects[JOBS, job_name(IDENTITY)] = None
 
-    with pytest.raises(BuildNotFound, match="nobody waits"):
+    with pytest.raises(BuildNotFound, match="no longer needed"):
         await callers.build_of(make_user(), fresh=True)
 
 
@@ -167,8 +167,8 @@ async def test_a_build_is_looked_up_once_unless_it_must_be_fresh():
         ({"namespace": "vision"}, "is not a builder"),
         ({"service_account": "default"}, "is not a builder"),
         ({"namespace": None, "service_account": None}, "is not a builder"),
-        ({"pod_name": None}, "bound to no pod"),
-        ({"pod_uid": None}, "bound to no pod"),
+        ({"pod_name": None}, "not bound to a pod"),
+        ({"pod_uid": None}, "not bound to a pod"),
     ],
 )
 async def test_nobody_else_is_a_builder(changes, words):
@@ -179,10 +179,10 @@ async def test_nobody_else_is_a_builder(changes, words):
 @pytest.mark.parametrize(
     ("pod", "job", "words"),
     [
-        (None, make_job(), "does not exist any more"),
-        (make_pod(uid="another"), make_job(), "does not exist any more"),
-        (make_pod(), None, "nobody waits"),
-        (make_pod(), make_job(uid="another"), "nobody waits"),
+        (None, make_job(), "no longer exists"),
+        (make_pod(uid="another"), make_job(), "no longer exists"),
+        (make_pod(), None, "no longer needed"),
+        (make_pod(), make_job(uid="another"), "no longer needed"),
         (make_pod(), make_job(annotations=None), "no build request"),
         (make_pod(), make_job({**REQUEST, "identity": "0" * 64}), "request of another build"),
         (make_pod(), make_job({**REQUEST, "surprise": 1}), "surprise"),
@@ -220,11 +220,11 @@ async def test_a_builder_may_still_say_why_it_is_stopped():
 
 
 def test_a_label_alone_makes_no_builder():
-    with pytest.raises(BuildNotFound, match="belongs to no Job"):
+    with pytest.raises(BuildNotFound, match="does not belong to a Job"):
         owning_job(make_pod(ownerReferences=[]))
-    with pytest.raises(BuildNotFound, match="belongs to no Job"):
+    with pytest.raises(BuildNotFound, match="does not belong to a Job"):
         owning_job(make_pod(ownerReferences=[{**OWNER, "controller": False}]))
-    with pytest.raises(BuildNotFound, match="belongs to no Job"):
+    with pytest.raises(BuildNotFound, match="does not belong to a Job"):
         owning_job(make_pod(labels={"batch.kubernetes.io/job-name": "another"}))
 
 

@@ -30,8 +30,8 @@ def test_an_upload_knows_its_parts():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"size": 0}, "size: 0 is out of bounds"),
-        ({"size": 2 * GIB}, "size: 2147483648 is out of bounds"),
+        ({"size": 0}, "size: 0 is out of range"),
+        ({"size": 2 * GIB}, "size: 2147483648 is out of range"),
         ({"part_size": MIB}, "part_size: 1048576"),
         ({"sha256": SHA.upper()}, "64 lower-case hex digits"),
         ({"size": True}, "Upload.size: expected an integer"),
@@ -97,11 +97,11 @@ def test_of_a_long_log_the_end_is_kept():
         ({"etags": []}, "number of etags: 0"),
         ({"etags": [1]}, "Completion.etags: expected an array of strings"),
         ({"facts": {}}, "Completion.facts: BuildFacts"),
-        ({"size": GIB + 1}, "size: 1073741825 is out of bounds"),
-        ({"size": -1}, "size: -1 is out of bounds"),
-        ({"upload_id": "../other/id"}, "upload_id: '../other/id' is not one"),
-        ({"upload_id": "a\nb"}, "upload_id: 'a\\nb' is not one"),
-        ({"upload_id": ""}, "upload_id: '' is not one"),
+        ({"size": GIB + 1}, "size: 1073741825 is out of range"),
+        ({"size": -1}, "size: -1 is out of range"),
+        ({"upload_id": "../other/id"}, "invalid upload_id '../other/id'"),
+        ({"upload_id": "a\nb"}, "invalid upload_id 'a\\nb'"),
+        ({"upload_id": ""}, "invalid upload_id ''"),
     ],
 )
 def test_a_completion_that_is_wrong_is_refused_by_field(changes, words):
@@ -118,7 +118,7 @@ def nested(depth):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"seconds": -1.0}, "facts.seconds: -1.0 is no duration"),
+        ({"seconds": -1.0}, "facts.seconds: -1.0 is not a duration"),
         ({"seconds": float("nan")}, "nan is not a JSON number"),
         ({"driver": "d" * 254}, "facts.driver"),
         ({"gpu": {"name": "g" * 254}}, "facts.gpu.name"),
@@ -160,7 +160,7 @@ class Body:
 async def test_a_body_that_does_not_come_is_given_up(monkeypatch):
     monkeypatch.setattr("ignition_hub.gateway.documents.BODY_SECONDS", 0.01)
 
-    with pytest.raises(ContractError, match=r"progress: the body did not arrive in 0\.01 s"):
+    with pytest.raises(ContractError, match=r"progress: the body was not received within 0\.01 s"):
         await read_document(Body(), "progress")
 
 

@@ -28,7 +28,7 @@ async def ask(error, path="/engines/arcface"):
 @pytest.mark.parametrize(
     ("error", "status", "reason"),
     [
-        (ContractError("size: 0 is out of bounds"), 400, "InvalidRequest"),
+        (ContractError("size: 0 is out of range"), 400, "InvalidRequest"),
         (TokenRejected("no bearer token"), 401, "TokenRejected"),
         (ManifestRefused("the signature does not fit"), 422, "ManifestRefused"),
         (StoreUnavailable("s3.example.com: timeout"), 502, "StoreUnavailable"),
@@ -45,9 +45,9 @@ async def test_an_error_has_one_status_and_its_reason(error, status, reason):
 
 
 async def test_the_message_says_what_would_work():
-    _, body, _ = await ask(ContractError("size: 0 is out of bounds", "expected 1 to 5"))
+    _, body, _ = await ask(ContractError("size: 0 is out of range", "expected 1 to 5"))
 
-    assert body["message"] == "size: 0 is out of bounds: expected 1 to 5"
+    assert body["message"] == "size: 0 is out of range: expected 1 to 5"
 
 
 async def test_a_defect_of_ours_is_logged_and_shows_no_insides(caplog):

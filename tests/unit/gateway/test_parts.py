@@ -33,7 +33,7 @@ async def test_more_calls_than_threads_and_waiting_places_are_sent_away_at_once(
     running = [asyncio.create_task(workers.run(gate.wait)) for _ in range(2)]
     await asyncio.sleep(0)
 
-    with pytest.raises(TransientError, match="are waiting"):
+    with pytest.raises(TransientError, match="are pending"):
         await workers.run(gate.wait)
     gate.set()
 
@@ -47,7 +47,7 @@ async def test_a_call_that_is_late_is_the_stores_fault_and_keeps_its_place_until
     gate = threading.Event()
     workers = Workers(name="t", threads=1, waiting=0, deadline=0.01)
 
-    with pytest.raises(StoreUnavailable, match=r"did not answer in 0\.01 s"):
+    with pytest.raises(StoreUnavailable, match=r"did not answer within 0\.01 s"):
         await workers.run(gate.wait)
 
     assert workers.held == 1
@@ -96,7 +96,7 @@ def test_a_renewed_certificate_is_loaded_and_a_broken_one_is_not(tmp_path, caplo
 
     (tmp_path / "tls.crt").write_text("not a certificate")
     assert not certificate.reload_if_changed()
-    assert "the old one stays" in caplog.text
+    assert "keeping the old one" in caplog.text
 
 
 def test_flags_win_over_the_environment_and_the_url_follows_the_namespace():
@@ -187,4 +187,4 @@ async def test_an_api_server_that_is_away_is_trouble():
     kube = FakeKube()
     kube.away = True
 
-    assert await Stores(kube, "hub").api_trouble() == "the Kubernetes API does not answer: connection refused"
+    assert await Stores(kube, "hub").api_trouble() == "Kubernetes API request failed: connection refused"

@@ -77,15 +77,15 @@ def read_engines(text: str) -> tuple[Entry, ...]:
     entries = tuple(read_entry(alias, resource) for alias, resource in engines_named(text))
     if not entries:
         raise _engines_error(
-            "names no engine", 'write the names of TensorRTEngines: "arcface-r100, det=yolo-v8"'
+            "lists no engines", 'list the names of TensorRTEngines, for example "arcface-r100, det=yolo-v8"'
         )
     if len(entries) > MOST_ENGINES:
-        raise _engines_error(f"names {len(entries)} engines", f"a pod can have at most {MOST_ENGINES}")
+        raise _engines_error(f"lists {len(entries)} engines", f"a pod can have at most {MOST_ENGINES}")
     seen: set[str] = set()
     for entry in entries:
         if entry.alias in seen:
             raise _engines_error(
-                f"{entry.alias!r} is there twice", "give each engine a name of its own: alias=resource"
+                f"alias {entry.alias!r} is used twice", "give each engine a unique alias: alias=resource"
             )
         seen.add(entry.alias)
     return entries
@@ -95,12 +95,12 @@ def read_entry(alias: str, resource: str) -> Entry:
     """Return one engine whose names can be used."""
     if not RESOURCE.fullmatch(resource):
         raise _engines_error(
-            f"{resource!r} cannot be the name of a TensorRTEngine",
+            f"{resource!r} is not a valid name of a TensorRTEngine",
             "names have lower-case letters, digits, '-' and '.'",
         )
     if not ALIAS.fullmatch(alias):
         raise _engines_error(
-            f"{alias!r} cannot be an alias",
+            f"{alias!r} is not a valid alias",
             f"use lower-case letters, digits and '-', at most 63: {_possible_alias(alias)}={resource}",
         )
     return Entry(alias, resource)
@@ -113,8 +113,8 @@ def read_mount_path(text: str) -> str:
     if wrong or any(path == system or path.startswith(f"{system}/") for system in SYSTEM_PATHS):
         raise AnnotationError(
             ANNOTATION_MOUNT_PATH,
-            f"{text!r} cannot be used",
-            f"write an absolute path outside the system's own folders, such as {ENGINES_FOLDER}",
+            f"{text!r} is not allowed",
+            f"use an absolute path outside the system directories, such as {ENGINES_FOLDER}",
         )
     return path
 
@@ -126,7 +126,7 @@ def read_containers(text: str | None, names: list[str]) -> tuple[str, ...] | Non
     wanted = tuple(dict.fromkeys(item.strip() for item in text.split(",") if item.strip()))
     unknown = [name for name in wanted if name not in names]
     if unknown or not wanted:
-        problem = f"the pod has no container {unknown[0]!r}" if unknown else "it names no container"
+        problem = f"the pod has no container {unknown[0]!r}" if unknown else "no container is listed"
         raise AnnotationError(ANNOTATION_CONTAINERS, problem, f"its containers are: {', '.join(names)}")
     return wanted
 
@@ -136,9 +136,9 @@ def read_on_miss(text: str) -> str:
     if text in ON_MISS:
         return text
     if text == "Fallback":
-        problem = "'Fallback' (to the ONNX model) is not in this version"
+        problem = "'Fallback' (to the ONNX model) is not supported in this version"
     else:
-        problem = f"{text!r} is not known"
+        problem = f"unknown value {text!r}"
     raise AnnotationError(ANNOTATION_ON_MISS, problem, f"use one of: {', '.join(ON_MISS)}")
 
 

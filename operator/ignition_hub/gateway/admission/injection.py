@@ -116,7 +116,7 @@ def warnings_about(pod: Json, engines: Mapping[str, EngineView]) -> list[str]:
         f"TensorRTEngine {view.name}: {view.failure}" for view in views if not view.ready and view.failure
     ]
     if not stuck and all(view.ready for view in views) and not can_be_placed(views):
-        stuck = [f"no GPU is served by all of: {', '.join(view.name for view in views)}"]
+        stuck = [f"no GPU can run all of: {', '.join(view.name for view in views)}"]
     return [f"the pod will wait: {reason}" for reason in stuck]
 
 
@@ -200,7 +200,7 @@ def mount(container: Json, index: int, wishes: Wishes) -> Patch:
         raise AnnotationError(
             ANNOTATION_MOUNT_PATH,
             f"container {container['name']!r} mounts volume {taken[0]!r} at {wishes.mount_path}",
-            "write another path into the annotation",
+            "set the annotation to another path",
         )
     ours = {"name": ENGINES_VOLUME, "mountPath": wishes.mount_path, "readOnly": True}
     return appended(container, ("volumeMounts",), [ours], below=("spec", "containers", index))
@@ -231,7 +231,7 @@ def scheduling(pod: Json, engines: Sequence[EngineView], wishes: Wishes) -> Patc
     if failed and wishes.on_miss == "Fail":
         raise RequestError(
             Reason.NoEngineForGPU,
-            f"TensorRTEngine {failed[0].name} has no ready target, and none will come: {failed[0].failure}",
+            f"TensorRTEngine {failed[0].name} has no ready target and will not get one: {failed[0].failure}",
             "correct the TensorRTEngine, or set the annotation on-miss to Wait",
         )
     waiting = affinity_to_wait_with(affinity)
@@ -266,6 +266,6 @@ def _add(path: tuple[Any, ...], value: Any) -> Json:
 
 def _existing(names: list[str]) -> str:
     if not names:
-        return "apply one first: the namespace has none"
+        return "the namespace has none; apply one first"
     shown = ", ".join(names[:MOST_NAMES_SHOWN])
     return f"those that exist are: {shown}{', ...' if len(names) > MOST_NAMES_SHOWN else ''}"

@@ -25,8 +25,8 @@ class ModelChanged(RequestError):
     """The model was replaced after the build was asked for; the controller asks for another build."""
 
     def __init__(self, uri: str) -> None:
-        message = f"{uri} is not the object any more that this build was asked for"
-        super().__init__(Reason.ModelDigestMismatch, message, "its new content is another build")
+        message = f"{uri} changed after this build was requested"
+        super().__init__(Reason.ModelDigestMismatch, message, "the new content needs a new build")
 
 
 def grant_of(store: OpenStore, request: BuildRequest, most: int) -> BuildGrant:
@@ -108,7 +108,7 @@ def _pinned(store: OpenStore, request: BuildRequest) -> Iterator[GrantedFile]:
         if total > MOST_FILE_BYTES:
             raise RequestError(
                 Reason.ModelTooLarge,
-                f"spec.{file.field}: {file.uri} makes {total} bytes of files besides the model; "
+                f"spec.{file.field}: with {file.uri} the files besides the model have {total} bytes; "
                 f"at most {MOST_FILE_BYTES} are accepted",
                 "use fewer samples",
             )

@@ -52,7 +52,7 @@ def complete(store: OpenStore, signer: Signer, build: Build, upload: Completion)
     inputs = build.request.inputs
     paths = StorePaths(store.prefix, inputs, build.request.identity)
     if upload.key != paths.engine(upload.sha256):
-        raise UploadRejected(f"key {upload.key!r} is not where this build may write", "use the upload's key")
+        raise UploadRejected(f"this build may not write to key {upload.key!r}", "use the upload's key")
     if (there := published(store, signer.keys, build, upload, paths)) is not None:
         return there
     store.objects.complete_upload(upload.key, upload.upload_id, upload.etags)
@@ -91,9 +91,9 @@ def check_object(store: OpenStore, build: Build, upload: Completion) -> None:
     """Raise UploadRejected unless the object is the plan that was asked for, with the claimed digest."""
     facts = store.objects.head(upload.key)
     if facts is None:
-        raise UploadRejected("the upload is unknown and left no object", "upload the engine again")
+        raise UploadRejected("the upload is unknown and there is no object", "upload the engine again")
     if facts.size != upload.size:
-        raise UploadRejected(f"the object has {facts.size} bytes; the builder said {upload.size}")
+        raise UploadRejected(f"the object has {facts.size} bytes; the builder reported {upload.size}")
     check_facts(build, upload.facts)
     # Again, after the build: the builder downloaded in between.
     check_model(store, build.request)
@@ -102,7 +102,7 @@ def check_object(store: OpenStore, build: Build, upload: Completion) -> None:
     sha256, size = store.objects.digest(upload.key)
     if (sha256, size) != (upload.sha256, upload.size):
         raise UploadRejected(
-            f"the object has the SHA-256 {sha256}; the builder said {upload.sha256}", "upload it again"
+            f"the object has the SHA-256 {sha256}; the builder reported {upload.sha256}", "upload it again"
         )
 
 
@@ -121,14 +121,14 @@ def check_header(header: PlanHeader, inputs: EngineInputs, size: int) -> None:
     found = f"{header.flavor} {header.version}"
     asked = f"{inputs.flavor} {inputs.tensorrt_version}"
     if header.flavor != inputs.flavor or not header.is_of(inputs.tensorrt_version):
-        raise UploadRejected(f"the plan is of {found}; {asked} was asked for")
+        raise UploadRejected(f"the plan was built with {found}; {asked} was requested")
     if inputs.flavor == TENSORRT_RTX and header.capabilities != (inputs.gpu_arch,):
         covers = ", ".join(header.capabilities) or "no architecture"
-        raise UploadRejected(f"the plan holds code for {covers}; {inputs.gpu_arch} was asked for")
+        raise UploadRejected(f"the plan contains code for {covers}; {inputs.gpu_arch} was requested")
     if header.ultralytics_prefix:
-        raise UploadRejected("the plan has metadata in front of it, which TensorRT cannot load")
+        raise UploadRejected("the plan is preceded by metadata, which TensorRT cannot load")
     if header.size != size:
-        raise UploadRejected(f"the plan is {header.size} bytes by its own account; the object has {size}")
+        raise UploadRejected(f"the plan's header says {header.size} bytes; the object has {size}")
 
 
 def check_facts(build: Build, facts: BuildFacts) -> None:
@@ -137,7 +137,7 @@ def check_facts(build: Build, facts: BuildFacts) -> None:
     if (facts.flavor, facts.tensorrt_version) != (inputs.flavor, inputs.tensorrt_version):
         raise UploadRejected(
             f"built with {facts.flavor} {facts.tensorrt_version}; "
-            f"{inputs.flavor} {inputs.tensorrt_version} was asked for"
+            f"{inputs.flavor} {inputs.tensorrt_version} was requested"
         )
     pinned, used = build.request.model_sha256, facts.model.get("sha256")
     if pinned and used != pinned:

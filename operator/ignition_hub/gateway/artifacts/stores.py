@@ -55,7 +55,7 @@ class Stores:
         except KubeError as error:
             if self._open is None:
                 raise
-            log.warning("the EngineStore is used as it was read last: %s", error.message)
+            log.warning("using the EngineStore as last read: %s", error.message)
             return self._open
 
     async def api_trouble(self) -> str | None:
@@ -67,7 +67,7 @@ class Stores:
         try:
             await self._lists.get("all", self._list)
         except KubeError as error:
-            return f"the Kubernetes API does not answer: {error.message}"
+            return f"Kubernetes API request failed: {error.message}"
         return None
 
     @property

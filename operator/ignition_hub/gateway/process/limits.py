@@ -30,4 +30,4 @@ class Places:
                 del self._taken[who]
 
     def _full(self, those: str) -> TransientError:
-        return TransientError(Reason.GatewayUnavailable, f"{those} are under way", "try again")
+        return TransientError(Reason.GatewayUnavailable, f"{those} are in progress", "try again")

@@ -58,18 +58,18 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
             help=meaning or None,
         )
 
-    flag("tls-cert", None, Path, "certificate chain in PEM; read again when it changes")
-    flag("tls-key", None, Path, "its private key in PEM")
-    flag("signing-key", None, Path, "Ed25519 private key in PEM that signs engines")
+    flag("tls-cert", None, Path, "TLS certificate chain (PEM); reloaded when it changes")
+    flag("tls-key", None, Path, "TLS private key (PEM)")
+    flag("signing-key", None, Path, "Ed25519 private key (PEM) that signs engines")
     flag(
-        "ca-bundle", default.ca_bundle or "", str, "CA certificates in PEM that pods check this service with"
+        "ca-bundle", default.ca_bundle or "", str, "CA certificates (PEM) with which pods verify this service"
     )
     flag("host", default.host)
     flag("port", default.port, int)
     flag("metrics-port", default.metrics_port, int)
     flag("release-namespace", default.release_namespace)
     flag("build-namespace", default.build_namespace)
-    flag("gateway-url", "", str, "how pods reach this service; default: by its Service's name")
+    flag("gateway-url", "", str, "URL at which pods reach this service; default: its Service's DNS name")
     flag("fetcher-image", default.fetcher_image, str, "image of the init container")
     flag("previous-keys", "", str, "comma-separated PEM files of earlier signing keys")
     flag("max-model-bytes", default.max_model_bytes, int)

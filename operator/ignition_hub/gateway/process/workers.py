@@ -30,7 +30,7 @@ class Workers:
     async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``call`` in a thread and return its answer; TransientError when too many wait or it is late."""
         if self._held >= self._most:
-            message = f"{self._most} requests to the store are waiting"
+            message = f"{self._most} requests to the store are pending"
             raise TransientError(Reason.GatewayUnavailable, message, "try again in a few seconds")
         self._held += 1
         work = asyncio.get_running_loop().run_in_executor(
@@ -42,7 +42,7 @@ class Workers:
                 # Shielded: a thread cannot be stopped, and its place is taken until it ends.
                 return await asyncio.shield(work)
         except TimeoutError as error:
-            raise StoreUnavailable(f"the store did not answer in {self._deadline:g} s") from error
+            raise StoreUnavailable(f"the store did not answer within {self._deadline:g} s") from error
 
     def close(self) -> None:
         """Let running calls end and start no more."""

@@ -51,8 +51,8 @@ class Announced:
         if (sha256, size) != (self.sha256, self.size):
             raise RequestError(
                 Reason.ModelDigestMismatch,
-                f"{size} bytes with the SHA-256 {sha256} arrived; "
-                f"{self.size} bytes with {self.sha256} were announced",
+                f"received {size} bytes with the SHA-256 {sha256}; "
+                f"the request announced {self.size} bytes with {self.sha256}",
                 "push it again",
             )
 
@@ -94,7 +94,7 @@ async def _in_time(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise RequestError(
-            Reason.InvalidRequest, f"the model did not arrive in {seconds:.0f} s", "push it again"
+            Reason.InvalidRequest, f"the model was not received within {seconds:.0f} s", "push it again"
         ) from error
 
 
@@ -102,7 +102,7 @@ async def _pusher(services: Services, user: TokenUser) -> str:
     """Return the namespace a caller may push for: its ServiceAccount's, if it may create engines there."""
     if not user.namespace:
         raise NotPermitted(
-            f"{user.username} belongs to no namespace",
+            f"{user.username} is not a ServiceAccount",
             "use a ServiceAccount's token: kubectl create token <name> --audience ignition-hub",
         )
     if not await services.kube.may(user, "create", ENGINES, user.namespace):
@@ -125,7 +125,7 @@ def _announced(request: web.Request, prefix: str, namespace: str, sha256: str, s
     name = unquote(request.headers.get("X-Name", ""))
     if not is_plain_path(name):
         raise ContractError(
-            f"X-Name: {name!r:.80} is no plain relative path", "send the file's path in the bundle"
+            f"X-Name: {name!r:.80} is not a plain relative path", "send the file's path in the bundle"
         )
     return Announced(folder + name, sha256, size, folder)
 
@@ -160,7 +160,7 @@ async def _receive(request: web.Request, services: Services, store: OpenStore, a
             await quick.run(objects.abort_upload, key, upload_id)
         raise
     if await quick.run(objects.head, key) is None:
-        raise StoreUnavailable(f"the store lost the upload of {key}", "push it again")
+        raise StoreUnavailable(f"the store no longer has the upload of {key}", "push it again")
 
 
 async def _parts(request: web.Request) -> AsyncIterator[bytes]:
@@ -172,7 +172,7 @@ async def _parts(request: web.Request) -> AsyncIterator[bytes]:
                 chunk = await request.content.readany()
         except TimeoutError as error:
             raise RequestError(
-                Reason.InvalidRequest, f"the body stopped for {SILENCE_SECONDS:g} s", "push it again"
+                Reason.InvalidRequest, f"no data was received for {SILENCE_SECONDS:g} s", "push it again"
             ) from error
         if not chunk:
             break

@@ -54,12 +54,14 @@ class Wanted:
         asked = (model["name"], model["version"], self.spec["precision"], self.candidate.arch)
         if found != asked:
             raise ManifestRefused(
-                f"the status points at an engine for {' '.join(found)}; {' '.join(asked)} was asked for"
+                f"the status refers to an engine for {' '.join(found)}; {' '.join(asked)} was requested"
             )
         pinned = model["source"].get("sha256")
         kind, _, digest = inputs.model.fingerprint.partition(":")
         if kind != ("sha256" if pinned else "object") or (pinned and digest != pinned):
-            raise ManifestRefused("the status points at an engine of another source than the spec names")
+            raise ManifestRefused(
+                "the status refers to an engine built from another source than spec.model.source"
+            )
         # The status only sorted the candidates; what was signed decides.
         fit = loads(EngineFacts.of_manifest(manifest), self.gpu)
         if not fit.is_vouched_for:
@@ -72,7 +74,8 @@ async def resolve(request: web.Request) -> web.Response:
     user = await services.callers.user_of(request)
     if not user.namespace or not user.node_name:
         raise NotPermitted(
-            f"the token of {user.username} names no node", "use the token projected into a scheduled pod"
+            f"the token of {user.username} is not bound to a node",
+            "use the token projected into a scheduled pod",
         )
     engine = await _engine(services, user.namespace, request.match_info["name"])
     gpu = await _gpu_of(services, user)
@@ -91,12 +94,14 @@ async def _engine(services: Services, namespace: str, name: str) -> Mapping[str,
         raise IgnitionError(
             Reason.EngineNotFound,
             f"namespace {namespace} has no TensorRTEngine {name!r:.80}",
-            "apply it there; an engine is never taken from another namespace",
+            "apply it there; engines of other namespaces are never used",
         )
     observed = (engine.get("status") or {}).get("observedGeneration", -1)
     if observed < engine["metadata"].get("generation", 0):
         # The status still speaks of the spec before: its engine may have other shapes or another model.
-        raise EngineNotReady(f"the latest change of {name} was not looked at yet", "it is asked for again")
+        raise EngineNotReady(
+            f"the latest change of {name} has not been processed yet", "the request is retried"
+        )
     return engine
 
 
@@ -105,7 +110,7 @@ async def _gpu_of(services: Services, user: TokenUser) -> NodeGpu:
     gpu = node_gpu((node or {}).get("metadata", {}).get("labels") or {})
     if gpu is None:
         raise NoEngineForGPU(
-            f"node {user.node_name} shows no GPU",
+            f"node {user.node_name} has no GPU labels",
             "run GPU Feature Discovery there, or label the node with ignitionhub.io/gpu-arch",
         )
     return gpu
@@ -118,18 +123,20 @@ def _locate(store: OpenStore, keys: PublicKeys, wanted: Wanted) -> tuple[Manifes
     where = _place_of(candidate)
     if where.bucket != store.settings.bucket:
         raise EngineNotReady(
-            f"{candidate.uri} is not in the bucket {store.settings.bucket} that is used now",
-            "it is built anew",
+            f"{candidate.uri} is not in the bucket {store.settings.bucket} that is in use now",
+            "the engine will be rebuilt",
         )
     manifest_key = manifest_key_of(where.uri)
     # Before anything is read: a status must not become a way to ask for any object of the bucket.
     folder = engine_folder(store.prefix, wanted.spec["model"]["name"], candidate.identity or "")
     if manifest_key.rpartition("/")[0] != folder:
-        raise ManifestRefused(f"{candidate.uri} is the place of another engine, not {candidate.identity}")
+        raise ManifestRefused(
+            f"{candidate.uri} is the location of another engine, not of {candidate.identity}"
+        )
     manifest = read_manifest(store.objects, keys, manifest_key, candidate.identity or "")
     if manifest is None:
         raise EngineNotReady(
-            f"s3://{where.bucket}/{manifest_key} does not exist any more", "it is built anew"
+            f"s3://{where.bucket}/{manifest_key} no longer exists", "the engine will be rebuilt"
         )
     wanted.require(manifest)
     found = store.objects.head(manifest.engine.key)
@@ -145,7 +152,7 @@ def _place_of(candidate: Candidate) -> S3Location:
     try:
         return parse_s3_uri(candidate.uri or "")
     except ValueError as error:
-        raise ManifestRefused(f"the status points nowhere: {error}") from error
+        raise ManifestRefused(f"the status has an invalid engine URI: {error}") from error
 
 
 def _answer(name: str, gpu: NodeGpu, manifest: Manifest, url: str) -> dict[str, Any]:

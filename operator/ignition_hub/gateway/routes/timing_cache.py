@@ -53,11 +53,13 @@ class Writing:
         writing = cls(read.text("cuda"), read.integer("size"), read.optional_text("etag"))
         if not 1 <= writing.size <= MOST_BYTES:
             raise ContractError(
-                f"size: {writing.size} is out of bounds",
-                f"a timing cache of 1 to {MOST_BYTES} bytes is kept; delete the stored one to begin anew",
+                f"size: {writing.size} is out of range",
+                f"a timing cache of 1 to {MOST_BYTES} bytes is stored; delete the stored one to start over",
             )
         if writing.etag is not None and not re.fullmatch(_ETAG, writing.etag):
-            raise ContractError(f"etag: {writing.etag!r:.80} is not one", "send the one that was answered")
+            raise ContractError(
+                f"invalid ETag {writing.etag!r:.80}", "send the ETag that the gateway returned"
+            )
         return writing
 
 
@@ -77,7 +79,7 @@ async def upload(request: web.Request) -> web.Response:
     user, build = await _caller(services, request)
     if build.timing_cache != READ_WRITE:
         raise NotPermitted(
-            f"build.timingCache is {build.timing_cache}", "use ReadWrite to have the store's cache written"
+            f"build.timingCache is {build.timing_cache}", "use ReadWrite to update the store's timing cache"
         )
     writing = Writing.from_json(await read_document(request, "timing-cache/upload"))
     store, product = await services.stores.current(), await _product(services, user)
@@ -93,7 +95,7 @@ async def _caller(services: Services, request: web.Request) -> tuple[TokenUser, 
         raise RequestError(
             Reason.UnsupportedOption,
             "TensorRT-RTX measures no kernels and has no timing cache",
-            "ask for none",
+            "do not request one",
         )
     if build.timing_cache == OFF:
         raise NotPermitted("build.timingCache is Off", "use ReadOnly or ReadWrite")
@@ -106,7 +108,7 @@ async def _product(services: Services, user: TokenUser) -> str:
     if gpu is None or gpu.exact_product is None:
         raise RequestError(
             Reason.NoEngineForGPU,
-            f"node {user.node_name} does not tell its GPU's product, and a timing cache belongs to one",
+            f"node {user.node_name} has no label with its GPU product, and timing caches are per product",
             "run GPU Feature Discovery there, or label the node with ignitionhub.io/gpu-product",
         )
     return gpu.exact_product

@@ -218,16 +218,16 @@ def test_in_an_empty_namespace_the_refusal_says_so():
 @pytest.mark.parametrize(
     ("engines", "problem"),
     [
-        ("", "names no engine"),
-        (" , ", "names no engine"),
-        ("arcface-r100, arcface-r100", "'arcface-r100' is there twice"),
-        ("a=arcface-r100, a=yolo-v8", "'a' is there twice"),
-        ("Arcface", "'Arcface' cannot be the name"),
-        ("a=", "'' cannot be the name"),
+        ("", "lists no engines"),
+        (" , ", "lists no engines"),
+        ("arcface-r100, arcface-r100", "'arcface-r100' is used twice"),
+        ("a=arcface-r100, a=yolo-v8", "alias 'a' is used twice"),
+        ("Arcface", "'Arcface' is not a valid name"),
+        ("a=", "'' is not a valid name"),
         ("A=arcface-r100", "a=arcface-r100"),
-        ("../x=arcface-r100", "cannot be an alias"),
+        ("../x=arcface-r100", "is not a valid alias"),
         ("yolo.v8", "yolo-v8=yolo.v8"),
-        (",".join(f"e{number}=bert" for number in range(17)), "names 17 engines"),
+        (",".join(f"e{number}=bert" for number in range(17)), "lists 17 engines"),
     ],
 )
 def test_a_list_of_engines_that_cannot_be_followed_is_refused_by_name(engines, problem):
@@ -252,15 +252,15 @@ def test_a_mount_path_that_is_taken_is_refused_with_the_container_and_volume():
 
 def test_a_container_that_does_not_exist_is_refused_with_those_that_do():
     assert "no container 'ap': its containers are: app" in refusal(pod(containers="ap"))
-    assert "names no container" in refusal(pod(containers=" "))
+    assert "no container is listed" in refusal(pod(containers=" "))
 
 
 def test_fallback_is_refused_because_this_version_has_none():
     message = refusal(pod(on_miss="Fallback"))
 
-    assert "not in this version" in message
+    assert "not supported in this version" in message
     assert "Wait, Fail" in message
-    assert "'fail' is not known" in refusal(pod(on_miss="fail"))
+    assert "unknown value 'fail'" in refusal(pod(on_miss="fail"))
 
 
 def test_a_pod_that_would_rather_fail_is_refused_when_its_engine_never_comes():
@@ -279,7 +279,7 @@ def test_a_pod_is_warned_when_its_engines_have_no_gpu_in_common():
     engines = {**ENGINES, "hopper": other}
 
     assert warnings_about(pod("arcface-r100, hopper"), engines) == [
-        "the pod will wait: no GPU is served by all of: arcface-r100, hopper"
+        "the pod will wait: no GPU can run all of: arcface-r100, hopper"
     ]
     assert {"name": GATE} in applied(
         pod("arcface-r100, hopper"), inject(pod("arcface-r100, hopper"), engines, SETTINGS)

@@ -48,12 +48,15 @@ def test_the_header_that_was_asked_for_passes():
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        (HEADER._replace(flavor="TensorRT"), "is of TensorRT 1.7.1.116; TensorRTRTX 1.7.1.116 was asked"),
-        (HEADER._replace(version="1.7.2.116"), "is of TensorRTRTX 1.7.2.116"),
-        (HEADER._replace(capabilities=()), "holds code for no architecture"),
-        (HEADER._replace(capabilities=("sm_86", "sm_89")), "holds code for sm_86, sm_89"),
-        (HEADER._replace(size=99), "99 bytes by its own account; the object has 100"),
-        (HEADER._replace(ultralytics_prefix=8), "metadata in front"),
+        (
+            HEADER._replace(flavor="TensorRT"),
+            "was built with TensorRT 1.7.1.116; TensorRTRTX 1.7.1.116 was requested",
+        ),
+        (HEADER._replace(version="1.7.2.116"), "was built with TensorRTRTX 1.7.2.116"),
+        (HEADER._replace(capabilities=()), "contains code for no architecture"),
+        (HEADER._replace(capabilities=("sm_86", "sm_89")), "contains code for sm_86, sm_89"),
+        (HEADER._replace(size=99), "plan's header says 99 bytes; the object has 100"),
+        (HEADER._replace(ultralytics_prefix=8), "preceded by metadata"),
     ],
 )
 def test_another_header_is_rejected_with_what_was_found(header, words):

@@ -11,9 +11,9 @@ def test_one_caller_gets_its_share_and_others_get_theirs():
     places = Places("pushes", most=3, each=2)
 
     with places.one("vision"), places.one("vision"):
-        with pytest.raises(TransientError, match="2 pushes for vision are under way"):
+        with pytest.raises(TransientError, match="2 pushes for vision are in progress"):
             places.one("vision").__enter__()
-        with places.one("audio"), pytest.raises(TransientError, match="3 pushes are under way"):
+        with places.one("audio"), pytest.raises(TransientError, match="3 pushes are in progress"):
             places.one("text").__enter__()
 
 
