@@ -78,7 +78,7 @@ def open_backend(inputs: EngineInputs) -> Backend:
     if inputs.flavor == TENSORRT and parse_version(backend.version) < OLDEST:
         raise NodeError(
             Reason.WrongTensorRT,
-            f"this image holds {release_of(backend)}, whose engines do not know their tensors by name",
+            f"this image holds {release_of(backend)}, which does not address tensors by name",
             f"use an image of TensorRT {dotted(OLDEST)} or newer",
         )
     return backend

@@ -196,7 +196,7 @@ def _wrong_size(size: int, header: PlanHeader) -> str | None:
     held = size - header.ultralytics_prefix
     if held == header.size:
         return None
-    return f"the plan has {held} bytes and says {header.size}: it is cut off or padded"
+    return f"the plan has {held} bytes but its header says {header.size}: it is truncated or padded"
 
 
 def _another_plan(where: Path | str, header: PlanHeader, manifest: Manifest) -> str | None:

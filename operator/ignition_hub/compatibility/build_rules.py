@@ -34,7 +34,7 @@ def pool_has_the_flavor(case: Case) -> Refusal | None:
         return None
     return Refusal(
         Reason.NoPoolForFlavor,
-        f"{asked} was asked for, and pool {case.pool.name} offers {case.pool.flavor}",
+        f"{asked} was requested, but pool {case.pool.name} offers {case.pool.flavor}",
         f"add a runtime of flavor {asked} to a BuildPool, or leave tensorrt.flavor out",
     )
 
@@ -76,7 +76,7 @@ def pool_has_the_product(case: Case) -> Refusal | None:
     if not target.product:
         return Refusal(
             Reason.CompatibilityUnsupported,
-            f"target {target.name} has compatibility Product and names no product",
+            f"target {target.name} has compatibility Product but no product",
             f"set its product, such as {case.gpu.example}",
         )
     if pool.ahead_of_time:
@@ -202,7 +202,7 @@ def version_is_known(case: Case) -> Refusal | None:
     oldest = dotted(support_matrix.OLDEST)
     return Refusal(
         Reason.VersionCannotTarget,
-        f"{case.tensorrt} is older than {oldest}, the first that knows an engine's tensors by name; "
+        f"{case.tensorrt} is older than {oldest}, the first release that addresses tensors by name; "
         f"{case.pool.name} has {case.version}",
         f"add a runtime of TensorRT {oldest} or newer to the pool",
     )
@@ -214,12 +214,15 @@ def version_exists_on_jetson(case: Case) -> Refusal | None:
     if not case.gpu.jetson:
         return None
     if platform == "linux-aarch64" and release < support_matrix.JETSON_SBSA_SINCE:
-        why = f"the server build of {case.tensorrt} for aarch64 does not know Jetson"
+        why = f"the server build of {case.tensorrt} for aarch64 does not support Jetson"
         works = (
             "use JetPack's own TensorRT and label the nodes with their JetPack release, or TensorRT 10.16.1"
         )
     elif platform.startswith("jetpack-") and (11,) <= release < support_matrix.JETPACK_7_SINCE:
-        why, works = f"{case.tensorrt} has no JetPack", "use TensorRT 10.x, or 11.4.1 with JetPack 7"
+        why, works = (
+            f"{case.tensorrt} is not part of any JetPack",
+            "use TensorRT 10.x, or 11.4.1 with JetPack 7",
+        )
     elif platform.startswith("jetpack-6") and release >= (11,):
         why, works = f"{case.tensorrt} needs JetPack 7, and the pool has {platform}", "use TensorRT 10.x"
     else:

@@ -63,10 +63,10 @@ def _serves(engine: EngineFacts, gpu: Gpu) -> bool:
 
 def _gpus_in_words(engine: EngineFacts, archs: tuple[str, ...]) -> str:
     if not archs:
-        return "GPUs that the plan does not name" if engine.arch is None else "no known GPU"
+        return "unknown GPUs (the plan does not record them)" if engine.arch is None else "no known GPU"
     if engine.compatibility == PRODUCT:
         mode = f" in power mode {engine.power_mode}" if engine.power_mode else ""
         return f"{engine.product} alone{mode}"
     if engine.compatibility == AMPERE_PLUS and len(archs) > 1:
-        return f"every GPU from compute capability 8.0 on but Jetson ({', '.join(archs)})"
+        return f"every GPU of compute capability 8.0 or newer except Jetson ({', '.join(archs)})"
     return f"every {' and '.join(archs)} GPU"

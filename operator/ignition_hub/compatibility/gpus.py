@@ -157,9 +157,7 @@ def gpu_of(arch: str) -> Gpu:
         remedy = (
             f"did you mean {near}?" if near in _BY_ARCH else f"the architectures are {', '.join(_BY_ARCH)}"
         )
-        raise UnknownArch(
-            Reason.UnknownArch, f"{arch!r} is not a GPU architecture that is known here", remedy
-        )
+        raise UnknownArch(Reason.UnknownArch, f"{arch!r} is not a known GPU architecture", remedy)
     return gpu
 
 

@@ -47,9 +47,9 @@ def _saying(pattern: str, reason: Reason, means: str, remedy: str, severity: Sev
     return Saying(pattern=pattern, reason=reason, means=means, remedy=remedy, severity=severity)
 
 
-_SAME_VERSION = "load it with the TensorRT that built it, or build it with the one that is here"
+_SAME_VERSION = "load it with the TensorRT that built it, or build it with the installed one"
 _TARGET = "build it for a target with this GPU"
-_LOOK = "look at it with: ignition inspect FILE"
+_LOOK = "inspect it with: ignition inspect FILE"
 
 SAYINGS: tuple[Saying, ...] = (
     _saying(
@@ -76,7 +76,7 @@ SAYINGS: tuple[Saying, ...] = (
     _saying(
         r"The engine cannot run on this GPU, which has compute capability (?P<here>[\d.]*\d)",
         Reason.WrongGPU,
-        "the TensorRT-RTX engine holds no code for compute capability {here}",
+        "the TensorRT-RTX engine has no code for compute capability {here}",
         _TARGET,
     ),
     _saying(
@@ -116,34 +116,34 @@ SAYINGS: tuple[Saying, ...] = (
     _saying(
         r"Failed due to an old deserialization call on a newer plan file",
         Reason.WrongTensorRT,
-        "the engine carries no runtime that this one can use: another TensorRT built it for itself alone",
+        "the engine has no runtime that this one can use: it was built for another TensorRT release only",
         f"{_SAME_VERSION}, or build it with options.versionCompatible and the lean runtime embedded",
     ),
     # Run: the same plan in the dispatch runtimes of both.
     _saying(
         r"Unexpected call to stub \w+",
         Reason.WrongTensorRT,
-        "the dispatch runtime loads only version compatible engines that carry their lean runtime",
+        "the dispatch runtime loads only version compatible engines that embed their lean runtime",
         f"{_SAME_VERSION}, or build it with options.versionCompatible and the lean runtime embedded",
     ),
     # Run: load_runtime of 8.6.0 given libnvinfer.so.8 itself.
     _saying(
         r"getForwardCompatibilityHelper",
         Reason.WrongTensorRT,
-        "the library that was named is no lean runtime",
-        "name libnvinfer_lean of the TensorRT that built the engine",
+        "the given library is not a lean runtime",
+        "give libnvinfer_lean of the TensorRT that built the engine",
     ),
     _saying(
         r"TensorRT plan major version does not match runtime major version",
         Reason.WrongTensorRT,
-        "version compatibility does not reach this runtime's major version",
+        "version compatibility does not cover this runtime's major version",
         _SAME_VERSION,
     ),
     _saying(
         r"getEngineHostCodeAllowed\(\) is false",
         Reason.HostCodeNotTrusted,
-        "the version compatible engine carries a lean runtime, which is code",
-        "allow it (engine_host_code_allowed = True) if you trust whoever built the engine, or build it with "
+        "the version compatible engine embeds a lean runtime, which is executable code",
+        "allow it (engine_host_code_allowed = True) if you trust who built the engine, or build it with "
         "options.versionCompatible.excludeLeanRuntime",
     ),
     _saying(
@@ -156,7 +156,7 @@ SAYINGS: tuple[Saying, ...] = (
         r"incompatible serialization version|[Mm]agic tag does not match|kPLAN_MAGIC_TAG|kMAGIC_TAG|"
         r"Engine not found in plan",
         Reason.PlanRejected,
-        "the file is no plan of this TensorRT, or it is damaged",
+        "the file is not a plan of this TensorRT, or it is corrupted",
         _LOOK,
     ),
     _saying(
@@ -169,20 +169,20 @@ SAYINGS: tuple[Saying, ...] = (
     _saying(
         r"Serialization assertion .+ failed",
         Reason.PlanRejected,
-        "the plan does not hold together: it is cut off or damaged",
+        "the plan is inconsistent: it is truncated or corrupted",
         _LOOK,
     ),
     _saying(
         r"CUDA driver version is insufficient|cudaError(InsufficientDriver| 35\b)|"
         r"initialization failure with error: 35\b",
         Reason.NoGPU,
-        "there is no NVIDIA driver here, or one older than this TensorRT needs",
+        "the NVIDIA driver is missing or older than this TensorRT requires",
         "give the process a GPU with a newer driver",
     ),
     _saying(
         r"(?i)out of memory|OutOfMemory|cudaErrorMemoryAllocation",
         Reason.OutOfMemory,
-        "the GPU has not enough free memory for the engine",
+        "the GPU does not have enough free memory for the engine",
         "free GPU memory, load fewer engines, or build with options.weightStreaming",
     ),
 )

@@ -189,7 +189,7 @@ def _as_product(engine: EngineFacts, gpu: NodeGpu) -> Loading:
     says = "TensorRT loads it and warns of speed, errors and deadlock"
     return Loading(
         level="Warned",
-        message=f"{message}; {says if engine.flavor == TENSORRT else 'its code fits all the same'}",
+        message=f"{message}; {says if engine.flavor == TENSORRT else 'its code is compatible'}",
         reason=Reason.WrongGPU,
         remedy=f"{_a_target(engine, gpu)}, or build with compatibility: SameComputeCapability",
     )
@@ -226,13 +226,15 @@ def _as_ampere_plus(engine: EngineFacts, gpu: NodeGpu) -> Loading:
         return _wrong_gpu(
             f"AmperePlus does not exist on Jetson, and the node has {described(gpu)}", engine, gpu
         )
-    return Loading(level="AmperePlus", message=f"built on {engine.arch} for every GPU from 8.0 on")
+    return Loading(
+        level="AmperePlus", message=f"built on {engine.arch} for every GPU of compute capability 8.0 or newer"
+    )
 
 
 def _unknown_gpu(gpu: NodeGpu) -> Loading:
     return Loading(
         level="Warned",
-        message=f"a TensorRT plan does not say which GPU it is for, and no manifest does; the node has "
+        message=f"a TensorRT plan does not say which GPU it is for, and it has no manifest; the node has "
         f"{described(gpu)}",
         reason=Reason.UnverifiedEngine,
         remedy="keep the manifest beside the engine, or build it with Ignition Hub",

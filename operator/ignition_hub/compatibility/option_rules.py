@@ -38,7 +38,7 @@ def options_are_known(case: Case) -> Refusal | None:
     unknown = next((name for name in case.ask.options if name not in known), None)
     if unknown is None:
         return None
-    return _refused(f"options.{unknown}: there is no such option", f"the options are {', '.join(known)}")
+    return _refused(f"options.{unknown}: unknown option", f"the options are {', '.join(known)}")
 
 
 def options_are_in_range(case: Case) -> Refusal | None:
@@ -46,10 +46,10 @@ def options_are_in_range(case: Case) -> Refusal | None:
     options = case.ask.options
     for name, (least, most) in RANGES.items():
         if (value := options.get(name)) is not None and not _is_within(value, least, most):
-            return _refused(f"options.{name}: {value!r} was asked for", f"use {least} to {most}")
+            return _refused(f"options.{name}: {value!r} is out of range", f"use {least} to {most}")
     for name, words in VALUES.items():
         if (value := options.get(name)) is not None and value not in words:
-            return _refused(f"options.{name}: {value!r} was asked for", f"use one of {', '.join(words)}")
+            return _refused(f"options.{name}: unknown value {value!r}", f"use one of {', '.join(words)}")
     return None
 
 
@@ -59,7 +59,7 @@ def options_name_what_exists(case: Case) -> Refusal | None:
     for name, words in (("tacticSources", sources), ("failOnWarnings", tuple(Warn))):
         for value in case.ask.options.get(name) or ():
             if value not in words:
-                return _refused(f"options.{name}: {value!r} is none", f"use any of {', '.join(words)}")
+                return _refused(f"options.{name}: unknown value {value!r}", f"use any of {', '.join(words)}")
     return None
 
 
@@ -73,8 +73,8 @@ def lean_runtime_fits(case: Case) -> Refusal | None:
         )
     if is_for_windows(options) and compatible.get("enabled") and not compatible.get("excludeLeanRuntime"):
         return _refused(
-            "options.runtimePlatform: WindowsAMD64 was asked for, and the lean runtime embedded by "
-            "options.versionCompatible would be that of Linux",
+            "options.runtimePlatform: WindowsAMD64 was requested, but the lean runtime embedded by "
+            "options.versionCompatible would be for Linux",
             "set options.versionCompatible.excludeLeanRuntime: true and load the Windows lean runtime there",
         )
     return None
@@ -85,7 +85,7 @@ def calibration_is_for_int8(case: Case) -> Refusal | None:
     if case.ask.precision == "int8" or not case.ask.options.get("calibration"):
         return None
     return _refused(
-        f"options.calibration: ranges are found for int8, and precision is {case.ask.precision}",
+        f"options.calibration: ranges are computed for int8 only, and precision is {case.ask.precision}",
         "use precision int8, or leave options.calibration out and push a model with Q/DQ nodes",
     )
 
@@ -96,19 +96,19 @@ def pool_measures_the_benchmark(case: Case) -> Refusal | None:
         return None
     if case.pool.ahead_of_time:
         return _refused(
-            f"verification.benchmark was asked for, and pool {case.pool.name} compiles ahead of time, "
+            f"verification.benchmark was requested, but pool {case.pool.name} compiles ahead of time, "
             "without a GPU to measure on",
             f"leave verification.benchmark out, or add a BuildPool with {case.gpu.arch} nodes",
         )
     if is_for_windows(case.ask.options):
         return _refused(
-            "verification.benchmark was asked for, and an engine for WindowsAMD64 cannot run where it is "
+            "verification.benchmark was requested, but an engine for WindowsAMD64 cannot run where it is "
             "built",
             "leave verification.benchmark or options.runtimePlatform out",
         )
     if case.ask.options.get("stripPlan"):
         return _refused(
-            "verification.benchmark was asked for, and a stripped engine has no weights to run with",
+            "verification.benchmark was requested, but a stripped engine has no weights to run with",
             "leave verification.benchmark or options.stripPlan out",
         )
     return None
@@ -119,7 +119,7 @@ def platform_builds_for_windows(case: Case) -> Refusal | None:
     if not is_for_windows(case.ask.options) or case.pool.platform == "linux-x86_64":
         return None
     return _refused(
-        f"options.runtimePlatform: WindowsAMD64 was asked for, and pool {case.pool.name} is "
+        f"options.runtimePlatform: WindowsAMD64 was requested, but pool {case.pool.name} is "
         f"{case.pool.platform}",
         "use a BuildPool of linux-x86_64 nodes, or leave options.runtimePlatform out",
     )
@@ -132,7 +132,7 @@ def level_keeps_the_tactics(case: Case) -> Refusal | None:
     if case.is_rtx or not lost or level not in (AMPERE_PLUS, SAME_COMPUTE_CAPABILITY):
         return None
     return _refused(
-        f"options.tacticSources: {', '.join(lost)} was asked for, and an engine with compatibility {level} "
+        f"options.tacticSources: {', '.join(lost)} was requested, but an engine with compatibility {level} "
         "has no tactics of these libraries",
         f"leave {', '.join(lost)} out, or use compatibility: Product with the product, such as "
         f"{case.gpu.example}",
@@ -146,7 +146,7 @@ def flavor_takes_the_options(case: Case) -> Refusal | None:
     for row, _ in asked_rows(case.ask.options):
         if row.rtx.verdict != "Takes":
             return _refused(
-                f"{row.field} was asked for; {row.rtx.why}",
+                f"{row.field} was requested; {row.rtx.why}",
                 f"leave {_shorter(row)} out, or use a BuildPool of flavor TensorRT",
             )
     return None

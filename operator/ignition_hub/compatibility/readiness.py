@@ -21,7 +21,7 @@ usually get every GPU. A target in a long queue must not hold up a service that 
 """
 
 
-FOR_WINDOWS = "options.runtimePlatform makes its engine for Windows, and pods run on Linux"
+FOR_WINDOWS = "options.runtimePlatform builds its engine for Windows, but pods run on Linux"
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def duties_of(engine: Versioned) -> tuple[str, ...]:
         )
     return (
         "set engine_host_code_allowed = True on the runtime: that runs the lean runtime embedded in the "
-        "engine, so it is a decision to trust whoever built it",
+        "engine, so do it only if you trust who built the engine",
     )
 
 
@@ -129,8 +129,8 @@ def _across(engine: Versioned, runtime: Runtime, built: Version, here: Version) 
     if here < built[: len(here)]:
         return _refused(
             f"the engine was built by TensorRT {engine.version}, and {runtime} is older: version "
-            "compatibility reaches forwards only",
-            f'build it with tensorrt.version: "{runtime.version}", or load it with one not older',
+            "compatibility covers newer releases only",
+            f'build it with tensorrt.version: "{runtime.version}", or load it with that release or newer',
         )
     if here[0] in (built[0], NEXT_MAJOR.get(built[0])):
         return None

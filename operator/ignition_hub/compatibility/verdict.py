@@ -123,8 +123,8 @@ def _no_such_version(case: Case) -> Refusal:
     versions = _listed(sorted(case.pool.versions, key=parse_version, reverse=True)) or "none"
     return Refusal(
         Reason.NoPoolForVersion,
-        f"{case.tensorrt} {case.ask.version_prefix or ''} was asked for; {case.pool.name} has {versions}",
-        "ask for one of these, leave tensorrt.version out, or add a runtime to the pool",
+        f"{case.tensorrt} {case.ask.version_prefix or ''} was requested; {case.pool.name} has {versions}",
+        "use one of these, leave tensorrt.version out, or add a runtime to the pool",
     )
 
 

@@ -54,7 +54,7 @@ def open_backend(flavor: str) -> Backend:
     names = " or ".join(MODULES[flavor])
     raise EngineRefused(
         Reason.WrongTensorRT,
-        f"this process has no module {names} to load a {flavor} engine with",
+        f"Python module {names}, which loads {flavor} engines, is not installed",
         f"install the release of {MODULES[flavor][0]} that the engine was built with",
     )
 
@@ -63,7 +63,7 @@ def _known(backend: "Nvidia") -> Backend:
     if backend.flavor == TENSORRT and parse_version(backend.version) < OLDEST:
         raise EngineRefused(
             Reason.WrongTensorRT,
-            f"this process has TensorRT {backend.version}, whose engines do not know their tensors by name",
+            f"this process has TensorRT {backend.version}, which does not address tensors by name",
             f"install TensorRT {dotted(OLDEST)} or newer: the release that the engine was built with",
         )
     return backend

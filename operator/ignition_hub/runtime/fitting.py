@@ -61,7 +61,7 @@ class Fit:
         if self.host_code and trust.host_code is None:
             raise EngineRefused(
                 Reason.HostCodeNotTrusted,
-                f"{self.path}: the engine carries a lean runtime, which is host code that would be executed",
+                f"{self.path}: the engine embeds a lean runtime, which is host code that would be executed",
                 "if you trust who built it, say so: trust=Trust(host_code='...'); or build it without "
                 "options.versionCompatible",
             )
@@ -69,7 +69,7 @@ class Fit:
             raise EngineRefused(
                 Reason.WrongTensorRT,
                 f"{self.path}: the engine was built without its lean runtime",
-                f"name the library, lean_runtime=...: {'; '.join(loading.duties)}",
+                f"give the library as lean_runtime=...: {'; '.join(loading.duties)}",
             )
         return self
 
@@ -120,7 +120,7 @@ def require_same_plan(where: Path | str, header: PlanHeader, manifest: Manifest)
     if header.flavor != build.flavor or not header.is_of(build.tensorrt_version):
         raise EngineRefused(
             Reason.PlanRejected,
-            f"{where} is a {header.flavor} {header.version} plan, and its manifest is about "
+            f"{where} is a {header.flavor} {header.version} plan, but its manifest is about "
             f"{build.flavor} {build.tensorrt_version}",
             GET_ANEW,
         )

@@ -105,7 +105,7 @@ class InputChecker:
             )
         for tensor in self.tensors:
             if tensor.name not in given:
-                raise InputRefused(f"input {tensor.name!r} is missing", f"give it as {tensor}")
+                raise InputRefused(f"input {tensor.name!r} is missing", f"pass it as {tensor}")
 
     def _outside(self, misfits: Sequence[list[Misfit]]) -> InputRefused:
         """Speak of the profile that the least has to be changed for."""
@@ -129,14 +129,14 @@ def _described(name: str, array: Any, *, with_values: bool) -> Given:
         return given_of(array, with_values=with_values)
     except TypeError as error:
         raise InputRefused(
-            f"input {name!r} is no array: {error}", "give a NumPy, PyTorch or CuPy array", name=name
+            f"input {name!r} is not an array: {error}", "pass a NumPy, PyTorch or CuPy array", name=name
         ) from error
 
 
 def _require_type(tensor: Tensor, given: Given) -> None:
     if given.dtype != tensor.dtype:
         raise InputRefused(
-            f"input {tensor.name!r}: type {given.dtype} was given, the engine takes {tensor.dtype}",
+            f"input {tensor.name!r}: type is {given.dtype}, but the engine expects {tensor.dtype}",
             f"convert it to {tensor.dtype}",
             name=tensor.name,
         )
@@ -148,7 +148,7 @@ def _require_fixed_sizes(tensor: Tensor, given: Given) -> None:
     if len(given.shape) != len(tensor.shape):
         raise InputRefused(
             f"input {tensor.name!r}: shape {spelt(given.shape)} has {len(given.shape)} dimensions, "
-            f"the engine takes {spelt(tensor.shape)}",
+            f"the engine expects {spelt(tensor.shape)}",
             f"give {len(tensor.shape)} dimensions",
             name=tensor.name,
         )
@@ -158,7 +158,7 @@ def _require_fixed_sizes(tensor: Tensor, given: Given) -> None:
         axis = wrong[0]
         raise InputRefused(
             f"input {tensor.name!r}: shape {spelt(given.shape)} has {given.shape[axis]} in dimension {axis}, "
-            f"the engine takes {spelt(tensor.shape)}",
+            f"the engine expects {spelt(tensor.shape)}",
             f"dimension {axis} was fixed to {tensor.shape[axis]} when the engine was built",
             name=tensor.name,
         )

@@ -38,7 +38,7 @@ class KernelCache:
         if self._cache is None:
             self._cache = self._filled(config.create_runtime_cache())
         if not config.set_runtime_cache(self._cache):
-            log.warning("%s: TensorRT-RTX did not take the cache of kernels %s", loaded.alias, self.path)
+            log.warning("%s: TensorRT-RTX did not accept the kernel cache %s", loaded.alias, self.path)
         return loaded.engine.create_execution_context(config)
 
     def save(self) -> None:
@@ -65,9 +65,11 @@ class KernelCache:
             return cache
         except OSError as error:
             log.warning(
-                "the kernels in %s cannot be read (%s); they are compiled anew", self.path, error.strerror
+                "the kernels in %s cannot be read (%s); compiling them again", self.path, error.strerror
             )
             return cache
         if not cache.deserialize(kernels):
-            log.warning("the kernels in %s are of another GPU, driver or release; compiled anew", self.path)
+            log.warning(
+                "the kernels in %s are for another GPU, driver or release; compiling them again", self.path
+            )
         return cache

@@ -91,13 +91,13 @@ def look_at(path: Path, trust: Trust = NO_TRUST) -> Found:
     if voucher is None and trust.unverified is None:
         raise EngineRefused(
             Reason.UnverifiedEngine,
-            f"{path}: no manifest or engine.json lies beside it, so nobody vouches for what would run",
+            f"{path}: there is no manifest or engine.json beside it, so its code cannot be verified",
             "fetch it through Ignition Hub, or state a reason: trust=Trust(unverified='...')",
         )
     if voucher is not None and voucher.size != size:
         raise EngineRefused(
             Reason.DigestMismatch,
-            f"{path} has {size} bytes, and {voucher.document} says {voucher.size}",
+            f"{path} has {size} bytes, but {voucher.document} says {voucher.size}",
             GET_ANEW,
         )
     return Found(path, size, header, voucher)
@@ -116,7 +116,7 @@ def _named(engines: Paths) -> dict[str, Path]:
     paths = [Path(path) for path in engines]
     named = {_alias_of(path): path for path in paths}
     if len(named) != len(paths):
-        raise ValueError("two engines have the same alias; give a mapping of alias to path")
+        raise ValueError("two engines have the same alias; pass a mapping of alias to path")
     return named
 
 

@@ -47,13 +47,15 @@ def header_of(path: Path) -> tuple[int, PlanHeader]:
         raise EngineRefused(error.reason, f"{path}: {error.message}", error.remedy or GET_ANEW) from error
     except OSError as error:
         raise EngineRefused(
-            Reason.EngineNotFound, f"{path} cannot be read: {error.strerror}", "name an engine file"
+            Reason.EngineNotFound,
+            f"{path} cannot be read: {error.strerror}",
+            "give the path of an engine file",
         ) from error
     if size - header.ultralytics_prefix != header.size:
         held = size - header.ultralytics_prefix
         raise EngineRefused(
             Reason.PlanRejected,
-            f"{path}: the plan has {held} bytes and says {header.size}: it is cut off or padded",
+            f"{path}: the plan has {held} bytes but its header says {header.size}: it is truncated or padded",
             GET_ANEW,
         )
     return size, header
@@ -68,9 +70,9 @@ def require_digest(whole: memoryview, found: Found) -> None:
     if digest != voucher.sha256:
         raise EngineRefused(
             Reason.DigestMismatch,
-            f"{found.path} has SHA-256 {digest}, and {voucher.document} says {voucher.sha256}",
+            f"{found.path} has SHA-256 {digest}, but {voucher.document} says {voucher.sha256}",
             GET_ANEW,
         )
 
 
-GET_ANEW = "fetch or build the engine anew, and find out who changed the file"
+GET_ANEW = "fetch or rebuild the engine, and find out who changed the file"

@@ -23,6 +23,6 @@ def refusal_of(path: Path, messages: Sequence[str]) -> EngineRefused:
         return EngineRefused(Reason.LoadFailed, said, "build it for this GPU and this TensorRT")
     return EngineRefused(
         Reason.LoadFailed,
-        f"{path}: TensorRT refused it and logged nothing where this process listens",
-        "load engines before anything else creates a TensorRT logger: the first one of a process hears all",
+        f"{path}: TensorRT refused it and logged no error to this process's logger",
+        "load engines before other code creates a TensorRT logger: TensorRT uses the first one of a process",
     )

@@ -87,6 +87,6 @@ def _voucher(document: Path, content: Any) -> Voucher:
 def _unreadable(document: Path, why: str) -> EngineRefused:
     return EngineRefused(
         Reason.ManifestRefused,
-        f"{document} cannot be believed: {why}",
-        "fetch the engine anew; if a newer hub wrote it, upgrade ignition-hub here",
+        f"{document} cannot be trusted: {why}",
+        "fetch the engine again; if a newer hub wrote it, upgrade ignition-hub here",
     )

@@ -105,7 +105,7 @@ def _reasons(made: Sequence[Column]) -> Iterator[str]:
 
 def _reason(row: OptionRow, inventory: Inventory) -> str:
     message = answer(question_of(row), inventory).message.partition("; pool has")[0]
-    return re.sub(r"^(a calibration cache as )?options\.[\w.]+(: \w+)? (was asked for; )?", "", message)
+    return re.sub(r"^(a calibration cache as )?options\.[\w.]+(: \w+)? (was requested; )?", "", message)
 
 
 def _names() -> Iterator[str]:

@@ -170,7 +170,7 @@ def test_a_plan_without_a_manifest_is_told_by_its_header(inspect, tmp_path):
     assert code == 0
     assert rows(out)["size"] == "39 bytes, behind 6 bytes of Ultralytics' metadata"
     assert rows(out)["digest"] == "not checked: no manifest lies beside it"
-    assert "GPUs that the plan does not name" in out
+    assert "unknown GPUs (the plan does not record them)" in out
 
 
 def test_damage_is_said_after_what_could_be_read(inspect, tmp_path):
@@ -189,10 +189,10 @@ def test_damage_is_said_after_what_could_be_read(inspect, tmp_path):
 def test_a_cut_file_and_another_plan_are_told_apart(inspect, tmp_path):
     path = PLAIN.classic(tmp_path)
     path.write_bytes(PLAIN.data[:-1])
-    assert "cut off or padded" in inspect(path)[2]
+    assert "truncated or padded" in inspect(path)[2]
 
     path.write_bytes(plan(version="10.3.0.26", body=b"kernels"))
-    assert "is a TensorRT 10.3.0.26 plan, and its manifest is about TensorRT 10.13.2.6" in inspect(path)[2]
+    assert "is a TensorRT 10.3.0.26 plan, but its manifest is about TensorRT 10.13.2.6" in inspect(path)[2]
 
 
 def test_what_is_no_plan_is_one_line(inspect, tmp_path):

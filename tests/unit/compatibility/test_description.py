@@ -16,7 +16,10 @@ def engine(arch="sm_89", level="SameComputeCapability", product=None, flavor="Te
     [
         (engine(level="Product", product="NVIDIA-L4"), "on NVIDIA-L4 alone, with"),
         (engine(platform="linux-x86_64"), "on every sm_89 GPU, linux-x86_64, with"),
-        (engine(level="AmperePlus"), "on every GPU from compute capability 8.0 on but Jetson (sm_80, sm_86,"),
+        (
+            engine(level="AmperePlus"),
+            "on every GPU of compute capability 8.0 or newer except Jetson (sm_80, sm_86,",
+        ),
         (
             engine("sm_87", "Product", "Jetson-Orin-NX-16GB", power_mode="MAXN"),
             "on Jetson-Orin-NX-16GB alone in power mode MAXN",
@@ -27,7 +30,7 @@ def engine(arch="sm_89", level="SameComputeCapability", product=None, flavor="Te
         ),
         (
             EngineFacts(flavor="TensorRT", version="10.13.2.6"),
-            "on GPUs that the plan does not name, with exactly TensorRT 10.13.2.6",
+            "on unknown GPUs (the plan does not record them), with exactly TensorRT 10.13.2.6",
         ),
         (engine("sm_87"), "on no known GPU"),
     ],

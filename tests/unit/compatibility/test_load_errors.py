@@ -51,7 +51,7 @@ SKU = (
             "Cannot deserialize engine with lean runtime since "
             "IRuntime::getEngineHostCodeAllowed() is false.",
             "HostCodeNotTrusted",
-            ["trust whoever built", "excludeLeanRuntime"],
+            ["trust who built", "excludeLeanRuntime"],
         ),
         ("Unable to load library: libnvinfer_lean.so.10", "WrongTensorRT", ["load_runtime"]),
         (
@@ -64,23 +64,23 @@ SKU = (
             "Failed due to an old deserialization call on a newer plan file. This might happen when the plan "
             "file was built from an older TensorRT version",
             "WrongTensorRT",
-            ["for itself alone", "options.versionCompatible"],
+            ["for another TensorRT release only", "options.versionCompatible"],
         ),
         ("Unexpected call to stub deserializeEngine", "WrongTensorRT", ["dispatch runtime"]),
         (
             "SymbolAddress for getForwardCompatibilityHelper could not be loaded",
             "WrongTensorRT",
-            ["no lean runtime", "libnvinfer_lean"],
+            ["not a lean runtime", "libnvinfer_lean"],
         ),
         (
             "Serialization assertion plan->header.magicTag == rt::kPLAN_MAGIC_TAG failed.",
             "PlanRejected",
-            ["no plan of this TensorRT"],
+            ["not a plan of this TensorRT"],
         ),
         (
             "Serialization assertion plan->header.size == blobSize failed.",
             "PlanRejected",
-            ["cut off or damaged"],
+            ["truncated or corrupted"],
         ),
         (
             "Serialization assertion creator failed.Cannot deserialize plugin since corresponding "
@@ -91,10 +91,10 @@ SKU = (
         (
             "Error Code 4: Internal Error (Engine not found in plan.)",
             "PlanRejected",
-            ["damaged"],
+            ["corrupted"],
         ),
         ("incompatible serialization version (7)", "PlanRejected", ["ignition inspect"]),
-        ("Magic tag does not match", "PlanRejected", ["damaged"]),
+        ("Magic tag does not match", "PlanRejected", ["corrupted"]),
         ("CUDA initialization failure with error: 35", "NoGPU", ["driver"]),
         ("Requested amount of GPU memory could not be allocated: out of memory", "OutOfMemory", ["free GPU"]),
         ("Plugin not found, are the plugin name, version correct?", "UnsupportedOperator", ["Packed"]),

@@ -49,7 +49,12 @@ ON_ORIN = engine("sm_87", "Jetson-Orin-NX-16GB", platform="jetpack-6.2", power_m
         (engine(flavor="TensorRTRTX", archs=("sm_86",)), NODE_L4, "No", "for sm_86"),
         (engine("sm_80", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"), NODE_SLICE, "Exact", ""),
         (engine("sm_80", "NVIDIA-A100-SXM4-40GB"), NODE_SLICE, "No", "deadlocking is likely"),
-        (engine("sm_80", "NVIDIA-A100-SXM4-40GB", flavor="TensorRTRTX"), NODE_SLICE, "Warned", "code fits"),
+        (
+            engine("sm_80", "NVIDIA-A100-SXM4-40GB", flavor="TensorRTRTX"),
+            NODE_SLICE,
+            "Warned",
+            "its code is compatible",
+        ),
         (engine("sm_80", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"), NODE_A100, "Warned", "alone"),
         (engine("sm_80"), NODE_SLICE, "SameCapability", "fewer"),
         (EngineFacts(flavor="TensorRT"), NODE_L4, "Warned", "does not say which GPU"),

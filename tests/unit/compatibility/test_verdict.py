@@ -174,7 +174,7 @@ def test_the_best_pool_that_can_truthfully_build_is_chosen(pools, asked, chosen)
             [L4],
             ask("sm_89", compatibility="Product"),
             "CompatibilityUnsupported",
-            ["names no product", "such as NVIDIA-L4"],
+            ["but no product", "such as NVIDIA-L4"],
         ),
         (
             [T4],
@@ -217,7 +217,7 @@ def test_the_best_pool_that_can_truthfully_build_is_chosen(pools, asked, chosen)
             [replace(ORIN, versions=("11.1.0.106",))],
             ask("sm_87", product="Jetson-Orin-NX-16GB"),
             "VersionCannotTarget",
-            ["has no JetPack", "10.x"],
+            ["is not part of any JetPack", "10.x"],
         ),
         (
             [replace(ORIN, versions=("11.4.1.8",))],
@@ -229,7 +229,7 @@ def test_the_best_pool_that_can_truthfully_build_is_chosen(pools, asked, chosen)
             [replace(ORIN, platform="linux-aarch64")],
             ask("sm_87", product="Jetson-Orin-NX-16GB"),
             "VersionCannotTarget",
-            ["does not know Jetson", "10.16.1"],
+            ["does not support Jetson", "10.16.1"],
         ),
         (
             [replace(RTX, versions=("1.4.0.76",))],

@@ -125,7 +125,7 @@ def test_the_first_example_works_with_tensorrt_8_6(machine, tmp_path):
             (
                 "AmperePlus",
                 None,
-                "every GPU from compute capability 8.0 on but Jetson "
+                "every GPU of compute capability 8.0 or newer except Jetson "
                 "(sm_80, sm_86, sm_89, sm_90, sm_100, sm_103, sm_120, sm_121), linux-x86_64",
             ),
         ),

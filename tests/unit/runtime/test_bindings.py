@@ -98,7 +98,7 @@ def test_a_release_that_is_too_old_to_run_an_engine_is_refused_as_such(monkeypat
     module.__version__ = "8.4.1.5"
     monkeypatch.setitem(sys.modules, "tensorrt", module)
 
-    with pytest.raises(EngineRefused, match=r"8\.4\.1\.5, whose engines do not know") as refused:
+    with pytest.raises(EngineRefused, match=r"8\.4\.1\.5, which does not address tensors by name") as refused:
         open_backend.__wrapped__("TensorRT")
     assert refused.value.reason is Reason.WrongTensorRT
     assert "TensorRT 8.5 or newer" in refused.value.remedy

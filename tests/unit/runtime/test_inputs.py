@@ -99,19 +99,19 @@ def test_a_missing_input_is_named():
 def test_another_type_is_refused_with_the_one_to_convert_to(dtype):
     error = refused(checker(SMALL), image=Array((1, 3, 32, 32), dtype))
 
-    assert f"type {dtype.removeprefix('torch.')} was given, the engine takes float32" in error.message
+    assert f"type is {dtype.removeprefix('torch.')}, but the engine expects float32" in error.message
 
 
 def test_what_is_no_array_is_refused():
     error = refused(checker(SMALL), image=[[1.0]])
 
-    assert error.message == "input 'image' is no array: list has no dtype and shape"
+    assert error.message == "input 'image' is not an array: list has no dtype and shape"
 
 
 def test_the_other_byte_order_is_another_type():
     error = refused(checker(SMALL), image=np.zeros((1, 3, 32, 32), np.dtype("float32").newbyteorder()))
 
-    assert "type float32 in the other byte order was given" in error.message
+    assert "type is float32 in the other byte order" in error.message
 
 
 def test_real_arrays_are_checked_as_they_are():

@@ -205,6 +205,8 @@ def test_a_missing_module_is_named_with_what_to_install(monkeypatch):
     monkeypatch.setitem(MODULES, "TensorRT", ("no_such_tensorrt",))
     open_backend.cache_clear()
 
-    with pytest.raises(EngineRefused, match="no module no_such_tensorrt") as refused:
+    with pytest.raises(
+        EngineRefused, match="module no_such_tensorrt, which loads TensorRT engines, is not installed"
+    ) as refused:
         open_backend("TensorRT")
     assert refused.value.reason is Reason.WrongTensorRT

@@ -166,7 +166,7 @@ VERSION = {
         engine(options=VC),
         Place(version="10.3.0.26"),
         Reason.WrongTensorRT,
-        "compatibility reaches forwards only",
+        "compatibility covers newer releases only",
         'tensorrt.version: "10.3.0.26"',
         cured_engine=engine(options=VC, tensorrt_version="10.3.0.26"),
         trust=TRUSTED,
@@ -192,7 +192,7 @@ VERSION = {
         engine(options=VC),
         Place(version="10.15.1.29"),
         Reason.HostCodeNotTrusted,
-        "carries a lean runtime, which is host code",
+        "embeds a lean runtime, which is host code",
         "build it without options.versionCompatible",
         cured_engine=engine(tensorrt_version="10.15.1.29"),
     ),
@@ -313,17 +313,17 @@ FILES = {
     "another version in the header": (
         plan(version="10.13.3.6", body=b"kernels" * 20),
         Reason.PlanRejected,
-        "is a TensorRT 10.13.3.6 plan, and its manifest is about TensorRT 10.13.2.6",
+        "is a TensorRT 10.13.3.6 plan, but its manifest is about TensorRT 10.13.2.6",
     ),
     "another flavor": (
         plan("TensorRTRTX", "1.7.1.116", body=bytes(len(GOOD.data) - 64)),
         Reason.PlanRejected,
         "is a TensorRTRTX 1.7.1.116 plan",
     ),
-    "a cut file": (GOOD.data[:-1], Reason.PlanRejected, "171 bytes and says 172: it is cut off"),
+    "a cut file": (GOOD.data[:-1], Reason.PlanRejected, "171 bytes but its header says 172: it is truncated"),
     "a file cut in its header": (GOOD.data[:20], Reason.PlanRejected, "20 bytes are fewer"),
     "an empty file": (b"", Reason.PlanRejected, "0 bytes are fewer"),
-    "a padded file": (GOOD.data + bytes(100), Reason.PlanRejected, "cut off or padded"),
+    "a padded file": (GOOD.data + bytes(100), Reason.PlanRejected, "truncated or padded"),
     "an ONNX model": (b"\x08\x07\x12\x07pytorch" * 20, Reason.PlanRejected, "not a TensorRT plan"),
     "a Python pickle": (b"PK\x03\x04" + bytes(200), Reason.PlanRejected, "not a TensorRT plan"),
     "a plan older than 8.5": (b"ptrt" + bytes(200), Reason.PlanRejected, "older than 8.5"),
@@ -335,7 +335,7 @@ FILES = {
     "another whole engine": (
         Engine(body=b"more").data,
         Reason.DigestMismatch,
-        "has 36 bytes, and",
+        "has 36 bytes, but",
     ),
 }
 
@@ -382,7 +382,7 @@ def test_a_file_nobody_vouches_for_is_refused_until_a_reason_is_stated(tmp_path)
     path = GOOD.fetched(tmp_path)
     (path.parent / "engine.json").unlink()
 
-    with pytest.raises(EngineRefused, match="nobody vouches") as refused:
+    with pytest.raises(EngineRefused, match="its code cannot be verified") as refused:
         load(path, Place(), Trust(), FakeBackend())
     assert refused.value.reason is Reason.UnverifiedEngine
     assert "trust=Trust(unverified=" in refused.value.remedy
@@ -462,5 +462,5 @@ def test_what_only_tensorrt_can_tell_is_quoted_with_its_meaning(text, reason, tm
         load(GOOD.fetched(tmp_path), Place(), Trust(), backend)
 
     assert refused.value.reason is reason
-    assert (text or "logged nothing") in refused.value.message
+    assert (text or "logged no error") in refused.value.message
     assert refused.value.remedy

@@ -53,7 +53,7 @@ def test_an_image_of_a_release_that_is_too_old_is_refused_as_such(monkeypatch: p
     module.__version__ = "8.4.1.5"
     monkeypatch.setitem(sys.modules, "tensorrt", module)
 
-    with pytest.raises(NodeError, match=r"8\.4\.1\.5, whose engines do not know") as caught:
+    with pytest.raises(NodeError, match=r"8\.4\.1\.5, which does not address tensors by name") as caught:
         open_for("8.4.1.5")
     assert caught.value.reason is Reason.WrongTensorRT
     assert "TensorRT 8.5 or newer" in caught.value.remedy
