@@ -19,8 +19,8 @@ from ignition_builder.work import TimingCacheTask
 from ignition_hub.compatibility.case import type_since
 from ignition_hub.compatibility.load_errors import cause_of
 from ignition_hub.compatibility.loading import EngineFacts
-from ignition_hub.compatibility.option_rules import EXTERNAL_LIBRARIES
-from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS, OptionRow, row_of
+from ignition_hub.compatibility.option_row import OptionRow
+from ignition_hub.compatibility.options import EXTERNAL_LIBRARIES, LEVEL_ROWS, OPTION_ROWS, row_of
 from ignition_hub.compatibility.runtimes import Runtime, runtime_refusal
 from ignition_hub.compatibility.support_matrix import is_strongly_typed, parse_version
 from ignition_hub.engine.errors import IgnitionError, Reason

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.compatibility.options import FIRST, LEVEL_ROWS, OPTION_ROWS, WEAK_TYPE_ROWS
+from ignition_hub.compatibility.option_row import FIRST
+from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS, WEAK_TYPE_ROWS
 from ignition_hub.compatibility.support_matrix import dotted
 from ignition_hub.engine.errors import Reason, RequestError
 

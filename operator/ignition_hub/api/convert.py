@@ -17,6 +17,8 @@ from ignition_hub.api.v1alpha1 import (
     TensorRTEngine,
     ValueRangeSpec,
 )
+from ignition_hub.compatibility.option_row import Fields
+from ignition_hub.compatibility.options import FIELDS
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
 from ignition_hub.engine.names import LABEL_JETPACK
@@ -69,17 +71,24 @@ def options_of(engine: TensorRTEngine) -> dict[str, Any]:
     Memory is in bytes, and what has no order is sorted. An option left out and an option set to its default
     give one identity, also when a later release knows more options.
     """
-    options = engine.spec.options
-    document = options.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    if options.workspace is not None:
-        document["workspace"] = bytes_of(options.workspace)
-    for pool, size in document.get("memoryPools", {}).items():
-        document["memoryPools"][pool] = bytes_of(size)
-    for name in {"failOnWarnings", "tacticSources"} & document.keys():
-        document[name] = sorted(document[name])
-    if options.plugins:
-        document["plugins"] = sorted(document["plugins"], key=lambda plugin: str(plugin["name"]))
-    return document
+    return _spelt(engine.spec.options.model_dump(mode="json", by_alias=True, exclude_defaults=True), FIELDS)
+
+
+def _spelt(document: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    spelt: dict[str, Any] = {}
+    for name, value in document.items():
+        field = fields[name]
+        if isinstance(field, Mapping):
+            spelt[name] = _spelt(value, field)
+        elif field.kind == "Bytes":
+            spelt[name] = bytes_of(value)
+        elif field.kind == "Words":
+            spelt[name] = sorted(value)
+        elif isinstance(value, list):
+            spelt[name] = sorted(value, key=lambda file: str(file["name"]))
+        else:
+            spelt[name] = value
+    return spelt
 
 
 def verification_of(engine: TensorRTEngine) -> dict[str, Any]:

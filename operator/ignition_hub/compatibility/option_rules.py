@@ -6,14 +6,12 @@ ignores is refused like what it rejects. The facts are rows of ``options``.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from ignition_hub.compatibility.case import Case, Refusal
+from ignition_hub.compatibility.option_row import OptionRow, misfits
 from ignition_hub.compatibility.options import (
-    OPTION_ROWS,
-    RANGES,
-    VALUES,
-    OptionRow,
+    EXTERNAL_LIBRARIES,
+    FIELDS,
     asked_rows,
     names_calibration_cache,
 )
@@ -26,41 +24,12 @@ from ignition_hub.compatibility.support_matrix import (
 )
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import AMPERE_PLUS, SAME_COMPUTE_CAPABILITY, is_for_windows
-from ignition_hub.engine.warnings import Warn
-
-EXTERNAL_LIBRARIES = ("CUBLAS", "CUBLAS_LT", "CUDNN")
-"""Tactic sources that every hardware compatible engine goes without (source)."""
 
 
-def options_are_known(case: Case) -> Refusal | None:
-    """An option nobody knows would be an option nobody obeys."""
-    known = tuple(dict.fromkeys(row.option for row in OPTION_ROWS))
-    unknown = next((name for name in case.ask.options if name not in known), None)
-    if unknown is None:
-        return None
-    return _refused(f"options.{unknown}: unknown option", f"the options are {', '.join(known)}")
-
-
-def options_are_in_range(case: Case) -> Refusal | None:
-    """TensorRT takes a level of 9 without a word and builds with another."""
-    options = case.ask.options
-    for name, (least, most) in RANGES.items():
-        if (value := options.get(name)) is not None and not _is_within(value, least, most):
-            return _refused(f"options.{name}: {value!r} is out of range", f"use {least} to {most}")
-    for name, words in VALUES.items():
-        if (value := options.get(name)) is not None and value not in words:
-            return _refused(f"options.{name}: unknown value {value!r}", f"use one of {', '.join(words)}")
-    return None
-
-
-def options_name_what_exists(case: Case) -> Refusal | None:
-    """A warning that nobody gives fails no build: a slip of the pen would switch the guard off."""
-    sources = tuple(row.part for row in OPTION_ROWS if row.option == "tacticSources")
-    for name, words in (("tacticSources", sources), ("failOnWarnings", tuple(Warn))):
-        for value in case.ask.options.get(name) or ():
-            if value not in words:
-                return _refused(f"options.{name}: unknown value {value!r}", f"use any of {', '.join(words)}")
-    return None
+def options_hold_what_they_may(case: Case) -> Refusal | None:
+    """TensorRT takes a level of 9 without a word; a warning that is misspelled would fail no build."""
+    found = next(misfits(case.ask.options, FIELDS), None)
+    return _refused(f"{found.where}: {found.why}", found.remedy) if found else None
 
 
 def lean_runtime_fits(case: Case) -> Refusal | None:
@@ -210,10 +179,6 @@ def _works(rows: Sequence[OptionRow]) -> str:
     return (
         f"{dotted(since)} or newer, older than {dotted(min(ends))}" if ends else f"{dotted(since)} or newer"
     )
-
-
-def _is_within(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _refused(message: str, remedy: str) -> Refusal:

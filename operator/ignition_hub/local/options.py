@@ -10,32 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ignition_hub.api.quantities import bytes_of, seconds_of
+from ignition_hub.compatibility.option_row import Fields, OptionRow
+from ignition_hub.compatibility.options import FIELDS
 from ignition_hub.local.errors import wrong
-
-DEFAULTS: Mapping[str, Any] = {
-    "optimizationLevel": 3,
-    "workspace": None,
-    "memoryPools": {"tacticSharedMemory": None, "tacticDram": None},
-    "versionCompatible": {"enabled": False, "excludeLeanRuntime": False},
-    "sparseWeights": False,
-    "refit": None,
-    "stripPlan": False,
-    "weightStreaming": False,
-    "tacticSources": (),
-    "tilingOptimizationLevel": "None",
-    "maxNumTactics": None,
-    "maxAuxStreams": None,
-    "avgTimingIterations": 1,
-    "profilingVerbosity": "LayerNamesOnly",
-    "runtimePlatform": "SameAsBuild",
-    "plugins": (),
-    "calibration": None,
-    "failOnWarnings": (),
-}
-"""Every option, with what leaving it out means (NVIDIA documentation)."""
-
-CALIBRATION_DEFAULTS: Mapping[str, Any] = {"method": "entropy"}
-PLUGIN_DEFAULTS: Mapping[str, Any] = {"delivery": "Packed"}
 
 AGAINST = "onnxruntime"
 """What computes the reference of an accuracy gate; there is one."""
@@ -62,22 +39,15 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 }
 """The least and the most of a gate's figure, as the cluster's schema has them."""
 
-QUANTITIES = frozenset({"workspace", "tacticSharedMemory", "tacticDram"})
-
 
 def normalized(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return ``options`` in the one spelling that an identity hashes.
 
-    Raises RequestError that names an option nobody knows or a quantity that is none. Whether a release of
-    TensorRT takes the option is the truth table's to say.
+    Raises RequestError that names an option that does not exist or a quantity that cannot be read. Whether a
+    release of TensorRT takes the option is the truth table's to say.
     """
-    for name in options:
-        if name not in DEFAULTS:
-            raise wrong(
-                f"options.{name}", options[name], "unknown option", f"use one of {', '.join(DEFAULTS)}"
-            )
-    return _without_defaults(options, DEFAULTS, "options")
+    return _without_defaults(options, FIELDS, "options")
 
 
 def gates_of(verification: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,42 +85,46 @@ def _check_figures(where: str, gate: Mapping[str, Any]) -> None:
             raise wrong(f"{where}.{figure}", value, "out of range", f"use a number from {least} to {most}")
 
 
-def _changed(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value != defaults.get(name)}
-
-
-def _without_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _without_defaults(given: Mapping[str, Any], fields: Fields, where: str) -> dict[str, Any]:
     kept = {}
     for name, value in given.items():
-        default = defaults.get(name)
-        settled = _spelt(f"{where}.{name}", name, value, default)
-        is_default = settled == default or (not settled and isinstance(default, (Mapping, tuple)))
-        if not is_default:
-            kept[name] = settled
+        here, field = f"{where}.{name}", fields.get(name)
+        if field is None:
+            raise wrong(here, value, "unknown option", f"use one of {', '.join(fields)}")
+        if isinstance(field, OptionRow):
+            spelt, default = _spelt(here, field, value), field.default
+        else:
+            spelt, default = _fields(here, field, value), {}
+        if spelt != default:
+            kept[name] = spelt
     return kept
 
 
-def _spelt(where: str, name: str, value: Any, default: Any) -> Any:
+def _fields(where: str, fields: Mapping[str, OptionRow], value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise wrong(where, value, "not an object", f"its fields are {', '.join(fields)}")
+    return _without_defaults(value or {}, fields, where)
+
+
+def _spelt(where: str, row: OptionRow, value: Any) -> Any:
     if value is None:
-        return default
-    if isinstance(default, Mapping):
-        if not isinstance(value, Mapping):
-            raise wrong(where, value, "not an object", f"its fields are {', '.join(default)}")
-        return _without_defaults(value, default, where)
-    if name in QUANTITIES:
+        return row.default
+    if row.kind == "Bytes":
         return _quantity(where, value)
-    if name in {"calibration", "plugins"}:
-        return _with_files(name, value)
-    if isinstance(default, tuple):
+    if row.kind == "Words":
         return sorted({str(item) for item in ([value] if isinstance(value, str) else value)})
+    if row.kind == "Files":
+        return _with_files(row, value)
     return value
 
 
-def _with_files(name: str, value: Any) -> Any:
+def _with_files(row: OptionRow, value: Any) -> Any:
     """Return calibration or plugins, whose sources ``files.pinned`` has checked."""
-    if name == "calibration":
-        return _changed(value, CALIBRATION_DEFAULTS)
-    plugins = [_changed(plugin, PLUGIN_DEFAULTS) for plugin in value]
+    if isinstance(value, Mapping):
+        return {
+            name: word for name, word in value.items() if name not in row.inner or word != row.inner[name][0]
+        }
+    plugins = [_with_files(row, plugin) for plugin in value]
     return sorted(plugins, key=lambda plugin: str(plugin["name"]))
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from bindings.inventory import Inventory
 from bindings.releases import TENSORRT_RTX
 from faketensorrt.plans import four_numbers
-from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS, WEAK_TYPE_ROWS, OptionRow
+from ignition_hub.compatibility.option_row import OptionRow
+from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS, WEAK_TYPE_ROWS
 from ignition_hub.compatibility.support_matrix import is_strongly_typed
 from ignition_hub.compatibility.verdict import Ask, PoolFacts, Verdict, verdict
 from ignition_hub.engine.identity import AMPERE_PLUS, SAME_COMPUTE_CAPABILITY, Target

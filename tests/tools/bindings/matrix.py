@@ -15,7 +15,7 @@ from itertools import groupby
 from bindings.cells import NO, ROWS, answer, cell, question_of
 from bindings.inventory import Inventory, inventories
 from bindings.releases import TENSORRT_RTX, Release
-from ignition_hub.compatibility.options import OptionRow
+from ignition_hub.compatibility.option_row import OptionRow
 
 _INTRODUCTION = """\
 <!-- Generated: python -m bindings matrix docs/bindings.md -->

@@ -4,7 +4,8 @@ Every name of NVIDIA's module that our own code uses, found in its source.
 A use is an attribute of the module (``trt.BuilderFlag``), of an object that TensorRT made, known by what the
 code calls it (``builder.create_network``), or a name in a string that our own functions look up
 (``members_of(trt, "X")``). A use that is looked up, or asked for with ``hasattr`` in the same function, is
-guarded: a release may lack it. Only files that speak of NVIDIA's module are read.
+guarded: a release may lack it. Names that come from a row of ``compatibility.options`` are not in the source;
+the rows' own tests hold them against the bindings. Only files that speak of NVIDIA's module are read.
 """
 
 from __future__ import annotations
@@ -39,10 +40,6 @@ LOOKUPS: Mapping[str, tuple[int, str]] = {
     "flag": (1, "BuilderFlag"),
     "without_flag": (0, "BuilderFlag"),
     "pool": (1, "MemoryPoolType"),
-    "_attribute": (0, "IBuilderConfig"),
-    "_flag": (0, "BuilderFlag"),
-    "_pool": (0, "MemoryPoolType"),
-    "_enumerated": (0, "IBuilderConfig"),
 }
 """Our functions that take a name: at which place, and of which class or enumeration."""
 

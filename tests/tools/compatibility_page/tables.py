@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from false_claims import FALSE_CLAIMS
 from ignition_hub.compatibility.gpus import GPUS, Gpu, NodeGpu
 from ignition_hub.compatibility.loading import EngineFacts, Runtime, loads
-from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS, WEAK_TYPE_ROWS, OptionRow
+from ignition_hub.compatibility.option_row import OptionRow
+from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS, WEAK_TYPE_ROWS
 from ignition_hub.compatibility.runtimes import runtime_refusal
 from ignition_hub.compatibility.support_matrix import parse_version
 from ignition_hub.compatibility.verdict import Ask, PoolFacts, verdict

@@ -2,7 +2,9 @@
 
 import pytest
 
-from ignition_builder.options import Options, options_of
+from ignition_builder.compiling.applying import TELL
+from ignition_builder.options import Options, Plugin, options_of
+from ignition_hub.compatibility.options import OPTION_ROWS
 from ignition_hub.engine.errors import Reason, RequestError
 
 
@@ -12,11 +14,34 @@ def test_no_options_are_tensorrts_defaults():
 
 
 def test_workspace_is_a_number_of_bytes():
-    assert options_of({"workspace": 4 << 30}).workspace == 4 << 30
+    assert options_of({"workspace": 4 << 30}).asked == {"workspace": 4 << 30}
 
 
 def test_what_fails_on_warnings_is_kept():
     assert options_of({"failOnWarnings": ["Int64Clamped"]}).fail_on_warnings == ("Int64Clamped",)
+
+
+TOLD_ELSEWHERE = {
+    "plugins": "compiling/libraries.py",
+    "calibration": "precision/calibration.py",
+    "calibration.cache": "compiling/weakly.py",
+    "failOnWarnings": "building.py",
+}
+
+
+@pytest.mark.parametrize("row", OPTION_ROWS, ids=lambda row: row.name)
+def test_the_builder_reads_every_option_and_has_what_tells_it(row):
+    asked = options_of({row.option: row.example}).asked
+
+    owner, name = row.setting
+    assert row.name in asked
+    assert row.name in TOLD_ELSEWHERE or (name and owner in {*TELL, "TacticSource"})
+
+
+def test_plugins_and_tactic_sources_are_kept_whole():
+    options = options_of({"plugins": [{"name": "a"}], "tacticSources": []})
+
+    assert (options.plugins, options.tactic_sources) == ((Plugin("a"),), ())
 
 
 @pytest.mark.parametrize(
@@ -29,6 +54,14 @@ def test_what_fails_on_warnings_is_kept():
         ({"memoryPools": {"tacticDram": True}}, "options.memoryPools.tacticDram"),
         ({"versionCompatible": "yes"}, "options.versionCompatible"),
         ({"turbo": True}, "options.turbo"),
+        ({"memoryPools": {"dla": 1}}, "options.memoryPools.dla"),
+        ({"versionCompatible": {"enabled": 1}}, "options.versionCompatible.enabled"),
+        ({"versionCompatible": {"lean": True}}, "options.versionCompatible.lean"),
+        ({"refit": "Always"}, "options.refit"),
+        ({"stripPlan": "yes"}, "options.stripPlan"),
+        ({"tacticSources": ["CUDA"]}, "options.tacticSources"),
+        ({"failOnWarnings": ["Int64Clampd"]}, "options.failOnWarnings"),
+        ({"plugins": [{"name": "a", "delivery": "Copied"}]}, r"options.plugins\[0\].delivery"),
     ],
 )
 def test_a_bad_option_is_refused_by_its_field(document, field):

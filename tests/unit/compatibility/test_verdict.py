@@ -339,7 +339,7 @@ def test_tensorrt_is_asked_only_for_what_the_hardware_has(arch, precision, ok):
 @pytest.mark.parametrize(
     ("options", "ok"),
     [
-        ({"optimizationLevel": 5, "workspace": "4Gi"}, True),
+        ({"optimizationLevel": 5, "workspace": 4 << 30}, True),
         ({"versionCompatible": {"enabled": False, "excludeLeanRuntime": False}}, True),
         ({"versionCompatible": {"enabled": True}}, False),
         ({"versionCompatible": {}}, True),

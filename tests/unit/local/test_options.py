@@ -7,8 +7,10 @@ import pytest
 from ignition_hub.api.convert import options_of, verification_of
 from ignition_hub.api.v1alpha1 import TensorRTEngine
 from ignition_hub.api.v1alpha1.options import Options
+from ignition_hub.compatibility.option_row import Fields, OptionRow
+from ignition_hub.compatibility.options import FIELDS, OPTION_ROWS
 from ignition_hub.engine.errors import RequestError
-from ignition_hub.local.options import DEFAULTS, gates_of, normalized
+from ignition_hub.local.options import gates_of, normalized
 
 PIN = {"uri": "s3://models/file", "sha256": "ab" * 32}
 
@@ -37,6 +39,7 @@ def resource(**more: Any) -> TensorRTEngine:
         {"failOnWarnings": ["WeightsTruncated", "Int64Clamped"]},
         {"failOnWarnings": []},
         {"tacticSources": ["JIT_CONVOLUTIONS", "CUDNN"]},
+        {"tacticSources": []},
         {"memoryPools": {"tacticDram": "1Gi"}},
         {"sparseWeights": True, "stripPlan": False},
         {"tilingOptimizationLevel": "None", "profilingVerbosity": "Detailed"},
@@ -49,6 +52,23 @@ def resource(**more: Any) -> TensorRTEngine:
 )
 def test_the_same_options_are_the_same_identity_as_in_a_cluster(options: dict[str, Any]) -> None:
     assert normalized(options) == options_of(resource(options=options))
+
+
+@pytest.mark.parametrize("row", OPTION_ROWS, ids=lambda row: row.name)
+def test_every_option_asked_for_is_kept_here_and_in_a_cluster(row: OptionRow) -> None:
+    asked = with_pins(row.example)
+    kept = normalized({row.option: asked})
+
+    assert kept == options_of(resource(options={row.option: asked})) == {row.option: asked}
+
+
+def with_pins(example: Any) -> Any:
+    """Return what a row asks for with its files pinned, as both sides require."""
+    if isinstance(example, list):
+        return [with_pins(one) for one in example]
+    if isinstance(example, dict) and not example.keys().isdisjoint({"name", "source"}):
+        return {**example, "source": {**PIN, **example.get("source", {})}}
+    return example
 
 
 @pytest.mark.parametrize(
@@ -90,8 +110,15 @@ def test_a_wrong_gate_is_named_with_what_would_work(verification: dict[str, Any]
     assert caught.value.remedy
 
 
+def defaults_of(fields: Fields) -> dict[str, Any]:
+    return {
+        name: field.default if isinstance(field, OptionRow) else defaults_of(field)
+        for name, field in fields.items()
+    }
+
+
 def test_every_default_written_out_changes_nothing() -> None:
-    assert normalized(DEFAULTS) == {}
+    assert normalized(defaults_of(FIELDS)) == {}
 
 
 @pytest.mark.parametrize("name", [field.alias for field in Options.model_fields.values()])
@@ -107,6 +134,7 @@ def test_a_laptop_knows_every_option_of_a_cluster_and_its_default(name: str) -> 
         ({"optimisationLevel": 5}, "options.optimisationLevel: 5: unknown option"),
         ({"workspace": "a lot"}, "options.workspace: 'a lot': not a quantity"),
         ({"versionCompatible": True}, "options.versionCompatible: True: not an object"),
+        ({"versionCompatible": {"lean": True}}, "options.versionCompatible.lean: True: unknown option"),
     ],
 )
 def test_a_wrong_option_is_named_with_what_would_work(options: dict[str, Any], words: str) -> None:

@@ -25,7 +25,8 @@ from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
 from ignition_builder.work import STRONG, WEAK
-from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS, OptionRow
+from ignition_hub.compatibility.option_row import OptionRow
+from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS
 from ignition_hub.compatibility.support_matrix import is_strongly_typed
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.identity import AMPERE_PLUS, PRODUCT, SAME_COMPUTE_CAPABILITY, Profile

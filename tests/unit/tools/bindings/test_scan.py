@@ -77,8 +77,8 @@ def test_the_scan_sees_the_builder_at_work() -> None:
     assert {
         "Builder.create_network",
         "Builder.build_serialized_network",
-        "BuilderFlag.STRIP_PLAN",
-        "IBuilderConfig.tiling_optimization_level",
+        "BuilderFlag.TF32",
+        "IBuilderConfig.hardware_compatibility_level",
         "IStreamWriter",
         "OnnxParser.parse_from_file",
         "NetworkDefinitionCreationFlag.EXPLICIT_BATCH",

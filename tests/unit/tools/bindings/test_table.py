@@ -9,7 +9,8 @@ from bindings.cells import NO, ROWS, TYPED, ContradictionError, answer, cell, qu
 from bindings.inventory import Inventory, inventories
 from bindings.matrix import columns, page, printed
 from bindings.releases import TENSORRT, TENSORRT_RTX
-from ignition_hub.compatibility.options import WEAK_TYPE_ROWS, OptionRow, row_of
+from ignition_hub.compatibility.option_row import OptionRow
+from ignition_hub.compatibility.options import WEAK_TYPE_ROWS, row_of
 
 FULL = [item for item in inventories() if item.release.flavor == TENSORRT]
 RTX = [item for item in inventories() if item.release.flavor == TENSORRT_RTX]
