@@ -5,10 +5,10 @@ Pools of every kind, and what a target may ask of them: the world of the tests o
 from collections.abc import Mapping
 from typing import Any
 
+from ignition_hub.compatibility.support_matrix import RTX_ARCHS
 from ignition_hub.compatibility.verdict import Ask, PoolFacts
 from ignition_hub.engine.identity import Target
 
-RTX_ARCHS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_120", "sm_121")
 RTX = PoolFacts("rtx", "TensorRTRTX", ("1.7.1.116",), RTX_ARCHS, ahead_of_time=True)
 L4 = PoolFacts("l4", "TensorRT", ("8.6.1.6", "10.13.2.6", "10.9.0.34"), ("sm_89",), "NVIDIA-L4")
 ADA = PoolFacts("ada", "TensorRT", ("10.13.2.6",), ("sm_89",))

@@ -4,6 +4,7 @@ The tables of the page. Each asks the truth table for every cell; nothing is wri
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from bindings.releases import RELEASES
 from false_claims import FALSE_CLAIMS
 from ignition_hub.compatibility.gpus import GPUS, Gpu, NodeGpu
 from ignition_hub.compatibility.loading import EngineFacts, Runtime, loads
@@ -25,12 +26,27 @@ from ignition_hub.engine.identity import (
 Row = Sequence[str]
 
 YES, NO = "yes", "no"
-VERSIONS = (
+
+
+def _kept(flavor: str) -> list[str]:
+    """The versions whose bindings are kept, oldest first."""
+    return [release.version for release in sorted(RELEASES) if release.flavor == flavor]
+
+
+def _to_newest(*versions: str) -> tuple[str, ...]:
+    """Return versions that differ, and the newest whose bindings are kept where it is newer than they."""
+    newest = _kept(TENSORRT)[-1]
+    return (*versions, newest) if parse_version(newest) > parse_version(versions[-1]) else versions
+
+
+VERSIONS = _to_newest(
     "8.5.3.1", "8.6.1.6", "10.0.1.6", "10.4.0.26", "10.8.0.43", "10.9.0.34", "10.13.2.6", "10.16.1.11",
     "11.0.0.114", "11.4.1.8",
 )  # fmt: skip
-RTX_VERSIONS = ("1.4.0.76", "1.7.1.116")
-PAIRS = ("8.5.3.1", "8.6.1.6", "8.6.3.1", "10.0.1.6", "10.13.2.6", "10.13.3.9", "11.1.0.106", "11.4.1.8")
+RTX_VERSIONS = (_kept(TENSORRT_RTX)[0], _kept(TENSORRT_RTX)[-1])
+PAIRS = _to_newest(
+    "8.5.3.1", "8.6.1.6", "8.6.3.1", "10.0.1.6", "10.13.2.6", "10.13.3.9", "11.1.0.106", "11.4.1.8"
+)
 LEVELS = {PRODUCT: "P", SAME_COMPUTE_CAPABILITY: "S", AMPERE_PLUS: "A"}
 """The levels, and the letter that stands for one where there is no room."""
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from ignition_hub.compatibility.description import where_it_loads
 from ignition_hub.compatibility.gpus import GPUS, NodeGpu
 from ignition_hub.compatibility.loading import EngineFacts, loads
+from ignition_hub.compatibility.support_matrix import RTX_ARCHS
 from ignition_hub.compatibility.verdict import Ask, Choice, PoolFacts, Unbuildable, choose, verdict
 from ignition_hub.engine.identity import COMPATIBILITIES, FLAVORS, Target
-from pools import RTX_ARCHS, ask
+from pools import ask
 
 # Few values each, so that pools and asks meet often.
 VERSIONS = {

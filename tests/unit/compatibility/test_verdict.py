@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from ignition_hub.compatibility.gpus import gpu_of
+from ignition_hub.compatibility.support_matrix import RTX_ARCHS
 from ignition_hub.compatibility.verdict import Choice, PoolFacts, Unbuildable, choose, verdict
 from ignition_hub.engine.identity import PRECISIONS
-from pools import A100, ADA, H100, L4, ORIN, RTX, RTX_ARCHS, T4, V100, ask
+from pools import A100, ADA, H100, L4, ORIN, RTX, T4, V100, ask
 
 
 def refused(pools, asked):

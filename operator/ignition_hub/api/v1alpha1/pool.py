@@ -23,15 +23,7 @@ from ignition_hub.api.schema import (
     rules,
 )
 from ignition_hub.api.v1alpha1.common import Condition, Resource
-
-AHEAD_OF_TIME_ARCHS = (
-    "sm_75",
-    "sm_80",
-    "sm_86",
-    "sm_89",
-    "sm_120",
-    "sm_121",
-)  # TensorRT-RTX 1.7.1, read from its mask
+from ignition_hub.compatibility.support_matrix import RTX_ARCHS
 
 LABEL_KEYS = rule(
     "self.all(key, !format.qualifiedName().validate(key).hasValue())",
@@ -85,8 +77,9 @@ class AheadOfTime(Part):
             max_length=16,
             json_schema_extra=ruled(
                 rule(
-                    f"self.all(arch, arch in {list(AHEAD_OF_TIME_ARCHS)})",
-                    "TensorRT-RTX compiles ahead of time for sm_75, sm_80, sm_86, sm_89, sm_120 and sm_121; "
+                    f"self.all(arch, arch in {list(RTX_ARCHS)})",
+                    "TensorRT-RTX compiles ahead of time for "
+                    f"{', '.join(RTX_ARCHS[:-1])} and {RTX_ARCHS[-1]}; "
                     "any other GPU needs a pool with that GPU and the TensorRT flavor",
                 ),
                 **AS_SET,
