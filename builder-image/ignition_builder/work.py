@@ -7,12 +7,13 @@ parsed untrusted bytes.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_builder.files import Files
+from ignition_hub.engine.codec import Record
 from ignition_hub.engine.errors import ContractError
-from ignition_hub.engine.fields import Fields, one_of
+from ignition_hub.engine.fields import one_of
 from ignition_hub.engine.identity import Profile
 from ignition_hub.engine.request import TIMING_CACHES, BuildRequest
 
@@ -33,7 +34,7 @@ or by a calibrator.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Record):
     """
     A model that was checked and has the wanted precision.
 
@@ -62,39 +63,9 @@ class Prepared:
             (AS_IS, CONVERTED, QUANTIZED, FLAGS, CALIBRATOR),
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "path": self.path,
-            "facts": dict(self.facts),
-            "converter": dict(self.converter),
-            "typing": self.typing,
-            "profiles": [profile.to_json() for profile in self.profiles],
-            "warnings": list(self.warnings),
-            "peak_memory_bytes": self.peak_memory_bytes,
-            "weights_bytes": self.weights_bytes,
-            "weight_files": list(self.weight_files),
-        }
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Prepared":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            path=read.text("path"),
-            facts=read.mapping("facts"),
-            converter=read.mapping("converter"),
-            typing=read.text("typing"),
-            profiles=read.nested_items("profiles", Profile.from_json),
-            warnings=tuple(read.items("warnings")),
-            peak_memory_bytes=read.integer("peak_memory_bytes"),
-            weights_bytes=read.integer("weights_bytes"),
-            weight_files=read.texts("weight_files"),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class Proof(Record):
     """
     Whether the model that a conversion made is the model still; a wrong one is an error instead.
 
@@ -105,23 +76,9 @@ class Proof:
     warnings: tuple[Any, ...] = field(hash=False)
     peak_memory_bytes: int = 0
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Proof":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            record=read.mapping("record"),
-            warnings=tuple(read.items("warnings")),
-            peak_memory_bytes=read.integer("peak_memory_bytes"),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
+class Compiled(Record):
     """
     A serialized engine in ``path``: digest and size of its bytes, and how TensorRT really built it.
 
@@ -148,37 +105,9 @@ class Compiled:
     warnings: tuple[Any, ...] = field(hash=False)
     peak_memory_bytes: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Compiled":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            path=read.text("path"),
-            sha256=read.text("sha256"),
-            size=read.integer("size"),
-            tensorrt_version=read.text("tensorrt_version"),
-            cuda_version=read.optional_text("cuda_version"),
-            driver=read.optional_text("driver"),
-            gpu=read.optional_mapping("gpu"),
-            flags=read.texts("flags"),
-            settings=read.mapping("settings"),
-            tf32_in_force=read.flag("tf32_in_force"),
-            profiles=tuple(read.items("profiles")),
-            engine_io=read.mapping("engine_io"),
-            parser_messages=tuple(read.items("parser_messages")),
-            plugins=tuple(read.items("plugins")),
-            timing_cache=read.optional_mapping("timing_cache"),
-            warnings=tuple(read.items("warnings")),
-            peak_memory_bytes=read.integer("peak_memory_bytes"),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Record):
     """
     What the gates found; they passed, or there would be an error instead.
 
@@ -192,25 +121,9 @@ class Verified:
     warnings: tuple[Any, ...] = field(hash=False)
     peak_memory_bytes: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Verified":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            checked=read.text("checked"),
-            accuracy=read.optional_mapping("accuracy"),
-            benchmark=read.optional_mapping("benchmark"),
-            warnings=tuple(read.items("warnings")),
-            peak_memory_bytes=read.integer("peak_memory_bytes"),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimingCacheTask:
+class TimingCacheTask(Record):
     """
     How a build uses TensorRT's timing cache; ``mode`` is one of TIMING_CACHES.
 
@@ -230,26 +143,9 @@ class TimingCacheTask:
     def __post_init__(self) -> None:
         one_of("TimingCacheTask.mode", self.mode, TIMING_CACHES)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Any) -> "TimingCacheTask":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            mode=read.text("mode"),
-            path_in=read.optional_text("path_in"),
-            path_out=read.optional_text("path_out"),
-            key=read.optional_text("key"),
-            etag=read.optional_text("etag"),
-            trouble=read.optional_text("trouble"),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Record):
     """
     One stage for one child process.
 
@@ -267,36 +163,6 @@ class Task:
     timing_cache: TimingCacheTask | None = None
     prepared: Prepared | None = None
     compiled: Compiled | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "stage": self.stage,
-            "request": self.request.to_json(),
-            "model": self.model,
-            "folder": self.folder,
-            "log": self.log,
-            "files": self.files.to_json(),
-            "timing_cache": self.timing_cache.to_json() if self.timing_cache else None,
-            "prepared": self.prepared.to_json() if self.prepared else None,
-            "compiled": self.compiled.to_json() if self.compiled else None,
-        }
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Task":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            stage=read.text("stage"),
-            request=read.nested("request", BuildRequest.from_json),
-            model=read.text("model"),
-            folder=read.text("folder"),
-            log=read.text("log"),
-            files=read.nested("files", Files.from_json),
-            timing_cache=read.optional_nested("timing_cache", TimingCacheTask.from_json),
-            prepared=read.optional_nested("prepared", Prepared.from_json),
-            compiled=read.optional_nested("compiled", Compiled.from_json),
-        )
 
 
 def prepared_of(task: Task) -> Prepared:

@@ -1,13 +1,12 @@
 """
 Read JSON documents strictly: an unknown, missing or mistyped field is a ContractError that names it.
 
-Every ``from_json`` of the contract reads through ``Fields``. A field that a later release added has a
-default, so that documents which were written before it stay readable.
+``codec`` reads every record through ``Fields``. A field that a later release added may be missing, so that
+documents which were written before it stay readable.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ignition_hub.engine.errors import ContractError
@@ -19,7 +18,7 @@ class Fields:
     """
     The fields of one JSON object; ``where`` is its path in messages, such as ``BuildRequest.inputs``.
 
-    ``defaults`` names the fields that may be missing, with what stands for them.
+    ``may_be_missing`` are the fields that need not be there; ask ``in`` before reading one.
     """
 
     def __init__(
@@ -27,7 +26,7 @@ class Fields:
         document: Any,
         where: str,
         names: Collection[str],
-        defaults: Mapping[str, Any] = MappingProxyType({}),
+        may_be_missing: Collection[str] = (),
     ) -> None:
         if not isinstance(document, Mapping):
             raise ContractError(f"{where}: expected an object, got {kind_of(document)}")
@@ -35,15 +34,22 @@ class Fields:
             if name not in names:
                 raise ContractError(f"{where}.{name}: unknown field", f"the fields are {', '.join(names)}")
         for name in names:
-            if name not in document and name not in defaults:
+            if name not in document and name not in may_be_missing:
                 raise ContractError(f"{where}.{name}: missing")
-        self._document = {**defaults, **document}
+        self._document = document
         self._where = where
 
     @classmethod
-    def of(cls, document: Any, kind: type[Any], **defaults: Any) -> "Fields":
-        """Read a document that has one field for each field of the dataclass ``kind``, save ``defaults``."""
-        return cls(document, kind.__name__, [field.name for field in fields(kind)], defaults)
+    def of(cls, document: Any, kind: type[Any]) -> "Fields":
+        """Read a document that has one field for each field of the dataclass ``kind``."""
+        return cls(document, kind.__name__, [field.name for field in fields(kind)])
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._document
+
+    def is_null(self, name: str) -> bool:
+        """Tell whether a field is null."""
+        return self._document[name] is None
 
     def text(self, name: str) -> str:
         """Return a string."""
@@ -52,16 +58,12 @@ class Fields:
 
     def optional_text(self, name: str) -> str | None:
         """Return a string, or None for null."""
-        return None if self._document[name] is None else self.text(name)
+        return None if self.is_null(name) else self.text(name)
 
     def integer(self, name: str) -> int:
         """Return an integer; true and 1.5 are refused."""
         value: int = self._typed(name, int, "an integer")
         return value
-
-    def optional_integer(self, name: str) -> int | None:
-        """Return an integer, or None for null."""
-        return None if self._document[name] is None else self.integer(name)
 
     def number(self, name: str) -> float:
         """Return an integer or a float."""
@@ -77,10 +79,6 @@ class Fields:
     def mapping(self, name: str) -> dict[str, Any]:
         """Return an object."""
         return dict(self._typed(name, Mapping, "an object"))
-
-    def optional_mapping(self, name: str) -> dict[str, Any] | None:
-        """Return an object, or None for null."""
-        return None if self._document[name] is None else self.mapping(name)
 
     def items(self, name: str) -> list[Any]:
         """Return an array."""
@@ -98,15 +96,11 @@ class Fields:
         """Return what ``read`` makes of the field; its errors name this field."""
         return inside(f"{self._where}.{name}", read, self._document[name])
 
-    def optional_nested(self, name: str, read: Callable[[Any], T]) -> T | None:
-        """Return what ``read`` makes of the field, or None for null."""
-        return None if self._document[name] is None else self.nested(name, read)
-
-    def nested_values(self, name: str, read: Callable[[Any], T]) -> dict[str, T]:
+    def values(self, name: str, read: Callable[["Fields", str], T]) -> dict[str, T]:
         """Return what ``read`` makes of each value of an object; errors name the key."""
         values = self.mapping(name)
         inner = Fields(values, f"{self._where}.{name}", list(values))
-        return {key: inner.nested(key, read) for key in values}
+        return {key: read(inner, key) for key in values}
 
     def nested_items(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
         """Return what ``read`` makes of each item of an array; errors name the item."""

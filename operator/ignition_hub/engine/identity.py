@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
+from ignition_hub.engine.codec import MAY_BE_MISSING, Record
 from ignition_hub.engine.errors import ContractError
-from ignition_hub.engine.fields import Fields, one_of
+from ignition_hub.engine.fields import one_of
 
 TENSORRT = "TensorRT"
 TENSORRT_RTX = "TensorRTRTX"
@@ -50,7 +51,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class Model(Record):
     """A model: name and version as people write them, and the fingerprint of its bytes or source."""
 
     name: str
@@ -62,57 +63,27 @@ class Model:
         _match("model.version", self.version, _NAME, "letters, digits, '.', '_' and '-', at most 63")
         _match("model.fingerprint", self.fingerprint, _FINGERPRINT, "what fingerprint() returns")
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {"name": self.name, "version": self.version, "fingerprint": self.fingerprint}
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Model":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(name=read.text("name"), version=read.text("version"), fingerprint=read.text("fingerprint"))
-
 
 @dataclass(frozen=True, slots=True)
-class ShapeRange:
+class ShapeRange(Record):
     """Smallest, usual and largest shape of one input; whether they fit the model is the builder's to say."""
 
     min: tuple[int, ...]
     opt: tuple[int, ...]
     max: tuple[int, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {"min": list(self.min), "opt": list(self.opt), "max": list(self.max)}
-
-    @classmethod
-    def from_json(cls, document: Any) -> "ShapeRange":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(min=read.integers("min"), opt=read.integers("opt"), max=read.integers("max"))
-
 
 @dataclass(frozen=True, slots=True)
-class BatchRange:
+class BatchRange(Record):
     """Smallest, usual and largest batch."""
 
     min: int
     opt: int
     max: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {"min": self.min, "opt": self.opt, "max": self.max}
-
-    @classmethod
-    def from_json(cls, document: Any) -> "BatchRange":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(min=read.integer("min"), opt=read.integer("opt"), max=read.integer("max"))
-
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Record):
     """
     One optimization profile.
 
@@ -123,39 +94,20 @@ class Profile:
     """
 
     shapes: Mapping[str, ShapeRange] = field(default_factory=dict, hash=False)
-    values: Mapping[str, ShapeRange] = field(default_factory=dict, hash=False)
-    batch_size: BatchRange | None = None
-    max_sequence_length: int | None = None
+    values: Mapping[str, ShapeRange] = field(default_factory=dict, hash=False, metadata=MAY_BE_MISSING)
+    batch_size: BatchRange | None = field(default=None, metadata=MAY_BE_MISSING)
+    max_sequence_length: int | None = field(default=None, metadata=MAY_BE_MISSING)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON object; what is not set is left out, so that it changes no identity."""
-        document: dict[str, Any] = {"shapes": _json_of(self.shapes)}
-        if self.values:
-            document["values"] = _json_of(self.values)
-        if self.batch_size is not None:
-            document["batch_size"] = self.batch_size.to_json()
-        if self.max_sequence_length is not None:
-            document["max_sequence_length"] = self.max_sequence_length
-        return document
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Profile":
-        """Read the JSON object."""
-        read = Fields.of(document, cls, values={}, batch_size=None, max_sequence_length=None)
-        return cls(
-            shapes=read.nested_values("shapes", ShapeRange.from_json),
-            values=read.nested_values("values", ShapeRange.from_json),
-            batch_size=read.optional_nested("batch_size", BatchRange.from_json),
-            max_sequence_length=read.optional_integer("max_sequence_length"),
-        )
-
-
-def _json_of(ranges: Mapping[str, ShapeRange]) -> dict[str, Any]:
-    return {name: shape.to_json() for name, shape in ranges.items()}
+        """Return the object without what is not set: a field that is added here changes no identity."""
+        document = Record.to_json(self)
+        return {
+            name: value for name, value in document.items() if name == "shapes" or value not in (None, {})
+        }
 
 
 @dataclass(frozen=True, slots=True)
-class EngineInputs:
+class EngineInputs(Record):
     """
     Everything that changes an engine's bytes or where it may load.
 
@@ -200,44 +152,6 @@ class EngineInputs:
     def target(self) -> Target:
         """The target that the engine is for, named by its architecture."""
         return Target(self.gpu_arch, self.gpu_arch, self.product, self.compatibility)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object that ``identity_of`` hashes."""
-        return {
-            "model": self.model.to_json(),
-            "precision": self.precision,
-            "profiles": [profile.to_json() for profile in self.profiles],
-            "flavor": self.flavor,
-            "tensorrt_version": self.tensorrt_version,
-            "platform": self.platform,
-            "gpu_arch": self.gpu_arch,
-            "product": self.product,
-            "compatibility": self.compatibility,
-            "options": dict(self.options),
-            "verification": dict(self.verification),
-            "calibration_digest": self.calibration_digest,
-            "plugin_digests": list(self.plugin_digests),
-        }
-
-    @classmethod
-    def from_json(cls, document: Any) -> "EngineInputs":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            model=read.nested("model", Model.from_json),
-            precision=read.text("precision"),
-            profiles=read.nested_items("profiles", Profile.from_json),
-            flavor=read.text("flavor"),
-            tensorrt_version=read.text("tensorrt_version"),
-            platform=read.text("platform"),
-            gpu_arch=read.text("gpu_arch"),
-            product=read.optional_text("product"),
-            compatibility=read.text("compatibility"),
-            options=read.mapping("options"),
-            verification=read.mapping("verification"),
-            calibration_digest=read.optional_text("calibration_digest"),
-            plugin_digests=read.texts("plugin_digests"),
-        )
 
 
 def identity_of(inputs: EngineInputs) -> str:

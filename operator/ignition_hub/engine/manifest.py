@@ -7,48 +7,30 @@ believe one only after its signature holds.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json
+from ignition_hub.engine.codec import MAY_BE_MISSING, Record
 from ignition_hub.engine.errors import ContractError
-from ignition_hub.engine.fields import Fields, one_of
+from ignition_hub.engine.fields import one_of
 from ignition_hub.engine.identity import FLAVORS, EngineInputs
 
 MANIFEST_SCHEMA = "ignitionhub.io/manifest/v1"
 CHECKED = ("none", "model", "engine")
 
-_SINCE_THE_FIRST_RELEASE: Mapping[str, Any] = {
-    "typing": None,
-    "settings": None,
-    "engine_io": None,
-    "plugins": (),
-    "timing_cache": None,
-    "environment": None,
-}
-
 
 @dataclass(frozen=True, slots=True)
-class EngineFile:
+class EngineFile(Record):
     """The engine that counts: its key in the store, its SHA-256 as hex, its size in bytes."""
 
     key: str
     sha256: str
     size: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {"key": self.key, "sha256": self.sha256, "size": self.size}
-
-    @classmethod
-    def from_json(cls, document: Any) -> "EngineFile":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(key=read.text("key"), sha256=read.text("sha256"), size=read.integer("size"))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildFacts:
+class BuildFacts(Record):
     """
     How an engine was built, as the builder saw it; every value is ready for JSON.
 
@@ -83,97 +65,36 @@ class BuildFacts:
     builder_image: str | None = None
     warnings: tuple[Any, ...] = field(default=(), hash=False)
     checked: str = "none"
-    typing: str | None = None
-    settings: Mapping[str, Any] | None = field(default=None, hash=False)
-    engine_io: Mapping[str, Any] | None = field(default=None, hash=False)
-    plugins: tuple[Any, ...] = field(default=(), hash=False)
-    timing_cache: Mapping[str, Any] | None = field(default=None, hash=False)
-    environment: Mapping[str, Any] | None = field(default=None, hash=False)
+    typing: str | None = field(default=None, metadata=MAY_BE_MISSING)
+    settings: Mapping[str, Any] | None = field(default=None, hash=False, metadata=MAY_BE_MISSING)
+    engine_io: Mapping[str, Any] | None = field(default=None, hash=False, metadata=MAY_BE_MISSING)
+    plugins: tuple[Any, ...] = field(default=(), hash=False, metadata=MAY_BE_MISSING)
+    timing_cache: Mapping[str, Any] | None = field(default=None, hash=False, metadata=MAY_BE_MISSING)
+    environment: Mapping[str, Any] | None = field(default=None, hash=False, metadata=MAY_BE_MISSING)
 
     def __post_init__(self) -> None:
         one_of("BuildFacts.flavor", self.flavor, FLAVORS)
         one_of("BuildFacts.checked", self.checked, CHECKED)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {item.name: _ready(getattr(self, item.name)) for item in fields(self)}
-
-    @classmethod
-    def from_json(cls, document: Any) -> "BuildFacts":
-        """Read the JSON object."""
-        read = Fields.of(document, cls, **_SINCE_THE_FIRST_RELEASE)
-        return cls(
-            flavor=read.text("flavor"),
-            tensorrt_version=read.text("tensorrt_version"),
-            model=read.mapping("model"),
-            tf32=read.mapping("tf32"),
-            seconds=read.number("seconds"),
-            cuda_version=read.optional_text("cuda_version"),
-            driver=read.optional_text("driver"),
-            gpu=read.optional_mapping("gpu"),
-            parser_messages=tuple(read.items("parser_messages")),
-            profiles=tuple(read.items("profiles")),
-            flags=read.texts("flags"),
-            converter=read.optional_mapping("converter"),
-            peak_memory_bytes=read.optional_integer("peak_memory_bytes"),
-            accuracy=read.optional_mapping("accuracy"),
-            benchmark=read.optional_mapping("benchmark"),
-            builder_image=read.optional_text("builder_image"),
-            warnings=tuple(read.items("warnings")),
-            checked=read.text("checked"),
-            typing=read.optional_text("typing"),
-            settings=read.optional_mapping("settings"),
-            engine_io=read.optional_mapping("engine_io"),
-            plugins=tuple(read.items("plugins")),
-            timing_cache=read.optional_mapping("timing_cache"),
-            environment=read.optional_mapping("environment"),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Record):
     """One published engine; ``built_at`` is RFC 3339 UTC, ``provenance_key`` the signed statement on this."""
 
+    schema: str = MANIFEST_SCHEMA
     identity: str
     inputs: EngineInputs
     engine: EngineFile
     provenance_key: str
     built_at: str
     build: BuildFacts
-    schema: str = MANIFEST_SCHEMA
 
     def __post_init__(self) -> None:
         one_of("Manifest.schema", self.schema, (MANIFEST_SCHEMA,))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "schema": self.schema,
-            "identity": self.identity,
-            "inputs": self.inputs.to_json(),
-            "engine": self.engine.to_json(),
-            "provenance_key": self.provenance_key,
-            "built_at": self.built_at,
-            "build": self.build.to_json(),
-        }
-
     def to_bytes(self) -> bytes:
         """Return the canonical bytes: those that are stored and signed."""
         return canonical_json(self.to_json())
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Manifest":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            schema=read.text("schema"),
-            identity=read.text("identity"),
-            inputs=read.nested("inputs", EngineInputs.from_json),
-            engine=read.nested("engine", EngineFile.from_json),
-            provenance_key=read.text("provenance_key"),
-            built_at=read.text("built_at"),
-            build=read.nested("build", BuildFacts.from_json),
-        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Manifest":
@@ -183,9 +104,3 @@ class Manifest:
         except (ValueError, RecursionError) as error:
             raise ContractError(f"Manifest: not JSON ({error})") from error
         return cls.from_json(document)
-
-
-def _ready(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    return dict(value) if isinstance(value, Mapping) else value

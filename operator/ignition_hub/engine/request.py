@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json
+from ignition_hub.engine.codec import MAY_BE_MISSING, Record
 from ignition_hub.engine.errors import ContractError
-from ignition_hub.engine.fields import Fields, one_of
+from ignition_hub.engine.fields import one_of
 from ignition_hub.engine.identity import EngineInputs
 
 READ_WRITE, READ_ONLY, LOCKED, OFF = "ReadWrite", "ReadOnly", "Locked", "Off"
@@ -24,7 +25,7 @@ ROLES = (DATA, CALIBRATION, INPUTS, PLUGIN)
 
 
 @dataclass(frozen=True, slots=True)
-class BuildRequest:
+class BuildRequest(Record):
     """
     One engine to build.
 
@@ -45,7 +46,7 @@ class BuildRequest:
     name: str
     namespace: str
     engine_resource: str
-    timing_cache: str = READ_WRITE
+    timing_cache: str = field(default=READ_WRITE, metadata=MAY_BE_MISSING)
 
     def __post_init__(self) -> None:
         one_of("BuildRequest.timing_cache", self.timing_cache, TIMING_CACHES)
@@ -56,47 +57,9 @@ class BuildRequest:
                     f"BuildRequest.{name}: differs from inputs.{name}, which the identity covers"
                 )
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "identity": self.identity,
-            "inputs": self.inputs.to_json(),
-            "model_sha256": self.model_sha256,
-            "model_uri": self.model_uri,
-            "source_size": self.source_size,
-            "options": dict(self.options),
-            "verification": dict(self.verification),
-            "timeout_seconds": self.timeout_seconds,
-            "low_memory": self.low_memory,
-            "name": self.name,
-            "namespace": self.namespace,
-            "engine_resource": self.engine_resource,
-            "timing_cache": self.timing_cache,
-        }
-
-    @classmethod
-    def from_json(cls, document: Any) -> "BuildRequest":
-        """Read the JSON object."""
-        read = Fields.of(document, cls, timing_cache=READ_WRITE)
-        return cls(
-            identity=read.text("identity"),
-            inputs=read.nested("inputs", EngineInputs.from_json),
-            model_sha256=read.optional_text("model_sha256"),
-            model_uri=read.text("model_uri"),
-            source_size=read.optional_integer("source_size"),
-            options=read.mapping("options"),
-            verification=read.mapping("verification"),
-            timeout_seconds=read.integer("timeout_seconds"),
-            low_memory=read.flag("low_memory"),
-            name=read.text("name"),
-            namespace=read.text("namespace"),
-            engine_resource=read.text("engine_resource"),
-            timing_cache=read.text("timing_cache"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class GrantedFile:
+class GrantedFile(Record):
     """
     A file the builder may read besides the model; ``size`` in bytes, ``sha256`` where it is pinned.
 
@@ -113,31 +76,9 @@ class GrantedFile:
     def __post_init__(self) -> None:
         one_of("GrantedFile.role", self.role, ROLES)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "role": self.role,
-            "name": self.name,
-            "url": self.url,
-            "size": self.size,
-            "sha256": self.sha256,
-        }
-
-    @classmethod
-    def from_json(cls, document: Any) -> "GrantedFile":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            role=read.text("role"),
-            name=read.text("name"),
-            url=read.text("url"),
-            size=read.integer("size"),
-            sha256=read.optional_text("sha256"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class BuildGrant:
+class BuildGrant(Record):
     """
     A request and what it takes to begin: short-lived URLs with their sizes in bytes.
 
@@ -148,26 +89,4 @@ class BuildGrant:
     model_url: str
     model_size: int
     max_model_bytes: int
-    files: tuple[GrantedFile, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "request": self.request.to_json(),
-            "model_url": self.model_url,
-            "model_size": self.model_size,
-            "max_model_bytes": self.max_model_bytes,
-            "files": [file.to_json() for file in self.files],
-        }
-
-    @classmethod
-    def from_json(cls, document: Any) -> "BuildGrant":
-        """Read the JSON object."""
-        read = Fields.of(document, cls, files=())
-        return cls(
-            request=read.nested("request", BuildRequest.from_json),
-            model_url=read.text("model_url"),
-            model_size=read.integer("model_size"),
-            max_model_bytes=read.integer("max_model_bytes"),
-            files=read.nested_items("files", GrantedFile.from_json),
-        )
+    files: tuple[GrantedFile, ...] = field(default=(), metadata=MAY_BE_MISSING)

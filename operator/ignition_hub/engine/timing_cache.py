@@ -7,11 +7,9 @@ there. Whoever shares a cache therefore shares the trust in every model that was
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
-from ignition_hub.engine.errors import ContractError
-from ignition_hub.engine.fields import Fields, kind_of
+from ignition_hub.engine.codec import Record
 from ignition_hub.engine.pinned import pinned_files
 from ignition_hub.engine.request import BuildRequest
 
@@ -35,7 +33,7 @@ def owner_of(request: BuildRequest, *, reads_alone: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredTimingCache:
+class StoredTimingCache(Record):
     """
     The cache that the store keeps for a build: its ``key``, and the rest None while there is none yet.
 
@@ -47,24 +45,9 @@ class StoredTimingCache:
     etag: str | None = None
     size: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {"key": self.key, "url": self.url, "etag": self.etag, "size": self.size}
-
-    @classmethod
-    def from_json(cls, document: Any) -> "StoredTimingCache":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(
-            key=read.text("key"),
-            url=read.optional_text("url"),
-            etag=read.optional_text("etag"),
-            size=read.optional_integer("size"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class TimingCacheUpload:
+class TimingCacheUpload(Record):
     """
     Where one PUT may write a cache; the signature covers ``headers``, which must be sent as they are.
 
@@ -73,19 +56,3 @@ class TimingCacheUpload:
 
     url: str
     headers: Mapping[str, str] = field(hash=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {"url": self.url, "headers": dict(self.headers)}
-
-    @classmethod
-    def from_json(cls, document: Any) -> "TimingCacheUpload":
-        """Read the JSON object."""
-        read = Fields.of(document, cls)
-        return cls(url=read.text("url"), headers=read.nested_values("headers", _text))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ContractError(f"expected a string, got {kind_of(value)}")
-    return value
