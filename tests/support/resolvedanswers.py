@@ -5,7 +5,6 @@ from typing import Any
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.engine.manifest import Manifest
 
-PART_SIZE = 16 * 1024 * 1024
 STORE = "https://store.example.com/engines"
 
 
@@ -19,6 +18,5 @@ def resolved(name: str, gpu: NodeGpu, manifest: Manifest) -> dict[str, Any]:
         "url": f"{STORE}/{name}.trt",
         "size": manifest.engine.size,
         "sha256": manifest.engine.sha256,
-        "part_size": PART_SIZE,
         "manifest": manifest.to_json(),
     }

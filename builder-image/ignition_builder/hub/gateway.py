@@ -13,9 +13,17 @@ from typing import Any
 
 from ignition_builder.report import kind_of
 from ignition_hub.engine import environment
+from ignition_hub.engine.codec import Record
 from ignition_hub.engine.errors import ContractError, IgnitionError, NodeError, Reason, TransientError
-from ignition_hub.engine.fields import Fields
-from ignition_hub.engine.manifest import BuildFacts
+from ignition_hub.engine.protocol import (
+    Completion,
+    Failure,
+    Progress,
+    Reading,
+    StartedUpload,
+    Upload,
+    Writing,
+)
 from ignition_hub.engine.request import BuildGrant
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
 from ignition_hub.wire.address import Address
@@ -38,34 +46,6 @@ SOON_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One part of an upload: its number from 1 and the URL to PUT it to."""
-
-    number: int
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A multipart upload the gateway began."""
-
-    upload_id: str
-    key: str
-    parts: tuple[Part, ...]
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Upload":
-        """Read the gateway's answer."""
-        read = Fields.of(document, cls)
-        return cls(read.text("upload_id"), read.text("key"), read.nested_items("parts", _part))
-
-
-def _part(document: Any) -> Part:
-    read = Fields.of(document, Part)
-    return Part(read.integer("number"), read.text("url"))
-
-
-@dataclass(frozen=True, slots=True)
 class Gateway:
     """Calls the gateway; the token is read for every attempt, because the kubelet replaces it."""
 
@@ -80,54 +60,42 @@ class Gateway:
 
     def progress(self, phase: str, percent: int) -> bool:
         """Say how far the build is; whether it was heard. The next word is better than a repetition."""
-        body = {"phase": phase, "percent": percent}
         try:
-            self._attempt("POST", f"{SELF}/progress", body, PROGRESS_SECONDS)
+            self._attempt("POST", f"{SELF}/progress", Progress(phase, percent), PROGRESS_SECONDS)
         except (_Refused, IgnitionError):
             return False
         return True
 
-    def upload(self, size: int, sha256: str, part_size: int) -> Upload:
+    def upload(self, size: int, sha256: str, part_size: int) -> StartedUpload:
         """Begin an upload of ``size`` bytes."""
-        body = {"size": size, "sha256": sha256, "part_size": part_size}
-        return Upload.from_json(self._call("POST", f"{SELF}/upload", body, Deadline(self.patience)))
+        body = Upload(size, sha256, part_size)
+        return StartedUpload.from_json(self._call("POST", f"{SELF}/upload", body, Deadline(self.patience)))
 
-    def complete(
-        self, upload: Upload, etags: list[str], *, sha256: str, size: int, facts: BuildFacts, log: str
-    ) -> str:
+    def complete(self, done: Completion) -> str:
         """Publish what was uploaded and return its URI; repeating it gives the same answer."""
-        body = {
-            "upload_id": upload.upload_id,
-            "key": upload.key,
-            "sha256": sha256,
-            "size": size,
-            "etags": etags,
-            "facts": facts.to_json(),
-            "log": log,
-        }
         deadline = Deadline(max(self.patience, COMPLETE_SECONDS))
-        answer = self._call("POST", f"{SELF}/complete", body, deadline, COMPLETE_SECONDS)
+        answer = self._call("POST", f"{SELF}/complete", done, deadline, COMPLETE_SECONDS)
         return str(answer.get("uri", ""))
 
     def timing_cache(self, cuda: str, deadline: Deadline) -> StoredTimingCache:
         """Ask for the timing cache of this build; ``cuda`` is the release that TensorRT here is made for."""
-        body = {"cuda": cuda}
+        body = Reading(cuda)
         return StoredTimingCache.from_json(self._call("POST", f"{SELF}/timing-cache", body, deadline))
 
     def timing_cache_upload(
         self, cuda: str, size: int, etag: str | None, deadline: Deadline
     ) -> TimingCacheUpload:
         """Ask for a place to write ``size`` bytes over the version ``etag``, or where there is none."""
-        body = {"cuda": cuda, "size": size, "etag": etag}
+        body = Writing(cuda, size, etag)
         return TimingCacheUpload.from_json(self._call("POST", f"{SELF}/timing-cache/upload", body, deadline))
 
     def failed(self, error: IgnitionError, seconds: float) -> None:
         """Say why there is no engine."""
-        body = {**error.to_json(), "exit_code": error.exit_code}
+        body = Failure(str(error.reason), str(error), error.exit_code)
         self._call("POST", f"{SELF}/failed", body, Deadline(seconds))
 
     def _call(
-        self, method: str, path: str, body: Any, deadline: Deadline, seconds: float = CALL_SECONDS
+        self, method: str, path: str, body: Record | None, deadline: Deadline, seconds: float = CALL_SECONDS
     ) -> dict[str, Any]:
         attempt, soon = 0, Deadline(min(SOON_SECONDS, deadline.left))
         while True:
@@ -140,11 +108,11 @@ class Gateway:
             attempt += 1
             deadline.pause(attempt)
 
-    def _attempt(self, method: str, path: str, body: Any, seconds: float) -> dict[str, Any]:
+    def _attempt(self, method: str, path: str, body: Record | None, seconds: float) -> dict[str, Any]:
         connection = self.address.connection(self.tls, seconds)
         target = self.address.target.rstrip("/") + path
         headers = {"Authorization": f"Bearer {self._token()}", "Accept": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else json.dumps(body.to_json()).encode()
         if data is not None:
             headers["Content-Type"] = "application/json"
         try:

@@ -10,6 +10,7 @@ from ignition_builder.hub.gateway import Gateway
 from ignition_builder.hub.upload import Uploader, part_size_for
 from ignition_builder.progress import Watcher
 from ignition_hub.engine.errors import Reason, TransientError
+from ignition_hub.engine.protocol import Completion
 from ignition_hub.wire.outcomes import LinkExpired
 
 UPLOADING = "Uploading engine"
@@ -33,7 +34,15 @@ def publish(built: Built, gateway: Gateway, tls: ssl.SSLContext, watch: Watcher)
             refusal = TransientError(Reason.StoreUnavailable, str(error))
             continue
         return gateway.complete(
-            upload, etags, sha256=built.sha256, size=built.size, facts=built.facts, log=log_of(built.log)
+            Completion(
+                upload_id=upload.upload_id,
+                key=upload.key,
+                sha256=built.sha256,
+                size=built.size,
+                etags=tuple(etags),
+                facts=built.facts,
+                log=log_of(built.log),
+            )
         )
     raise refusal
 

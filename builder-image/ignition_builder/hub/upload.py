@@ -15,13 +15,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from ignition_builder.hub.gateway import Part, Upload
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
+from ignition_hub.engine.protocol import PART_BYTES, Part, StartedUpload
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
 
-PART_SIZE = 16 * 1024 * 1024
 MOST_PARTS = 4000
 THREADS = 4
 CALL_SECONDS = 60.0
@@ -33,7 +32,7 @@ CHUNK = 1024 * 1024
 def part_size_for(size: int) -> int:
     """Return the bytes per part for an engine of ``size`` bytes: 16 MiB, more for very large ones."""
     least = -(-size // MOST_PARTS)
-    return max(PART_SIZE, -(-least // CHUNK) * CHUNK)
+    return max(PART_BYTES, -(-least // CHUNK) * CHUNK)
 
 
 class Uploader:
@@ -69,7 +68,7 @@ class Uploader:
         for thread in self._threads:
             thread.join(CALL_SECONDS)
 
-    def send(self, upload: Upload, part_size: int) -> list[str]:
+    def send(self, upload: StartedUpload, part_size: int) -> list[str]:
         """
         Send every part and return their ETags in order.
 

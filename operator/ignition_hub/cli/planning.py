@@ -33,7 +33,7 @@ class Planned:
     reach: Reach | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
+        """Return the entry of ``ignition plan -o json``: what is there depends on the answer."""
         if isinstance(self.answer, Unbuildable):
             return {
                 "name": self.name,
@@ -66,7 +66,7 @@ class Plan:
         return all(isinstance(target.answer, Choice) for target in self.targets)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
+        """Return what ``ignition plan -o json`` shows of an engine."""
         return {
             "name": self.name,
             "namespace": self.namespace,

@@ -33,7 +33,7 @@ class Reach:
         return "; ".join((f"{where}, with {self.runtimes}", *self.duties))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
+        """Return what ``plan`` and ``inspect`` show, with names as the API has them."""
         return {
             "gpus": self.gpus,
             "gpuArchs": list(self.archs),

@@ -6,7 +6,6 @@ documents which were written before it stay readable.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import fields
 from typing import Any, TypeVar
 
 from ignition_hub.engine.errors import ContractError
@@ -39,11 +38,6 @@ class Fields:
         self._document = document
         self._where = where
 
-    @classmethod
-    def of(cls, document: Any, kind: type[Any]) -> "Fields":
-        """Read a document that has one field for each field of the dataclass ``kind``."""
-        return cls(document, kind.__name__, [field.name for field in fields(kind)])
-
     def __contains__(self, name: str) -> bool:
         return name in self._document
 
@@ -55,10 +49,6 @@ class Fields:
         """Return a string."""
         value: str = self._typed(name, str, "a string")
         return value
-
-    def optional_text(self, name: str) -> str | None:
-        """Return a string, or None for null."""
-        return None if self.is_null(name) else self.text(name)
 
     def integer(self, name: str) -> int:
         """Return an integer; true and 1.5 are refused."""

@@ -5,19 +5,18 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError, Reason
-from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.manifest import BuildFacts
+from ignition_hub.engine.protocol import Completion, Failure, Progress, Upload
 from ignition_hub.engine.quoting import printable, shortened
 
 MIB = 1024 * 1024
-PART_BYTES = 16 * MIB
 PART_BYTES_LEAST = 5 * MIB
 PARTS_MOST = 4096
 LOG_CHARACTERS = 4 * MIB
@@ -35,8 +34,8 @@ FACT_COUNT = 2**31 - 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-async def read_document(request: web.Request, what: str, **defaults: Any) -> dict[str, Any]:
-    """Return the JSON object of a request's body, with ``defaults`` for what it leaves out."""
+async def read_document(request: web.Request, what: str) -> dict[str, Any]:
+    """Return the JSON object of a request's body."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
             body = await request.read()
@@ -48,110 +47,57 @@ async def read_document(request: web.Request, what: str, **defaults: Any) -> dic
         raise ContractError(f"{what}: the body is not JSON ({error})") from error
     if not isinstance(document, dict):
         raise ContractError(f"{what}: the body must be a JSON object")
-    return {**defaults, **document}
+    return document
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a builder does now, and how far it is, in percent."""
-
-    phase: str
-    percent: int
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Progress":
-        """Read the body of ``progress``."""
-        read = Fields.of(document, cls)
-        percent = read.number("percent")
-        _between("percent", percent, 0, 100)
-        return cls(shortened(printable(read.text("phase")), 63), int(percent))
+def progress_in(document: Mapping[str, Any]) -> Progress:
+    """Read the body of ``progress``; the percent is whole."""
+    progress = Progress.from_json(document)
+    _between("percent", progress.percent, 0, 100)
+    return Progress(shortened(printable(progress.phase), 63), int(progress.percent))
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """An engine about to be uploaded; sizes are bytes."""
-
-    size: int
-    sha256: str
-    part_size: int
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any], *, most: int) -> "Upload":
-        """Read the body of ``upload``; ``most`` is the largest engine accepted."""
-        read = Fields.of(document, cls)
-        upload = cls(read.integer("size"), sha256_in(read, "sha256"), read.integer("part_size"))
-        _between("size", upload.size, 1, most)
-        _between("part_size", upload.part_size, PART_BYTES_LEAST, 1024 * MIB)
-        if upload.parts > PARTS_MOST:
-            least = -(-upload.size // PARTS_MOST)
-            raise ContractError(
-                f"part_size: {upload.part_size} makes {upload.parts} parts of {upload.size} bytes; "
-                f"at most {PARTS_MOST} are accepted",
-                f"use at least {least}",
-            )
-        return upload
-
-    @property
-    def parts(self) -> int:
-        """How many parts there are."""
-        return -(-self.size // self.part_size)
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """An uploaded engine, as the builder describes it; nothing of it is believed unchecked."""
-
-    upload_id: str
-    key: str
-    sha256: str
-    size: int
-    etags: tuple[str, ...]
-    facts: BuildFacts
-    log: str
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any], *, most: int) -> "Completion":
-        """Read the body of ``complete``; ``most`` is the largest engine accepted."""
-        read = Fields.of(document, cls)
-        etags = read.texts("etags")
-        _between("number of etags", len(etags), 1, PARTS_MOST)
-        size = read.integer("size")
-        # Presigned parts bound nothing: whatever else was uploaded is not read here for hours.
-        _between("size", size, 1, most)
-        return cls(
-            upload_id=_upload_id(read.text("upload_id")),
-            key=read.text("key"),
-            sha256=sha256_in(read, "sha256"),
-            size=size,
-            etags=etags,
-            facts=bounded(read.nested("facts", BuildFacts.from_json)),
-            log=read.text("log")[-LOG_CHARACTERS:],
+def upload_in(document: Mapping[str, Any], *, most: int) -> Upload:
+    """Read the body of ``upload``; ``most`` is the largest engine accepted."""
+    upload = Upload.from_json(document)
+    valid_sha256("sha256", upload.sha256)
+    _between("size", upload.size, 1, most)
+    _between("part_size", upload.part_size, PART_BYTES_LEAST, 1024 * MIB)
+    if upload.parts > PARTS_MOST:
+        least = -(-upload.size // PARTS_MOST)
+        raise ContractError(
+            f"part_size: {upload.part_size} makes {upload.parts} parts of {upload.size} bytes; "
+            f"at most {PARTS_MOST} are accepted",
+            f"use at least {least}",
         )
+    return upload
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a build failed, in the words of the builder."""
+def completion_in(document: Mapping[str, Any], *, most: int) -> Completion:
+    """Read the body of ``complete``, believing none of it; ``most`` is the largest engine accepted."""
+    done = Completion.from_json(document)
+    _between("number of etags", len(done.etags), 1, PARTS_MOST)
+    # Presigned parts bound nothing: whatever else was uploaded is not read here for hours.
+    _between("size", done.size, 1, most)
+    _check_upload_id(done.upload_id)
+    valid_sha256("sha256", done.sha256)
+    return replace(done, facts=bounded(done.facts), log=done.log[-LOG_CHARACTERS:])
 
-    reason: Reason
-    message: str
-    exit_code: int
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Failure":
-        """Read the body of ``failed``."""
-        read = Fields.of(document, cls)
-        try:
-            reason = Reason(read.text("reason"))
-        except ValueError as error:
-            raise ContractError(f"reason: {read.text('reason')!r:.80} is not a known reason") from error
-        exit_code = read.integer("exit_code")
-        _between("exit_code", exit_code, 1, 255)
-        return cls(reason, shortened(printable(read.text("message")), MESSAGE_CHARACTERS), exit_code)
+def failure_in(document: Mapping[str, Any]) -> Failure:
+    """Read the body of ``failed``; its reason is one of the table."""
+    failure = Failure.from_json(document)
+    try:
+        Reason(failure.reason)
+    except ValueError as error:
+        raise ContractError(f"reason: {failure.reason!r:.80} is not a known reason") from error
+    _between("exit_code", failure.exit_code, 1, 255)
+    return replace(failure, message=shortened(printable(failure.message), MESSAGE_CHARACTERS))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what the Job's annotation holds."""
-        return {"reason": str(self.reason), "message": self.message, "exitCode": self.exit_code}
+
+def annotation_of(failure: Failure) -> dict[str, Any]:
+    """Return what the annotation of a failed Job holds."""
+    return {"reason": failure.reason, "message": failure.message, "exitCode": failure.exit_code}
 
 
 def bounded(facts: BuildFacts) -> BuildFacts:
@@ -188,19 +134,13 @@ def _bound_warnings(warnings: Iterable[Any]) -> None:
             )
 
 
-def _upload_id(text: str) -> str:
+def _check_upload_id(text: str) -> None:
     # A file-backed server makes a path of it.
     dots = any(segment in {".", ".."} for segment in text.split("/"))
     if dots or not text.isprintable() or not 1 <= len(text) <= UPLOAD_ID_CHARACTERS:
         raise ContractError(
             f"invalid upload_id {text!r:.80}", "send the upload_id that the upload call returned"
         )
-    return text
-
-
-def sha256_in(read: Fields, name: str) -> str:
-    """Return a field that holds a SHA-256 as hex."""
-    return valid_sha256(name, read.text(name))
 
 
 def valid_sha256(name: str, value: str) -> str:

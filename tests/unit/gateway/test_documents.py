@@ -6,15 +6,17 @@ import math
 import pytest
 
 from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.protocol import Progress
 from ignition_hub.engine.quoting import shortened
 from ignition_hub.gateway.documents import (
     FACTS_BYTES,
     MIB,
-    Completion,
-    Failure,
-    Progress,
-    Upload,
+    annotation_of,
+    completion_in,
+    failure_in,
+    progress_in,
     read_document,
+    upload_in,
 )
 from storefixtures import SHA, make_facts
 
@@ -22,7 +24,7 @@ GIB = 1024 * MIB
 
 
 def test_an_upload_knows_its_parts():
-    upload = Upload.from_json({"size": 33 * MIB, "sha256": SHA, "part_size": 16 * MIB}, most=GIB)
+    upload = upload_in({"size": 33 * MIB, "sha256": SHA, "part_size": 16 * MIB}, most=GIB)
 
     assert upload.parts == 3
 
@@ -42,7 +44,7 @@ def test_an_upload_out_of_bounds_is_refused_by_field(changes, words):
     document = {"size": 1, "sha256": SHA, "part_size": 16 * MIB, **changes}
 
     with pytest.raises(ContractError) as refused:
-        Upload.from_json(document, most=GIB)
+        upload_in(document, most=GIB)
 
     assert words in str(refused.value)
 
@@ -50,28 +52,28 @@ def test_an_upload_out_of_bounds_is_refused_by_field(changes, words):
 def test_too_many_parts_are_refused_with_a_part_size_that_works():
     size = 60 * GIB
     with pytest.raises(ContractError) as refused:
-        Upload.from_json({"size": size, "sha256": SHA, "part_size": 5 * MIB}, most=size)
+        upload_in({"size": size, "sha256": SHA, "part_size": 5 * MIB}, most=size)
 
     least = int(refused.value.remedy.removeprefix("use at least "))
-    assert Upload.from_json({"size": size, "sha256": SHA, "part_size": least}, most=size).parts <= 4096
+    assert upload_in({"size": size, "sha256": SHA, "part_size": least}, most=size).parts <= 4096
 
 
 def test_progress_is_bounded():
-    assert Progress.from_json({"phase": "x" * 99, "percent": 41.9}) == Progress("x" * 62 + "…", 41)
+    assert progress_in({"phase": "x" * 99, "percent": 41.9}) == Progress("x" * 62 + "…", 41)
     for wrong in (-1, math.nan, math.inf):
         with pytest.raises(ContractError, match=f"percent: {wrong}"):
-            Progress.from_json({"phase": "x", "percent": wrong})
+            progress_in({"phase": "x", "percent": wrong})
 
 
 def test_a_failure_needs_a_reason_of_the_table():
-    failure = Failure.from_json({"reason": "OutOfMemory", "message": "m" * 9999, "exit_code": 137})
+    failure = failure_in({"reason": "OutOfMemory", "message": "m" * 9999, "exit_code": 137})
 
-    assert failure.to_json()["exitCode"] == 137
+    assert annotation_of(failure)["exitCode"] == 137
     assert len(failure.message) == 2048
     with pytest.raises(ContractError, match="'Because' is not a known reason"):
-        Failure.from_json({"reason": "Because", "message": "", "exit_code": 1})
+        failure_in({"reason": "Because", "message": "", "exit_code": 1})
     with pytest.raises(ContractError, match="exit_code: 0"):
-        Failure.from_json({"reason": "OutOfMemory", "message": "", "exit_code": 0})
+        failure_in({"reason": "OutOfMemory", "message": "", "exit_code": 0})
 
 
 def make_completion(**changes):
@@ -88,7 +90,7 @@ def make_completion(**changes):
 
 
 def test_of_a_long_log_the_end_is_kept():
-    assert Completion.from_json(make_completion(log="a" * 5 * MIB + "end"), most=GIB).log.endswith("aend")
+    assert completion_in(make_completion(log="a" * 5 * MIB + "end"), most=GIB).log.endswith("aend")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_of_a_long_log_the_end_is_kept():
 )
 def test_a_completion_that_is_wrong_is_refused_by_field(changes, words):
     with pytest.raises(ContractError) as refused:
-        Completion.from_json(make_completion(**changes), most=GIB)
+        completion_in(make_completion(**changes), most=GIB)
 
     assert words in str(refused.value)
 
@@ -136,18 +138,18 @@ def test_an_account_that_no_status_could_hold_is_never_signed(changes, words):
     document = make_completion(facts=make_facts(**changes).to_json())
 
     with pytest.raises(ContractError) as refused:
-        Completion.from_json(document, most=GIB)
+        completion_in(document, most=GIB)
 
     assert words in str(refused.value)
 
 
 def test_the_words_of_a_builder_steer_no_terminal():
-    failure = Failure.from_json(
+    failure = failure_in(
         {"reason": "BuildFailed", "message": "layer \x1b[2J\u202egnp.\ud800\nline 2 é", "exit_code": 18}
     )
 
     assert failure.message == "layer \ufffd[2J\ufffdgnp.\ufffd\nline 2 é"
-    assert Progress.from_json({"phase": "\x1b]0;x\x07", "percent": 1}).phase == "\ufffd]0;x\ufffd"
+    assert progress_in({"phase": "\x1b]0;x\x07", "percent": 1}).phase == "\ufffd]0;x\ufffd"
 
 
 class Body:

@@ -15,10 +15,10 @@ from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.plan_header import PlanHeader, read_plan_header
+from ignition_hub.engine.protocol import Completion
 from ignition_hub.gateway.artifacts.grants import check_model
 from ignition_hub.gateway.artifacts.stores import OpenStore
 from ignition_hub.gateway.callers import Build
-from ignition_hub.gateway.documents import Completion
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import find
 from ignition_hub.store.publish import Publication, publish

@@ -9,11 +9,19 @@ from aiohttp import web
 
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
 from ignition_hub.engine.naming import StorePaths
+from ignition_hub.engine.protocol import Part, StartedUpload, Upload
 from ignition_hub.gateway.artifacts.grants import URL_SECONDS, grant_of
 from ignition_hub.gateway.artifacts.publishing import complete
 from ignition_hub.gateway.artifacts.stores import OpenStore
 from ignition_hub.gateway.callers import Build
-from ignition_hub.gateway.documents import PART_BYTES, Completion, Failure, Progress, Upload, read_document
+from ignition_hub.gateway.documents import (
+    annotation_of,
+    completion_in,
+    failure_in,
+    progress_in,
+    read_document,
+    upload_in,
+)
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import JOBS
 
@@ -31,10 +39,9 @@ async def progress(request: web.Request) -> web.Response:
     """Write how far a build is onto its Job, now and then."""
     services = request.app[SERVICES]
     build = await _build(request, services)
-    report = Progress.from_json(await read_document(request, "progress"))
+    report = progress_in(await read_document(request, "progress"))
     if services.pace.is_due(build.job_uid):
-        value = {"phase": report.phase, "percent": report.percent}
-        await _annotate(services, build, {ANNOTATION_PROGRESS: value})
+        await _annotate(services, build, {ANNOTATION_PROGRESS: report.to_json()})
     return web.Response(status=204)
 
 
@@ -42,18 +49,17 @@ async def upload(request: web.Request) -> web.Response:
     """Begin an upload, and answer one URL for each part."""
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
-    document = await read_document(request, "upload", part_size=PART_BYTES)
-    wanted = Upload.from_json(document, most=services.settings.max_engine_bytes)
+    wanted = upload_in(await read_document(request, "upload"), most=services.settings.max_engine_bytes)
     store = await services.stores.current()
-    return web.json_response(await services.quick.run(_start_upload, store, build, wanted))
+    answer = await services.quick.run(_start_upload, store, build, wanted)
+    return web.json_response(answer.to_json())
 
 
 async def completed(request: web.Request) -> web.Response:
     """Check, sign and publish what was uploaded."""
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
-    document = await read_document(request, "complete", log="")
-    done = Completion.from_json(document, most=services.settings.max_engine_bytes)
+    done = completion_in(await read_document(request, "complete"), most=services.settings.max_engine_bytes)
     store = await services.stores.current()
     with services.completing.one(build.job_name):
         publication = await services.heavy.run(complete, store, services.signer, build, done)
@@ -69,8 +75,8 @@ async def failed(request: web.Request) -> web.Response:
     """Write why a build failed onto its Job, where the controller finds it."""
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
-    failure = Failure.from_json(await read_document(request, "failed"))
-    await _annotate(services, build, {ANNOTATION_FAILURE: failure.to_json()})
+    failure = failure_in(await read_document(request, "failed"))
+    await _annotate(services, build, {ANNOTATION_FAILURE: annotation_of(failure)})
     return web.Response(status=204)
 
 
@@ -87,12 +93,12 @@ async def _annotate(services: Services, build: Build, values: dict[str, Any]) ->
     )
 
 
-def _start_upload(store: OpenStore, build: Build, wanted: Upload) -> dict[str, Any]:
+def _start_upload(store: OpenStore, build: Build, wanted: Upload) -> StartedUpload:
     paths = StorePaths(store.prefix, build.request.inputs, build.request.identity)
     key = paths.engine(wanted.sha256)
     upload_id = store.objects.start_upload(key)
-    parts = [
-        {"number": number, "url": store.objects.presign_part(key, upload_id, number, URL_SECONDS)}
+    parts = (
+        Part(number, store.objects.presign_part(key, upload_id, number, URL_SECONDS))
         for number in range(1, wanted.parts + 1)
-    ]
-    return {"upload_id": upload_id, "key": key, "parts": parts}
+    )
+    return StartedUpload(upload_id, key, tuple(parts))

@@ -20,7 +20,6 @@ from ignition_hub.engine.naming import engine_folder
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
 from ignition_hub.gateway.admission.annotations import RESOURCE
 from ignition_hub.gateway.artifacts.stores import OpenStore
-from ignition_hub.gateway.documents import PART_BYTES
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import ENGINES, NODES, TokenUser
@@ -164,6 +163,5 @@ def _answer(name: str, gpu: NodeGpu, manifest: Manifest, url: str) -> dict[str, 
         "url": url,
         "size": manifest.engine.size,
         "sha256": manifest.engine.sha256,
-        "part_size": PART_BYTES,
         "manifest": manifest.to_json(),
     }

@@ -7,17 +7,14 @@ the version that is replaced are signed into the URL.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
 from ignition_hub.compatibility.gpus import node_gpu
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError
-from ignition_hub.engine.fields import Fields
 from ignition_hub.engine.identity import TENSORRT_RTX
 from ignition_hub.engine.naming import timing_cache_key
+from ignition_hub.engine.protocol import Reading, Writing
 from ignition_hub.engine.request import OFF, READ_WRITE, BuildRequest
 from ignition_hub.engine.sources import reads_alone, refusal
 from ignition_hub.engine.timing_cache import MOST_BYTES, StoredTimingCache, TimingCacheUpload, owner_of
@@ -31,43 +28,11 @@ URL_SECONDS = 900
 _ETAG = r"[!#-~]{1,128}"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The body of a request for a cache."""
-
-    cuda: str
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """The body of a request to write ``size`` bytes over the version ``etag``; None: where nothing is."""
-
-    cuda: str
-    size: int
-    etag: str | None
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Writing":
-        """Read it."""
-        read = Fields.of(document, cls)
-        writing = cls(read.text("cuda"), read.integer("size"), read.optional_text("etag"))
-        if not 1 <= writing.size <= MOST_BYTES:
-            raise ContractError(
-                f"size: {writing.size} is out of range",
-                f"a timing cache of 1 to {MOST_BYTES} bytes is stored; delete the stored one to start over",
-            )
-        if writing.etag is not None and not re.fullmatch(_ETAG, writing.etag):
-            raise ContractError(
-                f"invalid ETag {writing.etag!r:.80}", "send the ETag that the gateway returned"
-            )
-        return writing
-
-
 async def find(request: web.Request) -> web.Response:
     """Answer where the timing cache of this build is, and a URL to read it if there is one."""
     services = request.app[SERVICES]
     user, build = await _caller(services, request)
-    wanted = Wanted(Fields.of(await read_document(request, "timing-cache"), Wanted).text("cuda"))
+    wanted = Reading.from_json(await read_document(request, "timing-cache"))
     store, product = await services.stores.current(), await _product(services, user)
     answer = await services.quick.run(_found, store, build, product, wanted.cuda)
     return web.json_response(answer.to_json())
@@ -81,11 +46,22 @@ async def upload(request: web.Request) -> web.Response:
         raise NotPermitted(
             f"build.timingCache is {build.timing_cache}", "use ReadWrite to update the store's timing cache"
         )
-    writing = Writing.from_json(await read_document(request, "timing-cache/upload"))
+    writing = _checked(Writing.from_json(await read_document(request, "timing-cache/upload")))
     store, product = await services.stores.current(), await _product(services, user)
     key = _key(store, build, product, writing.cuda)
     url, headers = store.objects.presign_put(key, writing.size, writing.etag, URL_SECONDS)
     return web.json_response(TimingCacheUpload(url, headers).to_json())
+
+
+def _checked(writing: Writing) -> Writing:
+    if not 1 <= writing.size <= MOST_BYTES:
+        raise ContractError(
+            f"size: {writing.size} is out of range",
+            f"a timing cache of 1 to {MOST_BYTES} bytes is stored; delete the stored one to start over",
+        )
+    if writing.etag is not None and not re.fullmatch(_ETAG, writing.etag):
+        raise ContractError(f"invalid ETag {writing.etag!r:.80}", "send the ETag that the gateway returned")
+    return writing
 
 
 async def _caller(services: Services, request: web.Request) -> tuple[TokenUser, BuildRequest]:

@@ -10,8 +10,9 @@ from ignition_builder.hub.arriving import download_all
 from ignition_builder.hub.download import Source
 from ignition_builder.hub.gateway import Gateway
 from ignition_builder.hub.publishing import LOG_BYTES, log_of
-from ignition_builder.hub.upload import MOST_PARTS, PART_SIZE, Uploader, part_size_for
+from ignition_builder.hub.upload import MOST_PARTS, Uploader, part_size_for
 from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.protocol import PART_BYTES
 from ignition_hub.wire import deadline
 from ignition_hub.wire.address import Address
 from smallmodels import request_for
@@ -226,7 +227,7 @@ def test_a_store_that_takes_no_part_is_a_reason_to_try_again(how, reason, hub, g
 
 
 def test_very_large_engines_get_larger_parts():
-    assert part_size_for(1) == PART_SIZE
+    assert part_size_for(1) == PART_BYTES
     huge = 200 << 30
     assert -(-huge // part_size_for(huge)) <= MOST_PARTS
 

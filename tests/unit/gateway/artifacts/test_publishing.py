@@ -8,6 +8,7 @@ from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.plan_header import PlanHeader
+from ignition_hub.engine.protocol import Completion
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.gateway.artifacts.publishing import (
     UploadRejected,
@@ -16,7 +17,6 @@ from ignition_hub.gateway.artifacts.publishing import (
     manifest_of,
 )
 from ignition_hub.gateway.callers import Build
-from ignition_hub.gateway.documents import Completion
 from storefixtures import SHA, make_facts, make_inputs
 
 HEADER = PlanHeader("TensorRTRTX", "1.7.1.116", 100, ("sm_89",), 0)
