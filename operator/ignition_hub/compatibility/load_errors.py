@@ -9,23 +9,19 @@ with engines of TensorRT 8.6.0 on an H200. What is said while building is the bu
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.quoting import on_one_line
 
-Severity = Literal["Error", "Warning"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
-    """A text of NVIDIA's: what is looked for in it, what it means, whether the engine loads all the same."""
+    """A text of NVIDIA's errors: what is looked for in it, what it means and what would work."""
 
     pattern: str
     reason: Reason
     means: str
     remedy: str
-    severity: Severity = "Error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +31,10 @@ class Recognised:
     reason: Reason
     means: str
     remedy: str
-    severity: Severity
-
-    @property
-    def is_warning(self) -> bool:
-        """Tell whether the engine loads all the same."""
-        return self.severity == "Warning"
 
 
-def _saying(pattern: str, reason: Reason, means: str, remedy: str, severity: Severity = "Error") -> Saying:
-    return Saying(pattern=pattern, reason=reason, means=means, remedy=remedy, severity=severity)
+def _saying(pattern: str, reason: Reason, means: str, remedy: str) -> Saying:
+    return Saying(pattern=pattern, reason=reason, means=means, remedy=remedy)
 
 
 _SAME_VERSION = "load it with the TensorRT that built it, or build it with the installed one"
@@ -84,13 +74,6 @@ SAYINGS: tuple[Saying, ...] = (
         Reason.WrongGPU,
         "the GPU is below the compute capability at which the engine's compatibility starts",
         _TARGET,
-    ),
-    _saying(
-        r"Using an engine plan file across different models of devices is not (supported|recommended)",
-        Reason.WrongGPU,
-        "the engine was built on another product of the same compute capability",
-        "build it with compatibility: SameComputeCapability, or for a target with this product",
-        "Warning",
     ),
     _saying(
         r"Platform specific tag mismatch",
@@ -192,21 +175,12 @@ multiprocessors are an error or a warning was not seen; a deadlock is the worse 
 """
 
 
-def recognised(text: str) -> Recognised | None:
-    """Return what one message of NVIDIA's software means, None for a text that says nothing known."""
-    flat = on_one_line(text)
-    for saying in SAYINGS:
-        if found := _found(saying, flat):
-            return _meaning(saying, found)
-    return None
-
-
 def cause_of(messages: Iterable[str]) -> Recognised | None:
-    """Return the most telling error among ``messages``; a warning does not explain why nothing loaded."""
+    """Return the most telling error among ``messages``, None when nothing known is said."""
     known = [on_one_line(message) for message in messages]
     for saying in SAYINGS:
         for text in known:
-            if saying.severity == "Error" and (found := _found(saying, text)):
+            if found := _found(saying, text):
                 return _meaning(saying, found)
     return None
 
@@ -221,5 +195,4 @@ def _meaning(saying: Saying, found: re.Match[str]) -> Recognised:
         reason=saying.reason,
         means=saying.means.format(**found.groupdict()),
         remedy=saying.remedy,
-        severity=saying.severity,
     )

@@ -6,8 +6,8 @@ from a resource and a pool, ``identity_of`` hashes it, and the builder is given 
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
@@ -164,31 +164,6 @@ def is_for_windows(options: Mapping[str, Any]) -> bool:
     return options.get("runtimePlatform") == "WindowsAMD64"
 
 
-def difference(a: EngineInputs, b: EngineInputs) -> list[str]:
-    """Return the paths in which ``a`` and ``b`` differ, such as ``profiles[0].shapes.data.max``."""
-    left, right = a.to_json(), b.to_json()
-    names = [field.name for field in fields(EngineInputs)]
-    return [path for name in names for path in _differences(left[name], right[name], name)]
-
-
 def _match(where: str, value: str, pattern: str, expected: str) -> None:
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
         raise ContractError(f"{where}: {value!r} is not valid", f"expected {expected}")
-
-
-def _differences(left: Any, right: Any, path: str) -> Iterator[str]:
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        for name in sorted({*left, *right}):
-            if name in left and name in right:
-                yield from _differences(left[name], right[name], f"{path}.{name}")
-            else:
-                yield f"{path}.{name}"
-    elif _are_lists(left, right) and len(left) == len(right):
-        for index, (one, other) in enumerate(zip(left, right, strict=True)):
-            yield from _differences(one, other, f"{path}[{index}]")
-    elif canonical_json(left) != canonical_json(right):
-        yield path
-
-
-def _are_lists(left: Any, right: Any) -> bool:
-    return isinstance(left, (list, tuple)) and isinstance(right, (list, tuple))

@@ -17,7 +17,6 @@ from ignition_hub.engine.identity import (
     Profile,
     ShapeRange,
     Target,
-    difference,
     identity_of,
 )
 
@@ -66,19 +65,15 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize(("path", "change"), CHANGES.items(), ids=list(CHANGES))
-def test_a_change_of_any_input_changes_the_identity_and_is_named(path, change):
-    changed = replace(INPUTS, **change)
-
-    assert identity_of(changed) != identity_of(INPUTS)
-    assert difference(INPUTS, changed) == [path]
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_a_change_of_any_input_changes_the_identity(change):
+    assert identity_of(replace(INPUTS, **change)) != identity_of(INPUTS)
 
 
 def test_another_product_is_another_engine():
     l4 = replace(INPUTS, compatibility="Product", product="NVIDIA-L4")
     l40 = replace(INPUTS, compatibility="Product", product="NVIDIA-L40")
 
-    assert difference(l4, l40) == ["product"]
     assert identity_of(l4) != identity_of(l40)
 
 
@@ -90,7 +85,6 @@ def test_the_order_and_spelling_of_options_does_not_change_the_identity():
     )
 
     assert identity_of(same) == identity_of(INPUTS)
-    assert difference(INPUTS, same) == []
 
 
 def test_the_identity_of_published_engines_never_moves():
@@ -154,7 +148,6 @@ def test_any_inputs_survive_json_with_their_identity(shapes, options):
     again = EngineInputs.from_json(json.loads(canonical_json(inputs.to_json())))
 
     assert identity_of(again) == identity_of(inputs)
-    assert difference(again, inputs) == []
 
 
 @pytest.mark.parametrize(

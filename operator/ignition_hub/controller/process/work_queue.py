@@ -71,14 +71,6 @@ class WorkQueue(Generic[Key]):
         """End the back-off of ``key``: its next failure counts as the first."""
         self._failures.pop(key, None)
 
-    def drop(self, key: Key) -> None:
-        """Remove everything known about ``key``; what runs now ends undisturbed."""
-        self.forget(key)
-        self._waiting.pop(key, None)
-        self._again.discard(key)
-        if timer := self._timers.pop(key, None):
-            timer.cancel()
-
     def oldest_age(self) -> float:
         """Return how many seconds the oldest waiting key has waited."""
         return self._now() - min(self._waiting.values(), default=self._now())

@@ -118,18 +118,3 @@ async def test_an_earlier_appointment_stays_and_a_later_one_does_not_replace_it(
     await run_for_a_while(queue, reconcile, until=lambda: bool(seen))
 
     assert seen == ["a"]
-
-
-async def test_a_dropped_key_does_not_come_back():
-    queue, seen = WorkQueue(), []
-
-    async def reconcile(key):
-        seen.append(key)
-        return Again()
-
-    queue.add("a")
-    queue.add_after("a", 0.002)
-    queue.drop("a")
-    await run_for_a_while(queue, reconcile, seconds=0.02)
-
-    assert not seen
