@@ -75,10 +75,10 @@ class FalseClaim:
 
 RTX3090 = PoolFacts("rtx-3090", TENSORRT, ("10.13.2.6",), ("sm_86",), "NVIDIA-GeForce-RTX-3090")
 H100_11 = replace(H100, versions=("11.1.0.106",))
-NODE_L4 = NodeGpu("sm_89", "NVIDIA-L4", shared=False, mig=None)
-NODE_T4 = NodeGpu("sm_75", "Tesla-T4", shared=False, mig=None)
-NODE_NX8 = NodeGpu("sm_87", "Jetson-Orin-NX-8GB", shared=False, mig=None, platform="jetpack-6.2")
-NODE_SLICE = NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", shared=False, mig="1g.5gb")
+NODE_L4 = NodeGpu("sm_89", "NVIDIA-L4", mig=None)
+NODE_T4 = NodeGpu("sm_75", "Tesla-T4", mig=None)
+NODE_NX8 = NodeGpu("sm_87", "Jetson-Orin-NX-8GB", mig=None, platform="jetpack-6.2")
+NODE_SLICE = NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", mig="1g.5gb")
 
 
 def engine(arch: str, level: str, product: str | None = None, **more: object) -> EngineFacts:

@@ -81,7 +81,7 @@ def named_gpu(name: str) -> NodeGpu:
     arch = arch_of_product(product)
     if arch is None:
         if name.startswith(("sm", "compute")) or name[:1].isdecimal():
-            return NodeGpu(gpu_of(name).arch, None, False, None)
+            return NodeGpu(gpu_of(name).arch, None, None)
         raise CliError(
             f"--gpu {name}: the product is not known here. Name its architecture, for example --gpu sm_89"
         )

@@ -57,7 +57,7 @@ def where_it_loads(engine: EngineFacts) -> Reach:
 
 def _serves(engine: EngineFacts, gpu: Gpu) -> bool:
     product = engine.product if engine.arch == gpu.arch else None
-    node = NodeGpu(gpu.arch, product or gpu.example, shared=False, mig=None)
+    node = NodeGpu(gpu.arch, product or gpu.example, mig=None)
     return loads(replace(engine, platform=None), node).is_vouched_for
 
 

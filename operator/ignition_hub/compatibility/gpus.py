@@ -19,12 +19,11 @@ GFD_MAJOR = "nvidia.com/gpu.compute.major"
 GFD_MINOR = "nvidia.com/gpu.compute.minor"
 GFD_PRODUCT = "nvidia.com/gpu.product"
 KUBERNETES_ARCH = "kubernetes.io/arch"
-GFD_SHARING = "nvidia.com/gpu.sharing-strategy"
 
 SHARED = "-SHARED"
 """What GFD puts behind the product of a GPU that is time-sliced or under MPS."""
 
-_SUFFIX = r"(?:-MIG-(?P<mig>[^-]+(?:-.*?)??))?(?P<shared>-SHARED)?$"
+_SUFFIX = r"(?:-MIG-(?P<mig>[^-]+(?:-.*?)??))?(?:-SHARED)?$"
 _ARCH_SPELLING = r"(?i:sm|compute)?[_-]?([0-9]{1,2})\.?([0-9])"
 
 
@@ -130,13 +129,12 @@ class NodeGpu:
     The GPU of a node as its labels tell it.
 
     ``product`` carries no ``-MIG-`` or ``-SHARED`` suffix; ``mig`` is the profile of a node whose GPUs are
-    all cut alike (``1g.5gb``); ``shared`` is true under time slicing and MPS; ``platform`` is None when the
-    labels do not tell. Labels never tell the last three; whoever sits on the GPU may add them.
+    all cut alike (``1g.5gb``); ``platform`` is None when the labels do not tell. Labels never tell the last
+    three; the process on the GPU may add them.
     """
 
     arch: str
     product: str | None
-    shared: bool
     mig: str | None
     platform: str | None = None
     memory_bytes: int | None = None
@@ -194,11 +192,9 @@ def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
     if arch is None:
         return None
     suffix = re.search(_SUFFIX, told)
-    shared = labels.get(GFD_SHARING, "none") != "none" or labels.get(GFD_PRODUCT, "").endswith(SHARED)
     return NodeGpu(
         arch=arch,
         product=product or None,
-        shared=shared,
         mig=suffix.group("mig") if suffix else None,
         platform=node_platform(labels),
     )

@@ -35,10 +35,9 @@ class Machine:
         labels = {GFD_PRODUCT: self.gpu.product, GFD_MAJOR: str(major), GFD_MINOR: str(minor)}
         if self.product:
             labels[LABEL_GPU_PRODUCT] = self.product
-        found = node_gpu(labels) or NodeGpu(self.gpu.arch, None, False, None)
+        found = node_gpu(labels) or NodeGpu(self.gpu.arch, None, None)
         return replace(
             found,
-            shared=bool(self.gpu.mps),
             platform=self.platform,
             memory_bytes=self.gpu.memory_bytes,
             multiprocessors=self.gpu.multiprocessors,

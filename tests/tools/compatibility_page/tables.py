@@ -50,14 +50,14 @@ PAIRS = _to_newest(
 LEVELS = {PRODUCT: "P", SAME_COMPUTE_CAPABILITY: "S", AMPERE_PLUS: "A"}
 """The levels, and the letter that stands for one where there is no room."""
 
-L4 = NodeGpu("sm_89", "NVIDIA-L4", shared=False, mig=None)
+L4 = NodeGpu("sm_89", "NVIDIA-L4", mig=None)
 NODES: tuple[tuple[str, NodeGpu], ...] = (
     ("same product (L4)", L4),
-    ("same capability (L40S)", NodeGpu("sm_89", "NVIDIA-L40S", shared=False, mig=None)),
-    ("older, Ampere (A100)", NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", shared=False, mig=None)),
-    ("newer (H100)", NodeGpu("sm_90", "NVIDIA-H100-80GB-HBM3", shared=False, mig=None)),
-    ("Turing (T4)", NodeGpu("sm_75", "Tesla-T4", shared=False, mig=None)),
-    ("Jetson (Orin)", NodeGpu("sm_87", "Jetson-Orin-NX-16GB", shared=False, mig=None)),
+    ("same capability (L40S)", NodeGpu("sm_89", "NVIDIA-L40S", mig=None)),
+    ("older, Ampere (A100)", NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", mig=None)),
+    ("newer (H100)", NodeGpu("sm_90", "NVIDIA-H100-80GB-HBM3", mig=None)),
+    ("Turing (T4)", NodeGpu("sm_75", "Tesla-T4", mig=None)),
+    ("Jetson (Orin)", NodeGpu("sm_87", "Jetson-Orin-NX-16GB", mig=None)),
 )
 
 

@@ -6,9 +6,9 @@ from ignition_hub.compatibility.engine_choice import EngineNotReady, NoEngineFor
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.loading import described
 
-L4 = NodeGpu("sm_89", "NVIDIA-L4", shared=False, mig=None)
-L40S = NodeGpu("sm_89", "NVIDIA-L40S", shared=False, mig=None)
-T4 = NodeGpu("sm_75", "Tesla-T4", shared=False, mig=None)
+L4 = NodeGpu("sm_89", "NVIDIA-L4", mig=None)
+L40S = NodeGpu("sm_89", "NVIDIA-L40S", mig=None)
+T4 = NodeGpu("sm_75", "Tesla-T4", mig=None)
 
 
 def make_target(name, **changes):
@@ -83,7 +83,7 @@ def test_a_failed_target_is_quoted():
 
 
 def test_a_gpu_without_a_product_is_described_by_its_architecture():
-    assert described(NodeGpu("sm_89", None, shared=False, mig=None)) == "sm_89"
+    assert described(NodeGpu("sm_89", None, mig=None)) == "sm_89"
 
 
 def test_an_engine_for_windows_is_given_to_no_pod():

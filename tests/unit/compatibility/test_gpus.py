@@ -89,49 +89,49 @@ def test_an_unknown_architecture_is_refused_with_those_that_exist():
 @pytest.mark.parametrize(
     ("labels", "gpu"),
     [
-        (A100, NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", False, None)),
-        (labelled("NVIDIA-A100-SXM4-40GB-SHARED"), NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", True, None)),
+        (A100, NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", None)),
+        (labelled("NVIDIA-A100-SXM4-40GB-SHARED"), NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", None)),
         (
             labelled("NVIDIA-A100-SXM4-40GB", **{"gpu.sharing-strategy": "mps"}),
-            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", True, None),
+            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", None),
         ),
         (
             labelled("NVIDIA-A100-SXM4-40GB", **{"gpu.sharing-strategy": "none"}),
-            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", False, None),
+            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", None),
         ),
         (
             labelled("NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"),
-            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", False, "1g.5gb"),
+            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", "1g.5gb"),
         ),
         (
             labelled("NVIDIA-A100-SXM4-40GB-MIG-1g.5gb-SHARED"),
-            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", True, "1g.5gb"),
+            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", "1g.5gb"),
         ),
         (
             {"nvidia.com/gpu.compute.major": "8", "nvidia.com/gpu.compute.minor": "9"},
-            NodeGpu("sm_89", None, False, None),
+            NodeGpu("sm_89", None, None),
         ),
-        ({"nvidia.com/gpu.product": "NVIDIA-L4"}, NodeGpu("sm_89", "NVIDIA-L4", False, None)),
-        ({"ignitionhub.io/gpu-arch": "sm_86"}, NodeGpu("sm_86", None, False, None)),
+        ({"nvidia.com/gpu.product": "NVIDIA-L4"}, NodeGpu("sm_89", "NVIDIA-L4", None)),
+        ({"ignitionhub.io/gpu-arch": "sm_86"}, NodeGpu("sm_86", None, None)),
         (
             {"ignitionhub.io/gpu-product": "Jetson-Orin-NX-16GB"},
-            NodeGpu("sm_87", "Jetson-Orin-NX-16GB", False, None),
+            NodeGpu("sm_87", "Jetson-Orin-NX-16GB", None),
         ),
         (
             {**A100, "ignitionhub.io/gpu-arch": "8.6", "ignitionhub.io/gpu-product": "NVIDIA-A10"},
-            NodeGpu("sm_86", "NVIDIA-A10", False, None),
+            NodeGpu("sm_86", "NVIDIA-A10", None),
         ),
         (
             {"nvidia.com/gpu.compute.major": "13", "nvidia.com/gpu.compute.minor": "0"},
-            NodeGpu("sm_130", None, False, None),
+            NodeGpu("sm_130", None, None),
         ),
         (
             {**A100, "kubernetes.io/arch": "amd64"},
-            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", False, None, "linux-x86_64"),
+            NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", None, "linux-x86_64"),
         ),
         (
             {"ignitionhub.io/gpu-product": "Jetson-Orin-NX-8GB", "ignitionhub.io/jetpack": "6.2"},
-            NodeGpu("sm_87", "Jetson-Orin-NX-8GB", False, None, "jetpack-6.2"),
+            NodeGpu("sm_87", "Jetson-Orin-NX-8GB", None, "jetpack-6.2"),
         ),
         ({}, None),
         ({"kubernetes.io/arch": "amd64"}, None),

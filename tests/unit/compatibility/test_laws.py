@@ -160,7 +160,7 @@ def everything_that_can_be_built():
 @pytest.mark.parametrize(("gpu", "flavor", "level"), list(everything_that_can_be_built()))
 def test_what_a_pool_builds_loads_on_the_gpu_it_was_asked_for(gpu, flavor, level):
     product = gpu.example if level == "Product" else None
-    node = NodeGpu(gpu.arch, gpu.example, shared=False, mig=None)
+    node = NodeGpu(gpu.arch, gpu.example, mig=None)
 
     engine = EngineFacts(flavor=flavor, arch=gpu.arch, product=product, compatibility=level)
 

@@ -8,13 +8,13 @@ from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.loading import EngineFacts, Runtime, loads
 from ignition_hub.engine.errors import Reason
 
-NODE_L4 = NodeGpu("sm_89", "NVIDIA-L4", shared=False, mig=None)
-NODE_ORIN = NodeGpu("sm_87", "Jetson-Orin-NX-16GB", shared=False, mig=None)
-NODE_H100 = NodeGpu("sm_90", "NVIDIA-H100-80GB-HBM3", shared=False, mig=None)
-NODE_T4 = NodeGpu("sm_75", "Tesla-T4", shared=False, mig=None)
-NODE_A100 = NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", shared=False, mig=None)
+NODE_L4 = NodeGpu("sm_89", "NVIDIA-L4", mig=None)
+NODE_ORIN = NodeGpu("sm_87", "Jetson-Orin-NX-16GB", mig=None)
+NODE_H100 = NodeGpu("sm_90", "NVIDIA-H100-80GB-HBM3", mig=None)
+NODE_T4 = NodeGpu("sm_75", "Tesla-T4", mig=None)
+NODE_A100 = NodeGpu("sm_80", "NVIDIA-A100-SXM4-40GB", mig=None)
 NODE_SLICE = replace(NODE_A100, mig="1g.5gb")
-NODE_LATER = NodeGpu("sm_130", None, shared=False, mig=None)
+NODE_LATER = NodeGpu("sm_130", None, mig=None)
 
 
 def engine(arch="sm_89", product=None, level=None, flavor="TensorRT", **more):
@@ -172,7 +172,7 @@ def test_a_version_compatible_engine_says_what_the_process_must_do():
         ),
         (
             engine("sm_75"),
-            NodeGpu("sm_70", "NVIDIA-TITAN-V", shared=False, mig=None),
+            NodeGpu("sm_70", "NVIDIA-TITAN-V", mig=None),
             "build for a target {gpuArch: sm_70, product: NVIDIA-TITAN-V, compatibility: Product}",
         ),
     ],

@@ -41,7 +41,6 @@ def nodes_of(arch):
         NodeGpu,
         arch=st.just(arch),
         product=st.sampled_from(PRODUCTS[arch]),
-        shared=st.booleans(),
         mig=st.sampled_from([None, None, "1g.5gb"]),
         platform=PLATFORMS,
         multiprocessors=st.sampled_from([None, 14, 108]),

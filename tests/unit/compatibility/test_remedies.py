@@ -70,7 +70,7 @@ def test_the_ampere_plus_engine_that_a_refusal_names_loads_there(pool, arch):
     chosen = choose([pool], ask(reaching, compatibility="AmperePlus"))
     engine = EngineFacts(flavor=chosen.flavor, arch=reaching, compatibility="AmperePlus")
 
-    assert loads(engine, NodeGpu(arch, None, shared=False, mig=None)).is_vouched_for
+    assert loads(engine, NodeGpu(arch, None, mig=None)).is_vouched_for
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -23,7 +23,7 @@ def shelf(tmp_path):
     """An alias as the fetcher leaves it: the gateway's answer went through the fetcher's own code."""
     shelf = Shelf(tmp_path / "resnet")
     shelf.folder.mkdir()
-    gpu = NodeGpu("sm_89", "NVIDIA-L4", shared=False, mig=None)
+    gpu = NodeGpu("sm_89", "NVIDIA-L4", mig=None)
     answer = json.loads(json.dumps(resolved("resnet", gpu, ENGINE.manifest)))
     write_record(read_resolved("resnet", answer), shelf)
     shelf.engine.write_bytes(ENGINE.data)

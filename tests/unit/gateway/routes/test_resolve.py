@@ -7,6 +7,6 @@ from resolvedanswers import STORE, resolved
 
 
 def test_the_gateways_answer_is_the_document_that_others_are_tested_with():
-    gpu, manifest = NodeGpu("sm_89", "NVIDIA-L4", shared=False, mig=None), Engine().manifest
+    gpu, manifest = NodeGpu("sm_89", "NVIDIA-L4", mig=None), Engine().manifest
 
     assert _answer("resnet", gpu, manifest, f"{STORE}/resnet.trt") == resolved("resnet", gpu, manifest)
