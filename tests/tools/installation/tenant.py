@@ -11,14 +11,13 @@ from typing import Any
 
 import yaml
 
+from ignition_hub.engine.state import SETTLED
 from ignition_hub.store.find import manifest_key_of
 from installation.hub import BUCKET, ROOT, SHARED, Hub
 from installation.kubectl import Kubectl, eventually
 from installation.workload import deployment, is_ready, pods_of
 
 Json = dict[str, Any]
-
-SETTLED = {"Ready", "Failed", "Unbuildable"}
 
 
 @dataclass(frozen=True)
