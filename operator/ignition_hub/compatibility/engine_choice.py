@@ -22,31 +22,17 @@ class Candidate:
     name: str
     state: str
     arch: str
-    product: str | None
-    compatibility: str
-    flavor: str
+    facts: EngineFacts
+    """The engine as the truth table sees it, as far as status and spec tell."""
     identity: str | None
     uri: str | None
     message: str
-    platform: str | None = None
-    """Only when the status and spec tell it."""
 
     @property
     def covers(self) -> str:
         """What the target is for, in words."""
-        where = self.product or self.arch
-        return f"{where} on Windows" if self.platform == WINDOWS else where
-
-    @property
-    def facts(self) -> EngineFacts:
-        """The engine as the truth table sees it."""
-        return EngineFacts(
-            flavor=self.flavor,
-            arch=self.arch,
-            product=self.product,
-            compatibility=self.compatibility,
-            platform=self.platform,
-        )
+        where = self.facts.product or self.arch
+        return f"{where} on Windows" if self.facts.platform == WINDOWS else where
 
 
 class NoEngineForGPU(IgnitionError):
@@ -101,17 +87,21 @@ def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
 
 
 def _candidate(target: Mapping[str, Any], platform: str | None) -> Candidate:
+    facts = EngineFacts(
+        flavor=(target.get("tensorrt") or {}).get("flavor") or TENSORRT,
+        arch=target["gpuArch"],
+        product=target.get("product"),
+        compatibility=target.get("compatibility") or SAME_COMPUTE_CAPABILITY,
+        platform=platform,
+    )
     return Candidate(
         name=target.get("name", ""),
         state=target.get("state", State.PENDING),
         arch=target["gpuArch"],
-        product=target.get("product"),
-        compatibility=target.get("compatibility") or SAME_COMPUTE_CAPABILITY,
-        flavor=(target.get("tensorrt") or {}).get("flavor") or TENSORRT,
+        facts=facts,
         identity=target.get("identity"),
         uri=target.get("uri"),
         message=target.get("message") or target.get("reason") or "",
-        platform=platform,
     )
 
 
@@ -122,7 +112,7 @@ def _rank(candidate: Candidate, gpu: NodeGpu) -> int | None:
 
 
 def _what_would_serve(name: str, candidates: Iterable[Candidate], gpu: NodeGpu) -> str:
-    if any(c.platform == WINDOWS for c in candidates):
+    if any(c.facts.platform == WINDOWS for c in candidates):
         return f"leave options.runtimePlatform out of TensorRTEngine {name}, or load the engine on Windows"
     return f"add a target {{gpuArch: {gpu.arch}}} to TensorRTEngine {name}, or keep the pod off this node"
 

@@ -16,8 +16,3 @@ class StrEnum(str, Enum):
 
     def __format__(self, spec: str) -> str:
         return str.__format__(self, spec)
-
-    @staticmethod
-    def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:
-        del start, count, last_values
-        return name.lower()

@@ -42,8 +42,3 @@ HUB_NAMESPACE = "IGNITION_HUB_NAMESPACE"
 def termination_log(environ: Mapping[str, str]) -> Path:
     """Return the file that the kubelet reads a container's last message from."""
     return Path(environ.get(TERMINATION_LOG) or "/dev/termination-log")
-
-
-def suffix_of(name: str) -> str:
-    """Return a flag or an alias as the end of a variable's name: ``TLS_CERT`` for ``tls-cert``."""
-    return name.upper().replace("-", "_")

@@ -3,7 +3,6 @@
 import copy
 import json
 import pickle
-from enum import auto
 
 import pytest
 import typer
@@ -14,7 +13,7 @@ from ignition_hub.engine.enums import StrEnum
 
 class Colour(StrEnum):
     RED = "Red"
-    DARK_BLUE = auto()
+    DARK_BLUE = "dark_blue"
 
 
 def test_a_member_is_its_word_however_it_is_written():

@@ -26,7 +26,3 @@ def test_no_other_file_spells_the_name_of_a_variable() -> None:
     spelled = {str(path) for path in files for text in literals(path) if environment.PREFIX in text}
 
     assert not spelled
-
-
-def test_a_flag_or_an_alias_becomes_the_end_of_a_variable() -> None:
-    assert environment.suffix_of("face-detector") == "FACE_DETECTOR"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.engine.environment import ENGINE_OF_ALIAS, suffix_of
+from ignition_hub.engine.environment import ENGINE_OF_ALIAS
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import (
     ANNOTATION_CONTAINERS,
@@ -40,7 +40,7 @@ class Entry:
     @property
     def variable(self) -> str:
         """The environment variable that tells the containers where the engine is."""
-        return ENGINE_OF_ALIAS + suffix_of(self.alias)
+        return ENGINE_OF_ALIAS + self.alias.upper().replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ignition_hub.engine.environment import PREFIX, suffix_of
+from ignition_hub.engine.environment import PREFIX
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
 
 MIB = 1024 * 1024
@@ -48,7 +48,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
     default = GatewaySettings(tls_cert=Path(), tls_key=Path(), signing_key=Path())
 
     def flag(name: str, fallback: object, kind: type = str, meaning: str = "") -> None:
-        value = environment.get(PREFIX + suffix_of(name))
+        value = environment.get(PREFIX + name.upper().replace("-", "_"))
         required = fallback is None and value is None
         parser.add_argument(
             f"--{name}",
