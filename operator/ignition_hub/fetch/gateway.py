@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ignition_hub.engine.environment import OnMiss
 from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.errors import FetchError
-from ignition_hub.fetch.settings import FetchSettings, OnMiss
+from ignition_hub.fetch.settings import FetchSettings
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.answer import Answer
 from ignition_hub.wire.deadline import Deadline

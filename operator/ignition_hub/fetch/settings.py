@@ -11,20 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_hub.engine import environment
-from ignition_hub.engine.enums import StrEnum
+from ignition_hub.engine.environment import OnMiss
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ENGINES_FOLDER, TOKEN_FILE
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.wire.address import Address, tls_context
 
 DEFAULT_DEADLINE = 600.0
-
-
-class OnMiss(StrEnum):
-    """What to do when no engine fits the GPU this pod got."""
-
-    WAIT = "Wait"  # an engine for it may be on its way: ask again until the deadline
-    FAIL = "Fail"  # say so at once
 
 
 @dataclass(frozen=True, slots=True)

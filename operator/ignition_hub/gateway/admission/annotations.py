@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.engine.environment import ENGINE_OF_ALIAS
+from ignition_hub.engine.environment import ENGINE_OF_ALIAS, OnMiss
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import (
     ANNOTATION_CONTAINERS,
@@ -27,7 +27,6 @@ RESOURCE = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-
 MOUNT_PATH = re.compile(r"/[A-Za-z0-9._/-]{1,254}")
 # A mount over one of these would hide what the container itself is made of.
 SYSTEM_PATHS = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr", "/var/run")
-ON_MISS = ("Wait", "Fail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Wishes:
     engines: tuple[Entry, ...]
     mount_path: str = ENGINES_FOLDER
     containers: tuple[str, ...] | None = None
-    on_miss: str = "Wait"
+    on_miss: str = OnMiss.WAIT
 
 
 class AnnotationError(RequestError):
@@ -68,7 +67,7 @@ def read_wishes(pod: Mapping[str, Any]) -> Wishes:
         engines=read_engines(annotations.get(ANNOTATION_ENGINES, "")),
         mount_path=read_mount_path(annotations.get(ANNOTATION_MOUNT_PATH, ENGINES_FOLDER)),
         containers=read_containers(annotations.get(ANNOTATION_CONTAINERS), names),
-        on_miss=read_on_miss(annotations.get(ANNOTATION_ON_MISS, "Wait")),
+        on_miss=read_on_miss(annotations.get(ANNOTATION_ON_MISS, OnMiss.WAIT)),
     )
 
 
@@ -133,13 +132,13 @@ def read_containers(text: str | None, names: list[str]) -> tuple[str, ...] | Non
 
 def read_on_miss(text: str) -> str:
     """Read what happens where no target serves the GPU a pod got."""
-    if text in ON_MISS:
+    if text in set(OnMiss):
         return text
     if text == "Fallback":
         problem = "'Fallback' (to the ONNX model) is not supported in this version"
     else:
         problem = f"unknown value {text!r}"
-    raise AnnotationError(ANNOTATION_ON_MISS, problem, f"use one of: {', '.join(ON_MISS)}")
+    raise AnnotationError(ANNOTATION_ON_MISS, problem, f"use one of: {', '.join(OnMiss)}")
 
 
 def _engines_error(problem: str, remedy: str) -> AnnotationError:
