@@ -188,7 +188,7 @@ def test_an_engine_of_another_signer_is_refused_and_never_replaced(
 
     assert source == "built"
     assert len(warned) == 1
-    assert "that key is not believed here" in warned[0]
+    assert "no signature from a trusted key" in warned[0]
     _, again = on_machine(built, tmp_path / "b", force_rebuild=True)
     assert again == "built"
     assert "add the hub's keys to ARTIFACTS_TRUSTED_KEYS" in warned[1]
@@ -237,7 +237,7 @@ def test_a_forced_rebuild_replaces_what_the_store_has(store, built, tmp_path):
             "wrong",
             "check ARTIFACTS_ENDPOINT, ARTIFACTS_ACCESS_KEY and ARTIFACTS_SECRET_KEY",
         ),
-        ("ARTIFACTS_ACCESS_KEY", "nobody", "does not know the credentials"),
+        ("ARTIFACTS_ACCESS_KEY", "nobody", "rejected the credentials"),
         ("ARTIFACTS_ENDPOINT", "{endpoint}/no-such-bucket", "does not exist"),
     ]
 )

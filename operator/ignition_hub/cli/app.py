@@ -21,9 +21,9 @@ from ignition_hub.engine.quoting import on_one_line
 
 COMMANDS: Mapping[Callable[..., None], str] = {
     push: "Upload a model, print the resource to apply.",
-    plan: "Say what can be built where, and why not.",
+    plan: "Show what can be built where, and why not.",
     build: "Build an engine on this machine.",
-    inspect: "Say what an engine is and where it loads.",
+    inspect: "Show what an engine is and where it loads.",
 }
 """In the order of the help, each with a line that a narrow terminal shows whole."""
 

@@ -59,7 +59,7 @@ class Form(StrEnum):
 def form_of(word: str) -> Form:
     """Return the format ``word`` names; in other tools ``-o`` takes a file, so the error says what does."""
     if word not in tuple(Form):
-        raise typer.BadParameter(f"{word!r} is no format: use text or json; --output takes a file")
+        raise typer.BadParameter(f"unknown format {word!r}: use text or json; --output takes a file")
     return Form(word)
 
 
@@ -89,41 +89,42 @@ def build(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ARCH", help="GPU architecture, as sm_89; repeatable. Default: this machine's GPU."
+            metavar="ARCH",
+            help="GPU architecture, for example sm_89; repeatable. Default: this machine's GPU.",
         ),
     ] = None,
     batch_size: Annotated[
         str | None,
-        typer.Option(metavar="N", help="N opens batches 1 to N, tuned for N; or MIN:OPT:MAX."),
+        typer.Option(metavar="N", help="N allows batches of 1 to N, tuned for N; or MIN:OPT:MAX."),
     ] = None,
     max_sequence_length: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The same for every length.")
+        int | None, typer.Option(min=1, metavar="N", help="Like --batch-size, for sequence lengths.")
     ] = None,
     shape: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="SHAPES", help="INPUT=MIN:OPT:MAX, as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable."
+            metavar="SHAPES", help="INPUT=MIN:OPT:MAX, for example data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable."
         ),
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Build option, as optimizationLevel=5; repeatable."),
+        typer.Option(metavar="NAME=VALUE", help="Build option, for example optimizationLevel=5; repeatable."),
     ] = None,
     verify: Annotated[
         list[str] | None,
         typer.Option(
             metavar="GATE",
-            help="Gate to pass, or a figure of it, as accuracy, accuracy.rtol=0.01; repeatable.",
+            help="Gate to pass, or a setting of it: accuracy, accuracy.rtol=0.01; repeatable.",
         ),
     ] = None,
     flavor: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="TensorRT or TensorRTRTX. Default: what is installed."),
+        typer.Option(metavar="NAME", help="TensorRT or TensorRTRTX. Default: the installed one."),
     ] = None,
     tensorrt: Annotated[
         str | None,
         typer.Option(
-            metavar="VERSION", help="TensorRT version or its beginning. Default: what is installed."
+            metavar="VERSION", help="TensorRT version or a prefix of it. Default: the installed one."
         ),
     ] = None,
     compatibility: Annotated[
@@ -137,7 +138,8 @@ def build(
     product: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Product for compatibility Product, as NVIDIA-L4. Default: this machine's."
+            metavar="NAME",
+            help="GPU product for compatibility Product, for example NVIDIA-L4. Default: this machine's.",
         ),
     ] = None,
     name: Annotated[
@@ -147,11 +149,12 @@ def build(
     store: Annotated[
         str | None,
         typer.Option(
-            metavar="URI", help="Artifacts store, as s3://bucket/prefix. Default: ARTIFACTS_ENDPOINT."
+            metavar="URI",
+            help="Artifacts store, for example s3://bucket/prefix. Default: ARTIFACTS_ENDPOINT.",
         ),
     ] = None,
     force_rebuild: Annotated[
-        bool, typer.Option("--force-rebuild", help="Build even what a cache or store has.")
+        bool, typer.Option("--force-rebuild", help="Build even if the engine is in a cache or store.")
     ] = False,
     cache_dir: Annotated[
         Path | None,
@@ -174,11 +177,11 @@ def build(
     archs: list[str | None] = list(dict.fromkeys(arch or [])) or [None]
     with warnings_as_lines(), failures_as(form), interruptible():
         if len(archs) > 1 and (output or classic):
-            raise CliError("--output and --classic name one file: give one --arch")
+            raise CliError("--output and --classic take one engine: give one --arch")
         if len(archs) > 1 and product:
-            raise CliError("--product is of one architecture: give one --arch")
+            raise CliError("--product applies to one architecture: give one --arch")
         if output and classic:
-            raise CliError("--output and --classic both say where the copy goes: give one of them")
+            raise CliError("--output and --classic are mutually exclusive: give one of them")
         if output:
             check_replaceable(output)
         for known in filter(None, archs):
@@ -292,7 +295,7 @@ def failures_as(form: Form) -> Iterator[None]:
 
 def _in_options(error: CliError | IgnitionError) -> str:
     options = OPTIONS.get(error.reason) if isinstance(error, IgnitionError) else None
-    return f"{error}; here: {options}" if options else str(error)
+    return f"{error}; on the command line: {options}" if options else str(error)
 
 
 @contextmanager
@@ -302,7 +305,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        typer.echo("interrupted; nothing half-written is left", err=True)
+        typer.echo("interrupted; no partial files are left", err=True)
         raise typer.Exit(INTERRUPTED) from error
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -47,7 +47,7 @@ def load_of(path: Path) -> Load:
         return Load(path.name, (Parcel.of(path),))
     for name in names:
         if not is_plain_path(name):
-            raise CliError(f"{path}: its external data {name} is not named beside it")
+            raise CliError(f"{path}: its external data {name} is not listed with it")
     return _bundle(path.name, {path.name: path, **{name: _data_file(path, name) for name in names}})
 
 
@@ -63,7 +63,7 @@ def _files_in(folder: Path) -> dict[str, Path]:
         raise CliError(f"{folder}: a bundle has exactly one .onnx file, found: {found}")
     for name in files:
         if not is_plain_path(name):
-            raise CliError(f"{folder}: {name!r} is no plain path, rename the file")
+            raise CliError(f"{folder}: {name!r} is not a plain path; rename the file")
     return {name: _data_file(folder / models[0], name) for name in files}
 
 

@@ -49,13 +49,14 @@ def list_engines(
 def clear_engines(
     *,
     older_than: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Only those built longer ago, as 7d.")
+        str | None,
+        typer.Option(metavar="AGE", help="Only engines built longer ago than this, for example 7d."),
     ] = None,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only those of this model.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only engines of this model.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be removed, without removing it.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     cache_dir: Folder = None,
 ) -> None:
     """Remove engines from the cache; one that is being built stays."""

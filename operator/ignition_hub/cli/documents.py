@@ -91,7 +91,7 @@ def _parsed(where: str, text: str) -> Iterator[Document]:
 
 def _items(where: str, body: Any) -> Iterator[Document]:
     if not isinstance(body, dict):
-        raise CliError(f"{where}: {str(body)[:40]!r} is no object with apiVersion and kind")
+        raise CliError(f"{where}: {str(body)[:40]!r} is not an object with apiVersion and kind")
     if str(body.get("kind", "")).endswith("List") and isinstance(body.get("items"), list):
         for item in body["items"]:
             yield from _items(where, item)
@@ -122,7 +122,7 @@ def _unknown_here(part: type[Part], value: dict[str, Any], path: str) -> Iterato
             continue
         near = difflib.get_close_matches(str(name), known, 1)
         remedy = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
-        yield f"{path}.{name}: there is no such field, {remedy}"
+        yield f"{path}.{name}: unknown field; {remedy}"
 
 
 def _part_in(annotation: Any) -> type[Part] | None:

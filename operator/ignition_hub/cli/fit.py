@@ -82,9 +82,7 @@ def named_gpu(name: str) -> NodeGpu:
     if arch is None:
         if name.startswith(("sm", "compute")) or name[:1].isdecimal():
             return NodeGpu(gpu_of(name).arch, None, None)
-        raise CliError(
-            f"--gpu {name}: the product is not known here. Name its architecture, for example --gpu sm_89"
-        )
+        raise CliError(f"--gpu {name}: unknown product. Give its architecture, for example --gpu sm_89")
     found = node_gpu({LABEL_GPU_ARCH: arch, LABEL_GPU_PRODUCT: product})
     if found is None:
         raise CliError(f"--gpu {name}: its MIG state is not valid")
@@ -95,7 +93,7 @@ def _runtime(engine: EngineFacts, version: str | None) -> Runtime | None:
     if version is None:
         return None
     if not parse_version(version):
-        raise CliError(f"--tensorrt {version}: not a version, as 10.13.2.6")
+        raise CliError(f"--tensorrt {version}: not a version such as 10.13.2.6")
     return Runtime(engine.flavor, version)
 
 
@@ -120,7 +118,7 @@ def _by_version(engine: EngineFacts, runtime: Runtime) -> Fit:
     """Judge by the version alone: no GPU was named and none is here."""
     refusal = runtime_refusal(engine, runtime)
     if refusal is None:
-        return Fit(place=str(runtime), verdict="loads", message="by its version; no GPU was named")
+        return Fit(place=str(runtime), verdict="loads", message="by its version only; no GPU was given")
     return Fit(
         place=str(runtime),
         verdict=REFUSED,

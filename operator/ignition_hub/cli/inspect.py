@@ -28,11 +28,14 @@ def inspect(
     gpu: Annotated[
         str | None,
         typer.Option(
-            metavar="GPU", help="Say whether it loads on this GPU: sm_89, or a product as NVIDIA-L4."
+            metavar="GPU", help="Check whether it loads on this GPU: sm_89, or a product such as NVIDIA-L4."
         ),
     ] = None,
     tensorrt: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Say whether this TensorRT loads it, as 10.13.2.6.")
+        str | None,
+        typer.Option(
+            metavar="VERSION", help="Check whether this TensorRT version loads it, for example 10.13.2.6."
+        ),
     ] = None,
     output: Annotated[InspectFormat, typer.Option("--output", "-o", help="Format of the result.")] = (
         InspectFormat.text

@@ -97,11 +97,11 @@ def _forwarded_port(process: subprocess.Popen[str], said: "queue.Queue[str]") ->
     try:
         found = _FORWARDING.search(said.get(timeout=FORWARD_SECONDS))
     except queue.Empty as error:
-        raise Unreachable(f"kubectl port-forward did not begin within {FORWARD_SECONDS:.0f} s") from error
+        raise Unreachable(f"kubectl port-forward did not start within {FORWARD_SECONDS:.0f} s") from error
     if found is None:
         complaint = process.stderr.read() if process.stderr else ""
         raise _failure(
-            complaint, remedy="if you may not forward ports, name the gateway's address: --gateway"
+            complaint, remedy="if you may not forward ports, give the gateway's address: --gateway"
         )
     return int(found[1])
 
@@ -110,7 +110,7 @@ def _failure(complaint: str, remedy: str = "") -> CliError:
     lines = [line.strip() for line in complaint.splitlines() if line.strip()]
     text = lines[-1].removeprefix("error: ") if lines else "kubectl failed and did not say why"
     if any(sign in text for sign in _NO_CLUSTER):
-        remedy = "choose a cluster: KUBECONFIG, or --context"
+        remedy = "select a cluster: KUBECONFIG, or --context"
     text = f"{text} ({remedy})" if remedy else text
     away = ("unable to connect", "connection refused", "was refused", "i/o timeout", "no route to host")
     return Unreachable(text) if any(sign in text.lower() for sign in away) else CliError(text)

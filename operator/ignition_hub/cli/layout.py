@@ -37,7 +37,7 @@ def laid_out(subject: Subject, fit: Fit | None) -> list[str]:
         # What a builder records inside its facts is not part of the contract, and nobody may have signed it.
         raise ContractError(
             f"{subject.where}: the manifest's build facts cannot be read ({type(error).__name__}: {error})",
-            "print them as they are: -o json",
+            "print them unchanged: -o json",
         ) from error
 
 
@@ -157,7 +157,7 @@ def _size(size: int) -> str:
 
 
 def _prefix(size: int) -> str:
-    return f", behind {size} bytes of Ultralytics' metadata" if size else ""
+    return f", after {size} bytes of Ultralytics metadata" if size else ""
 
 
 def _tensor(item: Mapping[str, Any]) -> str:
@@ -201,8 +201,8 @@ def _gpu(gpu: Mapping[str, Any]) -> str:
 
 
 def _tf32(tf32: Mapping[str, Any]) -> str:
-    asked = "asked for" if tf32.get("asked") else "not asked for"
-    return f"{asked}, {'in force' if tf32.get('in_force') else 'not in force'}"
+    asked = "requested" if tf32.get("asked") else "not requested"
+    return f"{asked}, {'enabled' if tf32.get('in_force') else 'disabled'}"
 
 
 def _timing_cache(facts: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ def plan(
             "--filename",
             "-f",
             metavar="FILE",
-            help="File or folder with TensorRTEngines, - for standard input.",
+            help="File or folder with TensorRTEngines, or - for standard input.",
         ),
     ],
     *,

@@ -137,5 +137,5 @@ def _of_kind(kind: str, found: Sequence[Document], where: str) -> list[Document]
     wanted = [document for document in found if document.kind == kind]
     if not wanted:
         kinds = ", ".join(sorted({document.kind or "an object without kind" for document in found}))
-        raise CliError(f"{where}: no {kind} in it; there is {kinds or 'nothing'}")
+        raise CliError(f"{where}: no {kind} found; it contains {kinds or 'nothing'}")
     return wanted

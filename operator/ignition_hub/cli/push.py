@@ -37,13 +37,13 @@ def push(
     version: Annotated[str, typer.Option(metavar="NAME", help="Version of the model.")],
     arch: Annotated[
         list[str],
-        typer.Option(metavar="ARCH", help="GPU architecture to build for, as sm_89; repeatable."),
+        typer.Option(metavar="ARCH", help="GPU architecture to build for, for example sm_89; repeatable."),
     ],
     product: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Build for this exact product, as NVIDIA-L4, which a pool with TensorRT before 10.9 needs; "
+            help="Build for this exact product, for example NVIDIA-L4, as TensorRT before 10.9 requires; "
             "one for each --arch.",
         ),
     ] = None,
@@ -60,7 +60,7 @@ def push(
         list[str] | None,
         typer.Option(
             metavar="SHAPES",
-            help="INPUT=MIN:OPT:MAX for a dynamic input, as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable.",
+            help="INPUT=MIN:OPT:MAX of a dynamic input, such as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable.",
         ),
     ] = None,
     service_account: Annotated[
@@ -120,7 +120,7 @@ def reached(kubectl: Kubectl, url: str | None, hub: str, token: str) -> Iterator
     """Give a gateway at ``url``, or one behind a forwarded port, for as long as the block runs."""
     if url is not None:
         if not url.startswith("https://"):
-            raise CliError(f"--gateway {url}: must start with https://, for a token is sent there")
+            raise CliError(f"--gateway {url}: must start with https://, because a token is sent to it")
         own: str | None = None
         with contextlib.suppress(CliError):  # whoever may not read it trusts what the system trusts
             own = kubectl.authority(hub)

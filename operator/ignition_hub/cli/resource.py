@@ -38,14 +38,16 @@ class Wish:
         if self.precision not in PRECISIONS:
             raise CliError(f"--precision {self.precision}: must be one of {', '.join(PRECISIONS)}")
         if not self.archs:
-            raise CliError("--arch: missing. Name the GPUs the engine is for, for example --arch sm_89")
+            raise CliError("--arch: missing. Give the GPUs the engine is for, for example --arch sm_89")
         for arch in self.archs:
             gpu_of(arch)
         if self.products and len(self.products) != len(self.archs):
             raise CliError(f"--product: {len(self.products)} for {len(self.archs)} --arch; give one for each")
         for product in self.products:
             if not _PRODUCT.fullmatch(product):
-                raise CliError(f"--product {product}: must be a product as nvidia.com/gpu.product spells it")
+                raise CliError(
+                    f"--product {product}: must be a product as in the label nvidia.com/gpu.product"
+                )
 
     def resource(self, namespace: str, uri: str, sha256: str | None) -> dict[str, Any]:
         """Return the TensorRTEngine in ``namespace`` for the model at ``uri``; no digest pins a bundle."""

@@ -30,8 +30,8 @@ from ignition_hub.store.trust import PublicKeys, manifest_from_bytes, verify
 
 S3 = "s3://"
 DOCUMENT = ".json"
-NO_KEYS = f"not checked: {TRUSTED_KEYS} names no keys"
-NO_MANIFEST = "no manifest lies beside it"
+NO_KEYS = f"not checked: no keys in {TRUSTED_KEYS}"
+NO_MANIFEST = "there is no manifest beside it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,9 @@ def header_to_json(header: PlanHeader) -> dict[str, Any]:
 def _in_file(path: Path, keys: PublicKeys) -> Subject:
     if path.suffix == DOCUMENT:
         manifest = read_voucher(path).manifest
-        return Subject(where=str(path), manifest=manifest, signature="not checked: name the engine itself")
+        return Subject(
+            where=str(path), manifest=manifest, signature="not checked: give the engine file itself"
+        )
     with path.open("rb") as stream:
         header = read_plan_header(stream)
     voucher = voucher_of(path)
@@ -125,7 +127,7 @@ def _signature_of(engine: Path, document: Path, keys: PublicKeys) -> str:
         return NO_KEYS
     envelope = engine.with_name(f"{engine.name}.intoto.json")
     if not envelope.is_file():
-        return "there is none: no provenance lies beside it"
+        return "missing: there is no provenance beside it"
     verify(document.read_bytes(), envelope.read_bytes(), keys)
     return "holds"
 

@@ -125,7 +125,7 @@ def _attempt(client: httpx.Client, gateway: Gateway, parcel: Parcel, progress: P
             "/v1/models", content=parcel.chunks(progress), headers=parcel.headers, extensions=extensions
         )
     except httpx.TransportError as error:
-        raise Unreachable(f"the gateway at {gateway.url} does not take the model: {error}") from error
+        raise Unreachable(f"the gateway at {gateway.url} rejected the model: {error}") from error
     answer = Answer.of(response.status_code, response.content)
     if response.is_error:
         kind = Unreachable if response.is_server_error else CliError

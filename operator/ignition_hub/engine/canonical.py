@@ -27,7 +27,7 @@ def canonical_json(value: Any) -> bytes:
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ContractError(
-            f"value: holds a lone surrogate, which UTF-8 cannot hold ({error.reason})"
+            f"value: contains a lone surrogate, which UTF-8 cannot encode ({error.reason})"
         ) from error
 
 

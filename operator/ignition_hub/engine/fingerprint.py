@@ -31,7 +31,7 @@ def fingerprint(
         return f"sha256:{digest}"
     if not etag:
         raise ContractError(
-            f"source.uri: {uri!r} has no ETag, so a change of the model would go unseen", "pin sha256"
+            f"source.uri: {uri!r} has no ETag, so a change of the model would not be detected", "pin sha256"
         )
     return "object:" + sha256_hex(canonical_json([uri, etag.strip('"'), size]))
 
@@ -45,8 +45,8 @@ def bundle_fingerprint(uri: str, files: Mapping[str, tuple[str, int]]) -> str:
     for name, (etag, _) in files.items():
         if not etag:
             raise ContractError(
-                f"source.uri: {name!r} has no ETag, so a change would go unseen",
-                "use a store that gives ETags",
+                f"source.uri: {name!r} has no ETag, so a change would not be detected",
+                "use a store that returns ETags",
             )
     listing = [[name, etag.strip('"'), size] for name, (etag, size) in sorted(files.items())]
     return "object:" + sha256_hex(canonical_json([uri, listing]))

@@ -61,7 +61,7 @@ class Model(Record):
     def __post_init__(self) -> None:
         _match("model.name", self.name, _NAME, "letters, digits, '.', '_' and '-', at most 63")
         _match("model.version", self.version, _NAME, "letters, digits, '.', '_' and '-', at most 63")
-        _match("model.fingerprint", self.fingerprint, _FINGERPRINT, "what fingerprint() returns")
+        _match("model.fingerprint", self.fingerprint, _FINGERPRINT, "the result of fingerprint()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +134,12 @@ class EngineInputs(Record):
         one_of("precision", self.precision, PRECISIONS)
         one_of("flavor", self.flavor, FLAVORS)
         one_of("compatibility", self.compatibility, COMPATIBILITIES)
-        _match("tensorrt_version", self.tensorrt_version, _VERSION, "a full version, as 10.13.2.6")
+        _match("tensorrt_version", self.tensorrt_version, _VERSION, "a full version, for example 10.13.2.6")
         _match("platform", self.platform, _PLATFORM, "linux-x86_64, linux-aarch64 or jetpack-6.2")
-        _match("gpu_arch", self.gpu_arch, _ARCH, "an architecture, as sm_89")
+        _match("gpu_arch", self.gpu_arch, _ARCH, "an architecture, for example sm_89")
         if (self.product is not None) != (self.compatibility == PRODUCT):
             raise ContractError(
-                f"product: {self.product!r} does not go with compatibility {self.compatibility}",
+                f"product: {self.product!r} is not allowed with compatibility {self.compatibility}",
                 "a product is part of the identity exactly when compatibility is Product",
             )
 

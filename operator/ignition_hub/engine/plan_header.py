@@ -106,8 +106,8 @@ def _old_header(head: bytes, prefix: int) -> PlanHeader:
     release = _FORMATS.get(kind)
     if serialization != 0 or release is None:
         raise PlanError(
-            f"the plan was written by a TensorRT older than 8.5, or by no release of it (format {kind})",
-            "build it anew",
+            f"the plan was written by a TensorRT older than 8.5, or not by a release (format {kind})",
+            "rebuild it",
         )
     return PlanHeader(TENSORRT, _told_version(head[_OLD.size :]) or release, _OLD.size + rest, (), prefix)
 

@@ -94,7 +94,7 @@ class Cache:
             if (manifest.identity, identity_of(manifest.inputs)) != (identity, identity):
                 raise Damaged(f"{self.root / paths.manifest} belongs to another identity")
             if size != manifest.engine.size or self.digests.sha256(engine) != manifest.engine.sha256:
-                raise Damaged(f"{engine} is not the file that its manifest describes")
+                raise Damaged(f"{engine} does not match its manifest")
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ContractError) as error:

@@ -42,7 +42,7 @@ def copied(engine: LocalEngine, target: Path) -> Path:
         _copy(engine.manifest_path, manifest)
     except OSError as error:
         raise CacheUnusable(
-            f"{target} cannot be written ({error.strerror or error})", "make room, or name another file"
+            f"{target} cannot be written ({error.strerror or error})", "free disk space, or give another file"
         ) from error
     return target
 

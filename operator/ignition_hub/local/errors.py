@@ -4,7 +4,7 @@ What can go wrong on one machine, as members of the project's one error tree.
 
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError
 
-ANOTHER_FOLDER = "make room, or name another folder in TENSORRT_CACHE_DIR"
+ANOTHER_FOLDER = "free disk space, or set TENSORRT_CACHE_DIR to another folder"
 
 
 class CacheUnusable(NodeError):

@@ -49,7 +49,9 @@ def model_file(path: Path, digests: Digests) -> ModelFile:
             names = external_files(path)
             digests.remember(path, before, {EXTERNAL_FILES: list(names)})
     except OSError as error:
-        raise wrong("onnx_path", str(path), error.strerror or str(error), "name an ONNX file") from error
+        raise wrong(
+            "onnx_path", str(path), error.strerror or str(error), "give the path of an ONNX file"
+        ) from error
     if not names:
         return ModelFile(path, sha256, before.st_size, fingerprint(path.name, sha256=sha256))
     parts = tuple(_part(path, str(name), digests) for name in names)
@@ -65,5 +67,5 @@ def _part(model: Path, name: str, digests: Digests) -> DataPart:
         path = data_file(model, name)
         return DataPart(name, digests.sha256(path), path.stat().st_size, path)
     except (OSError, ValueError) as error:  # ValueError: a name with a byte that no file's name has
-        remedy = "put it beside the model, or save the model with its weights inside"
+        remedy = "put it beside the model, or save the model with embedded weights"
         raise wrong("onnx_path", str(model), f"its external data {name!r} cannot be read", remedy) from error

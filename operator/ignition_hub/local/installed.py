@@ -50,8 +50,8 @@ def nothing_installed(flavor: str | None) -> BuilderMissing:
     """Build the error for a machine without ``flavor``; None stands for any."""
     what = FLAVOR_NAMES[flavor] if flavor else "TensorRT"
     return BuilderMissing(
-        f"no {what} is installed here",
-        f"{_HOW[flavor or TENSORRT_RTX]}; or name flavor and full tensorrt_version to look for",
+        f"{what} is not installed",
+        f"{_HOW[flavor or TENSORRT_RTX]}; or give flavor and the full tensorrt_version to look for",
     )
 
 

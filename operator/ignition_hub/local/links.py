@@ -34,8 +34,8 @@ def data_file(model: Path, name: str) -> Path:
     if not name or Path(name).is_absolute() or _is_hidden(Path(name)):
         raise RequestError(
             Reason.InvalidModel,
-            f"{model}: its external data {name[:200]!r} cannot be read: the name is of no file beside it, "
-            "or of a hidden one",
+            f"{model}: its external data {name[:200]!r} cannot be read: it is not a file beside the model, "
+            "or it is hidden",
             "save the model again with onnx.save, with its weights inside or beside it",
         )
     folders = (model.absolute().parent, model.resolve().parent)
@@ -47,8 +47,8 @@ def data_file(model: Path, name: str) -> Path:
     if not any(_holds(folder, real) for folder in _homes(model)):
         raise RequestError(
             Reason.InvalidModel,
-            f"{path} is a link to a file elsewhere, {real}",
-            "if that is the model's own, copy the folder with cp -rL and use the copy",
+            f"{path} is a link to a file outside the model's folder, {real}",
+            "if that file belongs to the model, copy the folder with cp -rL and use the copy",
         )
     return real
 

@@ -36,8 +36,8 @@ def locked(path: Path, *, seconds: float, waiting: Callable[[], None]) -> Iterat
     if lock is None:
         raise IgnitionError(
             Reason.DeadlineExceeded,
-            f"another process still builds this engine after {seconds:.0f} s",
-            "wait for it, or allow more time",
+            f"another process is still building this engine after {seconds:.0f} s",
+            "wait for it, or raise the timeout",
         )
     try:
         yield

@@ -113,8 +113,12 @@ def _require_unchanged(order: Order, model: Path, folder: Path, digests: Digests
         except OSError:
             same = False
         if not same:
-            message = f"{named} changed while the engine was built from it"
-            raise RequestError(Reason.ModelDigestMismatch, message, "build it again, and leave it as it is")
+            message = f"{named} changed during the build"
+            raise RequestError(
+                Reason.ModelDigestMismatch,
+                message,
+                "build again, and do not change the file during the build",
+            )
 
 
 def _files_of(order: Order, model: Path) -> Iterator[tuple[Path, Path, str]]:

@@ -64,7 +64,7 @@ def gates_of(verification: Mapping[str, Any]) -> dict[str, Any]:
 def _gate(name: str, asked: Any) -> dict[str, Any]:
     where, defaults = f"verification.{name}", GATES[name]
     if not isinstance(asked, Mapping) or not asked.keys() <= defaults.keys():
-        raise wrong(where, asked, "not this gate's figures", f"they are {', '.join(defaults)}")
+        raise wrong(where, asked, "unknown setting of this gate", f"use {', '.join(defaults)}")
     gate = {figure: value for figure, value in {**defaults, **asked}.items() if value is not None}
     _check_figures(where, gate)
     if "maxLatency" in gate:

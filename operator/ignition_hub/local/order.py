@@ -167,8 +167,8 @@ def _arch_of_this_machine() -> str:
     if gpu is None:
         raise RequestError(
             Reason.InvalidRequest,
-            "arch: missing, and this machine has no usable GPU to take it from",
-            "name the GPU architecture the engine is for, for example sm_89",
+            "arch: missing, and this machine has no usable GPU to detect it from",
+            "give the GPU architecture the engine is for, for example sm_89",
         )
     return gpu.arch
 
@@ -212,7 +212,7 @@ def _version(wish: Wish, found: Installed | None) -> str:
         "tensorrt_version",
         wish.tensorrt_version,
         f"{FLAVOR_NAMES[found.flavor]} {found.version} is installed here",
-        "ask for that, or for another release in full, as 10.13.2.6, to find it in a cache",
+        "use that, or give the full version of another release, for example 10.13.2.6, to find it in a cache",
     )
 
 

@@ -35,7 +35,7 @@ def check_level(compatibility: str | None, product: str | None) -> None:
             "compatibility", compatibility, "unknown level", f"use one of {', '.join(COMPATIBILITIES)}"
         )
     if product is not None and compatibility not in (None, PRODUCT):
-        why = f"{compatibility} is for more than one product"
+        why = f"{compatibility} covers more than one product"
         raise wrong("product", product, why, f"leave it out, or use compatibility {PRODUCT}")
 
 
@@ -54,6 +54,6 @@ def product_of(product: str | None, release: str, arch: str, gpu: Callable[[], D
     raise RequestError(
         Reason.InvalidRequest,
         f"product: missing: an engine of {release} with compatibility {PRODUCT} is for one exact product, "
-        f"and this machine, with {there}, cannot say which {arch} is meant",
-        f"name the product, for example {gpu_of(arch).example}",
+        f"and this machine, with {there}, cannot tell which {arch} product is meant",
+        f"give the product, for example {gpu_of(arch).example}",
     )

@@ -74,7 +74,7 @@ def artifacts_settings(store: str | None, environ: Mapping[str, str]) -> Artifac
         host, path = _host(named, where), urlsplit(named).path
     bucket, _, prefix = path.strip("/").partition("/")
     if not bucket:
-        raise wrong(where, named, "it names no bucket", f"write {EXAMPLE}")
+        raise wrong(where, named, "it has no bucket", f"write {EXAMPLE}")
     access_key, secret_key, token = _credentials(environ)
     if store and not access_key:
         raise RequestError(Reason.InvalidRequest, f"--store {store}: {NO_CREDENTIALS}")

@@ -24,7 +24,7 @@ def profiles_of(
     ranges = {name: shape_range(name, written) for name, written in shapes.items()}
     length = max_sequence_length
     if length is not None and length < 1:
-        raise wrong("max_sequence_length", length, "not a length", "give a number from 1 on")
+        raise wrong("max_sequence_length", length, "not a length", "give a number of at least 1")
     return (Profile(shapes=ranges, batch_size=batch_range(batch_size), max_sequence_length=length),)
 
 

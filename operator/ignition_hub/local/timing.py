@@ -47,7 +47,7 @@ def timing_files(
         # From one folder of the cache to another: nothing half-written is ever visible.
         files.measured.replace(files.kept)
     except OSError as error:
-        log.warning("the timing cache was not kept in %s (%s)", root, error.strerror or error)
+        log.warning("the timing cache was not saved in %s (%s)", root, error.strerror or error)
 
 
 def clear_timing_caches(root: Path) -> None:
@@ -66,6 +66,6 @@ def _files(root: Path, inputs: EngineInputs, folder: Path, cuda: str | None) -> 
     try:
         key = timing_cache_key("", inputs, product=gpu.product, owner=OWNER, cuda=cuda)
     except ContractError as error:
-        log.warning("no timing cache is used: %s", error)
+        log.warning("not using a timing cache: %s", error)
         return None
     return TimingFiles(root / key, folder / "measured.cache", key)

@@ -57,7 +57,7 @@ def trusted_keys(text: str) -> PublicKeys:
     except (ValueError, TypeError, ContractError) as error:
         raise _no_keys(str(error)) from error
     if not keys:
-        raise _no_keys("it holds no Ed25519 public key")
+        raise _no_keys("it contains no Ed25519 public key")
     return keys
 
 
@@ -75,11 +75,11 @@ def _content(text: str, variable: str) -> str:
         return Path(text).read_text(encoding="ascii")
     except (OSError, UnicodeError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise wrong(variable, text, why, "give the text of the key, or a file that holds it") from error
+        raise wrong(variable, text, why, "give the text of the key, or a file that contains it") from error
 
 
 def _no_keys(why: str) -> Exception:
-    remedy = "give public keys as PEM, or the JSON that the gateway's /v1/keys answers"
+    remedy = "give public keys as PEM, or the JSON that the gateway's /v1/keys returns"
     return _unusable(TRUSTED_KEYS, why, remedy)
 
 

@@ -88,7 +88,7 @@ def _check_ours(store: ObjectStore, trust: Trust, paths: StorePaths, manifest_by
     except ManifestRefused as error:
         raise StoreDeclined(
             Reason.ManifestRefused,
-            f"an engine of this identity is there already, and it is not believed here ({error.message})",
+            f"an engine of this identity is there already, and it is not trusted here ({error.message})",
             "add the hub's keys to ARTIFACTS_TRUSTED_KEYS",
         ) from error
 
@@ -99,7 +99,7 @@ def _check_conditions(store: ObjectStore) -> None:
         raise StoreDeclined(
             Reason.StoreMisconfigured,
             f"{store.settings.endpoint} ignores conditional writes (If-None-Match)",
-            "engines are read from it, and not written to it",
+            "engines are read from it but not written to it",
         )
 
 

@@ -52,7 +52,11 @@ class Workshop:
     ) -> tuple[LocalEngine, Source]:
         """Return the engine of ``order`` and where it came from. Raises IgnitionError."""
         if stranger := self.cache.owner_if_another():
-            log.warning("%s belongs to user %d, who can run code here through it", self.cache.root, stranger)
+            log.warning(
+                "%s belongs to user %d, who can run code in this process through it",
+                self.cache.root,
+                stranger,
+            )
         if not force and (hit := self._cached(self.cache, order)):
             return hit, "local_cache"
         try:
@@ -72,7 +76,7 @@ class Workshop:
         self, cache: Cache, order: Order, watch: Watcher, *, force: bool
     ) -> tuple[LocalEngine, Source]:
         def waiting() -> None:
-            log.warning("another process builds %s; waiting for it", order.name)
+            log.warning("another process is building %s; waiting for it", order.name)
 
         store = _Store(self.artifacts)
         try:
@@ -98,7 +102,7 @@ class Workshop:
             found = cache.find(order.inputs, order.identity)
         except Damaged as error:
             if warn:
-                log.warning("%s; it is made again", error)
+                log.warning("%s; rebuilding it", error)
             return None
         return None if found is not None and self.only_vouched and not found.vouched else found
 
@@ -110,7 +114,7 @@ class _Store:
         self._settings = settings
         self._artifacts = None
         if settings is not None and not settings.access_key:
-            log.warning("%s; going on without the artifacts store", NO_CREDENTIALS)
+            log.warning("%s; continuing without the artifacts store", NO_CREDENTIALS)
         elif settings is not None:
             # Here and not above: boto3 takes longer to load than a hit takes altogether.
             from ignition_hub.local.artifacts import Artifacts  # noqa: PLC0415
@@ -127,7 +131,7 @@ class _Store:
                 return None
             finished = self._artifacts.download(found, folder, watch)
         except StoreDeclined as error:
-            log.warning("%s; going on without the artifacts store", error)
+            log.warning("%s; continuing without the artifacts store", error)
             self.close()
             return None
         return cache.place(order.inputs, order.identity, finished)
@@ -169,6 +173,6 @@ def folder_of_this_process() -> Cache:
     try:
         folder = Path(tempfile.mkdtemp(prefix="ignition-engines-"))
     except OSError as error:
-        raise CacheUnusable(f"no temporary folder can be made ({error.strerror or error})") from error
+        raise CacheUnusable(f"cannot create a temporary folder ({error.strerror or error})") from error
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Cache(folder, temporary=True)

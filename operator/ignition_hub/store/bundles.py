@@ -82,7 +82,7 @@ def read_bundle(objects: ObjectStore, uri: str) -> Bundle | None:
 def _file(where: S3Location, found: Listed) -> BundleFile:
     name = found.key.removeprefix(where.key)
     if not is_plain_path(name):
-        raise _invalid(where.uri, f"has a file {name!r:.80}, which names no plain path", "rename it")
+        raise _invalid(where.uri, f"has a file {name!r:.80}, which is not a plain path", "rename it")
     return BundleFile(name, found.etag, found.size)
 
 
@@ -102,11 +102,11 @@ def _model(uri: str, files: Sequence[BundleFile]) -> BundleFile:
         raise IgnitionError(
             Reason.SourceNotFound,
             f"the bundle {uri} has no .onnx file, only {found}",
-            "upload the model, it is looked for again",
+            "upload the model and the check is retried",
         )
     if len(models) > 1:
         found = _some(file.name for file in models)
-        raise _invalid(uri, f"has {len(models)} .onnx files: {found}", "keep one model in a bundle")
+        raise _invalid(uri, f"has {len(models)} .onnx files: {found}", "keep one model per bundle")
     return models[0]
 
 

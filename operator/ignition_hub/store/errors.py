@@ -101,17 +101,17 @@ def _misconfigured(
         )
     if code in _WRONG_CREDENTIALS:
         return StoreMisconfigured(
-            f"{where} does not know the credentials ({code})",
+            f"{where} rejected the credentials ({code})",
             "correct accessKey and secretKey in the Secret of the EngineStore",
         )
     if code in _DENIED:
         return StoreMisconfigured(
-            f"{where} does not let the credentials do {operation}",
+            f"{where} does not permit {operation} with these credentials",
             "allow it for the access key in the Secret of the EngineStore",
         )
     if code == "NotImplemented":
         return StoreMisconfigured(
-            f"{where} does not know all that {operation} asks for, such as conditional writes",
+            f"{where} does not implement all of {operation}, such as conditional writes",
             "use a server that honours If-None-Match and If-Match",
         )
     return None

@@ -246,7 +246,7 @@ class ObjectStore:
             data: bytes = body.read(size)
         except (BotoCoreError, OSError) as error:
             raise StoreUnavailable(
-                f"{self.settings.endpoint} broke off while it was read: {error}"
+                f"{self.settings.endpoint} closed the connection during a read: {error}"
             ) from error
         return data
 

@@ -51,7 +51,7 @@ def publish(
             return Publication(published, manifest_key, is_new=False)
         if store.put(manifest_key, manifest_bytes, if_match=etag):
             return Publication(ours, manifest_key, is_new=True)
-    raise PublishConflict(f"{manifest_key} was changed by others {ATTEMPTS} times while it was written")
+    raise PublishConflict(f"{manifest_key} was changed by others during {ATTEMPTS} attempts to write it")
 
 
 def _current(store: ObjectStore, manifest_key: str) -> tuple[bytes, str] | None:

@@ -40,7 +40,7 @@ def default_store(stores: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     if len(chosen) == 1:
         return chosen[0]
     if not chosen:
-        raise StoreMisconfigured("no EngineStore exists", remedy="apply one: it names the bucket")
+        raise StoreMisconfigured("no EngineStore exists", remedy="apply an EngineStore with the bucket")
     names = ", ".join(sorted(store["metadata"]["name"] for store in chosen))
     raise StoreMisconfigured(
         f"{len(chosen)} EngineStores could be the default: {names}",
@@ -53,7 +53,7 @@ def credentials_secret_name(store: Mapping[str, Any]) -> str:
     name = store["spec"]["s3"].get("credentialsSecretRef", {}).get("name")
     if not name:
         raise StoreMisconfigured(
-            f"EngineStore {store['metadata']['name']} names no credentials",
+            f"EngineStore {store['metadata']['name']} has no credentials",
             remedy="set spec.s3.credentialsSecretRef.name",
         )
     return str(name)
@@ -94,5 +94,5 @@ def _secret_value(secret: Mapping[str, Any], secret_name: str, key: str, *, requ
         return base64.b64decode(encoded, validate=True).decode().strip()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise StoreMisconfigured(
-            f"key {key} of Secret {secret_name} is not base64 text", remedy="write it anew"
+            f"key {key} of Secret {secret_name} is not base64 text", remedy="write it again"
         ) from error

@@ -139,7 +139,7 @@ def signed_manifest_bytes(envelope_bytes: bytes, keys: PublicKeys) -> bytes:
         content = statement["predicate"]["runDetails"]["byproducts"][0]["content"]
         manifest_bytes = base64.b64decode(content, validate=True)
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise ManifestRefused("the signed provenance carries no manifest") from error
+        raise ManifestRefused("the signed provenance contains no manifest") from error
     verify(manifest_bytes, envelope_bytes, keys)
     return manifest_bytes
 
@@ -194,15 +194,15 @@ def _signed_statement(envelope_bytes: bytes, keys: PublicKeys) -> dict[str, Any]
 def _require_signature(signatures: list[tuple[str, bytes]], keys: PublicKeys, message: bytes) -> None:
     known = [(keys[keyid], signature) for keyid, signature in signatures if keyid in keys]
     if not known:
-        signers = ", ".join(keyid[:16] for keyid, _ in signatures) or "nobody"
-        raise ManifestRefused(f"the provenance is signed by {signers}; that key is not believed here")
+        signers = ", ".join(keyid[:16] for keyid, _ in signatures) or "none"
+        raise ManifestRefused(f"the provenance has no signature from a trusted key (signed by: {signers})")
     for key, signature in known:
         try:
             key.verify(signature, message)
         except InvalidSignature:
             continue
         return
-    raise ManifestRefused("the signature of the provenance does not fit its content")
+    raise ManifestRefused("the signature of the provenance does not match its content")
 
 
 def _subjects(statement: Mapping[str, Any]) -> tuple[str, str]:

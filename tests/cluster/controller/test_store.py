@@ -141,7 +141,7 @@ async def test_without_a_store_the_status_asks_for_one(secret: dict[str, str]) -
     told = await trouble(None, secret)
 
     assert (told.reason, told.unknown) == (Reason.StoreMisconfigured, True)
-    assert told.message == "no EngineStore exists: apply one: it names the bucket"
+    assert told.message == "no EngineStore exists: apply an EngineStore with the bucket"
 
 
 async def test_a_model_that_is_not_there_is_said_to_be_missing(s3: S3Server, secret: dict[str, str]) -> None:

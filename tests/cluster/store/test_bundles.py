@@ -110,4 +110,4 @@ def test_a_name_that_is_no_plain_path_is_refused(store, folder, name):
     error = refusal(store, put(store, folder, "model.onnx", name))
 
     assert error.reason is Reason.InvalidModel
-    assert "which names no plain path" in error.message
+    assert "which is not a plain path" in error.message

@@ -76,7 +76,7 @@ def test_a_link_to_a_file_elsewhere_is_not_pushed(folder: Path, pushed: str) -> 
     (folder / "weights.bin").unlink()
     (folder / "weights.bin").symlink_to(secret)
 
-    with pytest.raises(CliError, match=r"weights\.bin is a link to a file elsewhere"):
+    with pytest.raises(CliError, match=r"weights\.bin is a link to a file outside the model's folder"):
         load_of(folder / pushed)
 
 

@@ -193,5 +193,5 @@ def test_without_a_cluster_the_error_says_how_to_choose_one(words, kind, tmp_pat
     program.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
     program.chmod(0o755)
 
-    with pytest.raises(kind, match="choose a cluster: KUBECONFIG, or --context"):
+    with pytest.raises(kind, match="select a cluster: KUBECONFIG, or --context"):
         Kubectl(program=str(program)).namespace()

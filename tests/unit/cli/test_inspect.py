@@ -70,7 +70,7 @@ def test_an_engine_and_its_manifest_are_laid_out_for_people(inspect, tmp_path):
     assert shown["warnings"] == "Int64Clamped x 2"
     assert shown["ran"] == "the engine"
     assert shown["digest"].startswith("matches ")
-    assert shown["signature"].startswith("not checked: ARTIFACTS_TRUSTED_KEYS")
+    assert shown["signature"].startswith("not checked: no keys in ARTIFACTS_TRUSTED_KEYS")
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_a_plan_without_a_manifest_is_told_by_its_header(inspect, tmp_path):
     code, out, _ = inspect(path)
 
     assert code == 0
-    assert rows(out)["size"] == "39 bytes, behind 6 bytes of Ultralytics' metadata"
-    assert rows(out)["digest"] == "not checked: no manifest lies beside it"
+    assert rows(out)["size"] == "39 bytes, after 6 bytes of Ultralytics metadata"
+    assert rows(out)["digest"] == "not checked: there is no manifest beside it"
     assert "unknown GPUs (the plan does not record them)" in out
 
 
@@ -235,8 +235,8 @@ def test_a_verdict_is_given_for_what_is_named(words, code, says, inspect, tmp_pa
     [
         (["--gpu", "sm_33"], "sm_33"),
         (["--gpu", "8.9"], "did you mean sm_89?"),
-        (["--gpu", "RTX-9090"], "the product is not known here"),
-        (["--tensorrt", "newest"], "not a version, as 10.13.2.6"),
+        (["--gpu", "RTX-9090"], "--gpu RTX-9090: unknown product"),
+        (["--tensorrt", "newest"], "not a version such as 10.13.2.6"),
     ],
 )
 def test_an_unknown_name_is_refused_with_what_would_work(words, says, inspect, tmp_path):
@@ -262,7 +262,7 @@ def test_a_signature_is_checked_when_keys_are_named(inspect, tmp_path, monkeypat
     keys = {signing_key.keyid: signing_key.public}
     monkeypatch.setenv("ARTIFACTS_TRUSTED_KEYS", json.dumps(keys_to_json(keys)))
 
-    assert rows(inspect(path)[1])["signature"] == "there is none: no provenance lies beside it"
+    assert rows(inspect(path)[1])["signature"] == "missing: there is no provenance beside it"
 
     envelope.write_bytes(sign(manifest, manifest.to_bytes(), signing_key))
     assert rows(inspect(path)[1])["signature"] == "holds"

@@ -83,7 +83,7 @@ def test_a_gateway_that_stays_away_is_given_up(parcel: Parcel):
     def handler(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    with pytest.raises(Unreachable, match="does not take the model: refused") as caught:
+    with pytest.raises(Unreachable, match="rejected the model: refused") as caught:
         push(gateway(handler), parcel, pause=pauses.append)
     assert caught.value.exit_code == 3
     assert len(pauses) == ATTEMPTS - 1

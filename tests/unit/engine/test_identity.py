@@ -158,8 +158,8 @@ def test_any_inputs_survive_json_with_their_identity(shapes, options):
         ({"tensorrt_version": "10.13"}, r"tensorrt_version: '10\.13' .* full version"),
         ({"platform": "windows"}, r"platform"),
         ({"gpu_arch": "8.9"}, r"gpu_arch: '8\.9'"),
-        ({"product": "NVIDIA-L4"}, r"product: 'NVIDIA-L4' does not go with compatibility Same"),
-        ({"compatibility": "Product"}, r"product: None does not go with compatibility Product"),
+        ({"product": "NVIDIA-L4"}, r"product: 'NVIDIA-L4' is not allowed with compatibility Same"),
+        ({"compatibility": "Product"}, r"product: None is not allowed with compatibility Product"),
     ],
 )
 def test_inputs_that_make_no_sense_are_refused_by_field(change, named):

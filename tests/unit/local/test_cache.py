@@ -50,7 +50,7 @@ def test_a_changed_engine_is_noticed(cache, damage):
     engine = placed(cache)
     engine.path.write_bytes(damage)
 
-    with pytest.raises(Damaged, match="not the file that its manifest describes"):
+    with pytest.raises(Damaged, match="does not match its manifest"):
         cache.find(INPUTS, IDENTITY)
 
 

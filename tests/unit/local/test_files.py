@@ -55,7 +55,7 @@ def test_a_path_becomes_a_name_and_a_digest(tmp_path, digests):
         ({"calibration": {"method": "max"}}, r"options\.calibration\.source: None: not the path"),
         ({"calibration": {"source": "/nowhere.npz"}}, r"'/nowhere\.npz': No such file"),
         ({"calibration": {"source": {"uri": "s3://a/b", "sha256": "0" * 64}}}, "not the path of a file"),
-        ({"plugins": [{"source": "a.so"}]}, r"options\.plugins\[0\].*name of its own"),
+        ({"plugins": [{"source": "a.so"}]}, r"options\.plugins\[0\].*unique name"),
         ({"plugins": [{"name": "a"}]}, r"options\.plugins\[a\]\.source"),
     ],
 )

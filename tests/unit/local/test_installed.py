@@ -115,13 +115,13 @@ def test_a_gate_that_cannot_run_here_is_refused_before_anything_is_built(machine
 
 
 def test_without_any_tensorrt_one_line_says_what_to_install(machine):
-    with pytest.raises(IgnitionError, match="no TensorRT is installed here") as caught:
+    with pytest.raises(IgnitionError, match="TensorRT is not installed") as caught:
         machine({}, None, arch="sm_89")
     assert "pip install 'ignition-hub[builder-rtx]'" in caught.value.remedy
 
 
 def test_a_flavor_that_is_not_installed_is_named_with_its_own_package(machine):
-    with pytest.raises(IgnitionError, match="no TensorRT is installed here") as caught:
+    with pytest.raises(IgnitionError, match="TensorRT is not installed") as caught:
         check_buildable(
             machine(
                 {"tensorrt-rtx": RTX}, None, arch="sm_89", flavor="TensorRT", tensorrt_version="10.13.2.6"

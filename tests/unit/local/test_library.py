@@ -187,7 +187,7 @@ def test_a_damaged_engine_is_made_again_with_one_warning(model, warned):
 
     assert (source, again.path.read_bytes()) == ("built", content)
     assert len(warned) == 1
-    assert "not the file that its manifest describes; it is made again" in warned[0]
+    assert "does not match its manifest; rebuilding it" in warned[0]
 
 
 @pytest.mark.parametrize("name", ["resnet.onnx", "weights.bin"])
@@ -201,7 +201,7 @@ def test_a_model_that_changes_while_it_is_built_leaves_no_engine(tmp_path, monke
         return built
 
     monkeypatch.setattr(building, "build", build)
-    with pytest.raises(IgnitionError, match=f"{name} changed while the engine was built") as caught:
+    with pytest.raises(IgnitionError, match=f"{name} changed during the build") as caught:
         load(path)
 
     assert caught.value.reason is Reason.ModelDigestMismatch
@@ -216,7 +216,9 @@ def test_a_cache_of_another_user_costs_a_warning(model, tmp_path, warned):
     os.chown(tmp_path / "cache", 12345, -1)
     load(model)
 
-    assert warned == [f"{tmp_path / 'cache'} belongs to user 12345, who can run code here through it"]
+    assert warned == [
+        f"{tmp_path / 'cache'} belongs to user 12345, who can run code in this process through it"
+    ]
 
 
 def test_a_copy_is_readable_for_those_who_may_read_the_engine_and_replaces_a_link(model, tmp_path):
@@ -366,7 +368,7 @@ def test_a_store_that_is_away_costs_a_warning_and_a_few_seconds(model, monkeypat
     assert source == "built"
     assert len(warned) == 1
     assert warned[0].startswith("s3://engines: ")
-    assert warned[0].endswith("going on without the artifacts store")
+    assert warned[0].endswith("continuing without the artifacts store")
 
 
 def test_a_store_that_never_answers_is_left_after_its_deadline(model, monkeypatch, warned):

@@ -190,9 +190,11 @@ STRAYS: dict[str, Callable[[Path], Path]] = {
 @pytest.mark.parametrize("make", STRAYS.values(), ids=STRAYS)
 def test_a_link_that_leads_elsewhere_is_refused_before_it_is_read_and_the_remedy_works(make, tmp_path):
     model = make(tmp_path)
-    with pytest.raises(RequestError, match=r"model\.onnx_data is a link to a file elsewhere, /") as caught:
+    with pytest.raises(
+        RequestError, match=r"model\.onnx_data is a link to a file outside the model's folder, /"
+    ) as caught:
         model_file(model, Digests(tmp_path / "digests"))
-    with pytest.raises(CliError, match="is a link to a file elsewhere"):
+    with pytest.raises(CliError, match="is a link to a file outside the model's folder"):
         load_of(model)
 
     assert caught.value.reason is Reason.InvalidModel
@@ -208,7 +210,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused_whatever_lies_there(name
     (tmp_path / "vit" / "a").mkdir(parents=True)
     (tmp_path / "weights.bin").touch()
 
-    with pytest.raises(RequestError, match="the name is of no file beside it"):
+    with pytest.raises(RequestError, match="it is not a file beside the model"):
         data_file(tmp_path / "vit" / MODEL, name)
 
 
@@ -273,7 +275,7 @@ def test_data_that_changes_behind_its_link_while_it_is_built_leaves_no_engine(tm
 
     monkeypatch.setattr(fcntl, "ioctl", no_way)  # a clone would keep the bytes that were hashed
     monkeypatch.setattr(building, "build", build)
-    with pytest.raises(IgnitionError, match=f"{model.parent / DATA} changed while") as caught:
+    with pytest.raises(IgnitionError, match=f"{model.parent / DATA} changed during the build") as caught:
         build_or_load_engine(model, precision="fp32", arch=ARCH, cache_dir=tmp_path / "cache")
     assert caught.value.reason is Reason.ModelDigestMismatch
 

@@ -68,7 +68,7 @@ def test_who_waits_says_so_and_gets_the_others_engine(tmp_path, model):
     said = second.stderr.readline()
     first.send_signal(signal.SIGCONT)
 
-    assert "another process builds model_local_fp16_sm_89_1.7.1.trt; waiting for it" in said
+    assert "another process is building model_local_fp16_sm_89_1.7.1.trt; waiting for it" in said
     assert json.loads(finished(first)[1])["source"] == "built"
     assert json.loads(finished(second)[1])["source"] == "local_cache"
     until(lambda: not any(is_alive(child) for child in children))

@@ -53,7 +53,7 @@ def test_an_unknown_product_is_asked_for_and_the_remedy_works(gpu, there):
     with pytest.raises(RequestError, match=f"product: missing: .*TensorRT 8.6.1.*{there}") as caught:
         product_of(None, "TensorRT 8.6.1", "sm_86", lambda: gpu)
 
-    assert caught.value.remedy == "name the product, for example NVIDIA-A10"
+    assert caught.value.remedy == "give the product, for example NVIDIA-A10"
     assert product_of("NVIDIA-A10", "TensorRT 8.6.1", "sm_86", lambda: gpu) == "NVIDIA-A10"
 
 
@@ -61,7 +61,7 @@ def test_an_unknown_product_is_asked_for_and_the_remedy_works(gpu, there):
     ("level", "product", "said"),
     [
         ("Native", None, "compatibility: 'Native': unknown level"),
-        ("AmperePlus", "NVIDIA-L4", "product: 'NVIDIA-L4': AmperePlus is for more than one product"),
+        ("AmperePlus", "NVIDIA-L4", "product: 'NVIDIA-L4': AmperePlus covers more than one product"),
     ],
 )
 def test_a_level_that_is_none_or_takes_no_product_is_refused(level, product, said):
@@ -157,7 +157,10 @@ def test_a_level_that_the_release_lacks_is_refused_and_the_remedy_works(machine,
     assert code == 1
     assert result["error"]["reason"] == "CompatibilityUnsupported"
     assert "SameComputeCapability exists from TensorRT 10.9 on" in err
-    assert "use compatibility: Product with product: NVIDIA-L4; here: --compatibility LEVEL, " in err
+    assert (
+        "use compatibility: Product with product: NVIDIA-L4; on the command line: --compatibility LEVEL, "
+        in err
+    )
     code, result, err = build(tmp_path, found, "--compatibility", "Product", "--product", "NVIDIA-L4")
     assert (code, result["source"]) == (0, "built"), err
 

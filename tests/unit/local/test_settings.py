@@ -67,7 +67,7 @@ def test_nobody_names_a_store_and_there_is_none():
     ("environ", "words"),
     [
         ({"ARTIFACTS_ENDPOINT": "s3.example.com/engines"}, "ARTIFACTS_ENDPOINT: .*: not an address"),
-        ({"ARTIFACTS_ENDPOINT": "https://s3.example.com"}, "names no bucket"),
+        ({"ARTIFACTS_ENDPOINT": "https://s3.example.com"}, "has no bucket"),
     ],
 )
 def test_a_wrong_variable_is_named(environ, words):

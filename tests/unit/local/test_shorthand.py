@@ -98,7 +98,7 @@ def test_shapes_that_do_not_meet_are_refused_by_input_before_tensorrt_and_the_op
     assert error["reason"] == "InvalidProfile"
     assert "q [4, 16, 8], past [4, 16, 8], mask [4, 1, 17], node masked (Add)" in error["message"]
     assert "shapes.mask" in error["message"]
-    assert "here: --shape INPUT=MIN:OPT:MAX" in refused.err
+    assert "on the command line: --shape INPUT=MIN:OPT:MAX" in refused.err
     assert "Building engine" not in refused.err
     assert ignition(monkeypatch, *words, "--shape", "mask=1x1x2:4x1x32:4x1x32") == 0
     assert json.loads(capsys.readouterr().out)["source"] == "built"

@@ -15,9 +15,9 @@ def answer(code: str, status: int) -> ClientError:
     ("code", "status", "words"),
     [
         ("NotImplemented", 501, "conditional writes"),
-        ("AccessDenied", 403, "does not let the credentials do PutObject"),
-        ("SignatureDoesNotMatch", 403, "does not know the credentials"),
-        ("XAdminUserNotFound", 404, "does not know the credentials"),
+        ("AccessDenied", 403, "does not permit PutObject with these credentials"),
+        ("SignatureDoesNotMatch", 403, "rejected the credentials"),
+        ("XAdminUserNotFound", 404, "rejected the credentials"),
         ("NoSuchBucket", 404, "does not exist"),
         ("MalformedPolicy", 400, "refused PutObject with MalformedPolicy: no"),
     ],
