@@ -1,4 +1,4 @@
-# Every task of the project. `make help` lists them; nothing here is needed twice.
+# Every task of the project. `make help` lists them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -18,7 +18,7 @@ help: ## List the tasks
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: setup
-setup: $(VENV)/.ready ## Install what development needs (into .venv; Debian packages when root)
+setup: $(VENV)/.ready ## Install the development dependencies (into .venv; Debian packages as root)
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) tests/tools/setup.py $(VENV)
@@ -39,7 +39,7 @@ format: setup ## Rewrite the code in the project's format
 	@$(BIN)/ruff check --fix .
 
 .PHONY: generate
-generate: setup ## Write the generated files: CRDs, the chart's copies, docs
+generate: setup ## Generate the CRDs, the chart's copies of them and the generated docs
 	@$(BIN)/python -m ignition_hub.api.crd crds
 	@$(BIN)/python -m ignition_hub.api.crd charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix docs/bindings.md
@@ -47,7 +47,7 @@ generate: setup ## Write the generated files: CRDs, the chart's copies, docs
 	@$(BIN)/python -m images tags
 
 .PHONY: verify
-verify: setup ## Prove that the generated files are what the code generates
+verify: setup ## Check that the generated files are up to date
 	@$(BIN)/python -m ignition_hub.api.crd --check crds
 	@$(BIN)/python -m ignition_hub.api.crd --check charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix --check docs/bindings.md
@@ -55,23 +55,23 @@ verify: setup ## Prove that the generated files are what the code generates
 	@$(BIN)/python -m images tags --check
 
 .PHONY: test
-test: setup ## Run every test this machine can run: unit, models, cluster; as root e2e; with a GPU gpu; unit on 3.10 too
+test: setup ## Run every test this machine can run: unit (also on Python 3.10), models, cluster; as root e2e; with a GPU gpu
 	@$(BIN)/python tests/tools/run.py unit unit-3.10 models cluster e2e gpu
 
 .PHONY: test-unit
-test-unit: setup ## Run the pure tests (seconds)
+test-unit: setup ## Run the unit tests (seconds)
 	@$(BIN)/python tests/tools/run.py unit
 
 .PHONY: test-oldest
-test-oldest: setup ## Run the pure tests of what runs beside TensorRT on Python 3.10 (three minutes)
+test-oldest: setup ## Run the unit tests of everything that runs beside TensorRT on Python 3.10 (three minutes)
 	@$(BIN)/python tests/tools/run.py unit-3.10
 
 .PHONY: test-models
-test-models: setup ## Build trained networks and hold the engines against them (a minute)
+test-models: setup ## Build trained networks and compare the engines with them (a minute)
 	@$(BIN)/python tests/tools/run.py models
 
 .PHONY: test-cluster
-test-cluster: setup ## Run the tests on a real API server
+test-cluster: setup ## Run the tests against a real API server
 	@$(BIN)/python tests/tools/run.py cluster
 
 .PHONY: test-e2e
@@ -86,7 +86,7 @@ images: setup ## Build the container images, without a Docker daemon
 
 .PHONY: push
 push: images ## Push the images to IMAGE_REGISTRY
-	@test -n "$(IMAGE_REGISTRY)" || { echo "push: name a registry, as IMAGE_REGISTRY=registry.example.com/you" >&2; exit 2; }
+	@test -n "$(IMAGE_REGISTRY)" || { echo "push: set IMAGE_REGISTRY, for example IMAGE_REGISTRY=registry.example.com/you" >&2; exit 2; }
 	@$(BIN)/python -m images push $(IMAGE_REGISTRY)
 
 .PHONY: cluster-up
@@ -96,15 +96,15 @@ cluster-up: setup ## Start a real two-node Kubernetes on this machine (root)
 	@$(BIN)/python -m localcluster up
 
 .PHONY: cluster-down
-cluster-down: ## Stop that Kubernetes; nothing is left behind
+cluster-down: ## Stop the cluster started by cluster-up and clean up
 	@$(PYTHON) -m localcluster down
 
 .PHONY: demo
-demo: setup ## Show the whole path: apply, build, sign, inject (CLUSTER=current: on the cluster of KUBECONFIG)
+demo: setup ## Demonstrate apply, build, sign and inject (CLUSTER=current: on the cluster of KUBECONFIG)
 	@$(BIN)/python -m demo --cluster $(CLUSTER) $(if $(IMAGE_REGISTRY),--image-registry $(IMAGE_REGISTRY))
 
 .PHONY: bench
-bench: setup ## Run the benchmarks; each prints a ratio to a peer measured in the same run
+bench: setup ## Run the benchmarks; each prints a ratio to a baseline measured in the same run
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench; done
 
 .PHONY: accuracy
@@ -121,7 +121,7 @@ real: setup ## Build models of public packages with real inputs; write docs/real
 	@$(BIN)/python -m realzoo docs/real-models.md
 
 .PHONY: bindings
-bindings: setup ## Read NVIDIA's Python bindings of every release anew and compare them with what is kept
+bindings: setup ## Read NVIDIA's Python bindings of every release and compare them with the stored inventories
 	@$(BIN)/python -m bindings check
 
 RESOLVE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
@@ -131,11 +131,11 @@ GPU_RELEASES ?= 8.6.0 8.5.3.1
 GPU_PART_MIB ?=
 
 .PHONY: gpu
-gpu: setup ## Pack what a GPU machine without an index needs, into build/gpu; there: sh run.sh
+gpu: setup ## Pack the GPU tests for a machine without a package index into build/gpu; run them there with: sh run.sh
 	@$(BIN)/python -m gpupack build/gpu $(GPU_RELEASES) $(if $(GPU_PART_MIB),--part-mib $(GPU_PART_MIB))
 
 .PHONY: lock
-lock: setup ## Resolve the pinned requirement sets anew
+lock: setup ## Update the pinned requirement sets
 	@$(RESOLVE) --python-version 3.11 --extra operator -o requirements/operator.txt
 	@for set in builder builder-rtx; do $(RESOLVE) --python-version 3.10 --extra $$set -o requirements/$$set.txt; done
 	@$(RESOLVE) --python-version 3.10 --extra builder-rtx --extra cli --group test -c requirements/builder-rtx.txt \

@@ -34,15 +34,15 @@ class Resource(Part):
     """The envelope of every kind."""
 
     api_version: str = "ignitionhub.io/v1alpha1"
-    """Which version of the schema this object is written in."""
+    """Version of the schema of this object."""
     kind: str = ""
-    """What this object is."""
+    """Kind of this object."""
     metadata: ObjectMeta
     """Standard object metadata."""
 
 
 class Condition(Part):
-    """One aspect of the state, as Kubernetes' own conditions."""
+    """A condition as in other Kubernetes resources."""
 
     type: Annotated[str, Field(max_length=316)]
     """
@@ -50,17 +50,17 @@ class Condition(Part):
     Helm).
     """
     status: Literal["True", "False", "Unknown"]
-    """Whether it holds."""
+    """True, False or Unknown."""
     observed_generation: int | None = None
-    """The `metadata.generation` this was judged on."""
+    """The `metadata.generation` that the condition is based on."""
     last_transition_time: Time
     """When `status` last changed."""
     reason: Annotated[
         str, Field(pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$", min_length=1, max_length=1024)
     ]
-    """One CamelCase word for machines. Example: Building."""
+    """Reason for machines, one CamelCase word. Example: Building."""
     message: Text
-    """The same for people: what happened, and what to do next."""
+    """Message for people: what happened, and what to do next."""
 
 
 URI_RULES = (
@@ -110,7 +110,7 @@ class Source(Part):
     sha256: Sha256 | None = None
     """
     SHA-256 of the bytes, 64 lower-case hex digits. Default: not pinned; the object's ETag and size stand for
-    its content and are looked at again every 10 minutes, so a replaced object is built anew.
+    its content and are checked every 10 minutes, so a replaced object is rebuilt.
     """
 
 

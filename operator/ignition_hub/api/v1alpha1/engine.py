@@ -117,12 +117,12 @@ NOT_A_SYSTEM_CLASS = rule(
 
 
 class BuildSettings(Part):
-    """How to build. None of it is part of the identity: changing it rebuilds nothing."""
+    """How to build. Not part of the engine's identity: a change triggers no rebuild."""
 
     timeout: Annotated[Duration, Field(json_schema_extra=ruled(TIMEOUT_RULE))] = "2h"
-    """How long one build may take, all its retries included. Default: 2h. Example: 30m"""
+    """Time limit of one build, including its retries. Default: 2h. Example: 30m"""
     retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """How often a build is tried again after a failure that may pass. Default: 2."""
+    """How often a build is retried after a temporary failure. Default: 2."""
     queue_name: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] | None = None
     """
     Kueue LocalQueue, in the build namespace, that admits the build. Default: none, the build starts at once.
@@ -157,7 +157,7 @@ UNIQUE_NAMES = rule(
 
 
 class EngineSpec(Part):
-    """What is wanted. The operator never writes here."""
+    """Desired state. The operator never writes it."""
 
     model_config = rules(
         rule(
@@ -177,7 +177,7 @@ class EngineSpec(Part):
     profiles: Annotated[tuple[ProfileSpec, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
     """Optimization profiles, required when an input of the model has a dynamic shape. Default: none."""
     tensorrt: TensorRTSpec = TensorRTSpec()
-    """Which TensorRT to build with. Default: the newest that the pools offer."""
+    """Which TensorRT to build with. Default: the newest that a pool offers."""
     targets: Annotated[
         tuple[TargetSpec, ...],
         Field(min_length=1, max_length=64, json_schema_extra=ruled(UNIQUE_NAMES, **ATOMIC)),
@@ -188,14 +188,14 @@ class EngineSpec(Part):
     verification: Verification = Verification()
     """Gates before anything is published. Default: none."""
     build: BuildSettings = BuildSettings()
-    """How to build; no part of the identity. Default: see each field."""
+    """How to build; not part of the engine's identity. Default: see each field."""
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
     """
     What happens to the engines in the store when this resource is deleted. Delete never removes bytes that
     another resource still uses; this version collects nothing, so both keep them. Default: Retain.
     """
     suspend: bool = False
-    """Start no new build while true; what is ready stays ready. Default: false."""
+    """While true, no new build is started; ready engines stay ready. Default: false."""
 
 
 class TensorRTEngine(Resource):
@@ -205,8 +205,8 @@ class TensorRTEngine(Resource):
     """
 
     kind: str = "TensorRTEngine"
-    """What this object is."""
+    """Kind of this object."""
     spec: EngineSpec
-    """What is wanted."""
+    """Desired state."""
     status: EngineStatus = EngineStatus()
-    """What was found and built."""
+    """Observed state."""

@@ -114,7 +114,7 @@ class Toleration(Part):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """Effect of the taint. Default: every effect."""
     toleration_seconds: int | None = None
-    """How long a NoExecute taint is tolerated, in seconds. Default: for ever."""
+    """How long a NoExecute taint is tolerated, in seconds. Default: forever."""
 
 
 class PoolRuntime(Part):
@@ -140,7 +140,7 @@ class PoolRuntime(Part):
 
 
 class PoolResources(Part):
-    """What a builder pod asks for and may use, as in a container. The GPU is added by the operator."""
+    """Resource requests and limits of a builder pod, as in a container. The operator adds the GPU."""
 
     requests: ResourceQuantities = Field(default_factory=dict)
     """Requested amounts by resource name. Default: none. Example: {cpu: "2", memory: 8Gi}"""
@@ -190,7 +190,7 @@ class BuildPoolSpec(Part):
     ]
     """Every TensorRT this pool can build with, at least one."""
     resources: PoolResources = PoolResources()
-    """What a builder pod asks for and may use. Default: nothing but the GPU."""
+    """Resource requests and limits of a builder pod. Default: only the GPU."""
     max_concurrent_builds: Annotated[int, Field(ge=0, le=1000)] = 1
     """
     Builds at one time; further ones are Queued. 0 starts none. Default: 1. Two on one GPU disturb each
@@ -222,7 +222,7 @@ class BuildPool(Resource):
     )
 
     kind: str = "BuildPool"
-    """What this object is."""
+    """Kind of this object."""
     spec: BuildPoolSpec
     """Which nodes build, for which GPUs, with which TensorRT."""
     status: BuildPoolStatus = BuildPoolStatus()

@@ -58,7 +58,7 @@ class ValueRangeSpec(Part):
 
 
 class BatchSizeSpec(Part):
-    """How many samples one call may bring."""
+    """Number of samples in one call."""
 
     model_config = rules(
         rule("self.min <= self.opt && self.opt <= self.max", "batchSize must satisfy min <= opt <= max")

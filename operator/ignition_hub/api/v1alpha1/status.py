@@ -30,12 +30,12 @@ Key = Annotated[str, Field(max_length=2048)]
 
 
 class Progress(Part):
-    """How far the build is."""
+    """Progress of the build."""
 
     phase: Line
-    """What the builder is doing, in TensorRT's words. Example: Building engine"""
+    """Current phase of the build, as TensorRT names it. Example: Building engine"""
     percent: Percent = 0
-    """How much of that is done, 0 to 100."""
+    """Percentage of the phase that is done, 0 to 100."""
 
 
 class PinnedTensorRT(Part):
@@ -59,33 +59,33 @@ class BuiltOn(Part):
 
 
 class WarningCount(Part):
-    """A warning of the builder and how often it came."""
+    """A warning of the builder and its count."""
 
     code: CamelWord
     """The warning; `spec.options.failOnWarnings` takes the same word. Example: Int64Clamped"""
     count: Annotated[int, Field(ge=1)]
-    """How often it came."""
+    """How often it occurred."""
 
 
 class TargetStatus(Part):
-    """One target: where it stands, and where its engine is."""
+    """State of one target, and where its engine is."""
 
     name: Line
     """Name of the target, as given or by default. Example: sm-89"""
     state: State
-    """Where it stands. Unbuildable: no pool can truthfully build it, and the message says what would."""
+    """State of the target. Unbuildable: no pool can build it, and the message says what would work."""
     reason: CamelWord | None = None
-    """Why, in one word."""
+    """Reason for the state, one CamelCase word."""
     message: Text | None = None
-    """Why, and what to do next."""
+    """Explanation of the state, and what to do next."""
     gpu_arch: Arch | None = None
     """Architecture the engine is for. Example: sm_89"""
     product: Line | None = None
     """Product the engine is for; absent when it is for the whole architecture."""
     compatibility: Compatibility | None = None
-    """How far the build reaches."""
+    """Compatibility level of the build."""
     tensorrt: PinnedTensorRT | None = None
-    """The TensorRT that was chosen; it stays until the spec changes."""
+    """The TensorRT that was chosen; it is kept until the spec changes."""
     pool: Line | None = None
     """The BuildPool that builds or built it."""
     tier: Literal["Native", "Bulk"] | None = None
@@ -102,11 +102,11 @@ class TargetStatus(Part):
     size_bytes: Annotated[int, Field(ge=0)] | None = None
     """Size of the engine file, in bytes."""
     source: Literal["Built", "Remote"] | None = None
-    """Built: for this resource. Remote: it was in the store, nothing was built."""
+    """Built: built for this resource. Remote: found in the store, without a build."""
     progress: Progress | None = None
-    """How far the build is, while there is one."""
+    """Progress of the running build."""
     built_on: BuiltOn | None = None
-    """What it was built on."""
+    """The hardware and software of the build."""
     build_seconds: Seconds | None = None
     """How long the build took, in seconds."""
     warnings: Annotated[
@@ -133,16 +133,16 @@ class Summary(Part):
 
 
 class EngineStatus(Part):
-    """What was found and built."""
+    """Observed state."""
 
     observed_generation: int = -1
-    """The generation of the spec that this status speaks of; -1 before the first look."""
+    """The `metadata.generation` that this status describes; -1 before it was first processed."""
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
     ] = ()
     """Ready, Reconciling and Stalled. Wait with: kubectl wait --for=condition=Ready"""
     ready_targets: Line | None = None
-    """How many targets are ready, of how many. Example: 1/2"""
+    """Number of ready targets and of all targets. Example: 1/2"""
     targets: Annotated[
         tuple[TargetStatus, ...], Field(max_length=64, json_schema_extra=keyed_by("name"))
     ] = ()
@@ -150,4 +150,4 @@ class EngineStatus(Part):
     summary: Summary | None = None
     """What `kubectl get` shows."""
     last_handled_rebuild: Annotated[str, Field(max_length=253)] | None = None
-    """The value of the annotation ignitionhub.io/rebuild-requested-at that was last acted on."""
+    """The value of the annotation ignitionhub.io/rebuild-requested-at that was last handled."""

@@ -149,7 +149,7 @@ class EngineStore(Resource):
     """
 
     kind: str = "EngineStore"
-    """What this object is."""
+    """Kind of this object."""
     spec: EngineStoreSpec
     """Where engines are kept and what may be read."""
     status: EngineStoreStatus = EngineStoreStatus()
