@@ -109,7 +109,7 @@ def last_words(path: Path, memory: Memory) -> Iterator[None]:
         path,
         TransientError(
             Reason.OutOfMemory,
-            f"the builder was ended without a chance to say why, most likely at its memory limit{limit}",
+            f"the builder was killed without reporting a reason, most likely at its memory limit{limit}",
             f"raise resources of the BuildPool; {NEEDED}",
         ),
     )
@@ -156,7 +156,7 @@ def _noted(tell: Watcher) -> Watcher:
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     # Once: what follows is cleaning up, and must not be interrupted itself.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise TransientError(Reason.Interrupted, "the pod was asked to stop before the engine was published")
+    raise TransientError(Reason.Interrupted, "the pod was terminated before the engine was published")
 
 
 def _short(message: str) -> str:

@@ -37,10 +37,10 @@ def load_arrays(path: Path, where: str) -> dict[str, Any]:
     except Exception as error:
         raise _refusal(where, f"the file cannot be read ({on_one_line(str(error), 200)})") from error
     if not arrays:
-        raise _refusal(where, "the file holds no arrays")
+        raise _refusal(where, "the file contains no arrays")
     for name, values in arrays.items():
         if not isinstance(values, np.ndarray):
-            raise _refusal(where, f"{name} is no array")
+            raise _refusal(where, f"{name} is not an array")
     return arrays
 
 

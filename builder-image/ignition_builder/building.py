@@ -159,6 +159,6 @@ def check_digest(request: BuildRequest, digests: Digests) -> None:
     if request.model_sha256 is not None and digests.sha256 != request.model_sha256.lower():
         raise RequestError(
             Reason.ModelDigestMismatch,
-            f"{request.model_uri} has SHA-256 {digests.sha256}, source.sha256 pins {request.model_sha256}",
+            f"{request.model_uri} has SHA-256 {digests.sha256}; source.sha256 pins {request.model_sha256}",
             "correct the pin, or restore the model that was pinned",
         )

@@ -52,7 +52,7 @@ def check_warnings(forbidden: Sequence[str], *stages: Answer) -> None:
         if found[code]:
             raise RequestError(
                 Reason.BuildFailed,
-                f"the build warned {found[code]} times of {code}, which options.failOnWarnings forbids",
+                f"warning {code} occurred {found[code]} times, which options.failOnWarnings forbids",
                 "correct the model, or take the code out of failOnWarnings",
             )
 

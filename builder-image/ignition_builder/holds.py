@@ -34,19 +34,19 @@ def held_version(flavor: str) -> str:
     try:
         return load_backend(flavor).version
     except ImportError as error:
-        raise _wrong(f"this image holds no {flavor} ({error})") from error
+        raise _wrong(f"this image contains no {flavor} ({error})") from error
 
 
 def check_claim(flavor: str, claimed: str, version: str) -> None:
     """Raise NodeError (WrongTensorRT) unless ``claimed``, numbers with dots, begins ``version``."""
     wanted = parse_version(claimed)
     if claimed and (not wanted or parse_version(version)[: len(wanted)] != wanted):
-        raise _wrong(f"this image is said to hold {flavor} {claimed}; it holds {version}")
+        raise _wrong(f"this image is labeled {flavor} {claimed} but contains {version}")
 
 
 def _wrong(message: str) -> NodeError:
     return NodeError(
-        Reason.WrongTensorRT, message, "name the base image's own version, or another base image"
+        Reason.WrongTensorRT, message, "give the base image's own version, or another base image"
     )
 
 

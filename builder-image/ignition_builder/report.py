@@ -69,7 +69,7 @@ def error_of(document: dict[str, Any]) -> IgnitionError:
         reason = Reason(document["reason"])
         message, remedy = str(document["message"]), str(document.get("remedy", ""))
     except (KeyError, TypeError, ValueError):
-        return RequestError(Reason.BuildFailed, "the build process answered with an error nobody can read")
+        return RequestError(Reason.BuildFailed, "the build process returned an unreadable error")
     return kind_of(reason)(reason, message, remedy)
 
 

@@ -162,7 +162,7 @@ class Child:
             status = self._process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return RequestError(Reason.BuildFailed, "the build process closed its pipe and went on")
+            return RequestError(Reason.BuildFailed, "the build process closed its pipe but did not exit")
         return death(status, self._before, read_memory(), peak_of_children(), last_line(log))
 
 
@@ -197,10 +197,14 @@ def death(status: int, before: Memory, after: Memory, peak: int, said: str = "")
     wrote.
     """
     if status == -signal.SIGKILL and _memory_ran_out(before, after):
-        limit = f"the container's limit is {mebibytes(after.limit)}" if after.limit else "no limit is known"
+        limit = (
+            f"the container's limit is {mebibytes(after.limit)}"
+            if after.limit
+            else "no memory limit is known"
+        )
         return TransientError(
             Reason.OutOfMemory,
-            f"the kernel ended the build process for want of memory: it held {mebibytes(peak)}, {limit}",
+            f"the build process was OOM-killed at {mebibytes(peak)}; {limit}",
             f"raise resources of the BuildPool; {NEEDED}",
         )
     if status < 0:
@@ -210,12 +214,12 @@ def death(status: int, before: Memory, after: Memory, peak: int, said: str = "")
             name = f"signal {-status}"
         return RequestError(
             Reason.BuildFailed,
-            f"the build process was ended by {name} while it held {mebibytes(peak)}",
-            "see the builder's log; a model that crashes TensorRT is worth a report to NVIDIA",
+            f"the build process was terminated by {name} at {mebibytes(peak)} of memory",
+            "see the builder's log; report a model that crashes TensorRT to NVIDIA",
         )
     return RequestError(
         Reason.BuildFailed,
-        f"the build process ended with status {status} and no answer{f': {said}' if said else ''}",
+        f"the build process exited with status {status} and returned no result{f': {said}' if said else ''}",
         "see the builder's log",
     )
 
@@ -235,9 +239,7 @@ def _memory_ran_out(before: Memory, after: Memory) -> bool:
 
 
 def _too_slow() -> IgnitionError:
-    return IgnitionError(
-        Reason.DeadlineExceeded, "the build took longer than spec.build.timeout allows", "raise it"
-    )
+    return IgnitionError(Reason.DeadlineExceeded, "the build exceeded spec.build.timeout", "raise it")
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def test_an_image_without_tensorrt_says_so_in_one_line(buildah: Buildah) -> None
     assert code == 21, said
     told = [line for line in said.splitlines() if line.startswith("WrongTensorRT: ")]
     assert len(told) == 1
-    assert "this image holds no TensorRT" in told[0]
+    assert "this image contains no TensorRT" in told[0]
     assert "Traceback" not in said
 
 
@@ -54,7 +54,7 @@ def test_a_false_claim_about_the_base_stops_the_build(buildah: Buildah) -> None:
         "TENSORRT_VERSION": "10.14.1",
     }
 
-    with pytest.raises(ImagesError, match="WrongTensorRT: this image holds no TensorRT"):
+    with pytest.raises(ImagesError, match="WrongTensorRT: this image contains no TensorRT"):
         buildah.build(
             "localhost/ignition-hub/builder:claimed",
             ROOT / IMAGE.dockerfile,

@@ -28,14 +28,14 @@ def check_tensor(tensor: Any, folder: Path) -> None:
     ``folder`` is where the model lies.
     """
     if any(size < 0 for size in tensor.dims) or math.prod(tensor.dims) > MOST_ELEMENTS:
-        raise _refusal(tensor, f"its shape {list(tensor.dims)[:9]} is no shape of a tensor")
+        raise _refusal(tensor, f"its shape {list(tensor.dims)[:9]} is not a valid tensor shape")
     if not is_external(tensor):
         return
     places: dict[str, str] = {}
     for entry in tensor.external_data:
         # Two answers to one question: whoever reads it next may take the other.
         if entry.key in places or entry.key not in _KEYS:
-            raise _refusal(tensor, f"its external data says {entry.key!r} and nobody knows what that means")
+            raise _refusal(tensor, f"its external data has an unknown or repeated key {entry.key!r}")
         places[entry.key] = entry.value
     _check_type(tensor)
     _check_range(tensor, places)
@@ -46,14 +46,16 @@ def check_tensor(tensor: Any, folder: Path) -> None:
 def _check_type(tensor: Any) -> None:
     types = onnx.TensorProto.DataType
     if tensor.data_type not in types.values() or tensor.data_type in (types.UNDEFINED, types.STRING):
-        raise _refusal(tensor, f"its data is in a file and of type {tensor.data_type}, which is no number")
+        raise _refusal(tensor, f"its data is in a file and has type {tensor.data_type}, which is not numeric")
 
 
 def _check_range(tensor: Any, places: dict[str, str]) -> None:
     for key in ("offset", "length"):
         text = places.get(key, "0")
         if not (text.isascii() and text.isdecimal() and int(text) < _LARGEST_PLACE):
-            raise _refusal(tensor, f"its external data has {key} {text[:40]!r}, which is no place in a file")
+            raise _refusal(
+                tensor, f"its external data has {key} {text[:40]!r}, which is not a position in a file"
+            )
 
 
 def _check_location(tensor: Any, location: str, folder: Path) -> None:

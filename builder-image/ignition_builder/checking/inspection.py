@@ -141,7 +141,7 @@ def _check_value(value: Any) -> None:
     if any(size < -1 for size in sizes) or math.prod(size for size in sizes if size > 0) > MOST_ELEMENTS:
         raise RequestError(
             Reason.InvalidModel,
-            f"{value.name}: its shape {sizes[:9]} is no shape of a tensor",
+            f"{value.name}: its shape {sizes[:9]} is not a valid tensor shape",
             "export the model with the shapes it is used with",
         )
 
@@ -196,7 +196,7 @@ def _no_longer(operator: str, opset: str, node: str) -> RequestError:
     instead = f"use {_INSTEAD[operator]} in its place, or " if operator in _INSTEAD else ""
     return RequestError(
         Reason.UnsupportedOperator,
-        f"node {node or 'without a name'} ({operator}): ONNX has it no longer in opset {opset}",
+        f"node {node or 'without a name'} ({operator}): ONNX removed it before opset {opset}",
         f"{instead}export the model with an opset that has it",
     )
 

@@ -36,7 +36,7 @@ def _not_text(message: Any, field: Any, content: bytes) -> RequestError:
     return RequestError(
         Reason.InvalidModel,
         f"{message.DESCRIPTOR.name}.{field.name}: {content[:40]!r} is not text in UTF-8",
-        "the file was damaged; export the model again",
+        "the file is corrupted; export the model again",
     )
 
 

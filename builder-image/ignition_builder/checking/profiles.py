@@ -98,14 +98,16 @@ def _check_sizes(where: str, sizes: tuple[int, ...], actual: ModelInput) -> None
         if not 0 <= size <= LARGEST:
             raise misfit(f"{where}: dimension {axis} is {size}", f"sizes are 0 to {LARGEST}")
     if math.prod(sizes) > MOST_ELEMENTS:
-        raise misfit(f"{where}: {list(sizes)} are {math.prod(sizes)} elements", "ask for a shape a GPU holds")
+        raise misfit(
+            f"{where}: {list(sizes)} are {math.prod(sizes)} elements", "use a shape that fits in GPU memory"
+        )
 
 
 def _check_values(where: str, wanted: ShapeRange, actual: ModelInput) -> None:
     if actual.dtype not in VALUE_TYPES:
         raise misfit(
             f"{where}: the input holds {actual.dtype}, and only integers can be a shape",
-            f"say its shape in shapes.{actual.name}",
+            f"give its shape in shapes.{actual.name}",
         )
     _check_order(where, wanted, "element")
     rank = None if actual.shape is None else len(actual.shape)
@@ -118,7 +120,7 @@ def _check_values(where: str, wanted: ShapeRange, actual: ModelInput) -> None:
         )
     for value in (*wanted.min, *wanted.max):
         if not -LARGEST - 1 <= value <= LARGEST:
-            raise misfit(f"{where}: {value} is no int32", f"values are {-LARGEST - 1} to {LARGEST}")
+            raise misfit(f"{where}: {value} is not an int32", f"values are {-LARGEST - 1} to {LARGEST}")
 
 
 def _check_agreement(where: str, shapes: Mapping[str, ShapeRange], inputs: Mapping[str, ModelInput]) -> None:
@@ -132,5 +134,5 @@ def _check_agreement(where: str, shapes: Mapping[str, ShapeRange], inputs: Mappi
             if before != usual:
                 raise misfit(
                     f"{where}: dimension {size} has opt {before} in {other} and opt {usual} in {name}",
-                    "the model gives both one name, so give both one size",
+                    "the model gives both the same name, so give both the same size",
                 )

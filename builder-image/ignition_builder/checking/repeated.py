@@ -13,7 +13,7 @@ from ignition_builder.journal import Journal
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.warnings import Warn
 
-REMEDY = "give it out under a name of its own, through an Identity"
+REMEDY = "to keep it, return it under another name through an Identity"
 
 
 def leave_out_repeated(model: Any, journal: Journal) -> bool:
@@ -32,7 +32,7 @@ def leave_out_repeated(model: Any, journal: Journal) -> bool:
         seen.add(value.name)
     if not kept:
         raise RequestError(
-            Reason.InvalidModel, "every output of the model is one of its inputs, as it came", REMEDY
+            Reason.InvalidModel, "every output of the model is one of its inputs, unchanged", REMEDY
         )
     left_out = len(kept) < len(model.graph.output)
     if left_out:
@@ -43,7 +43,5 @@ def leave_out_repeated(model: Any, journal: Journal) -> bool:
 
 def _words(name: str, is_input: bool) -> str:
     if is_input:
-        return (
-            f"output {name} is the input {name} as it came, and the engine has it as an input only; {REMEDY}"
-        )
+        return f"output {name} is the unchanged input {name}, which the engine has as an input only; {REMEDY}"
     return f"output {name} is listed twice, and the engine has it once"

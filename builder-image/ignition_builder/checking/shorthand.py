@@ -31,7 +31,7 @@ def filled(where: str, sizes: Sizes, item: ModelInput) -> ShapeRange:
     """Return the range of a dynamic input that ``shapes`` leaves out; RequestError when nothing says it."""
     if item.shape is None:
         raise misfit(
-            f"{where}.shapes: says nothing of {item}, and the model does not say its rank",
+            f"{where}.shapes: no entry for {item}, and the model does not say its rank",
             f"give min, opt and max for it in shapes.{item.name}",
         )
     found = {axis: sizes.size(item, axis) for axis in range(len(item.shape))}
@@ -49,10 +49,10 @@ def _unsaid(where: str, sizes: Sizes, item: ModelInput, axes: Sequence[int]) -> 
         for axis in axes
     }
     odd = [name for name, kind in kinds.items() if kind not in FIELDS]
-    why = f", and no shorthand is for {' and '.join(odd)}" if odd else ""
+    why = f", and no shorthand covers {' and '.join(odd)}" if odd else ""
     taken = f" ({', '.join(_taken(sizes))})" if odd and _taken(sizes) else ""
     return misfit(
-        f"{where}.shapes: says nothing of {item}{why}{taken}",
+        f"{where}.shapes: no entry for {item}{why}{taken}",
         f"give min, opt and max for it in shapes.{item.name}{'' if odd else _ways(kinds)}",
     )
 
@@ -96,7 +96,7 @@ def _check_batch(where: str, batch: BatchRange, dimensions: Dimensions) -> None:
 
 def _check_length(where: str, length: int, dimensions: Dimensions) -> None:
     if length < 1:
-        raise misfit(f"{where}: {length} is no length", "lengths are 1 or more")
+        raise misfit(f"{where}: {length} is not a length", "lengths are 1 or more")
     if not _may_fill(LENGTH, dimensions):
         raise misfit(
             f"{where}: no free dimension is a length in {listed(dimensions.inputs)}",

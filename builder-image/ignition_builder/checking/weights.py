@@ -90,7 +90,7 @@ def check_length(tensor: Any, folder: Path) -> None:
             Reason.InvalidModel,
             f"tensor {tensor.name}: its shape {list(tensor.dims)} needs {needed} bytes, "
             f"{min(declared or there, there)} are there",
-            "the file was cut, or its weights belong to another model",
+            "the file is truncated, or its weights belong to another model",
         )
 
 
@@ -122,7 +122,7 @@ def _copy(tensor: Any, source: Path, data: BinaryIO, change: Change | None) -> N
         while left:
             raw = file.read(min(left, CHUNK))
             if not raw:
-                raise RequestError(Reason.InvalidModel, f"tensor {tensor.name}: its data ends early")
+                raise RequestError(Reason.InvalidModel, f"tensor {tensor.name}: its data is truncated")
             left -= len(raw)
             data.write(change.store(tensor.name, np.frombuffer(raw, dtype=kind)) if change else raw)
 

@@ -74,11 +74,11 @@ def open_backend(inputs: EngineInputs) -> Backend:
     except ImportError as error:
         raise _wrong(inputs, f"this image has no {FLAVOR_NAMES[inputs.flavor]} ({error})") from error
     if not _may_be(backend.version, inputs.tensorrt_version):
-        raise _wrong(inputs, f"this image holds {release_of(backend)}")
+        raise _wrong(inputs, f"this image contains {release_of(backend)}")
     if inputs.flavor == TENSORRT and parse_version(backend.version) < OLDEST:
         raise NodeError(
             Reason.WrongTensorRT,
-            f"this image holds {release_of(backend)}, which does not address tensors by name",
+            f"this image contains {release_of(backend)}, which does not address tensors by name",
             f"use an image of TensorRT {dotted(OLDEST)} or newer",
         )
     return backend
@@ -103,7 +103,7 @@ def network_flags(trt: Any, typing: str) -> int:
     if not strong and "FP16" in members_of(trt, "BuilderFlag"):
         raise RequestError(
             Reason.UnsupportedPrecision,
-            "a strongly typed network was asked for, and this release of TensorRT has none",
+            "a strongly typed network was requested, but this release of TensorRT has none",
             "use TensorRT 10.12 or newer",
         )
     return bits | strong
@@ -116,7 +116,7 @@ def check_platform(inputs: EngineInputs) -> None:
     if wanted != machine:
         raise NodeError(
             Reason.WrongTensorRT,
-            f"the engine is for {inputs.platform}, this builder runs on linux-{machine}",
+            f"the engine is for {inputs.platform}, but this builder runs on linux-{machine}",
             "correct the BuildPool's nodeSelector",
         )
 
@@ -142,6 +142,6 @@ def _may_be(version: str, wanted: str) -> bool:
 def _wrong(inputs: EngineInputs, why: str) -> NodeError:
     return NodeError(
         Reason.WrongTensorRT,
-        f"{inputs.release} was asked for; {why}",
+        f"{inputs.release} was requested; {why}",
         "correct the runtimes of the BuildPool: version and image must agree",
     )

@@ -102,7 +102,7 @@ class Compiler:
         parsed = Parsed(self._builder, self._network, self._parser)
         ready = configured(self._backend, parsed, self._order, self._plugins)
         if self._journal.errors:
-            raise verdict_of(self._journal.errors, f"{self._name} does not take the configuration")
+            raise verdict_of(self._journal.errors, f"{self._name} does not accept the configuration")
         return ready
 
     def _timing_cache(self, ready: Configured) -> TimingCache | None:
@@ -127,7 +127,7 @@ class Compiler:
         if sink.error is not None:
             raise sink.error
         if report.cancelled:
-            raise TransientError(Reason.Interrupted, "the build was asked to stop")
+            raise TransientError(Reason.Interrupted, "the build was canceled")
         # An ERROR means TensorRT went on without something it was told, so it fails what looks built.
         if not built or not sink.size or self._journal.errors:
             inputs = self._order.inputs

@@ -27,7 +27,7 @@ def present_gpu(inputs: EngineInputs) -> DeviceFacts:
     except NoGPU as error:
         raise NodeError(
             Reason.WrongGPU,
-            f"TensorRT builds on a {inputs.gpu_arch} itself, and there is none here: {error.message}",
+            f"TensorRT builds only on a {inputs.gpu_arch} GPU, and this node has none: {error.message}",
             error.remedy,
         ) from error
 
@@ -42,8 +42,8 @@ def check_gpu(inputs: EngineInputs, found: DeviceFacts) -> None:
     if found.mps:
         raise NodeError(
             Reason.SharedGPU,
-            f"{found.name} is shared through MPS; TensorRT would measure kernels beside other work",
-            "give the BuildPool nodes whose GPUs are not shared",
+            f"{found.name} is shared through MPS; TensorRT would time kernels while other work runs",
+            "use BuildPool nodes whose GPUs are not shared",
         )
 
 
@@ -63,7 +63,7 @@ class Share:
         self._others = max(0, (held or 0) - self._own)
         if self._others > BUSY_BYTES:
             size = f"{mebibytes(self._others)} of {found['name']}"
-            journal.warn(Warn.SharedGPU, f"others hold {size}; kernels are measured beside their work")
+            journal.warn(Warn.SharedGPU, f"other processes use {size}; kernels are timed while they run")
 
     def settle(self) -> None:
         """Take what is in use beyond what others held for this process's own; to be called after a build."""

@@ -50,7 +50,7 @@ def load_plugins(
     registry = _registry_of(trt, builder) if options.plugins else None
     for plugin in options.plugins:
         if plugin.name not in files:
-            raise _refusal(plugin, "its library did not arrive with the build", "push it again")
+            raise _refusal(plugin, "its library was not delivered with the build", "push it again")
         before = creators_of(registry)
         _load(registry, plugin, files[plugin.name], journal)
         fresh = tuple(sorted(creators_of(registry) - before))

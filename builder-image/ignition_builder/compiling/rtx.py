@@ -46,19 +46,19 @@ class Rtx:
             raise RequestError(
                 Reason.UnsupportedPrecision,
                 f"TensorRT-RTX {self.version} does not compile for {inputs.gpu_arch}",
-                f"it does for {', '.join(_archs(self.trt))}; use flavor TensorRT for others",
+                f"it compiles for {', '.join(_archs(self.trt))}; use flavor TensorRT for others",
             )
         for row, _ in asked_rows(inputs.options):
             if row.rtx.verdict != "Takes":
                 raise RequestError(
                     Reason.UnsupportedOption,
-                    f"options.{row.name} was asked for; {row.rtx.why}",
+                    f"options.{row.name} was requested; {row.rtx.why}",
                     f"leave options.{row.name} out, or use flavor TensorRT",
                 )
         if inputs.verification.get("benchmark"):
             raise RequestError(
                 Reason.UnsupportedOption,
-                "verification.benchmark: this builder has no GPU, so nothing can run the engine it compiles",
+                "verification.benchmark: this builder has no GPU to run the engine it compiles",
                 "leave verification.benchmark out, or build on a pool whose nodes have the GPU",
             )
 

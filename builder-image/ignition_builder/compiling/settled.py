@@ -80,7 +80,7 @@ class Settled:
     def _lacks(self, row: str, value: Any, name: str) -> RequestError:
         return RequestError(
             Reason.UnsupportedOption,
-            f"{_field(row)}: {value!r} was asked for, and {self.release} has no {name}",
+            f"{_field(row)}: {value!r} was requested, but {self.release} has no {name}",
             _where_it_works(row),
         )
 
@@ -88,7 +88,7 @@ class Settled:
         if held != value:
             raise RequestError(
                 Reason.UnsupportedOption,
-                f"{_field(row)}: {self.release} does not take {value!r} and holds {held!r}",
+                f"{_field(row)}: {self.release} does not accept {value!r} and has {held!r}",
                 _where_it_works(row),
             )
 
@@ -124,7 +124,7 @@ def _field(row: str) -> str:
 
 def _where_it_works(row: str) -> str:
     field = _field(row)
-    leave = f"leave {field} out" if field.startswith("options.") else f"ask for another {field}"
+    leave = f"leave {field} out" if field.startswith("options.") else f"use another {field}"
     known = ROWS.get(row)
     if known is None or (known.since == FIRST and known.until is None):
         return leave

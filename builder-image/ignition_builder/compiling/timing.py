@@ -71,9 +71,7 @@ class TimingCache:
         data = _content(self._config.config.get_timing_cache())
         missed = len(data) > self._size_in
         if missed and self.is_used:
-            self._journal.warn(
-                Warn.TimingCacheMiss, "kernels were measured that the timing cache did not know"
-            )
+            self._journal.warn(Warn.TimingCacheMiss, "kernels were measured that are not in the timing cache")
         if self._task.path_out and self._task.mode == READ_WRITE and (missed or self._replaces):
             with whole_file(Path(self._task.path_out)) as file:
                 _write(file, data)
@@ -90,7 +88,7 @@ class TimingCache:
             if name not in flags:
                 raise RequestError(
                     Reason.UnsupportedOption,
-                    f"build.timingCache: Locked was asked for, and {self._config.release} has no {name}",
+                    f"build.timingCache: Locked was requested, but {self._config.release} has no {name}",
                     "use TensorRT 10.8 or newer, or build.timingCache: ReadOnly",
                 )
             self._config.flag(FIELD, name)
@@ -111,10 +109,10 @@ class TimingCache:
 
     def _ignore(self, said: Sequence[str]) -> None:
         """Go on without the cache, and say why; TensorRT's own words where it has any."""
-        why = said[0] if said else "TensorRT makes a fresh one in its place"
+        why = said[0] if said else "TensorRT creates a new one in its place"
         if self._task.mode == LOCKED:
             raise RequestError(
-                Reason.UnsupportedOption, f"build.timingCache: Locked was asked for: “{quoted(why)}”", REBUILD
+                Reason.UnsupportedOption, f"build.timingCache: Locked was requested: “{quoted(why)}”", REBUILD
             )
         self._replaces = True
         self._journal.warn(Warn.TimingCacheIgnored, quoted(why))
@@ -124,7 +122,7 @@ def nothing_to_lock() -> RequestError:
     """Return the refusal to lock a cache that nobody has filled yet."""
     return RequestError(
         Reason.UnsupportedOption,
-        f"{FIELD}: Locked was asked for, and the store has no timing cache for this product and release",
+        f"{FIELD}: Locked was requested, but the store has no timing cache for this product and release",
         REBUILD,
     )
 
@@ -157,7 +155,7 @@ def _combined(config: Any, data: bytes, added: bytes) -> tuple[bytes, bool]:
     """Return the cache in ``data`` with another added to it, and whether that was taken."""
     cache, other = config.create_timing_cache(data), config.create_timing_cache(added)
     if not (_holds(config, cache, data) and _holds(config, other, added)):
-        raise ValueError("one of the timing caches is not of this TensorRT, or it is damaged")
+        raise ValueError("one of the timing caches is not from this TensorRT, or it is corrupted")
     before = len(_content(cache))
     answered = bool(cache.combine(other, False))
     both = _content(cache)

@@ -49,13 +49,13 @@ def calibrate_from_cache(config: Settled, builder: Any, cache: bytes, profiles: 
     if name is None:
         raise RequestError(
             Reason.UnsupportedOption,
-            f"options.calibration: the cache says it is of {kind!r}, which is no calibrator of TensorRT",
+            f"options.calibration: the cache says it is of {kind!r}, which is not a TensorRT calibrator",
             f"use a cache of {', '.join(_CALIBRATORS)}",
         )
     if not hasattr(config.trt, name) or not hasattr(config.config, "int8_calibrator"):
         raise RequestError(
             Reason.UnsupportedOption,
-            f"options.calibration: a cache was given, and {config.release} has no {name}",
+            f"options.calibration: a cache was given, but {config.release} has no {name}",
             "give calibration inputs (.npz) instead, or use TensorRT older than 11",
         )
     calibrator = _calibrator(getattr(config.trt, name), cache)

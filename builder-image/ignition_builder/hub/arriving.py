@@ -76,10 +76,10 @@ def _pinned(grant: BuildGrant) -> Iterator[tuple[PinnedFile, GrantedFile]]:
     for pin in pinned_files(grant.request.options, grant.request.verification):
         found = granted.pop((pin.role, pin.name), None)
         if found is None:
-            raise ContractError(f"BuildGrant.files: {pin.field} is pinned and was not granted")
+            raise ContractError(f"BuildGrant.files: {pin.field} is pinned but was not granted")
         yield pin, found
     for role, name in granted:
-        raise ContractError(f"BuildGrant.files: the request names no {role} {name!r}")
+        raise ContractError(f"BuildGrant.files: the request has no {role} {name!r}")
 
 
 def _bring_data(carrier: _Carrier, file: GrantedFile, grant: BuildGrant, folder: Path) -> DataFile:
@@ -119,7 +119,7 @@ def _require_pin(pin: PinnedFile, digests: Digests) -> None:
     if digests.sha256 != pin.sha256:
         raise RequestError(
             Reason.ModelDigestMismatch,
-            f"{pin.field}: {pin.uri} has SHA-256 {digests.sha256}, {pin.sha256} is pinned",
+            f"{pin.field}: {pin.uri} has SHA-256 {digests.sha256}, but {pin.sha256} is pinned",
             "correct the pin, or restore the file that was pinned",
         )
 
@@ -128,13 +128,13 @@ def _url_of(role: str, name: str, grant: BuildGrant) -> str:
     for file in grant.files:
         if (file.role, file.name) == (role, name):
             return file.url
-    raise ContractError(f"BuildGrant.files: {role} {name!r} is not granted any more")
+    raise ContractError(f"BuildGrant.files: {role} {name!r} is no longer granted")
 
 
 def _place(folder: Path, name: str) -> Path:
     """Return the path of a new file; ContractError for a name that leaves ``folder`` or is taken."""
     path = folder / name
     if not is_plain_path(name) or path.exists():
-        raise ContractError(f"BuildGrant.files: {name!r} names no new file", "use plain relative paths")
+        raise ContractError(f"BuildGrant.files: {name!r} is not a new file", "use plain relative paths")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -101,8 +101,8 @@ def download(item: Item, source: Source, path: Path, count: Counter) -> Digests:
     if item.size and arrival.size != item.size:
         raise RequestError(
             Reason.ModelDigestMismatch,
-            f"{item.what} has {arrival.size} bytes, it had {item.size} when it was granted",
-            "it was replaced meanwhile; the next build takes the new one",
+            f"{item.what} has {arrival.size} bytes, but had {item.size} when it was granted",
+            "it was replaced in the meantime; the next build uses the new one",
         )
     return arrival.digests()
 
@@ -112,7 +112,7 @@ def check_size(what: str, size: int, limit: int) -> None:
     if size > limit:
         raise RequestError(
             Reason.ModelTooLarge,
-            f"{what} has {size} bytes or more, the hub accepts {limit}",
+            f"{what} has {size} bytes or more, but the hub accepts {limit}",
             "raise the hub's limit, or make it smaller",
         )
 
@@ -199,7 +199,7 @@ def _check(response: http.client.HTTPResponse, arrival: Arrival, source: Address
         found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if found and int(found[1]) == arrival.size and int(found[3]) == arrival.total:
             return
-        raise Transient(f"{source.place}: answered another range than was asked for")
+        raise Transient(f"{source.place}: answered with another range than requested")
     if status == http.client.OK:
         raise _no_ranges(source)
     raise _refusal(status, source, arrival.item)
@@ -217,7 +217,7 @@ def _refusal(status: int, source: Address, item: Item) -> Exception:
         return RequestError(
             Reason.ModelDigestMismatch,
             f"{item.what} was replaced while it was read",
-            "the next build takes the new one",
+            "the next build uses the new one",
         )
     return RequestError(
         Reason.SourceNotFound,
@@ -229,6 +229,6 @@ def _refusal(status: int, source: Address, item: Item) -> Exception:
 def _no_ranges(source: Address) -> IgnitionError:
     return TransientError(
         Reason.StoreUnavailable,
-        f"{source.place} broke the connection and answers no byte ranges",
-        "keep it in a store that answers ranges, as S3 does",
+        f"{source.place} closed the connection and does not support range requests",
+        "use a store that supports range requests, as S3 does",
     )

@@ -69,7 +69,7 @@ class TimingStore:
         except (IgnitionError, OSError) as error:
             if task.mode == LOCKED or _is_interruption(error):
                 raise
-            return replace(task, trouble=f"the store's timing cache did not come: {error}")
+            return replace(task, trouble=f"the store's timing cache could not be read: {error}")
 
     def kept(self, task: TimingCacheTask | None) -> str | None:
         """Put what the build measured into the store; return why that failed, None when all is well."""
@@ -78,7 +78,7 @@ class TimingStore:
         try:
             self._write(Path(task.path_out), task.etag)
         except (IgnitionError, OSError) as error:
-            return f"{WHAT} was not kept: {error}"
+            return f"{WHAT} was not saved: {error}"
         return None
 
     def _with_stored(self, task: TimingCacheTask, deadline: Deadline) -> TimingCacheTask:
@@ -141,7 +141,7 @@ def _cuda() -> str:
     if release is None:
         raise RequestError(
             Reason.UnsupportedOption,
-            f"{FIELD}: nothing in this image tells its release of CUDA",
+            f"{FIELD}: the CUDA release of this image is unknown",
             "set CUDA_VERSION in the builder's image",
         )
     return release
@@ -178,7 +178,7 @@ def _chunks(file: BinaryIO, deadline: Deadline) -> Iterator[bytes]:
 
 def _require_time(deadline: Deadline) -> None:
     if deadline.passed:
-        message = f"{WHAT} did not get through in {deadline.seconds:g} s"
+        message = f"{WHAT} could not be transferred in {deadline.seconds:g} s"
         raise TransientError(Reason.StoreUnavailable, message)
 
 

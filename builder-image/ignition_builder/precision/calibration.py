@@ -65,7 +65,7 @@ def read_samples(path: Path, inputs: Sequence[ModelInput]) -> Samples:
         raise _refusal(f"its inputs have different numbers of samples: {counts}", "give each the same number")
     count = next(iter(counts.values()), 0)
     if not count:
-        raise _refusal("it holds no sample", _HOW)
+        raise _refusal("it contains no samples", _HOW)
     return Samples(count, arrays, batches)
 
 
@@ -110,7 +110,7 @@ def _batch_of(item: ModelInput, array: Any) -> int:
             f"{item.name} is {array.dtype.name}, the model takes {wanted}", f"use .astype(np.{wanted})"
         )
     if not array.ndim:
-        raise _refusal(f"{item.name} is one number and no array of samples", _HOW)
+        raise _refusal(f"{item.name} is a single number, not an array of samples", _HOW)
     if item.shape is None:
         return 0
     sizes = tuple(size if isinstance(size, int) else 0 for size in item.shape)

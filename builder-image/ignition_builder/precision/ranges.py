@@ -155,8 +155,8 @@ def _warn_of(found: Mapping[str, Activation], journal: Journal) -> None:
         if item.lost and not item.finite:
             raise RequestError(
                 Reason.InvalidRequest,
-                f"{WHERE}: {name} is NaN or infinite in every sample, so nothing tells its range",
-                "give inputs that the model is made for",
+                f"{WHERE}: {name} is NaN or infinite in every sample, so its range is unknown",
+                "give inputs that are typical for the model",
             )
         if item.lost:
             journal.warn(

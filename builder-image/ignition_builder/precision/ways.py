@@ -175,7 +175,7 @@ def _calibrated(came: Came, calibration: Path) -> Way:
     if method not in METHODS:
         raise RequestError(
             Reason.UnsupportedOption,
-            f"options.calibration.method: {method} is no method for int8",
+            f"options.calibration.method: {method} is not a calibration method for int8",
             f"use {' or '.join(METHODS)}",
         )
     # Of fp16 onnxruntime makes fp32 before it quantizes; it computes nothing in bf16 (run: 1.31.1).

@@ -240,8 +240,8 @@ def _check_comparable(name: str, reference: Any, candidate: Any) -> None:
     if reference.size and reference.dtype.kind == "f" and np.isnan(reference).all():
         raise RequestError(
             Reason.VerificationFailed,
-            f"output {name}: the model itself gives nothing but NaN, so there is nothing to compare",
-            "give verification.accuracy.inputs with numbers that the model is made for",
+            f"output {name}: the model itself returns only NaN, so there is nothing to compare",
+            "give verification.accuracy.inputs with values that are typical for the model",
         )
 
 

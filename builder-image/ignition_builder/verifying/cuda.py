@@ -107,5 +107,5 @@ def _failure(call: str, why: str) -> NodeError:
     return NodeError(
         Reason.WrongGPU,
         f"the engine cannot be run on this node's GPU ({call}: {why})",
-        "look at the node's driver",
+        "check the node's driver",
     )

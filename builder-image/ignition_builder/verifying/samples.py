@@ -170,7 +170,7 @@ def _shape(item: Mapping[str, Any], profile: Profile, end: str) -> tuple[int, ..
         return tuple(getattr(profile.shapes[item["name"]], end))
     sizes = tuple(item["shape"] or ())
     if not all(isinstance(size, int) for size in sizes):
-        raise _misfit(item["name"], f"its shape {list(sizes)} is not fixed and no profile says it")
+        raise _misfit(item["name"], f"its shape {list(sizes)} is not fixed and is in no profile")
     return sizes
 
 
@@ -204,7 +204,7 @@ def _within(profile: Profile, name: str, shape: Sequence[int]) -> bool:
 def _type_of(item: Mapping[str, Any]) -> Any:
     kind = _TYPES.get(item["dtype"])
     if kind is None:
-        raise _misfit(item["name"], f"no numbers can be made for an input of type {item['dtype']}")
+        raise _misfit(item["name"], f"no values can be generated for an input of type {item['dtype']}")
     return kind
 
 

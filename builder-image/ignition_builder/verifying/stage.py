@@ -162,7 +162,7 @@ def _benchmark(task: Task, prepared: Prepared, wanted: Mapping[str, Any], journa
     if not _runs_here(task):
         raise RequestError(
             Reason.UnsupportedOption,
-            "verification.benchmark: the engine cannot be run where it is built, so nothing can measure it",
+            "verification.benchmark: the engine cannot be run where it is built, so it cannot be measured",
             "leave it out, or build on a pool whose nodes have the GPU",
         )
     sample = _drawn(task, prepared)[0]

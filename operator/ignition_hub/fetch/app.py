@@ -100,7 +100,7 @@ def refused_by_store(error: LinkExpired) -> FetchError:
     return FetchError(
         Reason.StoreUnavailable,
         f"{error} to {LINKS_WITHOUT_PROGRESS} fresh URLs in a row",
-        "Check the hub's bucket credentials and the clocks of hub and store.",
+        "Check the hub's bucket credentials and the clocks of the hub and the store.",
     )
 
 

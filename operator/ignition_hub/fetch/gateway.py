@@ -27,9 +27,9 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 REMEDIES: Mapping[Reason, str] = {
     Reason.NoEngineForGPU: "Add a target for this GPU to the TensorRTEngine, or run the pod elsewhere.",
-    Reason.EngineNotReady: "Its status says what the targets wait for (kubectl describe tensorrtengine).",
-    Reason.ManifestRefused: "The engine in the bucket was changed: rebuild it, and see who may write there.",
-    Reason.NotPermitted: "A pod may only have engines of its own namespace, asked for with its own token.",
+    Reason.EngineNotReady: "Its status shows what the targets wait for (kubectl describe tensorrtengine).",
+    Reason.ManifestRefused: "The engine in the bucket was changed: rebuild it and check who can write there.",
+    Reason.NotPermitted: "A pod may only use engines of its own namespace, with its own token.",
     Reason.StoreUnavailable: "The gateway cannot read the bucket; see the EngineStore's conditions.",
     Reason.InvalidRequest: "Apply the TensorRTEngine in this namespace, or correct the pod's annotation.",
     Reason.GatewayUnavailable: "See the gateway's log for this request; a redirect is not followed.",
@@ -120,7 +120,7 @@ def _token(settings: FetchSettings) -> str:
         raise FetchError(
             Reason.InvalidRequest,
             f"the token file {settings.token_file} cannot be read: {error}",
-            "The webhook mounts it; delete the pod so that it is injected anew.",
+            "The webhook mounts it; delete the pod so that it is injected again.",
         ) from error
 
 
@@ -164,7 +164,7 @@ def read_resolved(resource: str, body: dict[str, Any]) -> Resolved:
         raise FetchError(
             Reason.GatewayUnavailable,
             f"engine {resource}: the gateway's answer cannot be used: {error}",
-            "Gateway and fetcher are of different versions; upgrade both with the chart.",
+            "Gateway and fetcher have different versions; upgrade both with the chart.",
         ) from error
     return Resolved(source, size, sha256, {key: value for key, value in body.items() if key != "url"})
 

@@ -141,7 +141,7 @@ def require_space(folder: Path, missing: int) -> None:
         raise FetchError(
             Reason.InsufficientDisk,
             f"{missing} more bytes are needed in {folder}, {free} are free",
-            "Free ephemeral storage on the node, or schedule the pod where there is more.",
+            "Free ephemeral storage on the node, or schedule the pod on a node with more.",
         )
 
 
@@ -198,7 +198,7 @@ def wrong_bytes(found: Resolved, digest: str) -> FetchError:
     return FetchError(
         Reason.DigestMismatch,
         f"{found.file_name}: the store sent SHA-256 {digest}, the signed manifest says {found.sha256}",
-        "Nothing was installed. Request a rebuild and look into who may write to the bucket.",
+        "Nothing was installed. Request a rebuild and check who can write to the bucket.",
     )
 
 

@@ -107,7 +107,7 @@ class Line:
                 "The engine was removed from the bucket; request a rebuild.",
             )
         elif status == http.client.OK:
-            why, remedy = "ignores byte ranges (200)", "Use a store that answers ranges, as S3 does."
+            why, remedy = "ignores byte ranges (200)", "Use a store that supports range requests, as S3 does."
         else:
             why, remedy = f"answered {status}", "See the store's log for this request."
         return FetchError(Reason.StoreUnavailable, f"the store at {self._source.place} {why}", remedy)
@@ -116,5 +116,5 @@ class Line:
         return FetchError(
             Reason.DigestMismatch,
             f"the object in the store has {total} bytes, its manifest says {self._size}",
-            "The engine was changed in the bucket; request a rebuild and look into who may write there.",
+            "The engine was changed in the bucket; request a rebuild and check who can write there.",
         )

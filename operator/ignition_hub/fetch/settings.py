@@ -66,7 +66,7 @@ def _wrong(variable: str, why: str) -> FetchError:
     return FetchError(
         Reason.InvalidRequest,
         f"{variable}: {why}",
-        "The webhook sets this variable; delete the pod so that it is injected anew.",
+        "The webhook sets this variable; delete the pod so that it is injected again.",
     )
 
 
@@ -86,7 +86,7 @@ def _engines(text: str) -> tuple[Wanted, ...]:
             raise _wrong(environment.ENGINES, f"{item!r} is not alias=resource")
         engines.append(Wanted(alias, resource))
     if not engines:
-        raise _wrong(environment.ENGINES, "it names no engine")
+        raise _wrong(environment.ENGINES, "it lists no engines")
     return tuple(engines)
 
 

@@ -156,5 +156,5 @@ def out_of_time(job: Transfer, board: Board) -> FetchError:
     return FetchError(
         Reason.DeadlineExceeded,
         f"{board.bytes_written} of {job.size} bytes arrived in {job.deadline.seconds:.0f} s",
-        "The next start of this container goes on from there; raise the deadline where the network is slow.",
+        "The next start of this container resumes from there; raise the deadline if the network is slow.",
     )

@@ -151,7 +151,7 @@ def test_two_builds_at_once_leave_what_both_measured(hub, team, builder):
     for one in running:
         code, out, err = one.ended()
         assert (code, err) == (0, ""), out
-        assert "was not kept" not in out
+        assert "was not saved" not in out
 
     assert entries(hub, team) == ["level 1", "level 5"]
 
@@ -182,7 +182,7 @@ def test_a_cache_that_cannot_be_put_together_is_left_and_said_so(hub, team, buil
     hub.store.put(key_of(team), theirs)
 
     said = store.kept(task)
-    assert said.startswith("the timing cache was not kept: the timing caches are of different releases")
+    assert said.startswith("the timing cache was not saved: the timing caches are of different releases")
     assert entries(hub, team) == ["theirs"]
 
 
@@ -206,7 +206,7 @@ def test_a_locked_build_without_a_cache_fails_before_it_starts(hub, team, builde
     code, out, err = builder(mode="Locked").start().ended()
 
     assert code == 15
-    assert err.startswith("UnsupportedOption: build.timingCache: Locked was asked for, and the store has no ")
+    assert err.startswith("UnsupportedOption: build.timingCache: Locked was requested, but the store has no ")
     assert "build once with build.timingCache: ReadWrite, then lock it" in err
     assert "Building engine" not in out
 

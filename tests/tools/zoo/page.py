@@ -24,7 +24,7 @@ _NOISE = (
     (re.compile(r"^TensorRT-RTX [\d.]+ cannot build \w+ for sm_\d+: "), ""),
     (re.compile(r"^(input|output|node|tensor) \S+( \(\w+\))?:? "), r"\1 … "),
     (re.compile(r"^profiles\[0\]\.(\w+)\.[\w.]+"), r"profiles[0].\1.…"),
-    (re.compile(r"^profiles\[0\]\.shapes: says nothing of \w+"), "profiles[0].shapes: says nothing of …"),
+    (re.compile(r"^profiles\[0\]\.shapes: no entry for \w+"), "profiles[0].shapes: no entry for …"),
     (re.compile(r"node_of_\w+"), "node …"),
     (re.compile(r"Assertion failed: "), ""),
     (re.compile(r"”: .*$|”$"), "”"),

@@ -26,7 +26,7 @@ DEADLINE_SECONDS = 120
 BUILT, REFUSED, FAILED = "built", "refused", "failed"
 
 _OURS = re.compile(
-    r"the build process (failed in stage|ended with status|answered|closed)|Traceback|logged no error"
+    r"the build process (failed in stage|exited with status|returned|closed)|Traceback|logged no error"
 )
 """What only an error without a type, or a silent failure, says."""
 GIVEN = "its values given"
@@ -34,7 +34,7 @@ CONSTANT = "its constants in the model"
 MOST_REMEDIES = 6
 _VALUES_WANTED = re.compile(r"profiles\[0\]\.values\.(\w+): TensorRT computes a shape")
 _CONSTANT_WANTED = "make it a constant of the model"
-_SIGNAL = re.compile(r"the build process was ended by (\w+)")
+_SIGNAL = re.compile(r"the build process was terminated by (\w+)")
 
 
 @dataclass(frozen=True)

@@ -73,11 +73,11 @@ def test_a_broken_stream_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x", "x.npy"])
 def test_a_member_that_is_no_array_is_named(name: str, tmp_path: Path) -> None:
-    assert "x is no array" in refused(npz(tmp_path, b"hello", name)).message
+    assert "x is not an array" in refused(npz(tmp_path, b"hello", name)).message
 
 
 def test_one_number_is_no_array_of_samples(tmp_path: Path) -> None:
     path = npz(tmp_path, npy(PLAIN.replace("(2,)", "()")))
 
-    with pytest.raises(RequestError, match="x is one number"):
+    with pytest.raises(RequestError, match="x is a single number"):
         read_samples(path, [ModelInput("x", "float", (1,))])

@@ -36,7 +36,7 @@ def test_an_image_without_tensorrt_says_so(
 
     assert main(["TensorRT", "10.12"]) == 21
     said = capsys.readouterr().err
-    assert said.startswith("WrongTensorRT: this image holds no TensorRT")
+    assert said.startswith("WrongTensorRT: this image contains no TensorRT")
     assert said.count("\n") == 1
 
 

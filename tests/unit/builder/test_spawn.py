@@ -97,7 +97,10 @@ def test_a_crash_is_told_by_its_signal(tmp_path):
 def test_a_child_that_leaves_without_a_word_is_told_by_its_status(tmp_path):
     error = failure_of("print('libnvinfer is missing', flush=True); sys.exit(7)", tmp_path)
 
-    assert error.message == "the build process ended with status 7 and no answer: libnvinfer is missing"
+    assert (
+        error.message
+        == "the build process exited with status 7 and returned no result: libnvinfer is missing"
+    )
 
 
 def test_a_child_that_is_too_slow_is_ended(tmp_path):

@@ -126,32 +126,32 @@ STRIDED = floats(q=["batch", "seq"], half=["batch", "seq / 2"])
         (
             HEADS,
             SHORTHAND,
-            "profiles[0].shapes: says nothing of x [heads, batch, seq], and no shorthand is for heads "
+            "profiles[0].shapes: no entry for x [heads, batch, seq], and no shorthand covers heads "
             "(batchSize is for batch, maxSequenceLength is for seq)",
             {"x": shape_range([2, 1, 1], [2, 4, 16], [2, 8, 16])},
         ),
         (
             IMAGE,
             Profile(batch_size=BatchRange(1, 4, 8)),
-            "no shorthand is for height and width (batchSize is for batch)",
+            "no shorthand covers height and width (batchSize is for batch)",
             {"image": shape_range([1, 3, 32, 32], [4, 3, 64, 64], [8, 3, 96, 96])},
         ),
         (
             LIAR,
             SHORTHAND,
-            "no shorthand is for seq - 2*past (batchSize is for batch, maxSequenceLength is for past, seq)",
+            "no shorthand covers seq - 2*past (batchSize is for batch, maxSequenceLength is for past, seq)",
             {"mask": shape_range([1, 0], [4, 0], [8, 0])},
         ),
         (
             STRIDED,
             SHORTHAND,
-            "no shorthand is for seq / 2",
+            "no shorthand covers seq / 2",
             {"half": shape_range([1, 1], [4, 8], [8, 8])},
         ),
         (
             floats(x=["batch", "floor(s0/2)"]),
             Profile(batch_size=BatchRange(1, 4, 8)),
-            "no shorthand is for floor(s0/2)",
+            "no shorthand covers floor(s0/2)",
             {"x": shape_range([1, 1], [4, 8], [8, 8])},
         ),
     ],

@@ -64,12 +64,12 @@ def with_function(tensor):
         ({"location": "x" * 5000}, "which is not beside the model"),
         ({"location": "a\0b"}, "which is not beside the model"),
         ({"location": "gone"}, "'gone', which is not beside the model"),
-        ({"location": "weights", "offset": "-4"}, "has offset '-4', which is no place in a file"),
+        ({"location": "weights", "offset": "-4"}, "has offset '-4', which is not a position in a file"),
         ({"location": "weights", "offset": "many"}, "has offset 'many'"),
         ({"location": "weights", "length": "9" * 30}, "has length '999999"),
         ({"location": "weights", "offset": "8"}, "its shape [4] needs 16 bytes, 8 are there"),
         ({"location": "weights", "length": "99"}, "needs 16 bytes, 16 are there"),
-        ({"location": "weights", "elsewhere": "weights"}, "external data says 'elsewhere'"),
+        ({"location": "weights", "elsewhere": "weights"}, "unknown or repeated key 'elsewhere'"),
     ],
 )
 def test_external_data_is_the_models_own_wherever_it_is_named(places, said, tmp_path):
@@ -90,7 +90,7 @@ def test_two_locations_are_no_answer(tmp_path):
     tensor.external_data.add(key="location", value="/etc/passwd")
     error = refusal_of(load_checked, saved(with_function(tensor), tmp_path))
 
-    assert "external data says 'location'" in error.message
+    assert "unknown or repeated key 'location'" in error.message
 
 
 @pytest.mark.parametrize("dims", [[-1], [2**40, 2**40], [2**62] * 4])

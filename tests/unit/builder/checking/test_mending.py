@@ -299,7 +299,7 @@ def upsampled(opset=17, operator="Upsample"):
     ],
 )
 def test_an_operator_that_onnx_gave_up_is_named_and_built_as_advised(before, instead, after, tmp_path):
-    with pytest.raises(RequestError, match="ONNX has it no longer in opset 17") as caught:
+    with pytest.raises(RequestError, match="ONNX removed it before opset 17") as caught:
         load_checked(saved(before, tmp_path))
 
     assert instead in caught.value.remedy

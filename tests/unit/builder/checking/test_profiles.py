@@ -45,7 +45,7 @@ def test_a_free_dimension_without_a_profile_names_the_inputs_and_their_shapes():
 def test_a_profile_that_forgets_an_input_says_which():
     error = refusal_of([{"image": GOOD}], [IMAGE, MASK])
 
-    assert error.message == "profiles[0].shapes: says nothing of mask [batch]"
+    assert error.message == "profiles[0].shapes: no entry for mask [batch]"
 
 
 def test_an_unknown_input_is_refused_with_the_inputs_there_are():
@@ -124,9 +124,9 @@ RANKLESS = ModelInput("x", "float", None)
         (Profile(batch_size=BatchRange(0, 1, 1)), [MASK], "has min 0, opt 1, max 1", "1 <= min"),
         (Profile(batch_size=BatchRange(1, 9, 8)), [MASK], "has min 1, opt 9, max 8", "1 <= min"),
         (Profile(max_sequence_length=9), [MASK], "no free dimension is a length in mask", "leave it"),
-        (Profile(max_sequence_length=0), [IDS], "maxSequenceLength: 0 is no length", "1 or more"),
-        (Profile(max_sequence_length=9), [IDS], "says nothing of ids [batch, sequence]", "or batchSize for"),
-        (Profile(batch_size=BatchRange(1, 1, 1)), [IDS], "says nothing of ids", "or maxSequenceLength for"),
+        (Profile(max_sequence_length=0), [IDS], "maxSequenceLength: 0 is not a length", "1 or more"),
+        (Profile(max_sequence_length=9), [IDS], "no entry for ids [batch, sequence]", "or batchSize for"),
+        (Profile(batch_size=BatchRange(1, 1, 1)), [IDS], "no entry for ids", "or maxSequenceLength for"),
         (Profile(batch_size=BatchRange(1, 1, 1)), [RANKLESS], "does not say its rank", "shapes.x"),
         (Profile(batch_size=BatchRange(1, 1, 2**31)), [MASK], "dimension 0 is 2147483648", "0 to 2147483647"),
         (
@@ -139,13 +139,13 @@ RANKLESS = ModelInput("x", "float", None)
             Profile({"x": shape_range([1, 1], [1, 1], [2**30, 2**30])}),
             [RANKLESS],
             "1152921504606846976 elements",
-            "a GPU holds",
+            "fits in GPU memory",
         ),
         (
             Profile({"image": GOOD, "mask": shape_range([1], [5], [8])}),
             [IMAGE, MASK],
             "dimension batch has opt 4 in image and opt 5 in mask",
-            "one size",
+            "the same size",
         ),
     ],
 )
@@ -176,7 +176,7 @@ def test_a_shape_tensor_has_a_range_of_values():
         ("ids", shape_range([1], [8], [16]), "the input is ids [batch, sequence]"),
         ("sizes", shape_range([1], [8], [16]), "1 values, the input sizes [2] holds 2"),
         ("sizes", shape_range([1, 9], [8, 8], [16, 16]), "element 1 has min 9, opt 8, max 16"),
-        ("sizes", shape_range([1, 1], [8, 8], [16, 2**40]), "1099511627776 is no int32"),
+        ("sizes", shape_range([1, 1], [8, 8], [16, 2**40]), "1099511627776 is not an int32"),
     ],
 )
 def test_values_that_misfit_are_refused_by_field(name, wanted, said):

@@ -168,7 +168,7 @@ CASES = {
     ),
     "values of an input that is no shape": (
         Asked(FREE, more=with_profile(values={"x": shape_range([1], [2], [4])})),
-        "say its shape in shapes.x",
+        "give its shape in shapes.x",
         Asked(FREE, more=with_profile(shapes={"x": shape_range([1, 4], [2, 4], [4, 4])})),
     ),
     "weights that are fp16": (Asked(of_half()), "ask for fp16", Asked(of_half(), "fp16")),

@@ -89,7 +89,7 @@ def test_the_gate_compares_what_the_engine_gives(tmp_path):
 
 
 def test_a_build_may_be_made_to_fail_on_it(tmp_path):
-    with pytest.raises(RequestError, match="warned 1 times of OutputLeftOut"):
+    with pytest.raises(RequestError, match="warning OutputLeftOut occurred 1 times"):
         built(passing(), tmp_path, options={"failOnWarnings": ["OutputLeftOut"]})
 
 

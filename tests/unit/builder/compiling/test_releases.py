@@ -284,7 +284,7 @@ def test_a_plugin_that_is_none_is_refused_by_name(inventory, tmp_path):
     empty.touch()
     options = {"plugins": [{"name": "attention"}]}
 
-    for plugins, why in [({}, "did not arrive"), ({"attention": empty}, "registers no"), (
+    for plugins, why in [({}, "not delivered"), ({"attention": empty}, "registers no"), (
         {"attention": text}, "does not load",
     )]:  # fmt: skip
         error = refusal(inventory, tmp_path, options=options, plugins=plugins)

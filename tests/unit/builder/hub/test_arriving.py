@@ -148,13 +148,13 @@ def test_a_file_that_is_not_the_pinned_one_is_refused_by_field(pinned_hub, folde
 def test_a_pinned_file_that_was_not_granted_is_noticed(pinned_hub, folder):
     del pinned_hub.files[("plugin", "one")]
 
-    assert "options.plugins[one].source is pinned and was not granted" in refusal(pinned_hub, folder).message
+    assert "options.plugins[one].source is pinned but was not granted" in refusal(pinned_hub, folder).message
 
 
 def test_a_granted_file_nobody_asked_for_is_refused(hub, folder):
     hub.files[("plugin", "surprise")] = LIBRARY
 
-    assert "the request names no plugin 'surprise'" in refusal(hub, folder).message
+    assert "the request has no plugin 'surprise'" in refusal(hub, folder).message
     assert hub.calls["model"] == 0
 
 
@@ -166,7 +166,7 @@ def test_data_cannot_leave_the_models_folder_or_replace_it(hub, folder, name):
     error = refusal(hub, folder)
 
     assert error.reason is Reason.InvalidRequest
-    assert f"{name!r} names no new file" in error.message
+    assert f"{name!r} is not a new file" in error.message
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["model.onnx", "token"]
 
 
@@ -176,7 +176,7 @@ def test_model_and_data_together_have_a_limit(hub, folder):
 
     assert (error.reason, error.message) == (
         Reason.ModelTooLarge,
-        "the model has 4010 bytes or more, the hub accepts 4000",
+        "the model has 4010 bytes or more, but the hub accepts 4000",
     )
     assert hub.calls["model"] == 0
 
@@ -187,7 +187,7 @@ def test_data_of_another_size_than_granted_is_other_data(hub, folder):
     error = refusal(hub, folder, grant=grant)
 
     assert error.reason is Reason.ModelDigestMismatch
-    assert "external data weights.bin has 3000 bytes, it had 2999" in error.message
+    assert "external data weights.bin has 3000 bytes, but had 2999" in error.message
 
 
 def test_data_that_cannot_be_had_is_named(hub, folder):

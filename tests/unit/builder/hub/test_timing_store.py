@@ -100,7 +100,7 @@ def test_a_build_that_may_do_without_goes_on_and_says_why(hub, store, call, how,
         task = store(mode).fetched()
 
         assert (task.mode, task.path_in, task.etag) == (mode, None, None)
-        assert task.trouble.startswith("the store's timing cache did not come: ")
+        assert task.trouble.startswith("the store's timing cache could not be read: ")
         assert words in task.trouble
 
 
@@ -184,7 +184,7 @@ def test_who_always_comes_second_gives_up_and_says_so(hub, store):
     hub.stumble("keep", 412, 412, 412)
 
     assert asking.kept(task) == (
-        "the timing cache was not kept: 3 attempts failed, the last: another build wrote it meanwhile"
+        "the timing cache was not saved: 3 attempts failed, the last: another build wrote it meanwhile"
     )
     assert hub.calls["keep"] == 3
 
@@ -203,7 +203,7 @@ def test_what_cannot_be_kept_is_one_line(hub, store, call, how, words):
     hub.stumble(call, how)
     said = asking.kept(task)
 
-    assert said.startswith("the timing cache was not kept: ")
+    assert said.startswith("the timing cache was not saved: ")
     assert words in said
     assert "\n" not in said
     assert hub.timing_cache is None
@@ -215,4 +215,4 @@ def test_a_write_has_a_deadline(hub, store, monkeypatch):
     task = asking.fetched()
     left(task, b"ours")
 
-    assert "did not get through in 0 s" in asking.kept(task)
+    assert "could not be transferred in 0 s" in asking.kept(task)

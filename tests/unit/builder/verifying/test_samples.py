@@ -132,7 +132,7 @@ def test_a_shape_tensor_gets_the_values_of_its_profile():
 @pytest.mark.parametrize(
     ("item", "words"),
     [
-        ({"name": "s", "dtype": "string", "shape": [1]}, "input s: no numbers can be made .* string"),
+        ({"name": "s", "dtype": "string", "shape": [1]}, "input s: no values can be generated .* string"),
         ({"name": "d", "dtype": "float", "shape": ["n"]}, "input d: its shape .* is not fixed"),
     ],
 )

@@ -210,7 +210,7 @@ def test_arrays_of_python_objects_or_none_at_all_are_refused(tmp_path):
     with pytest.raises(RequestError, match=r"cannot be read .*pickle"):
         load_arrays(path, "w")
     np.savez(path)
-    with pytest.raises(RequestError, match="holds no arrays"):
+    with pytest.raises(RequestError, match="contains no arrays"):
         load_arrays(path, "w")
     np.savez(path, x=np.arange(3))
     assert load_arrays(path, "w")["x"].tolist() == [0, 1, 2]
