@@ -135,7 +135,7 @@ class _Cuda:
         self._call("cuDeviceGetCount", ctypes.byref(count))
         if not 0 <= ordinal < count.value:
             raise NoGPU(
-                f"GPU {ordinal} was asked for, and CUDA shows {count.value}",
+                f"GPU {ordinal} was requested, but CUDA shows {count.value}",
                 "ordinals count from 0 over CUDA_VISIBLE_DEVICES" if count.value else _REMEDIES[100],
             )
         handle = ctypes.c_int()
@@ -176,7 +176,7 @@ class _Cuda:
     def _call(self, function: str, *arguments: object) -> None:
         result = getattr(self._library, function)(*arguments)
         if result != 0:
-            remedy = _REMEDIES.get(result, "look into the kernel's log (dmesg) and at nvidia-smi")
+            remedy = _REMEDIES.get(result, "check the kernel's log (dmesg) and nvidia-smi")
             raise NoGPU(f"{function} of the NVIDIA driver failed with {self._named(result)}", remedy)
 
     def _named(self, result: int) -> str:

@@ -75,7 +75,7 @@ def test_a_driver_that_does_not_start_is_quoted(code, named, remedy, tmp_path):
 def test_an_ordinal_that_is_not_there_is_refused_with_the_count(ordinal, tmp_path):
     library = FakeDriver().compiled(tmp_path)
 
-    with pytest.raises(NoGPU, match=f"GPU {ordinal} was asked for, and CUDA shows 1"):
+    with pytest.raises(NoGPU, match=f"GPU {ordinal} was requested, but CUDA shows 1"):
         device(ordinal, libcuda=library, libnvml=library)
 
 

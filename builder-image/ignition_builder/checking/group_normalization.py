@@ -91,7 +91,7 @@ def _check_scales(node: Any, groups: int, lengths: dict[str, list[int]]) -> None
             raise RequestError(
                 Reason.UnsupportedOperator,
                 f"{called(node)}: {name} has the shape {lengths[name]}, and opset {SINCE} to {UNTIL - 1} "
-                f"want one number for each of its {groups} groups",
+                f"require one number for each of its {groups} groups",
                 f"export the model with opset {UNTIL}, which has one number for each channel",
             )
 

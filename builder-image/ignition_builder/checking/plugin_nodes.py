@@ -41,7 +41,7 @@ def _check_node(
         raise RequestError(
             Reason.UnsupportedOperator,
             f"{where}: TensorRT {dotted(plugin.removed)} removed the plugin {plugin.name}, and "
-            f"{inputs.tensorrt_version} was asked for",
+            f"{inputs.tensorrt_version} was requested",
             f"{plugin.instead}; or use a tensorrt.version before {dotted(plugin.removed)}",
         )
     elif plugin.deprecated and version >= plugin.deprecated:

@@ -91,7 +91,7 @@ def _full(came: Came) -> Way:
     _refuse_narrow(came, _amounts(came.model), (HALF, BRAIN))
     if is_quantized(came.model):
         check_quantized(came.model, came.path.parent)
-        came.journal.warn(Warn.MixedPrecision, f"the model is quantized, asked for was {precision}")
+        came.journal.warn(Warn.MixedPrecision, f"the model is quantized, but {precision} was requested")
     if precision == "tf32":
         _warn_of_tf32(came)
     _refuse_calibration(came)
@@ -112,7 +112,9 @@ def _narrow(came: Came, narrow: Narrow) -> Way:
     _refuse_narrow(came, amounts if any(amounts.values()) else _inputs(came.model), _OTHERS[narrow])
     if is_quantized(came.model):
         check_quantized(came.model, came.path.parent)
-        came.journal.warn(Warn.MixedPrecision, f"the model is quantized, asked for was {narrow.precision}")
+        came.journal.warn(
+            Warn.MixedPrecision, f"the model is quantized, but {narrow.precision} was requested"
+        )
     if not came.is_strong:
         return came.path, {"path": FLAGS, "arguments": {"flags": [narrow.precision.upper()]}}
     # Who chose the types of most weights chose those of the rest too.
@@ -139,7 +141,7 @@ def _refuse_narrow(came: Came, amounts: Mapping[int, int], others: Sequence[Narr
             )
         if amounts[item.type]:
             came.journal.warn(
-                Warn.MixedPrecision, f"some weights are {item.precision}, asked for was {precision}"
+                Warn.MixedPrecision, f"some weights are {item.precision}, but {precision} was requested"
             )
 
 
@@ -148,7 +150,7 @@ def _int8(came: Came) -> Way:
         return _brought(came)
     if came.files.calibration is None:
         raise _refusal(
-            "precision int8 was asked for, and the model has no DequantizeLinear nodes",
+            "precision int8 was requested, but the model has no DequantizeLinear nodes",
             "give options.calibration an .npz file of representative inputs, or quantize the model first",
         )
     if is_calibration_cache(came.files.calibration):
@@ -191,19 +193,19 @@ def _brought(came: Came) -> Way:
     precision = came.inputs.precision
     if not is_quantized(came.model):
         raise _refusal(
-            f"precision {precision} was asked for, and the model has no DequantizeLinear nodes", MODEL_OPT
+            f"precision {precision} was requested, but the model has no DequantizeLinear nodes", MODEL_OPT
         )
     check_quantized(came.model, came.path.parent)
     found = quantization_of(came.model)
     if precision not in found:
         raise _refusal(
-            f"precision {precision} was asked for, and the model is quantized to "
-            f"{' and '.join(sorted(found)) or 'a type that nothing in it names'}",
+            f"precision {precision} was requested, but the model is quantized to "
+            f"{' and '.join(sorted(found)) or 'an unnamed type'}",
             f"ask for {' or '.join(sorted(found))}, or {MODEL_OPT}" if found else MODEL_OPT,
         )
     for other in sorted(found - {precision}):
         came.journal.warn(
-            Warn.MixedPrecision, f"some of it is quantized to {other}, asked for was {precision}"
+            Warn.MixedPrecision, f"parts of the model are quantized to {other}, but {precision} was requested"
         )
     _refuse_calibration(came)
     return _as_is(came)

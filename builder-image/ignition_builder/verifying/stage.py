@@ -147,8 +147,8 @@ def _warn_of_overlooked(figures: Sequence[Figures], tolerance: Tolerance, journa
         journal.warn(
             Warn.ToleranceTooWide,
             f"verification.accuracy: the values of output {name} are usually about {scale:.2g} and atol is "
-            f"{tolerance.atol:g}, so quite other values would pass: give an atol well below, or inputs on "
-            "which the model says more",
+            f"{tolerance.atol:g}, so wrong values would pass: give a much smaller atol, or "
+            "inputs with larger outputs",
         )
 
 
@@ -201,7 +201,7 @@ def _require_known_types(task: Task, prepared: Prepared) -> None:
         release = task.request.inputs.release
         raise RequestError(
             Reason.UnsupportedOption,
-            f"verification.accuracy: {release} chooses by itself what it computes in {_precision(task)}, and "
+            f"verification.accuracy: {release} itself chooses what it computes in {_precision(task)}, and "
             "the engine cannot be run where it is built, so nothing can be compared with the model",
             "leave it out, build an engine that runs on the pool's GPU, or use a TensorRT from 10.12",
         )

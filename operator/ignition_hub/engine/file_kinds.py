@@ -66,7 +66,7 @@ _KINDS: tuple[tuple[bytes, FileKind], ...] = (
     (rb"\x1f\x8b", _packed("packed with gzip", "gunzip")),
     (rb"BZh[1-9]", _packed("packed with bzip2", "bunzip2")),
     (rb"\x80[\x02-\x05]", _PICKLE),
-    (rb"\s*\{\s*\"", FileKind("a JSON document", _EXPORT, "name the engine, or its manifest as NAME.json")),
+    (rb"\s*\{\s*\"", FileKind("a JSON document", _EXPORT, "give the engine, or its manifest as NAME.json")),
     (rb"\x08[\x03-\x20][\x12\x1a\x22\x2a\x32\x3a\x42]", _ONNX),
     (rb"\x08\x01\x12", _model("a SavedModel of TensorFlow", f"{_EXPORT}, with tf2onnx")),
 )

@@ -21,15 +21,15 @@ _INTRODUCTION = """\
 <!-- Generated: python -m bindings matrix docs/bindings.md -->
 # Options and releases of TensorRT
 
-What may be asked of which release: one row for each option of `spec.options`, or value of it, and for each
+Options supported by each release: one row for each option of `spec.options`, or value of it, and for each
 precision and level of compatibility. **yes**: the builder sets it and reads it back. **no**: it is refused
-by name before anything is built; the reasons are below. Precisions say how they are reached, **flags**:
-TensorRT is allowed the type and chooses; **typed**: the model is converted, or comes with the type, and
-its types hold.
+by name before anything is built; the reasons are below. Precisions show how they are reached, **flags**:
+TensorRT may use the type and chooses; **typed**: the model is converted, or already has the type, and its
+types are kept.
 
 The answers are those of the truth table (`kubectl ignition plan` gives the same), for a target of its own
-product. NVIDIA's own Python bindings are the witnesses: every name the builder would set was found in each
-release that answers yes, and no row is without an answer. What bindings cannot prove is in
+product. They are checked against NVIDIA's own Python bindings: every name the builder would set was found
+in each release that answers yes, and no row is without an answer. What bindings cannot prove is in
 [proof.md](proof.md).
 """
 

@@ -19,13 +19,13 @@ engine and pools with
 
     kubectl ignition plan -f engine.yaml
 
-which needs no GPU and uses the words that the status of the resource will have.
+which needs no GPU and prints the messages that the status of the resource will have.
 """
 
 LEVELS = """\
 ## How far one build reaches
 
-"Loads with a warning" is what TensorRT itself would do; the hub never hands such an engine out, and says so.
+"Loads with a warning" is what TensorRT itself would do; the hub refuses to hand out such an engine.
 On Jetson only `Product` exists: the exact module, JetPack release and power mode. A slice of a GPU (MIG) is
 a product of its own. Platforms never mix: x86-64, aarch64, each JetPack release, and Windows
 (`options.runtimePlatform`, built on Linux for x86-64, loads on Windows alone).
@@ -43,16 +43,16 @@ ARCHS = """\
 
 P is `Product`, S `SameComputeCapability`, A `AmperePlus`. TensorRT builds on the GPU itself; TensorRT-RTX
 compiles without one for S; its P needs a pool that has the product. Jetson is shown with the JetPack of
-its TensorRT. The oldest TensorRT is {oldest}: engines of older ones do not know their tensors by name, so
-nothing here could run them, and they are refused as too old.
+its TensorRT. The oldest supported TensorRT is {oldest}: older releases do not address tensors by name and
+are refused as too old.
 """
 
 OPTIONS = """\
 ## Which version has which option
 
-After the dot is one value of an option or a field of it. What a version lacks is refused by name before a
-GPU is spent. What TensorRT-RTX would ignore is refused too: an option that changes nothing would make the
-manifest a lie.
+After the dot is one value of an option or a field of it. Options that a version lacks are refused by name
+before a GPU is used. Options that TensorRT-RTX would ignore are refused too: otherwise the manifest would
+record an option without effect.
 """
 
 INTERNALS = """\
@@ -62,7 +62,7 @@ instead.
 """
 
 UNPROVED = """\
-## What nobody has proved here
+## Not verified here
 
 - Loading and running on a GPU is known from NVIDIA's documentation and libraries, and from runs on one GPU
   with few releases: see [proof.md](proof.md).
@@ -95,7 +95,7 @@ def page() -> str:
         tables.markdown(tables.refused_by_rtx()),
         INTERNALS.format(strong=dotted(STRONGLY_TYPED_SINCE)),
         tables.markdown(tables.internals()),
-        "## It is often said\n",
+        "## Common misconceptions\n",
         tables.markdown(tables.claims()),
         UNPROVED,
     ]

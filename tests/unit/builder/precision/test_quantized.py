@@ -90,7 +90,7 @@ def test_the_type_that_a_dequantizer_gives_is_not_the_type_it_reads(tmp_path):
 def test_a_model_quantized_to_another_type_is_refused_by_both_names(tmp_path):
     error = refusal(quantized(), "fp8", tmp_path)
 
-    assert error.message == "precision fp8 was asked for, and the model is quantized to int8"
+    assert error.message == "precision fp8 was requested, but the model is quantized to int8"
     assert "ask for int8" in error.remedy
     assert "ModelOpt" in error.remedy
 
@@ -199,7 +199,7 @@ BLOCKS = {
 def test_scales_of_blocks_are_not_what_a_model_is_quantized_to(has, wrong, weight, scale, tmp_path):
     error = refusal(blocks(weight, scale), wrong, tmp_path)
 
-    assert error.message == f"precision {wrong} was asked for, and the model is quantized to {has}"
+    assert error.message == f"precision {wrong} was requested, but the model is quantized to {has}"
     assert f"ask for {has}, or" in error.remedy
     assert ready(blocks(weight, scale), has, tmp_path)[0].converter == {"path": "AsIs"}
 
