@@ -5,8 +5,7 @@ Two files are the life of an engine, and enough for a first reading: ``reconcile
 there to what is written, and ``policy.decide``, whose ``RULES`` say what happens when.
 
 A pass begins with ``watches`` (kopf's). ``observe`` takes the snapshot, ``policy`` decides, ``apply`` makes
-it so. Two passes are not about an engine: ``pod_gate`` lets pods go when their engines are ready,
-``job_cleanup`` deletes the Jobs nobody waits for.
+it so. The passes that are not about an engine are in ``passes``.
 
 The folder says what a line may touch: ``policy`` nothing, ``adapters`` Kubernetes and the store, ``process``
 the process itself. ``app`` wires everything.

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ignition_hub.controller import pod_gate
 from ignition_hub.controller.adapters import events
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.object_cache import is_going
 from ignition_hub.controller.apply import apply
-from ignition_hub.controller.job_cleanup import collect
 from ignition_hub.controller.observe import Observation, Observer
+from ignition_hub.controller.passes import pod_gate
+from ignition_hub.controller.passes.job_cleanup import collect
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.decide import decide

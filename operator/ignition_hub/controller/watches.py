@@ -13,7 +13,7 @@ import kopf
 
 from ignition_hub.controller.adapters.cluster import OURS, WAITING, Cluster
 from ignition_hub.controller.adapters.object_cache import Mirror
-from ignition_hub.controller.pod_gate import gated_in
+from ignition_hub.controller.passes.pod_gate import gated_in
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.views import JobState

@@ -1,0 +1,4 @@
+"""
+The passes that are not about an engine: ``pod_gate`` lets pods go when their engines are ready,
+``job_cleanup`` deletes the Jobs that no engine needs.
+"""
