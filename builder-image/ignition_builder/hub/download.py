@@ -162,7 +162,9 @@ def _address(url: str, item: Item) -> Address:
         return Address.of(url)
     except ValueError as error:
         message = f"{item.field}: {error}"
-        raise RequestError(Reason.InvalidRequest, message, "use s3:// or https://") from error
+        raise RequestError(
+            Reason.InvalidRequest, message, "correct spec.s3.endpoint of the EngineStore"
+        ) from error
 
 
 def _stream(arrival: Arrival, source: Address, tls: ssl.SSLContext, deadline: Deadline) -> Iterator[None]:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from ignition_hub.engine.naming import Tree
 
@@ -59,9 +58,9 @@ def refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> str | No
     A ``uri`` that ends in / is everything below it.
     """
     try:
-        path = _comparable(uri)
+        path = parse_s3_uri(uri).uri
     except ValueError as error:
-        return str(error)
+        return f"{error}; copy it to a bucket and name it as s3://bucket/key, or push the model"
     hub = _hub_root(store_spec)
     if path.startswith(f"{hub}{Tree.MODELS}/{namespace}/"):
         return None
@@ -81,7 +80,7 @@ def reads_alone(store_spec: Mapping[str, Any], namespace: str, uri: str) -> bool
     """Tell whether a namespace may read ``uri`` and no other namespace may."""
     if refusal(store_spec, namespace, uri) is not None:
         return False
-    path = _comparable(uri)
+    path = parse_s3_uri(uri).uri
     if path.startswith(f"{_hub_root(store_spec)}{Tree.MODELS}/{namespace}/"):
         return True
     sources = store_spec.get("modelSources") or ()
@@ -105,21 +104,6 @@ def plugin_refusal(store_spec: Mapping[str, Any], namespace: str, uri: str) -> s
         "A library runs as code in the builder: ask the platform team for an entry in pluginSources of the "
         "EngineStore"
     )
-
-
-def _comparable(uri: str) -> str:
-    if uri.startswith("https://"):
-        return _comparable_https(uri)
-    return parse_s3_uri(uri).uri
-
-
-def _comparable_https(uri: str) -> str:
-    parts = urlsplit(uri)
-    if not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment or _UNSAFE.search(uri):
-        raise ValueError(f"{uri!r} must be a plain https address: no credentials, query or fragment")
-    if "%" in parts.path or any(s in {".", ".."} for s in parts.path.split("/")):
-        raise ValueError(f"{uri!r} has an escaped, '.' or '..' segment in its path")
-    return f"https://{parts.netloc.lower()}{parts.path}"
 
 
 def _hub_root(store_spec: Mapping[str, Any]) -> str:

@@ -67,10 +67,8 @@ ACCEPTED = [
     store({"endpoint": "http://10.0.0.1:7070", "region": "eu-central-1", "prefix": "teams/vision"}),
     store({"endpoint": "http://[fd00::1]:7070/"}),
     source("s3://models/"),
-    source("https://models.example.com/public/"),
     source("s3://models/open/", "*", "vision"),
     plugins("s3://plugins/"),
-    store(retention={"unreferencedAfter": "720h"}),
 ]
 
 EITHER = "exactly one of gpu (nodes with that GPU) and aheadOfTime (TensorRT-RTX on a CPU) must be given"
@@ -131,18 +129,22 @@ REFUSED = [
         'unknown field "spec.s3.credentialsSecretRef.namespace"',
     ),
     (source("s3://models"), "must end with /, or s3://models would also open s3://models-private/"),
-    (source("file:///models/"), "must start with s3:// or https://"),
-    (source("https://user@models.example.com/"), "must name a bucket or host, without user name"),
-    (source("https://models.example.com/?a=/"), "must name a bucket or host, without user name"),
+    (source("file:///models/"), "must start with s3://; only buckets are read"),
+    (source("https://models.example.com/public/"), "must start with s3://; only buckets"),
+    (source("s3://user@models/"), "must name a bucket, without user name"),
+    (source("s3://models/?a=/"), "must name a bucket, without user name"),
     (source("s3://models/../"), "must have no . or .. between slashes"),
-    (source("s3:///"), "must name a bucket or host"),
+    (source("s3:///"), "must name a bucket"),
     (source("s3://models/", "Vision"), "namespaces[0] in body should match"),
     (store(modelSources=[{"prefix": "s3://models/", "namespaces": []}]), "should have at least 1 items"),
-    (plugins("https://plugins.example.com/"), "must start with s3://; libraries come from buckets only"),
+    (
+        plugins("https://plugins.example.com/"),
+        "must start with s3://; only buckets are read",
+    ),
     (plugins("s3://plugins"), "must end with /"),
     (plugins("s3://plugins/../models/"), "must have no . or .. between slashes"),
     (store(pluginSources=[{"prefix": "s3://plugins/"}]), "pluginSources[0].namespaces: Required value"),
-    (store(retention={"unreferencedAfter": "5m"}), "must be at least 1h, for example 720h"),
+    (store(retention={"unreferencedAfter": "720h"}), 'unknown field "spec.retention"'),
 ]
 
 

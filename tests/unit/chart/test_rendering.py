@@ -224,6 +224,7 @@ def test_one_replica_gets_no_disruption_budget():
         ({"pools": {"rtx": {"archs": ["sm_90"]}}}, "archs"),
         ({"pools": {"rtx": {"version": "1.7"}}}, "version"),
         ({"store": {"modelSources": [{"prefix": "s3://models", "namespaces": ["a"]}]}}, "prefix"),
+        ({"store": {"modelSources": [{"prefix": "https://a/", "namespaces": ["a"]}]}}, "prefix"),
         ({"store": {"pluginSources": [{"prefix": "https://a/", "namespaces": ["a"]}]}}, "prefix"),
         ({"store": {"pluginSources": [{"prefix": "s3://plugins/"}]}}, "namespaces"),
         ({"webhook": {"failurePolicy": "Maybe"}}, "failurePolicy"),

@@ -10,7 +10,7 @@ STORE = {
     "modelSources": [
         {"prefix": "s3://models/", "namespaces": ["vision"]},
         {"prefix": "s3://zoo/public", "namespaces": ["*"]},
-        {"prefix": "https://models.example.com/onnx/", "namespaces": ["vision"]},
+        {"prefix": "https://models.example.com/onnx/", "namespaces": ["vision"]},  # of an earlier release
         {"prefix": "s3://engines/", "namespaces": ["vision"]},
     ],
     "pluginSources": [
@@ -26,7 +26,7 @@ STORE = {
         ("vision", "s3://models/arcface.onnx"),
         ("vision", "s3://models/a/b/c.onnx"),
         ("anyone", "s3://zoo/public/resnet50.onnx"),
-        ("vision", "https://models.example.com/onnx/yolo.onnx"),
+        ("vision", "s3://models/onnx/yolo.onnx"),
         ("vision", "s3://engines/other/tree.onnx"),
         ("team-a", "s3://engines/ignition/models/team-a/00ff.onnx"),
         ("team-a", "s3://engines/ignition/models/team-a/00ff/"),
@@ -52,10 +52,12 @@ def test_a_namespace_reads_what_is_listed_for_it_and_what_it_pushed(namespace, u
         ("speech", "s3://models/vit/", "may read s3://zoo/public"),
         ("vision", "s3://models/../secrets/key.onnx", "'..'"),
         ("vision", "s3://models//x.onnx", "empty"),
-        ("vision", "https://models.example.com/onnx/../private/x.onnx", "'..'"),
-        ("vision", "https://models.example.com/onnx/%2e%2e/x.onnx", "escaped"),
-        ("vision", "https://user:pw@models.example.com/onnx/x.onnx", "no credentials"),
-        ("vision", "https://models.example.com.evil.test/onnx/x.onnx", "modelSources"),
+        ("vision", "https://models.example.com/onnx/yolo.onnx", "name it as s3://bucket/key, or push"),
+        ("vision", "https://models.example.com/onnx/../private/x.onnx", "does not start with s3://"),
+        ("vision", "https://models.example.com/onnx/%2e%2e/x.onnx", "does not start with s3://"),
+        ("vision", "https://user:pw@models.example.com/onnx/x.onnx", "does not start with s3://"),
+        ("vision", "https://models.example.com.evil.test/onnx/x.onnx", "does not start with s3://"),
+        ("vision", "s3://models.evil.test/arcface.onnx", "modelSources"),
         ("vision", "file:///etc/passwd", "s3://"),
     ],
 )

@@ -42,7 +42,6 @@ from ignition_hub.api.v1alpha1.store import (
     EngineStoreStatus,
     ModelSource,
     PluginSource,
-    Retention,
     SecretRef,
 )
 from ignition_hub.api.v1alpha1.verification import Accuracy, AccuracyInputs, Benchmark, Verification
@@ -84,7 +83,6 @@ __all__ = [
     "ProfileSpec",
     "Progress",
     "Resource",
-    "Retention",
     "SecretRef",
     "ShapeRangeSpec",
     "Source",

@@ -65,8 +65,8 @@ class Condition(Part):
 
 URI_RULES = (
     rule(
-        "self.startsWith('s3://') || self.startsWith('https://')",
-        "must start with s3:// or https://; upload a local file with: kubectl ignition push model.onnx",
+        "self.startsWith('s3://')",
+        "must start with s3://; upload a local file with: kubectl ignition push model.onnx",
     ),
     rule(
         "!self.contains('?') && !self.contains('#')",
@@ -78,7 +78,7 @@ URI_RULES = (
     ),
     rule(
         r"self.matches('^[a-z0-9]+://[A-Za-z0-9][A-Za-z0-9.:_-]*/[^/]')",
-        "must name a bucket or host and an object, for example s3://models/arcface_r100.onnx",
+        "must name a bucket and an object, for example s3://models/arcface_r100.onnx",
     ),
     rule(
         r"!self.matches('^[a-z0-9]+://.*//') && !self.matches('(?i)(/|%2f)([.]|%2e){1,2}(/|%2f|$)')",
@@ -102,10 +102,9 @@ class Source(Part):
 
     uri: Uri
     """
-    Address of the object, `s3://bucket/key` or `https://host/path`. A trailing / means a bundle: below it are
-    exactly one .onnx file and at most 256 files of external data. What a namespace may read is listed in
-    EngineStore `spec.modelSources`. No credentials, no query. This version reads s3:// only; other sources
-    fail with a reason. Example: s3://models/arcface_r100.onnx
+    Address of the object, `s3://bucket/key`. A trailing / means a bundle: below it are exactly one .onnx file
+    and at most 256 files of external data. What a namespace may read is listed in EngineStore
+    `spec.modelSources`. No credentials, no query. Example: s3://models/arcface_r100.onnx
     """
     sha256: Sha256 | None = None
     """
@@ -122,9 +121,7 @@ class PinnedSource(Part):
     )
 
     uri: Uri
-    """
-    Address of the object, `s3://bucket/key` or `https://host/path`. Example: s3://models/calibration.npz
-    """
+    """Address of the object, `s3://bucket/key`. Example: s3://models/calibration.npz"""
     sha256: Sha256
     """
     SHA-256 of the bytes, 64 lower-case hex digits. Required: unlike the model, this object is not watched.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ignition_hub.api.schema import AS_SET, ATOMIC, Duration, Part, Subdomain, keyed_by, rule, ruled
+from ignition_hub.api.schema import AS_SET, ATOMIC, Part, Subdomain, keyed_by, rule, ruled
 from ignition_hub.api.v1alpha1.common import Condition, Resource
 
 ENDPOINT_RULES = (
@@ -24,22 +24,20 @@ PREFIX_RULE = rule(
     "must not begin or end with / and have no empty, . or .. parts, for example ignition or teams/vision",
 )
 SOURCE_RULES = (
-    rule("self.startsWith('s3://') || self.startsWith('https://')", "must start with s3:// or https://"),
+    rule("self.startsWith('s3://')", "must start with s3://; only buckets are read"),
     rule(
         "self.endsWith('/')",
         "must end with /, or s3://models would also open s3://models-private/",
     ),
     rule(
         r"self.matches('^[a-z0-9]+://[A-Za-z0-9][A-Za-z0-9.:_-]*/[^?#]*$')",
-        "must name a bucket or host, without user name, query or fragment, for example s3://models/",
+        "must name a bucket, without user name, query or fragment, for example s3://models/",
     ),
     rule(
         r"!self.matches('(?i)(/|%2f)([.]|%2e){1,2}(/|%2f|$)')",
         "must have no . or .. between slashes: it would open more than it says",
     ),
 )
-IN_A_BUCKET = rule("self.startsWith('s3://')", "must start with s3://; libraries come from buckets only")
-RETENTION_RULE = rule("duration(self) >= duration('1h')", "must be at least 1h, for example 720h")
 
 NamespaceName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$", max_length=63)]
 
@@ -85,9 +83,7 @@ class ModelSource(Part):
 class PluginSource(Part):
     """Plugin libraries that some namespaces may have loaded."""
 
-    prefix: Annotated[
-        str, Field(min_length=1, max_length=512, json_schema_extra=ruled(IN_A_BUCKET, *SOURCE_RULES[1:]))
-    ]
+    prefix: Annotated[str, Field(min_length=1, max_length=512, json_schema_extra=ruled(*SOURCE_RULES))]
     """
     Beginning of the addresses, with its trailing /. Nobody but the platform team should be able to write
     there: a library runs as code in the builder. Example: s3://plugins/
@@ -96,16 +92,6 @@ class PluginSource(Part):
         tuple[NamespaceName, ...], Field(min_length=1, max_length=256, json_schema_extra=AS_SET)
     ]
     """Namespaces that may load them; "*" stands for all. Example: [vision]"""
-
-
-class Retention(Part):
-    """What may be removed from the store."""
-
-    unreferenced_after: Annotated[Duration | None, Field(json_schema_extra=ruled(RETENTION_RULE))] = None
-    """
-    How long an engine that no resource names any more is kept. Default: for ever. v1alpha1 removes nothing
-    yet, timing caches included. Example: 720h
-    """
 
 
 class EngineStoreSpec(Part):
@@ -123,8 +109,6 @@ class EngineStoreSpec(Part):
     Where plugin libraries may come from, which is never what a namespace pushed or may merely read. Default:
     none, engines with plugins are refused.
     """
-    retention: Retention = Retention()
-    """What may be removed. Default: nothing."""
 
 
 class EngineStoreStatus(Part):

@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.policy.ports import ModelFacts, Store
-from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import pushed_model_key
-from ignition_hub.engine.sources import S3Location, parse_s3_uri, plugin_refusal, refusal
+from ignition_hub.engine.sources import parse_s3_uri, plugin_refusal, refusal
 from ignition_hub.kube import SECRETS, Kube, Object
 from ignition_hub.remembered import Remembered
 from ignition_hub.store.bundles import read_bundle
@@ -77,7 +76,7 @@ class Bucket:
 
     async def model(self, uri: str) -> ModelFacts | None:
         """Look at a model or a bundle; None when it does not exist."""
-        where = _location(uri)
+        where = parse_s3_uri(uri)
         if uri.endswith("/"):
             bundle = await self._run(lambda: read_bundle(self._objects, uri))
             return ModelFacts("", bundle.size, bundle.files) if bundle else None
@@ -86,7 +85,7 @@ class Bucket:
 
     async def exists(self, uri: str) -> bool:
         """Tell whether there is an object."""
-        where = _location(uri)
+        where = parse_s3_uri(uri)
         return await self._run(lambda: self._objects.head(where.key, bucket=where.bucket)) is not None
 
     async def find(self, inputs: EngineInputs, identity: str) -> Manifest | None:
@@ -102,7 +101,7 @@ class Bucket:
 
     async def digest(self, uri: str) -> str:
         """Return the SHA-256 of a model by reading all of it."""
-        where = _location(uri)
+        where = parse_s3_uri(uri)
         ask = asyncio.get_running_loop().run_in_executor(
             self._hashing, lambda: self._objects.digest(where.key, bucket=where.bucket)
         )
@@ -143,12 +142,3 @@ class Buckets:
         """Let go of the threads; what they wait for has its own deadline."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._hashing.shutdown(wait=False, cancel_futures=True)
-
-
-def _location(uri: str) -> S3Location:
-    try:
-        return parse_s3_uri(uri)
-    except ValueError as error:
-        remedy = "copy the model to a bucket of the EngineStore, or push it with kubectl ignition push"
-        message = f"{uri} cannot be read: this version reads s3:// addresses only"
-        raise RequestError(Reason.SourceForbidden, message, remedy) from error

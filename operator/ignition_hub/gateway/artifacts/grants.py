@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.fingerprint import fingerprint
-from ignition_hub.engine.pinned import MOST_FILE_BYTES, PinnedFile, pinned_files
+from ignition_hub.engine.pinned import MOST_FILE_BYTES, pinned_files
 from ignition_hub.engine.request import DATA, PLUGIN, BuildGrant, BuildRequest, GrantedFile
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, plugin_refusal, refusal
 from ignition_hub.gateway.artifacts.stores import OpenStore
@@ -37,9 +37,6 @@ def grant_of(store: OpenStore, request: BuildRequest, most: int) -> BuildGrant:
     """
     _require_rights(store, request)
     files = tuple(_pinned(store, request))
-    if not request.model_uri.startswith("s3://"):
-        # Without credentials: the builder reads it as anybody could.
-        return _bounded(BuildGrant(request, request.model_uri, request.source_size or 0, most, files))
     if request.model_uri.endswith("/"):
         return _bounded(_with_bundle(store, request, current_bundle(store, request), most, files))
     size = current_object(store, request).size
@@ -48,8 +45,6 @@ def grant_of(store: OpenStore, request: BuildRequest, most: int) -> BuildGrant:
 
 def check_model(store: OpenStore, request: BuildRequest) -> None:
     """Raise ObjectMissing or ModelChanged unless the model is still the one that the identity is about."""
-    if not request.model_uri.startswith("s3://"):
-        return
     if request.model_uri.endswith("/"):
         current_bundle(store, request)
     else:
@@ -100,7 +95,7 @@ def _with_bundle(
 def _pinned(store: OpenStore, request: BuildRequest) -> Iterator[GrantedFile]:
     total = 0
     for file in pinned_files(request.options, request.verification):
-        where = _location(file)
+        where = parse_s3_uri(file.uri)
         found = store.objects.head(where.key, bucket=where.bucket)
         if found is None:
             raise IgnitionError(Reason.SourceNotFound, f"spec.{file.field}: {file.uri} does not exist")
@@ -113,14 +108,6 @@ def _pinned(store: OpenStore, request: BuildRequest) -> Iterator[GrantedFile]:
                 "use fewer samples",
             )
         yield GrantedFile(file.role, file.name, _url(store, where), found.size, file.sha256)
-
-
-def _location(file: PinnedFile) -> S3Location:
-    try:
-        return parse_s3_uri(file.uri)
-    except ValueError as error:
-        message = f"spec.{file.field}: {file.uri} cannot be read: this version reads s3:// addresses only"
-        raise RequestError(Reason.SourceForbidden, message, "copy the file to a bucket") from error
 
 
 def _bounded(grant: BuildGrant) -> BuildGrant:

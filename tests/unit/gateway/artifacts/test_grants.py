@@ -33,10 +33,7 @@ class FakeStore:
 
     def __init__(self, size: int) -> None:
         self.objects = FakeObjects(size)
-        everywhere = [
-            {"prefix": prefix, "namespaces": ["*"]}
-            for prefix in ("s3://models/", "https://models.example.com/")
-        ]
+        everywhere = [{"prefix": "s3://models/", "namespaces": ["*"]}]
         self.spec: dict[str, Any] = {"s3": {"bucket": "engines"}, "modelSources": everywhere}
 
 
@@ -45,8 +42,9 @@ def granted(size: int) -> list[str]:
         "int8",
         options={"calibration": {"source": {"uri": SAMPLES, **PIN}}},
         verification={"accuracy": {"inputs": {"source": {"uri": INPUTS, **PIN}}}},
+        sha256=PIN["sha256"],
     )
-    request = replace(asked, model_uri="https://models.example.com/vit.onnx")
+    request = replace(asked, model_uri="s3://models/vit.onnx")
     grant = grant_of(FakeStore(size), request, 1 << 33)
     return [file.name for file in grant.files]
 
