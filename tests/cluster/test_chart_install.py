@@ -147,6 +147,8 @@ def test_a_changed_value_reaches_the_pool(installed: ControlPlane):
     [
         ("controller", "create", "jobs.batch", BUILDS),
         ("controller", "patch", "tensorrtengines.ignitionhub.io:status", "default"),
+        ("controller", "patch", "buildpools.ignitionhub.io:status", ""),
+        ("controller", "patch", "enginestores.ignitionhub.io:status", ""),
         ("controller", "get", "secrets/ignition-hub-store", HUB),
         ("controller", "update", "leases.coordination.k8s.io/ignition-hub-controller", HUB),
         ("controller", "create", "events.events.k8s.io", "default"),
@@ -168,6 +170,8 @@ def test_the_hub_may_do_its_work(
         ("controller", "create", "jobs.batch", "default"),
         ("controller", "create", "pods", BUILDS),
         ("controller", "patch", "tensorrtengines.ignitionhub.io", "default"),
+        ("controller", "patch", "buildpools.ignitionhub.io", ""),
+        ("controller", "patch", "enginestores.ignitionhub.io", ""),
         ("controller", "get", "secrets/ignition-hub-signing-key", HUB),
         ("controller", "list", "secrets", HUB),
         ("controller", "get", "secrets", "default"),

@@ -24,7 +24,7 @@ from fakeworld import FakeWorld, make_pool
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.app import Controller, Options
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
-from ignition_hub.kube import ENGINES, JOBS, NAMESPACES, PODS, POOLS, Kube, Object, RateLimiter
+from ignition_hub.kube import ENGINES, JOBS, NAMESPACES, PODS, POOLS, STORES, Kube, Object, RateLimiter
 from job_controller import condition_of, eventually, is_current, request_of
 from localcluster import ControlPlane
 
@@ -79,7 +79,7 @@ class Hub:
 
     async def apply(self, body: Object) -> Object:
         """Create an object in the test's namespace."""
-        resource = {"TensorRTEngine": ENGINES, "BuildPool": POOLS}[body["kind"]]
+        resource = {"TensorRTEngine": ENGINES, "BuildPool": POOLS, "EngineStore": STORES}[body["kind"]]
         namespace = self.namespace if resource.namespaced else None
         body["metadata"].pop("namespace", None)
         return await self.kube.create(resource, body, namespace)
@@ -134,6 +134,11 @@ class Hub:
     def status_writes(self) -> int:
         return self.writes["patch tensorrtengines/status"]
 
+    def writes_for_engines(self) -> dict[str, int]:
+        """Count all writes but events, and the status of pools, which is written for all engines together."""
+        apart = {"create events", "patch buildpools/status"}
+        return {request: number for request, number in self.writes.items() if request not in apart}
+
     async def rest(self, seconds: float = 1.5) -> None:
         """Let the controller do what it would do if it were not done."""
         await asyncio.sleep(seconds)
@@ -144,7 +149,7 @@ async def hub_at(plane: ControlPlane) -> AsyncIterator[Hub]:
     """Give a hub with one pool and a fresh namespace; nothing of an earlier one is left."""
     kube = await Kube.connect(limiter=RateLimiter(qps=1000, burst=1000, in_flight=64))
     try:
-        for resource in (ENGINES, POOLS, JOBS, PODS):
+        for resource in (ENGINES, POOLS, STORES, JOBS, PODS):
             for body in await kube.list(resource):
                 metadata = body["metadata"]
                 await kube.delete(resource, metadata["name"], metadata.get("namespace"))

@@ -6,10 +6,12 @@ A store of dictionaries for tests of the controller, and builders of the objects
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_hub.controller.policy.ports import ModelFacts
+from ignition_hub.controller.policy.store_status import Probe, StoreReason
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import EngineInputs, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
@@ -87,6 +89,9 @@ class FakeWorld:
         if self.trouble is not None:
             raise self.trouble
         return self.bucket
+
+    async def probe(self, store: Mapping[str, Any]) -> Probe:
+        return Probe(StoreReason.BUCKET_REACHABLE)
 
 
 def make_manifest(inputs: EngineInputs, identity: str) -> Manifest:

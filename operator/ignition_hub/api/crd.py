@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import yaml
 from ignition_hub.api.schema import VALIDATIONS
 from ignition_hub.api.structural import Schema, structural_schema
 from ignition_hub.api.v1alpha1 import BuildPool, EngineStore, Resource, TensorRTEngine
-from ignition_hub.engine.names import ANNOTATION_DEFAULT_STORE, GROUP, VERSION
+from ignition_hub.engine.names import GROUP, VERSION
 
 CATEGORY = "ignition"
 HEADER = "# Generated from operator/ignition_hub/api by `make generate`; edit the models there instead.\n"
@@ -57,7 +57,6 @@ class Definition:
     columns: tuple[Column, ...]
     short_names: tuple[str, ...] = ()
     selectable: tuple[str, ...] = ()
-    default_status: dict[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -77,8 +76,6 @@ DEFINITIONS = (
         namespaced=True,
         short_names=("trte",),
         selectable=(".spec.model.name", ".spec.model.version", ".spec.precision"),
-        # kstatus takes an empty status for a finished one: a fresh engine must not count as ready
-        default_status={"observedGeneration": -1},
         columns=(
             Column("Model", ".spec.model.name"),
             Column("GPU", ".status.summary.gpus"),
@@ -102,6 +99,9 @@ DEFINITIONS = (
             Column("GPU", ".spec.gpu.arch"),
             Column("Product", ".spec.gpu.product"),
             Column("Ahead of time", ".spec.aheadOfTime.archs"),
+            *READY_COLUMNS,
+            Column("Running", ".status.runningBuilds", "integer"),
+            Column("Queued", ".status.queuedBuilds", "integer"),
             Column("Max builds", ".spec.maxConcurrentBuilds", "integer"),
             AGE,
             MESSAGE,
@@ -114,7 +114,8 @@ DEFINITIONS = (
         columns=(
             Column("Bucket", ".spec.s3.bucket"),
             Column("Prefix", ".spec.s3.prefix"),
-            Column("Default", ".metadata.annotations." + ANNOTATION_DEFAULT_STORE.replace(".", r"\.")),
+            Column("Default", ".status.default", "boolean"),
+            *READY_COLUMNS,
             AGE,
             Column("Endpoint", ".spec.s3.endpoint", wide=True),
             MESSAGE,
@@ -165,8 +166,8 @@ def resource_schema(definition: Definition) -> Schema:
     properties["apiVersion"] = {"type": "string", "description": properties["apiVersion"]["description"]}
     properties["kind"] = {"type": "string", "description": properties["kind"]["description"]}
     properties["metadata"] = {"type": "object"}
-    if definition.default_status:
-        properties["status"]["default"] = dict(definition.default_status)
+    # kstatus takes an empty status for a finished one: a fresh object must not count as ready
+    properties["status"]["default"] = {"observedGeneration": -1}
     result = {
         "type": "object",
         "description": schema["description"],

@@ -67,6 +67,7 @@ class Controller:
         self.reconciler = Reconciler(
             cluster=cluster,
             observer=Observer(cluster, world, now=time.time),
+            world=world,
             queue=self.queue,
             builds=builds,
             settings=JobSettings(gateway_url=options.gateway_url),

@@ -15,14 +15,18 @@ from ignition_hub.controller.adapters.object_cache import is_going
 from ignition_hub.controller.apply import apply
 from ignition_hub.controller.observe import Observation, Observer
 from ignition_hub.controller.passes import pod_gate
+from ignition_hub.controller.passes.build_pools import describe_pool
+from ignition_hub.controller.passes.engine_stores import describe_store
 from ignition_hub.controller.passes.job_cleanup import collect
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.parsing import engine_seen
+from ignition_hub.controller.policy.pool_status import COUNT_AFTER
+from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.policy.status import Judged, difference, engine_status, write_delay
 from ignition_hub.controller.policy.views import EngineSeen, Place, Step, TargetSeen
-from ignition_hub.controller.process.keys import JOBS_KEY, Key
+from ignition_hub.controller.process.keys import JOBS_KEY, Key, pool_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.kube import Object
 
@@ -51,6 +55,7 @@ class Reconciler:
         *,
         cluster: Cluster,
         observer: Observer,
+        world: World,
         queue: WorkQueue[Key],
         builds: BuildQueue[Key],
         settings: JobSettings,
@@ -59,6 +64,7 @@ class Reconciler:
     ) -> None:
         self._cluster = cluster
         self._observer = observer
+        self._world = world
         self._queue = queue
         self._builds = builds
         self._settings = settings
@@ -78,6 +84,10 @@ class Reconciler:
                 return await self._engine(key)
             case "pod":
                 return await pod_gate.lift_gate(self._cluster, key, self._clock.wall())
+            case "pool":
+                return await describe_pool(self._cluster, self._builds, key, self._now())
+            case "store":
+                return await describe_store(self._cluster, self._world, key, self._now())
             case _:
                 return await collect(self._cluster, self._builds)
 
@@ -111,12 +121,17 @@ class Reconciler:
             seen = replace(seen, place=place)
             plan = decide(seen)
         elif plan.step is not Step.CREATE_JOB and seen.wanted:
-            self._builds.leave(seen.wanted.identity)
+            self._count_builds(self._builds.leave(seen.wanted.identity))
         return Judged(seen, plan)
+
+    def _count_builds(self, pool: str) -> None:
+        if pool:
+            self._queue.add_after(pool_key(pool), COUNT_AFTER)
 
     def _missing_place(self, key: Key, seen: TargetSeen) -> Place | None:
         if seen.wanted is None or seen.wanted.pool is None:
             return None
+        self._count_builds(seen.wanted.pool)
         limit = self._cluster.places(seen.wanted.pool)
         ahead = self._builds.claim(
             seen.wanted.pool,
@@ -130,7 +145,7 @@ class Reconciler:
 
     async def _write(self, key: Key, body: Object, engine: EngineSeen, judged: Sequence[Judged]) -> float:
         """Write the status if it is worth it; return in how many seconds it will be (0: it is done)."""
-        status = engine_status(engine, judged, _rfc3339(self._clock.wall()))
+        status = engine_status(engine, judged, self._now())
         patch = difference(engine.status, status)
         pace = self._pace(key, moves=any(one.moves for one in judged))
         if not patch:
@@ -161,6 +176,9 @@ class Reconciler:
             if event := events.event_of(body, one, instance=self._instance):
                 await events.post(self._cluster.kube, event)
 
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
     def _note_demand(self, key: Key, observation: Observation) -> None:
         troubled = any(seen.trouble and seen.trouble.unknown for seen in observation.targets)
         wanted = [seen.wanted.identity for seen in observation.targets if seen.wanted]
@@ -173,8 +191,10 @@ class Reconciler:
     def _let_go(self, identities: frozenset[str]) -> None:
         for identity in identities:
             # Others may want what stood in the queue under this key: they take its place over.
-            for other in self._builds.keys_of(identity) if self._builds.leave(identity) else []:
-                self._queue.add(other)
+            if pool := self._builds.leave(identity):
+                self._count_builds(pool)
+                for other in self._builds.keys_of(identity):
+                    self._queue.add(other)
         if identities:
             self._queue.add(JOBS_KEY)
 
@@ -185,7 +205,3 @@ def _again(judged: Sequence[Judged], delay: float) -> Again:
         appointments.append(delay)
     back_off = any(one.plan.back_off for one in judged)
     return Again(seconds=min(appointments, default=None), back_off=back_off)
-
-
-def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

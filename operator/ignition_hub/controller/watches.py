@@ -16,8 +16,9 @@ from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.passes.pod_gate import gated_in
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.job_status import state_of
+from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.views import JobState
-from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_key
+from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_key, pool_key, store_key
 from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
 from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
@@ -53,12 +54,17 @@ class Watching:
 
     def pool(self, kind: str | None, body: Object) -> None:
         """A pool is there, changed or is gone: every choice may be another now."""
-        if _mirror(self._cluster.pools, kind, body):
+        key = pool_key(body["metadata"]["name"])
+        if _mirror_settings(self._cluster.pools, kind, body):
+            self._queue.add(key)
             self.wake_all(within=2.0)
+        else:
+            self._queue.add_after(key, COUNT_AFTER)  # whatever else wrote to its status is repaired
 
     def store(self, kind: str | None, body: Object) -> None:
-        """An EngineStore is there, changed or is gone."""
-        if _mirror(self._cluster.stores, kind, body):
+        """An EngineStore is there, changed or is gone: another one may be the default now."""
+        if _mirror_settings(self._cluster.stores, kind, body):
+            self._queue.forget(store_key(body))
             self.wake_all(within=2.0)
 
     def wake_all(self, *, within: float) -> None:
@@ -67,6 +73,11 @@ class Watching:
             self._queue.add_after(engine_key(body), random.uniform(0.0, within))  # noqa: S311  # spreads load
         for body in self._cluster.waiting_pods:
             self._queue.add_after(pod_key(body), within)
+        for body in self._cluster.pools:
+            # When the engines have been looked at, so that those that queue are counted.
+            self._queue.add_after(pool_key(body["metadata"]["name"]), within + COUNT_AFTER)
+        for body in self._cluster.stores:
+            self._queue.add(store_key(body))
         self._queue.add_after(JOBS_KEY, within)
 
     def _wake_for_job(self, job: Object) -> None:
@@ -75,6 +86,7 @@ class Watching:
         waiting = self._builds.keys_of(labels.get(LABEL_IDENTITY, ""))
         for key in waiting or [JOBS_KEY]:
             self._queue.add(key)
+        self._queue.add_after(pool_key(labels.get(LABEL_POOL, "")), COUNT_AFTER)
         if state_of(job) in {JobState.COMPLETE, JobState.FAILED, JobState.GOING}:
             self._wake_next(labels.get(LABEL_POOL, ""))
 
@@ -161,3 +173,16 @@ def _mirror(mirror: Mirror, kind: str | None, body: Object) -> bool:
         mirror.drop(body)
         return True
     return mirror.put(body)
+
+
+def _mirror_settings(mirror: Mirror, kind: str | None, body: Object) -> bool:
+    """Mirror a pool or a store; tell whether more than its status changed."""
+    before = mirror.get("", body["metadata"]["name"])
+    return _mirror(mirror, kind, body) and (
+        kind == "DELETED" or before is None or _settings(before) != _settings(body)
+    )
+
+
+def _settings(body: Object) -> tuple[Any, ...]:
+    metadata = body["metadata"]
+    return body.get("spec"), metadata.get("annotations"), metadata.get("deletionTimestamp")

@@ -30,7 +30,7 @@ REMEDIES: Mapping[Reason, str] = {
     Reason.EngineNotReady: "Its status shows what the targets wait for (kubectl describe tensorrtengine).",
     Reason.ManifestRefused: "The engine in the bucket was changed: rebuild it and check who can write there.",
     Reason.NotPermitted: "A pod may only use engines of its own namespace, with its own token.",
-    Reason.StoreUnavailable: "The gateway cannot read the bucket; see the EngineStore's conditions.",
+    Reason.StoreUnavailable: "The gateway cannot read the bucket; see kubectl describe enginestore.",
     Reason.InvalidRequest: "Apply the TensorRTEngine in this namespace, or correct the pod's annotation.",
     Reason.GatewayUnavailable: "See the gateway's log for this request; a redirect is not followed.",
 }

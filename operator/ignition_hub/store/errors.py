@@ -37,6 +37,18 @@ class StoreMisconfigured(IgnitionError):
         super().__init__(Reason.StoreMisconfigured, message, remedy)
 
 
+class SecretUnusable(StoreMisconfigured):
+    """The Secret of an EngineStore does not exist, or lacks what signing needs."""
+
+
+class BucketMissing(StoreMisconfigured):
+    """The endpoint answers, and has no such bucket."""
+
+
+class AccessDenied(StoreMisconfigured):
+    """The endpoint does not know the credentials, or they may not do what is asked."""
+
+
 class ObjectMissing(IgnitionError):
     """No object has this key."""
 
@@ -96,16 +108,14 @@ def _misconfigured(
 ) -> StoreMisconfigured | None:
     """Return what a code says about the settings; None for a code that says nothing about them."""
     if code in _NO_BUCKET or (asked_for_bucket and code == "404"):
-        return StoreMisconfigured(
-            f"{where} does not exist", "create it, or correct spec.s3 of the EngineStore"
-        )
+        return BucketMissing(f"{where} does not exist", "create it, or correct spec.s3 of the EngineStore")
     if code in _WRONG_CREDENTIALS:
-        return StoreMisconfigured(
+        return AccessDenied(
             f"{where} rejected the credentials ({code})",
             "correct accessKey and secretKey in the Secret of the EngineStore",
         )
     if code in _DENIED:
-        return StoreMisconfigured(
+        return AccessDenied(
             f"{where} does not permit {operation} with these credentials",
             "allow it for the access key in the Secret of the EngineStore",
         )

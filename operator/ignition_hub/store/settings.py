@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_hub.engine.names import ANNOTATION_DEFAULT_STORE
-from ignition_hub.store.errors import StoreMisconfigured
-
-"""Chooses among several EngineStores; without it the only one is the default."""
+from ignition_hub.store.errors import SecretUnusable, StoreMisconfigured
 
 DEFAULT_REGION = "us-east-1"
 
@@ -52,7 +50,7 @@ def credentials_secret_name(store: Mapping[str, Any]) -> str:
     """Return the name of the Secret, in the release namespace, that an EngineStore signs with."""
     name = store["spec"]["s3"].get("credentialsSecretRef", {}).get("name")
     if not name:
-        raise StoreMisconfigured(
+        raise SecretUnusable(
             f"EngineStore {store['metadata']['name']} has no credentials",
             remedy="set spec.s3.credentialsSecretRef.name",
         )
@@ -60,10 +58,10 @@ def credentials_secret_name(store: Mapping[str, Any]) -> str:
 
 
 def settings_of(store: Mapping[str, Any], secret: Mapping[str, Any] | None) -> StoreSettings:
-    """Return the settings of an EngineStore with its Secret; raise StoreMisconfigured naming what lacks."""
+    """Return the settings of an EngineStore with its Secret; raise SecretUnusable naming what lacks."""
     s3, secret_name = store["spec"]["s3"], credentials_secret_name(store)
     if secret is None:
-        raise StoreMisconfigured(
+        raise SecretUnusable(
             f"Secret {secret_name} of EngineStore {store['metadata']['name']} does not exist",
             remedy="create it in the namespace of the hub with the keys accessKey and secretKey",
         )
@@ -87,12 +85,12 @@ def _secret_value(secret: Mapping[str, Any], secret_name: str, key: str, *, requ
     if not encoded:
         if not required:
             return ""
-        raise StoreMisconfigured(
+        raise SecretUnusable(
             f"Secret {secret_name} has no key {key}", remedy="it needs accessKey and secretKey"
         )
     try:
         return base64.b64decode(encoded, validate=True).decode().strip()
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise StoreMisconfigured(
+        raise SecretUnusable(
             f"key {key} of Secret {secret_name} is not base64 text", remedy="write it again"
         ) from error

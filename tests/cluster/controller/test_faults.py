@@ -88,6 +88,7 @@ class Life:
         return Reconciler(
             cluster=cluster,
             observer=observer,
+            world=self.world,
             queue=queue,
             builds=BuildQueue(),
             settings=settings,

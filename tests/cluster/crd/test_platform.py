@@ -164,6 +164,6 @@ def test_nonsense_is_refused_with_what_would_work(api: Any, body: dict[str, Any]
 
 
 @pytest.mark.parametrize("body", [pool(), store()], ids=["pool", "store"])
-def test_kinds_that_nobody_watches_do_not_count_as_unfinished(api: Any, body: dict[str, Any]) -> None:
-    # kstatus calls an object with an unobserved generation InProgress: `helm --wait` would never end
-    assert "status" not in api.create(body).body
+def test_what_the_controller_has_not_looked_at_counts_as_unfinished(api: Any, body: dict[str, Any]) -> None:
+    # kstatus calls an unobserved generation InProgress: `helm --wait` ends once it was observed
+    assert api.create(body).body["status"] == {"observedGeneration": -1}

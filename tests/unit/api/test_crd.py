@@ -134,7 +134,7 @@ def test_a_stale_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert stale.name in capsys.readouterr().err
 
 
-def test_only_the_kind_the_controller_watches_begins_unobserved() -> None:
+def test_every_kind_begins_unobserved() -> None:
     defaults = {}
     for path in sorted(CRDS.glob("*.yaml")):
         document = yaml.safe_load(path.read_text())
@@ -143,8 +143,8 @@ def test_only_the_kind_the_controller_watches_begins_unobserved() -> None:
 
     assert defaults == {
         "TensorRTEngine": {"observedGeneration": -1},
-        "BuildPool": None,
-        "EngineStore": None,
+        "BuildPool": {"observedGeneration": -1},
+        "EngineStore": {"observedGeneration": -1},
     }
 
 

@@ -96,6 +96,8 @@ def test_the_hub_never_writes_specs_nodes_or_roles(trial: list[Json]):
 
     assert writes == {
         ("tensorrtengines/status", "patch"),
+        ("buildpools/status", "patch"),
+        ("enginestores/status", "patch"),
         ("events", "create"),
         ("pods", "patch"),
         ("leases", "create"),

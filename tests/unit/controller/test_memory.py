@@ -115,8 +115,10 @@ def test_who_leaves_makes_room():
     slots = BuildQueue()
     claim(slots, A, busy=["x"], since=1.0)
     claim(slots, B, busy=["x"], since=2.0)
-    assert slots.leave(A)
+    assert slots.waiting("pool") == 2
+    assert slots.leave(A) == "pool"
     assert not slots.leave(A)
+    assert slots.waiting("pool") == 1
 
     assert claim(slots, B, since=2.0) is None
 

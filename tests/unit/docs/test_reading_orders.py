@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[3]
 PACKAGES = (
     "ignition_hub.controller",
     "ignition_hub.controller.adapters",
+    "ignition_hub.controller.passes",
     "ignition_hub.controller.policy",
     "ignition_hub.controller.process",
     "ignition_hub.compatibility",

@@ -206,9 +206,11 @@ class BuildPoolStatus(Part):
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
     ] = ()
-    """Ready, when the pool can build."""
+    """Ready, when the pool can build; the message says what."""
     running_builds: Annotated[int, Field(ge=0)] | None = None
-    """Builds at work now."""
+    """Builds that take a place of maxConcurrentBuilds, as counted some seconds ago."""
+    queued_builds: Annotated[int, Field(ge=0)] | None = None
+    """Builds that wait for a place, or for the queue that build.queueName names."""
 
 
 class BuildPool(Resource):

@@ -119,11 +119,9 @@ class EngineStoreStatus(Part):
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
     ] = ()
-    """Ready, when the bucket answers and may be written."""
-    conditional_writes: bool | None = None
-    """
-    Whether the service keeps the promise of If-None-Match; without it two builds of one engine may overwrite.
-    """
+    """Ready, when the bucket answers to the credentials in the Secret."""
+    default: bool | None = None
+    """Whether this is the store that the hub uses."""
 
 
 class EngineStore(Resource):

@@ -9,19 +9,28 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.policy.ports import ModelFacts, Store
+from ignition_hub.controller.policy.store_status import Probe, StoreReason
+from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import pushed_model_key
 from ignition_hub.engine.sources import parse_s3_uri, plugin_refusal, refusal
-from ignition_hub.kube import SECRETS, Kube, Object
+from ignition_hub.kube import SECRETS, Forbidden, Kube, Object
 from ignition_hub.remembered import Remembered
 from ignition_hub.store.bundles import read_bundle
-from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
+from ignition_hub.store.errors import (
+    AccessDenied,
+    BucketMissing,
+    ManifestRefused,
+    SecretUnusable,
+    StoreUnavailable,
+)
 from ignition_hub.store.find import find
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import (
@@ -37,6 +46,8 @@ THREADS = 16
 HASHING_THREADS = 2
 """Whole models are read in a pool of their own: they take minutes and must not delay the short questions."""
 DEADLINE = 30.0
+PROBE_EVERY = 240.0
+"""Seconds for which a bucket that answered is not asked again, unless settings or Secret change."""
 HASHING_DEADLINE = 3600.0
 
 Answer = TypeVar("Answer")
@@ -108,12 +119,7 @@ class Bucket:
         return (await asyncio.wait_for(ask, HASHING_DEADLINE))[0]
 
     async def _run(self, ask: Callable[[], Answer]) -> Answer:
-        try:
-            running = asyncio.get_running_loop().run_in_executor(self._threads, ask)
-            return await asyncio.wait_for(running, DEADLINE)
-        except TimeoutError as error:
-            message = f"{self._objects.settings.endpoint} did not answer within {DEADLINE:.0f} s"
-            raise StoreUnavailable(message) from error
+        return await _answer(self._threads, self._objects.settings, ask)
 
 
 class Buckets:
@@ -124,6 +130,7 @@ class Buckets:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._hashing = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="digest")
         self._secrets: Remembered[str, Object | None] = Remembered(seconds=30.0)
+        self._opened: Remembered[StoreSettings, None] = Remembered(seconds=PROBE_EVERY, size=16)
         self._current: tuple[StoreSettings, Mapping[str, Any], Bucket] | None = None
 
     async def store(self) -> Store:
@@ -138,7 +145,47 @@ class Buckets:
             self._current = (settings, spec, bucket)
         return self._current[2]
 
+    async def probe(self, store: Mapping[str, Any]) -> Probe:
+        """Return whether the bucket of an EngineStore opens with its Secret; a yes stands for minutes."""
+        try:
+            name = credentials_secret_name(store)
+            settings = settings_of(store, await self._kube.get(SECRETS, name, self._namespace))
+            ask = partial(_answer, self._threads, settings, partial(_open, settings))
+            await self._opened.get(settings, ask)
+        except Forbidden as error:
+            remedy = "list the Secret in store.extraCredentialsSecrets of the chart"
+            message = f"the controller may not read the Secret: {error.message}: {remedy}"
+            return Probe(StoreReason.CREDENTIALS_INVALID, message)
+        except IgnitionError as error:
+            return Probe(_REASONS.get(type(error), StoreReason.BUCKET_REFUSES), str(error))
+        return Probe(StoreReason.BUCKET_REACHABLE)
+
     def close(self) -> None:
         """Let go of the threads; what they wait for has its own deadline."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._hashing.shutdown(wait=False, cancel_futures=True)
+
+
+_REASONS: Mapping[type[IgnitionError], StoreReason] = {
+    SecretUnusable: StoreReason.CREDENTIALS_INVALID,
+    BucketMissing: StoreReason.BUCKET_NOT_FOUND,
+    AccessDenied: StoreReason.ACCESS_DENIED,
+    StoreUnavailable: StoreReason.BUCKET_UNREACHABLE,
+}
+
+
+def _open(settings: StoreSettings) -> None:
+    """Raise unless the bucket lists; unlike a HEAD, a refused listing says why."""
+    objects = ObjectStore(settings)
+    try:
+        objects.listed(settings.prefix, most=1)
+    finally:
+        objects.close()
+
+
+async def _answer(threads: ThreadPoolExecutor, settings: StoreSettings, ask: Callable[[], Answer]) -> Answer:
+    try:
+        return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(threads, ask), DEADLINE)
+    except TimeoutError as error:
+        message = f"{settings.endpoint} did not answer within {DEADLINE:.0f} s"
+        raise StoreUnavailable(message) from error

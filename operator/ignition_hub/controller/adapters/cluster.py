@@ -63,8 +63,12 @@ class Cluster:
     def busy(self, pool: str) -> list[str]:
         """Return the identities (32 digits) that are being built in ``pool``."""
         at_work = {JobState.ACTIVE, JobState.SUSPENDED, JobState.GOING}
-        labels = [_labels(job) for job in self.jobs if job_status.state_of(job) in at_work]
-        return [label.get(LABEL_IDENTITY, "") for label in labels if label.get(LABEL_POOL) == pool]
+        jobs = [job for job in self.jobs_in(pool) if job_status.state_of(job) in at_work]
+        return [_labels(job).get(LABEL_IDENTITY, "") for job in jobs]
+
+    def jobs_in(self, pool: str) -> list[Object]:
+        """Return the Jobs of ``pool``, ended ones included."""
+        return [job for job in self.jobs if _labels(job).get(LABEL_POOL) == pool]
 
     def places(self, pool: str) -> int:
         """Return how many builds may run in ``pool`` at once."""
@@ -104,19 +108,21 @@ class Cluster:
         if known is not None and known["metadata"].get("uid") == uid:
             self.jobs.drop(known)
 
-    async def write_status(self, engine: Object, patch: Mapping[str, Any]) -> None:
-        """Merge ``patch`` into the status of the very version of ``engine`` that was judged."""
-        metadata = engine["metadata"]
+    async def write_status(self, judged: Object, patch: Mapping[str, Any], kind: Resource = ENGINES) -> None:
+        """Merge ``patch`` into the status of the very version of an object that was judged."""
+        metadata = judged["metadata"]
         body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": dict(patch)}
-        name, namespace = metadata["name"], metadata["namespace"]
+        name, namespace = metadata["name"], metadata.get("namespace")
+        mirror = {ENGINES: self.engines, POOLS: self.pools, STORES: self.stores}[kind]
         try:
-            self.engines.put(await self.kube.merge_patch(ENGINES, name, body, namespace, "status"))
+            mirror.put(await self.kube.merge_patch(kind, name, body, namespace, "status"))
         except NotFound:
-            self.engines.drop(engine)
+            mirror.drop(judged)
         except Conflict:
-            # The watch may be late: the next pass must not judge the same old version again.
-            if fresh := await self.kube.get(ENGINES, name, namespace):
-                self.engines.put(fresh)
+            # The watch may be late: the next pass must not judge the same old version again. A new spec of a
+            # pool or a store has to come by the watch, which wakes every engine.
+            if kind is ENGINES and (fresh := await self.kube.get(kind, name, namespace)):
+                mirror.put(fresh)
             raise
 
     async def release_pod(self, pod: Object, patch: Mapping[str, Any]) -> None:

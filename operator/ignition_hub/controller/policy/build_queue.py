@@ -86,19 +86,23 @@ class BuildQueue(Generic[Key]):
         """End a claim: the Job is in the cache, or will not be."""
         self._claims.pop(identity_label(identity), None)
 
-    def leave(self, identity: str) -> bool:
-        """Take ``identity`` out of its queue; tell whether it was in one."""
+    def leave(self, identity: str) -> str:
+        """Take ``identity`` out of its queue; return the pool whose queue it was, empty if it was in none."""
         standing = self._turns.pop(identity_label(identity), None)
         if standing is None:
-            return False
+            return ""
         pool, turn, _ = standing
         queue = self._queues[pool]
         del queue[bisect_left(queue, turn)]
-        return True
+        return pool
 
     def next_in(self, pool: str, count: int) -> list[Key]:
         """Return who is to be woken when ``count`` places of ``pool`` are free."""
         return [self._turns[identity][2] for _, identity in self._queues.get(pool, [])[:count]]
+
+    def waiting(self, pool: str) -> int:
+        """Return how many builds wait in ``pool``."""
+        return len(self._queues.get(pool, []))
 
     def _let_go(self, identity: str, key: Key) -> None:
         keys = self._keys.get(identity, {})

@@ -6,8 +6,9 @@ What the controller needs of the world outside Kubernetes, as protocols.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from ignition_hub.controller.policy.store_status import Probe
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import Manifest
 
@@ -55,3 +56,6 @@ class World(Protocol):
 
     async def store(self) -> Store:
         """Return the default store; raise ``IgnitionError`` when there is none that can be used."""
+
+    async def probe(self, store: Mapping[str, Any]) -> Probe:
+        """Return whether the bucket of an EngineStore opens with its Secret."""

@@ -117,6 +117,27 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
     return patch
 
 
+def condition(
+    standing: Mapping[str, Any], generation: int, now: str, verdict: tuple[str, str, str, str]
+) -> dict[str, Any]:
+    """
+    Return a condition for ``verdict``: type, status, reason and message.
+
+    ``standing`` is the status as it stands: while a condition's status stays, its time stays.
+    """
+    kind, status, reason, message = verdict
+    before = {one["type"]: one for one in standing.get("conditions") or []}.get(kind, {})
+    since = before.get("lastTransitionTime") if before.get("status") == status else None
+    return {
+        "type": kind,
+        "status": status,
+        "observedGeneration": generation,
+        "lastTransitionTime": since or now,
+        "reason": str(reason),
+        "message": shortened(message),
+    }
+
+
 def shortened(message: str) -> str:
     """Return a message that fits a status: whole lines of NVIDIA's can be very long."""
     return quoting.shortened(quoting.printable(message), MESSAGE)
@@ -188,11 +209,7 @@ def _conditions(engine: EngineSeen, judged: Sequence[Judged], now: str) -> list[
         ("Reconciling", *_summed_up(moving, "Reconciled", "no build is in progress")),
         ("Stalled", *_summed_up(stalled, "NotStalled", "no target needs manual action")),
     ]
-    standing = {condition["type"]: condition for condition in engine.status.get("conditions") or []}
-    return [
-        _condition(standing.get(kind), engine.generation, now, (kind, verdict, reason, message))
-        for kind, verdict, reason, message in verdicts
-    ]
+    return [condition(engine.status, engine.generation, now, verdict) for verdict in verdicts]
 
 
 def _readiness(judged: Sequence[Judged]) -> tuple[str, str, str]:
@@ -231,19 +248,3 @@ def _told(judged: Judged) -> str:
 
 def _targets(count: int) -> str:
     return "the target is" if count == 1 else f"all {count} targets are"
-
-
-def _condition(
-    standing: Mapping[str, Any] | None, generation: int, now: str, verdict: tuple[str, str, str, str]
-) -> dict[str, Any]:
-    kind, status, reason, message = verdict
-    unchanged = standing is not None and standing.get("status") == status
-    since = standing.get("lastTransitionTime") if standing is not None and unchanged else None
-    return {
-        "type": kind,
-        "status": status,
-        "observedGeneration": generation,
-        "lastTransitionTime": since or now,
-        "reason": reason,
-        "message": message,
-    }

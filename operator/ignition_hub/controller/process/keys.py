@@ -6,7 +6,10 @@ from ignition_hub.kube import Object
 
 
 class Key(NamedTuple):
-    """What one pass is about: an ``engine``, a gated ``pod``, or ``jobs`` (collecting those nobody wants)."""
+    """
+    What one pass is about: an ``engine``, a gated ``pod``, a ``pool``, a ``store``, or ``jobs`` (deleting
+    those that no engine needs).
+    """
 
     kind: str
     namespace: str = ""
@@ -24,3 +27,13 @@ def engine_key(body: Object) -> Key:
 def pod_key(body: Object) -> Key:
     """Return the key of a gated pod."""
     return Key("pod", body["metadata"]["namespace"], body["metadata"]["name"])
+
+
+def pool_key(name: str) -> Key:
+    """Return the key of a BuildPool."""
+    return Key("pool", name=name)
+
+
+def store_key(body: Object) -> Key:
+    """Return the key of an EngineStore."""
+    return Key("store", name=body["metadata"]["name"])

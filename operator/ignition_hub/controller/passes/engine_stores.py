@@ -1,0 +1,45 @@
+"""
+The pass about an EngineStore: its status says whether the bucket opens with the Secret.
+
+The Secret is read every half minute, for the controller may not watch it. The bucket is asked when settings
+or Secret changed and every few minutes besides; while that fails, as often as the queue's back-off has it.
+"""
+
+import random
+
+from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.object_cache import is_going
+from ignition_hub.controller.policy.ports import World
+from ignition_hub.controller.policy.status import difference
+from ignition_hub.controller.policy.store_status import Probe, StoreReason, store_status
+from ignition_hub.controller.process.keys import Key
+from ignition_hub.controller.process.work_queue import Again
+from ignition_hub.kube import STORES
+from ignition_hub.store.errors import StoreMisconfigured
+from ignition_hub.store.settings import default_store
+
+READ_SECRET_EVERY = 30.0
+"""Seconds; a little less each time, so that stores are not read together."""
+
+
+async def describe_store(cluster: Cluster, world: World, key: Key, now: str) -> Again:
+    """Write the status of an EngineStore if it says something else now; ``now`` is RFC 3339."""
+    store = cluster.stores.get("", key.name)
+    if store is None or is_going(store):
+        return Again()
+    try:
+        default = default_store(list(cluster.stores))["metadata"]["name"]
+    except StoreMisconfigured as error:
+        default, probe = "", Probe(StoreReason.SEVERAL_DEFAULTS, str(error))
+    else:
+        probe = await world.probe(store)
+    if patch := difference(store.get("status") or {}, store_status(store, probe, default=default, now=now)):
+        await cluster.write_status(store, patch, STORES)
+    return _again(probe.reason)
+
+
+def _again(reason: StoreReason) -> Again:
+    if reason in {StoreReason.BUCKET_REACHABLE, StoreReason.CREDENTIALS_INVALID}:
+        return Again(seconds=READ_SECRET_EVERY * random.uniform(0.8, 1.0))  # noqa: S311  # spreads load
+    # Which store is the default only a change of an EngineStore decides, and that wakes all of them.
+    return Again(back_off=reason is not StoreReason.SEVERAL_DEFAULTS)

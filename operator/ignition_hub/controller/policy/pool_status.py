@@ -1,0 +1,96 @@
+"""
+What the status of a BuildPool says: what it can build, and how many builds run and wait. Pure.
+
+Whether nodes match its selector is not told: the controller may not read nodes, and a cluster that scales
+from zero has none. A build whose pod finds no node says so in its TensorRTEngine.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ignition_hub.compatibility.case import Ask, PoolFacts
+from ignition_hub.compatibility.verdict import Verdict, verdict
+from ignition_hub.controller.policy.job_status import state_of
+from ignition_hub.controller.policy.parsing import pools_seen
+from ignition_hub.controller.policy.status import condition
+from ignition_hub.controller.policy.views import JobState
+from ignition_hub.engine.enums import StrEnum
+from ignition_hub.engine.identity import AMPERE_PLUS, FLAVOR_NAMES, PRODUCT, SAME_COMPUTE_CAPABILITY, Target
+
+LEVELS = (SAME_COMPUTE_CAPABILITY, AMPERE_PLUS, PRODUCT)
+
+COUNT_AFTER = 5.0
+"""Seconds from a change of the counts to the write: builds that come and go share one."""
+
+
+class PoolReason(StrEnum):
+    """Why a BuildPool is Ready or not."""
+
+    CAN_BUILD = "CanBuild"
+    STARTS_NO_BUILDS = "StartsNoBuilds"
+    RUNTIMES_UNSUPPORTED = "RuntimesUnsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """Builds of one pool; ``queued`` is None while it is not known what every engine needs."""
+
+    running: int
+    queued: int | None
+
+
+def builds_of(jobs: Iterable[Mapping[str, Any]], waiting: int | None) -> Builds:
+    """Count ``jobs`` of a pool, with ``waiting`` builds that have no Job yet."""
+    states = [state_of(job) for job in jobs]
+    running = states.count(JobState.ACTIVE) + states.count(JobState.GOING)
+    return Builds(running, None if waiting is None else waiting + states.count(JobState.SUSPENDED))
+
+
+def pool_status(pool: Mapping[str, Any], builds: Builds, now: str) -> dict[str, Any]:
+    """Return the whole status of ``pool`` at ``now`` (RFC 3339)."""
+    standing, generation = pool.get("status") or {}, pool["metadata"]["generation"]
+    queued = standing.get("queuedBuilds") if builds.queued is None else builds.queued
+    status = {
+        "observedGeneration": generation,
+        "conditions": [condition(standing, generation, now, ("Ready", *_readiness(pool)))],
+        "runningBuilds": builds.running,
+    }
+    return status if queued is None else {**status, "queuedBuilds": queued}
+
+
+def _readiness(pool: Mapping[str, Any]) -> tuple[str, str, str]:
+    answers = [
+        (f"{FLAVOR_NAMES[facts.flavor]} {version}", arch, _verdict(facts, version, arch))
+        for facts in pools_seen([dict(pool)])
+        for version in facts.versions
+        for arch in facts.archs
+    ]
+    refused = "; ".join(_refusal(*answer) for answer in answers if not answer[2].ok)
+    able: dict[str, list[str]] = {}
+    for runtime, arch, answer in answers:
+        if answer.ok:
+            able.setdefault(runtime, []).append(arch)
+    if not able:
+        return "False", PoolReason.RUNTIMES_UNSUPPORTED, refused
+    if pool["spec"].get("maxConcurrentBuilds") == 0:
+        # Not a failure: tools that wait for Ready would wait for a pool that is paused on purpose.
+        message = "spec.maxConcurrentBuilds is 0: builds stay queued until it is at least 1"
+        return "True", PoolReason.STARTS_NO_BUILDS, message
+    builds = "; ".join(f"{runtime} for {', '.join(archs)}" for runtime, archs in able.items())
+    return "True", PoolReason.CAN_BUILD, f"builds with {builds}" + (f"; {refused}" if refused else "")
+
+
+def _refusal(runtime: str, arch: str, answer: Verdict) -> str:
+    return f"spec.runtimes: {runtime} for {arch}: {answer.message}: {answer.remedy}"
+
+
+def _verdict(pool: PoolFacts, version: str, arch: str) -> Verdict:
+    """Judge the plainest target, on the first level of compatibility that works."""
+    alone = replace(pool, versions=(version,))
+    targets = [Target(arch, arch, pool.product, level) for level in LEVELS]
+    asks = [Ask("fp32", pool.flavor, version, {}, target) for target in targets]
+    best = max((verdict(alone, ask) for ask in asks), key=lambda answer: (answer.ok, answer.passed))
+    if best.ok or pool.product or not _verdict(replace(pool, product="named"), version, arch).ok:
+        return best
+    return best._replace(remedy="set spec.gpu.product; the pool then builds for that product")

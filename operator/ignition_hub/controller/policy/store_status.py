@@ -1,0 +1,63 @@
+"""
+What the status of an EngineStore says: whether its bucket opens, and whether it is the default. Pure.
+
+Whether the service honours conditional writes is not told: only a write could find out. The gateway writes,
+and its metric ``ignition_gateway_store_conditional_writes`` has the answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.controller.policy.status import condition
+from ignition_hub.engine.enums import StrEnum
+
+
+class StoreReason(StrEnum):
+    """Why an EngineStore is Ready or not."""
+
+    BUCKET_REACHABLE = "BucketReachable"
+    SEVERAL_DEFAULTS = "SeveralDefaults"
+    CREDENTIALS_INVALID = "CredentialsInvalid"
+    BUCKET_NOT_FOUND = "BucketNotFound"
+    ACCESS_DENIED = "AccessDenied"
+    BUCKET_UNREACHABLE = "BucketUnreachable"
+    BUCKET_REFUSES = "BucketRefuses"
+
+
+FIELDS: Mapping[StoreReason, str] = {
+    StoreReason.SEVERAL_DEFAULTS: "metadata.annotations",
+    StoreReason.CREDENTIALS_INVALID: "spec.s3.credentialsSecretRef.name",
+    StoreReason.BUCKET_NOT_FOUND: "spec.s3.bucket",
+    StoreReason.ACCESS_DENIED: "spec.s3.credentialsSecretRef.name",
+    StoreReason.BUCKET_UNREACHABLE: "spec.s3.endpoint",
+    StoreReason.BUCKET_REFUSES: "spec.s3",
+}
+"""Where the cause of each failure is, or is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a look at one store ended; a failure has a ``message`` with what would work."""
+
+    reason: StoreReason
+    message: str = ""
+
+
+def store_status(store: Mapping[str, Any], probe: Probe, *, default: str, now: str) -> dict[str, Any]:
+    """Return the whole status at ``now`` (RFC 3339); ``default`` names the store in use, if any."""
+    metadata = store["metadata"]
+    verdict = ("Ready", *_readiness(store, probe, default))
+    return {
+        "observedGeneration": metadata["generation"],
+        "conditions": [condition(store.get("status") or {}, metadata["generation"], now, verdict)],
+        "default": metadata["name"] == default,
+    }
+
+
+def _readiness(store: Mapping[str, Any], probe: Probe, default: str) -> tuple[str, str, str]:
+    if probe.reason is not StoreReason.BUCKET_REACHABLE:
+        return "False", probe.reason, f"{FIELDS[probe.reason]}: {probe.message}"
+    s3 = store["spec"]["s3"]
+    use = "it is the default" if store["metadata"]["name"] == default else f"EngineStore {default} is used"
+    return "True", probe.reason, f"bucket {s3['bucket']} at {s3['endpoint']} answers; {use}"

@@ -1,0 +1,63 @@
+"""What the status of an EngineStore says of its bucket, its Secret and its use."""
+
+from typing import Any
+
+import pytest
+
+from ignition_hub.controller.policy.status import difference
+from ignition_hub.controller.policy.store_status import FIELDS, Probe, StoreReason, store_status
+
+THEN, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+ANSWERS = Probe(StoreReason.BUCKET_REACHABLE)
+FAILURES = sorted(set(StoreReason) - {StoreReason.BUCKET_REACHABLE})
+
+
+def store(**status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "main", "generation": 2},
+        "spec": {"s3": {"endpoint": "https://s3.example.com", "bucket": "engines"}},
+        "status": status,
+    }
+
+
+def ready(probe: Probe, default: str = "main") -> tuple[str, str, str]:
+    [condition] = store_status(store(), probe, default=default, now=NOW)["conditions"]
+    assert (condition["type"], condition["observedGeneration"]) == ("Ready", 2)
+    return condition["status"], condition["reason"], condition["message"]
+
+
+def test_a_bucket_that_answers_is_named_with_the_use_that_is_made_of_it() -> None:
+    answers = "bucket engines at https://s3.example.com answers"
+
+    assert ready(ANSWERS) == ("True", StoreReason.BUCKET_REACHABLE, f"{answers}; it is the default")
+    assert ready(ANSWERS, "other")[2] == f"{answers}; EngineStore other is used"
+
+
+@pytest.mark.parametrize("reason", FAILURES)
+def test_every_failure_names_the_field_that_would_mend_it(reason: StoreReason) -> None:
+    assert ready(Probe(reason, "why: what would work")) == (
+        "False",
+        reason,
+        f"{FIELDS[reason]}: why: what would work",
+    )
+
+
+def test_the_status_tells_which_store_is_used() -> None:
+    assert store_status(store(), ANSWERS, default="main", now=NOW)["default"] is True
+    assert store_status(store(), ANSWERS, default="other", now=NOW)["default"] is False
+    assert store_status(store(), ANSWERS, default="", now=NOW)["default"] is False
+
+
+def test_the_same_answer_later_is_no_write() -> None:
+    before = store_status(store(), ANSWERS, default="main", now=THEN)
+
+    assert difference(before, store_status(store(**before), ANSWERS, default="main", now=NOW)) == {}
+
+
+def test_only_a_transition_moves_its_time() -> None:
+    before = store_status(store(), Probe(StoreReason.CREDENTIALS_INVALID, "a"), default="main", now=THEN)
+    later = store_status(store(**before), Probe(StoreReason.ACCESS_DENIED, "b"), default="main", now=NOW)
+    mended = store_status(store(**before), ANSWERS, default="main", now=NOW)
+
+    assert later["conditions"][0]["lastTransitionTime"] == THEN
+    assert mended["conditions"][0]["lastTransitionTime"] == NOW
