@@ -44,6 +44,7 @@ generate: setup ## Generate the CRDs, the chart's copies of them and the generat
 	@$(BIN)/python -m ignition_hub.api.crd charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix docs/bindings.md
 	@$(BIN)/python -m compatibility_page docs/compatibility.md
+	@$(BIN)/python -m reference_pages docs/reference
 	@$(BIN)/python -m images tags
 
 .PHONY: verify
@@ -52,6 +53,7 @@ verify: setup ## Check that the generated files are up to date
 	@$(BIN)/python -m ignition_hub.api.crd --check charts/ignition-hub/crds
 	@$(BIN)/python -m bindings matrix --check docs/bindings.md
 	@$(BIN)/python -m compatibility_page --check docs/compatibility.md
+	@$(BIN)/python -m reference_pages --check docs/reference
 	@$(BIN)/python -m images tags --check
 
 .PHONY: test

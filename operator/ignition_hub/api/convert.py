@@ -17,13 +17,12 @@ from ignition_hub.api.v1alpha1 import (
     TensorRTEngine,
     ValueRangeSpec,
 )
+from ignition_hub.compatibility.gpus import KUBERNETES_ARCH
 from ignition_hub.compatibility.option_row import Fields
 from ignition_hub.compatibility.options import FIELDS
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
 from ignition_hub.engine.names import LABEL_JETPACK
-
-LABEL_ARCH = "kubernetes.io/arch"
 
 
 def targets_of(engine: TensorRTEngine) -> tuple[Target, ...]:
@@ -139,4 +138,4 @@ def platform_of(pool: BuildPool) -> str:
     """Return what the nodes of a pool run: ``linux-x86_64``, ``linux-aarch64`` or ``jetpack-<release>``."""
     if release := pool.spec.node_selector.get(LABEL_JETPACK):
         return f"jetpack-{release}"
-    return "linux-aarch64" if pool.spec.node_selector.get(LABEL_ARCH) == "arm64" else "linux-x86_64"
+    return "linux-aarch64" if pool.spec.node_selector.get(KUBERNETES_ARCH) == "arm64" else "linux-x86_64"

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ignition_hub.cli.arguments import batch_of, gates_of, mebibytes, options_of
-from ignition_hub.cli.errors import REFUSED, UNREACHABLE, CliError
+from ignition_hub.cli.errors import INTERRUPTED, REFUSED, TERMINATED, UNREACHABLE, CliError
 from ignition_hub.cli.resource import shapes_of
 from ignition_hub.cli.watching import watching
 from ignition_hub.compatibility.description import where_it_loads
@@ -27,12 +27,6 @@ from ignition_hub.engine.quoting import on_one_line, printable
 from ignition_hub.library import build_or_load_engine
 from ignition_hub.local.classic import check_replaceable, classic_path, copied
 from ignition_hub.local.engine import LocalEngine
-
-INTERRUPTED = 130
-"""What a shell calls a program that Ctrl-C ended."""
-
-TERMINATED = 143
-
 
 CHECKED = {
     "none": "nothing",

@@ -6,7 +6,15 @@ What ends a command: one line on standard error, and an exit code that scripts c
 """
 
 REFUSED = 1
+"""Permanent failure, or the answer is no: the same call ends the same way."""
+USAGE = 2
+"""Usage error: an option or argument is missing, unknown or malformed."""
 UNREACHABLE = 3
+"""Temporary failure: the cluster, the gateway or the bucket did not answer; retry."""
+INTERRUPTED = 130
+"""Interrupted with Ctrl-C; no half-written file is left."""
+TERMINATED = 143
+"""SIGTERM while an engine was built; no half-written file is left."""
 
 
 class CliError(Exception):

@@ -7,7 +7,7 @@ Ctrl-C in that moment is a traceback.
 
 import sys
 
-MISSING, INTERRUPTED = 1, 130
+from ignition_hub.cli.errors import INTERRUPTED, REFUSED
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
         if (error.name or "ignition_hub").partition(".")[0] == "ignition_hub":
             raise
         sys.stderr.write(f"error: {error.name} is not installed: pip install 'ignition-hub[cli]'\n")
-        return MISSING
+        return REFUSED
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED

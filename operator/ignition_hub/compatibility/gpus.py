@@ -16,9 +16,13 @@ from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_JETPACK
 
 GFD_MAJOR = "nvidia.com/gpu.compute.major"
+"""Node label of GPU Feature Discovery: major compute capability, such as ``8``."""
 GFD_MINOR = "nvidia.com/gpu.compute.minor"
+"""Node label of GPU Feature Discovery: minor compute capability, such as ``9``."""
 GFD_PRODUCT = "nvidia.com/gpu.product"
+"""Node label of GPU Feature Discovery: the product, with its ``-MIG-`` and ``-SHARED`` suffixes."""
 KUBERNETES_ARCH = "kubernetes.io/arch"
+"""Node label of the kubelet: ``amd64`` or ``arm64``, the platform of the engines that load there."""
 
 SHARED = "-SHARED"
 """What GFD puts behind the product of a GPU that is time-sliced or under MPS."""

@@ -17,27 +17,37 @@ TOKEN_FILE = f"{TOKEN_FOLDER}/token"
 
 ENGINES_FOLDER = "/engines"
 ENGINE_FILE = "model.engine"
+"""The engine, which a pod finds in ``/engines/<alias>/``."""
 RECORD_FILE = "engine.json"
-"""What a pod finds in ``/engines/<alias>/``: the engine, and what the gateway said of it."""
+"""Beside it: what the gateway said of the engine, without its URL."""
 
 FIELD_MANAGER = "ignition-hub"
 
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+"""Job label of the controller: ``ignition-hub``, by which it finds its own; on builder pods too."""
 MANAGED_BY = "ignition-hub"
 
 LABEL_INJECT = f"{GROUP}/inject"
+"""Pod label of the author: ``"true"`` asks the webhook for the engines that the annotations name."""
 LABEL_WAITING = f"{GROUP}/waiting"
-"""``"true"`` on pods that hold our scheduling gate, so that they can be listed by label."""
+"""Pod label of the webhook: ``"true"`` while the pod holds the scheduling gate, to list such pods by."""
 LABEL_IDENTITY = f"{GROUP}/identity"
-"""First 32 hex digits of the identity, on Jobs and builder pods (a label value has at most 63 characters)."""
+"""
+Job label of the controller: first 32 hex digits of the identity (a label value has at most 63 characters);
+on builder pods too.
+"""
 LABEL_POOL = f"{GROUP}/pool"
+"""Job label of the controller: name of the BuildPool; on builder pods too."""
 LABEL_NAMESPACE = f"{GROUP}/namespace"
-"""Namespace of the resource that asked first, on Jobs and builder pods: quotas and queues select by it."""
+"""
+Job label of the controller: namespace of the resource that asked first, for quotas and queues to select by;
+on builder pods too.
+"""
 LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
-"""Kubernetes' own label: the Job that a pod belongs to."""
+"""Job label of Kubernetes: name of the Job, on builder pods; their tokens are good for its build alone."""
 
 LABEL_GPU_ARCH = f"{GROUP}/gpu-arch"
-"""Node label that wins over GPU Feature Discovery: ``sm_87``, ``sm87``, ``8.7`` or ``87``."""
+"""Node label of the platform team: wins over GPU Feature Discovery; ``sm_87``, ``sm87``, ``8.7``, ``87``."""
 LABEL_GPU_PRODUCT = f"{GROUP}/gpu-product"
 """Node label of the platform team: the exact product, such as ``Jetson-Orin-NX-16GB``."""
 LABEL_JETPACK = f"{GROUP}/jetpack"
@@ -47,24 +57,34 @@ GATE = f"{GROUP}/engine"
 """Name of the scheduling gate a pod holds until its engines have a ready target."""
 
 ANNOTATION_ENGINES = f"{GROUP}/engines"
+"""
+Pod annotation of the author: the TensorRTEngines it needs, of its own namespace, as ``[alias=]name, ...``, at
+most 16; required. An alias is the folder of the engine; default: the name.
+"""
 ANNOTATION_MOUNT_PATH = f"{GROUP}/mount-path"
+"""Pod annotation of the author: folder where the containers see the engines. Default: ``/engines``."""
 ANNOTATION_CONTAINERS = f"{GROUP}/containers"
+"""Pod annotation of the author: containers that get the engines, as ``name, ...``. Default: all."""
 ANNOTATION_ON_MISS = f"{GROUP}/on-miss"
+"""
+Pod annotation of the author: what follows where no target serves the GPU of the pod's node. ``Wait`` asks
+again until the deadline, ``Fail`` fails at once. Default: ``Wait``.
+"""
 
 ANNOTATION_REQUEST = f"{GROUP}/request"
-"""Canonical JSON of the BuildRequest, on the Job."""
+"""Job annotation of the controller: canonical JSON of the BuildRequest."""
 ANNOTATION_PROGRESS = f"{GROUP}/progress"
-"""JSON ``{"phase", "percent"}`` on the Job, written by the gateway."""
+"""Job annotation of the gateway: JSON ``{"phase", "percent"}``."""
 ANNOTATION_FAILURE = f"{GROUP}/failure"
-"""JSON ``{"reason", "message", "exitCode"}`` on the Job, written by the gateway."""
+"""Job annotation of the gateway: JSON ``{"reason", "message", "exitCode"}``."""
 ANNOTATION_REBUILD = f"{GROUP}/rebuild-requested-at"
 """
-On a TensorRTEngine: any new value starts failed builds again, and replaces published engines by new builds.
-On a Job: the request that it answers.
+TensorRTEngine annotation of the user: any new value starts failed builds again, and replaces published
+engines by new builds. On a Job: the request that it answers.
 """
 
 ANNOTATION_DEFAULT_STORE = f"{GROUP}/is-default-store"
-"""``"true"`` on the one EngineStore that is used where several exist."""
+"""EngineStore annotation of the platform team: ``"true"`` on the one that is used where several exist."""
 
 RELEASE_NAMESPACE = "ignition-hub"
 """Default namespace of the controller, the gateway and their Secrets."""

@@ -34,6 +34,7 @@ from ignition_hub.engine.pinned import MOST_FILE_BYTES, pinned_files
 from ignition_hub.engine.request import BuildRequest
 
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+"""Job label of the controller: ``spec.build.queueName``, the LocalQueue of Kueue that admits the Job."""
 
 USER = 65532
 TOKEN_SECONDS = 3600

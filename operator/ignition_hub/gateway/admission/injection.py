@@ -29,8 +29,11 @@ from ignition_hub.gateway.admission.annotations import AnnotationError, Entry, W
 __all__ = ["EngineView", "InjectionSettings", "inject", "warnings_about"]
 
 INIT_CONTAINER = "ignition-fetch"
+"""Fetches and verifies the engines; runs before every other init container."""
 ENGINES_VOLUME = "ignition-engines"
+"""Holds the engines; mounted read-only in the containers that get them, unless they mount it themselves."""
 TOKEN_VOLUME = "ignition-token"  # noqa: S105  (a volume's name)
+"""A ServiceAccount token for the gateway alone; mounted in the init container only."""
 FETCHER_USER = 65532
 MIRROR = "kubernetes.io/config.mirror"
 MOST_NAMES_SHOWN = 20
