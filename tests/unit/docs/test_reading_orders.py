@@ -39,6 +39,10 @@ PACKAGES = (
 )
 
 
+NOT_KEPT = {"build", "dist", "shared"}
+"""Folders of a checkout that git does not keep."""
+
+
 @pytest.mark.parametrize("name", [name for name in PACKAGES if runs_here(name)])
 def test_a_package_names_only_modules_that_exist(name):
     package = importlib.import_module(name)
@@ -50,15 +54,32 @@ def test_a_package_names_only_modules_that_exist(name):
     assert named - exist - around - set(vars(package)) == set()
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_the_map_of_folders_names_only_what_exists(page):
-    rows = [line for line in (ROOT / page).read_text().splitlines() if line.startswith("|")]
-    paths = [
+def test_the_map_of_folders_names_only_what_exists():
+    assert len(mapped()) >= 50
+    assert [path for path in mapped() if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["", "operator/ignition_hub", "builder-image/ignition_builder", "tests", "tests/tools", "docs"],
+)
+def test_every_folder_is_on_the_map(folder):
+    inside = [path for path in (ROOT / folder).iterdir() if path.is_dir() and any(path.rglob("*.*"))]
+    kept = [path for path in inside if path.name[0] not in "._" and path.name not in NOT_KEPT]
+    listed = {path.strip("/") for path in mapped()}
+    parents = {str(parent) for path in listed for parent in Path(path).parents}
+
+    names = {str(path.relative_to(ROOT)) for path in kept}
+    assert len(names) >= 2
+    assert names - listed - parents == set()
+
+
+def mapped():
+    """Every path with a slash in a table of CONTRIBUTING."""
+    rows = [line for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines() if line.startswith("|")]
+    return [
         path for row in rows for quoted in re.findall(r"`([^`]*/[^`]*)`", row) for path in spelled_out(quoted)
     ]
-
-    assert len(paths) >= 5
-    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def spelled_out(path):

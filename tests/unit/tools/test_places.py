@@ -8,6 +8,7 @@ import yaml
 from bindings.releases import RELEASES, TENSORRT, TENSORRT_RTX
 from ignition_hub.compatibility.runtimes import NEXT_MAJOR
 from ignition_hub.compatibility.support_matrix import RTX_ARCHS
+from ignition_hub.engine import plan_header
 from images.paths import ROOT
 
 ON_ARM = {"sm_121"}
@@ -59,3 +60,7 @@ def test_a_list_of_what_tensorrt_rtx_compiles_for_is_whole(path: str, listed: st
     (found,) = re.findall(listed, text_of(path), re.DOTALL)
 
     assert re.findall(r"sm_\d+", found) == list(RTX_ARCHS)
+
+
+def test_a_plans_header_names_everything_that_tensorrt_rtx_compiles_for() -> None:
+    assert list(plan_header._CAPABILITIES.values()) == list(RTX_ARCHS)
