@@ -197,11 +197,7 @@ def death(status: int, before: Memory, after: Memory, peak: int, said: str = "")
     wrote.
     """
     if status == -signal.SIGKILL and _memory_ran_out(before, after):
-        limit = (
-            f"the container's limit is {mebibytes(after.limit)}"
-            if after.limit
-            else "no memory limit is known"
-        )
+        limit = f"the container's limit is {mebibytes(after.limit)}" if after.limit else "no limit is known"
         return TransientError(
             Reason.OutOfMemory,
             f"the build process was OOM-killed at {mebibytes(peak)}; {limit}",

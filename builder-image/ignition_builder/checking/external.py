@@ -53,9 +53,7 @@ def _check_range(tensor: Any, places: dict[str, str]) -> None:
     for key in ("offset", "length"):
         text = places.get(key, "0")
         if not (text.isascii() and text.isdecimal() and int(text) < _LARGEST_PLACE):
-            raise _refusal(
-                tensor, f"its external data has {key} {text[:40]!r}, which is not a position in a file"
-            )
+            raise _refusal(tensor, f"its external data has {key} {text[:40]!r}, not a position in a file")
 
 
 def _check_location(tensor: Any, location: str, folder: Path) -> None:

@@ -99,7 +99,7 @@ def _check_sizes(where: str, sizes: tuple[int, ...], actual: ModelInput) -> None
             raise misfit(f"{where}: dimension {axis} is {size}", f"sizes are 0 to {LARGEST}")
     if math.prod(sizes) > MOST_ELEMENTS:
         raise misfit(
-            f"{where}: {list(sizes)} are {math.prod(sizes)} elements", "use a shape that fits in GPU memory"
+            f"{where}: {list(sizes)} are {math.prod(sizes)} elements", "use a shape that GPUs can hold"
         )
 
 

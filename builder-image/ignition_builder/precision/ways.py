@@ -91,7 +91,7 @@ def _full(came: Came) -> Way:
     _refuse_narrow(came, _amounts(came.model), (HALF, BRAIN))
     if is_quantized(came.model):
         check_quantized(came.model, came.path.parent)
-        came.journal.warn(Warn.MixedPrecision, f"the model is quantized, but {precision} was requested")
+        came.journal.warn(Warn.MixedPrecision, f"the model is quantized; {precision} was requested")
     if precision == "tf32":
         _warn_of_tf32(came)
     _refuse_calibration(came)
@@ -112,9 +112,7 @@ def _narrow(came: Came, narrow: Narrow) -> Way:
     _refuse_narrow(came, amounts if any(amounts.values()) else _inputs(came.model), _OTHERS[narrow])
     if is_quantized(came.model):
         check_quantized(came.model, came.path.parent)
-        came.journal.warn(
-            Warn.MixedPrecision, f"the model is quantized, but {narrow.precision} was requested"
-        )
+        came.journal.warn(Warn.MixedPrecision, f"the model is quantized; {narrow.precision} was requested")
     if not came.is_strong:
         return came.path, {"path": FLAGS, "arguments": {"flags": [narrow.precision.upper()]}}
     # Who chose the types of most weights chose those of the rest too.

@@ -63,9 +63,7 @@ class Execution:
         for name in self._inputs:
             self._give(name, np.ascontiguousarray(sample.values[name]))
         if missing := context.infer_shapes():
-            raise RequestError(
-                Reason.VerificationFailed, f"TensorRT needs more input for {', '.join(missing)}"
-            )
+            raise RequestError(Reason.VerificationFailed, f"TensorRT needs more for {', '.join(missing)}")
         return {name: self._receive(name) for name in self._outputs}
 
     def _give(self, name: str, array: Any) -> None:

@@ -45,9 +45,7 @@ def gates_of(given: Sequence[str]) -> dict[str, Any]:
         path, equals, text = gate.partition("=")
         names = path.split(".")
         if not all(names) or bool(equals) != (len(names) > 1):
-            raise CliError(
-                f"--verify {gate}: must be a gate or GATE.NAME=VALUE, for example accuracy.rtol=0.01"
-            )
+            raise CliError(f"--verify {gate}: must be a gate or GATE.NAME=VALUE, such as accuracy.rtol=0.01")
         if equals:
             _put(gates, names, _value(text), f"--verify {gate}")
         else:

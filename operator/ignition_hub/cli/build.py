@@ -83,8 +83,7 @@ def build(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ARCH",
-            help="GPU architecture, for example sm_89; repeatable. Default: this machine's GPU.",
+            metavar="ARCH", help="GPU architecture such as sm_89; repeatable. Default: this machine's GPU."
         ),
     ] = None,
     batch_size: Annotated[
@@ -92,7 +91,7 @@ def build(
         typer.Option(metavar="N", help="N allows batches of 1 to N, tuned for N; or MIN:OPT:MAX."),
     ] = None,
     max_sequence_length: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Like --batch-size, for sequence lengths.")
+        int | None, typer.Option(min=1, metavar="N", help="N allows lengths of 1 to N, tuned for N.")
     ] = None,
     shape: Annotated[
         list[str] | None,
@@ -133,7 +132,7 @@ def build(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="GPU product for compatibility Product, for example NVIDIA-L4. Default: this machine's.",
+            help="GPU product for compatibility Product, such as NVIDIA-L4. Default: this machine's.",
         ),
     ] = None,
     name: Annotated[
@@ -143,8 +142,7 @@ def build(
     store: Annotated[
         str | None,
         typer.Option(
-            metavar="URI",
-            help="Artifacts store, for example s3://bucket/prefix. Default: ARTIFACTS_ENDPOINT.",
+            metavar="URI", help="Artifacts store such as s3://bucket/prefix. Default: ARTIFACTS_ENDPOINT."
         ),
     ] = None,
     force_rebuild: Annotated[

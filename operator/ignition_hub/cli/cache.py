@@ -49,8 +49,7 @@ def list_engines(
 def clear_engines(
     *,
     older_than: Annotated[
-        str | None,
-        typer.Option(metavar="AGE", help="Only engines built longer ago than this, for example 7d."),
+        str | None, typer.Option(metavar="AGE", help="Only engines older than this, for example 7d.")
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Only engines of this model.")] = None,
     dry_run: Annotated[

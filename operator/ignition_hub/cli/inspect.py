@@ -32,10 +32,7 @@ def inspect(
         ),
     ] = None,
     tensorrt: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VERSION", help="Check whether this TensorRT version loads it, for example 10.13.2.6."
-        ),
+        str | None, typer.Option(metavar="VERSION", help="Check whether this TensorRT loads it: 10.13.2.6.")
     ] = None,
     output: Annotated[InspectFormat, typer.Option("--output", "-o", help="Format of the result.")] = (
         InspectFormat.text

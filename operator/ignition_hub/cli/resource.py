@@ -45,9 +45,7 @@ class Wish:
             raise CliError(f"--product: {len(self.products)} for {len(self.archs)} --arch; give one for each")
         for product in self.products:
             if not _PRODUCT.fullmatch(product):
-                raise CliError(
-                    f"--product {product}: must be a product as in the label nvidia.com/gpu.product"
-                )
+                raise CliError(f"--product {product}: must be a value of the label nvidia.com/gpu.product")
 
     def resource(self, namespace: str, uri: str, sha256: str | None) -> dict[str, Any]:
         """Return the TensorRTEngine in ``namespace`` for the model at ``uri``; no digest pins a bundle."""

@@ -94,9 +94,7 @@ def header_to_json(header: PlanHeader) -> dict[str, Any]:
 def _in_file(path: Path, keys: PublicKeys) -> Subject:
     if path.suffix == DOCUMENT:
         manifest = read_voucher(path).manifest
-        return Subject(
-            where=str(path), manifest=manifest, signature="not checked: give the engine file itself"
-        )
+        return Subject(where=str(path), manifest=manifest, signature="not checked: give the engine itself")
     with path.open("rb") as stream:
         header = read_plan_header(stream)
     voucher = voucher_of(path)

@@ -67,14 +67,10 @@ def _plugins(plugins: Any, named: NamedFiles, digests: Digests) -> Iterator[dict
 def _pin(document: Any, where: str, digests: Digests) -> tuple[dict[str, Any], Path]:
     source = document.get("source") if isinstance(document, Mapping) else None
     if not source or not isinstance(source, str | os.PathLike):
-        raise wrong(
-            f"{where}.source", source, "not the path of a file", "give the path of a file on this machine"
-        )
+        raise wrong(f"{where}.source", source, "not the path of a file", "give the path of a local file")
     path = Path(source).expanduser().absolute()
     try:
         sha256 = digests.sha256(path)
     except OSError as error:
-        raise wrong(
-            f"{where}.source", str(source), error.strerror or str(error), "give the path of a file"
-        ) from error
+        raise wrong(f"{where}.source", str(source), error.strerror or str(error), "give a file") from error
     return {**document, "source": {"uri": path.name, "sha256": sha256}}, path

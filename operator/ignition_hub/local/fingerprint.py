@@ -49,9 +49,7 @@ def model_file(path: Path, digests: Digests) -> ModelFile:
             names = external_files(path)
             digests.remember(path, before, {EXTERNAL_FILES: list(names)})
     except OSError as error:
-        raise wrong(
-            "onnx_path", str(path), error.strerror or str(error), "give the path of an ONNX file"
-        ) from error
+        raise wrong("onnx_path", str(path), error.strerror or str(error), "give an ONNX file") from error
     if not names:
         return ModelFile(path, sha256, before.st_size, fingerprint(path.name, sha256=sha256))
     parts = tuple(_part(path, str(name), digests) for name in names)

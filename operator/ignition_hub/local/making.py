@@ -114,11 +114,7 @@ def _require_unchanged(order: Order, model: Path, folder: Path, digests: Digests
             same = False
         if not same:
             message = f"{named} changed during the build"
-            raise RequestError(
-                Reason.ModelDigestMismatch,
-                message,
-                "build again, and do not change the file during the build",
-            )
+            raise RequestError(Reason.ModelDigestMismatch, message, "build again without changing the file")
 
 
 def _files_of(order: Order, model: Path) -> Iterator[tuple[Path, Path, str]]:

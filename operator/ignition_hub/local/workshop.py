@@ -52,11 +52,7 @@ class Workshop:
     ) -> tuple[LocalEngine, Source]:
         """Return the engine of ``order`` and where it came from. Raises IgnitionError."""
         if stranger := self.cache.owner_if_another():
-            log.warning(
-                "%s belongs to user %d, who can run code in this process through it",
-                self.cache.root,
-                stranger,
-            )
+            log.warning("%s belongs to user %d, who can run code here through it", self.cache.root, stranger)
         if not force and (hit := self._cached(self.cache, order)):
             return hit, "local_cache"
         try:

@@ -216,9 +216,7 @@ def test_a_cache_of_another_user_costs_a_warning(model, tmp_path, warned):
     os.chown(tmp_path / "cache", 12345, -1)
     load(model)
 
-    assert warned == [
-        f"{tmp_path / 'cache'} belongs to user 12345, who can run code in this process through it"
-    ]
+    assert warned == [f"{tmp_path / 'cache'} belongs to user 12345, who can run code here through it"]
 
 
 def test_a_copy_is_readable_for_those_who_may_read_the_engine_and_replaces_a_link(model, tmp_path):

@@ -64,7 +64,7 @@ def with_function(tensor):
         ({"location": "x" * 5000}, "which is not beside the model"),
         ({"location": "a\0b"}, "which is not beside the model"),
         ({"location": "gone"}, "'gone', which is not beside the model"),
-        ({"location": "weights", "offset": "-4"}, "has offset '-4', which is not a position in a file"),
+        ({"location": "weights", "offset": "-4"}, "has offset '-4', not a position in a file"),
         ({"location": "weights", "offset": "many"}, "has offset 'many'"),
         ({"location": "weights", "length": "9" * 30}, "has length '999999"),
         ({"location": "weights", "offset": "8"}, "its shape [4] needs 16 bytes, 8 are there"),

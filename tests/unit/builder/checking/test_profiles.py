@@ -139,7 +139,7 @@ RANKLESS = ModelInput("x", "float", None)
             Profile({"x": shape_range([1, 1], [1, 1], [2**30, 2**30])}),
             [RANKLESS],
             "1152921504606846976 elements",
-            "fits in GPU memory",
+            "that GPUs can hold",
         ),
         (
             Profile({"image": GOOD, "mask": shape_range([1], [5], [8])}),

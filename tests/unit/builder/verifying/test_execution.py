@@ -139,7 +139,7 @@ def test_a_shape_tensor_stays_where_the_processor_reads_it(journal):
 def test_what_tensorrt_still_wants_is_named(journal):
     engine = FakeEngine(FakeCuda(), {"x": np.float32})
     engine.missing = ["mask"]
-    with pytest.raises(RequestError, match="TensorRT needs more input for mask"):
+    with pytest.raises(RequestError, match="TensorRT needs more for mask"):
         an_execution(engine, journal).bind(Sample(0, {"x": np.ones(2, np.float32)}))
 
 
