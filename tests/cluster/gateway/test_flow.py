@@ -205,7 +205,7 @@ def test_an_engine_of_another_namespace_does_not_exist(hub, team, request_, buil
         ("cpu-only", {}, None, 422, "NoEngineForGPU", "cpu-only has no GPU labels"),
         ("gpu-l4", {"state": "Building"}, None, 409, "EngineNotReady", "sm-89 is Building"),
         ("gpu-l4", {"state": "Failed", "message": "bad model"}, None, 422, "NoEngineForGPU", "(bad model)"),
-        ("gpu-l4", {}, 0, 409, "EngineNotReady", "not been processed yet"),
+        ("gpu-l4", {}, 0, 409, "EngineNotReady", "not processed yet"),
         ("gpu-l4", {"identity": "0" * 64}, None, 422, "ManifestRefused", "not 0000"),
     ],
 )

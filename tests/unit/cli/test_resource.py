@@ -84,7 +84,10 @@ def test_a_models_name_becomes_an_objects_name(model: str, expected: str):
         ({"archs": ()}, "--arch: missing"),
         ({"archs": ("sm_33",)}, "sm_33"),
         ({"products": ("NVIDIA-L4",)}, "--product: 1 for 2 --arch; give one for each"),
-        ({"products": ("NVIDIA L4", "NVIDIA-A10")}, "--product NVIDIA L4: must be a product"),
+        (
+            {"products": ("NVIDIA L4", "NVIDIA-A10")},
+            "--product NVIDIA L4: must be a value of the label nvidia.com/gpu.product",
+        ),
     ],
 )
 def test_a_mistake_is_named_before_anything_is_uploaded(changes: dict[str, object], said: str):

@@ -98,9 +98,7 @@ async def _engine(services: Services, namespace: str, name: str) -> Mapping[str,
     observed = (engine.get("status") or {}).get("observedGeneration", -1)
     if observed < engine["metadata"].get("generation", 0):
         # The status still speaks of the spec before: its engine may have other shapes or another model.
-        raise EngineNotReady(
-            f"the latest change of {name} has not been processed yet", "the request is retried"
-        )
+        raise EngineNotReady(f"the latest change of {name} is not processed yet", "the request is retried")
     return engine
 
 
@@ -123,20 +121,16 @@ def _locate(store: OpenStore, keys: PublicKeys, wanted: Wanted) -> tuple[Manifes
     if where.bucket != store.settings.bucket:
         raise EngineNotReady(
             f"{candidate.uri} is not in the bucket {store.settings.bucket} that is in use now",
-            "the engine will be rebuilt",
+            "it will be rebuilt",
         )
     manifest_key = manifest_key_of(where.uri)
     # Before anything is read: a status must not become a way to ask for any object of the bucket.
     folder = engine_folder(store.prefix, wanted.spec["model"]["name"], candidate.identity or "")
     if manifest_key.rpartition("/")[0] != folder:
-        raise ManifestRefused(
-            f"{candidate.uri} is the location of another engine, not of {candidate.identity}"
-        )
+        raise ManifestRefused(f"{candidate.uri} is the path of another engine, not {candidate.identity}")
     manifest = read_manifest(store.objects, keys, manifest_key, candidate.identity or "")
     if manifest is None:
-        raise EngineNotReady(
-            f"s3://{where.bucket}/{manifest_key} no longer exists", "the engine will be rebuilt"
-        )
+        raise EngineNotReady(f"s3://{where.bucket}/{manifest_key} no longer exists", "it will be rebuilt")
     wanted.require(manifest)
     found = store.objects.head(manifest.engine.key)
     if found is None or found.size != manifest.engine.size:
