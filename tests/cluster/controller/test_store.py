@@ -200,7 +200,7 @@ async def test_a_bundle_with_two_models_is_said_to_have_them(
     told = await trouble(store(s3), secret, "s3://models/vision/two/")
 
     assert told.reason is Reason.InvalidModel
-    assert "has 2 .onnx files: a.onnx, b.onnx: keep one model in a bundle" in told.message
+    assert "has 2 .onnx files: a.onnx, b.onnx: keep one model per bundle" in told.message
 
 
 async def test_a_bundle_that_is_not_there_is_said_to_be_missing(s3: S3Server, secret: dict[str, str]) -> None:
