@@ -15,18 +15,18 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from ignition_builder.building import LOG_FILE, build_with
-from ignition_builder.hub.arriving import download_all
-from ignition_builder.hub.courier import Courier
 from ignition_builder.hub.download import Source
 from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.inputs import download_all
+from ignition_builder.hub.progress_reporter import Courier
 from ignition_builder.hub.publishing import log_of, publish
 from ignition_builder.hub.timing_store import TimingStore
 from ignition_builder.memory import NEEDED, Memory, mebibytes, read_memory
+from ignition_builder.pipeline import LOG_FILE, build_with
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.report import disk_error
 from ignition_builder.settings import Settings
-from ignition_builder.spawn import Crew, crew_of
+from ignition_builder.stage_process import Crew, crew_of
 from ignition_hub.engine.environment import termination_log
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 

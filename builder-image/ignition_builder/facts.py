@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_builder.documents import Compiled, Prepared, Proof, Verified, counted
 from ignition_builder.environment import environment
 from ignition_builder.files import Files
-from ignition_builder.work import Compiled, Prepared, Proof, Verified, counted
 from ignition_hub.engine.environment import BUILDER_IMAGE
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ignition_builder.documents import COMPILE, INSPECT, Task
 from ignition_builder.progress import Watcher
-from ignition_builder.spawn import Child, Crew
-from ignition_builder.work import COMPILE, INSPECT, Task
+from ignition_builder.stage_process import Child, Crew
 from ignition_hub.engine.errors import IgnitionError, Reason
 
 

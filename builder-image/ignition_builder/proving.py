@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ignition_builder.documents import CONVERTED, PROVE, QUANTIZED, Proof, Task, counted, prepared_of
 from ignition_builder.journal import Journal
 from ignition_builder.memory import Memory, compiler_has_company, read_memory
 from ignition_builder.progress import Watcher, part_of
-from ignition_builder.spawn import Child
-from ignition_builder.work import CONVERTED, PROVE, QUANTIZED, Proof, Task, counted, prepared_of
+from ignition_builder.stage_process import Child
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.warnings import Warn
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from ignition_hub.local.cache import Cache
-from ignition_hub.local.clearing import clear
 from ignition_hub.local.engine import LocalEngine, Source
-from ignition_hub.local.order import DEFAULT_VERSION, TIMEOUT_SECONDS, Wish, order_of
+from ignition_hub.local.provider import Workshop, unwatched
+from ignition_hub.local.prune import clear
+from ignition_hub.local.resolution import DEFAULT_VERSION, TIMEOUT_SECONDS, EngineRequest, order_of
 from ignition_hub.local.settings import artifacts_settings, asks_for_signatures, cache_folder
 from ignition_hub.local.shapes import Range
-from ignition_hub.local.workshop import Workshop, unwatched
 
 __all__ = ["LocalEngine", "build_or_load_engine", "clear_cache"]
 
@@ -69,7 +69,7 @@ def build_or_load_engine(
     ``may_be_temporary`` is false. Raises IgnitionError, whose ``reason`` says why there is none.
     """
     cache = Cache(cache_folder(cache_dir, os.environ))
-    wish = Wish(
+    wish = EngineRequest(
         onnx_path=Path(onnx_path),
         precision=precision,
         batch_size=batch_size,

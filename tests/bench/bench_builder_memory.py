@@ -40,7 +40,7 @@ FACTOR, FIXED_MIB = 2.5, 150
 OURS = """
 import json, sys
 from pathlib import Path
-from ignition_builder.building import build
+from ignition_builder.pipeline import build
 from ignition_hub.engine.request import BuildRequest
 request = BuildRequest.from_json(json.loads(sys.argv[2]))
 files = {}

@@ -31,7 +31,7 @@ MODELS = (SMALLEST, "resnet50", "densenet121")
 OURS = """
 import json, sys
 from pathlib import Path
-from ignition_builder.building import build
+from ignition_builder.pipeline import build
 from ignition_hub.engine.request import BuildRequest
 request = BuildRequest.from_json(json.loads(sys.argv[3]))
 build(request, Path(sys.argv[2]), Path(sys.argv[1]), lambda *_: None)

@@ -33,7 +33,7 @@ PRECISIONS = ("fp32", "fp16")
 OURS = """
 import json, sys
 from pathlib import Path
-from ignition_builder.building import build
+from ignition_builder.pipeline import build
 from ignition_builder.files import Files
 from ignition_hub.engine.request import BuildRequest
 request = BuildRequest.from_json(json.loads(sys.argv[3]))

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 from ignition_hub import build_or_load_engine
 from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.local.cache import Cache, Finished
-from ignition_hub.local.order import Wish, order_of
+from ignition_hub.local.resolution import EngineRequest, order_of
 from local_harness import ARCH
 from smallmodels import dense
 from storefixtures import make_facts
@@ -81,7 +81,7 @@ def large_model(folder: Path, size: int) -> Path:
 
 def placed(cache: Cache, model: Path, size: int) -> Path:
     """Put an engine of ``size`` random bytes into the cache, where the model's engine belongs."""
-    order = order_of(Wish(onnx_path=model, arch=ARCH), cache.digests)
+    order = order_of(EngineRequest(onnx_path=model, arch=ARCH), cache.digests)
     with cache.staging(order.identity) as staging:
         path = staging / "engine.trt"
         with path.open("wb") as file:

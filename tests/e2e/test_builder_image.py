@@ -22,7 +22,9 @@ def buildah() -> Buildah:
 
 
 def test_an_image_without_tensorrt_says_so_in_one_line(buildah: Buildah) -> None:
-    code, said = buildah.try_in(IMAGE.reference, ["python3", "-m", "ignition_builder.holds", "TensorRT"])
+    code, said = buildah.try_in(
+        IMAGE.reference, ["python3", "-m", "ignition_builder.image_check", "TensorRT"]
+    )
 
     assert code == 21, said
     told = [line for line in said.splitlines() if line.startswith("WrongTensorRT: ")]

@@ -14,8 +14,8 @@ import pytest
 from gpubuilds import Bench, damaged, gates, loaded
 from ignition_builder.compiling.lean import lean_runtime
 from ignition_builder.compiling.timing import merged
+from ignition_builder.documents import TimingCacheTask
 from ignition_builder.kept import stop_kept
-from ignition_builder.work import TimingCacheTask
 from ignition_hub.compatibility.case import type_since
 from ignition_hub.compatibility.load_errors import cause_of
 from ignition_hub.compatibility.loading import EngineFacts

@@ -5,13 +5,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from ignition_builder.building import build
 from ignition_builder.checking.inspection import facts_of, load_checked
+from ignition_builder.documents import AS_IS, CONVERTED, QUANTIZED, STRONG, VERIFY, Prepared, Task
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.pipeline import build
 from ignition_builder.report import Report
 from ignition_builder.verifying import stage as verifying
-from ignition_builder.work import AS_IS, CONVERTED, QUANTIZED, STRONG, VERIFY, Prepared, Task
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import ShapeRange
 from realgates.cpu import gated

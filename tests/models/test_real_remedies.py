@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.building import build
+from ignition_builder.pipeline import build
 from ignition_builder.verifying.session import session_of
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import ShapeRange

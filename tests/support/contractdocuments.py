@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from ignition_builder.documents import Compiled, Prepared, Proof, Task, TimingCacheTask, Verified
 from ignition_builder.files import DataFile, Files
-from ignition_builder.work import Compiled, Prepared, Proof, Task, TimingCacheTask, Verified
 from ignition_hub.engine.identity import BatchRange, EngineInputs, Model, Profile, ShapeRange, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile

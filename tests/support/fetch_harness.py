@@ -122,7 +122,7 @@ class World:
 
     @property
     def shelf(self):
-        return place.Shelf(self.folder / "engines" / "model")
+        return place.EnginePaths(self.folder / "engines" / "model")
 
     @property
     def message(self):

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.building import Built, build
 from ignition_builder.compiling.backend import load_backend
-from ignition_builder.work import TimingCacheTask
+from ignition_builder.documents import TimingCacheTask
+from ignition_builder.pipeline import Built, build
 from ignition_hub.compatibility.support_matrix import Version, parse_version
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.identity import PRODUCT, SAME_COMPUTE_CAPABILITY, TENSORRT_RTX, identity_of

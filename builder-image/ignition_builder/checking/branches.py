@@ -11,10 +11,10 @@ from typing import Any
 
 from onnx import helper
 
-from ignition_builder.checking.foreseen import ELSE, THEN, branches_of, ways_of
 from ignition_builder.checking.graphs import called
 from ignition_builder.checking.inspection import opset_of
 from ignition_builder.checking.naming import Names
+from ignition_builder.checking.static_branches import ELSE, THEN, branches_of, ways_of
 from ignition_builder.journal import Journal
 from ignition_hub.engine.identity import Profile
 

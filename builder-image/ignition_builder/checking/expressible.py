@@ -9,9 +9,9 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.graphs import called
 from ignition_builder.checking.inspection import nodes_of, opset_of, tensors_of, type_name
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.journal import Journal
 from ignition_hub.compatibility.support_matrix import Version, dotted, parse_version
 from ignition_hub.engine.errors import Reason, RequestError

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from onnx import helper, numpy_helper
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.fresh import Fresh
 from ignition_builder.checking.graphs import called, graphs_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_hub.engine.errors import Reason, RequestError
 
 OPERATOR = "GroupNormalization"

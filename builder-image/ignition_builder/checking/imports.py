@@ -7,8 +7,8 @@ about a domain they do not know, used or not (run: onnx 1.23.2, ``find_min_ir_ve
 
 from typing import Any
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.graphs import nodes_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 
 
 def forget_unused_imports(model: Any) -> None:

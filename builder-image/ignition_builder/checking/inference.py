@@ -10,8 +10,8 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.checking.checker_exceptions import plugins_renamed
 from ignition_builder.checking.inspection import nodes_of
-from ignition_builder.checking.leniency import plugins_renamed
 from ignition_hub.engine.errors import Reason, RequestError
 
 _STALE = re.compile(r"existing (shape|dimension|rank)|differ in (dimension|rank)|differs? from existing")

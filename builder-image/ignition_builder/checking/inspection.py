@@ -12,6 +12,7 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS, check_text, set_aside
 from ignition_builder.checking.external import MOST_ELEMENTS, check_tensor
 from ignition_builder.checking.graphs import (
     every_graph,
@@ -22,7 +23,6 @@ from ignition_builder.checking.graphs import (
 )
 from ignition_builder.checking.group_normalization import spell_out_group_normalizations
 from ignition_builder.checking.imports import forget_unused_imports
-from ignition_builder.checking.leniency import ONNX_DOMAINS, check_text, set_aside
 from ignition_builder.checking.onnxruntime_operators import check_origin
 from ignition_builder.checking.ordering import put_in_order
 from ignition_builder.checking.signature import ModelInput

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.graphs import called, nodes_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_hub.engine.errors import Reason, RequestError
 
 CONTRIBUTED = ("com.microsoft", "com.microsoft.experimental")

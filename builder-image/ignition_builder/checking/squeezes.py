@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from onnx import helper, numpy_helper
 
-from ignition_builder.checking.fitting import with_sizes
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.fresh import Fresh
 from ignition_builder.checking.graphs import called
 from ignition_builder.checking.inference import inferred
 from ignition_builder.checking.inspection import opset_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
+from ignition_builder.checking.shape_check import with_sizes
 from ignition_builder.checking.signature import misfit
 from ignition_hub.engine.identity import Profile
 

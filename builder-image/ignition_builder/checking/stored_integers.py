@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.graphs import graphs_of, inner_tensors_of, nodes_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.checking.weights import Change, is_external, take_in, write_model
 
 Proto = onnx.TensorProto

@@ -9,7 +9,7 @@ their presence decides, not the version. What has none is told elsewhere: ``libr
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ignition_builder.compiling.settled import ROWS, Settled, members_of, names_of
+from ignition_builder.compiling.checked_config import ROWS, Settled, members_of, names_of
 from ignition_builder.options import Options
 from ignition_hub.compatibility.option_row import OptionRow, constant_of
 from ignition_hub.compatibility.options import OPTION_ROWS

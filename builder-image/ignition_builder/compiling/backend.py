@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from ignition_builder.compiling.settled import Settled, flag_bit, members_of
+from ignition_builder.compiling.checked_config import Settled, flag_bit, members_of
+from ignition_builder.documents import STRONG
 from ignition_builder.options import Options
-from ignition_builder.work import STRONG
 from ignition_hub.compatibility.support_matrix import OLDEST, dotted, parse_version
 from ignition_hub.engine.errors import NodeError, Reason, RequestError
 from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX, EngineInputs

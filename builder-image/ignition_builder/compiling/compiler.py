@@ -8,17 +8,17 @@ not take the builder's last words with it.
 from pathlib import Path
 from typing import Any
 
+from ignition_builder.atomic_file import whole_file
 from ignition_builder.compiling.backend import Backend, network_flags, release_of
-from ignition_builder.compiling.bridge import BUILDING, Sink, logger_of, monitor_of, writer_of
+from ignition_builder.compiling.callbacks import BUILDING, Sink, logger_of, monitor_of, writer_of
 from ignition_builder.compiling.configuring import Configured, Parsed, configured, prepare_parser
 from ignition_builder.compiling.libraries import load_plugins, load_standard_plugins
 from ignition_builder.compiling.order import Order
-from ignition_builder.compiling.promised import broken_promise
+from ignition_builder.compiling.profile_errors import broken_promise
 from ignition_builder.compiling.timing import TimingCache
 from ignition_builder.journal import Journal
 from ignition_builder.messages import verdict_of
 from ignition_builder.report import Report
-from ignition_builder.whole import whole_file
 from ignition_hub.engine.errors import Reason, RequestError, TransientError
 from ignition_hub.engine.type_names import type_word
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from ignition_builder.compiling.applying import apply_options, settings_in_force
 from ignition_builder.compiling.backend import Backend, release_of
+from ignition_builder.compiling.checked_config import Settled, flags_in_force, members_of
 from ignition_builder.compiling.libraries import Loaded, packed_libraries
 from ignition_builder.compiling.order import Order
-from ignition_builder.compiling.settled import Settled, flags_in_force, members_of
-from ignition_builder.compiling.weakly import allow_types, calibrate_from_cache
-from ignition_builder.work import WEAK
+from ignition_builder.compiling.weak_typing import allow_types, calibrate_from_cache
+from ignition_builder.documents import WEAK
 from ignition_hub.compatibility.support_matrix import has_tf32
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import PRODUCT, EngineInputs, Profile, ShapeRange

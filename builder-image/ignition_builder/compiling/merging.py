@@ -5,14 +5,14 @@ Put two timing caches together, in a process of its own: TensorRT does it, and b
 from pathlib import Path
 from typing import Any
 
+from ignition_builder.atomic_file import whole_file
 from ignition_builder.compiling.backend import open_backend
-from ignition_builder.compiling.bridge import logger_of
+from ignition_builder.compiling.callbacks import logger_of
 from ignition_builder.compiling.timing import merged
+from ignition_builder.documents import Task
 from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
-from ignition_builder.whole import whole_file
-from ignition_builder.work import Task
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
 
 

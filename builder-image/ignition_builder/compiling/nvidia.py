@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ignition_builder.compiling.backend import check_platform, cuda_of_wheels
+from ignition_builder.compiling.checked_config import Settled, members_of
 from ignition_builder.compiling.gpu import check_gpu, gpu_facts, present_gpu
 from ignition_builder.compiling.lean import require_lean_runtime
-from ignition_builder.compiling.settled import Settled, members_of
 from ignition_builder.messages import severity_of
 from ignition_builder.options import Options
 from ignition_hub.compatibility.support_matrix import dotted, parse_version

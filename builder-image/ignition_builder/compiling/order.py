@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ignition_builder.documents import STRONG, TimingCacheTask
 from ignition_builder.options import Options
-from ignition_builder.work import STRONG, TimingCacheTask
 from ignition_hub.engine.identity import EngineInputs, Profile
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ignition_builder.compiling.backend import check_platform, cuda_of_wheels
-from ignition_builder.compiling.settled import Settled
+from ignition_builder.compiling.checked_config import Settled
 from ignition_builder.messages import severity_of
 from ignition_builder.options import Options
 from ignition_hub.compatibility.options import asked_rows

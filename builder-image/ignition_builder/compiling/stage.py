@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.compiling.backend import load_backend, open_backend
-from ignition_builder.compiling.bridge import logger_of
+from ignition_builder.compiling.callbacks import logger_of
 from ignition_builder.compiling.compiler import Compiler
 from ignition_builder.compiling.configuring import tf32_in_force
 from ignition_builder.compiling.gpu import Share
 from ignition_builder.compiling.kernels import keep_kernels
 from ignition_builder.compiling.order import Order
-from ignition_builder.compiling.pages import sweeping
+from ignition_builder.compiling.page_cache import sweeping
+from ignition_builder.documents import CALIBRATOR, Compiled, Prepared, Task, counted, prepared_of
 from ignition_builder.journal import Journal
 from ignition_builder.memory import check_memory, peak, read_memory
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
-from ignition_builder.work import CALIBRATOR, Compiled, Prepared, Task, counted, prepared_of
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import FLAVORS
 

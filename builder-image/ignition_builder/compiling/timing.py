@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ignition_builder.compiling.bridge import Sink
-from ignition_builder.compiling.settled import Settled, members_of
+from ignition_builder.atomic_file import whole_file
+from ignition_builder.compiling.callbacks import Sink
+from ignition_builder.compiling.checked_config import Settled, members_of
+from ignition_builder.documents import TimingCacheTask
 from ignition_builder.journal import Journal
 from ignition_builder.messages import quoted
-from ignition_builder.whole import whole_file
-from ignition_builder.work import TimingCacheTask
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.request import LOCKED, OFF, READ_WRITE
 from ignition_hub.engine.warnings import Warn

@@ -5,9 +5,9 @@ Make a built engine exist: upload its bytes, then ask the gateway to check, sign
 import ssl
 from pathlib import Path
 
-from ignition_builder.building import Built
 from ignition_builder.hub.gateway import Gateway
 from ignition_builder.hub.upload import Uploader, part_size_for
+from ignition_builder.pipeline import Built
 from ignition_builder.progress import Watcher
 from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.protocol import Completion

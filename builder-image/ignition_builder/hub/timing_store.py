@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from ignition_builder.building import LOG_FILE
 from ignition_builder.compiling.nvidia import cuda_release
 from ignition_builder.compiling.timing import FIELD, nothing_to_lock
+from ignition_builder.documents import MERGE, Task, TimingCacheTask
 from ignition_builder.hub.download import Item, Source, download
 from ignition_builder.hub.gateway import Gateway
-from ignition_builder.spawn import Child
-from ignition_builder.work import MERGE, Task, TimingCacheTask
+from ignition_builder.pipeline import LOG_FILE
+from ignition_builder.stage_process import Child
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 from ignition_hub.engine.identity import TENSORRT_RTX
 from ignition_hub.engine.request import LOCKED, OFF, READ_WRITE, BuildGrant

@@ -18,8 +18,8 @@ from ignition_builder.journal import Journal
 from ignition_builder.precision.floats import DOUBLE, FLOAT, Narrow, Rounding
 from ignition_builder.precision.narrowing import Narrowed, narrow_model
 from ignition_builder.precision.normalization import fold_normalizations
-from ignition_builder.precision.raising import NotRaisedError, raised
-from ignition_builder.precision.slots import slots_of
+from ignition_builder.precision.opset_raising import NotRaisedError, raised
+from ignition_builder.precision.type_constraints import slots_of
 from ignition_hub import __version__
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.quoting import on_one_line

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.graphs import kinds_in
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 
 Key = tuple[int, str]
 """The number of a graph and a name in it."""

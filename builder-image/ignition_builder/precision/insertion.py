@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from onnx import shape_inference
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.fresh import Fresh
 from ignition_builder.checking.inspection import graphs_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.precision.floats import FLOAT
 from ignition_builder.precision.flow import flow_of
 from ignition_builder.precision.levels import quantized_weight, scale_of

@@ -18,13 +18,13 @@ from ignition_builder.checking.graphs import kinds_in
 from ignition_builder.checking.inspection import graphs_of, opset_of
 from ignition_builder.checking.weights import is_external
 from ignition_builder.precision.bounds import Bounds
-from ignition_builder.precision.far import far_values
 from ignition_builder.precision.floats import FLOAT, WIDE, Narrow, Rounding
 from ignition_builder.precision.flow import flow_of, inner_graphs
+from ignition_builder.precision.out_of_range import far_values
 from ignition_builder.precision.positions import Positions
 from ignition_builder.precision.recurrent import reads_a_sequence, zero_added
-from ignition_builder.precision.slots import EXACT, Slots, slots_of
 from ignition_builder.precision.squares import square_values
+from ignition_builder.precision.type_constraints import EXACT, Slots, slots_of
 
 SOURCES = frozenset({"Constant", "ConstantOfShape", "Cast"})
 """Operators that can give either type for nothing: they give what their readers want."""

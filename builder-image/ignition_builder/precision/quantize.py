@@ -31,8 +31,8 @@ from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import Samples, read_samples
 from ignition_builder.precision.conversion import whole_graph
 from ignition_builder.precision.insertion import OPERATORS, insert, places_of
+from ignition_builder.precision.opset_raising import NotRaisedError, raised
 from ignition_builder.precision.quantized import check_quantized, quantization_of
-from ignition_builder.precision.raising import NotRaisedError, raised
 from ignition_builder.precision.ranges import ENTROPY, MAX, ranges_of
 from ignition_hub import __version__
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError

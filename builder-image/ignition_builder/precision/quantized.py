@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.inspection import graphs_of, tensors_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.checking.weights import array_of
 from ignition_builder.precision.scaling import scale_values
 from ignition_hub.engine.errors import Reason, RequestError

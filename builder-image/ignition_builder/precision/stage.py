@@ -8,28 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.checking.branches import take_foreseen_branches
+from ignition_builder.checking.checker_exceptions import check_text
+from ignition_builder.checking.duplicate_outputs import leave_out_repeated
 from ignition_builder.checking.expressible import check_expressible, check_kinds
-from ignition_builder.checking.fitting import check_fit
 from ignition_builder.checking.functions import check_functions
 from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import facts_of, inputs_of, load_mended
 from ignition_builder.checking.integers import warn_of_clamping
-from ignition_builder.checking.leniency import check_text
 from ignition_builder.checking.outline import load_outline
 from ignition_builder.checking.placeholders import forget_placeholders
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
+from ignition_builder.checking.portability import check_travelling
 from ignition_builder.checking.profiles import resolved
-from ignition_builder.checking.repeated import leave_out_repeated
+from ignition_builder.checking.shape_check import check_fit
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.squeezes import name_squeezed_axes
 from ignition_builder.checking.stored_integers import widen_stored_integers
-from ignition_builder.checking.travelling import check_travelling
 from ignition_builder.checking.weights import external_size, weight_files
+from ignition_builder.documents import Prepared, Task, counted
 from ignition_builder.journal import Journal
 from ignition_builder.memory import peak
-from ignition_builder.precision.ways import Came, with_precision
+from ignition_builder.precision.selection import Came, with_precision
 from ignition_builder.report import Report
-from ignition_builder.work import Prepared, Task, counted
 
 CHECKING = "Checking model"
 

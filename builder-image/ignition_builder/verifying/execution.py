@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ignition_builder.compiling.bridge import logger_of
+from ignition_builder.compiling.callbacks import logger_of
 from ignition_builder.journal import Journal
 from ignition_builder.messages import verdict_of
 from ignition_builder.verifying.cuda import Cuda, Events

@@ -7,8 +7,8 @@ from typing import Any
 
 import onnx
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.inspection import nodes_of, tensors_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 
 TYPE_ATTRIBUTES = frozenset(
     {"to", "dtype", "output_dtype", "output_datatype", "precision", "stash_type", "softmax_precision"}

@@ -17,13 +17,13 @@ import numpy as np
 from ignition_builder.checking.graphs import nodes_of
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import external_size
+from ignition_builder.documents import Proof, Task, counted, prepared_of
 from ignition_builder.journal import Journal
 from ignition_builder.memory import hold_to, mebibytes, peak, read_memory
 from ignition_builder.report import Report
 from ignition_builder.verifying.distance import Distance, distance
 from ignition_builder.verifying.reference import NAME, VERSION
 from ignition_builder.verifying.runs import Outputs, Runs
-from ignition_builder.work import Proof, Task, counted, prepared_of
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.engine.warnings import Warn

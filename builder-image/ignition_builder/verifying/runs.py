@@ -11,6 +11,7 @@ from typing import Any
 
 from ignition_builder.checking.inspection import inputs_of
 from ignition_builder.checking.skeleton import load_skeleton
+from ignition_builder.documents import QUANTIZED, Prepared, Task
 from ignition_builder.precision.calibration import first_sample
 from ignition_builder.verifying.emulation import AS_FP32, ENGINES, Arithmetic
 from ignition_builder.verifying.meaning import Meaning, meanings_of
@@ -18,7 +19,6 @@ from ignition_builder.verifying.reading import Shapes
 from ignition_builder.verifying.reference import Runnable
 from ignition_builder.verifying.rounding import Change, with_rounded_weights, without_levels
 from ignition_builder.verifying.samples import Sample, smallest
-from ignition_builder.work import QUANTIZED, Prepared, Task
 from ignition_hub.engine.errors import RequestError
 
 DRAWN, CALIBRATION = "drawn", "calibration"

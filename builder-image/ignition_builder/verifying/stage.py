@@ -15,6 +15,18 @@ from typing import Any
 from ignition_builder.arrays import load_arrays
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.compiling.backend import open_backend
+from ignition_builder.documents import (
+    AS_IS,
+    CALIBRATOR,
+    FLAGS,
+    QUANTIZED,
+    Prepared,
+    Task,
+    Verified,
+    compiled_of,
+    counted,
+    prepared_of,
+)
 from ignition_builder.journal import Journal
 from ignition_builder.memory import peak
 from ignition_builder.report import Report
@@ -34,18 +46,6 @@ from ignition_builder.verifying.meaning import Meaning, meanings_of
 from ignition_builder.verifying.reading import Shapes
 from ignition_builder.verifying.sameness import computes_the_same
 from ignition_builder.verifying.samples import WHERE, Sample, drawn, given
-from ignition_builder.work import (
-    AS_IS,
-    CALIBRATOR,
-    FLAGS,
-    QUANTIZED,
-    Prepared,
-    Task,
-    Verified,
-    compiled_of,
-    counted,
-    prepared_of,
-)
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT, is_for_windows
 from ignition_hub.engine.warnings import Warn

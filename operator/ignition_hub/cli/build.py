@@ -16,8 +16,8 @@ import typer
 
 from ignition_hub.cli.arguments import batch_of, gates_of, mebibytes, options_of
 from ignition_hub.cli.errors import INTERRUPTED, REFUSED, TERMINATED, UNREACHABLE, CliError
+from ignition_hub.cli.progress_bar import watching
 from ignition_hub.cli.resource import shapes_of
-from ignition_hub.cli.watching import watching
 from ignition_hub.compatibility.description import where_it_loads
 from ignition_hub.compatibility.gpus import gpu_of
 from ignition_hub.compatibility.loading import EngineFacts
@@ -25,8 +25,8 @@ from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.quoting import on_one_line, printable
 from ignition_hub.library import build_or_load_engine
-from ignition_hub.local.classic import check_replaceable, classic_path, copied
 from ignition_hub.local.engine import LocalEngine
+from ignition_hub.local.script_layout import check_replaceable, classic_path, copied
 
 CHECKED = {
     "none": "nothing",

@@ -15,7 +15,7 @@ from ignition_hub.engine.canonical import canonical_json, sha256_hex
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.fingerprint import MOST_DATA_FILES
 from ignition_hub.engine.naming import is_plain_path
-from ignition_hub.local.external import external_files
+from ignition_hub.local.external_data import external_files
 from ignition_hub.local.links import data_file
 
 

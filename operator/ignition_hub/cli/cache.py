@@ -13,7 +13,7 @@ import typer
 from ignition_hub.cli.arguments import duration, mebibytes, seconds_of
 from ignition_hub.cli.build import Form
 from ignition_hub.local.cache import Cache
-from ignition_hub.local.clearing import Entry, chosen, clear, entries
+from ignition_hub.local.prune import Entry, chosen, clear, entries
 from ignition_hub.local.settings import cache_folder
 
 cache = typer.Typer(help="The local engine cache.", no_args_is_help=True, rich_markup_mode=None)

@@ -45,8 +45,8 @@ def inspect(
     exit code is 1 for a file that is not to be used, and when it does not load where --gpu or --tensorrt say.
     """
     from ignition_hub.cli.fit import fit_of  # noqa: PLC0415  # boto3 takes long to import
-    from ignition_hub.cli.layout import laid_out  # noqa: PLC0415
-    from ignition_hub.cli.subject import subject_of  # noqa: PLC0415
+    from ignition_hub.cli.inspected import subject_of  # noqa: PLC0415
+    from ignition_hub.cli.report import laid_out  # noqa: PLC0415
     from ignition_hub.compatibility.description import where_it_loads  # noqa: PLC0415
 
     subject = subject_of(engine)

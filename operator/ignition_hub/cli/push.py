@@ -15,7 +15,7 @@ from ignition_hub.cli.bundle import Load, load_of
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import GATEWAY, Kubectl
 from ignition_hub.cli.output import Format, Output, show
-from ignition_hub.cli.resource import Wish, shapes_of
+from ignition_hub.cli.resource import ResourceRequest, shapes_of
 from ignition_hub.cli.upload import Gateway, trust
 from ignition_hub.cli.upload import push as upload
 from ignition_hub.engine.environment import HUB_NAMESPACE
@@ -84,7 +84,7 @@ def push(
     output: Output = Format.yaml,
 ) -> None:
     """Upload a model and print the TensorRTEngine to apply, for example with: ... | kubectl apply -f -"""
-    wish = Wish(
+    wish = ResourceRequest(
         name=name,
         version=version,
         precision=precision,

@@ -21,7 +21,7 @@ _DIMENSIONS = re.compile(r"[0-9]+(x[0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ResourceRequest:
     """What the user wants built, checked; ContractError or CliError names what is wrong."""
 
     name: str

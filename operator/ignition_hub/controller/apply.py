@@ -10,7 +10,7 @@ from dataclasses import replace
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy.build_job import JobSettings, build_job
 from ignition_hub.controller.policy.resolution import build_request
-from ignition_hub.controller.policy.status import Judged
+from ignition_hub.controller.policy.status import Decision
 from ignition_hub.controller.policy.views import Plan, Step
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
@@ -19,19 +19,23 @@ from ignition_hub.kube import Forbidden, Invalid, KubeError
 logger = logging.getLogger(__name__)
 
 
-async def apply(cluster: Cluster, settings: JobSettings, judged: Judged, model_size: int | None) -> Judged:
+async def apply(
+    cluster: Cluster, settings: JobSettings, judged: Decision, model_size: int | None
+) -> Decision:
     """Do what the plan of one target asks; return the plan as it turned out."""
     if judged.plan.step is Step.CREATE_JOB:
         return await _create(cluster, settings, judged, model_size)
-    job = judged.seen.job
+    job = judged.snapshot.job
     if judged.plan.step is Step.DELETE_JOB and job is not None:
         logger.info("deleting Job", extra={"job": job.name, "why": judged.plan.message})
         await cluster.delete_job(job.name, job.uid)
     return judged
 
 
-async def _create(cluster: Cluster, settings: JobSettings, judged: Judged, model_size: int | None) -> Judged:
-    engine, wanted = judged.seen.engine, judged.seen.wanted
+async def _create(
+    cluster: Cluster, settings: JobSettings, judged: Decision, model_size: int | None
+) -> Decision:
+    engine, wanted = judged.snapshot.engine, judged.snapshot.wanted
     pool = cluster.pools.get("", wanted.pool or "") if wanted else None
     if wanted is None or pool is None:
         return _instead(judged, Reason.Pending, "the BuildPool was deleted", recheck=1.0)
@@ -54,15 +58,15 @@ async def _create(cluster: Cluster, settings: JobSettings, judged: Judged, model
 
 
 def _instead(
-    judged: Judged, reason: Reason, message: str, *, recheck: float | None = None, back_off: bool = False
-) -> Judged:
+    judged: Decision, reason: Reason, message: str, *, recheck: float | None = None, back_off: bool = False
+) -> Decision:
     if judged.plan.state is State.READY:
         return _still_published(judged, message)
     plan = Plan(state=State.QUEUED, reason=reason, message=message, recheck=recheck, back_off=back_off)
     return replace(judged, plan=plan)
 
 
-def _still_published(judged: Judged, why: str) -> Judged:
+def _still_published(judged: Decision, why: str) -> Decision:
     message = f"published; the requested rebuild is pending: {why}"
     plan = replace(
         judged.plan, step=Step.NONE, message=message, defers_rebuild=True, recheck=None, back_off=True
@@ -70,7 +74,7 @@ def _still_published(judged: Judged, why: str) -> Judged:
     return replace(judged, plan=plan)
 
 
-def _refused(judged: Judged, error: KubeError) -> Judged:
+def _refused(judged: Decision, error: KubeError) -> Decision:
     message = (
         f"the API server rejected the build Job, so the BuildPool or spec.build is invalid: {error.message}"
     )

@@ -14,17 +14,24 @@ from functools import partial
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy import job_status
-from ignition_hub.controller.policy.parsing import pools_seen
+from ignition_hub.controller.policy.parsing import pool_facts
 from ignition_hub.controller.policy.ports import ModelFacts, Store, World
 from ignition_hub.controller.policy.resolution import want
-from ignition_hub.controller.policy.views import EngineSeen, JobSeen, JobState, TargetSeen, Trouble, Wanted
+from ignition_hub.controller.policy.views import (
+    EngineSnapshot,
+    JobSnapshot,
+    JobState,
+    ResolvedTarget,
+    TargetSnapshot,
+    Trouble,
+)
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import Target
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.pinned import pinned_files
 from ignition_hub.engine.request import PLUGIN
-from ignition_hub.remembered import Remembered
+from ignition_hub.ttl_cache import TtlCache
 
 PROOF_PATIENCE = 2.0
 """Seconds one pass waits for a digest; it is computed on, and the next pass finds it."""
@@ -43,7 +50,7 @@ class _Pin:
 class Observation:
     """All targets of an engine, and the size of its model in bytes."""
 
-    targets: list[TargetSeen]
+    targets: list[TargetSnapshot]
     model_size: int | None = None
 
 
@@ -54,13 +61,13 @@ class Observer:
         self._cluster = cluster
         self._world = world
         self._now = now
-        self._models: Remembered[tuple[str, str], ModelFacts | None] = Remembered(seconds=2.0)
-        self._files: Remembered[tuple[str, str], bool] = Remembered(seconds=2.0)
-        self._manifests: Remembered[str, Manifest | None] = Remembered(seconds=2.0)
-        self._digests: Remembered[tuple[str, str, int], str] = Remembered(seconds=86400.0)
-        self._failures: Remembered[str, Trouble] = Remembered(seconds=86400.0)
+        self._models: TtlCache[tuple[str, str], ModelFacts | None] = TtlCache(seconds=2.0)
+        self._files: TtlCache[tuple[str, str], bool] = TtlCache(seconds=2.0)
+        self._manifests: TtlCache[str, Manifest | None] = TtlCache(seconds=2.0)
+        self._digests: TtlCache[tuple[str, str, int], str] = TtlCache(seconds=86400.0)
+        self._failures: TtlCache[str, Trouble] = TtlCache(seconds=86400.0)
 
-    async def observe(self, engine: EngineSeen) -> Observation:
+    async def observe(self, engine: EngineSnapshot) -> Observation:
         """Return what is known about every target of ``engine``."""
         try:
             store = await self._world.store()
@@ -68,12 +75,14 @@ class Observer:
         except IgnitionError as error:
             model = _trouble(error)
         if isinstance(model, Trouble):
-            return Observation([TargetSeen(target=t, engine=engine, trouble=model) for t in engine.targets])
-        pools = pools_seen(list(self._cluster.pools))
+            return Observation(
+                [TargetSnapshot(target=t, engine=engine, trouble=model) for t in engine.targets]
+            )
+        pools = pool_facts(list(self._cluster.pools))
         targets = [self._target(store, engine, target, pools, model) for target in engine.targets]
         return Observation(list(await asyncio.gather(*targets)), model.size)
 
-    async def _model(self, store: Store, engine: EngineSeen) -> ModelFacts | Trouble:
+    async def _model(self, store: Store, engine: EngineSnapshot) -> ModelFacts | Trouble:
         uri = engine.source_uri
         if refusal := store.refusal(engine.namespace, uri) or _file_refusal(store, engine):
             return Trouble(Reason.SourceForbidden, refusal)
@@ -88,34 +97,43 @@ class Observer:
         return facts
 
     async def _target(
-        self, store: Store, engine: EngineSeen, target: Target, pools: Sequence[PoolFacts], model: ModelFacts
-    ) -> TargetSeen:
+        self,
+        store: Store,
+        engine: EngineSnapshot,
+        target: Target,
+        pools: Sequence[PoolFacts],
+        model: ModelFacts,
+    ) -> TargetSnapshot:
         wanted = want(engine, target, pools, model)
         if isinstance(wanted, Trouble):
-            return TargetSeen(target=target, engine=engine, unbuildable=wanted)
-        seen = TargetSeen(target=target, engine=engine, wanted=wanted, bucket=store.bucket)
+            return TargetSnapshot(target=target, engine=engine, unbuildable=wanted)
+        snapshot = TargetSnapshot(target=target, engine=engine, wanted=wanted, bucket=store.bucket)
         try:
-            seen = replace(seen, job=await self._job(wanted.identity))
-            seen = await self._with_manifest(store, seen, wanted)
-            if missing := await self._missing_file(store, seen):
-                return replace(seen, trouble=missing)
-            return replace(seen, possession=await self._possession(store, seen, model))
+            snapshot = replace(snapshot, job=await self._job(wanted.identity))
+            snapshot = await self._with_manifest(store, snapshot, wanted)
+            if missing := await self._missing_file(store, snapshot):
+                return replace(snapshot, trouble=missing)
+            return replace(snapshot, possession=await self._possession(store, snapshot, model))
         except IgnitionError as error:
-            return replace(seen, trouble=_trouble(error))
+            return replace(snapshot, trouble=_trouble(error))
 
-    async def _with_manifest(self, store: Store, seen: TargetSeen, wanted: Wanted) -> TargetSeen:
-        job = seen.job
+    async def _with_manifest(
+        self, store: Store, snapshot: TargetSnapshot, wanted: ResolvedTarget
+    ) -> TargetSnapshot:
+        job = snapshot.job
         at_work = job is not None and job.state in {JobState.ACTIVE, JobState.SUSPENDED}
-        if job is not None and at_work and job.rebuild is None and not seen.was_ready:
-            return seen  # it cannot be there yet, and a bucket is not to be polled
+        if job is not None and at_work and job.rebuild is None and not snapshot.was_ready:
+            return snapshot  # it cannot be there yet, and a bucket is not to be polled
         try:
-            return replace(seen, manifest=await self._manifest(store, wanted, job))
+            return replace(snapshot, manifest=await self._manifest(store, wanted, job))
         except IgnitionError as error:
             if error.reason is not Reason.ManifestRefused:
                 raise
-            return replace(seen, refused=Trouble(error.reason, str(error)))
+            return replace(snapshot, refused=Trouble(error.reason, str(error)))
 
-    async def _manifest(self, store: Store, wanted: Wanted, job: JobSeen | None) -> Manifest | None:
+    async def _manifest(
+        self, store: Store, wanted: ResolvedTarget, job: JobSnapshot | None
+    ) -> Manifest | None:
         # The Job is part of the question: what was not there before it ended is asked for anew after.
         question = f"{store.bucket}/{wanted.identity}/{job.uid + job.state if job else ''}"
         found = await self._manifests.get(question, lambda: store.find(wanted.inputs, wanted.identity))
@@ -123,21 +141,21 @@ class Observer:
             self._manifests.forget(question)
         return found
 
-    async def _missing_file(self, store: Store, seen: TargetSeen) -> Trouble | None:
+    async def _missing_file(self, store: Store, snapshot: TargetSnapshot) -> Trouble | None:
         """Return which file a build would lack; once there is an engine nobody reads them again."""
-        if seen.manifest is not None or seen.job is not None or seen.was_ready:
+        if snapshot.manifest is not None or snapshot.job is not None or snapshot.was_ready:
             return None
-        for file in pinned_files(seen.engine.options, seen.engine.verification):
+        for file in pinned_files(snapshot.engine.options, snapshot.engine.verification):
             if not await self._files.get((store.bucket, file.uri), partial(store.exists, file.uri)):
                 message = f"spec.{file.field}: {file.uri} does not exist; upload it and the check is retried"
                 return Trouble(Reason.SourceNotFound, message)
         return None
 
-    async def _possession(self, store: Store, seen: TargetSeen, model: ModelFacts) -> Trouble | None:
+    async def _possession(self, store: Store, snapshot: TargetSnapshot, model: ModelFacts) -> Trouble | None:
         """Return what is missing to the proof that this namespace can read the bytes it pins."""
-        engine = seen.engine
-        shared = seen.manifest is not None or seen.job is not None or _was_another(seen)
-        if not shared or seen.was_ready or _is_own(seen.job, engine):
+        engine = snapshot.engine
+        shared = snapshot.manifest is not None or snapshot.job is not None or _was_another(snapshot)
+        if not shared or snapshot.was_ready or _is_own(snapshot.job, engine):
             return None
         if engine.source_sha256 is not None:
             pin = _Pin("spec.model.source.sha256", engine.source_uri, engine.source_sha256)
@@ -171,20 +189,20 @@ class Observer:
         message = f"{pin.uri} has the SHA-256 {digest}, but {pin.field} pins {pin.sha256}"
         return Trouble(Reason.ModelDigestMismatch, message)
 
-    async def _job(self, identity: str) -> JobSeen | None:
+    async def _job(self, identity: str) -> JobSnapshot | None:
         body = self._cluster.job(job_name(identity))
         if body is None:
             return None
-        seen = job_status.view_of(body, self._now())
-        if seen.state is JobState.FAILED:
-            failure = self._failures.get(seen.uid, lambda: self._cluster.failure_of(body))
-            return replace(seen, failure=await failure)
-        if seen.state is JobState.ACTIVE and job_status.pods_are_late(body, seen.age):
-            return replace(seen, obstacle=await self._cluster.obstacle_of(body))
-        return seen
+        snapshot = job_status.view_of(body, self._now())
+        if snapshot.state is JobState.FAILED:
+            failure = self._failures.get(snapshot.uid, lambda: self._cluster.failure_of(body))
+            return replace(snapshot, failure=await failure)
+        if snapshot.state is JobState.ACTIVE and job_status.pods_are_late(body, snapshot.age):
+            return replace(snapshot, obstacle=await self._cluster.obstacle_of(body))
+        return snapshot
 
 
-def _file_refusal(store: Store, engine: EngineSeen) -> str | None:
+def _file_refusal(store: Store, engine: EngineSnapshot) -> str | None:
     for file in pinned_files(engine.options, engine.verification):
         may_not = store.plugin_refusal if file.role == PLUGIN else store.refusal
         if refusal := may_not(engine.namespace, file.uri):
@@ -192,14 +210,14 @@ def _file_refusal(store: Store, engine: EngineSeen) -> str | None:
     return None
 
 
-def _is_own(job: JobSeen | None, engine: EngineSeen) -> bool:
+def _is_own(job: JobSnapshot | None, engine: EngineSnapshot) -> bool:
     """Tell whether the builder itself compares the pinned digest with what this namespace's URI gives."""
     return job is not None and (job.namespace, job.model_uri) == (engine.namespace, engine.source_uri)
 
 
-def _was_another(seen: TargetSeen) -> bool:
+def _was_another(snapshot: TargetSnapshot) -> bool:
     """Tell whether a builder found other bytes than are pinned: it is not asked to look again and again."""
-    earlier, identity = seen.earlier, seen.wanted.identity if seen.wanted else None
+    earlier, identity = snapshot.earlier, snapshot.wanted.identity if snapshot.wanted else None
     found = earlier is not None and earlier.reason == Reason.ModelDigestMismatch
     return found and earlier is not None and earlier.identity == identity
 

@@ -21,18 +21,18 @@ from ignition_hub.controller.passes.job_cleanup import collect
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.decide import decide
-from ignition_hub.controller.policy.parsing import engine_seen
+from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.ports import World
-from ignition_hub.controller.policy.status import Judged, difference, engine_status, write_delay
-from ignition_hub.controller.policy.views import EngineSeen, Place, Step, TargetSeen
+from ignition_hub.controller.policy.status import Decision, difference, engine_status, write_delay
+from ignition_hub.controller.policy.views import EngineSnapshot, Place, Step, TargetSnapshot
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, pool_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.kube import Object
 
 
 @dataclass(slots=True)
-class Pace:
+class WritePace:
     """When an engine began to move, and when its status was written; monotonic seconds."""
 
     moving_since: float | None = None
@@ -70,7 +70,7 @@ class Reconciler:
         self._settings = settings
         self._clock = clock
         self._instance = instance
-        self._paces: dict[Key, Pace] = {}
+        self._paces: dict[Key, WritePace] = {}
 
     def begin(self) -> None:
         """Forget what an earlier leadership knew: who wants what was decided by somebody else since."""
@@ -96,54 +96,56 @@ class Reconciler:
         if body is None or is_going(body):
             self._forget(key)
             return Again()
-        engine = engine_seen(body)
+        engine = engine_snapshot(body)
         observation = await self._observer.observe(engine)
         self._note_demand(key, observation)
         judged = await self._judge_and_apply(key, observation)
         delay = await self._write(key, body, engine, judged)
         return _again(judged, delay)
 
-    async def _judge_and_apply(self, key: Key, observation: Observation) -> list[Judged]:
+    async def _judge_and_apply(self, key: Key, observation: Observation) -> list[Decision]:
         judged = []
-        for seen in observation.targets:
-            one = self._judge(key, seen)
+        for snapshot in observation.targets:
+            one = self._judge(key, snapshot)
             try:
                 judged.append(await apply(self._cluster, self._settings, one, observation.model_size))
             finally:
-                if one.plan.step is Step.CREATE_JOB and seen.wanted:
-                    self._builds.release(seen.wanted.identity)
+                if one.plan.step is Step.CREATE_JOB and snapshot.wanted:
+                    self._builds.release(snapshot.wanted.identity)
         return judged
 
-    def _judge(self, key: Key, seen: TargetSeen) -> Judged:
+    def _judge(self, key: Key, snapshot: TargetSnapshot) -> Decision:
         """Decide; a build that is due needs a place in its pool, and without one it is decided again."""
-        plan = decide(seen)
-        if plan.step is Step.CREATE_JOB and (place := self._missing_place(key, seen)):
-            seen = replace(seen, place=place)
-            plan = decide(seen)
-        elif plan.step is not Step.CREATE_JOB and seen.wanted:
-            self._count_builds(self._builds.leave(seen.wanted.identity))
-        return Judged(seen, plan)
+        plan = decide(snapshot)
+        if plan.step is Step.CREATE_JOB and (place := self._missing_place(key, snapshot)):
+            snapshot = replace(snapshot, place=place)
+            plan = decide(snapshot)
+        elif plan.step is not Step.CREATE_JOB and snapshot.wanted:
+            self._count_builds(self._builds.leave(snapshot.wanted.identity))
+        return Decision(snapshot, plan)
 
     def _count_builds(self, pool: str) -> None:
         if pool:
             self._queue.add_after(pool_key(pool), COUNT_AFTER)
 
-    def _missing_place(self, key: Key, seen: TargetSeen) -> Place | None:
-        if seen.wanted is None or seen.wanted.pool is None:
+    def _missing_place(self, key: Key, snapshot: TargetSnapshot) -> Place | None:
+        if snapshot.wanted is None or snapshot.wanted.pool is None:
             return None
-        self._count_builds(seen.wanted.pool)
-        limit = self._cluster.places(seen.wanted.pool)
+        self._count_builds(snapshot.wanted.pool)
+        limit = self._cluster.places(snapshot.wanted.pool)
         ahead = self._builds.claim(
-            seen.wanted.pool,
-            seen.wanted.identity,
+            snapshot.wanted.pool,
+            snapshot.wanted.identity,
             limit,
-            busy=self._cluster.busy(seen.wanted.pool),
-            since=seen.engine.created,
+            busy=self._cluster.busy(snapshot.wanted.pool),
+            since=snapshot.engine.created,
             key=key,
         )
         return None if ahead is None else Place(ahead, limit)
 
-    async def _write(self, key: Key, body: Object, engine: EngineSeen, judged: Sequence[Judged]) -> float:
+    async def _write(
+        self, key: Key, body: Object, engine: EngineSnapshot, judged: Sequence[Decision]
+    ) -> float:
         """Write the status if it is worth it; return in how many seconds it will be (0: it is done)."""
         status = engine_status(engine, judged, self._now())
         patch = difference(engine.status, status)
@@ -163,15 +165,15 @@ class Reconciler:
         await self._tell(body, judged)
         return 0.0
 
-    def _pace(self, key: Key, *, moves: bool) -> Pace:
-        pace = self._paces.setdefault(key, Pace())
+    def _pace(self, key: Key, *, moves: bool) -> WritePace:
+        pace = self._paces.setdefault(key, WritePace())
         if not moves:
             pace.moving_since = None
         elif pace.moving_since is None:
             pace.moving_since = self._clock.steady()
         return pace
 
-    async def _tell(self, body: Object, judged: Sequence[Judged]) -> None:
+    async def _tell(self, body: Object, judged: Sequence[Decision]) -> None:
         for one in judged:
             if event := events.event_of(body, one, instance=self._instance):
                 await events.post(self._cluster.kube, event)
@@ -180,8 +182,8 @@ class Reconciler:
         return datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _note_demand(self, key: Key, observation: Observation) -> None:
-        troubled = any(seen.trouble and seen.trouble.unknown for seen in observation.targets)
-        wanted = [seen.wanted.identity for seen in observation.targets if seen.wanted]
+        troubled = any(snapshot.trouble and snapshot.trouble.unknown for snapshot in observation.targets)
+        wanted = [snapshot.wanted.identity for snapshot in observation.targets if snapshot.wanted]
         self._let_go(self._builds.want(key, None if troubled else wanted))
 
     def _forget(self, key: Key) -> None:
@@ -199,7 +201,7 @@ class Reconciler:
             self._queue.add(JOBS_KEY)
 
 
-def _again(judged: Sequence[Judged], delay: float) -> Again:
+def _again(judged: Sequence[Decision], delay: float) -> Again:
     appointments = [one.plan.recheck for one in judged if one.plan.recheck is not None]
     if delay > 0:
         appointments.append(delay)

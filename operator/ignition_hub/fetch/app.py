@@ -18,8 +18,8 @@ from ignition_hub.engine.errors import Reason, exit_code_of
 from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import resolve
-from ignition_hub.fetch.place import Shelf, place
-from ignition_hub.fetch.settings import FetchSettings, Wanted
+from ignition_hub.fetch.place import EnginePaths, place
+from ignition_hub.fetch.settings import FetchRequest, FetchSettings
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired
 
@@ -47,9 +47,9 @@ def main(environ: Mapping[str, str]) -> int:
     return 0
 
 
-def fetch(wanted: Wanted, settings: FetchSettings, deadline: Deadline) -> None:
+def fetch(wanted: FetchRequest, settings: FetchSettings, deadline: Deadline) -> None:
     """Bring one engine: resolve, download, and resolve again whenever the URL's time was over."""
-    shelf = Shelf(settings.mount / wanted.alias)
+    shelf = EnginePaths(settings.mount / wanted.alias)
     expired = 0
     progress = Progress(wanted.alias)
     while True:

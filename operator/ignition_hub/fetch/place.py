@@ -29,7 +29,7 @@ NO_PREALLOCATION = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class EnginePaths:
     """The paths of one alias: the final file, what is written before it is final, and the record."""
 
     folder: Path
@@ -55,7 +55,9 @@ class Shelf:
         return self.folder / f".{ENGINE_FILE}.partial.json"
 
 
-def place(found: Resolved, shelf: Shelf, tls: ssl.SSLContext, deadline: Deadline, watch: Watcher) -> bool:
+def place(
+    found: Resolved, shelf: EnginePaths, tls: ssl.SSLContext, deadline: Deadline, watch: Watcher
+) -> bool:
     """
     Make ``shelf.engine`` be the engine ``found`` describes; False when it already was.
 
@@ -92,7 +94,9 @@ def is_there(path: Path, found: Resolved) -> bool:
     return digest.hexdigest() == found.sha256
 
 
-def download(found: Resolved, shelf: Shelf, tls: ssl.SSLContext, deadline: Deadline, watch: Watcher) -> None:
+def download(
+    found: Resolved, shelf: EnginePaths, tls: ssl.SSLContext, deadline: Deadline, watch: Watcher
+) -> None:
     """Fetch, verify and publish; parts from an earlier run are used, but never believed."""
     journal = Journal(shelf.journal, sha256=found.sha256, size=found.size, part_size=PART_SIZE)
     resumed = bool(journal.finished) and _has_size(shelf.partial, found.size)
@@ -115,14 +119,14 @@ def download(found: Resolved, shelf: Shelf, tls: ssl.SSLContext, deadline: Deadl
     journal.forget()
 
 
-def start_over(shelf: Shelf, journal: Journal) -> None:
+def start_over(shelf: EnginePaths, journal: Journal) -> None:
     """Remove what an earlier run left."""
     journal.forget()
     shelf.partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def open_partial(shelf: Shelf, size: int) -> Iterator[int]:
+def open_partial(shelf: EnginePaths, size: int) -> Iterator[int]:
     """Open the partial file with all its space reserved; InsufficientDisk when there is not enough."""
     descriptor = os.open(shelf.partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -155,7 +159,7 @@ def reserve(descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
 
-def write_record(found: Resolved, shelf: Shelf) -> None:
+def write_record(found: Resolved, shelf: EnginePaths) -> None:
     """Write ``engine.json``: whole, or the older one stays."""
     beside = shelf.folder / f".{RECORD_FILE}.new"
     with beside.open("w", encoding="utf-8") as file:

@@ -21,7 +21,7 @@ DEFAULT_DEADLINE = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FetchRequest:
     """One engine to bring: the folder below the mount, and the TensorRTEngine's name."""
 
     alias: str
@@ -40,7 +40,7 @@ class FetchSettings:
     gateway: Address
     token_file: Path
     mount: Path
-    engines: tuple[Wanted, ...]
+    engines: tuple[FetchRequest, ...]
     deadline: float
     on_miss: OnMiss
     gateway_tls: ssl.SSLContext
@@ -78,13 +78,13 @@ def _address(environ: Mapping[str, str]) -> Address:
         raise _wrong(environment.GATEWAY_URL, f"{url!r}: {error}") from error
 
 
-def _engines(text: str) -> tuple[Wanted, ...]:
+def _engines(text: str) -> tuple[FetchRequest, ...]:
     engines = []
     for item in filter(None, (piece.strip() for piece in text.split(","))):
         alias, equals, resource = item.partition("=")
         if not (alias and equals and resource) or "/" in item or alias.startswith("."):
             raise _wrong(environment.ENGINES, f"{item!r} is not alias=resource")
-        engines.append(Wanted(alias, resource))
+        engines.append(FetchRequest(alias, resource))
     if not engines:
         raise _wrong(environment.ENGINES, "it lists no engines")
     return tuple(engines)

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ignition_hub.engine.errors import Reason
-from ignition_hub.fetch.board import Board, Part, Stopped, parts_of
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.journal import Journal
-from ignition_hub.fetch.ranges import Line
+from ignition_hub.fetch.part_schedule import Board, Part, Stopped, parts_of
+from ignition_hub.fetch.range_requests import RangeConnection
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import Transient
@@ -55,7 +55,10 @@ def transfer(job: Transfer, journal: Journal, watch: Watcher) -> str:
     parts = parts_of(job.size, journal.part_size)
     board = Board(parts, journal.finished, PARTS_AHEAD)
     missing = len(parts) - len(journal.finished)
-    lines = [Line(job.source, job.tls, job.size, job.deadline) for _ in range(min(job.connections, missing))]
+    lines = [
+        RangeConnection(job.source, job.tls, job.size, job.deadline)
+        for _ in range(min(job.connections, missing))
+    ]
     writers = [
         threading.Thread(target=write_parts, args=(job, board, journal, line), daemon=True) for line in lines
     ]
@@ -93,7 +96,7 @@ def follow(job: Transfer, board: Board, parts: tuple[Part, ...], watch: Watcher)
     return digest.hexdigest()
 
 
-def write_parts(job: Transfer, board: Board, journal: Journal, line: Line) -> None:
+def write_parts(job: Transfer, board: Board, journal: Journal, line: RangeConnection) -> None:
     """Be one writer: claim parts until there are none; a failure goes to the board, for everybody."""
     buffer = memoryview(bytearray(CHUNK))
     try:
@@ -107,7 +110,7 @@ def write_parts(job: Transfer, board: Board, journal: Journal, line: Line) -> No
         board.fail(error)
 
 
-def write_part(job: Transfer, board: Board, line: Line, part: Part, buffer: memoryview) -> None:
+def write_part(job: Transfer, board: Board, line: RangeConnection, part: Part, buffer: memoryview) -> None:
     """Bring one part, going on after a failure from the byte it reached, until the deadline."""
     done, attempt = 0, 0
     while done < part.size:
@@ -118,7 +121,7 @@ def write_part(job: Transfer, board: Board, line: Line, part: Part, buffer: memo
                     done, attempt = done + count, 0
                     board.wrote(part, done)
         except Transient as error:
-            line.hang_up()
+            line.disconnect()
             board.leave_if_stopped()
             board.trouble = error
             attempt += 1

@@ -27,7 +27,7 @@ from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
 from ignition_hub.kube import JOBS, PODS, Kube, TokenUser
-from ignition_hub.remembered import Remembered
+from ignition_hub.ttl_cache import TtlCache
 
 REVIEW_SECONDS = 10.0
 """How long the API server's word about a token counts: the most a deleted pod's token can outlive it here."""
@@ -58,8 +58,8 @@ class Callers:
     def __init__(self, kube: Kube, build_namespace: str) -> None:
         self._kube = kube
         self._build_namespace = build_namespace
-        self._users: Remembered[str, TokenUser | None] = Remembered(seconds=REVIEW_SECONDS, size=REMEMBERED)
-        self._builds: Remembered[str, Build] = Remembered(seconds=REVIEW_SECONDS, size=REMEMBERED)
+        self._users: TtlCache[str, TokenUser | None] = TtlCache(seconds=REVIEW_SECONDS, size=REMEMBERED)
+        self._builds: TtlCache[str, Build] = TtlCache(seconds=REVIEW_SECONDS, size=REMEMBERED)
 
     async def user_of(self, request: web.Request) -> TokenUser:
         """Return who the bearer token belongs to; TokenRejected when it belongs to nobody."""

@@ -7,10 +7,10 @@ from aiohttp import web
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.stores import Stores
 from ignition_hub.gateway.callers import Callers
-from ignition_hub.gateway.process.draining import Life
-from ignition_hub.gateway.process.limits import Places
+from ignition_hub.gateway.process.draining import RequestsInFlight
+from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.process.metrics import Metrics
-from ignition_hub.gateway.process.progress import Pace
+from ignition_hub.gateway.process.progress import ProgressThrottle
 from ignition_hub.gateway.process.settings import GatewaySettings
 from ignition_hub.gateway.process.workers import Workers
 from ignition_hub.kube import Kube
@@ -30,10 +30,12 @@ class Services:
     """For calls that take milliseconds."""
     heavy: Workers
     """For calls that read a whole engine."""
-    completing: Places = field(default_factory=lambda: Places("completions", most=64, each=2))
+    completing: ConcurrencyLimit = field(
+        default_factory=lambda: ConcurrencyLimit("completions", most=64, each=2)
+    )
     """Each reads a whole engine; a Job may have a builder and its successor."""
-    pace: Pace = field(default_factory=Pace)
-    life: Life = field(default_factory=Life)
+    pace: ProgressThrottle = field(default_factory=ProgressThrottle)
+    life: RequestsInFlight = field(default_factory=RequestsInFlight)
 
 
 SERVICES = web.AppKey("services", Services)

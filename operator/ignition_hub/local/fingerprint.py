@@ -12,7 +12,7 @@ from ignition_hub.engine.canonical import canonical_json, sha256_hex
 from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.local.digests import Digests
 from ignition_hub.local.errors import wrong
-from ignition_hub.local.external import external_files
+from ignition_hub.local.external_data import external_files
 from ignition_hub.local.links import data_file
 
 EXTERNAL_FILES = "external_files"

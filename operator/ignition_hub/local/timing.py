@@ -13,7 +13,7 @@ from pathlib import Path
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import TENSORRT, EngineInputs
 from ignition_hub.engine.naming import Tree, timing_cache_key
-from ignition_hub.local.order import machine_gpu
+from ignition_hub.local.resolution import machine_gpu
 
 log = logging.getLogger("ignition_hub.library")
 

@@ -16,7 +16,7 @@ from ignition_hub.controller.adapters.bucket import Buckets
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.observe import Observer
-from ignition_hub.controller.policy.parsing import engine_seen
+from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.views import Trouble
 from ignition_hub.engine.errors import Reason
 from ignition_hub.store.objects import ObjectStore
@@ -79,7 +79,7 @@ async def trouble(
     async with observing(a_store, secret) as observer:
         body = make_engine(model={"name": "resnet50", "version": "v1", "source": {"uri": uri}})
         body["metadata"] |= {"generation": 1, "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"}
-        engine = engine_seen({**body, "status": {"observedGeneration": -1}})
+        engine = engine_snapshot({**body, "status": {"observedGeneration": -1}})
         [target] = (await observer.observe(engine)).targets
     assert target.trouble is not None
     assert target.manifest is None

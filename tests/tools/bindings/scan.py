@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ignition_builder.compiling.settled import Settled
+from ignition_builder.compiling.checked_config import Settled
 from ignition_hub.engine.identity import Profile
 
 MODULES = {"trt", "_trt"}

@@ -8,8 +8,8 @@ drawn like the network's real inputs; int8 is calibrated on others of the same k
 from dataclasses import dataclass
 from pathlib import Path
 
-from ignition_builder.building import build
 from ignition_builder.files import Files
+from ignition_builder.pipeline import build
 from ignition_hub.engine.errors import IgnitionError
 from realgates.inputs import CALIBRATION, INPUTS, written
 from realgates.request import request_of

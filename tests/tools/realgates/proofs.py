@@ -9,13 +9,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from ignition_builder.documents import INSPECT, Prepared, Task
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.precision import stage as preparing
 from ignition_builder.report import Report
 from ignition_builder.verifying.distance import distance
 from ignition_builder.verifying.runs import Outputs, Runs
-from ignition_builder.work import INSPECT, Prepared, Task
 from realgates.inputs import CALIBRATION, written
 from realgates.request import request_of
 from realmodels import MODELS, real_model

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.building import LOG_FILE, build_with, digests_of
+from ignition_builder.documents import Task
 from ignition_builder.files import Files
+from ignition_builder.pipeline import LOG_FILE, build_with, digests_of
 from ignition_builder.progress import Watcher
-from ignition_builder.spawn import Runner, crew_of
-from ignition_builder.work import Task
+from ignition_builder.stage_process import Runner, crew_of
 from ignition_hub.engine.errors import IgnitionError, Reason
 from realgates.request import ON_A_GPU, gated_request
 from realzoo.case import Case

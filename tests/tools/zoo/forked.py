@@ -16,10 +16,10 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from ignition_builder import child
+from ignition_builder import stage_main
+from ignition_builder.documents import COMPILE, INSPECT
 from ignition_builder.memory import read_memory
-from ignition_builder.spawn import Child, Crew
-from ignition_builder.work import COMPILE, INSPECT
+from ignition_builder.stage_process import Child, Crew
 
 POLL_SECONDS = 0.002
 MOST_FILES = 4096
@@ -29,7 +29,7 @@ MOST_MEMORY = 12 * 1024**3
 
 def warm() -> None:
     """Load what every stage needs, once."""
-    for name in child.MODULES.values():
+    for name in stage_main.MODULES.values():
         stage = importlib.import_module(name)
         if hasattr(stage, "warm"):
             stage.warm()
@@ -94,7 +94,7 @@ def forked_crew(log: Path) -> Iterator[Crew]:
 
 
 def _become(stage: str, log: Path, reading: int, writing: int) -> None:
-    """Do what ``python -m ignition_builder.child`` does, and end the process."""
+    """Do what ``python -m ignition_builder.stage_main`` does, and end the process."""
     code = 1
     try:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -108,7 +108,7 @@ def _become(stage: str, log: Path, reading: int, writing: int) -> None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
         sys.argv = ["child", stage, str(writing)]
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-        code = child.main()
+        code = stage_main.main()
     except BaseException:  # noqa: BLE001  (a fork that went on would be a second builder)
         traceback.print_exc()
     finally:

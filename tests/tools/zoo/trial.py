@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 import onnx
 
-from ignition_builder.building import build_with, digests_of
-from ignition_builder.work import INSPECT, Prepared, Task
+from ignition_builder.documents import INSPECT, Prepared, Task
+from ignition_builder.pipeline import build_with, digests_of
 from ignition_hub.engine.errors import EXITS, IgnitionError
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange
 from ignition_hub.engine.request import BuildRequest

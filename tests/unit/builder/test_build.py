@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder import building
-from ignition_builder.building import Built, build
+from ignition_builder import pipeline
 from ignition_builder.compiling import stage as compiling
+from ignition_builder.documents import COMPILE, INSPECT, Prepared, Task
 from ignition_builder.journal import Journal
 from ignition_builder.memory import Memory
+from ignition_builder.pipeline import Built, build
 from ignition_builder.report import Report
-from ignition_builder.spawn import Child
-from ignition_builder.work import COMPILE, INSPECT, Prepared, Task
+from ignition_builder.stage_process import Child
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.plan_header import read_plan_header
@@ -262,8 +262,8 @@ def test_model_and_engine_are_recorded_with_one_word_for_one_type(precision, kin
 
 def test_a_model_is_hashed_while_the_processes_of_a_build_load(tmp_path, monkeypatch):
     order = []
-    real_crew, real_digests = building.crew_of, building.digests_of
-    monkeypatch.setattr(building, "crew_of", lambda log: order.append("crew") or real_crew(log))
-    monkeypatch.setattr(building, "digests_of", lambda path: order.append("digests") or real_digests(path))
+    real_crew, real_digests = pipeline.crew_of, pipeline.digests_of
+    monkeypatch.setattr(pipeline, "crew_of", lambda log: order.append("crew") or real_crew(log))
+    monkeypatch.setattr(pipeline, "digests_of", lambda path: order.append("digests") or real_digests(path))
     built(dense(), request_for("fp32"), tmp_path)
     assert order == ["crew", "digests"]

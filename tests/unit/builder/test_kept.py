@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ignition_builder import child, kept
-from ignition_builder.building import NO_FILES, Built, build, build_with, digests_of
+from ignition_builder import kept, stage_main
+from ignition_builder.documents import COMPILE, Task
 from ignition_builder.files import Files
 from ignition_builder.kept import crew_with_kept_compiler, stop_kept
-from ignition_builder.spawn import Child
-from ignition_builder.work import COMPILE, Task
+from ignition_builder.pipeline import NO_FILES, Built, build, build_with, digests_of
+from ignition_builder.stage_process import Child
 from ignition_hub.engine.errors import IgnitionError, Reason
 from keptcompiler import kept_answers
 from smallmodels import dense, request_for, saved
@@ -144,11 +144,11 @@ def test_a_fork_of_the_program_leaves_the_process_to_it(scripted):
 
 
 def test_a_process_waits_for_another_task_no_longer_than_it_may(monkeypatch):
-    monkeypatch.setattr(child, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(stage_main, "IDLE_SECONDS", 0.05)
     reading, writing = os.pipe()
     os.write(writing, b"one\ntwo\n")
 
-    assert list(child.orders(reading)) == [b"one", b"two"]
+    assert list(stage_main.orders(reading)) == [b"one", b"two"]
     os.close(writing)
     os.close(reading)
 
@@ -192,9 +192,9 @@ def test_tensorrt_rtx_is_not_kept_for_it_starts_at_once(tmp_path):
 
 ORPHANED = """
 import os, sys, time
-from ignition_builder import child
-child.PARENT_SECONDS = 0.05
-child.end_with(os.getppid())
+from ignition_builder import stage_main
+stage_main.PARENT_SECONDS = 0.05
+stage_main.end_with(os.getppid())
 print(os.getpid(), flush=True)
 time.sleep(60)
 """

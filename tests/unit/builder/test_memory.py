@@ -8,7 +8,7 @@ import pytest
 from ignition_builder.app import last_words
 from ignition_builder.journal import Journal
 from ignition_builder.memory import Memory, check_memory, forget_peak, peak, read_memory
-from ignition_builder.spawn import death
+from ignition_builder.stage_process import death
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs
 from smallmodels import request_for

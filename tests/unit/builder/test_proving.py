@@ -6,11 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ignition_builder.building import build
-from ignition_builder.files import Files
-from ignition_builder.memory import Memory
-from ignition_builder.proving import ROOM, SMALL, is_due, proving, runs_beside
-from ignition_builder.work import (
+from ignition_builder.documents import (
     AS_IS,
     CALIBRATOR,
     COMPILE,
@@ -22,6 +18,10 @@ from ignition_builder.work import (
     Proof,
     Task,
 )
+from ignition_builder.files import Files
+from ignition_builder.memory import Memory
+from ignition_builder.pipeline import build
+from ignition_builder.proving import ROOM, SMALL, is_due, proving, runs_beside
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 from ignition_hub.engine.manifest import BuildFacts
 from smallmodels import dense, request_for, saved

@@ -12,7 +12,7 @@ from ignition_hub.cli import app
 from ignition_hub.cli.arguments import batch_of, duration, options_of, seconds_of
 from ignition_hub.cli.build import Form, result_of, show
 from ignition_hub.cli.errors import CliError
-from ignition_hub.cli.watching import lines
+from ignition_hub.cli.progress_bar import lines
 from ignition_hub.local.cache import Cache
 from local_harness import ARCH, placed
 from smallmodels import dense, saved

@@ -4,14 +4,14 @@ import pytest
 
 from ignition_hub.api.v1alpha1 import TensorRTEngine
 from ignition_hub.cli.errors import CliError
-from ignition_hub.cli.resource import Wish, object_name, shapes_of
+from ignition_hub.cli.resource import ResourceRequest, object_name, shapes_of
 from ignition_hub.engine.errors import IgnitionError
 
 SHA = "ab" * 32
 URI = f"s3://engines/ignition/models/vision/{SHA}.onnx"
 
 
-def wish(**changes: object) -> Wish:
+def wish(**changes: object) -> ResourceRequest:
     usual = {
         "name": "arcface_r100",
         "version": "v1",
@@ -19,7 +19,7 @@ def wish(**changes: object) -> Wish:
         "archs": ("sm_86", "sm_89"),
         "shapes": {},
     }
-    return Wish(**{**usual, **changes})
+    return ResourceRequest(**{**usual, **changes})
 
 
 def test_the_resource_is_the_least_that_works():

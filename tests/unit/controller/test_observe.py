@@ -10,7 +10,7 @@ from fakeworld import MODEL, MODEL_SHA256, MODEL_URI, RTX_VERSION, FakeWorld, ma
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings, build_job
-from ignition_hub.controller.policy.parsing import earlier_target, engine_seen
+from ignition_hub.controller.policy.parsing import earlier_target, engine_snapshot
 from ignition_hub.controller.policy.resolution import build_request
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.naming import pushed_model_key
@@ -46,7 +46,7 @@ def observer(cluster, world):
 def engine(namespace="vision", status=None, generation=1, **spec):
     body = make_engine(namespace=namespace, **spec)
     body["metadata"] |= {"generation": generation, "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"}
-    return engine_seen({**body, "status": status or {"observedGeneration": -1}})
+    return engine_snapshot({**body, "status": status or {"observedGeneration": -1}})
 
 
 def pinned(namespace="vision", sha256=MODEL_SHA256, uri=MODEL_URI):
@@ -54,13 +54,13 @@ def pinned(namespace="vision", sha256=MODEL_SHA256, uri=MODEL_URI):
     return engine(namespace, model=model)
 
 
-async def seen(observer, an_engine):
+async def snapshot(observer, an_engine):
     [target] = (await observer.observe(an_engine)).targets
     return target
 
 
 async def publish(observer, world, an_engine):
-    target = await seen(observer, an_engine)
+    target = await snapshot(observer, an_engine)
     world.bucket.publish(build_request(an_engine, target.wanted, None))
     return target
 
@@ -79,14 +79,14 @@ def ready_status(target, version=RTX_VERSION):
 async def test_what_is_published_is_seen(observer, world):
     await publish(observer, world, engine())
 
-    assert (await seen(observer, engine())).manifest is not None
+    assert (await snapshot(observer, engine())).manifest is not None
 
 
 async def test_a_namespace_without_the_right_to_read_sees_nothing_of_the_store(observer, world):
     await publish(observer, world, engine())
     world.bucket.forbidden.add(("other", MODEL_URI))
     asked = world.bucket.asked["find"]
-    target = await seen(observer, engine("other"))
+    target = await snapshot(observer, engine("other"))
 
     assert target.trouble.reason is Reason.SourceForbidden
     assert target.trouble.message == f"namespace other may not read {MODEL_URI}"
@@ -96,7 +96,7 @@ async def test_a_namespace_without_the_right_to_read_sees_nothing_of_the_store(o
 
 async def test_a_model_that_is_not_there_gives_no_hit_although_its_digest_is_known(observer, world):
     await publish(observer, world, pinned())
-    target = await seen(observer, pinned(uri="s3://models/elsewhere.onnx"))
+    target = await snapshot(observer, pinned(uri="s3://models/elsewhere.onnx"))
 
     assert target.trouble.reason is Reason.SourceNotFound
     assert target.manifest is None
@@ -105,9 +105,9 @@ async def test_a_model_that_is_not_there_gives_no_hit_although_its_digest_is_kno
 async def test_a_pinned_digest_must_be_that_of_the_source_before_it_gives_a_hit(observer, world):
     await publish(observer, world, pinned())
     world.bucket.models["s3://models/mine.onnx"] = b"something else"
-    impostor = await seen(observer, pinned("other", uri="s3://models/mine.onnx"))
+    impostor = await snapshot(observer, pinned("other", uri="s3://models/mine.onnx"))
     world.bucket.models["s3://models/copy.onnx"] = MODEL
-    owner = await seen(observer, pinned("other", uri="s3://models/copy.onnx"))
+    owner = await snapshot(observer, pinned("other", uri="s3://models/copy.onnx"))
 
     assert impostor.possession.reason is Reason.ModelDigestMismatch
     assert f"but spec.model.source.sha256 pins {MODEL_SHA256}" in impostor.possession.message
@@ -117,7 +117,7 @@ async def test_a_pinned_digest_must_be_that_of_the_source_before_it_gives_a_hit(
 
 async def test_a_digest_is_proven_once_per_object(observer, world):
     await publish(observer, world, pinned())
-    await asyncio.gather(*(seen(observer, pinned(f"ns-{number}")) for number in range(20)))
+    await asyncio.gather(*(snapshot(observer, pinned(f"ns-{number}")) for number in range(20)))
 
     assert world.bucket.asked["digest"] == 1
 
@@ -126,7 +126,7 @@ async def test_a_pushed_model_proves_itself_by_its_key(observer, world):
     uri = f"s3://engines/{pushed_model_key('ignition', 'vision', MODEL_SHA256)}"
     world.bucket.models[uri] = MODEL
     await publish(observer, world, pinned(uri=uri))
-    target = await seen(observer, pinned(uri=uri))
+    target = await snapshot(observer, pinned(uri=uri))
 
     assert (target.possession, world.bucket.asked["digest"]) == (None, 0)
     assert target.manifest is not None
@@ -134,26 +134,26 @@ async def test_a_pushed_model_proves_itself_by_its_key(observer, world):
 
 async def test_a_build_of_ones_own_source_needs_no_proof_and_somebody_elses_does(observer, world, cluster):
     mine = pinned()
-    target = await seen(observer, mine)
+    target = await snapshot(observer, mine)
     job = build_job(build_request(mine, target.wanted, 1), make_pool(), mine.build, JobSettings("https://g"))
     job["metadata"] |= {"namespace": "ignition-hub-builds", "uid": "j", "creationTimestamp": None}
     cluster.jobs.put(job)
 
-    assert (await seen(observer, mine)).possession is None
+    assert (await snapshot(observer, mine)).possession is None
     assert world.bucket.asked["digest"] == 0
-    await seen(observer, pinned("other"))
+    await snapshot(observer, pinned("other"))
     assert world.bucket.asked["digest"] == 1
 
 
 async def test_the_bucket_is_not_polled_while_a_builder_is_at_work(observer, world, cluster):
     mine = engine()
-    target = await seen(observer, mine)
+    target = await snapshot(observer, mine)
     job = build_job(build_request(mine, target.wanted, 1), make_pool(), mine.build, JobSettings("https://g"))
     job["metadata"] |= {"namespace": "ignition-hub-builds", "uid": "j", "creationTimestamp": None}
     cluster.jobs.put(job)
     asked = world.bucket.asked["find"]
     for _ in range(10):
-        assert (await seen(observer, mine)).job is not None
+        assert (await snapshot(observer, mine)).job is not None
 
     assert world.bucket.asked["find"] == asked
 
@@ -167,7 +167,7 @@ async def test_the_bucket_is_not_polled_while_a_builder_is_at_work(observer, wor
 )
 async def test_while_there_is_no_store_nothing_is_known(observer, world, error):
     world.trouble = error
-    target = await seen(observer, engine())
+    target = await snapshot(observer, engine())
 
     assert target.trouble.unknown
     assert target.trouble.reason is error.reason
@@ -175,9 +175,9 @@ async def test_while_there_is_no_store_nothing_is_known(observer, world, error):
 
 
 async def test_a_manifest_nobody_vouches_for_is_refused(observer, world):
-    target = await seen(observer, engine())
+    target = await snapshot(observer, engine())
     world.bucket.refused.add(target.wanted.identity)
-    target = await seen(observer, engine())
+    target = await snapshot(observer, engine())
 
     assert target.manifest is None
     assert target.refused.reason is Reason.ManifestRefused
@@ -195,7 +195,7 @@ async def test_a_bundle_is_one_model_whose_every_file_counts(observer, world):
     observation = await observer.observe(bundled())
     world.bucket.bundles[BUNDLE] = {"vit.onnx": ("e1", 10), "weights.bin": ("e3", 90)}
     observer._models._answers.clear()
-    changed = await seen(observer, bundled())
+    changed = await snapshot(observer, bundled())
 
     assert observation.model_size == 100
     [before] = observation.targets
@@ -204,7 +204,7 @@ async def test_a_bundle_is_one_model_whose_every_file_counts(observer, world):
 
 
 async def test_a_bundle_that_is_not_there_is_looked_for_again(observer):
-    target = await seen(observer, bundled())
+    target = await snapshot(observer, bundled())
 
     assert target.trouble.reason is Reason.SourceNotFound
     assert BUNDLE in target.trouble.message
@@ -212,7 +212,7 @@ async def test_a_bundle_that_is_not_there_is_looked_for_again(observer):
 
 async def test_a_bundle_cannot_be_pinned_by_the_digest_of_one_file(observer, world):
     world.bucket.bundles[BUNDLE] = {"vit.onnx": ("e1", 10)}
-    target = await seen(observer, bundled(sha256=MODEL_SHA256))
+    target = await snapshot(observer, bundled(sha256=MODEL_SHA256))
 
     assert target.trouble.reason is Reason.InvalidRequest
     assert "remove source.sha256" in target.trouble.message
@@ -240,7 +240,7 @@ def with_a_gpu(cluster):
 
 async def test_every_other_file_must_be_readable_for_the_namespace_too(observer, world):
     world.bucket.forbidden.add(("vision", CALIBRATION))
-    target = await seen(observer, with_files())
+    target = await snapshot(observer, with_files())
 
     assert target.trouble.reason is Reason.SourceForbidden
     words = f"spec.options.calibration.source: namespace vision may not read {CALIBRATION}"
@@ -250,7 +250,7 @@ async def test_every_other_file_must_be_readable_for_the_namespace_too(observer,
 async def test_a_plugin_library_is_judged_as_code_and_not_as_a_model(observer, world):
     world.bucket.no_plugins_for.add("vision")
     world.bucket.forbidden.add(("speech", LIBRARY))
-    refused, allowed = await seen(observer, with_files()), await seen(observer, with_files("speech"))
+    refused, allowed = await snapshot(observer, with_files()), await snapshot(observer, with_files("speech"))
 
     assert refused.trouble.reason is Reason.SourceForbidden
     assert (
@@ -262,10 +262,10 @@ async def test_a_plugin_library_is_judged_as_code_and_not_as_a_model(observer, w
 
 async def test_a_build_waits_for_the_files_it_needs(observer, world, with_a_gpu):
     world.bucket.models[LIBRARY] = b"ELF"
-    missing = await seen(observer, with_files())
+    missing = await snapshot(observer, with_files())
     world.bucket.models[CALIBRATION] = b"PK"
     observer._files._answers.clear()
-    complete = await seen(observer, with_files())
+    complete = await snapshot(observer, with_files())
 
     assert missing.trouble.reason is Reason.SourceNotFound
     assert missing.trouble.message.startswith(
@@ -277,11 +277,11 @@ async def test_a_build_waits_for_the_files_it_needs(observer, world, with_a_gpu)
 async def test_a_finished_engine_does_not_need_its_calibration_data_any_more(observer, world, with_a_gpu):
     world.bucket.models |= {LIBRARY: b"ELF", CALIBRATION: b"PK"}
     await publish(observer, world, with_files())
-    status = ready_status(await seen(observer, with_files()), "10.9.0.34")
+    status = ready_status(await snapshot(observer, with_files()), "10.9.0.34")
     status["targets"][0]["tensorrt"]["flavor"] = "TensorRT"
     del world.bucket.models[CALIBRATION]
     observer._files._answers.clear()
-    target = await seen(observer, with_files(status=status))
+    target = await snapshot(observer, with_files(status=status))
 
     assert (target.trouble, target.possession) == (None, None)
     assert target.manifest is not None
@@ -291,13 +291,13 @@ async def test_a_finished_engine_does_not_need_its_calibration_data_any_more(obs
 async def test_every_pinned_file_must_have_its_digest_before_it_gives_a_hit(observer, world, with_a_gpu, uri):
     world.bucket.models |= {LIBRARY: FILE, CALIBRATION: FILE}
     await publish(observer, world, with_files())
-    owner = await seen(observer, with_files("speech"))
+    owner = await snapshot(observer, with_files("speech"))
     world.bucket.models[uri] = b"something else"
     observer._models._answers.clear()
-    impostor = await seen(observer, with_files("speech"))
+    impostor = await snapshot(observer, with_files("speech"))
     del world.bucket.models[uri]
     observer._models._answers.clear()
-    without = await seen(observer, with_files("speech"))
+    without = await snapshot(observer, with_files("speech"))
 
     assert owner.possession is None
     assert impostor.possession.reason is Reason.ModelDigestMismatch
@@ -308,7 +308,7 @@ async def test_every_pinned_file_must_have_its_digest_before_it_gives_a_hit(obse
 
 async def test_the_request_says_how_the_timing_cache_is_used(observer):
     an_engine = engine(build={"timingCache": "Locked"})
-    target = await seen(observer, an_engine)
+    target = await snapshot(observer, an_engine)
 
     assert build_request(an_engine, target.wanted, 7).timing_cache == "Locked"
 
@@ -321,43 +321,43 @@ def offer(cluster, *versions, resource_version):
 
 
 async def test_a_newer_tensorrt_in_a_pool_rebuilds_nothing_until_the_spec_changes(observer, cluster):
-    first = await seen(observer, engine())
+    first = await snapshot(observer, engine())
     offer(cluster, RTX_VERSION, NEWER, resource_version=5)
     status = ready_status(first)
 
-    assert (await seen(observer, engine(status=status))).wanted.identity == first.wanted.identity
-    changed = await seen(observer, engine(status=status, generation=2))
+    assert (await snapshot(observer, engine(status=status))).wanted.identity == first.wanted.identity
+    changed = await snapshot(observer, engine(status=status, generation=2))
     assert changed.wanted.inputs.tensorrt_version == NEWER
 
 
 async def test_an_engine_stays_ready_when_no_pool_offers_its_tensorrt_any_more(observer, world, cluster):
     first = await publish(observer, world, engine())
     offer(cluster, NEWER, resource_version=5)
-    target = await seen(observer, engine(status=ready_status(first)))
+    target = await snapshot(observer, engine(status=ready_status(first)))
 
     assert target.wanted.identity == first.wanted.identity
     assert target.manifest is not None
 
 
 async def test_a_replaced_model_is_another_engine_and_a_pinned_one_is_not(observer, world):
-    before, before_pinned = await seen(observer, engine()), await seen(observer, pinned())
+    before, before_pinned = await snapshot(observer, engine()), await snapshot(observer, pinned())
     world.bucket.models[MODEL_URI] = b"another model"
     observer._models._answers.clear()
-    after, after_pinned = await seen(observer, engine()), await seen(observer, pinned())
+    after, after_pinned = await snapshot(observer, engine()), await snapshot(observer, pinned())
 
     assert after.wanted.identity != before.wanted.identity
     assert after_pinned.wanted.identity == before_pinned.wanted.identity
 
 
 async def test_the_same_model_of_two_namespaces_is_one_engine(observer):
-    one, other = await seen(observer, engine("one")), await seen(observer, engine("other"))
+    one, other = await snapshot(observer, engine("one")), await snapshot(observer, engine("other"))
 
     assert one.wanted.identity == other.wanted.identity
 
 
 async def test_the_request_says_what_the_identity_covers(observer):
     an_engine = engine(options={"optimizationLevel": 5})
-    target = await seen(observer, an_engine)
+    target = await snapshot(observer, an_engine)
     request = build_request(an_engine, target.wanted, 7)
 
     assert request.options == {"optimizationLevel": 5}
@@ -366,8 +366,8 @@ async def test_the_request_says_what_the_identity_covers(observer):
 
 
 async def test_how_to_build_does_not_change_the_identity(observer):
-    plain = await seen(observer, engine())
-    other = await seen(observer, engine(build={"timeout": "5m", "retries": 0, "timingCache": "Locked"}))
+    plain = await snapshot(observer, engine())
+    other = await snapshot(observer, engine(build={"timeout": "5m", "retries": 0, "timingCache": "Locked"}))
 
     assert plain.wanted.identity == other.wanted.identity
     assert replace(plain.wanted, pool=None) == replace(other.wanted, pool=None)
@@ -375,11 +375,11 @@ async def test_how_to_build_does_not_change_the_identity(observer):
 
 async def test_who_pinned_other_bytes_must_prove_them_before_another_build(observer, world):
     wrong = pinned(sha256="12" * 32)
-    target = await seen(observer, wrong)
+    target = await snapshot(observer, wrong)
     assert target.possession is None
     entry = {**ready_status(target)["targets"][0], "state": "Failed", "reason": "ModelDigestMismatch"}
 
-    again = await seen(observer, replace(wrong, earlier={"sm-86": earlier_target(entry)}))
+    again = await snapshot(observer, replace(wrong, earlier={"sm-86": earlier_target(entry)}))
 
     assert again.possession.reason is Reason.ModelDigestMismatch
     assert world.bucket.asked["digest"] == 1
@@ -388,6 +388,6 @@ async def test_who_pinned_other_bytes_must_prove_them_before_another_build(obser
 async def test_a_status_that_no_hub_wrote_stops_nothing(observer, world):
     first = await publish(observer, world, engine())
 
-    target = await seen(observer, engine(status=ready_status(first, version="12345.0")))
+    target = await snapshot(observer, engine(status=ready_status(first, version="12345.0")))
 
     assert target.wanted.identity == first.wanted.identity

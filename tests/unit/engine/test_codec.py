@@ -232,7 +232,8 @@ def test_a_type_without_a_json_form_is_an_error_of_the_program(hint):
 
 def test_a_process_that_only_imports_the_contract_resolves_no_types():
     code = (
-        "import ignition_builder.work, ignition_hub.engine.manifest, ignition_hub.engine.codec as codec\n"
+        "import ignition_builder.documents, ignition_hub.engine.manifest\n"
+        "import ignition_hub.engine.codec as codec\n"
         "raise SystemExit(codec._schema_of.cache_info().currsize)"
     )
     roots = [str(Path(ignition_hub.__file__).parents[1]), *sys.path]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import ignition_hub
 from ignition_hub.engine.errors import EXITS, Reason, reason_of_exit
-from ignition_hub.fetch.board import Board, Part, Stopped, parts_of
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import REMEDIES
+from ignition_hub.fetch.part_schedule import Board, Part, Stopped, parts_of
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import FIRST_PAUSE, LONGEST_PAUSE, Deadline, pause_before
 

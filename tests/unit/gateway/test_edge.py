@@ -7,7 +7,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from ignition_hub.engine.errors import EXITS, ContractError, IgnitionError, Reason
 from ignition_hub.fetch.gateway import REMEDIES
 from ignition_hub.gateway.errors import STATUSES, TokenRejected, status_of, translate_errors
-from ignition_hub.gateway.process.draining import Life
+from ignition_hub.gateway.process.draining import RequestsInFlight
 from ignition_hub.gateway.process.metrics import Metrics, counting
 from ignition_hub.kube import Forbidden
 from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
@@ -17,7 +17,7 @@ async def ask(error, path="/engines/arcface"):
     async def fail(_):
         raise error
 
-    metrics, life = Metrics(), Life()
+    metrics, life = Metrics(), RequestsInFlight()
     app = web.Application(middlewares=[counting(metrics, life), translate_errors])
     app.router.add_get("/engines/{name}", fail)
     async with TestClient(TestServer(app)) as client:
@@ -119,7 +119,7 @@ async def test_a_client_that_went_away_is_no_defect(caplog):
 
 
 async def test_a_gateway_that_stops_knows_when_nothing_is_under_way():
-    life = Life()
+    life = RequestsInFlight()
     assert await life.idle(0)
 
     with life:

@@ -9,7 +9,7 @@ import pytest
 from gatewayprocess import write_certificate
 from ignition_hub.engine.errors import TransientError
 from ignition_hub.gateway.artifacts.stores import Stores
-from ignition_hub.gateway.process.progress import Pace
+from ignition_hub.gateway.process.progress import ProgressThrottle
 from ignition_hub.gateway.process.settings import parse_settings
 from ignition_hub.gateway.process.workers import Workers
 from ignition_hub.gateway.server import Certificate
@@ -70,7 +70,7 @@ async def test_the_error_of_a_call_reaches_its_caller():
 
 def test_one_report_per_job_in_five_seconds():
     clock = Clock()
-    pace = Pace(seconds=5, size=2, clock=clock)
+    pace = ProgressThrottle(seconds=5, size=2, clock=clock)
 
     assert [pace.is_due("a"), pace.is_due("a"), pace.is_due("b")] == [True, False, True]
     clock.now += 5
@@ -78,7 +78,7 @@ def test_one_report_per_job_in_five_seconds():
 
 
 def test_a_pace_forgets_the_job_that_was_quiet_longest():
-    pace = Pace(seconds=5, size=2, clock=Clock())
+    pace = ProgressThrottle(seconds=5, size=2, clock=Clock())
     for job in "abc":
         pace.is_due(job)
 

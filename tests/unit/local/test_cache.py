@@ -8,9 +8,9 @@ import pytest
 
 from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.local.cache import Cache, Damaged
-from ignition_hub.local.clearing import clear, entries
 from ignition_hub.local.errors import CacheUnusable
 from ignition_hub.local.locking import locked
+from ignition_hub.local.prune import clear, entries
 from local_harness import files_in, placed
 from storefixtures import make_inputs
 

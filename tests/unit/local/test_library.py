@@ -18,15 +18,15 @@ import pytest
 from onnx import numpy_helper
 
 import ignition_hub
-from ignition_builder import building
+from ignition_builder import pipeline
 from ignition_hub import build_or_load_engine, clear_cache
 from ignition_hub.device import NoGPU, probe
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.plan_header import read_plan_header
-from ignition_hub.local import workshop
-from ignition_hub.local.classic import classic_path, copied
+from ignition_hub.local import provider
+from ignition_hub.local.script_layout import classic_path, copied
 from ignition_hub.local.shapes import profiles_of
 from ignition_hub.runtime.loading import look_at
 from local_harness import ARCH, files_in, library_warnings
@@ -192,7 +192,7 @@ def test_a_damaged_engine_is_made_again_with_one_warning(model, warned):
 
 @pytest.mark.parametrize("name", ["resnet.onnx", "weights.bin"])
 def test_a_model_that_changes_while_it_is_built_leaves_no_engine(tmp_path, monkeypatch, name):
-    path, real = tmp_path / "resnet.onnx", building.build
+    path, real = tmp_path / "resnet.onnx", pipeline.build
     onnx.save(dense(), str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
 
     def build(*given: Any, **named: Any) -> Any:
@@ -200,7 +200,7 @@ def test_a_model_that_changes_while_it_is_built_leaves_no_engine(tmp_path, monke
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-1] + b"!")
         return built
 
-    monkeypatch.setattr(building, "build", build)
+    monkeypatch.setattr(pipeline, "build", build)
     with pytest.raises(IgnitionError, match=f"{name} changed during the build") as caught:
         load(path)
 
@@ -289,7 +289,7 @@ def test_a_model_that_is_not_there_is_named(tmp_path):
 
 
 def test_without_a_gpu_the_target_has_to_be_named(model, monkeypatch):
-    monkeypatch.setattr("ignition_hub.local.order.machine_gpu", lambda: None)
+    monkeypatch.setattr("ignition_hub.local.resolution.machine_gpu", lambda: None)
 
     with pytest.raises(IgnitionError, match="arch: missing"):
         build_or_load_engine(model)
@@ -311,7 +311,7 @@ def test_a_read_only_cache_gives_its_engines_and_new_ones_for_this_process(
         monkeypatch.setenv("TENSORRT_CACHE_DIR", str(disk))
         known, _ = load(model)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        workshop.folder_of_this_process.cache_clear()
+        provider.folder_of_this_process.cache_clear()
 
         assert load(model) == (known, "local_cache")
         assert warned == []

@@ -18,8 +18,8 @@ from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.local.digests import Digests
 from ignition_hub.local.errors import CacheUnusable
 from ignition_hub.local.fingerprint import model_file
-from ignition_hub.local.gathering import gathered
 from ignition_hub.local.links import data_file
+from ignition_hub.local.model_folder import gathered
 from local_harness import ARCH
 from smallmodels import dense, saved
 
@@ -263,9 +263,9 @@ def test_a_folder_that_takes_no_files_is_the_caches_trouble(tmp_path):
 
 def test_data_that_changes_behind_its_link_while_it_is_built_leaves_no_engine(tmp_path, monkeypatch):
     pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
-    from ignition_builder import building
+    from ignition_builder import pipeline
 
-    model, real = hugging_face(tmp_path / "kept"), building.build
+    model, real = hugging_face(tmp_path / "kept"), pipeline.build
 
     def build(*given: Any, **named: Any) -> Any:
         built = real(*given, **named)
@@ -274,7 +274,7 @@ def test_data_that_changes_behind_its_link_while_it_is_built_leaves_no_engine(tm
         return built
 
     monkeypatch.setattr(fcntl, "ioctl", no_way)  # a clone would keep the bytes that were hashed
-    monkeypatch.setattr(building, "build", build)
+    monkeypatch.setattr(pipeline, "build", build)
     with pytest.raises(IgnitionError, match=f"{model.parent / DATA} changed during the build") as caught:
         build_or_load_engine(model, precision="fp32", arch=ARCH, cache_dir=tmp_path / "cache")
     assert caught.value.reason is Reason.ModelDigestMismatch

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.local.digests import Digests
-from ignition_hub.local.external import external_files
+from ignition_hub.local.external_data import external_files
 from ignition_hub.local.fingerprint import model_file
 from smallmodels import dense, model_of, saved
 

@@ -8,7 +8,7 @@ from fakeruntime import Engine
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.gateway import read_resolved
-from ignition_hub.fetch.place import Shelf, write_record
+from ignition_hub.fetch.place import EnginePaths, write_record
 from ignition_hub.runtime import EngineRefused
 from ignition_hub.runtime.fitting import require_same_plan
 from ignition_hub.runtime.loading import look_at
@@ -21,7 +21,7 @@ ENGINE = Engine()
 @pytest.fixture
 def shelf(tmp_path):
     """An alias as the fetcher leaves it: the gateway's answer went through the fetcher's own code."""
-    shelf = Shelf(tmp_path / "resnet")
+    shelf = EnginePaths(tmp_path / "resnet")
     shelf.folder.mkdir()
     gpu = NodeGpu("sm_89", "NVIDIA-L4", mig=None)
     answer = json.loads(json.dumps(resolved("resnet", gpu, ENGINE.manifest)))

@@ -22,7 +22,6 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import pushed_model_key
 from ignition_hub.engine.sources import parse_s3_uri, plugin_refusal, refusal
 from ignition_hub.kube import SECRETS, Forbidden, Kube, Object
-from ignition_hub.remembered import Remembered
 from ignition_hub.store.bundles import read_bundle
 from ignition_hub.store.errors import (
     AccessDenied,
@@ -39,6 +38,7 @@ from ignition_hub.store.settings import (
     default_store,
     settings_of,
 )
+from ignition_hub.ttl_cache import TtlCache
 
 logger = logging.getLogger(__name__)
 
@@ -129,8 +129,8 @@ class Buckets:
         self._kube, self._stores, self._namespace, self._keys = kube, stores, release_namespace, keys
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._hashing = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="digest")
-        self._secrets: Remembered[str, Object | None] = Remembered(seconds=30.0)
-        self._opened: Remembered[StoreSettings, None] = Remembered(seconds=PROBE_EVERY, size=16)
+        self._secrets: TtlCache[str, Object | None] = TtlCache(seconds=30.0)
+        self._opened: TtlCache[StoreSettings, None] = TtlCache(seconds=PROBE_EVERY, size=16)
         self._current: tuple[StoreSettings, Mapping[str, Any], Bucket] | None = None
 
     async def store(self) -> Store:

@@ -8,7 +8,7 @@ import logging
 import secrets
 from datetime import UTC, datetime
 
-from ignition_hub.controller.policy.status import Judged, shortened
+from ignition_hub.controller.policy.status import Decision, shortened
 from ignition_hub.controller.policy.views import Step
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
@@ -25,16 +25,18 @@ NAMES = {
 }
 
 
-def event_of(engine: Object, judged: Judged, *, instance: str) -> Object | None:
+def event_of(engine: Object, judged: Decision, *, instance: str) -> Object | None:
     """Return the event for one target, or None when it is where it was."""
-    seen, plan = judged.seen, judged.plan
-    earlier = seen.earlier.state if seen.earlier else None
+    snapshot, plan = judged.snapshot, judged.plan
+    earlier = snapshot.earlier.state if snapshot.earlier else None
     if plan.step is Step.CREATE_JOB:
-        return _event(engine, "BuildStarted", f"{seen.target.name}: {plan.message}", instance, warns=False)
+        return _event(
+            engine, "BuildStarted", f"{snapshot.target.name}: {plan.message}", instance, warns=False
+        )
     if plan.state == earlier or plan.state not in NAMES:
         return None
     reason = "EngineReused" if plan.reason is Reason.Reused else NAMES[plan.state]
-    note = f"{seen.target.name}: {plan.reason}: {plan.message}"
+    note = f"{snapshot.target.name}: {plan.reason}: {plan.message}"
     return _event(engine, reason, note, instance, warns=plan.state is not State.READY)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.controller.policy.views import BuildWish
+from ignition_hub.controller.policy.views import BuildParameters
 from ignition_hub.engine import environment
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import EXITS
@@ -59,7 +59,7 @@ class JobSettings:
 def build_job(
     request: BuildRequest,
     pool: Mapping[str, Any],
-    build: BuildWish,
+    build: BuildParameters,
     settings: JobSettings,
     *,
     rebuild: str | None = None,
@@ -123,7 +123,7 @@ def _labels(request: BuildRequest, pool: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _pod(
-    request: BuildRequest, pool: Mapping[str, Any], build: BuildWish, settings: JobSettings
+    request: BuildRequest, pool: Mapping[str, Any], build: BuildParameters, settings: JobSettings
 ) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "restartPolicy": "Never",

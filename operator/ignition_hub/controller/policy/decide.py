@@ -8,11 +8,11 @@ to bottom as the life of a target: the first rule that answers is the answer.
 from collections.abc import Callable
 
 from ignition_hub.controller.policy.rebuild import answers_rebuild, rebuilt
-from ignition_hub.controller.policy.views import JobState, Place, Plan, Step, TargetSeen
+from ignition_hub.controller.policy.views import JobState, Place, Plan, Step, TargetSnapshot
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
 
-Rule = Callable[[TargetSeen], Plan | None]
+Rule = Callable[[TargetSnapshot], Plan | None]
 
 LOOK_AT_BUILD = 15.0
 """Seconds between two looks at a build that reports nothing by itself."""
@@ -24,46 +24,46 @@ NEARLY_EXACT = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Steps in which a place in a queue is told: every exact place would be a status write each."""
 
 
-def nothing_was_learned(seen: TargetSeen) -> Plan | None:
+def nothing_was_learned(snapshot: TargetSnapshot) -> Plan | None:
     """Answer while the store is away: an outage proves nothing against an engine that was Ready."""
-    trouble = seen.trouble
+    trouble = snapshot.trouble
     if trouble is None or not trouble.unknown:
         return None
-    if _stays_ready(seen):
+    if _stays_ready(snapshot):
         return _kept(back_off=True)
     return Plan(
         state=State.PENDING, reason=trouble.reason, message=trouble.message, unknown=True, back_off=True
     )
 
 
-def source_is_gone(seen: TargetSeen) -> Plan | None:
+def source_is_gone(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when the model is not there; an engine already made from it stays usable."""
-    trouble = seen.trouble
+    trouble = snapshot.trouble
     if trouble is None or trouble.reason is not Reason.SourceNotFound:
         return None
-    if _stays_ready(seen):
+    if _stays_ready(snapshot):
         return _kept(recheck=None)
     return Plan(state=State.PENDING, reason=trouble.reason, message=trouble.message, back_off=True)
 
 
-def source_is_refused(seen: TargetSeen) -> Plan | None:
+def source_is_refused(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when the namespace may not read the model, or no builder could."""
-    if seen.trouble is None:
+    if snapshot.trouble is None:
         return None
-    return _failed(seen.trouble.reason, seen.trouble.message)
+    return _failed(snapshot.trouble.reason, snapshot.trouble.message)
 
 
-def target_is_unbuildable(seen: TargetSeen) -> Plan | None:
+def target_is_unbuildable(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when no pool can truthfully build it."""
-    trouble = seen.unbuildable
+    trouble = snapshot.unbuildable
     if trouble is None:
         return None
     return Plan(state=State.UNBUILDABLE, reason=trouble.reason, message=trouble.message, stalled=True)
 
 
-def possession_is_unproven(seen: TargetSeen) -> Plan | None:
+def possession_is_unproven(snapshot: TargetSnapshot) -> Plan | None:
     """Answer while, or because, the source does not have the digest that is pinned."""
-    trouble = seen.possession
+    trouble = snapshot.possession
     if trouble is None:
         return None
     if trouble.unknown:
@@ -71,46 +71,46 @@ def possession_is_unproven(seen: TargetSeen) -> Plan | None:
     return _failed(trouble.reason, trouble.message)
 
 
-def manifest_is_refused(seen: TargetSeen) -> Plan | None:
+def manifest_is_refused(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when something lies in the store that no hub of ours signed."""
-    trouble = seen.refused
-    if trouble is None or _refusal_was_answered(seen):
+    trouble = snapshot.refused
+    if trouble is None or _refusal_was_answered(snapshot):
         return None
     return _failed(trouble.reason, trouble.message)
 
 
-def engine_is_published(seen: TargetSeen) -> Plan | None:
+def engine_is_published(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when the engine exists."""
-    if seen.manifest is None:
+    if snapshot.manifest is None:
         return None
-    source = _origin(seen)
+    source = _origin(snapshot)
     reason = Reason.Built if source == "Built" else Reason.Reused
     return Plan(
         state=State.READY,
         reason=reason,
         message=_READY_MESSAGES[reason],
-        manifest=seen.manifest,
+        manifest=snapshot.manifest,
         source=source,
     )
 
 
-def another_build_is_asked_for(seen: TargetSeen) -> Plan | None:
+def another_build_is_asked_for(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when what is published is to be built anew, or is being."""
-    published = engine_is_published(seen)
-    return rebuilt(seen, published) if published is not None else None
+    published = engine_is_published(snapshot)
+    return rebuilt(snapshot, published) if published is not None else None
 
 
-def job_is_going(seen: TargetSeen) -> Plan | None:
+def job_is_going(snapshot: TargetSnapshot) -> Plan | None:
     """Answer while a Job is being deleted: its name is free when it is gone."""
-    if seen.job is None or seen.job.state is not JobState.GOING:
+    if snapshot.job is None or snapshot.job.state is not JobState.GOING:
         return None
     message = "waiting for the earlier build of this engine to be removed"
     return Plan(state=State.PENDING, reason=Reason.Pending, message=message, recheck=LOOK_AT_BUILD)
 
 
-def anothers_source_failed(seen: TargetSeen) -> Plan | None:
+def anothers_source_failed(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when a Job failed for the source of another resource: that is no verdict on this one's."""
-    job, engine = seen.job, seen.engine
+    job, engine = snapshot.job, snapshot.engine
     if job is None or job.failure is None or job.failure.reason not in OF_THE_SOURCE:
         return None
     if (job.namespace, job.model_uri) == (engine.namespace, engine.source_uri):
@@ -118,47 +118,51 @@ def anothers_source_failed(seen: TargetSeen) -> Plan | None:
     return _without_the_job("a build from another source failed; retrying from this source", at_once=True)
 
 
-def job_is_from_before(seen: TargetSeen) -> Plan | None:
+def job_is_from_before(snapshot: TargetSnapshot) -> Plan | None:
     """
     Answer when a Job without an engine ended before this resource was made: it answers somebody else.
 
     So it is when the store was emptied, or a resource is deleted and applied again.
     """
-    job = seen.job
+    job = snapshot.job
     if job is None or job.state not in (JobState.COMPLETE, JobState.FAILED) or job.finished is None:
         return None
     # The API server stamps whole seconds: in a tie the Job may have been made for this very resource.
-    if seen.earlier is not None or job.finished >= seen.engine.created:
+    if snapshot.earlier is not None or job.finished >= snapshot.engine.created:
         return None
     return _without_the_job("an earlier build left no engine; it is being deleted and a new build will start")
 
 
-def restart_is_due(seen: TargetSeen) -> Plan | None:
+def restart_is_due(snapshot: TargetSnapshot) -> Plan | None:
     """
     Answer when a failure the user knows of was followed by a change of the spec or a rebuild request.
 
     Written at once: the new generation in the status is what makes the next failure final again.
     """
-    if seen.job is None or seen.job.state is not JobState.FAILED or not _failure_was_answered(seen):
+    if (
+        snapshot.job is None
+        or snapshot.job.state is not JobState.FAILED
+        or not _failure_was_answered(snapshot)
+    ):
         return None
     return _without_the_job("the failed build is being deleted; a new build will start", at_once=True)
 
 
-def build_failed(seen: TargetSeen) -> Plan | None:
+def build_failed(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when the Job gave up."""
-    if seen.job is None or seen.job.state is not JobState.FAILED:
+    if snapshot.job is None or snapshot.job.state is not JobState.FAILED:
         return None
-    failure = seen.job.failure
+    failure = snapshot.job.failure
     if failure is None:
         return _failed(Reason.BuildFailed, "the build Job failed and reported no reason")
     return _failed(failure.reason, failure.message)
 
 
-def engine_went_missing(seen: TargetSeen) -> Plan | None:
+def engine_went_missing(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when a Job is complete and its engine is not in the store."""
-    if seen.job is None or seen.job.state is not JobState.COMPLETE:
+    if snapshot.job is None or snapshot.job.state is not JobState.COMPLETE:
         return None
-    if seen.was_ready or _failure_was_answered(seen):
+    if snapshot.was_ready or _failure_was_answered(snapshot):
         message = "the engine is no longer in the store; it will be rebuilt"
         return Plan(
             state=State.PENDING,
@@ -170,14 +174,14 @@ def engine_went_missing(seen: TargetSeen) -> Plan | None:
         )
     return _failed(
         Reason.BuildFailed,
-        f"Job {seen.job.name} is complete, but the store holds no manifest of this engine; "
+        f"Job {snapshot.job.name} is complete, but the store holds no manifest of this engine; "
         "look at the gateway's log, then annotate this resource with ignitionhub.io/rebuild-requested-at",
     )
 
 
-def builder_is_at_work(seen: TargetSeen) -> Plan | None:
+def builder_is_at_work(snapshot: TargetSnapshot) -> Plan | None:
     """Answer while the Job runs, or waits to."""
-    job = seen.job
+    job = snapshot.job
     if job is None:
         return None
     if job.state is JobState.SUSPENDED:
@@ -196,12 +200,12 @@ def builder_is_at_work(seen: TargetSeen) -> Plan | None:
     )
 
 
-def failure_stands(seen: TargetSeen) -> Plan | None:
+def failure_stands(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when this very engine failed before and nobody asked for another attempt since."""
-    earlier = seen.earlier
-    if earlier is None or earlier.state != State.FAILED or seen.engine.restart_is_asked:
+    earlier = snapshot.earlier
+    if earlier is None or earlier.state != State.FAILED or snapshot.engine.restart_is_asked:
         return None
-    if seen.wanted is None or earlier.identity != seen.wanted.identity or earlier.reason in PASSING:
+    if snapshot.wanted is None or earlier.identity != snapshot.wanted.identity or earlier.reason in PASSING:
         return None
     return Plan(
         state=State.FAILED,
@@ -212,36 +216,36 @@ def failure_stands(seen: TargetSeen) -> Plan | None:
     )
 
 
-def build_is_suspended(seen: TargetSeen) -> Plan | None:
+def build_is_suspended(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when no new build may start."""
-    if not seen.engine.suspended:
+    if not snapshot.engine.suspended:
         return None
     message = "spec.suspend is true: no build is started"
     return Plan(state=State.PENDING, reason=Reason.Suspended, message=message)
 
 
-def pool_is_full(seen: TargetSeen) -> Plan | None:
+def pool_is_full(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when the pool runs as many builds as it may."""
-    if seen.place is None:
+    if snapshot.place is None:
         return None
-    pool = seen.wanted.pool if seen.wanted else None
+    pool = snapshot.wanted.pool if snapshot.wanted else None
     return Plan(
         state=State.QUEUED,
         reason=Reason.Queued,
-        message=_queue_message(pool or "", seen.place),
+        message=_queue_message(pool or "", snapshot.place),
         recheck=LOOK_AT_QUEUE,
     )
 
 
-def build_is_due(seen: TargetSeen) -> Plan:
+def build_is_due(snapshot: TargetSnapshot) -> Plan:
     """Answer always: no engine with this identity exists, nobody builds it, and nothing is in the way."""
-    identity = seen.wanted.identity if seen.wanted else ""
+    identity = snapshot.wanted.identity if snapshot.wanted else ""
     return Plan(
         state=State.BUILDING,
         reason=Reason.Building,
         message=f"starting build {identity[:16]}",
         step=Step.CREATE_JOB,
-        at_once=_failure_was_answered(seen),  # or a quick second failure would be taken for the first
+        at_once=_failure_was_answered(snapshot),  # or a quick second failure would be taken for the first
         recheck=LOOK_AT_BUILD,
     )
 
@@ -282,9 +286,9 @@ _READY_MESSAGES = {
 }
 
 
-def decide(seen: TargetSeen) -> Plan:
+def decide(snapshot: TargetSnapshot) -> Plan:
     """Return the plan of the first rule in ``RULES`` that answers."""
-    return next(plan for rule in RULES if (plan := rule(seen)) is not None)
+    return next(plan for rule in RULES if (plan := rule(snapshot)) is not None)
 
 
 def _without_the_job(message: str, *, at_once: bool = False) -> Plan:
@@ -307,37 +311,41 @@ def _kept(*, back_off: bool = False, recheck: float | None = None) -> Plan:
     return Plan(state=State.READY, reason=Reason.Built, keeps_status=True, back_off=back_off, recheck=recheck)
 
 
-def _stays_ready(seen: TargetSeen) -> bool:
-    earlier = seen.earlier
-    return earlier is not None and earlier.state == State.READY and not seen.engine.spec_is_new
+def _stays_ready(snapshot: TargetSnapshot) -> bool:
+    earlier = snapshot.earlier
+    return earlier is not None and earlier.state == State.READY and not snapshot.engine.spec_is_new
 
 
-def _failure_was_answered(seen: TargetSeen) -> bool:
-    earlier = seen.earlier
-    if earlier is None or earlier.state != State.FAILED or not seen.engine.restart_is_asked:
+def _failure_was_answered(snapshot: TargetSnapshot) -> bool:
+    earlier = snapshot.earlier
+    if earlier is None or earlier.state != State.FAILED or not snapshot.engine.restart_is_asked:
         return False
-    if seen.job is not None and not seen.engine.spec_is_new and answers_rebuild(seen.job, seen.engine):
+    if (
+        snapshot.job is not None
+        and not snapshot.engine.spec_is_new
+        and answers_rebuild(snapshot.job, snapshot.engine)
+    ):
         return False  # this failure is the answer; the request stays open for another target
     # The verdict on another identity says nothing about this one's Job, which may serve somebody else.
-    return seen.wanted is not None and earlier.identity == seen.wanted.identity
+    return snapshot.wanted is not None and earlier.identity == snapshot.wanted.identity
 
 
-def _refusal_was_answered(seen: TargetSeen) -> bool:
+def _refusal_was_answered(snapshot: TargetSnapshot) -> bool:
     """Tell whether a rebuild was asked for: the gateway replaces a manifest that is not to be believed."""
-    told = seen.earlier is not None and seen.earlier.reason == Reason.ManifestRefused
-    return told and seen.engine.rebuild != seen.engine.handled_rebuild
+    told = snapshot.earlier is not None and snapshot.earlier.reason == Reason.ManifestRefused
+    return told and snapshot.engine.rebuild != snapshot.engine.handled_rebuild
 
 
-def _origin(seen: TargetSeen) -> str:
-    earlier, job = seen.earlier, seen.job
-    if seen.was_ready and earlier is not None and earlier.source:
+def _origin(snapshot: TargetSnapshot) -> str:
+    earlier, job = snapshot.earlier, snapshot.job
+    if snapshot.was_ready and earlier is not None and earlier.source:
         return earlier.source
     if job is None or job.state is not JobState.COMPLETE:
         return "Remote"
     # Both times are whole seconds, so only who asked first can be told to have asked in the last one.
-    asked_first = (job.namespace, job.resource) == (seen.engine.namespace, seen.engine.name)
+    asked_first = (job.namespace, job.resource) == (snapshot.engine.namespace, snapshot.engine.name)
     ended = job.finished or 0.0
-    waited = seen.engine.created < ended or (asked_first and seen.engine.created == ended)
+    waited = snapshot.engine.created < ended or (asked_first and snapshot.engine.created == ended)
     return "Built" if waited else "Remote"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ignition_hub.controller.policy.views import JobSeen, JobState, Progress, Trouble
+from ignition_hub.controller.policy.views import JobSnapshot, JobState, Progress, Trouble
 from ignition_hub.engine.errors import EXITS, Reason, reason_of_exit
 from ignition_hub.engine.names import (
     ANNOTATION_FAILURE,
@@ -25,12 +25,12 @@ POD_IS_LATE = 20.0
 """Seconds after which a pod that does not run is worth a look."""
 
 
-def view_of(job: Mapping[str, Any], now: float) -> JobSeen:
+def view_of(job: Mapping[str, Any], now: float) -> JobSnapshot:
     """Return what a Job says; for ``failure`` and ``obstacle`` its pods must be asked."""
     metadata = job["metadata"]
     annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
     request = _json(annotations.get(ANNOTATION_REQUEST))
-    return JobSeen(
+    return JobSnapshot(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
         state=state_of(job),

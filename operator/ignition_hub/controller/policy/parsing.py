@@ -12,20 +12,25 @@ from ignition_hub.api.asking import offers_of
 from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.controller.policy.job_status import epoch
-from ignition_hub.controller.policy.views import BuildWish, EarlierTarget, EngineSeen, Wish
+from ignition_hub.controller.policy.views import (
+    BuildParameters,
+    EarlierTarget,
+    EngineSnapshot,
+    TensorRTRequest,
+)
 from ignition_hub.engine.names import ANNOTATION_REBUILD
 
 ANNOTATION_LENGTH = 253
 """As much of the rebuild annotation as the status can hold."""
 
 
-def engine_seen(body: Mapping[str, Any]) -> EngineSeen:
+def engine_snapshot(body: Mapping[str, Any]) -> EngineSnapshot:
     """Return the view of a TensorRTEngine; raise ``pydantic.ValidationError`` for what no CRD lets in."""
     engine = TensorRTEngine.model_validate(body)
     metadata, spec = engine.metadata, engine.spec
     status = body.get("status") or {}
     rebuild = metadata.annotations.get(ANNOTATION_REBUILD)
-    return EngineSeen(
+    return EngineSnapshot(
         namespace=metadata.namespace or "",
         name=metadata.name,
         uid=metadata.uid,
@@ -37,7 +42,7 @@ def engine_seen(body: Mapping[str, Any]) -> EngineSeen:
         source_sha256=spec.model.source.sha256,
         precision=spec.precision,
         profiles=convert.profiles_of(engine),
-        tensorrt=Wish(spec.tensorrt.flavor, spec.tensorrt.version),
+        tensorrt=TensorRTRequest(spec.tensorrt.flavor, spec.tensorrt.version),
         targets=convert.targets_of(engine),
         options=convert.options_of(engine),
         verification=convert.verification_of(engine),
@@ -61,20 +66,20 @@ def earlier_target(entry: Mapping[str, Any]) -> EarlierTarget:
         reason=entry.get("reason") or "",
         identity=entry.get("identity"),
         source=entry.get("source"),
-        tensorrt=Wish(pin["flavor"], pin["version"]) if pin else None,
+        tensorrt=TensorRTRequest(pin["flavor"], pin["version"]) if pin else None,
         pool=entry.get("pool"),
         document=entry,
     )
 
 
-def pools_seen(bodies: list[dict[str, Any]]) -> list[PoolFacts]:
+def pool_facts(bodies: list[dict[str, Any]]) -> list[PoolFacts]:
     """Return what the pools that stay can build, by name."""
     return offers_of(BuildPool.model_validate(body) for body in bodies)
 
 
-def _build_wish(engine: TensorRTEngine) -> BuildWish:
+def _build_wish(engine: TensorRTEngine) -> BuildParameters:
     build = engine.spec.build
-    return BuildWish(
+    return BuildParameters(
         timeout_seconds=convert.timeout_seconds_of(engine),
         retries=build.retries,
         queue_name=build.queue_name,

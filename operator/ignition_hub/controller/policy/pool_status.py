@@ -12,7 +12,7 @@ from typing import Any
 from ignition_hub.compatibility.case import Ask, PoolFacts
 from ignition_hub.compatibility.verdict import Verdict, verdict
 from ignition_hub.controller.policy.job_status import state_of
-from ignition_hub.controller.policy.parsing import pools_seen
+from ignition_hub.controller.policy.parsing import pool_facts
 from ignition_hub.controller.policy.status import condition
 from ignition_hub.controller.policy.views import JobState
 from ignition_hub.engine.enums import StrEnum
@@ -62,7 +62,7 @@ def pool_status(pool: Mapping[str, Any], builds: Builds, now: str) -> dict[str, 
 def _readiness(pool: Mapping[str, Any]) -> tuple[str, str, str]:
     answers = [
         (f"{FLAVOR_NAMES[facts.flavor]} {version}", arch, _verdict(facts, version, arch))
-        for facts in pools_seen([dict(pool)])
+        for facts in pool_facts([dict(pool)])
         for version in facts.versions
         for arch in facts.archs
     ]

@@ -8,7 +8,14 @@ target that it concerns has such a Job.
 
 from dataclasses import replace
 
-from ignition_hub.controller.policy.views import EngineSeen, JobSeen, JobState, Plan, Step, TargetSeen
+from ignition_hub.controller.policy.views import (
+    EngineSnapshot,
+    JobSnapshot,
+    JobState,
+    Plan,
+    Step,
+    TargetSnapshot,
+)
 
 LOOK_AGAIN = 15.0
 """Seconds between two looks at a Job that is in the way, or at work."""
@@ -17,35 +24,35 @@ LOOK_AT_QUEUE = 60.0
 REPLACED = "published; the requested rebuild replaces it when it is complete"
 
 
-def rebuilt(seen: TargetSeen, published: Plan) -> Plan | None:
+def rebuilt(snapshot: TargetSnapshot, published: Plan) -> Plan | None:
     """Return what a request for another build makes of ``published``; None when that stands as it is."""
-    if not seen.was_ready or seen.engine.rebuild is None:
+    if not snapshot.was_ready or snapshot.engine.rebuild is None:
         return None
-    if seen.job is not None and answers_rebuild(seen.job, seen.engine):
-        return _followed(seen.job, published)
-    if seen.engine.rebuild == seen.engine.handled_rebuild:
+    if snapshot.job is not None and answers_rebuild(snapshot.job, snapshot.engine):
+        return _followed(snapshot.job, published)
+    if snapshot.engine.rebuild == snapshot.engine.handled_rebuild:
         return None
-    return _due(seen, replace(published, defers_rebuild=True, recheck=LOOK_AGAIN))
+    return _due(snapshot, replace(published, defers_rebuild=True, recheck=LOOK_AGAIN))
 
 
-def answers_rebuild(job: JobSeen, engine: EngineSeen) -> bool:
+def answers_rebuild(job: JobSnapshot, engine: EngineSnapshot) -> bool:
     """Tell whether ``job`` was made for the request that ``engine`` carries."""
     return job.rebuild is not None and job.rebuild == engine.rebuild
 
 
-def _due(seen: TargetSeen, waiting: Plan) -> Plan:
-    if seen.job is not None:
-        return _made_way(seen.job, waiting)
-    if seen.engine.suspended:
+def _due(snapshot: TargetSnapshot, waiting: Plan) -> Plan:
+    if snapshot.job is not None:
+        return _made_way(snapshot.job, waiting)
+    if snapshot.engine.suspended:
         why = "published; the requested rebuild is pending: spec.suspend is true"
         return replace(waiting, message=why, recheck=None)
-    if seen.place is not None:
+    if snapshot.place is not None:
         why = "published; the requested rebuild is queued in its BuildPool"
         return replace(waiting, message=why, recheck=LOOK_AT_QUEUE)
     return replace(waiting, message=REPLACED, step=Step.CREATE_JOB, defers_rebuild=False)
 
 
-def _followed(job: JobSeen, published: Plan) -> Plan | None:
+def _followed(job: JobSnapshot, published: Plan) -> Plan | None:
     if job.state is JobState.COMPLETE:
         return None
     if job.state is not JobState.FAILED:
@@ -54,7 +61,7 @@ def _followed(job: JobSeen, published: Plan) -> Plan | None:
     return replace(published, message=f"published; the requested rebuild failed: {why}")
 
 
-def _made_way(job: JobSeen, waiting: Plan) -> Plan:
+def _made_way(job: JobSnapshot, waiting: Plan) -> Plan:
     if job.state in {JobState.COMPLETE, JobState.FAILED}:
         return replace(waiting, message=REPLACED, step=Step.DELETE_JOB, recheck=1.0)
     return replace(waiting, message="published; the requested rebuild is pending: an earlier build is active")

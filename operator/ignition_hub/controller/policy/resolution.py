@@ -10,7 +10,13 @@ from collections.abc import Sequence
 
 from ignition_hub.compatibility.verdict import Ask, Choice, PoolFacts, Unbuildable, choose
 from ignition_hub.controller.policy.ports import ModelFacts
-from ignition_hub.controller.policy.views import EarlierTarget, EngineSeen, Trouble, Wanted, Wish
+from ignition_hub.controller.policy.views import (
+    EarlierTarget,
+    EngineSnapshot,
+    ResolvedTarget,
+    TensorRTRequest,
+    Trouble,
+)
 from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.fingerprint import bundle_fingerprint, fingerprint
 from ignition_hub.engine.identity import PRODUCT, EngineInputs, Model, Target, identity_of
@@ -22,8 +28,8 @@ PLATFORMS = ("linux-x86_64", "linux-aarch64")
 
 
 def want(
-    engine: EngineSeen, target: Target, pools: Sequence[PoolFacts], model: ModelFacts
-) -> Wanted | Trouble:
+    engine: EngineSnapshot, target: Target, pools: Sequence[PoolFacts], model: ModelFacts
+) -> ResolvedTarget | Trouble:
     """Return the engine ``target`` needs, or why no pool can truthfully build it."""
     earlier = engine.earlier.get(target.name)
     pin = earlier.tensorrt if earlier is not None and not engine.spec_is_new else None
@@ -39,7 +45,7 @@ def want(
     return _wanted(engine, target, pools, model, choice)
 
 
-def build_request(engine: EngineSeen, wanted: Wanted, model_size: int | None) -> BuildRequest:
+def build_request(engine: EngineSnapshot, wanted: ResolvedTarget, model_size: int | None) -> BuildRequest:
     """Return what the builder is asked for."""
     return BuildRequest(
         identity=wanted.identity,
@@ -58,7 +64,7 @@ def build_request(engine: EngineSeen, wanted: Wanted, model_size: int | None) ->
     )
 
 
-def _ask(engine: EngineSeen, target: Target, wish: Wish) -> Ask:
+def _ask(engine: EngineSnapshot, target: Target, wish: TensorRTRequest) -> Ask:
     return Ask(
         precision=engine.precision,
         flavor=wish.flavor,
@@ -70,20 +76,20 @@ def _ask(engine: EngineSeen, target: Target, wish: Wish) -> Ask:
 
 
 def _wanted(
-    engine: EngineSeen, target: Target, pools: Sequence[PoolFacts], model: ModelFacts, choice: Choice
-) -> Wanted:
+    engine: EngineSnapshot, target: Target, pools: Sequence[PoolFacts], model: ModelFacts, choice: Choice
+) -> ResolvedTarget:
     pool = next(pool for pool in pools if (pool.name, pool.flavor) == (choice.pool, choice.flavor))
-    made_of = _inputs(engine, target, model, Wish(choice.flavor, choice.version), pool.platform)
-    return Wanted(identity=identity_of(made_of), inputs=made_of, pool=choice.pool, tier=choice.tier)
+    made_of = _inputs(engine, target, model, TensorRTRequest(choice.flavor, choice.version), pool.platform)
+    return ResolvedTarget(identity=identity_of(made_of), inputs=made_of, pool=choice.pool, tier=choice.tier)
 
 
 def _still_ready(
-    engine: EngineSeen,
+    engine: EngineSnapshot,
     target: Target,
     pools: Sequence[PoolFacts],
     model: ModelFacts,
     earlier: EarlierTarget | None,
-) -> Wanted | None:
+) -> ResolvedTarget | None:
     """Return the engine that is there although its pool is gone: it still loads where it did."""
     if earlier is None or earlier.state != State.READY or earlier.tensorrt is None:
         return None
@@ -95,12 +101,12 @@ def _still_ready(
             return None  # the status holds what no hub wrote; what is chosen now replaces it
         if identity_of(made_of) == earlier.identity:
             tier = earlier.document.get("tier")
-            return Wanted(identity=earlier.identity, inputs=made_of, pool=earlier.pool, tier=tier)
+            return ResolvedTarget(identity=earlier.identity, inputs=made_of, pool=earlier.pool, tier=tier)
     return None
 
 
 def _inputs(
-    engine: EngineSeen, target: Target, model: ModelFacts, tensorrt: Wish, platform: str
+    engine: EngineSnapshot, target: Target, model: ModelFacts, tensorrt: TensorRTRequest, platform: str
 ) -> EngineInputs:
     return EngineInputs(
         model=Model(engine.model_name, engine.model_version, _fingerprint(engine, model)),
@@ -119,7 +125,7 @@ def _inputs(
     )
 
 
-def _fingerprint(engine: EngineSeen, model: ModelFacts) -> str:
+def _fingerprint(engine: EngineSnapshot, model: ModelFacts) -> str:
     if model.files is not None:
         return bundle_fingerprint(engine.source_uri, model.files)
     return fingerprint(engine.source_uri, sha256=engine.source_sha256, etag=model.etag, size=model.size)

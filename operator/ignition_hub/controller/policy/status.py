@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.api.summary import summary_of
-from ignition_hub.controller.policy.views import EngineSeen, Plan, TargetSeen
+from ignition_hub.controller.policy.views import EngineSnapshot, Plan, TargetSnapshot
 from ignition_hub.engine import quoting
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.manifest import Manifest
@@ -29,10 +29,10 @@ QUEUE_EVERY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Decision:
     """One target with what was decided about it."""
 
-    seen: TargetSeen
+    snapshot: TargetSnapshot
     plan: Plan
 
     @property
@@ -41,7 +41,7 @@ class Judged:
         return is_on_its_way(self.plan.state, self.plan.reason)
 
 
-def engine_status(engine: EngineSeen, judged: Sequence[Judged], now: str) -> dict[str, Any]:
+def engine_status(engine: EngineSnapshot, judged: Sequence[Decision], now: str) -> dict[str, Any]:
     """Return the whole status for ``judged`` targets at ``now`` (RFC 3339)."""
     targets = [target_entry(one, now) for one in judged]
     ready = sum(target["state"] == State.READY for target in targets)
@@ -58,23 +58,23 @@ def engine_status(engine: EngineSeen, judged: Sequence[Judged], now: str) -> dic
     return status
 
 
-def target_entry(judged: Judged, now: str) -> dict[str, Any]:
+def target_entry(judged: Decision, now: str) -> dict[str, Any]:
     """Return one entry of ``status.targets``."""
-    seen, plan = judged.seen, judged.plan
-    earlier = seen.earlier
+    snapshot, plan = judged.snapshot, judged.plan
+    earlier = snapshot.earlier
     if plan.keeps_status and earlier is not None:
         return dict(earlier.document)
     since = earlier.document.get("lastTransitionTime") if earlier and earlier.state == plan.state else None
     entry = {
-        "name": seen.target.name,
+        "name": snapshot.target.name,
         "state": str(plan.state),
         "reason": str(plan.reason),
         "message": shortened(plan.message),
-        "gpuArch": seen.target.gpu_arch,
-        "product": seen.target.product,
-        "compatibility": seen.target.compatibility,
-        **_choice(seen),
-        **(_published(seen.bucket, plan.manifest) if plan.manifest else {}),
+        "gpuArch": snapshot.target.gpu_arch,
+        "product": snapshot.target.product,
+        "compatibility": snapshot.target.compatibility,
+        **_choice(snapshot),
+        **(_published(snapshot.bucket, plan.manifest) if plan.manifest else {}),
         "source": plan.source,
         "progress": _progress(plan),
         "lastTransitionTime": since or now,
@@ -83,8 +83,8 @@ def target_entry(judged: Judged, now: str) -> dict[str, Any]:
 
 
 def write_delay(
-    engine: EngineSeen,
-    judged: Sequence[Judged],
+    engine: EngineSnapshot,
+    judged: Sequence[Decision],
     status: Mapping[str, Any],
     *,
     moving_for: float,
@@ -143,18 +143,18 @@ def shortened(message: str) -> str:
     return quoting.shortened(quoting.printable(message), MESSAGE)
 
 
-def _tells_an_end(engine: EngineSeen, judged: Sequence[Judged], status: Mapping[str, Any]) -> bool:
+def _tells_an_end(engine: EngineSnapshot, judged: Sequence[Decision], status: Mapping[str, Any]) -> bool:
     written = {name: earlier.document for name, earlier in engine.earlier.items()}
-    ended = {one.seen.target.name for one in judged if not one.moves}
+    ended = {one.snapshot.target.name for one in judged if not one.moves}
     return any(entry["name"] in ended and entry != written.get(entry["name"]) for entry in status["targets"])
 
 
-def _handled_rebuild(engine: EngineSeen, judged: Sequence[Judged]) -> str | None:
+def _handled_rebuild(engine: EngineSnapshot, judged: Sequence[Decision]) -> str | None:
     return engine.handled_rebuild if any(one.plan.defers_rebuild for one in judged) else engine.rebuild
 
 
-def _choice(seen: TargetSeen) -> dict[str, Any]:
-    wanted, earlier = seen.wanted, seen.earlier
+def _choice(snapshot: TargetSnapshot) -> dict[str, Any]:
+    wanted, earlier = snapshot.wanted, snapshot.earlier
     if wanted is not None:
         version = {"flavor": wanted.inputs.flavor, "version": wanted.inputs.tensorrt_version}
         return {
@@ -163,7 +163,7 @@ def _choice(seen: TargetSeen) -> dict[str, Any]:
             "tier": wanted.tier,
             "identity": wanted.identity,
         }
-    if earlier is None or earlier.tensorrt is None or seen.engine.spec_is_new:
+    if earlier is None or earlier.tensorrt is None or snapshot.engine.spec_is_new:
         return {}
     # Without this, an outage of the store would forget the pin, and the engine would be built anew.
     return {"tensorrt": {"flavor": earlier.tensorrt.flavor, "version": earlier.tensorrt.version}}
@@ -201,7 +201,7 @@ def _progress(plan: Plan) -> dict[str, Any] | None:
     return {"phase": plan.progress.phase, "percent": plan.progress.percent}
 
 
-def _conditions(engine: EngineSeen, judged: Sequence[Judged], now: str) -> list[dict[str, Any]]:
+def _conditions(engine: EngineSnapshot, judged: Sequence[Decision], now: str) -> list[dict[str, Any]]:
     stalled = [one for one in judged if one.plan.stalled]
     moving = [one for one in judged if one.moves]
     verdicts = [
@@ -212,7 +212,7 @@ def _conditions(engine: EngineSeen, judged: Sequence[Judged], now: str) -> list[
     return [condition(engine.status, engine.generation, now, verdict) for verdict in verdicts]
 
 
-def _readiness(judged: Sequence[Judged]) -> tuple[str, str, str]:
+def _readiness(judged: Sequence[Decision]) -> tuple[str, str, str]:
     unready = [one for one in judged if one.plan.state is not State.READY]
     if not unready:
         return "True", str(Reason.AllTargetsReady), f"{_targets(len(judged))} ready"
@@ -221,26 +221,26 @@ def _readiness(judged: Sequence[Judged]) -> tuple[str, str, str]:
     return ("Unknown" if unknown else "False"), _reason(worst), _message(worst)
 
 
-def _summed_up(some: Sequence[Judged], calm: str, otherwise: str) -> tuple[str, str, str]:
+def _summed_up(some: Sequence[Decision], calm: str, otherwise: str) -> tuple[str, str, str]:
     if not some:
         return "False", calm, otherwise
     return "True", _reason(some), _message(some)
 
 
-def _reason(some: Sequence[Judged]) -> str:
+def _reason(some: Sequence[Decision]) -> str:
     reasons = {one.plan.reason for one in some}
     if len(reasons) == 1:
         return str(reasons.pop())
     return str(Reason.TargetsFailed if some[0].plan.stalled else some[0].plan.reason)
 
 
-def _message(some: Sequence[Judged]) -> str:
-    lines = [f"{one.seen.target.name}: {_told(one)}" for one in some]
+def _message(some: Sequence[Decision]) -> str:
+    lines = [f"{one.snapshot.target.name}: {_told(one)}" for one in some]
     return shortened("; ".join(dict.fromkeys(lines)))
 
 
-def _told(judged: Judged) -> str:
-    earlier = judged.seen.earlier
+def _told(judged: Decision) -> str:
+    earlier = judged.snapshot.earlier
     if judged.plan.keeps_status and earlier is not None:
         return str(earlier.document.get("message", ""))
     return judged.plan.message

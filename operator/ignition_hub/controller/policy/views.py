@@ -1,7 +1,7 @@
 """
 What the controller sees and what it plans, as frozen values.
 
-``observe`` fills the views from the cluster and the bucket; ``decide`` a ``TargetSeen`` into a ``Plan``;
+``observe`` fills the views from the cluster and the bucket; ``decide`` a ``TargetSnapshot`` into a ``Plan``;
 ``status`` writes plans down. Nothing here can reach anything.
 """
 
@@ -18,7 +18,7 @@ from ignition_hub.engine.state import State
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TensorRTRequest:
     """Which TensorRT was asked for; None stands for whatever the pools offer."""
 
     flavor: str | None = None
@@ -26,7 +26,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildWish:
+class BuildParameters:
     """How to build; no part of the identity. ``timeout_seconds`` covers all retries."""
 
     timeout_seconds: int = 7200
@@ -45,7 +45,7 @@ class EarlierTarget:
     reason: str = ""
     identity: str | None = None
     source: str | None = None
-    tensorrt: Wish | None = None
+    tensorrt: TensorRTRequest | None = None
     pool: str | None = None
     document: Mapping[str, Any] = field(default_factory=dict)
     """The entry as it stands in the status."""
@@ -56,7 +56,7 @@ class EarlierTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSeen:
+class EngineSnapshot:
     """One TensorRTEngine: its spec in contract types, and its status."""
 
     namespace: str
@@ -71,13 +71,13 @@ class EngineSeen:
     source_sha256: str | None
     precision: str
     profiles: tuple[Profile, ...]
-    tensorrt: Wish
+    tensorrt: TensorRTRequest
     targets: tuple[Target, ...]
     options: Mapping[str, Any]
     verification: Mapping[str, Any]
     calibration_digest: str | None = None
     plugin_digests: tuple[str, ...] = ()
-    build: BuildWish
+    build: BuildParameters
     suspended: bool = False
     rebuild: str | None = None
     """Value of the annotation that asks for another attempt."""
@@ -114,7 +114,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ResolvedTarget:
     """The engine a target needs, and the pool that would build it."""
 
     identity: str
@@ -143,7 +143,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobSeen:
+class JobSnapshot:
     """The Job of an identity."""
 
     name: str
@@ -177,21 +177,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetSeen:
+class TargetSnapshot:
     """Everything one target's decision is made from."""
 
     target: Target
-    engine: EngineSeen
+    engine: EngineSnapshot
     trouble: Trouble | None = None
     """With the store or the model's source; then nothing below is known."""
     unbuildable: Trouble | None = None
-    wanted: Wanted | None = None
+    wanted: ResolvedTarget | None = None
     possession: Trouble | None = None
     """Set while it is not proven that this namespace can read the very bytes it pins."""
     manifest: Manifest | None = None
     refused: Trouble | None = None
     """The manifest is there and must not be believed."""
-    job: JobSeen | None = None
+    job: JobSnapshot | None = None
     place: Place | None = None
     """None: the build may start now."""
     bucket: str = ""

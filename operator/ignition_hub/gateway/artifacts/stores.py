@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.kube import SECRETS, STORES, Kube, KubeError, Object
-from ignition_hub.remembered import Remembered
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings, credentials_secret_name, default_store, settings_of
+from ignition_hub.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ class Stores:
     def __init__(self, kube: Kube, release_namespace: str) -> None:
         self._kube = kube
         self._namespace = release_namespace
-        self._answers: Remembered[str, OpenStore] = Remembered(seconds=RECHECK_SECONDS, size=1)
-        self._lists: Remembered[str, list[Object]] = Remembered(seconds=RECHECK_SECONDS, size=1)
+        self._answers: TtlCache[str, OpenStore] = TtlCache(seconds=RECHECK_SECONDS, size=1)
+        self._lists: TtlCache[str, list[Object]] = TtlCache(seconds=RECHECK_SECONDS, size=1)
         self._open: OpenStore | None = None
 
     async def current(self) -> OpenStore:

@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Life:
+class RequestsInFlight:
     """Counts the requests under way; ``is_draining`` is set on SIGTERM."""
 
     def __init__(self) -> None:

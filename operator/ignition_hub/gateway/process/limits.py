@@ -1,4 +1,4 @@
-"""Places for what is expensive: so many at once, and so many of them for one caller."""
+"""ConcurrencyLimit for what is expensive: so many at once, and so many of them for one caller."""
 
 import contextlib
 from collections import Counter
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ignition_hub.engine.errors import Reason, TransientError
 
 
-class Places:
+class ConcurrencyLimit:
     """At most ``most`` at once and ``each`` for one ``who``: nobody alone keeps the others out."""
 
     def __init__(self, what: str, *, most: int, each: int) -> None:

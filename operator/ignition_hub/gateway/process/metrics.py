@@ -7,7 +7,7 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ignition_hub.gateway.errors import CLIENT_WENT_AWAY, REASON
-from ignition_hub.gateway.process.draining import Life
+from ignition_hub.gateway.process.draining import RequestsInFlight
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
 
@@ -60,7 +60,7 @@ class Metrics:
         )
 
 
-def counting(metrics: Metrics, life: Life) -> Middleware:
+def counting(metrics: Metrics, life: RequestsInFlight) -> Middleware:
     """Return the middleware that counts every request of an application."""
 
     @web.middleware

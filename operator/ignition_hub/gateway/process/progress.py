@@ -8,7 +8,7 @@ EVERY_SECONDS = 5.0
 REMEMBERED = 4096
 
 
-class Pace:
+class ProgressThrottle:
     """Lets one report per Job through in ``seconds``; those in between are dropped, a later one follows."""
 
     def __init__(

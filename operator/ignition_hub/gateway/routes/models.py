@@ -21,7 +21,7 @@ from ignition_hub.engine.naming import is_plain_path, pushed_bundle_folder, push
 from ignition_hub.gateway.artifacts.stores import OpenStore
 from ignition_hub.gateway.documents import valid_sha256
 from ignition_hub.gateway.errors import ModelTooLarge, NotPermitted
-from ignition_hub.gateway.process.limits import Places
+from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import ENGINES, TokenUser
 from ignition_hub.store.errors import StoreUnavailable
@@ -57,7 +57,7 @@ class Announced:
             )
 
 
-_places = web.AppKey("push_places", Places)
+_places = web.AppKey("push_places", ConcurrencyLimit)
 
 
 async def push(request: web.Request) -> web.Response:
@@ -79,7 +79,7 @@ async def push(request: web.Request) -> web.Response:
 
 def limit_pushes(app: web.Application) -> None:
     """Give an application its places for pushes."""
-    app[_places] = Places("pushes", most=PUSHES, each=PUSHES_OF_ONE_NAMESPACE)
+    app[_places] = ConcurrencyLimit("pushes", most=PUSHES, each=PUSHES_OF_ONE_NAMESPACE)
 
 
 def seconds_for(size: int) -> float:

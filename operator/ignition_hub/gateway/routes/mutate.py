@@ -14,7 +14,7 @@ from ignition_hub.gateway.documents import read_document
 from ignition_hub.gateway.process.settings import GatewaySettings
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import ENGINES
-from ignition_hub.remembered import Remembered
+from ignition_hub.ttl_cache import TtlCache
 
 Views = Mapping[str, EngineView]
 
@@ -26,7 +26,7 @@ NAMESPACES = 1024
 REVIEW_BYTES = 4 * 1024 * 1024
 """The API server takes no pod beyond 3 MiB, and anybody who reaches the webhook can send a body."""
 
-VIEWS = web.AppKey("engine_views", Remembered[str, Views])
+VIEWS = web.AppKey("engine_views", TtlCache[str, Views])
 
 
 async def mutate(request: web.Request) -> web.Response:
@@ -45,7 +45,7 @@ async def mutate(request: web.Request) -> web.Response:
 
 def remember_views(app: web.Application) -> None:
     """Give an application its short memory of each namespace's engines."""
-    app[VIEWS] = Remembered(seconds=VIEW_SECONDS, size=NAMESPACES)
+    app[VIEWS] = TtlCache(seconds=VIEW_SECONDS, size=NAMESPACES)
 
 
 def injection_settings(settings: GatewaySettings) -> InjectionSettings:
@@ -58,7 +58,7 @@ def injection_settings(settings: GatewaySettings) -> InjectionSettings:
 
 async def _review(
     services: Services,
-    views: Remembered[str, Views],
+    views: TtlCache[str, Views],
     document: Mapping[str, Any],
     namespace: str,
     settings: InjectionSettings,

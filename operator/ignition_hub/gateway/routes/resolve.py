@@ -31,7 +31,7 @@ URL_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EngineQuery:
     """What a manifest must be about."""
 
     candidate: Candidate
@@ -81,7 +81,7 @@ async def resolve(request: web.Request) -> web.Response:
     choices = ready_for(engine, gpu)
     store = await services.stores.current()
     manifest, url = await services.quick.run(
-        _locate, store, services.signer.keys, Wanted(choices[0], gpu, engine["spec"], user.namespace)
+        _locate, store, services.signer.keys, EngineQuery(choices[0], gpu, engine["spec"], user.namespace)
     )
     services.metrics.resolved.labels(choices[0].arch).inc()
     return web.json_response(_answer(engine["metadata"]["name"], gpu, manifest, url))
@@ -113,7 +113,7 @@ async def _gpu_of(services: Services, user: TokenUser) -> NodeGpu:
     return gpu
 
 
-def _locate(store: OpenStore, keys: PublicKeys, wanted: Wanted) -> tuple[Manifest, str]:
+def _locate(store: OpenStore, keys: PublicKeys, wanted: EngineQuery) -> tuple[Manifest, str]:
     """Return the verified manifest of a candidate and a URL of its engine, whose size was looked at."""
     wanted.require_source(store.spec)
     candidate = wanted.candidate

@@ -7,12 +7,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.building import build
 from ignition_builder.checking.branches import take_foreseen_branches
-from ignition_builder.checking.foreseen import MOST_NODES
+from ignition_builder.checking.checker_exceptions import set_aside
 from ignition_builder.checking.graphs import graphs_of, nodes_of
-from ignition_builder.checking.leniency import set_aside
+from ignition_builder.checking.static_branches import MOST_NODES
 from ignition_builder.journal import Journal
+from ignition_builder.pipeline import build
 from ignition_builder.verifying.reference import outputs_of
 from ignition_builder.verifying.samples import Sample
 from ignition_hub.engine.errors import RequestError

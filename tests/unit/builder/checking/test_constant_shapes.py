@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from conversions import Converted, floats, node
-from ignition_builder.building import build
+from ignition_builder.pipeline import build
 from ignition_builder.precision.floats import BRAIN, HALF
 from ignition_builder.verifying.emulation import ENGINES
 from ignition_builder.verifying.reference import outputs_of

@@ -9,10 +9,10 @@ from onnx import helper
 
 from ignition_builder.checking.arithmetic import sum_in
 from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, Dimensions, said
-from ignition_builder.checking.fitting import check_fit
 from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import inputs_of
 from ignition_builder.checking.profiles import resolved
+from ignition_builder.checking.shape_check import check_fit
 from ignition_builder.checking.signature import ModelInput
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import BatchRange, Profile

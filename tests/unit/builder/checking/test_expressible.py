@@ -8,12 +8,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from ignition_builder.building import build
 from ignition_builder.checking.expressible import check_expressible
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.checking.integers import warn_of_clamping
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.journal import Journal
+from ignition_builder.pipeline import build
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, request_for, saved
 

@@ -9,7 +9,7 @@ from ignition_builder.checking.functions import check_functions
 from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import load_checked
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.local.external import external_files
+from ignition_hub.local.external_data import external_files
 from smallmodels import model_of, saved
 
 

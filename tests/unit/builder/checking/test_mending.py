@@ -6,12 +6,12 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.building import build
 from ignition_builder.checking.inspection import load_checked, load_mended
 from ignition_builder.checking.stored_integers import widen_stored_integers
 from ignition_builder.checking.weights import write_model
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.pipeline import build
 from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import BRAIN
 from ignition_hub.engine.errors import Reason, RequestError

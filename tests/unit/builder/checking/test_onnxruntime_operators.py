@@ -19,14 +19,14 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from ignition_builder.building import build
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.checking.onnxruntime_operators import BLOCKS, DYNAMIC, FUSED, INTEGER, KINDS
+from ignition_builder.documents import INSPECT, Task
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.pipeline import build
 from ignition_builder.precision import stage
 from ignition_builder.report import Report
-from ignition_builder.work import INSPECT, Task
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, request_for, saved
 

@@ -9,10 +9,10 @@ from onnx import TensorProto, helper
 
 from ignition_builder.checking.outline import load_outline
 from ignition_builder.checking.skeleton import LARGE, load_skeleton
+from ignition_builder.documents import INSPECT, Task
 from ignition_builder.journal import Journal
 from ignition_builder.precision import stage
 from ignition_builder.report import Report
-from ignition_builder.work import INSPECT, Task
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, request_for, saved
 

@@ -4,9 +4,9 @@ import onnx
 import pytest
 from onnx import helper
 
-from ignition_builder.building import build
 from ignition_builder.checking.inspection import inputs_of
 from ignition_builder.checking.placeholders import forget_placeholders
+from ignition_builder.pipeline import build
 from ignition_hub.engine.errors import RequestError
 from smallmodels import model_of, request_for, saved, shape_range
 

@@ -12,12 +12,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from ignition_builder.building import build
+from ignition_builder.documents import INSPECT, Task
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.pipeline import build
 from ignition_builder.precision import stage
 from ignition_builder.report import Report
-from ignition_builder.work import INSPECT, Task
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import BatchRange, Profile
 from smallmodels import dense, model_of, request_for, saved, shape_range

@@ -5,8 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.building import build
 from ignition_builder.checking.squeezes import name_squeezed_axes
+from ignition_builder.pipeline import build
 from ignition_builder.verifying.reference import outputs_of
 from ignition_builder.verifying.samples import Sample
 from ignition_hub.engine.errors import Reason, RequestError

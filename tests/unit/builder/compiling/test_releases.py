@@ -21,10 +21,10 @@ from ignition_builder.compiling.libraries import load_plugins
 from ignition_builder.compiling.nvidia import Nvidia
 from ignition_builder.compiling.order import Order
 from ignition_builder.compiling.rtx import Rtx
+from ignition_builder.documents import STRONG, WEAK
 from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
-from ignition_builder.work import STRONG, WEAK
 from ignition_hub.compatibility.option_row import OptionRow
 from ignition_hub.compatibility.options import LEVEL_ROWS, OPTION_ROWS
 from ignition_hub.compatibility.support_matrix import is_strongly_typed

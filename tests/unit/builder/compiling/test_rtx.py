@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.building import Built, build
 from ignition_builder.compiling.backend import load_backend
 from ignition_builder.options import options_of
+from ignition_builder.pipeline import Built, build
 from ignition_hub.compatibility.options import OPTION_ROWS
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, request_for, saved

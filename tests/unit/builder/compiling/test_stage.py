@@ -12,15 +12,15 @@ import pytest
 from bindings.inventory import Inventory, inventories
 from faketensorrt import fake_tensorrt
 from faketensorrt.plans import four_numbers
-from ignition_builder.building import digests_of
 from ignition_builder.compiling import gpu
 from ignition_builder.compiling import stage as compiling
+from ignition_builder.documents import COMPILE, STRONG, WEAK, Compiled, Prepared, Task, TimingCacheTask
 from ignition_builder.facts import Stages, facts_of
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.pipeline import digests_of
 from ignition_builder.report import Report
 from ignition_builder.verifying.header import check_plan
-from ignition_builder.work import COMPILE, STRONG, WEAK, Compiled, Prepared, Task, TimingCacheTask
 from ignition_hub.compatibility.support_matrix import is_strongly_typed
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.identity import PRODUCT, identity_of

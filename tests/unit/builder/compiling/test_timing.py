@@ -15,10 +15,10 @@ from ignition_builder.compiling.nvidia import Nvidia
 from ignition_builder.compiling.order import Order
 from ignition_builder.compiling.rtx import Rtx
 from ignition_builder.compiling.timing import merged
+from ignition_builder.documents import TimingCacheTask
 from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
-from ignition_builder.work import TimingCacheTask
 from ignition_hub.engine.errors import IgnitionError, Reason
 from smallmodels import dense, request_for, saved
 

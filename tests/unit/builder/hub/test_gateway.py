@@ -6,9 +6,9 @@ import ssl
 import pytest
 
 from fakegateway import TOKEN, FakeGateway
-from ignition_builder.hub.arriving import download_all
 from ignition_builder.hub.download import Source
 from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.inputs import download_all
 from ignition_builder.hub.publishing import LOG_BYTES, log_of
 from ignition_builder.hub.upload import MOST_PARTS, Uploader, part_size_for
 from ignition_hub.engine.errors import IgnitionError, Reason

@@ -5,8 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.building import build
 from ignition_builder.files import Files
+from ignition_builder.pipeline import build
 from ignition_builder.verifying.session import session_of
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, request_for, saved

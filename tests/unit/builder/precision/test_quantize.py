@@ -7,14 +7,14 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from ignition_builder.building import build
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import is_external, place_of
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.pipeline import build
 from ignition_builder.precision.insertion import OPERATORS
-from ignition_builder.precision.ways import Came, with_precision
+from ignition_builder.precision.selection import Came, with_precision
 from ignition_builder.verifying.reference import outputs_of
 from ignition_builder.verifying.samples import Sample
 from ignition_builder.verifying.session import session_of

@@ -8,7 +8,7 @@ from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.precision.quantized import quantization_of
-from ignition_builder.precision.ways import Came, with_precision
+from ignition_builder.precision.selection import Came, with_precision
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, request_for, saved
 

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from conversions import Converted, node
-from ignition_builder.building import build
+from ignition_builder.pipeline import build
 from ignition_builder.precision.floats import BRAIN, HALF
 from ignition_hub.engine.warnings import Warn
 from smallmodels import model_of, request_for, saved

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
-from ignition_builder.building import build
 from ignition_builder.files import Files
+from ignition_builder.pipeline import build
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, request_for, saved
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from ignition_builder.documents import INSPECT, PROVE, Prepared, Proof, Task
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.precision import levels
@@ -16,7 +17,6 @@ from ignition_builder.precision import stage as preparing
 from ignition_builder.precision.floats import Rounding
 from ignition_builder.report import Report
 from ignition_builder.verifying import proof, reference
-from ignition_builder.work import INSPECT, PROVE, Prepared, Proof, Task
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, read_back, request_for, saved, shape_range
 

@@ -11,13 +11,7 @@ from ignition_builder.arrays import load_arrays
 from ignition_builder.checking.inspection import facts_of, tensors_of
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import write_model
-from ignition_builder.files import Files
-from ignition_builder.journal import Journal
-from ignition_builder.precision.floats import BRAIN, HALF
-from ignition_builder.report import Report
-from ignition_builder.verifying import reference
-from ignition_builder.verifying import stage as verifying
-from ignition_builder.work import (
+from ignition_builder.documents import (
     AS_IS,
     CALIBRATOR,
     CONVERTED,
@@ -28,6 +22,12 @@ from ignition_builder.work import (
     Task,
     Verified,
 )
+from ignition_builder.files import Files
+from ignition_builder.journal import Journal
+from ignition_builder.precision.floats import BRAIN, HALF
+from ignition_builder.report import Report
+from ignition_builder.verifying import reference
+from ignition_builder.verifying import stage as verifying
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import Profile, ShapeRange
 from smallmodels import dense, model_of, request_for, saved

@@ -15,7 +15,7 @@ from ignition_hub.controller.policy.build_job import (
     work_bytes,
 )
 from ignition_hub.controller.policy.job_status import view_of
-from ignition_hub.controller.policy.views import BuildWish
+from ignition_hub.controller.policy.views import BuildParameters
 from ignition_hub.engine.errors import EXITS, TransientError
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
@@ -27,7 +27,7 @@ SETTINGS = JobSettings(gateway_url="https://gateway.example.com")
 REQUEST = make_request()
 
 
-def job(build=BuildWish(timeout_seconds=600, retries=1), **pool):  # noqa: B008  # frozen
+def job(build=BuildParameters(timeout_seconds=600, retries=1), **pool):  # noqa: B008  # frozen
     return build_job(REQUEST, make_pool(**pool), build, SETTINGS)
 
 
@@ -44,7 +44,7 @@ def test_a_job_is_named_by_its_identity_and_carries_its_request():
 
 
 def test_a_job_carries_the_rebuild_request_it_answers_and_tells_it_again():
-    body = build_job(REQUEST, make_pool(), BuildWish(), SETTINGS, rebuild="2026-01-01T00:00:00Z")
+    body = build_job(REQUEST, make_pool(), BuildParameters(), SETTINGS, rebuild="2026-01-01T00:00:00Z")
 
     assert body["metadata"]["annotations"][ANNOTATION_REBUILD] == "2026-01-01T00:00:00Z"
     assert view_of(body, now=0.0).rebuild == "2026-01-01T00:00:00Z"
@@ -131,7 +131,7 @@ def test_only_a_gpu_pool_asks_for_a_gpu_and_only_when_it_names_no_other(pool, li
 
 def test_queue_and_priority_class_are_passed_on_only_when_named():
     plain = job()
-    queued = job(BuildWish(queue_name="gpu-builds", priority_class_name="low"))
+    queued = job(BuildParameters(queue_name="gpu-builds", priority_class_name="low"))
 
     assert queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpu-builds"
     assert queued["spec"]["template"]["spec"]["priorityClassName"] == "low"

@@ -1,4 +1,4 @@
-"""The life of a target as a table: what is seen, what is planned."""
+"""The life of a target as a table: a snapshot in, a plan out."""
 
 from dataclasses import replace
 
@@ -7,18 +7,18 @@ import pytest
 from fakeworld import make_manifest
 from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.views import (
-    BuildWish,
+    BuildParameters,
     EarlierTarget,
-    EngineSeen,
-    JobSeen,
+    EngineSnapshot,
+    JobSnapshot,
     JobState,
     Place,
     Progress,
+    ResolvedTarget,
     Step,
-    TargetSeen,
+    TargetSnapshot,
+    TensorRTRequest,
     Trouble,
-    Wanted,
-    Wish,
 )
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import Target, identity_of
@@ -28,7 +28,7 @@ from storefixtures import make_inputs
 INPUTS = make_inputs(gpu_arch="sm_86")
 IDENTITY = identity_of(INPUTS)
 TARGET = Target("sm-86", "sm_86", None, "SameComputeCapability")
-WANTED = Wanted(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk")
+WANTED = ResolvedTarget(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk")
 MANIFEST = make_manifest(INPUTS, IDENTITY)
 AWAY = Trouble(Reason.StoreUnavailable, "s3.example.com does not answer", unknown=True)
 GONE = Trouble(Reason.SourceNotFound, "s3://models/a.onnx does not exist")
@@ -48,13 +48,13 @@ def engine(**changes):
         "source_sha256": None,
         "precision": "fp16",
         "profiles": (),
-        "tensorrt": Wish(),
+        "tensorrt": TensorRTRequest(),
         "targets": (TARGET,),
         "options": {},
         "verification": {},
-        "build": BuildWish(),
+        "build": BuildParameters(),
     }
-    return EngineSeen(**{**values, **changes})
+    return EngineSnapshot(**{**values, **changes})
 
 
 def told(state, *, generation=1, identity=IDENTITY, reason="", source=None, **changes):
@@ -66,12 +66,12 @@ def told(state, *, generation=1, identity=IDENTITY, reason="", source=None, **ch
 
 def job(state=JobState.ACTIVE, **changes):
     values = {"name": "ignition-build-1", "uid": "j1", "state": state, "age": 10.0}
-    return JobSeen(**{**values, **changes})
+    return JobSnapshot(**{**values, **changes})
 
 
-def seen(**changes):
+def snapshot(**changes):
     values = {"target": TARGET, "engine": engine(), "wanted": WANTED}
-    return TargetSeen(**{**values, **changes})
+    return TargetSnapshot(**{**values, **changes})
 
 
 FAILED = job(JobState.FAILED, failure=Trouble(Reason.UnsupportedOperator, "node 7"))
@@ -81,167 +81,173 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
 @pytest.mark.parametrize(
     ("view", "state", "reason", "step"),
     [
-        pytest.param(seen(), State.BUILDING, "Building", Step.CREATE_JOB, id="nothing exists: build"),
+        pytest.param(snapshot(), State.BUILDING, "Building", Step.CREATE_JOB, id="nothing exists: build"),
         pytest.param(
-            seen(manifest=MANIFEST), State.READY, "Reused", Step.NONE, id="in the store: reuse, no Job"
+            snapshot(manifest=MANIFEST), State.READY, "Reused", Step.NONE, id="in the store: reuse, no Job"
         ),
         pytest.param(
-            seen(manifest=MANIFEST, job=COMPLETE), State.READY, "Built", Step.NONE, id="Job complete: built"
+            snapshot(manifest=MANIFEST, job=COMPLETE),
+            State.READY,
+            "Built",
+            Step.NONE,
+            id="Job complete: built",
         ),
-        pytest.param(seen(job=job()), State.BUILDING, "Building", Step.NONE, id="Job at work: wait"),
+        pytest.param(snapshot(job=job()), State.BUILDING, "Building", Step.NONE, id="Job at work: wait"),
         pytest.param(
-            seen(job=job(JobState.SUSPENDED)), State.QUEUED, "Queued", Step.NONE, id="Kueue holds the Job"
+            snapshot(job=job(JobState.SUSPENDED)), State.QUEUED, "Queued", Step.NONE, id="Kueue holds the Job"
         ),
         pytest.param(
-            seen(job=job(obstacle=Trouble(Reason.ImageUnavailable, "no such tag"))),
+            snapshot(job=job(obstacle=Trouble(Reason.ImageUnavailable, "no such tag"))),
             State.QUEUED,
             "ImageUnavailable",
             Step.NONE,
             id="no image: say so while waiting",
         ),
         pytest.param(
-            seen(job=job(JobState.GOING)), State.PENDING, "Pending", Step.NONE, id="old Job still there"
+            snapshot(job=job(JobState.GOING)), State.PENDING, "Pending", Step.NONE, id="old Job still there"
         ),
-        pytest.param(seen(job=FAILED), State.FAILED, "UnsupportedOperator", Step.NONE, id="Job failed"),
+        pytest.param(snapshot(job=FAILED), State.FAILED, "UnsupportedOperator", Step.NONE, id="Job failed"),
         pytest.param(
-            seen(job=FAILED, engine=told("Failed")),
+            snapshot(job=FAILED, engine=told("Failed")),
             State.FAILED,
             "UnsupportedOperator",
             Step.NONE,
             id="a told failure stays",
         ),
         pytest.param(
-            seen(job=FAILED, engine=told("Failed", generation=0)),
+            snapshot(job=FAILED, engine=told("Failed", generation=0)),
             State.PENDING,
             "Pending",
             Step.DELETE_JOB,
             id="spec changed after a told failure: start again",
         ),
         pytest.param(
-            seen(job=FAILED, engine=told("Failed", rebuild="now")),
+            snapshot(job=FAILED, engine=told("Failed", rebuild="now")),
             State.PENDING,
             "Pending",
             Step.DELETE_JOB,
             id="rebuild asked after a told failure: start again",
         ),
         pytest.param(
-            seen(job=FAILED, engine=told("Pending", generation=0)),
+            snapshot(job=FAILED, engine=told("Pending", generation=0)),
             State.FAILED,
             "UnsupportedOperator",
             Step.NONE,
             id="a failure nobody was told of is told, not retried",
         ),
         pytest.param(
-            seen(job=FAILED, engine=told("Failed", generation=0, identity="0" * 64)),
+            snapshot(job=FAILED, engine=told("Failed", generation=0, identity="0" * 64)),
             State.FAILED,
             "UnsupportedOperator",
             Step.NONE,
             id="another identity's failure restarts nothing",
         ),
         pytest.param(
-            seen(engine=told("Failed", reason="BuildFailed")),
+            snapshot(engine=told("Failed", reason="BuildFailed")),
             State.FAILED,
             "BuildFailed",
             Step.NONE,
             id="Job collected: its verdict remains",
         ),
         pytest.param(
-            seen(engine=told("Failed", reason="BuildFailed", identity="0" * 64)),
+            snapshot(engine=told("Failed", reason="BuildFailed", identity="0" * 64)),
             State.BUILDING,
             "Building",
             Step.CREATE_JOB,
             id="the model changed: the verdict was on another",
         ),
         pytest.param(
-            seen(engine=told("Failed", reason="BuildFailed", generation=0)),
+            snapshot(engine=told("Failed", reason="BuildFailed", generation=0)),
             State.BUILDING,
             "Building",
             Step.CREATE_JOB,
             id="Job collected and spec changed: build",
         ),
         pytest.param(
-            seen(engine=told("Failed", reason="SourceForbidden")),
+            snapshot(engine=told("Failed", reason="SourceForbidden")),
             State.BUILDING,
             "Building",
             Step.CREATE_JOB,
             id="access was granted: build",
         ),
         pytest.param(
-            seen(job=COMPLETE, engine=engine(created=2001.0)),
+            snapshot(job=COMPLETE, engine=engine(created=2001.0)),
             State.PENDING,
             "Pending",
             Step.DELETE_JOB,
             id="complete without an engine, before this resource was made",
         ),
         pytest.param(
-            seen(job=replace(FAILED, finished=2000.0), engine=engine(created=3000.0)),
+            snapshot(job=replace(FAILED, finished=2000.0), engine=engine(created=3000.0)),
             State.PENDING,
             "Pending",
             Step.DELETE_JOB,
             id="failed before this resource was made",
         ),
         pytest.param(
-            seen(job=replace(FAILED, finished=2000.0), engine=engine(created=2000.0)),
+            snapshot(job=replace(FAILED, finished=2000.0), engine=engine(created=2000.0)),
             State.FAILED,
             "UnsupportedOperator",
             Step.NONE,
             id="failed in the second this resource was made",
         ),
         pytest.param(
-            seen(job=COMPLETE), State.FAILED, "BuildFailed", Step.NONE, id="complete without an engine"
+            snapshot(job=COMPLETE), State.FAILED, "BuildFailed", Step.NONE, id="complete without an engine"
         ),
         pytest.param(
-            seen(job=COMPLETE, engine=told("Ready")),
+            snapshot(job=COMPLETE, engine=told("Ready")),
             State.PENDING,
             "Pending",
             Step.DELETE_JOB,
             id="the engine vanished from the store: build again",
         ),
-        pytest.param(seen(trouble=AWAY), State.PENDING, "StoreUnavailable", Step.NONE, id="store away: wait"),
         pytest.param(
-            seen(trouble=GONE, engine=told("Pending")),
+            snapshot(trouble=AWAY), State.PENDING, "StoreUnavailable", Step.NONE, id="store away: wait"
+        ),
+        pytest.param(
+            snapshot(trouble=GONE, engine=told("Pending")),
             State.PENDING,
             "SourceNotFound",
             Step.NONE,
             id="no model yet: wait",
         ),
         pytest.param(
-            seen(trouble=FORBIDDEN, engine=told("Ready")),
+            snapshot(trouble=FORBIDDEN, engine=told("Ready")),
             State.FAILED,
             "SourceForbidden",
             Step.NONE,
             id="access was revoked",
         ),
         pytest.param(
-            seen(wanted=None, unbuildable=Trouble(Reason.NoPoolForArch, "add a pool")),
+            snapshot(wanted=None, unbuildable=Trouble(Reason.NoPoolForArch, "add a pool")),
             State.UNBUILDABLE,
             "NoPoolForArch",
             Step.NONE,
             id="no pool can",
         ),
         pytest.param(
-            seen(manifest=MANIFEST, possession=Trouble(Reason.ModelDigestMismatch, "other bytes")),
+            snapshot(manifest=MANIFEST, possession=Trouble(Reason.ModelDigestMismatch, "other bytes")),
             State.FAILED,
             "ModelDigestMismatch",
             Step.NONE,
             id="a digest somebody only knows gives no engine",
         ),
         pytest.param(
-            seen(manifest=MANIFEST, possession=Trouble(Reason.Verifying, "reading", unknown=True)),
+            snapshot(manifest=MANIFEST, possession=Trouble(Reason.Verifying, "reading", unknown=True)),
             State.VERIFYING,
             "Verifying",
             Step.NONE,
             id="possession is being proven",
         ),
         pytest.param(
-            seen(refused=Trouble(Reason.ManifestRefused, "unsigned")),
+            snapshot(refused=Trouble(Reason.ManifestRefused, "unsigned")),
             State.FAILED,
             "ManifestRefused",
             Step.NONE,
             id="a manifest nobody signed",
         ),
         pytest.param(
-            seen(
+            snapshot(
                 refused=Trouble(Reason.ManifestRefused, "unsigned"),
                 engine=told("Failed", reason="ManifestRefused", rebuild="now"),
             ),
@@ -251,16 +257,16 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
             id="a refused manifest is replaced on request",
         ),
         pytest.param(
-            seen(engine=engine(suspended=True)), State.PENDING, "Suspended", Step.NONE, id="suspended"
+            snapshot(engine=engine(suspended=True)), State.PENDING, "Suspended", Step.NONE, id="suspended"
         ),
         pytest.param(
-            seen(engine=engine(suspended=True), manifest=MANIFEST),
+            snapshot(engine=engine(suspended=True), manifest=MANIFEST),
             State.READY,
             "Reused",
             Step.NONE,
             id="suspended, but there",
         ),
-        pytest.param(seen(place=Place(3, 2)), State.QUEUED, "Queued", Step.NONE, id="pool full"),
+        pytest.param(snapshot(place=Place(3, 2)), State.QUEUED, "Queued", Step.NONE, id="pool full"),
     ],
 )
 def test_what_is_seen_decides_what_is_planned(view, state, reason, step):
@@ -271,13 +277,13 @@ def test_what_is_seen_decides_what_is_planned(view, state, reason, step):
 
 @pytest.mark.parametrize("trouble", [AWAY, GONE])
 def test_an_engine_that_was_ready_outlives_an_outage_and_its_model(trouble):
-    plan = decide(seen(trouble=trouble, wanted=None, engine=told("Ready")))
+    plan = decide(snapshot(trouble=trouble, wanted=None, engine=told("Ready")))
 
     assert (plan.state, plan.keeps_status) == (State.READY, True)
 
 
 def test_an_outage_says_nothing_of_a_spec_that_changed():
-    plan = decide(seen(trouble=AWAY, wanted=None, engine=told("Ready", generation=0)))
+    plan = decide(snapshot(trouble=AWAY, wanted=None, engine=told("Ready", generation=0)))
 
     assert (plan.state, plan.unknown, plan.back_off) == (State.PENDING, True, True)
 
@@ -285,11 +291,11 @@ def test_an_outage_says_nothing_of_a_spec_that_changed():
 @pytest.mark.parametrize(
     "view",
     [
-        seen(trouble=FORBIDDEN),
-        seen(unbuildable=Trouble(Reason.NoPools, "none")),
-        seen(refused=Trouble(Reason.ManifestRefused, "unsigned")),
-        seen(job=FAILED),
-        seen(job=COMPLETE),
+        snapshot(trouble=FORBIDDEN),
+        snapshot(unbuildable=Trouble(Reason.NoPools, "none")),
+        snapshot(refused=Trouble(Reason.ManifestRefused, "unsigned")),
+        snapshot(job=FAILED),
+        snapshot(job=COMPLETE),
     ],
 )
 def test_what_only_a_person_can_change_is_stalled_and_asks_for_no_further_look(view):
@@ -311,17 +317,17 @@ def test_what_only_a_person_can_change_is_stalled_and_asks_for_no_further_look(v
 def test_built_means_that_this_resource_was_there_before_the_build_ended(created, asker, source):
     complete = replace(COMPLETE, namespace="vision", resource=asker)
 
-    assert decide(seen(manifest=MANIFEST, job=complete, engine=engine(created=created))).source == source
+    assert decide(snapshot(manifest=MANIFEST, job=complete, engine=engine(created=created))).source == source
 
 
 def test_the_source_once_told_does_not_change_when_the_job_is_collected():
-    view = seen(manifest=MANIFEST, engine=told("Ready", source="Built"))
+    view = snapshot(manifest=MANIFEST, engine=told("Ready", source="Built"))
 
     assert decide(view).source == "Built"
 
 
 def test_progress_is_passed_on():
-    assert decide(seen(job=job(progress=Progress("Building", 42)))).progress == Progress("Building", 42)
+    assert decide(snapshot(job=job(progress=Progress("Building", 42)))).progress == Progress("Building", 42)
 
 
 @pytest.mark.parametrize(
@@ -334,16 +340,16 @@ def test_progress_is_passed_on():
     ],
 )
 def test_a_place_in_the_queue_is_told_in_coarse_steps(ahead, words):
-    assert words in decide(seen(place=Place(ahead, 2))).message
+    assert words in decide(snapshot(place=Place(ahead, 2))).message
 
 
 def test_a_pool_that_starts_nothing_says_so():
-    assert "maxConcurrentBuilds is 0" in decide(seen(place=Place(0, 0))).message
+    assert "maxConcurrentBuilds is 0" in decide(snapshot(place=Place(0, 0))).message
 
 
 def test_a_restart_is_written_at_once_so_that_the_next_failure_is_final_again():
-    after = decide(seen(job=FAILED, engine=told("Failed", rebuild="now")))
-    collected = decide(seen(engine=told("Failed", reason="BuildFailed", rebuild="now")))
+    after = decide(snapshot(job=FAILED, engine=told("Failed", rebuild="now")))
+    collected = decide(snapshot(engine=told("Failed", reason="BuildFailed", rebuild="now")))
 
     assert (after.at_once, collected.at_once) == (True, True)
 
@@ -360,18 +366,18 @@ def mismatched(**changes):
     ],
 )
 def test_a_build_from_somebody_elses_source_is_no_verdict_on_ours(source):
-    plan = decide(seen(job=mismatched(**source)))
+    plan = decide(snapshot(job=mismatched(**source)))
 
     assert (plan.state, plan.step) == (State.PENDING, Step.DELETE_JOB)
 
 
 def test_a_build_from_our_own_source_is_a_verdict():
-    plan = decide(seen(job=mismatched(namespace="vision", model_uri="s3://models/resnet50.onnx")))
+    plan = decide(snapshot(job=mismatched(namespace="vision", model_uri="s3://models/resnet50.onnx")))
 
     assert (plan.state, plan.reason, plan.step) == (State.FAILED, "ModelDigestMismatch", Step.NONE)
 
 
 def test_a_failure_in_words_of_another_version_still_stands():
-    plan = decide(seen(engine=told("Failed", reason="NoLongerAReason")))
+    plan = decide(snapshot(engine=told("Failed", reason="NoLongerAReason")))
 
     assert (plan.state, plan.keeps_status) == (State.FAILED, True)

@@ -13,7 +13,7 @@ from ignition_hub.controller.policy.job_status import (
     state_of,
     view_of,
 )
-from ignition_hub.controller.policy.views import BuildWish, JobState, Progress
+from ignition_hub.controller.policy.views import BuildParameters, JobState, Progress
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
 
@@ -23,7 +23,7 @@ REQUEST = make_request()
 
 def stored(*conditions, annotations=None, **status):
     """A Job as the API server returns it."""
-    metadata = build_job(REQUEST, make_pool(), BuildWish(), SETTINGS)["metadata"]
+    metadata = build_job(REQUEST, make_pool(), BuildParameters(), SETTINGS)["metadata"]
     return {
         "metadata": {
             **metadata,
@@ -53,11 +53,11 @@ def test_a_job_has_ended_when_its_last_pod_is_gone(conditions, state):
 
 def test_a_job_tells_progress_age_and_who_asked():
     annotations = {ANNOTATION_PROGRESS: json.dumps({"phase": "Building", "percent": 142.7})}
-    seen = view_of(stored(annotations=annotations), now=1767225660.0)
+    snapshot = view_of(stored(annotations=annotations), now=1767225660.0)
 
-    assert seen.age == 60.0
-    assert seen.progress == Progress("Building", 100)
-    assert (seen.namespace, seen.resource, seen.pool) == ("vision", "resnet50", "rtx")
+    assert snapshot.age == 60.0
+    assert snapshot.progress == Progress("Building", 100)
+    assert (snapshot.namespace, snapshot.resource, snapshot.pool) == ("vision", "resnet50", "rtx")
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[]", '{"phase": 1}', '{"phase": "x", "percent": "y"}'])
@@ -99,7 +99,12 @@ SAID = {"exitCode": 13, "message": json.dumps({"reason": "InvalidProfile", "mess
     [
         pytest.param(FAILED, TOLD, [], "UnsupportedOperator", "node 7", id="told"),
         pytest.param(
-            FAILED, TOLD, [pod(terminated={"exitCode": 11})], "UnsupportedOperator", "node 7", id="told, seen"
+            FAILED,
+            TOLD,
+            [pod(terminated={"exitCode": 11})],
+            "UnsupportedOperator",
+            "node 7",
+            id="told, seen",
         ),
         pytest.param(FAILED, TOLD, [pod(terminated=OOM)], "OutOfMemory", "memory limit", id="not as told"),
         pytest.param(FAILED, {}, [limited(pod(terminated=OOM), "2Gi")], "OutOfMemory", "of 2Gi", id="limit"),

@@ -5,10 +5,10 @@ import yaml
 
 from ignition_hub.cli import planning
 from ignition_hub.controller.policy.decide import decide
-from ignition_hub.controller.policy.parsing import engine_seen, pools_seen
+from ignition_hub.controller.policy.parsing import engine_snapshot, pool_facts
 from ignition_hub.controller.policy.ports import ModelFacts
 from ignition_hub.controller.policy.resolution import want
-from ignition_hub.controller.policy.views import TargetSeen, Trouble
+from ignition_hub.controller.policy.views import TargetSnapshot, Trouble
 from plannedresources import CPU, L4, OLD, engine, pool
 
 UNBUILDABLE = [
@@ -29,10 +29,10 @@ UNBUILDABLE = [
 def test_the_status_says_the_words_of_the_plan(tmp_path, body, pools):
     planned = planned_of(body, pools, tmp_path)
 
-    seen = engine_seen(body)
-    wanted = want(seen, seen.targets[0], pools_seen(pools), ModelFacts("etag", 1))
+    snapshot = engine_snapshot(body)
+    wanted = want(snapshot, snapshot.targets[0], pool_facts(pools), ModelFacts("etag", 1))
     assert isinstance(wanted, Trouble)
-    decided = decide(TargetSeen(target=seen.targets[0], engine=seen, unbuildable=wanted))
+    decided = decide(TargetSnapshot(target=snapshot.targets[0], engine=snapshot, unbuildable=wanted))
 
     assert (decided.reason, decided.message) == (planned.reason, planned.message)
 

@@ -8,16 +8,16 @@ from fakeworld import make_engine, make_manifest, make_pool
 from ignition_hub.controller.apply import apply
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.decide import decide
-from ignition_hub.controller.policy.parsing import engine_seen
-from ignition_hub.controller.policy.status import Judged, engine_status
+from ignition_hub.controller.policy.parsing import engine_snapshot
+from ignition_hub.controller.policy.status import Decision, engine_status
 from ignition_hub.controller.policy.views import (
-    JobSeen,
+    JobSnapshot,
     JobState,
     Place,
+    ResolvedTarget,
     Step,
-    TargetSeen,
+    TargetSnapshot,
     Trouble,
-    Wanted,
 )
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import identity_of
@@ -28,7 +28,7 @@ from storefixtures import make_inputs
 
 INPUTS = make_inputs(gpu_arch="sm_86")
 IDENTITY = identity_of(INPUTS)
-WANTED = Wanted(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk")
+WANTED = ResolvedTarget(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk")
 MANIFEST = make_manifest(INPUTS, IDENTITY)
 NO = Trouble(Reason.BuildFailed, "TensorRT said no")
 NOW = "2026-01-01T00:00:00Z"
@@ -37,11 +37,11 @@ NOW = "2026-01-01T00:00:00Z"
 def engine(*, rebuild="again", handled=None, state="Ready", **spec):
     """An engine whose status tells of one target."""
     body = make_engine(**spec)
-    [name] = [target.name for target in engine_seen(as_stored(body)).targets]
+    [name] = [target.name for target in engine_snapshot(as_stored(body)).targets]
     entry = {"name": name, "state": state, "identity": IDENTITY, "reason": "Built", "source": "Built"}
     status = {"observedGeneration": 1, "targets": [entry], "lastHandledRebuild": handled}
     body["metadata"]["annotations"] = {ANNOTATION_REBUILD: rebuild} if rebuild else {}
-    return engine_seen(as_stored(body, **{key: value for key, value in status.items() if value}))
+    return engine_snapshot(as_stored(body, **{key: value for key, value in status.items() if value}))
 
 
 def as_stored(body, **status):
@@ -51,21 +51,21 @@ def as_stored(body, **status):
 
 def job(state, *, rebuild=None):
     failure = NO if state is JobState.FAILED else None
-    return JobSeen(name="j", uid="u", state=state, age=9.0, rebuild=rebuild, failure=failure)
+    return JobSnapshot(name="j", uid="u", state=state, age=9.0, rebuild=rebuild, failure=failure)
 
 
-def seen(an_engine, **changes):
+def snapshot(an_engine, **changes):
     values = {"target": an_engine.targets[0], "engine": an_engine, "wanted": WANTED, "manifest": MANIFEST}
-    return TargetSeen(**{**values, **changes})
+    return TargetSnapshot(**{**values, **changes})
 
 
 def handled_after(*views):
-    judged = [Judged(view, decide(view)) for view in views]
+    judged = [Decision(view, decide(view)) for view in views]
     return engine_status(views[0].engine, judged, NOW).get("lastHandledRebuild")
 
 
 def test_a_ready_target_is_built_anew_and_stays_ready():
-    view = seen(engine())
+    view = snapshot(engine())
     plan = decide(view)
 
     assert (plan.state, plan.step, plan.manifest) == (State.READY, Step.CREATE_JOB, MANIFEST)
@@ -75,15 +75,15 @@ def test_a_ready_target_is_built_anew_and_stays_ready():
 
 @pytest.mark.parametrize("state", list(JobState))
 def test_a_request_is_answered_by_one_job(state):
-    plan = decide(seen(engine(handled="again"), job=job(state, rebuild="again")))
-    again = decide(seen(engine(), job=job(state, rebuild="again")))
+    plan = decide(snapshot(engine(handled="again"), job=job(state, rebuild="again")))
+    again = decide(snapshot(engine(), job=job(state, rebuild="again")))
 
     assert plan == again
     assert (plan.state, plan.step, plan.defers_rebuild) == (State.READY, Step.NONE, False)
 
 
 def test_a_handled_request_without_its_job_is_over():
-    plan = decide(seen(engine(handled="again")))
+    plan = decide(snapshot(engine(handled="again")))
 
     assert (plan.state, plan.step, plan.message) == (State.READY, Step.NONE, "built and published")
 
@@ -104,18 +104,18 @@ def test_a_handled_request_without_its_job_is_over():
     ],
 )
 def test_a_request_that_must_wait_is_not_called_handled(changes, step, words):
-    view = seen(engine(), **changes)
+    view = snapshot(engine(), **changes)
     plan = decide(view)
 
     assert (plan.state, plan.step) == (State.READY, step)
     assert words in plan.message
     assert plan.recheck is not None
     assert handled_after(view) is None
-    assert handled_after(seen(engine(handled="before"), **changes)) == "before"
+    assert handled_after(snapshot(engine(handled="before"), **changes)) == "before"
 
 
 def test_while_suspended_a_request_waits():
-    view = seen(engine(suspend=True))
+    view = snapshot(engine(suspend=True))
 
     assert decide(view).step is Step.NONE
     assert "spec.suspend" in decide(view).message
@@ -123,14 +123,14 @@ def test_while_suspended_a_request_waits():
 
 
 def test_one_target_that_waits_keeps_the_request_open_for_all():
-    begun = seen(engine(), job=job(JobState.ACTIVE, rebuild="again"))
+    begun = snapshot(engine(), job=job(JobState.ACTIVE, rebuild="again"))
 
     assert handled_after(begun) == "again"
-    assert handled_after(begun, seen(engine(), place=Place(1, 1))) is None
+    assert handled_after(begun, snapshot(engine(), place=Place(1, 1))) is None
 
 
 def test_a_rebuild_that_fails_leaves_what_was_published_and_says_why():
-    plan = decide(seen(engine(handled="again"), job=job(JobState.FAILED, rebuild="again")))
+    plan = decide(snapshot(engine(handled="again"), job=job(JobState.FAILED, rebuild="again")))
 
     assert (plan.state, plan.manifest) == (State.READY, MANIFEST)
     assert plan.message == "published; the requested rebuild failed: BuildFailed: TensorRT said no"
@@ -139,15 +139,15 @@ def test_a_rebuild_that_fails_leaves_what_was_published_and_says_why():
 def test_a_failure_that_answers_an_open_request_is_final():
     failed = engine(state="Failed")
 
-    anew = decide(seen(failed, manifest=None, job=job(JobState.FAILED)))
-    final = decide(seen(failed, manifest=None, job=job(JobState.FAILED, rebuild="again")))
+    anew = decide(snapshot(failed, manifest=None, job=job(JobState.FAILED)))
+    final = decide(snapshot(failed, manifest=None, job=job(JobState.FAILED, rebuild="again")))
 
     assert anew.step is Step.DELETE_JOB
     assert (final.state, final.step) == (State.FAILED, Step.NONE)
 
 
 def test_a_fresh_resource_that_finds_its_engine_builds_nothing():
-    view = seen(engine(state="Pending"))
+    view = snapshot(engine(state="Pending"))
 
     assert decide(view).step is Step.NONE
     assert decide(view).state is State.READY
@@ -170,8 +170,8 @@ class FakeCluster:
 
 
 async def applied(cluster):
-    view = seen(engine())
-    return await apply(cluster, JobSettings("https://gateway.svc"), Judged(view, decide(view)), 1000)
+    view = snapshot(engine())
+    return await apply(cluster, JobSettings("https://gateway.svc"), Decision(view, decide(view)), 1000)
 
 
 async def test_the_job_carries_the_request():

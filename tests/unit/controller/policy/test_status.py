@@ -6,21 +6,21 @@ import pytest
 
 from fakeworld import make_engine, make_manifest
 from ignition_hub.controller.policy.decide import decide
-from ignition_hub.controller.policy.parsing import engine_seen
+from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.status import (
-    Judged,
+    Decision,
     difference,
     engine_status,
     shortened,
     write_delay,
 )
 from ignition_hub.controller.policy.views import (
-    JobSeen,
+    JobSnapshot,
     JobState,
     Progress,
-    TargetSeen,
+    ResolvedTarget,
+    TargetSnapshot,
     Trouble,
-    Wanted,
 )
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import identity_of
@@ -30,9 +30,9 @@ NOW = "2026-01-01T00:00:00Z"
 LATER = "2026-01-01T00:10:00Z"
 INPUTS = make_inputs(gpu_arch="sm_86")
 IDENTITY = identity_of(INPUTS)
-WANTED = Wanted(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk")
-ACTIVE = JobSeen(name="j", uid="u", state=JobState.ACTIVE, age=9.0, progress=Progress("Parsing", 7))
-FAILED = JobSeen(
+WANTED = ResolvedTarget(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk")
+ACTIVE = JobSnapshot(name="j", uid="u", state=JobState.ACTIVE, age=9.0, progress=Progress("Parsing", 7))
+FAILED = JobSnapshot(
     name="j", uid="u", state=JobState.FAILED, age=9.0, failure=Trouble(Reason.BuildFailed, "TensorRT said no")
 )
 AWAY = Trouble(Reason.StoreUnavailable, "away", unknown=True)
@@ -41,17 +41,17 @@ AWAY = Trouble(Reason.StoreUnavailable, "away", unknown=True)
 def engine(status=None, archs=("sm_86", "sm_89"), generation=2):
     body = make_engine(targets=[{"gpuArch": arch} for arch in archs])
     body["metadata"] |= {"generation": generation, "uid": "u", "creationTimestamp": NOW}
-    return engine_seen({**body, "status": status or {"observedGeneration": -1}})
+    return engine_snapshot({**body, "status": status or {"observedGeneration": -1}})
 
 
 def judged(an_engine, *views):
-    """Judge the targets of an engine; each view is keywords of what is seen of one."""
+    """Judge the targets of an engine; each view is keywords of what is known of one."""
     targets = zip(an_engine.targets, views, strict=True)
-    seen = [
-        TargetSeen(**{"target": t, "engine": an_engine, "wanted": WANTED, "bucket": "engines", **v})
+    snapshot = [
+        TargetSnapshot(**{"target": t, "engine": an_engine, "wanted": WANTED, "bucket": "engines", **v})
         for t, v in targets
     ]
-    return [Judged(one, decide(one)) for one in seen]
+    return [Decision(one, decide(one)) for one in snapshot]
 
 
 READY = {"manifest": make_manifest(INPUTS, IDENTITY)}

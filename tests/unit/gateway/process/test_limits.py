@@ -3,12 +3,12 @@
 import pytest
 
 from ignition_hub.engine.errors import TransientError
-from ignition_hub.gateway.process.limits import Places
+from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.routes.models import seconds_for
 
 
 def test_one_caller_gets_its_share_and_others_get_theirs():
-    places = Places("pushes", most=3, each=2)
+    places = ConcurrencyLimit("pushes", most=3, each=2)
 
     with places.one("vision"), places.one("vision"):
         with pytest.raises(TransientError, match="2 pushes for vision are in progress"):
@@ -18,7 +18,7 @@ def test_one_caller_gets_its_share_and_others_get_theirs():
 
 
 def test_a_place_is_free_again_whatever_happened_in_it():
-    places = Places("pushes", most=1, each=1)
+    places = ConcurrencyLimit("pushes", most=1, each=1)
     with pytest.raises(OSError, match="gone"), places.one("vision"):
         raise OSError("gone")
 

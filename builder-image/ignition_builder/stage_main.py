@@ -1,5 +1,5 @@
 """
-A child process of a build: ``python -m ignition_builder.child STAGE FD`` does a stage and answers on FD.
+A child process of a build: ``python -m ignition_builder.stage_main STAGE FD`` does a stage and answers on FD.
 
 It loads what the stage needs, then waits for a Task, one line of JSON on standard input. The answer is a
 result or an error with a reason; a traceback goes to the build log only. After a result it waits for the next
@@ -21,10 +21,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ignition_builder.documents import COMPILE, INSPECT, MERGE, PROVE, VERIFY, Task
 from ignition_builder.journal import Journal
 from ignition_builder.memory import forget_peak
 from ignition_builder.report import Report, disk_error
-from ignition_builder.work import COMPILE, INSPECT, MERGE, PROVE, VERIFY, Task
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
 MODULES = {

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ignition_builder import gates
-from ignition_builder.gates import LOADED, gates_of, loads_beside
+from ignition_builder import verification
+from ignition_builder.documents import COMPILE, CONVERTED, STRONG, VERIFY, Prepared, Task, Verified
 from ignition_builder.memory import Memory, needed_for
-from ignition_builder.work import COMPILE, CONVERTED, STRONG, VERIFY, Prepared, Task, Verified
+from ignition_builder.verification import LOADED, gates_of, loads_beside
 from smallmodels import request_for
 
 GATE = {"accuracy": {"against": "onnxruntime", "rtol": 0.005, "atol": 0.005}}
@@ -48,7 +48,7 @@ def heard(monkeypatch):
             noted.append(f"run {task.stage}")
             return PASSED.to_json()
 
-    monkeypatch.setattr(gates, "Child", Standing)
+    monkeypatch.setattr(verification, "Child", Standing)
     return noted
 
 

@@ -8,7 +8,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from bindings.inventory import inventories
-from ignition_builder.checking.travelling import NATIVE_SINCE, check_travelling
+from ignition_builder.checking.portability import NATIVE_SINCE, check_travelling
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs
 from smallmodels import dense, model_of, request_for

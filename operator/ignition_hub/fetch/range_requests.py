@@ -22,7 +22,7 @@ CALL_SECONDS = 30.0
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
-class Line:
+class RangeConnection:
     """
     A connection that is opened when first needed and opened anew after a failure.
 
@@ -33,13 +33,13 @@ class Line:
         self._source, self._tls, self._size, self._deadline = source, tls, size, deadline
         self._connection: http.client.HTTPConnection | None = None
 
-    def __enter__(self) -> "Line":
+    def __enter__(self) -> "RangeConnection":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.hang_up()
+        self.disconnect()
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Close the connection; the next read opens another."""
         if self._connection is not None:
             self._connection.close()

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from ignition_builder.spawn import Child
-from ignition_builder.work import INSPECT, Task
+from ignition_builder.documents import INSPECT, Task
+from ignition_builder.stage_process import Child
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, TransientError
 from smallmodels import request_for
 
@@ -113,7 +113,7 @@ def test_a_child_that_is_too_slow_is_ended(tmp_path):
 
 
 def test_a_child_that_ignores_the_request_to_stop_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr("ignition_builder.spawn.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("ignition_builder.stage_process.GRACE_SECONDS", 0.2)
     script = """
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.write(fd, json.dumps({"progress": [str(os.getpid()), 0]}).encode() + b"\\n")

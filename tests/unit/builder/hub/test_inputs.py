@@ -9,9 +9,9 @@ import pytest
 
 from fakegateway import TOKEN, FakeGateway
 from ignition_builder.files import DataFile, Files
-from ignition_builder.hub.arriving import Arrived, download_all
 from ignition_builder.hub.download import Source
 from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.inputs import Arrived, download_all
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.request import BuildGrant, GrantedFile
 from ignition_hub.wire import deadline

@@ -12,13 +12,13 @@ from typing import Any
 
 from onnx import helper, numpy_helper
 
-from ignition_builder.checking.fitting import with_sizes
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
+from ignition_builder.checking.constant_folding import Numbers, constant_in, made_by, numbers_in, shape_in
 from ignition_builder.checking.graphs import graphs_of
 from ignition_builder.checking.inference import inferred
 from ignition_builder.checking.inspection import opset_of
-from ignition_builder.checking.known import Numbers, constant_in, made_by, numbers_in, shape_in
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_builder.checking.naming import Names
+from ignition_builder.checking.shape_check import with_sizes
 from ignition_hub.engine.identity import Profile
 
 THEN, ELSE = "then_branch", "else_branch"

@@ -9,8 +9,8 @@ from conversions import Converted, floats, node
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.journal import Journal
 from ignition_builder.precision.floats import BRAIN, HALF
+from ignition_builder.precision.opset_raising import CHANGED, NotRaisedError, raised
 from ignition_builder.precision.quantize import quantize
-from ignition_builder.precision.raising import CHANGED, NotRaisedError, raised
 from ignition_builder.verifying.emulation import ENGINES
 from ignition_builder.verifying.reference import outputs_of
 from ignition_builder.verifying.samples import Sample

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.local.build import Watcher, made
 from ignition_hub.local.cache import Cache, Damaged
 from ignition_hub.local.engine import LocalEngine, Source
 from ignition_hub.local.errors import CacheUnusable, StoreDeclined
 from ignition_hub.local.locking import locked
-from ignition_hub.local.making import Watcher, made
-from ignition_hub.local.order import Order
+from ignition_hub.local.resolution import Order
 from ignition_hub.local.settings import NO_CREDENTIALS, ArtifactsSettings
 
 log = logging.getLogger("ignition_hub.library")

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from ignition_hub.remembered import Remembered
+from ignition_hub.ttl_cache import TtlCache
 
 
 class Clock:
@@ -32,7 +32,7 @@ class Question:
 
 async def test_an_answer_is_remembered_until_it_is_too_old():
     clock, question = Clock(), Question()
-    memory = Remembered(seconds=10, size=2, clock=clock)
+    memory = TtlCache(seconds=10, size=2, clock=clock)
 
     assert [await memory.get("k", question) for _ in range(3)] == [1, 1, 1]
     clock.now += 10
@@ -43,7 +43,7 @@ async def test_an_answer_is_remembered_until_it_is_too_old():
 
 async def test_a_memory_is_bounded_and_drops_the_oldest():
     question = Question()
-    memory = Remembered(seconds=10, size=2, clock=Clock())
+    memory = TtlCache(seconds=10, size=2, clock=Clock())
     for key in "abc":
         await memory.get(key, question)
 
@@ -53,7 +53,7 @@ async def test_a_memory_is_bounded_and_drops_the_oldest():
 
 async def test_one_asker_that_goes_away_does_not_take_the_answer_from_the_others():
     question = Question()
-    memory = Remembered(seconds=10, size=2, clock=Clock())
+    memory = TtlCache(seconds=10, size=2, clock=Clock())
     first = asyncio.create_task(memory.get("k", question))
     second = asyncio.create_task(memory.get("k", question))
     await asyncio.sleep(0)
@@ -68,7 +68,7 @@ async def test_an_error_is_not_remembered():
     async def fail():
         raise ConnectionError("away")
 
-    memory = Remembered(seconds=10, size=2, clock=Clock())
+    memory = TtlCache(seconds=10, size=2, clock=Clock())
     with pytest.raises(ConnectionError):
         await memory.get("k", fail)
 
@@ -77,7 +77,7 @@ async def test_an_error_is_not_remembered():
 
 async def test_a_hundred_who_ask_at_once_share_one_answer():
     question = Question()
-    memory = Remembered(seconds=10)
+    memory = TtlCache(seconds=10)
 
     assert await asyncio.gather(*(memory.get("k", question) for _ in range(100))) == [1] * 100
 
@@ -85,7 +85,7 @@ async def test_a_hundred_who_ask_at_once_share_one_answer():
 async def test_a_failure_after_everybody_gave_up_is_not_reported_as_lost():
     lost, gate = [], asyncio.Event()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context["message"]))
-    memory = Remembered(seconds=10)
+    memory = TtlCache(seconds=10)
 
     async def fail():
         await gate.wait()

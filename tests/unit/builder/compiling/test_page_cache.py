@@ -13,7 +13,7 @@ import pytest
 
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import weight_files
-from ignition_builder.compiling.pages import MAPS, WORTH_SWEEPING, PageSweeper, clean_mappings, sweeping
+from ignition_builder.compiling.page_cache import MAPS, WORTH_SWEEPING, PageSweeper, clean_mappings, sweeping
 from smallmodels import dense, saved
 
 PAGE = mmap.PAGESIZE
@@ -85,7 +85,7 @@ def test_a_file_that_is_written_or_run_as_well_is_left_alone(rights):
 
 USE = """
 import ctypes, sys
-from ignition_builder.compiling.pages import PageSweeper
+from ignition_builder.compiling.page_cache import PageSweeper
 loaded = ctypes.CDLL(sys.argv[1])
 PageSweeper(sys.argv[2:]).sweep_once()
 ctypes.CDLL(sys.argv[1]).PyInit__ctypes

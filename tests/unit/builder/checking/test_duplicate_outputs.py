@@ -5,10 +5,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.building import build
-from ignition_builder.checking.repeated import REMEDY, leave_out_repeated
+from ignition_builder.checking.duplicate_outputs import REMEDY, leave_out_repeated
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
+from ignition_builder.pipeline import build
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.warnings import Warn
 from smallmodels import model_of, request_for, saved, shape_range

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from ignition_builder.checking.leniency import ONNX_DOMAINS
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.weights import is_external
 
 MOST, MOST_RANK = 64, 2

@@ -1,8 +1,8 @@
 """
 Tell which TensorRT this image holds, and refuse when it is said to be another.
 
-``python -m ignition_builder.holds TensorRT 10.14.1``: asked while an image is built, long before a build
-fails for it. It needs no GPU.
+``python -m ignition_builder.image_check TensorRT 10.14.1``: asked while an image is built, long before a
+build fails for it. It needs no GPU.
 """
 
 import sys

@@ -8,8 +8,8 @@ version or hardware compatible engine of such a model would load only where that
 
 from typing import Any
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.inspection import nodes_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_hub.compatibility.support_matrix import dotted, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import AMPERE_PLUS, TENSORRT_RTX, EngineInputs

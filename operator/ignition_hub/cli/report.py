@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from ignition_hub.cli.fit import Fit
-from ignition_hub.cli.subject import Subject
+from ignition_hub.cli.inspected import Subject
 from ignition_hub.compatibility.description import where_it_loads
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import FLAVOR_NAMES

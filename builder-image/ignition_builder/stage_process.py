@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ignition_builder.documents import COMPILE, INSPECT, Task
 from ignition_builder.memory import NEEDED, Memory, mebibytes, peak_of_children, read_memory
 from ignition_builder.progress import Watcher
 from ignition_builder.report import error_of
-from ignition_builder.work import COMPILE, INSPECT, Task
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
-COMMAND = (sys.executable, "-m", "ignition_builder.child")
+COMMAND = (sys.executable, "-m", "ignition_builder.stage_main")
 GRACE_SECONDS = 5.0
 """How long a child may take to stop before it is killed."""
 LONGEST_TAIL = 16 * 1024

@@ -27,6 +27,7 @@ from ignition_hub.engine.identity import (
 )
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
+from ignition_hub.local.default_compatibility import check_level, product_of, widest
 from ignition_hub.local.digests import Digests
 from ignition_hub.local.errors import wrong
 from ignition_hub.local.files import NamedFiles, pinned
@@ -39,7 +40,6 @@ from ignition_hub.local.installed import (
     nothing_installed,
 )
 from ignition_hub.local.options import gates_of, normalized
-from ignition_hub.local.reaching import check_level, product_of, widest
 from ignition_hub.local.shapes import Range, profiles_of
 
 FULL_VERSION_PARTS = 4
@@ -48,7 +48,7 @@ TIMEOUT_SECONDS = 2 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class EngineRequest:
     """What a caller wants, as written; see ``build_or_load_engine`` for every field."""
 
     onnx_path: Path
@@ -102,7 +102,7 @@ class Order:
         )
 
 
-def order_of(wish: Wish, digests: Digests) -> Order:
+def order_of(wish: EngineRequest, digests: Digests) -> Order:
     """Return what ``wish`` means on this machine; RequestError or ContractError names what is wrong."""
     arch = wish.arch or _arch_of_this_machine()
     gpu_of(arch)
@@ -189,7 +189,7 @@ def _builds_here(flavor: str | None, arch: str) -> Installed | None:
     return full if gpu is not None and gpu.arch == arch else rtx
 
 
-def _flavor(wish: Wish, found: Installed | None) -> str:
+def _flavor(wish: EngineRequest, found: Installed | None) -> str:
     if wish.flavor is not None:
         return wish.flavor
     if found is None:
@@ -197,7 +197,7 @@ def _flavor(wish: Wish, found: Installed | None) -> str:
     return found.flavor
 
 
-def _version(wish: Wish, found: Installed | None) -> str:
+def _version(wish: EngineRequest, found: Installed | None) -> str:
     """Return the full version: the installed one where it fits, else one that was asked for in full."""
     asked = parse_version(wish.tensorrt_version or "")
     if wish.tensorrt_version and dotted(asked) != wish.tensorrt_version:

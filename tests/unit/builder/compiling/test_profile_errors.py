@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
-from ignition_builder.building import build
-from ignition_builder.compiling.promised import broken_promise
+from ignition_builder.compiling.profile_errors import broken_promise
 from ignition_builder.messages import severity_of
+from ignition_builder.pipeline import build
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import Profile
 from smallmodels import model_of, request_for, saved, shape_range

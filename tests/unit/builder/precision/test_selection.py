@@ -7,11 +7,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from ignition_builder.building import build
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
-from ignition_builder.precision.ways import Came, with_precision
+from ignition_builder.pipeline import build
+from ignition_builder.precision.selection import Came, with_precision
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import dense, model_of, read_back, request_for, saved
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from faketensorrt import fake_tensorrt
-from ignition_builder.holds import main
+from ignition_builder.image_check import main
 
 
 @pytest.fixture

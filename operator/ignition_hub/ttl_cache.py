@@ -15,7 +15,7 @@ Question = TypeVar("Question", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
-class Remembered(Generic[Question, Answer]):
+class TtlCache(Generic[Question, Answer]):
     """At most ``size`` answers, each for ``seconds``; who asks while one is on its way waits for it."""
 
     def __init__(

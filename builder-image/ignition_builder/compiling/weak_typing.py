@@ -7,7 +7,7 @@ A model that holds a narrow type already needs the flag of that type too, or Ten
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ignition_builder.compiling.settled import Settled, members_of
+from ignition_builder.compiling.checked_config import Settled, members_of
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import Profile
 

@@ -14,16 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ignition_builder.facts import Digests, Stages, check_warnings, facts_of
-from ignition_builder.files import Files
-from ignition_builder.gates import gates_of
-from ignition_builder.kept import crew_with_kept_compiler
-from ignition_builder.options import options_of
-from ignition_builder.progress import Watcher, part_of
-from ignition_builder.proving import proving
-from ignition_builder.spawn import Crew, crew_of
-from ignition_builder.verifying.header import check_plan
-from ignition_builder.work import (
+from ignition_builder.documents import (
     COMPILE,
     INSPECT,
     VERIFY,
@@ -32,6 +23,15 @@ from ignition_builder.work import (
     Task,
     TimingCacheTask,
 )
+from ignition_builder.facts import Digests, Stages, check_warnings, facts_of
+from ignition_builder.files import Files
+from ignition_builder.kept import crew_with_kept_compiler
+from ignition_builder.options import options_of
+from ignition_builder.progress import Watcher, part_of
+from ignition_builder.proving import proving
+from ignition_builder.stage_process import Crew, crew_of
+from ignition_builder.verification import gates_of
+from ignition_builder.verifying.header import check_plan
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT
 from ignition_hub.engine.manifest import BuildFacts

@@ -16,15 +16,15 @@ from ignition_hub.engine.request import CALIBRATION, INPUTS, PLUGIN, READ_WRITE
 from ignition_hub.local.cache import DIGESTS, Finished
 from ignition_hub.local.digests import Digests, sha256_of
 from ignition_hub.local.errors import CacheUnusable
-from ignition_hub.local.gathering import gathered
 from ignition_hub.local.installed import check_builder
-from ignition_hub.local.order import Order, check_buildable
+from ignition_hub.local.model_folder import gathered
+from ignition_hub.local.resolution import Order, check_buildable
 from ignition_hub.local.timing import TimingFiles, timing_files
 
 if TYPE_CHECKING:
-    from ignition_builder.building import Built
+    from ignition_builder.documents import TimingCacheTask
     from ignition_builder.files import Files
-    from ignition_builder.work import TimingCacheTask
+    from ignition_builder.pipeline import Built
 
 Watcher = Callable[[str, float], None]
 """Hears a phase as people read it, and the fraction of the whole that is done, 0 to 1."""
@@ -46,8 +46,8 @@ def made(
     check_buildable(order)
     check_builder(order.inputs.flavor)
     # Here and not above: a hit must not load the builder, nor need it.
-    from ignition_builder.building import build  # noqa: PLC0415
     from ignition_builder.compiling.nvidia import cuda_release  # noqa: PLC0415
+    from ignition_builder.pipeline import build  # noqa: PLC0415
 
     _check_room(folder, order.model.size)
     model = gathered(order.model, folder)
@@ -95,7 +95,7 @@ def _files(order: Order) -> "Files":
 
 
 def _task(timing: TimingFiles | None) -> "TimingCacheTask | None":
-    from ignition_builder.work import TimingCacheTask  # noqa: PLC0415
+    from ignition_builder.documents import TimingCacheTask  # noqa: PLC0415
 
     if timing is None:
         return None

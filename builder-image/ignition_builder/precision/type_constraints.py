@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from ignition_builder.checking.leniency import ONNX_DOMAINS
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.precision.floats import Narrow
 from ignition_builder.precision.recurrent import reason_to_stay_wide
 

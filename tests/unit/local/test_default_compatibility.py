@@ -12,7 +12,7 @@ from fakedriver import COMPILER
 from fakemachine import fake_machine
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.local.reaching import check_level, product_of, widest
+from ignition_hub.local.default_compatibility import check_level, product_of, widest
 from local_harness import command, finished
 from smallmodels import dense, saved
 

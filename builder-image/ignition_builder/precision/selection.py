@@ -14,13 +14,13 @@ from typing import Any
 
 from ignition_builder.checking.inspection import inner_tensors_of, tensors_of
 from ignition_builder.checking.weights import external_size, is_external, take_in, write_model
+from ignition_builder.documents import AS_IS, CALIBRATOR, CONVERTED, FLAGS, QUANTIZED, STRONG, WEAK
 from ignition_builder.files import Files
 from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import is_calibration_cache
 from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import BRAIN, DOUBLE, FLOAT, HALF, Narrow
 from ignition_builder.precision.quantized import MODEL_OPT, check_quantized, is_quantized, quantization_of
-from ignition_builder.work import AS_IS, CALIBRATOR, CONVERTED, FLAGS, QUANTIZED, STRONG, WEAK
 from ignition_hub.compatibility.support_matrix import has_tf32, is_strongly_typed
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import EngineInputs

@@ -13,8 +13,8 @@ from typing import Any
 import onnx
 from onnx import numpy_helper, version_converter
 
+from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.inspection import graphs_of, opset_of
-from ignition_builder.checking.leniency import ONNX_DOMAINS
 from ignition_hub.engine.quoting import on_one_line
 
 OLDEST = 7

@@ -9,10 +9,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ignition_builder.documents import VERIFY, Task, Verified, prepared_of
 from ignition_builder.memory import Memory, compiler_has_company, read_memory
 from ignition_builder.progress import Watcher
-from ignition_builder.spawn import Child
-from ignition_builder.work import VERIFY, Task, Verified, prepared_of
+from ignition_builder.stage_process import Child
 
 LOADED = 96 * 1024**2
 """Bytes that the process holds before it has a model (run: 60 MiB with onnxruntime 1.31.1)."""
