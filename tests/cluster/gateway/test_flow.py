@@ -86,7 +86,7 @@ def test_progress_and_failure_are_written_onto_the_job(hub, job, builder):
     [
         (plan(arch=0x04), "contains code for sm_86; sm_89 was requested"),
         (plan(version=(1, 6, 1, 33)), "was built with TensorRTRTX 1.6.1.33"),
-        (plan()[:-1], "bytes by its own account"),
+        (plan()[:-1], "bytes; the object has"),
         (
             b"#!/bin/sh" + b"#" * 64,
             "not a TensorRT plan",
@@ -110,7 +110,7 @@ def test_a_builder_that_lies_about_the_digest_publishes_nothing(hub, request_, b
     refused = hub.complete(builder, body)
 
     assert (refused.status, refused.reason) == (422, "UploadRejected")
-    assert "the builder said abab" in refused.message
+    assert "the builder reported abab" in refused.message
     assert published(hub, request_) is None
 
 

@@ -1,7 +1,10 @@
 """Options as the API writes them: what this builder cannot honour is refused by name."""
 
+from pathlib import Path
+
 import pytest
 
+import ignition_builder
 from ignition_builder.compiling.applying import TELL
 from ignition_builder.options import Options, Plugin, options_of
 from ignition_hub.compatibility.options import OPTION_ROWS
@@ -24,9 +27,14 @@ def test_what_fails_on_warnings_is_kept():
 TOLD_ELSEWHERE = {
     "plugins": "compiling/libraries.py",
     "calibration": "precision/calibration.py",
-    "calibration.cache": "compiling/weakly.py",
-    "failOnWarnings": "building.py",
+    "calibration.cache": "compiling/weak_typing.py",
+    "failOnWarnings": "pipeline.py",
 }
+
+
+@pytest.mark.parametrize("place", TOLD_ELSEWHERE.values())
+def test_what_is_told_elsewhere_has_a_place(place):
+    assert (Path(ignition_builder.__file__).parent / place).is_file()
 
 
 @pytest.mark.parametrize("row", OPTION_ROWS, ids=lambda row: row.name)

@@ -23,8 +23,8 @@ FLAVOR_OF = {"compiling/rtx.py": TENSORRT_RTX}
 
 IMPLIED = {
     ("compiling/compiler.py", "IBuilderConfig.progress_monitor"): "IProgressMonitor",
-    ("compiling/bridge.py", "IStreamWriter"): "Builder.build_serialized_network_to_stream",
-    ("compiling/weakly.py", "IBuilderConfig.set_calibration_profile"): "IBuilderConfig.int8_calibrator",
+    ("compiling/callbacks.py", "IStreamWriter"): "Builder.build_serialized_network_to_stream",
+    ("compiling/weak_typing.py", "IBuilderConfig.set_calibration_profile"): "IBuilderConfig.int8_calibrator",
     ("compiling/configuring.py", "OnnxParser.set_flag"): "OnnxParserFlag.NATIVE_INSTANCENORM",
     ("compiling/configuring.py", "OnnxParser.get_flag"): "OnnxParserFlag.NATIVE_INSTANCENORM",
     ("compiling/libraries.py", "OnnxParser.get_used_vc_plugin_libraries"): "BuilderFlag.VERSION_COMPATIBLE",
