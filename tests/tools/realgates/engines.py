@@ -21,7 +21,7 @@ from typing import Any
 PRECISIONS = ("fp32", "fp16", "int8")
 """What every release of TensorRT has; bf16 begins with 9."""
 SECONDS = 1800.0
-"""As long as one build may take: fp16 of a detector took TensorRT 8.6 over 15 minutes on a shared GPU."""
+"""As long as one build may take: fp16 of a detector took TensorRT 8.6.0 over 21 minutes, alone on an H200."""
 IGNITION = (sys.executable, "-c", "from ignition_hub.cli.start import main; raise SystemExit(main())")
 
 
