@@ -33,7 +33,7 @@ MOUNT = "IGNITION_MOUNT"
 DEADLINE_SECONDS = "IGNITION_DEADLINE_SECONDS"
 """Seconds that fetching all of them may take."""
 ON_MISS = "IGNITION_ON_MISS"
-"""One of ``OnMiss``."""
+"""``Wait`` or ``Fail``: what follows where no target serves the GPU."""
 ENGINE_OF_ALIAS = "IGNITION_ENGINE_"
 """Begins the variables that tell a container where its engines are; the alias follows in capitals."""
 
