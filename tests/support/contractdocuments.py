@@ -79,7 +79,7 @@ MANIFEST = Manifest(
     build=FACTS,
 )
 PREPARED = Prepared(
-    path="/work/model.onnx",
+    path="/models/model.onnx",
     facts={"opset": 17},
     converter={"path": "AsIs"},
     typing="Strong",
@@ -90,7 +90,7 @@ PREPARED = Prepared(
     weight_files=("w.bin",),
 )
 COMPILED = Compiled(
-    path="/work/engine.trt",
+    path="/models/engine.trt",
     sha256="ab" * 32,
     size=3,
     tensorrt_version="10.13.2.6",
@@ -107,17 +107,17 @@ COMPILED = Compiled(
 )
 FILES = Files(
     data=(DataFile("weights/a.bin", "ab" * 32, 5),),
-    calibration=Path("/work/calibration.npz"),
-    plugins={"p": Path("/work/p.so")},
+    calibration=Path("/models/calibration.npz"),
+    plugins={"p": Path("/models/p.so")},
 )
 TASK = Task(
     stage="compile",
     request=REQUEST,
-    model="/work/model.onnx",
+    model="/models/model.onnx",
     folder="/work",
-    log="/work/log",
+    log="/models/log",
     files=FILES,
-    timing_cache=TimingCacheTask(mode="ReadWrite", path_in="/work/cache", etag="e"),
+    timing_cache=TimingCacheTask(mode="ReadWrite", path_in="/models/cache", etag="e"),
     prepared=PREPARED,
 )
 RECORDS: dict[str, Any] = {

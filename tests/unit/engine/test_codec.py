@@ -60,11 +60,11 @@ WRITTEN = {
     "stored timing cache": "57792ab4cf9d173cf87029981bf95333f0dc0effbd8ff4f7de1fd88f68d24275",
     "no timing cache": "df848ee5ad6bc408077df3ca49e3519dabb35571f5a989558bf7c08abd4321b3",
     "timing cache upload": "4f6296aa778d81d974addd9ef6c0d7b6b0e06681a4b33230ec1324d9d754ec85",
-    "prepared": "a8c4ea454808cf6a35c19c7dc52f42d41418859b2d72b7d383f752d47ddaf509",
+    "prepared": "62c77d74c14ffd6ce9384dbccf202312f7648d14673089db62464646e194f632",
     "proof": "efe98cd440dbcf824b2840c5732a488567dee69a2fc2c01171baf4967c2f66d3",
-    "compiled": "e138cb2b12643b9958c5abe3cc1ed195763a9ed3d1dee3dc67b513901688190f",
+    "compiled": "faaf9091f48e7357b37753c3b1e59b0b3f6be2c5ab53bc2ce0d949df375dc5c1",
     "verified": "6129b8a2ce44b623bcb11e71e6f3a84604514071bd46be733ff20f5a6e1f8045",
-    "task": "7911e21b825a902d2053e87182d9981a8ba5e2cf96855cac24b07661f5396bcc",
+    "task": "59e2df51a8822807b9ea7c8a907400ce9178fcdcc8a3ed62610959579efbdbdf",
     "bare task": "88702ea25381068d0a53ff3246766f303a05c379867882befa63ff237390c154",
 }
 """The SHA-256 of the JSON of each record, keys in order, as it was before there was a codec."""
