@@ -7,12 +7,12 @@ import sys
 
 from kubernetes.aio.config import ConfigException
 
+from ignition_hub.buckets.default_store import DefaultStore, polled
+from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
-from ignition_hub.gateway.artifacts.stores import Stores
 from ignition_hub.gateway.callers import Callers
 from ignition_hub.gateway.process.metrics import Metrics
 from ignition_hub.gateway.process.settings import GatewaySettings, parse_settings
-from ignition_hub.gateway.process.workers import Workers
 from ignition_hub.gateway.server import serve
 from ignition_hub.gateway.services import Services
 from ignition_hub.kube import Kube
@@ -46,7 +46,7 @@ async def run(settings: GatewaySettings) -> None:
         settings=settings,
         kube=kube,
         callers=Callers(kube, settings.build_namespace),
-        stores=Stores(kube, settings.release_namespace),
+        stores=DefaultStore(kube, settings.release_namespace, polled(kube)),
         signer=signer,
         metrics=Metrics(),
         quick=Workers(name="store", threads=32, waiting=256, deadline=25.0),

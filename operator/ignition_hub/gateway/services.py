@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from ignition_hub.buckets.default_store import DefaultStore
+from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
-from ignition_hub.gateway.artifacts.stores import Stores
 from ignition_hub.gateway.callers import Callers
 from ignition_hub.gateway.process.draining import RequestsInFlight
 from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.process.metrics import Metrics
 from ignition_hub.gateway.process.progress import ProgressThrottle
 from ignition_hub.gateway.process.settings import GatewaySettings
-from ignition_hub.gateway.process.workers import Workers
 from ignition_hub.kube import Kube
 
 
@@ -23,7 +23,7 @@ class Services:
     settings: GatewaySettings
     kube: Kube
     callers: Callers
-    stores: Stores
+    stores: DefaultStore
     signer: Signer
     metrics: Metrics
     quick: Workers

@@ -1,20 +1,11 @@
-"""The gateway's small parts: threads, pace, certificate, flags, the store in use."""
-
-import asyncio
-import base64
-import threading
+"""The gateway's small parts: pace, certificate, flags."""
 
 import pytest
 
 from gatewayprocess import write_certificate
-from ignition_hub.engine.errors import TransientError
-from ignition_hub.gateway.artifacts.stores import Stores
 from ignition_hub.gateway.process.progress import ProgressThrottle
 from ignition_hub.gateway.process.settings import parse_settings
-from ignition_hub.gateway.process.workers import Workers
 from ignition_hub.gateway.server import Certificate
-from ignition_hub.kube import SECRETS, STORES, Unavailable
-from ignition_hub.store.errors import StoreMisconfigured, StoreUnavailable
 
 
 class Clock:
@@ -25,47 +16,6 @@ class Clock:
 
     def __call__(self):
         return self.now
-
-
-async def test_more_calls_than_threads_and_waiting_places_are_sent_away_at_once():
-    gate = threading.Event()
-    workers = Workers(name="t", threads=1, waiting=1, deadline=30)
-    running = [asyncio.create_task(workers.run(gate.wait)) for _ in range(2)]
-    await asyncio.sleep(0)
-
-    with pytest.raises(TransientError, match="are pending"):
-        await workers.run(gate.wait)
-    gate.set()
-
-    assert await asyncio.gather(*running) == [True, True]
-    await asyncio.sleep(0)
-    assert workers.held == 0
-    workers.close()
-
-
-async def test_a_call_that_is_late_is_the_stores_fault_and_keeps_its_place_until_it_ends():
-    gate = threading.Event()
-    workers = Workers(name="t", threads=1, waiting=0, deadline=0.01)
-
-    with pytest.raises(StoreUnavailable, match=r"did not answer within 0\.01 s"):
-        await workers.run(gate.wait)
-
-    assert workers.held == 1
-    gate.set()
-    workers._pool.shutdown(wait=True)
-    await asyncio.sleep(0.01)  # the thread has ended; its callback is next on the loop
-    assert workers.held == 0
-    workers.close()
-
-
-async def test_the_error_of_a_call_reaches_its_caller():
-    def fail():
-        raise StoreMisconfigured("no bucket")
-
-    workers = Workers(name="t", threads=1, waiting=0, deadline=5)
-    with pytest.raises(StoreMisconfigured):
-        await workers.run(fail)
-    workers.close()
 
 
 def test_one_report_per_job_in_five_seconds():
@@ -117,74 +67,3 @@ def test_a_flag_that_lacks_is_named(capsys):
         parse_settings([], {})
 
     assert "--tls-cert" in capsys.readouterr().err
-
-
-class FakeKube:
-    """One EngineStore and its Secret, until it is away."""
-
-    def __init__(self):
-        self.away = False
-        self.access_key = "AK"
-        self.has_store = True
-
-    async def list(self, resource, namespace=None):
-        assert resource is STORES
-        if self.away:
-            raise Unavailable(0, "connection refused")
-        s3 = {"endpoint": "http://127.0.0.1:9", "bucket": "b", "credentialsSecretRef": {"name": "s"}}
-        return [{"metadata": {"name": "default"}, "spec": {"s3": s3}}] if self.has_store else []
-
-    async def get(self, resource, name, namespace=None):
-        assert (resource, name, namespace) == (SECRETS, "s", "hub")
-        data = {"accessKey": self.access_key, "secretKey": "SK"}
-        return {"data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}}
-
-
-def reopened(stores):
-    stores._answers.forget("default")
-    return stores
-
-
-async def test_the_store_that_was_read_last_stays_in_use_while_the_api_server_is_away():
-    kube = FakeKube()
-    stores = Stores(kube, "hub")
-    first = await stores.current()
-    kube.away = True
-
-    assert await reopened(stores).current() is first
-
-
-async def test_a_store_never_read_cannot_be_used():
-    kube = FakeKube()
-    kube.away = True
-
-    with pytest.raises(Unavailable):
-        await Stores(kube, "hub").current()
-
-
-async def test_new_credentials_open_the_store_anew_and_the_same_ones_do_not():
-    kube = FakeKube()
-    stores = Stores(kube, "hub")
-    first = (await stores.current()).objects
-    assert (await reopened(stores).current()).objects is first
-
-    kube.access_key = "AK2"
-
-    assert (await reopened(stores).current()).objects is not first
-
-
-async def test_without_an_engine_store_there_is_no_trouble_with_the_api_server():
-    kube = FakeKube()
-    kube.has_store = False
-    stores = Stores(kube, "hub")
-
-    assert await stores.api_trouble() is None
-    with pytest.raises(StoreMisconfigured, match="no EngineStore exists"):
-        await stores.current()
-
-
-async def test_an_api_server_that_is_away_is_trouble():
-    kube = FakeKube()
-    kube.away = True
-
-    assert await Stores(kube, "hub").api_trouble() == "Kubernetes API request failed: connection refused"

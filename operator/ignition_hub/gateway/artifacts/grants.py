@@ -7,12 +7,12 @@ with the fingerprint in the identity, before the build and, by ``publishing``, a
 
 from collections.abc import Iterator
 
+from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.pinned import MOST_FILE_BYTES, pinned_files
 from ignition_hub.engine.request import DATA, PLUGIN, BuildGrant, BuildRequest, GrantedFile
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, plugin_refusal, refusal
-from ignition_hub.gateway.artifacts.stores import OpenStore
 from ignition_hub.gateway.errors import ModelTooLarge
 from ignition_hub.store.bundles import Bundle, read_bundle
 from ignition_hub.store.errors import ObjectMissing

@@ -7,12 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
+from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.protocol import Part, StartedUpload, Upload
 from ignition_hub.gateway.artifacts.grants import URL_SECONDS, grant_of
 from ignition_hub.gateway.artifacts.publishing import complete
-from ignition_hub.gateway.artifacts.stores import OpenStore
 from ignition_hub.gateway.callers import Build
 from ignition_hub.gateway.documents import (
     annotation_of,

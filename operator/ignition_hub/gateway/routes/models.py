@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError
 from ignition_hub.engine.naming import is_plain_path, pushed_bundle_folder, pushed_model_key
-from ignition_hub.gateway.artifacts.stores import OpenStore
 from ignition_hub.gateway.documents import valid_sha256
 from ignition_hub.gateway.errors import ModelTooLarge, NotPermitted
 from ignition_hub.gateway.process.limits import ConcurrencyLimit

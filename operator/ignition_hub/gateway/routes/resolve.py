@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.compatibility.engine_choice import Candidate, EngineNotReady, NoEngineForGPU, ready_for
 from ignition_hub.compatibility.gpus import NodeGpu, node_gpu
 from ignition_hub.compatibility.loading import EngineFacts, loads
@@ -19,7 +20,6 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import engine_folder
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
 from ignition_hub.gateway.admission.annotations import RESOURCE
-from ignition_hub.gateway.artifacts.stores import OpenStore
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import ENGINES, NODES, TokenUser

@@ -10,6 +10,7 @@ import re
 
 from aiohttp import web
 
+from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.compatibility.gpus import node_gpu
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX
@@ -18,7 +19,6 @@ from ignition_hub.engine.protocol import Reading, Writing
 from ignition_hub.engine.request import OFF, READ_WRITE, BuildRequest
 from ignition_hub.engine.sources import reads_alone, refusal
 from ignition_hub.engine.timing_cache import MOST_BYTES, StoredTimingCache, TimingCacheUpload, owner_of
-from ignition_hub.gateway.artifacts.stores import OpenStore
 from ignition_hub.gateway.documents import read_document
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services

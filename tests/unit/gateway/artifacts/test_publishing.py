@@ -10,12 +10,8 @@ from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.plan_header import PlanHeader
 from ignition_hub.engine.protocol import Completion
 from ignition_hub.engine.request import BuildRequest
-from ignition_hub.gateway.artifacts.publishing import (
-    UploadRejected,
-    check_facts,
-    check_header,
-    manifest_of,
-)
+from ignition_hub.gateway.artifacts.publishing import manifest_of
+from ignition_hub.gateway.artifacts.upload_check import UploadRejected, check_facts, check_header
 from ignition_hub.gateway.callers import Build
 from storefixtures import SHA, make_facts, make_inputs
 

@@ -1,7 +1,7 @@
 """
 Threads for the synchronous S3 calls, bounded on both sides.
 
-At most ``threads`` run and ``waiting`` wait; whoever comes then is told to try again, at once.
+At most ``threads`` run and ``waiting`` wait; a call beyond that is refused at once.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.store.errors import StoreUnavailable
 
 P = ParamSpec("P")
@@ -28,10 +27,10 @@ class Workers:
         self.name = name
 
     async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``call`` in a thread and return its answer; TransientError when too many wait or it is late."""
+        """Return what ``call`` does in a thread; StoreUnavailable when too many wait or it is late."""
         if self._held >= self._most:
             message = f"{self._most} requests to the store are pending"
-            raise TransientError(Reason.GatewayUnavailable, message, "try again in a few seconds")
+            raise StoreUnavailable(message, "try again in a few seconds")
         self._held += 1
         work = asyncio.get_running_loop().run_in_executor(
             self._pool, functools.partial(call, *args, **kwargs)

@@ -1,0 +1,6 @@
+"""
+The bucket as the hub's two processes hold it: controller and gateway alike.
+
+``default_store`` is the EngineStore in use with its Secret, followed as both change; ``workers`` the threads
+that the synchronous verbs of ``store.objects`` run in.
+"""
