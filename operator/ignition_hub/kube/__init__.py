@@ -1,15 +1,25 @@
 """
 The Kubernetes API as a few verbs on plain dicts.
 
-Controller and gateway read and write the cluster through one ``Kube`` each. Read ``resources`` (which kinds,
-and where they live: building a request is pure) and ``client`` (sending it: every request has a deadline and
-passes one rate limiter). Around them: ``pace`` is that limiter, ``errors`` how every failure leaves, and
-``tokens`` what a review says about a caller.
+Read ``resources`` (which kinds, and where they live: building a request is pure), ``client`` (sending it:
+every request has a deadline and passes a rate limiter) and ``reflector`` (what is read often is followed
+instead). Around them: ``pace`` is that limiter, ``errors`` how every failure leaves, and ``tokens`` what a
+review says about a caller.
 """
 
 from ignition_hub.kube.client import Kube
-from ignition_hub.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound, Unavailable, error_of
+from ignition_hub.kube.errors import (
+    Conflict,
+    Expired,
+    Forbidden,
+    Invalid,
+    KubeError,
+    NotFound,
+    Unavailable,
+    error_of,
+)
 from ignition_hub.kube.pace import RateLimiter
+from ignition_hub.kube.reflector import Reflector
 from ignition_hub.kube.resources import (
     ENGINES,
     EVENTS,
@@ -43,6 +53,7 @@ __all__ = [
     "SUBJECT_ACCESS_REVIEWS",
     "TOKEN_REVIEWS",
     "Conflict",
+    "Expired",
     "Forbidden",
     "Invalid",
     "Kube",
@@ -50,6 +61,7 @@ __all__ = [
     "NotFound",
     "Object",
     "RateLimiter",
+    "Reflector",
     "Resource",
     "TokenUser",
     "Unavailable",

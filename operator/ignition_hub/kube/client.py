@@ -7,8 +7,9 @@ and an operator must carry documents of newer clusters unharmed.
 
 import json
 import os
+import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Self
 from urllib.parse import urlencode
 
@@ -27,6 +28,12 @@ DEADLINE = 30.0
 
 PAGE = 500
 """Objects per page of a list: spares the API server's memory."""
+
+WATCH_SECONDS = (240.0, 360.0)
+"""How long a watch is asked for: between these, so that many do not end at once."""
+
+SILENCE = 150.0
+"""Seconds without a byte after which a watch counts as dead: a bookmark comes about once a minute."""
 
 
 class Kube:
@@ -61,6 +68,10 @@ class Kube:
             )
         return cls(ApiClient(configuration), limiter or RateLimiter())
 
+    def paced(self, limiter: RateLimiter) -> Self:
+        """Return the same connection with a budget of its own; closing either closes both."""
+        return type(self)(self._client, limiter)
+
     async def close(self) -> None:
         """Close every connection."""
         await self._client.close()
@@ -84,14 +95,62 @@ class Kube:
 
         ``labels`` and ``fields`` are selectors as ``kubectl`` writes them.
         """
-        query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields, "continue": None}
         found: list[Object] = []
+        async for page in self.pages(resource, namespace, labels, fields):
+            found += page.get("items") or []
+        return found
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+        *,
+        size: int = PAGE,
+    ) -> AsyncIterator[Object]:
+        """Yield the pages of a list, ``size`` objects each; all of them are of one ``resourceVersion``."""
+        query = {"limit": str(size), "labelSelector": labels, "fieldSelector": fields, "continue": None}
         while True:
             page = await self.send("GET", path_of(resource, namespace=namespace), query=query)
-            found += page.get("items") or []
+            yield page
             query["continue"] = page.get("metadata", {}).get("continue") or None
             if query["continue"] is None:
-                return found
+                return
+
+    async def watch(
+        self,
+        resource: Resource,
+        version: str,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """
+        Yield what happens to a kind after ``version``: ``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``.
+
+        It ends by itself after some minutes: watch again from the last version seen. Raise ``Expired`` when
+        the API server no longer has that version. A watch takes no place of the limiter.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(round(random.uniform(*WATCH_SECONDS))),  # noqa: S311  # spreads load
+            "labelSelector": labels,
+            "fieldSelector": fields,
+        }
+        path = path_of(resource, namespace=namespace)
+        try:
+            async for line in self._stream(path, {key: value for key, value in query.items() if value}):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise error_of(
+                        int(event["object"].get("code") or 500), json.dumps(event["object"]).encode()
+                    )
+                yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise Unavailable(0, f"watch {path}: {error or type(error).__name__}") from error
 
     async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
         """Create an object and return it; ``Conflict`` when the name is taken."""
@@ -179,6 +238,24 @@ class Kube:
                 return await self._exchange(method, url, headers, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(0, f"{method} {path}: {error or type(error).__name__}") from error
+
+    async def _stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """Yield the lines of an answer that does not end."""
+        url = f"{self._client.configuration.host}{path}?{urlencode(query)}"
+        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"], url, "GET", None)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE, sock_read=SILENCE)
+        answer = await self._client.call_api("GET", url, headers, None, _request_timeout=timeout)
+        try:
+            if answer.status >= 400:
+                raise error_of(answer.status, await answer.read())
+            rest = b""
+            async for chunk in answer.response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line
+        finally:
+            answer.response.close()
 
     async def _exchange(self, method: str, url: str, headers: dict[str, str], body: Object | None) -> Object:
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], url, method, body)

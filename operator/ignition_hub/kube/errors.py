@@ -6,6 +6,7 @@ How a request to the API server fails.
     ├── Conflict       409: it exists already, or it changed since it was read
     ├── Invalid        422: the schema or an admission rule refuses the object
     ├── Forbidden      403: RBAC, a quota, or a namespace that is being deleted
+    ├── Expired        410: a watch or a list goes on from a version that the API server no longer has
     └── Unavailable    429, 5xx, no connection, no answer in time: try again later
 """
 
@@ -39,11 +40,21 @@ class Forbidden(KubeError):
     """RBAC, a quota or a terminating namespace refuses the request."""
 
 
+class Expired(KubeError):
+    """The API server no longer has the version that a watch or a list goes on from: list again."""
+
+
 class Unavailable(KubeError):
     """The API server is away, slow or throttling; nothing is known about the request's effect."""
 
 
-KINDS_OF_ERROR: Mapping[int, type[KubeError]] = {403: Forbidden, 404: NotFound, 409: Conflict, 422: Invalid}
+KINDS_OF_ERROR: Mapping[int, type[KubeError]] = {
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Expired,
+    422: Invalid,
+}
 
 
 def error_of(status: int, text: bytes) -> KubeError:

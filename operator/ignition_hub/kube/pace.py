@@ -1,31 +1,53 @@
-"""How fast requests leave: what one process may cost the API server."""
+"""How fast requests leave: what one process, or one part of it, may cost the API server."""
 
 import asyncio
+import math
+
+from ignition_hub.kube.errors import Unavailable
 
 
 class RateLimiter:
     """
     Space requests out: ``qps`` a second, ``burst`` at once after a rest, ``in_flight`` at a time.
 
-    One waiting request books the next free moment, so requests leave in the order they asked.
+    One waiting request books the next free moment, so requests leave in the order they asked. With
+    ``patience``, a request that did not leave within so many seconds fails with ``Unavailable``, and at once
+    when more wait than could leave by then: what its caller would give up waiting for is not queued.
     """
 
-    def __init__(self, *, qps: float = 50.0, burst: int = 100, in_flight: int = 32) -> None:
+    def __init__(
+        self, *, qps: float = 50.0, burst: int = 100, in_flight: int = 32, patience: float | None = None
+    ) -> None:
         self._interval = 1.0 / qps
         self._allowance = burst * self._interval
         self._next = 0.0
+        self._patience = patience
+        self._most = math.inf if patience is None else burst + qps * patience
+        self._waiting = 0
         self._in_flight = asyncio.Semaphore(in_flight)
 
     async def __aenter__(self) -> None:
+        if self._waiting >= self._most:
+            raise Unavailable(0, f"{self._waiting} requests to the API server are pending")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._leave()
+        except TimeoutError as error:
+            raise Unavailable(0, f"the request could not be sent within {self._patience:g} s") from error
+        finally:
+            self._waiting -= 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._in_flight.release()
+
+    async def _leave(self) -> None:
         await self._in_flight.acquire()
         try:
             await asyncio.sleep(self._book())
         except BaseException:
             self._in_flight.release()
             raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._in_flight.release()
 
     def _book(self) -> float:
         now = asyncio.get_running_loop().time()

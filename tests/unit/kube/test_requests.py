@@ -10,8 +10,10 @@ from ignition_hub.kube import (
     PODS,
     STORES,
     Conflict,
+    Expired,
     Forbidden,
     Invalid,
+    Kube,
     KubeError,
     NotFound,
     RateLimiter,
@@ -55,7 +57,8 @@ def test_a_dot_is_no_name(name, namespace):
         (429, Unavailable),
         (500, Unavailable),
         (504, Unavailable),
-        (410, KubeError),
+        (410, Expired),
+        (418, KubeError),
     ],
 )
 def test_each_status_becomes_one_kind_of_error(status, kind):
@@ -150,3 +153,70 @@ async def test_a_cancelled_wait_gives_its_place_back():
     await asyncio.gather(waiting, return_exceptions=True)
 
     assert limiter._in_flight._value == 1
+
+
+async def test_a_request_that_cannot_leave_in_time_fails_and_is_not_queued():
+    limiter = RateLimiter(qps=10, burst=1, in_flight=8, patience=0.05)
+    async with limiter:
+        pass
+
+    with pytest.raises(Unavailable, match=r"could not be sent within 0\.05 s"):
+        async with limiter:
+            raise AssertionError("the limiter let it pass")
+
+    assert (limiter._waiting, limiter._in_flight._value) == (0, 8)
+
+
+async def test_when_more_wait_than_could_leave_in_time_the_next_fails_at_once():
+    limiter = RateLimiter(qps=1, burst=2, in_flight=1, patience=1)
+
+    async def request() -> None:
+        async with limiter:
+            await asyncio.sleep(10)
+
+    waiting = [asyncio.create_task(request()) for _ in range(4)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(Unavailable, match="3 requests to the API server are pending"):
+        async with limiter:
+            raise AssertionError("the limiter let it pass")
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+class ScriptedKube(Kube):
+    """Receives the lines of a watch from a list."""
+
+    def __init__(self, *lines):
+        super().__init__(None, RateLimiter())
+        self.lines, self.query = lines, {}
+
+    async def _stream(self, path, query):
+        self.query = query
+        for line in self.lines:
+            yield line
+
+
+async def test_a_watch_yields_events_and_asks_for_bookmarks_and_an_end():
+    event = {"type": "ADDED", "object": {"metadata": {"name": "a"}}}
+    kube = ScriptedKube(json.dumps(event).encode())
+
+    assert [each async for each in kube.watch(ENGINES, "7", labels="a=b")] == [("ADDED", event["object"])]
+    assert (kube.query["resourceVersion"], kube.query["allowWatchBookmarks"]) == ("7", "true")
+    assert kube.query["labelSelector"] == "a=b"
+    assert 240 <= int(kube.query["timeoutSeconds"]) <= 360
+
+
+@pytest.mark.parametrize(("code", "kind"), [(410, Expired), (500, Unavailable)])
+async def test_an_error_within_a_watch_is_the_error_of_its_code(code, kind):
+    status = {"kind": "Status", "code": code, "message": "too old resource version"}
+    kube = ScriptedKube(json.dumps({"type": "ERROR", "object": status}).encode())
+
+    with pytest.raises(kind, match="too old resource version"):
+        [each async for each in kube.watch(ENGINES, "7")]
+
+
+async def test_a_watch_that_sends_half_a_document_is_a_connection_that_broke():
+    with pytest.raises(Unavailable, match="watch /apis/ignitionhub"):
+        [each async for each in ScriptedKube(b'{"type": "ADD').watch(ENGINES, "7")]

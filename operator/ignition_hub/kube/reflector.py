@@ -1,0 +1,100 @@
+"""
+One kind of object, followed: a list, then a watch from its version, for ever.
+
+What a process reads often it reads here, without a request. Each object is reduced to a view of the fields
+that are used before it is kept, so memory follows what is used and not what people write. The API server may
+go away: what was seen last stays, and ``trouble`` says that it may be old.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeAlias, TypeVar
+
+from ignition_hub.kube.client import Kube
+from ignition_hub.kube.errors import KubeError
+from ignition_hub.kube.resources import Object, Resource
+from ignition_hub.wire.back_off import BackOff
+
+logger = logging.getLogger(__name__)
+
+View = TypeVar("View")
+Views: TypeAlias = dict[str, dict[str, View]]
+
+PAGE = 100
+"""Objects that are held whole at a time."""
+
+BETWEEN = BackOff(first=0.2, longest=15.0)
+
+
+class Reflector(Generic[View]):
+    """The objects of one kind as views, by namespace (empty for cluster-scoped kinds) and name."""
+
+    def __init__(
+        self, kube: Kube, resource: Resource, view: Callable[[Object], View], namespace: str | None = None
+    ) -> None:
+        self._kube, self._resource, self._view, self._namespace = kube, resource, view, namespace
+        self._views: Views[View] = {}
+        self._failures = 0
+        self._synced = asyncio.Event()
+        self.trouble: str | None = f"{resource.plural} are not listed yet"
+        """Why what is known may be old; None while the watch runs."""
+
+    def get(self, name: str, namespace: str = "") -> View | None:
+        """Return the view of an object; None when there is none."""
+        return self._views.get(namespace, {}).get(name)
+
+    def all_in(self, namespace: str = "") -> Mapping[str, View]:
+        """Return the views of a namespace by name."""
+        return self._views.get(namespace, {})
+
+    async def synced(self) -> None:
+        """Wait until the first list is in."""
+        await self._synced.wait()
+
+    async def run(self) -> None:
+        """Follow the kind until cancelled; after a failure it is listed again, later every time."""
+        version = ""
+        while True:
+            try:
+                version = await self._follow(version or await self._list())
+            except KubeError as error:
+                version, self.trouble = "", error.message
+                self._failures += 1
+                logger.warning("cannot follow %s: %s", self._resource.plural, error.message)
+                await asyncio.sleep(BETWEEN.delay(self._failures))
+
+    async def _list(self) -> str:
+        """Take every object in, page by page, forget all others, and return the version of the list."""
+        listed: Views[View] = {}
+        version = ""
+        async for page in self._kube.pages(self._resource, self._namespace, size=PAGE):
+            version = page["metadata"]["resourceVersion"]
+            for body in page.get("items") or []:
+                self._put(listed, body)
+        self._views, self.trouble = listed, None
+        self._synced.set()
+        return version
+
+    async def _follow(self, version: str) -> str:
+        """Take events in until the watch ends by itself; return the version to go on from."""
+        async for event, body in self._kube.watch(self._resource, version, self._namespace):
+            version, self._failures = body["metadata"]["resourceVersion"], 0
+            if event == "DELETED":
+                self._views.get(_namespace_of(body), {}).pop(body["metadata"]["name"], None)
+            elif event != "BOOKMARK":
+                self._put(self._views, body)
+        return version
+
+    def _put(self, views: Views[View], body: Object) -> None:
+        metadata = body["metadata"]
+        try:
+            view = self._view(body)
+        except Exception:  # one object that cannot be read must not take the others away
+            logger.exception("cannot read %s %s", self._resource.kind, metadata["name"])
+            return
+        views.setdefault(_namespace_of(body), {})[metadata["name"]] = view
+
+
+def _namespace_of(body: Object) -> str:
+    return body["metadata"].get("namespace") or ""
