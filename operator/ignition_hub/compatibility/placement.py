@@ -9,8 +9,9 @@ Two families of node labels are read, as in ``gpus.node_gpu``: the platform team
 Discovery's where the team set none.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ignition_hub.compatibility.gpus import (
@@ -50,9 +51,7 @@ def shared_reach(engines: Iterable[EngineView]) -> frozenset[Place]:
     reaches = [reach_of(engine) for engine in engines]
     if not reaches:
         return frozenset()
-    common = reaches[0]
-    for reach in reaches[1:]:
-        common = frozenset(both for one in common for other in reach if (both := _intersection(one, other)))
+    common = functools.reduce(_intersection, reaches)
     return frozenset(place for place in common if not place.product or Place(place.arch) not in common)
 
 
@@ -158,12 +157,17 @@ def with_terms(affinity: Mapping[str, Any] | None, terms: list[Term]) -> Json:
     }
 
 
-def _places(target: ReadyTarget) -> Iterable[Place]:
-    for gpu in GPUS:
-        if _serves(target, {LABEL_GPU_ARCH: gpu.arch}):
-            yield Place(gpu.arch)
+def _places(target: ReadyTarget) -> frozenset[Place]:
+    return _places_of(replace(target, since=0.0))
+
+
+@functools.lru_cache(maxsize=4096)
+def _places_of(target: ReadyTarget) -> frozenset[Place]:
+    # Remembered: a pod may name sixteen engines of 64 targets, and the truth table is asked of every GPU.
+    places = [Place(gpu.arch) for gpu in GPUS if _serves(target, {LABEL_GPU_ARCH: gpu.arch})]
     if target.product and _serves(target, {LABEL_GPU_ARCH: target.arch, LABEL_GPU_PRODUCT: target.product}):
-        yield Place(target.arch, target.product)
+        places.append(Place(target.arch, target.product))
+    return frozenset(places)
 
 
 def _serves(target: ReadyTarget, labels: Mapping[str, str]) -> bool:
@@ -179,10 +183,13 @@ def _serves(target: ReadyTarget, labels: Mapping[str, str]) -> bool:
     return loads(engine, gpu).is_vouched_for
 
 
-def _intersection(one: Place, other: Place) -> Place | None:
-    if one.arch != other.arch or (one.product and other.product and one.product != other.product):
-        return None
-    return Place(one.arch, one.product or other.product)
+def _intersection(one: frozenset[Place], other: frozenset[Place]) -> frozenset[Place]:
+    return frozenset(
+        place
+        for mine, theirs in ((one, other), (other, one))
+        for place in mine
+        if place in theirs or Place(place.arch) in theirs
+    )
 
 
 def _one_conjunction(term: Term, places: Iterable[Place]) -> list[Expression]:

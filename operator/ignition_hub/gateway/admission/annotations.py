@@ -20,8 +20,14 @@ from ignition_hub.engine.names import (
     ENGINES_FOLDER,
 )
 from ignition_hub.engine.naming import engines_named
+from ignition_hub.engine.quoting import shortened
+from ignition_hub.gateway.admission.bounds import ANNOTATION_CHARACTERS
 
+ANNOTATIONS = (ANNOTATION_ENGINES, ANNOTATION_MOUNT_PATH, ANNOTATION_CONTAINERS, ANNOTATION_ON_MISS)
+"""What admission reads; of the others a pod may have any."""
 MOST_ENGINES = 16
+NAMES_CHARACTERS = 253
+"""How much of a list of names a message shows."""
 ALIAS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 RESOURCE = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 MOUNT_PATH = re.compile(r"/[A-Za-z0-9._/-]{1,254}")
@@ -48,7 +54,7 @@ class Wishes:
 
     engines: tuple[Entry, ...]
     mount_path: str = ENGINES_FOLDER
-    containers: tuple[str, ...] | None = None
+    containers: frozenset[str] | None = None
     on_miss: str = OnMiss.WAIT
 
 
@@ -61,7 +67,7 @@ class AnnotationError(RequestError):
 
 def read_wishes(pod: Mapping[str, Any]) -> Wishes:
     """Read a pod's annotations; AnnotationError says which one is wrong."""
-    annotations: Mapping[str, str] = pod.get("metadata", {}).get("annotations") or {}
+    annotations = bounded_annotations(pod.get("metadata", {}).get("annotations") or {})
     names = [container["name"] for container in pod.get("spec", {}).get("containers") or ()]
     return Wishes(
         engines=read_engines(annotations.get(ANNOTATION_ENGINES, "")),
@@ -71,15 +77,29 @@ def read_wishes(pod: Mapping[str, Any]) -> Wishes:
     )
 
 
+def bounded_annotations(annotations: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the annotations that admission reads; AnnotationError for one that is no string or too long."""
+    ours = {name: annotations[name] for name in ANNOTATIONS if name in annotations}
+    for name, value in ours.items():
+        if not isinstance(value, str):
+            raise AnnotationError(name, "its value is not a string", "quote it")
+        if len(value) > ANNOTATION_CHARACTERS:
+            raise AnnotationError(
+                name, f"it has {len(value)} characters", f"at most {ANNOTATION_CHARACTERS} are accepted"
+            )
+    return ours
+
+
 def read_engines(text: str) -> tuple[Entry, ...]:
     """Read ``[alias=]resource, ...``; every alias may be used once."""
-    entries = tuple(read_entry(alias, resource) for alias, resource in engines_named(text))
-    if not entries:
+    named = engines_named(text)
+    if not named:
         raise _engines_error(
             "lists no engines", 'list the names of TensorRTEngines, for example "arcface-r100, det=yolo-v8"'
         )
-    if len(entries) > MOST_ENGINES:
-        raise _engines_error(f"lists {len(entries)} engines", f"a pod can have at most {MOST_ENGINES}")
+    if len(named) > MOST_ENGINES:
+        raise _engines_error(f"lists {len(named)} engines", f"a pod can have at most {MOST_ENGINES}")
+    entries = tuple(read_entry(alias, resource) for alias, resource in named)
     seen: set[str] = set()
     for entry in entries:
         if entry.alias in seen:
@@ -94,12 +114,12 @@ def read_entry(alias: str, resource: str) -> Entry:
     """Return one engine whose names can be used."""
     if not RESOURCE.fullmatch(resource):
         raise _engines_error(
-            f"{resource!r} is not a valid name of a TensorRTEngine",
+            f"{resource!r:.80} is not a valid name of a TensorRTEngine",
             "names have lower-case letters, digits, '-' and '.'",
         )
     if not ALIAS.fullmatch(alias):
         raise _engines_error(
-            f"{alias!r} is not a valid alias",
+            f"{alias!r:.80} is not a valid alias",
             f"use lower-case letters, digits and '-', at most 63: {_possible_alias(alias)}={resource}",
         )
     return Entry(alias, resource)
@@ -112,22 +132,24 @@ def read_mount_path(text: str) -> str:
     if wrong or any(path == system or path.startswith(f"{system}/") for system in SYSTEM_PATHS):
         raise AnnotationError(
             ANNOTATION_MOUNT_PATH,
-            f"{text!r} is not allowed",
+            f"{text!r:.80} is not allowed",
             f"use an absolute path outside the system directories, such as {ENGINES_FOLDER}",
         )
     return path
 
 
-def read_containers(text: str | None, names: list[str]) -> tuple[str, ...] | None:
+def read_containers(text: str | None, names: list[str]) -> frozenset[str] | None:
     """Read which containers get the engines; None stands for all of them."""
     if text is None:
         return None
-    wanted = tuple(dict.fromkeys(item.strip() for item in text.split(",") if item.strip()))
-    unknown = [name for name in wanted if name not in names]
-    if unknown or not wanted:
-        problem = f"the pod has no container {unknown[0]!r}" if unknown else "no container is listed"
-        raise AnnotationError(ANNOTATION_CONTAINERS, problem, f"its containers are: {', '.join(names)}")
-    return wanted
+    wanted = [item.strip() for item in text.split(",") if item.strip()]
+    there = frozenset(names)
+    unknown = next((name for name in wanted if name not in there), None)
+    if unknown is not None or not wanted:
+        problem = f"the pod has no container {unknown!r:.80}" if unknown else "no container is listed"
+        listed = shortened(", ".join(names), NAMES_CHARACTERS)
+        raise AnnotationError(ANNOTATION_CONTAINERS, problem, f"its containers are: {listed}")
+    return frozenset(wanted)
 
 
 def read_on_miss(text: str) -> str:
@@ -137,7 +159,7 @@ def read_on_miss(text: str) -> str:
     if text == "Fallback":
         problem = "'Fallback' (to the ONNX model) is not supported in this version"
     else:
-        problem = f"unknown value {text!r}"
+        problem = f"unknown value {text!r:.80}"
     raise AnnotationError(ANNOTATION_ON_MISS, problem, f"use one of: {', '.join(OnMiss)}")
 
 

@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.compatibility.placement import affinity_for, affinity_to_wait_with, can_be_placed
+from ignition_hub.compatibility.placement import (
+    affinity_for,
+    affinity_to_wait_with,
+    can_be_placed,
+    required_terms,
+    shared_reach,
+    terms_for,
+)
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine import environment
 from ignition_hub.engine.errors import Reason, RequestError
@@ -25,6 +32,7 @@ from ignition_hub.engine.names import (
     TOKEN_FOLDER,
 )
 from ignition_hub.gateway.admission.annotations import AnnotationError, Entry, Wishes, read_wishes
+from ignition_hub.gateway.admission.bounds import require_few_containers, require_few_terms
 
 __all__ = ["EngineView", "InjectionSettings", "inject", "warnings_about"]
 
@@ -36,7 +44,8 @@ TOKEN_VOLUME = "ignition-token"  # noqa: S105  (a volume's name)
 """A ServiceAccount token for the gateway alone; mounted in the init container only."""
 FETCHER_USER = 65532
 MIRROR = "kubernetes.io/config.mirror"
-MOST_NAMES_SHOWN = 20
+TO_WAIT_WITH = 2
+"""Terms that each of a pod's is split into while it waits."""
 
 Json = dict[str, Any]
 Patch = list[Json]
@@ -99,13 +108,14 @@ def has_fetcher(pod: Mapping[str, Any]) -> bool:
 
 
 def wanted_views(wishes: Wishes, engines: Mapping[str, EngineView]) -> list[EngineView]:
-    """Return the engines a pod wants; UnknownEngine lists those that exist."""
+    """Return the engines a pod wants; UnknownEngine names the one that does not exist, and no others."""
     for entry in wishes.engines:
         if entry.resource not in engines:
+            # Whatever reaches the webhook may ask about any namespace: what else is there is not said.
             raise UnknownEngine(
                 Reason.EngineNotFound,
                 f"annotation {ANNOTATION_ENGINES}: the namespace has no TensorRTEngine {entry.resource!r}",
-                _existing(sorted(engines)),
+                "apply it there, or list those that exist: kubectl get tensorrtengines",
             )
     return [engines[name] for name in dict.fromkeys(entry.resource for entry in wishes.engines)]
 
@@ -116,7 +126,9 @@ def warnings_about(pod: Json, engines: Mapping[str, EngineView]) -> list[str]:
         return []
     views = wanted_views(read_wishes(pod), engines)
     stuck = [
-        f"TensorRTEngine {view.name}: {view.failure}" for view in views if not view.ready and view.failure
+        f"TensorRTEngine {view.name} has failed: {_where_why_is(view)}"
+        for view in views
+        if not view.ready and view.failure
     ]
     if not stuck and all(view.ready for view in views) and not can_be_placed(views):
         stuck = [f"no GPU can run all of: {', '.join(view.name for view in views)}"]
@@ -187,10 +199,15 @@ def security_context(pod: Json) -> Json:
 
 def containers(pod: Json, wishes: Wishes) -> Patch:
     """Show the engines to the containers that get them, and tell each where they are."""
+    chosen = [
+        (index, container)
+        for index, container in enumerate(pod["spec"].get("containers") or ())
+        if wishes.containers is None or container["name"] in wishes.containers
+    ]
+    require_few_containers(chosen)
     patch: Patch = []
-    for index, container in enumerate(pod["spec"].get("containers") or ()):
-        if wishes.containers is None or container["name"] in wishes.containers:
-            patch += mount(container, index, wishes) + variables(container, index, wishes)
+    for index, container in chosen:
+        patch += mount(container, index, wishes) + variables(container, index, wishes)
     return patch
 
 
@@ -202,7 +219,7 @@ def mount(container: Json, index: int, wishes: Wishes) -> Patch:
     if taken := [one["name"] for one in mounts if one["mountPath"].rstrip("/") == wishes.mount_path]:
         raise AnnotationError(
             ANNOTATION_MOUNT_PATH,
-            f"container {container['name']!r} mounts volume {taken[0]!r} at {wishes.mount_path}",
+            f"container {container['name']!r:.80} mounts volume {taken[0]!r:.80} at {wishes.mount_path}",
             "set the annotation to another path",
         )
     ours = {"name": ENGINES_VOLUME, "mountPath": wishes.mount_path, "readOnly": True}
@@ -228,15 +245,18 @@ def engine_path(wishes: Wishes, entry: Entry) -> str:
 def scheduling(pod: Json, engines: Sequence[EngineView], wishes: Wishes) -> Patch:
     """Keep the pod off nodes that no ready target serves, or from being scheduled at all for now."""
     affinity = pod["spec"].get("affinity")
+    theirs = len(required_terms(affinity))
     if can_be_placed(engines):
+        require_few_terms(theirs, len(terms_for(shared_reach(engines))))
         return [_add(("spec", "affinity"), affinity_for(engines, affinity))]
     failed = [engine for engine in engines if not engine.ready and engine.failure]
     if failed and wishes.on_miss == "Fail":
         raise RequestError(
             Reason.NoEngineForGPU,
-            f"TensorRTEngine {failed[0].name} has no ready target and will not get one: {failed[0].failure}",
-            "correct the TensorRTEngine, or set the annotation on-miss to Wait",
+            f"TensorRTEngine {failed[0].name} has no ready target and will not get one",
+            f"{_where_why_is(failed[0])}; correct it, or set the annotation on-miss to Wait",
         )
+    require_few_terms(theirs, TO_WAIT_WITH)
     waiting = affinity_to_wait_with(affinity)
     return [
         *appended(pod, ("spec", "schedulingGates"), [{"name": GATE}]),
@@ -267,8 +287,6 @@ def _add(path: tuple[Any, ...], value: Any) -> Json:
     return {"op": "add", "path": "".join(f"/{step}" for step in steps), "value": value}
 
 
-def _existing(names: list[str]) -> str:
-    if not names:
-        return "the namespace has none; apply one first"
-    shown = ", ".join(names[:MOST_NAMES_SHOWN])
-    return f"those that exist are: {shown}{', ...' if len(names) > MOST_NAMES_SHOWN else ''}"
+def _where_why_is(engine: EngineView) -> str:
+    # The failure itself may name models: it is for those who may read the resource.
+    return f"kubectl describe tensorrtengine {engine.name} says why"

@@ -12,6 +12,8 @@ from typing import Any
 
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import ContractError, RequestError
+from ignition_hub.engine.quoting import shortened
+from ignition_hub.gateway.admission.bounds import MESSAGE_CHARACTERS, UID_CHARACTERS, require_small_patch
 from ignition_hub.gateway.admission.injection import InjectionSettings, Json, inject, warnings_about
 
 REVIEW_VERSION = "admission.k8s.io/v1"
@@ -35,7 +37,7 @@ def review(admission_review: Mapping[str, Any], lookup: Lookup, settings: Inject
         return answer(request, allowed=True)
     engines = lookup(request["namespace"])
     try:
-        patch = inject(pod, engines, settings)
+        patch = encoded(inject(pod, engines, settings))
     except RequestError as error:
         return denied(request, str(error))
     return patched(request, patch, warnings_about(pod, engines))
@@ -46,24 +48,33 @@ def read_request(admission_review: Mapping[str, Any]) -> Mapping[str, Any]:
     request = admission_review.get("request")
     if admission_review.get("apiVersion") != REVIEW_VERSION or not isinstance(request, Mapping):
         raise ContractError(
-            f"apiVersion {admission_review.get('apiVersion')!r} is not an AdmissionReview request",
+            f"apiVersion {admission_review.get('apiVersion')!r:.80} is not an AdmissionReview request",
             f"send {REVIEW_VERSION} with a request",
         )
     for field in ("uid", "namespace"):
         if not isinstance(request.get(field), str) or not request[field]:
             raise ContractError(f"request.{field} is missing", "only namespaced objects are reviewed")
+    if len(request["uid"]) > UID_CHARACTERS:
+        raise ContractError(f"request.uid: {request['uid']!r:.80} is too long", f"at most {UID_CHARACTERS}")
     # Anybody can reach the webhook: what is no namespace must not become a path of the API.
     if not NAMESPACE.fullmatch(request["namespace"]):
         raise ContractError(f"request.namespace: {request['namespace']!r:.80} is not a namespace")
     return request
 
 
-def patched(request: Mapping[str, Any], patch: list[Json], warnings: list[str]) -> Json:
+def encoded(patch: list[Json]) -> bytes:
+    """Return a patch as JSON, empty where nothing is to do; PodTooLarge where it is too large."""
+    text = json.dumps(patch).encode() if patch else b""
+    require_small_patch(len(text))
+    return text
+
+
+def patched(request: Mapping[str, Any], patch: bytes, warnings: list[str]) -> Json:
     """Build the answer that lets the pod in, changed."""
     extra: Json = {}
     if patch:
         extra["patchType"] = "JSONPatch"
-        extra["patch"] = base64.b64encode(json.dumps(patch).encode()).decode()
+        extra["patch"] = base64.b64encode(patch).decode()
     if warnings:
         extra["warnings"] = [warning[:LONGEST_WARNING] for warning in warnings]
     return answer(request, allowed=True, **extra)
@@ -71,7 +82,7 @@ def patched(request: Mapping[str, Any], patch: list[Json], warnings: list[str]) 
 
 def denied(request: Mapping[str, Any], message: str) -> Json:
     """Build the answer that keeps the pod out; the ReplicaSet shows ``message`` and tries again later."""
-    status = {"code": BAD_REQUEST, "reason": "BadRequest", "message": message}
+    status = {"code": BAD_REQUEST, "reason": "BadRequest", "message": shortened(message, MESSAGE_CHARACTERS)}
     return answer(request, allowed=False, status=status)
 
 

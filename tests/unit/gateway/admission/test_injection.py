@@ -15,7 +15,8 @@ from ignition_hub.gateway.admission.review import review
 READY = EngineView("arcface-r100", (ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT"),))
 YOLO = EngineView("yolo-v8", (ReadyTarget("sm_89", "NVIDIA-L4", "Product", "TensorRT"),))
 WAITING = EngineView("bert")
-FAILED = EngineView("whisper", failure="no BuildPool builds for sm_90")
+WHY = "s3://models/whisper.onnx does not exist"
+FAILED = EngineView("whisper", failure=WHY)
 ENGINES = {view.name: view for view in (READY, YOLO, WAITING, FAILED)}
 SETTINGS = InjectionSettings(fetcher_image="fetcher:1", gateway_url="https://gateway.svc", authorities="PEM")
 
@@ -200,19 +201,14 @@ def test_a_mirror_pod_is_left_alone():
     assert inject(document, ENGINES, SETTINGS) == []
 
 
-def test_an_unknown_engine_is_refused_with_the_names_that_exist():
+def test_an_unknown_engine_is_refused_and_no_other_engine_is_named():
     error = error_of(pod("arcface-r10"))
 
     assert error.reason is Reason.EngineNotFound
-    assert "annotation ignitionhub.io/engines: the namespace has no TensorRTEngine 'arcface-r10'" in str(
-        error
+    assert str(error) == (
+        "annotation ignitionhub.io/engines: the namespace has no TensorRTEngine 'arcface-r10': "
+        "apply it there, or list those that exist: kubectl get tensorrtengines"
     )
-    assert "arcface-r100, bert, whisper, yolo-v8" in str(error)
-
-
-def test_in_an_empty_namespace_the_refusal_says_so():
-    with pytest.raises(RequestError, match="the namespace has none"):
-        inject(pod(), {}, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -264,12 +260,17 @@ def test_fallback_is_refused_because_this_version_has_none():
 
 
 def test_a_pod_that_would_rather_fail_is_refused_when_its_engine_never_comes():
-    assert "no BuildPool builds for sm_90" in refusal(pod("whisper", on_miss="Fail"))
+    message = refusal(pod("whisper", on_miss="Fail"))
+
+    assert "TensorRTEngine whisper has no ready target and will not get one" in message
+    assert "kubectl describe tensorrtengine whisper says why" in message
+    assert WHY not in message
 
 
 def test_a_pod_that_waits_is_warned_when_its_engine_never_comes():
     assert warnings_about(pod("whisper"), ENGINES) == [
-        "the pod will wait: TensorRTEngine whisper: no BuildPool builds for sm_90"
+        "the pod will wait: TensorRTEngine whisper has failed: "
+        "kubectl describe tensorrtengine whisper says why"
     ]
     assert warnings_about(pod("bert"), ENGINES) == []
 

@@ -1,0 +1,176 @@
+"""What an admission costs is bounded before the work is done, whatever pod is sent."""
+
+import json
+
+import pytest
+
+from ignition_hub.compatibility import placement
+from ignition_hub.compatibility.gpus import GPUS
+from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
+from ignition_hub.engine.errors import ContractError, RequestError
+from ignition_hub.gateway.admission.annotations import read_containers, read_engines
+from ignition_hub.gateway.admission.bounds import MESSAGE_CHARACTERS, PATCH_BYTES
+from ignition_hub.gateway.admission.injection import InjectionSettings, inject
+from ignition_hub.gateway.admission.review import review
+
+READY = EngineView("bert", (ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT"),))
+WAITING = EngineView("whisper")
+ENGINES = {view.name: view for view in (READY, WAITING)}
+SETTINGS = InjectionSettings(fetcher_image="fetcher:1", gateway_url="https://gateway.svc")
+ZONE = {"matchExpressions": [{"key": "zone", "operator": "Exists"}]}
+
+
+def pod(engines="bert", *, of=({"name": "app"},), terms=(), **annotations):
+    others = {f"ignitionhub.io/{name.replace('_', '-')}": value for name, value in annotations.items()}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}
+    return {
+        "metadata": {
+            "labels": {"ignitionhub.io/inject": "true"},
+            "annotations": {"ignitionhub.io/engines": engines, **others},
+        },
+        "spec": {
+            "containers": list(of),
+            **({"affinity": {"nodeAffinity": required}} if terms else {}),
+        },
+    }
+
+
+def refusal(document):
+    with pytest.raises(RequestError) as refused:
+        inject(document, ENGINES, SETTINGS)
+    return str(refused.value)
+
+
+def response_to(document, uid="u1"):
+    request = {"uid": uid, "namespace": "vision", "operation": "CREATE", "object": document}
+    body = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    return review(body, lambda _: ENGINES, SETTINGS)["response"]
+
+
+class Name(str):
+    """A name that counts how often it is compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other):
+        Name.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize("annotation", ["engines", "mount-path", "containers", "on-miss"])
+def test_an_annotation_of_more_than_4096_characters_is_not_read(annotation):
+    document = pod()
+    document["metadata"]["annotations"][f"ignitionhub.io/{annotation}"] = "x" * 4097
+
+    assert refusal(document) == (
+        f"annotation ignitionhub.io/{annotation}: it has 4097 characters: at most 4096 are accepted"
+    )
+
+
+def test_an_annotation_that_is_no_string_is_refused():
+    assert "its value is not a string" in refusal(pod(["bert"]))
+
+
+def test_engines_are_counted_before_they_are_read():
+    with pytest.raises(RequestError, match="lists 17 engines"):
+        read_engines("Not-A-Name," * 17)
+
+
+def test_names_of_containers_are_compared_a_bounded_number_of_times():
+    names = [Name(f"c{number}") for number in range(1000)]
+    Name.compared = 0
+
+    assert read_containers(",".join(reversed(names)), names) == set(names)
+
+    assert Name.compared <= 2 * len(names)
+
+
+def test_256_containers_get_engines_and_257_are_refused():
+    several = [{"name": f"c{number}"} for number in range(257)]
+
+    assert inject(pod(of=several[:256]), ENGINES, SETTINGS)
+    assert inject(pod(of=several, containers="c0"), ENGINES, SETTINGS)
+    assert "257 containers of the pod would get engines; at most 256 can" in refusal(pod(of=several))
+
+
+@pytest.mark.parametrize("engine", ["bert", "whisper"])
+def test_64_node_selector_terms_are_narrowed_and_65_are_refused(engine):
+    patch = inject(pod(engine, terms=[ZONE] * 64), ENGINES, SETTINGS)
+
+    [affinity] = [item["value"] for item in patch if item["path"] == "/spec/affinity"]
+    assert len(placement.required_terms(affinity)) <= 256
+    assert "one of 65 node selector terms: with these engines at most 64 are" in refusal(
+        pod(engine, terms=[ZONE] * 65)
+    )
+
+
+def test_the_more_terms_engines_need_the_fewer_a_pod_may_have():
+    every = EngineView(
+        "bert", tuple(ReadyTarget(gpu.arch, None, "SameComputeCapability", "TensorRT") for gpu in GPUS)
+    )
+    ours = len(placement.terms_for(placement.shared_reach([every])))
+    most = 256 // ours
+    assert most < 64
+
+    assert inject(pod(terms=[ZONE] * most), {"bert": every}, SETTINGS)
+    with pytest.raises(RequestError, match=f"at most {most} are accepted"):
+        inject(pod(terms=[ZONE] * (most + 1)), {"bert": every}, SETTINGS)
+
+
+def test_the_truth_table_is_asked_once_about_engines_that_are_alike(monkeypatch):
+    asked = []
+    loads = placement.loads
+    monkeypatch.setattr(placement, "loads", lambda engine, gpu: asked.append(gpu) or loads(engine, gpu))
+    placement._places_of.cache_clear()
+    engines = [
+        EngineView(
+            f"e{number}",
+            tuple(
+                ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT", float(second))
+                for second in range(64)
+            ),
+        )
+        for number in range(16)
+    ]
+
+    assert placement.can_be_placed(engines)
+
+    assert len(asked) <= len(GPUS)
+
+
+def test_a_pod_that_would_grow_too_large_is_denied():
+    zones = [f"zone-{number:060}" for number in range(8000)]
+    large = {"matchExpressions": [{"key": "zone", "operator": "In", "values": zones}]}
+
+    response = response_to(pod(terms=[large]))
+
+    assert response["allowed"] is False
+    assert f"at most {PATCH_BYTES} are accepted" in response["status"]["message"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pod("X" * 4000),
+        pod("X" * 4000 + "=bert"),
+        pod(mount_path="/" + "x" * 4000),
+        pod(on_miss="x" * 4000),
+        pod(containers="x" * 4000, of=[{"name": "n" * 100_000}]),
+        pod(of=[{"name": "n" * 100_000, "volumeMounts": [{"name": "v" * 100_000, "mountPath": "/engines"}]}]),
+    ],
+)
+def test_a_refusal_does_not_send_back_what_it_was_sent(document):
+    response = response_to(document)
+
+    assert response["allowed"] is False
+    assert len(json.dumps(response)) < MESSAGE_CHARACTERS
+
+
+def test_a_review_whose_uid_is_too_long_is_refused():
+    with pytest.raises(ContractError, match="too long") as refused:
+        response_to(pod(), uid="u" * 100_000)
+
+    assert len(str(refused.value)) < 200
