@@ -8,19 +8,18 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ignition_hub.gateway.errors import translate_errors
+from ignition_hub.gateway.process.bodies import limit_bodies
 from ignition_hub.gateway.process.metrics import counting
 from ignition_hub.gateway.routes import builds, models, mutate, probes, resolve, timing_cache
 from ignition_hub.gateway.services import SERVICES, Services
-
-DOCUMENT_BYTES = 8 * 1024 * 1024
-"""The largest JSON body; pushed models are streamed and bounded by their own limit."""
 
 
 def public_app(services: Services) -> web.Application:
     """Return the application that pods and the API server talk to."""
     middlewares = [counting(services.metrics, services.life), translate_errors]
-    app = web.Application(client_max_size=DOCUMENT_BYTES, middlewares=middlewares)
+    app = web.Application(middlewares=middlewares)
     app[SERVICES] = services
+    limit_bodies(app)
     models.limit_pushes(app)
     mutate.remember_views(app)
     app.add_routes(

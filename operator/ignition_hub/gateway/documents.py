@@ -1,14 +1,10 @@
-"""Request bodies, read strictly: what is unknown, missing or out of bounds is refused by name."""
+"""JSON objects of requests, read strictly: what is unknown, missing or out of bounds is refused by name."""
 
-import asyncio
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-
-from aiohttp import web
 
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError, Reason
@@ -21,8 +17,6 @@ PART_BYTES_LEAST = 5 * MIB
 PARTS_MOST = 4096
 LOG_CHARACTERS = 4 * MIB
 MESSAGE_CHARACTERS = 2048
-BODY_SECONDS = 20.0
-"""How long a body may take to arrive: each one that is waited for holds memory."""
 UPLOAD_ID_CHARACTERS = 2048
 FACTS_BYTES = 1 * MIB
 """The most a builder's account may have: every pod is answered with it, and every reader has a limit."""
@@ -32,22 +26,6 @@ FACT_WARNINGS = 1024
 FACT_COUNT = 2**31 - 1
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-async def read_document(request: web.Request, what: str) -> dict[str, Any]:
-    """Return the JSON object of a request's body."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await request.read()
-    except TimeoutError as error:
-        raise ContractError(f"{what}: the body was not received within {BODY_SECONDS:g} s") from error
-    try:
-        document = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"{what}: the body is not JSON ({error})") from error
-    if not isinstance(document, dict):
-        raise ContractError(f"{what}: the body must be a JSON object")
-    return document
 
 
 def progress_in(document: Mapping[str, Any]) -> Progress:

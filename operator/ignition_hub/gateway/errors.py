@@ -9,11 +9,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
+from ignition_hub.engine.quoting import shortened
 from ignition_hub.kube import KubeError
 
 log = logging.getLogger(__name__)
 
 CLIENT_WENT_AWAY = 499
+MESSAGE_CHARACTERS = 2048
+"""The longest message of a refusal, whatever it quotes."""
 
 REASON = web.RequestKey("reason", str)
 """What a refused request was refused for; the metrics count it."""
@@ -104,4 +107,5 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 def _response(request: web.Request, status: int, reason: Reason, message: str) -> web.Response:
     request[REASON] = str(reason)
     headers = {"Retry-After": "2"} if status >= 500 else {}
-    return web.json_response({"reason": str(reason), "message": message}, status=status, headers=headers)
+    document = {"reason": str(reason), "message": shortened(message, MESSAGE_CHARACTERS)}
+    return web.json_response(document, status=status, headers=headers)

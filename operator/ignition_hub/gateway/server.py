@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from ignition_hub.gateway.app import private_app, public_app
+from ignition_hub.gateway.process.connections import IDLE_SECONDS, listen
 from ignition_hub.gateway.routes.probes import watch_store
 from ignition_hub.gateway.services import Services
 
@@ -28,19 +29,21 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set and the last request is answered."""
     settings = services.settings
     certificate = Certificate(settings.tls_cert, settings.tls_key)
-    public = web.AppRunner(public_app(services), access_log=None, shutdown_timeout=1.0)
-    private = web.AppRunner(private_app(services), access_log=None, shutdown_timeout=1.0)
+    public, private = (
+        web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=IDLE_SECONDS)
+        for app in (public_app(services), private_app(services))
+    )
     async with _set_up(public), _set_up(private), _background(watch_store(services), certificate.follow()):
         host = settings.host or None
-        site = web.TCPSite(public, host, settings.port, ssl_context=certificate.context)
-        await site.start()
+        listener = await listen(public, host, settings.port, certificate.context)
         await web.TCPSite(private, host, settings.metrics_port).start()
-        log.info("serving", extra={"addresses": [str(address) for address in public.addresses]})
+        addresses = [str(each.getsockname()) for each in listener.sockets]
+        log.info("serving", extra={"addresses": addresses})
         await stop.wait()
         services.life.is_draining = True
         log.info("stopping: requests are accepted for %g s more", settings.drain_seconds)
         await asyncio.sleep(settings.drain_seconds)
-        await site.stop()
+        listener.close()
         # Not left to the runner: it stops reading at once, and a model on its way could not arrive any more.
         if not await services.life.idle(settings.shutdown_seconds):
             log.warning("%d requests are still running and will be closed", services.life.under_way)

@@ -1,6 +1,5 @@
 """Request bodies are read strictly, and what is wrong is named."""
 
-import asyncio
 import math
 
 import pytest
@@ -15,7 +14,6 @@ from ignition_hub.gateway.documents import (
     completion_in,
     failure_in,
     progress_in,
-    read_document,
     upload_in,
 )
 from storefixtures import SHA, make_facts
@@ -150,20 +148,6 @@ def test_the_words_of_a_builder_steer_no_terminal():
 
     assert failure.message == "layer \ufffd[2J\ufffdgnp.\ufffd\nline 2 é"
     assert progress_in({"phase": "\x1b]0;x\x07", "percent": 1}).phase == "\ufffd]0;x\ufffd"
-
-
-class Body:
-    """A request whose body comes slowly."""
-
-    async def read(self):
-        await asyncio.sleep(60)
-
-
-async def test_a_body_that_does_not_come_is_given_up(monkeypatch):
-    monkeypatch.setattr("ignition_hub.gateway.documents.BODY_SECONDS", 0.01)
-
-    with pytest.raises(ContractError, match=r"progress: the body was not received within 0\.01 s"):
-        await read_document(Body(), "progress")
 
 
 def test_short_text_is_left_alone():

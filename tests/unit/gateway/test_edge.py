@@ -50,6 +50,12 @@ async def test_the_message_says_what_would_work():
     assert body["message"] == "size: 0 is out of range: expected 1 to 5"
 
 
+async def test_a_message_is_not_as_long_as_what_it_quotes():
+    _, body, _ = await ask(ContractError("x" * 100_000))
+
+    assert len(body["message"]) == 2048
+
+
 async def test_a_defect_of_ours_is_logged_and_shows_no_insides(caplog):
     answer, body, _ = await ask(KeyError("/etc/secret/path"))
 

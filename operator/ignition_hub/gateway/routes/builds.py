@@ -19,9 +19,9 @@ from ignition_hub.gateway.documents import (
     completion_in,
     failure_in,
     progress_in,
-    read_document,
     upload_in,
 )
+from ignition_hub.gateway.process.bodies import COMPLETION_BYTES, DOCUMENTS, FAILURE_BYTES, SMALL_BYTES
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import JOBS
 
@@ -39,7 +39,7 @@ async def progress(request: web.Request) -> web.Response:
     """Write how far a build is onto its Job, now and then."""
     services = request.app[SERVICES]
     build = await _build(request, services)
-    report = progress_in(await read_document(request, "progress"))
+    report = progress_in(await request.app[DOCUMENTS].read(request, "progress", most=SMALL_BYTES))
     if services.pace.is_due(build.job_uid):
         await _annotate(services, build, {ANNOTATION_PROGRESS: report.to_json()})
     return web.Response(status=204)
@@ -49,7 +49,8 @@ async def upload(request: web.Request) -> web.Response:
     """Begin an upload, and answer one URL for each part."""
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
-    wanted = upload_in(await read_document(request, "upload"), most=services.settings.max_engine_bytes)
+    body = await request.app[DOCUMENTS].read(request, "upload", most=SMALL_BYTES)
+    wanted = upload_in(body, most=services.settings.max_engine_bytes)
     store = await services.stores.current()
     answer = await services.quick.run(_start_upload, store, build, wanted)
     return web.json_response(answer.to_json())
@@ -59,7 +60,8 @@ async def completed(request: web.Request) -> web.Response:
     """Check, sign and publish what was uploaded."""
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
-    done = completion_in(await read_document(request, "complete"), most=services.settings.max_engine_bytes)
+    body = await request.app[DOCUMENTS].read(request, "complete", most=COMPLETION_BYTES)
+    done = completion_in(body, most=services.settings.max_engine_bytes)
     store = await services.stores.current()
     with services.completing.one(build.job_name):
         publication = await services.heavy.run(complete, store, services.signer, build, done)
@@ -75,7 +77,7 @@ async def failed(request: web.Request) -> web.Response:
     """Write why a build failed onto its Job, where the controller finds it."""
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
-    failure = failure_in(await read_document(request, "failed"))
+    failure = failure_in(await request.app[DOCUMENTS].read(request, "failed", most=FAILURE_BYTES))
     await _annotate(services, build, {ANNOTATION_FAILURE: annotation_of(failure)})
     return web.Response(status=204)
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from ignition_hub.compatibility.readiness import EngineView, view_of
 from ignition_hub.gateway.admission.injection import InjectionSettings
 from ignition_hub.gateway.admission.review import read_request, review
-from ignition_hub.gateway.documents import read_document
+from ignition_hub.gateway.process.bodies import REVIEW_BYTES, REVIEWS
 from ignition_hub.gateway.process.settings import GatewaySettings
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import ENGINES
@@ -23,16 +23,13 @@ VIEW_SECONDS = 1.0
 
 NAMESPACES = 1024
 
-REVIEW_BYTES = 4 * 1024 * 1024
-"""The API server takes no pod beyond 3 MiB, and anybody who reaches the webhook can send a body."""
-
 VIEWS = web.AppKey("engine_views", TtlCache[str, Views])
 
 
 async def mutate(request: web.Request) -> web.Response:
     """Answer an AdmissionReview."""
     services, views = request.app[SERVICES], request.app[VIEWS]
-    document = await read_document(request.clone(client_max_size=REVIEW_BYTES), "AdmissionReview")
+    document = await request.app[REVIEWS].read(request, "AdmissionReview", most=REVIEW_BYTES)
     namespace = str(read_request(document)["namespace"])
     settings = injection_settings(services.settings)
     answer = await _review(services, views, document, namespace, settings)

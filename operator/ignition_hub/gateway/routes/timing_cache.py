@@ -19,8 +19,8 @@ from ignition_hub.engine.protocol import Reading, Writing
 from ignition_hub.engine.request import OFF, READ_WRITE, BuildRequest
 from ignition_hub.engine.sources import reads_alone, refusal
 from ignition_hub.engine.timing_cache import MOST_BYTES, StoredTimingCache, TimingCacheUpload, owner_of
-from ignition_hub.gateway.documents import read_document
 from ignition_hub.gateway.errors import NotPermitted
+from ignition_hub.gateway.process.bodies import DOCUMENTS, SMALL_BYTES
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import NODES, TokenUser
 
@@ -32,7 +32,8 @@ async def find(request: web.Request) -> web.Response:
     """Answer where the timing cache of this build is, and a URL to read it if there is one."""
     services = request.app[SERVICES]
     user, build = await _caller(services, request)
-    wanted = Reading.from_json(await read_document(request, "timing-cache"))
+    body = await request.app[DOCUMENTS].read(request, "timing-cache", most=SMALL_BYTES)
+    wanted = Reading.from_json(body)
     store, product = await services.stores.current(), await _product(services, user)
     answer = await services.quick.run(_found, store, build, product, wanted.cuda)
     return web.json_response(answer.to_json())
@@ -46,7 +47,8 @@ async def upload(request: web.Request) -> web.Response:
         raise NotPermitted(
             f"build.timingCache is {build.timing_cache}", "use ReadWrite to update the store's timing cache"
         )
-    writing = _checked(Writing.from_json(await read_document(request, "timing-cache/upload")))
+    body = await request.app[DOCUMENTS].read(request, "timing-cache/upload", most=SMALL_BYTES)
+    writing = _checked(Writing.from_json(body))
     store, product = await services.stores.current(), await _product(services, user)
     key = _key(store, build, product, writing.cuda)
     url, headers = store.objects.presign_put(key, writing.size, writing.etag, URL_SECONDS)

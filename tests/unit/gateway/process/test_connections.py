@@ -1,0 +1,92 @@
+"""A connection that sends no request does not stay open."""
+
+import asyncio
+import contextlib
+import ssl
+
+from aiohttp import web
+
+from gatewayprocess import write_certificate
+from ignition_hub.gateway.process.connections import Connections
+
+
+@contextlib.asynccontextmanager
+async def listening(context=None, **bounds):
+    """A server of one page, and a function that connects to it."""
+
+    async def page(_):
+        return web.Response(text="here")
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=60)
+    await runner.setup()
+    server = await asyncio.get_running_loop().create_server(
+        Connections(runner.server, **bounds), "127.0.0.1", 0, ssl=context
+    )
+    connections = contextlib.AsyncExitStack()
+
+    async def connect(**options):
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), **options)
+        connections.callback(writer.close)
+        return reader, writer
+
+    try:
+        async with asyncio.timeout(10), connections:
+            yield connect
+    finally:
+        server.close()
+        await runner.cleanup()
+
+
+async def ask(reader, writer):
+    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+    await reader.readuntil(b"here")
+
+
+async def test_a_connection_that_sends_nothing_is_closed():
+    async with listening(seconds=0.05) as connect:
+        reader, _ = await connect()
+
+        assert await reader.read() == b""
+
+
+async def test_a_connection_that_shakes_hands_and_sends_nothing_is_closed(tmp_path):
+    write_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "tls.crt"))
+
+    async with listening(context, seconds=0.2) as connect:
+        reader, _ = await connect(ssl=trusting)
+
+        assert await reader.read() == b""
+
+
+async def test_a_connection_that_sends_half_a_header_is_closed():
+    async with listening(seconds=0.05) as connect:
+        reader, writer = await connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost:")
+
+        assert await reader.read() == b""
+
+
+async def test_a_connection_that_was_heard_in_time_stays():
+    async with listening(seconds=0.05) as connect:
+        reader, writer = await connect()
+        await ask(reader, writer)
+        await asyncio.sleep(0.15)
+
+        await ask(reader, writer)
+
+
+async def test_one_silent_connection_too_many_closes_the_oldest_and_none_that_was_heard():
+    async with listening(seconds=60, most=2) as connect:
+        heard = await connect()
+        await ask(*heard)
+        oldest = await connect()
+        newer = [await connect() for _ in range(2)]
+
+        assert await oldest[0].read() == b""
+        for each in (heard, *newer):
+            await ask(*each)
