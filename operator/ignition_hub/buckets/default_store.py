@@ -1,9 +1,9 @@
 """
 The bucket in use: the default EngineStore and its Secret, followed as they change.
 
-The controller has EngineStores from its watch, the gateway from a list every few seconds. An API server that
-is away does not take the bucket away: what was read last stays in use until something else is read. Only a
-process that never read a store has none.
+EngineStores come from the process's watch, the Secret is read every few seconds. An API server that is away
+does not take the bucket away: what was read last stays in use until something else is read. Only a process
+that never read a store has none.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ignition_hub.kube import SECRETS, STORES, Kube, KubeError, Object
+from ignition_hub.kube import SECRETS, Kube, KubeError, Object
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings, credentials_secret_name, default_store, settings_of
 from ignition_hub.ttl_cache import TtlCache
@@ -19,7 +19,7 @@ from ignition_hub.ttl_cache import TtlCache
 logger = logging.getLogger(__name__)
 
 RECHECK_SECONDS = 10.0
-"""How long the Secret, and a list of EngineStores, count as read."""
+"""How long a Secret counts as read."""
 
 StoreList: TypeAlias = Callable[[], Awaitable[Sequence[Object]]]
 """Returns every EngineStore; KubeError when they cannot be listed."""
@@ -75,18 +75,6 @@ class DefaultStore:
         secret = await self._secrets.get(name, lambda: self._kube.get(SECRETS, name, self._namespace))
         return settings_of(store, secret)
 
-    async def api_trouble(self) -> str | None:
-        """
-        Return why EngineStores cannot be listed; None when they can, even if there is none that can be used.
-
-        Readiness asks this: pods are admitted without a store, and no other replica would have a better one.
-        """
-        try:
-            await self._listed()
-        except KubeError as error:
-            return f"Kubernetes API request failed: {error.message}"
-        return None
-
     def close(self) -> None:
         """Close the connections to the bucket."""
         if self._open is not None:
@@ -104,9 +92,3 @@ class DefaultStore:
             logger.info("using store", extra={"store": store["metadata"]["name"], "bucket": settings.bucket})
         self._open = OpenStore(objects, store["spec"], settings)
         return self._open
-
-
-def polled(kube: Kube) -> StoreList:
-    """Return a list of EngineStores that asks the API server again once its answer is 10 seconds old."""
-    answers: TtlCache[str, list[Object]] = TtlCache(seconds=RECHECK_SECONDS, size=1)
-    return lambda: answers.get("all", lambda: kube.list(STORES))

@@ -7,19 +7,23 @@ import sys
 
 from kubernetes.aio.config import ConfigException
 
-from ignition_hub.buckets.default_store import DefaultStore, polled
+from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
-from ignition_hub.gateway.callers import Callers
+from ignition_hub.gateway.cluster.callers import Callers
+from ignition_hub.gateway.cluster.views import Views
 from ignition_hub.gateway.process.metrics import Metrics
 from ignition_hub.gateway.process.settings import GatewaySettings, parse_settings
 from ignition_hub.gateway.server import serve
 from ignition_hub.gateway.services import Services
-from ignition_hub.kube import Kube
+from ignition_hub.kube import Kube, RateLimiter
 from ignition_hub.logs import log_as_json
 from ignition_hub.store.trust import SigningKey
 
 log = logging.getLogger("ignition_hub.gateway")
+
+PATIENCE = 10.0
+"""Seconds a request to the API server may wait for its turn: half of what the fetcher waits for an answer."""
 
 
 def main() -> int:
@@ -41,12 +45,14 @@ async def run(settings: GatewaySettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     signer = signer_of(settings)
-    kube = await Kube.connect()
+    kube = await Kube.connect(limiter=RateLimiter(patience=PATIENCE))
+    views = Views(kube, fresh=kube.paced(RateLimiter(qps=20, burst=40, in_flight=8, patience=1.0)))
     services = Services(
         settings=settings,
         kube=kube,
         callers=Callers(kube, settings.build_namespace),
-        stores=DefaultStore(kube, settings.release_namespace, polled(kube)),
+        views=views,
+        stores=DefaultStore(kube, settings.release_namespace, views.stores),
         signer=signer,
         metrics=Metrics(),
         quick=Workers(name="store", threads=32, waiting=256, deadline=25.0),

@@ -21,7 +21,6 @@ def public_app(services: Services) -> web.Application:
     app[SERVICES] = services
     limit_bodies(app)
     models.limit_pushes(app)
-    mutate.remember_views(app)
     app.add_routes(
         [
             web.get("/v1/builds/self", builds.grant),

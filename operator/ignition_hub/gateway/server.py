@@ -33,7 +33,8 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
         web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=IDLE_SECONDS)
         for app in (public_app(services), private_app(services))
     )
-    async with _set_up(public), _set_up(private), _background(watch_store(services), certificate.follow()):
+    works = (*services.views.follow(), watch_store(services), certificate.follow())
+    async with _set_up(public), _set_up(private), _background(*works):
         host = settings.host or None
         listener = await listen(public, host, settings.port, certificate.context)
         await web.TCPSite(private, host, settings.metrics_port).start()

@@ -7,7 +7,8 @@ from aiohttp import web
 from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
-from ignition_hub.gateway.callers import Callers
+from ignition_hub.gateway.cluster.callers import Callers
+from ignition_hub.gateway.cluster.views import Views
 from ignition_hub.gateway.process.draining import RequestsInFlight
 from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.process.metrics import Metrics
@@ -22,7 +23,9 @@ class Services:
 
     settings: GatewaySettings
     kube: Kube
+    """For what is written, and for questions that no view answers."""
     callers: Callers
+    views: Views
     stores: DefaultStore
     signer: Signer
     metrics: Metrics

@@ -48,6 +48,11 @@ class Reflector(Generic[View]):
         """Return the views of a namespace by name."""
         return self._views.get(namespace, {})
 
+    @property
+    def is_synced(self) -> bool:
+        """Tell whether the first list is in."""
+        return self._synced.is_set()
+
     async def synced(self) -> None:
         """Wait until the first list is in."""
         await self._synced.wait()

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from ignition_hub.buckets.default_store import DefaultStore, polled
+from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.kube import SECRETS, STORES, Unavailable
 from ignition_hub.store.errors import StoreMisconfigured
 
@@ -68,21 +68,12 @@ async def test_new_credentials_open_the_store_anew_and_the_same_ones_do_not():
     assert (await reopened(stores).current()).objects is not first
 
 
-async def test_without_an_engine_store_there_is_no_trouble_with_the_api_server():
+async def test_without_an_engine_store_none_can_be_used():
     kube = FakeKube()
     kube.has_store = False
-    stores = opened_by(kube)
 
-    assert await stores.api_trouble() is None
     with pytest.raises(StoreMisconfigured, match="no EngineStore exists"):
-        await stores.current()
-
-
-async def test_an_api_server_that_is_away_is_trouble():
-    kube = FakeKube()
-    kube.away = True
-
-    assert await opened_by(kube).api_trouble() == "Kubernetes API request failed: connection refused"
+        await opened_by(kube).current()
 
 
 async def test_a_store_whose_spec_alone_changed_keeps_its_connections():
@@ -107,13 +98,3 @@ async def test_a_secret_read_now_is_read_now():
     assert (await stores.settings_of(store)).access_key == "AK"
     assert (await stores.settings_of(store, fresh=True)).access_key == "AK2"
     assert (await stores.settings_of(store)).access_key == "AK2"
-
-
-async def test_a_polled_list_is_asked_for_once_in_ten_seconds():
-    kube = FakeKube()
-    listed = polled(kube)
-
-    first = await listed()
-    kube.has_store = False
-
-    assert await listed() == first

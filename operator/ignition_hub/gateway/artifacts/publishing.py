@@ -14,7 +14,7 @@ from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.protocol import Completion
 from ignition_hub.gateway.artifacts.upload_check import UploadRejected, check_object
-from ignition_hub.gateway.callers import Build
+from ignition_hub.gateway.cluster.callers import Build
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import find
 from ignition_hub.store.publish import Publication, publish

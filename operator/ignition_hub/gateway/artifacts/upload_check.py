@@ -14,7 +14,7 @@ from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.plan_header import PlanHeader, read_plan_header
 from ignition_hub.engine.protocol import Completion
 from ignition_hub.gateway.artifacts.grants import check_model
-from ignition_hub.gateway.callers import Build
+from ignition_hub.gateway.cluster.callers import Build
 
 HEADER_BYTES = 4096
 

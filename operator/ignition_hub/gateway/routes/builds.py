@@ -13,7 +13,7 @@ from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.protocol import Part, StartedUpload, Upload
 from ignition_hub.gateway.artifacts.grants import URL_SECONDS, grant_of
 from ignition_hub.gateway.artifacts.publishing import complete
-from ignition_hub.gateway.callers import Build
+from ignition_hub.gateway.cluster.callers import Build
 from ignition_hub.gateway.documents import (
     annotation_of,
     completion_in,

@@ -27,7 +27,7 @@ async def alive(request: web.Request) -> web.Response:  # every handler takes th
 async def ready(request: web.Request) -> web.Response:
     """Answer 200 when requests may be sent here, else 503 and why not."""
     services = request.app[SERVICES]
-    why_not = "this gateway is stopping" if services.life.is_draining else await services.stores.api_trouble()
+    why_not = "this gateway is stopping" if services.life.is_draining else services.views.trouble
     if why_not is not None:
         return web.json_response({"status": "not ready", "message": why_not}, status=503)
     return web.json_response({"status": "ok"})
@@ -41,6 +41,7 @@ async def keys(request: web.Request) -> web.Response:
 async def watch_store(services: Services) -> None:
     """Probe the bucket for ever, for the metrics; each bucket's conditional writes once."""
     probed: ObjectStore | None = None
+    await services.views.synced()
     while True:
         try:
             store = (await services.stores.current()).objects

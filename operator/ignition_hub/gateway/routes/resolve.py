@@ -13,7 +13,7 @@ from aiohttp import web
 
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.compatibility.engine_choice import Candidate, EngineNotReady, NoEngineForGPU, ready_for
-from ignition_hub.compatibility.gpus import NodeGpu, node_gpu
+from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.loading import EngineFacts, loads
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.manifest import Manifest
@@ -22,7 +22,7 @@ from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
 from ignition_hub.gateway.admission.annotations import RESOURCE
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
-from ignition_hub.kube import ENGINES, NODES, TokenUser
+from ignition_hub.kube import TokenUser
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import manifest_key_of, read_manifest
 from ignition_hub.store.trust import PublicKeys
@@ -88,7 +88,7 @@ async def resolve(request: web.Request) -> web.Response:
 
 
 async def _engine(services: Services, namespace: str, name: str) -> Mapping[str, Any]:
-    engine = await services.kube.get(ENGINES, name, namespace) if RESOURCE.fullmatch(name) else None
+    engine = await services.views.engine(namespace, name) if RESOURCE.fullmatch(name) else None
     if engine is None:
         raise IgnitionError(
             Reason.EngineNotFound,
@@ -103,8 +103,7 @@ async def _engine(services: Services, namespace: str, name: str) -> Mapping[str,
 
 
 async def _gpu_of(services: Services, user: TokenUser) -> NodeGpu:
-    node = await services.kube.get(NODES, user.node_name or "")
-    gpu = node_gpu((node or {}).get("metadata", {}).get("labels") or {})
+    gpu = await services.views.gpu(user.node_name or "")
     if gpu is None:
         raise NoEngineForGPU(
             f"node {user.node_name} has no GPU labels",

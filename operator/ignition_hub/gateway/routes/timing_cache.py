@@ -11,7 +11,6 @@ import re
 from aiohttp import web
 
 from ignition_hub.buckets.default_store import OpenStore
-from ignition_hub.compatibility.gpus import node_gpu
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX
 from ignition_hub.engine.naming import timing_cache_key
@@ -22,7 +21,7 @@ from ignition_hub.engine.timing_cache import MOST_BYTES, StoredTimingCache, Timi
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.process.bodies import DOCUMENTS, SMALL_BYTES
 from ignition_hub.gateway.services import SERVICES, Services
-from ignition_hub.kube import NODES, TokenUser
+from ignition_hub.kube import TokenUser
 
 URL_SECONDS = 900
 _ETAG = r"[!#-~]{1,128}"
@@ -81,8 +80,7 @@ async def _caller(services: Services, request: web.Request) -> tuple[TokenUser, 
 
 
 async def _product(services: Services, user: TokenUser) -> str:
-    node = await services.kube.get(NODES, user.node_name) if user.node_name else None
-    gpu = node_gpu((node or {}).get("metadata", {}).get("labels") or {})
+    gpu = await services.views.gpu(user.node_name) if user.node_name else None
     if gpu is None or gpu.exact_product is None:
         raise RequestError(
             Reason.NoEngineForGPU,

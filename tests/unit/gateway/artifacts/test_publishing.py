@@ -12,7 +12,7 @@ from ignition_hub.engine.protocol import Completion
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.gateway.artifacts.publishing import manifest_of
 from ignition_hub.gateway.artifacts.upload_check import UploadRejected, check_facts, check_header
-from ignition_hub.gateway.callers import Build
+from ignition_hub.gateway.cluster.callers import Build
 from storefixtures import SHA, make_facts, make_inputs
 
 HEADER = PlanHeader("TensorRTRTX", "1.7.1.116", 100, ("sm_89",), 0)

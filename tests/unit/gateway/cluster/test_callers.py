@@ -8,7 +8,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import job_name
-from ignition_hub.gateway.callers import Callers, build_from, owning_job
+from ignition_hub.gateway.cluster.callers import Callers, build_from, owning_job
 from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
 from ignition_hub.kube import JOBS, PODS, TokenUser, Unavailable
 from storefixtures import make_inputs

@@ -1,0 +1,115 @@
+"""
+TensorRTEngines, nodes and EngineStores as requests need them, kept up to date by watches.
+
+A request reads here and asks the API server nothing. Only what is not here is asked for, once: an engine
+applied together with its pod, or a node that has just joined, may be younger than what the watch has brought.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.compatibility.gpus import NodeGpu, node_gpu
+from ignition_hub.compatibility.readiness import EngineView, view_of
+from ignition_hub.kube import ENGINES, NODES, STORES, Kube, Object, Reflector, Unavailable
+
+TARGET_FIELDS = (
+    "name", "state", "reason", "message", "gpuArch", "product", "compatibility", "tensorrt", "identity",
+    "uri", "lastTransitionTime",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRecord:
+    """A TensorRTEngine: for admission its ``view``, for resolve the fields of its resource that are used."""
+
+    view: EngineView
+    resource: Mapping[str, Any]
+
+
+def engine_record(body: Object) -> EngineRecord:
+    """Return what is kept of a TensorRTEngine: little of a specification that may be large."""
+    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    platform = (spec.get("options") or {}).get("runtimePlatform")
+    targets = [
+        {field: target[field] for field in TARGET_FIELDS if field in target}
+        for target in status.get("targets") or ()
+    ]
+    resource = {
+        "metadata": {field: metadata.get(field) for field in ("name", "namespace", "generation")},
+        "spec": {
+            "model": spec.get("model"),
+            "precision": spec.get("precision"),
+            "options": {"runtimePlatform": platform} if platform else {},
+        },
+        "status": {"observedGeneration": status.get("observedGeneration", -1), "targets": targets},
+    }
+    return EngineRecord(view_of(body), resource)
+
+
+def gpu_of_node(body: Object) -> NodeGpu | None:
+    """Return the GPU that a node's labels tell of."""
+    return node_gpu(body["metadata"].get("labels") or {})
+
+
+class Views:
+    """Followed by ``kube``; ``fresh`` asks for what is not there yet, with a budget of its own."""
+
+    def __init__(self, kube: Kube, fresh: Kube) -> None:
+        self._fresh = fresh
+        self._engines = Reflector(kube, ENGINES, engine_record)
+        self._nodes = Reflector(kube, NODES, gpu_of_node)
+        self._stores: Reflector[Object] = Reflector(kube, STORES, lambda body: body)
+
+    def follow(self) -> Sequence[Coroutine[Any, Any, None]]:
+        """Return what must run for as long as the gateway does."""
+        return self._engines.run(), self._nodes.run(), self._stores.run()
+
+    async def synced(self) -> None:
+        """Wait until everything was listed once."""
+        await asyncio.gather(self._engines.synced(), self._nodes.synced(), self._stores.synced())
+
+    @property
+    def trouble(self) -> str | None:
+        """Return why what is known may be old; None while the API server answers."""
+        troubles = (each.trouble for each in (self._engines, self._nodes, self._stores))
+        return next((f"Kubernetes API request failed: {why}" for why in troubles if why), None)
+
+    async def stores(self) -> list[Object]:
+        """Return every EngineStore; Unavailable before the first list."""
+        if not self._stores.is_synced:
+            raise Unavailable(0, self._stores.trouble or "EngineStores are not listed yet")
+        return list(self._stores.all_in().values())
+
+    def engines_in(self, namespace: str) -> dict[str, EngineView]:
+        """Return the TensorRTEngines of a namespace by name; Unavailable before the first list."""
+        self._require_engines()
+        return {name: record.view for name, record in self._engines.all_in(namespace).items()}
+
+    async def young_engines(self, namespace: str, names: Iterable[str]) -> dict[str, EngineView]:
+        """Ask the API server for TensorRTEngines that are not known; what does not exist is left out."""
+        found: dict[str, EngineView] = {}
+        for name in names:
+            if body := await self._fresh.get(ENGINES, name, namespace):
+                found[name] = view_of(body)
+        return found
+
+    async def engine(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """Return the used fields of a TensorRTEngine; None when it does not exist."""
+        self._require_engines()
+        if record := self._engines.get(name, namespace):
+            return record.resource
+        body = await self._fresh.get(ENGINES, name, namespace)
+        return engine_record(body).resource if body else None
+
+    async def gpu(self, node: str) -> NodeGpu | None:
+        """Return the GPU of a node; None when there is no such node, or no label tells."""
+        if gpu := self._nodes.get(node):
+            return gpu
+        body = await self._fresh.get(NODES, node)
+        return gpu_of_node(body) if body else None
+
+    def _require_engines(self) -> None:
+        if not self._engines.is_synced:
+            raise Unavailable(0, self._engines.trouble or "TensorRTEngines are not listed yet")

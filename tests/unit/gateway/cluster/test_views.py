@@ -1,0 +1,142 @@
+"""What requests read of the cluster: from watches; the API server is asked for what they have not brought."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ignition_hub.compatibility.engine_choice import ready_for
+from ignition_hub.compatibility.gpus import node_gpu
+from ignition_hub.compatibility.readiness import view_of
+from ignition_hub.gateway.cluster.views import Views, engine_record
+from ignition_hub.kube import ENGINES, NODES, STORES, Unavailable
+
+L4 = {
+    "nvidia.com/gpu.compute.major": "8",
+    "nvidia.com/gpu.compute.minor": "9",
+    "nvidia.com/gpu.product": "NVIDIA-L4",
+}
+TARGET = {
+    "name": "l4",
+    "state": "Ready",
+    "gpuArch": "sm_89",
+    "identity": "a" * 64,
+    "uri": "s3://engines/x",
+    "lastTransitionTime": "2026-01-02T00:00:00Z",
+    "artifact": {"size": 1},
+}
+
+
+def engine(name="resnet50", namespace="vision", **options):
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "generation": 2,
+            "resourceVersion": "5",
+            "labels": {"a": "b"},
+        },
+        "spec": {
+            "model": {"name": "resnet50", "version": "v1", "source": {"uri": "s3://models/r.onnx"}},
+            "precision": "fp16",
+            "options": {"builderOptimizationLevel": 3, **options},
+            "shapes": [{"input": "x" * 10_000}],
+        },
+        "status": {"observedGeneration": 2, "targets": [TARGET]},
+    }
+
+
+def node(name, labels):
+    return {"metadata": {"name": name, "labels": labels, "resourceVersion": "5"}}
+
+
+class FakeKube:
+    """Lists and gets what it has; its watches never bring anything."""
+
+    def __init__(self, *objects):
+        self.objects = list(objects)
+        self.asked = []
+        self.is_away = False
+
+    async def pages(self, resource, namespace=None, *, size):
+        if self.is_away:
+            raise Unavailable(0, "connection refused")
+        items = [body for kind, body in self.objects if kind is resource]
+        yield {"metadata": {"resourceVersion": "9"}, "items": items}
+
+    async def watch(self, resource, version, namespace=None):
+        await asyncio.Event().wait()
+        yield "", {}
+
+    async def get(self, resource, name, namespace=None):
+        self.asked.append((resource, name))
+        matching = (
+            body for kind, body in self.objects if kind is resource and body["metadata"]["name"] == name
+        )
+        return next(matching, None)
+
+
+@asynccontextmanager
+async def following(kube, fresh=None):
+    views = Views(kube, fresh or kube)
+    tasks = [asyncio.create_task(work) for work in views.follow()]
+    await asyncio.wait_for(views.synced(), 5)
+    yield views
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("options", [{}, {"runtimePlatform": "WINDOWS_AMD64"}])
+def test_what_is_kept_of_an_engine_reads_as_the_whole_would(options):
+    whole = engine(**options)
+    kept = engine_record(whole)
+
+    assert kept.view == view_of(whole) == view_of(kept.resource)
+    gpu = node_gpu(L4)
+    if not options:
+        assert ready_for(kept.resource, gpu) == ready_for(whole, gpu)
+    assert len(str(kept.resource)) < 1_000
+
+
+def test_an_engine_without_a_status_is_one_that_nothing_is_known_of():
+    body = {"metadata": {"name": "new", "namespace": "vision", "generation": 1}, "spec": {}}
+
+    assert engine_record(body).resource["status"] == {"observedGeneration": -1, "targets": []}
+
+
+async def test_what_is_known_costs_no_request():
+    kube = FakeKube((ENGINES, engine()), (NODES, node("gpu-l4", L4)), (STORES, node("main", {})))
+
+    async with following(kube) as views:
+        assert views.trouble is None
+        assert list(views.engines_in("vision")) == ["resnet50"]
+        assert views.engines_in("other") == {}
+        assert (await views.engine("vision", "resnet50"))["spec"]["precision"] == "fp16"
+        assert (await views.gpu("gpu-l4")).exact_product == "NVIDIA-L4"
+        assert [store["metadata"]["name"] for store in await views.stores()] == ["main"]
+        assert kube.asked == []
+
+
+async def test_what_is_younger_than_the_watch_is_asked_for_by_name():
+    kube, fresh = FakeKube(), FakeKube((ENGINES, engine("young")), (NODES, node("gpu-l4", L4)))
+
+    async with following(kube, fresh) as views:
+        assert list(await views.young_engines("vision", ["young", "none"])) == ["young"]
+        assert (await views.engine("vision", "young"))["metadata"]["name"] == "young"
+        assert await views.engine("vision", "none") is None
+        assert (await views.gpu("gpu-l4")).arch == "sm_89"
+        assert await views.gpu("none") is None
+
+
+async def test_before_the_first_list_nothing_is_said_of_engines_or_stores():
+    kube = FakeKube()
+    kube.is_away = True
+    views = Views(kube, kube)
+
+    assert views.trouble == "Kubernetes API request failed: tensorrtengines are not listed yet"
+    for ask in (views.stores(), views.engine("vision", "resnet50")):
+        with pytest.raises(Unavailable, match="are not listed yet"):
+            await ask
+    with pytest.raises(Unavailable):
+        views.engines_in("vision")
