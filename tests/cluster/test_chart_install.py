@@ -155,6 +155,9 @@ def test_a_changed_value_reaches_the_pool(installed: ControlPlane):
         ("gateway", "patch", "jobs.batch", BUILDS),
         ("gateway", "create", "tokenreviews.authentication.k8s.io", ""),
         ("gateway", "get", "nodes", ""),
+        ("gateway", "watch", "nodes", ""),
+        ("gateway", "watch", "tensorrtengines.ignitionhub.io", ""),
+        ("gateway", "watch", "enginestores.ignitionhub.io", ""),
         ("gateway", "get", "secrets/ignition-hub-store", HUB),
     ],
 )

@@ -22,6 +22,9 @@ from ignition_hub.store.trust import SigningKey
 
 log = logging.getLogger("ignition_hub.gateway")
 
+REVIEWS = RateLimiter(qps=200, burst=400, in_flight=64, patience=5.0)
+"""A token is reviewed once, when its pod comes: the pods of a large Deployment come together."""
+
 PATIENCE = 10.0
 """Seconds a request to the API server may wait for its turn: half of what the fetcher waits for an answer."""
 
@@ -50,7 +53,7 @@ async def run(settings: GatewaySettings) -> None:
     services = Services(
         settings=settings,
         kube=kube,
-        callers=Callers(kube, settings.build_namespace),
+        callers=Callers(kube, settings.build_namespace, reviews=kube.paced(REVIEWS)),
         views=views,
         stores=DefaultStore(kube, settings.release_namespace, views.stores),
         signer=signer,

@@ -32,6 +32,9 @@ PAGE = 500
 WATCH_SECONDS = (240.0, 360.0)
 """How long a watch is asked for: between these, so that many do not end at once."""
 
+ACCEPTED = "application/json, application/jwk-set+json;q=0.9"
+"""The keys of ServiceAccount tokens come as the second, and as nothing else (406)."""
+
 SILENCE = 150.0
 """Seconds without a byte after which a watch counts as dead: a bookmark comes about once a minute."""
 
@@ -203,6 +206,10 @@ class Kube:
         answer = await self.send("POST", path, body=_typed(TOKEN_REVIEWS, review))
         return token_user(answer.get("status") or {}, audience)
 
+    async def token_keys(self) -> Object:
+        """Return the public keys that ServiceAccount tokens of this cluster are signed with, as a JWK set."""
+        return await self.send("GET", "/openid/v1/jwks")
+
     async def may(self, user: TokenUser, verb: str, resource: Resource, namespace: str) -> bool:
         """Ask the API server whether ``user`` may do ``verb`` on a resource in a namespace."""
         attributes = {
@@ -232,7 +239,7 @@ class Kube:
         if method in {"POST", "PUT", "PATCH"}:
             asked["fieldManager"] = FIELD_MANAGER
         url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(asked)}" if asked else "")
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
+        headers = {"Accept": ACCEPTED, "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
         try:
             async with self._limiter:
                 return await self._exchange(method, url, headers, body)

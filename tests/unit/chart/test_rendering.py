@@ -69,13 +69,20 @@ def test_no_secret_is_put_into_the_build_namespace(trial: list[Json]):
 
 def test_no_role_has_wildcards_and_secrets_are_read_by_name(trial: list[Json]):
     roles = [document for document in trial if document["kind"] in {"Role", "ClusterRole"}]
-    rules = [rule for role in roles for rule in role["rules"]]
+    rules = [rule for role in roles for rule in role["rules"] if "resources" in rule]
     for rule in rules:
         assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
         if "secrets" in rule["resources"]:
             assert rule["verbs"] == ["get"]
             assert rule["resourceNames"] == ["ignition-hub-store"]
     assert sum("secrets" in rule["resources"] for rule in rules) == 2
+
+
+def test_the_one_path_outside_resources_is_that_of_the_keys_of_tokens(trial: list[Json]):
+    roles = [document for document in trial if document["kind"] in {"Role", "ClusterRole"}]
+    rules = [rule for role in roles for rule in role["rules"] if "resources" not in rule]
+
+    assert rules == [{"nonResourceURLs": ["/openid/v1/jwks"], "verbs": ["get"]}]
 
 
 def test_the_hub_never_writes_specs_nodes_or_roles(trial: list[Json]):
@@ -89,7 +96,7 @@ def test_the_hub_never_writes_specs_nodes_or_roles(trial: list[Json]):
         (resource, verb)
         for role in hub
         for rule in role["rules"]
-        for resource in rule["resources"]
+        for resource in rule.get("resources", rule.get("nonResourceURLs"))
         for verb in rule["verbs"]
         if verb not in {"get", "list", "watch"}
     }

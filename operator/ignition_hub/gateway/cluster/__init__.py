@@ -1,3 +1,4 @@
 """
-What the gateway knows of the cluster: ``callers`` (who is calling) and ``views`` (engines, nodes and stores).
+What the gateway knows of the cluster: ``callers`` (who is calling), ``tokens`` (what a token says of itself)
+and ``views`` (engines, nodes and stores).
 """

@@ -13,7 +13,6 @@ from typing import Any
 
 from aiohttp import web
 
-from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
@@ -25,7 +24,9 @@ from ignition_hub.engine.names import (
 )
 from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.request import BuildRequest
+from ignition_hub.gateway.cluster.tokens import TokenCheck, refused
 from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
+from ignition_hub.gateway.process.limits import FairTurns
 from ignition_hub.kube import JOBS, PODS, Kube, TokenUser
 from ignition_hub.ttl_cache import TtlCache
 
@@ -33,7 +34,10 @@ REVIEW_SECONDS = 10.0
 """How long the API server's word about a token counts: the most a deleted pod's token can outlive it here."""
 
 REMEMBERED = 4096
-REVIEWS_UNDER_WAY = 256
+REVIEWS_PENDING = 1024
+"""A thousand pods of a large Deployment ask within a second; more are sent away until later."""
+REVIEWS_EACH = 16
+"""Of one namespace at a time: one that sends many tokens waits for itself."""
 TOKEN_CHARACTERS = 16_384
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 ENDED_CONDITIONS = frozenset({"Complete", "Failed"})
@@ -53,10 +57,13 @@ class Build:
 
 
 class Callers:
-    """Answers who is calling, with a short memory."""
+    """Answers who is calling, with a short memory; ``reviews`` has a budget for tokens alone."""
 
-    def __init__(self, kube: Kube, build_namespace: str) -> None:
+    def __init__(self, kube: Kube, build_namespace: str, *, reviews: Kube | None = None) -> None:
         self._kube = kube
+        self._reviews = reviews or kube
+        self._tokens = TokenCheck(self._reviews)
+        self._turns = FairTurns("token reviews", most=REVIEWS_PENDING, each=REVIEWS_EACH)
         self._build_namespace = build_namespace
         self._users: TtlCache[str, TokenUser | None] = TtlCache(seconds=REVIEW_SECONDS, size=REMEMBERED)
         self._builds: TtlCache[str, Build] = TtlCache(seconds=REVIEW_SECONDS, size=REMEMBERED)
@@ -66,15 +73,15 @@ class Callers:
         token = bearer_token(request.headers)
         # The memory holds digests: a token must not lie around in this process.
         key = hashlib.sha256(token.encode()).hexdigest()
-        if self._users.asking >= REVIEWS_UNDER_WAY:
-            raise TransientError(Reason.GatewayUnavailable, "too many tokens are being reviewed", "try again")
-        user = await self._users.get(key, lambda: self._kube.review_token(token, AUDIENCE))
+        user = await self._users.get(key, lambda: self._review(token, request.remote or ""))
         if user is None:
-            raise TokenRejected(
-                f"the token is not valid for the audience {AUDIENCE}",
-                "use a fresh ServiceAccount token with that audience",
-            )
+            raise refused("the API server does not accept it")
         return user
+
+    async def _review(self, token: str, address: str) -> TokenUser | None:
+        claims = await self._tokens.claims_of(token)
+        async with self._turns.one(claims.namespace if claims else address):
+            return await self._reviews.review_token(token, AUDIENCE)
 
     async def build_of(self, user: TokenUser, *, fresh: bool = False) -> Build:
         """

@@ -10,7 +10,7 @@ from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import job_name
 from ignition_hub.gateway.cluster.callers import Callers, build_from, owning_job
 from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
-from ignition_hub.kube import JOBS, PODS, TokenUser, Unavailable
+from ignition_hub.kube import JOBS, PODS, NotFound, TokenUser, Unavailable
 from storefixtures import make_inputs
 
 BUILDS = "ignition-hub-builds"
@@ -82,6 +82,9 @@ class FakeKube:
         if self.away:
             raise Unavailable(0, "away")
         return self.users.get(token)
+
+    async def token_keys(self):
+        raise NotFound(404, "the server could not find the requested resource")
 
     async def get(self, resource, name, namespace=None):
         assert namespace == BUILDS

@@ -1,0 +1,78 @@
+"""What requests of pods cost the API server, as the API server counts it, beside a real gateway process."""
+
+import base64
+import json
+import re
+
+import pytest
+
+from gateway_harness import apply_engine, plan, ready_target, resolve
+
+pytestmark = pytest.mark.cluster
+
+COUNTED = re.compile(
+    r'^apiserver_request_total\{[^}]*resource="([a-z]+)"[^}]*verb="([A-Z]+)"[^}]*\} (\S+)', re.MULTILINE
+)
+READ_BY_PODS = ("tensorrtengines", "nodes", "enginestores", "tokenreviews")
+
+
+def requests(control_plane):
+    """Return how many requests but watches the API server has answered, by resource."""
+    totals = dict.fromkeys(READ_BY_PODS, 0)
+    for resource, verb, count in COUNTED.findall(control_plane.kubectl("get", "--raw", "/metrics")):
+        if resource in totals and verb != "WATCH":
+            totals[resource] += int(float(count))
+    assert min(totals["tensorrtengines"], totals["nodes"], totals["enginestores"]) > 0
+    return totals
+
+
+def segment(document):
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
+
+
+def test_tokens_that_this_cluster_did_not_sign_cost_it_no_review(hub, control_plane):
+    before = requests(control_plane)
+    forged = f"{segment({'alg': 'RS256', 'kid': 'none'})}.{segment({'aud': 'ignition-hub'})}"
+
+    answers = [
+        hub.gateway.ask("POST", "/v1/engines/resnet50/resolve", {}, token=token)
+        for token in ("junk", *(f"{forged}.{number:04}" for number in range(50)))
+    ]
+
+    assert {(answer.status, answer.reason) for answer in answers} == {(401, "TokenRejected")}
+    assert requests(control_plane) == before
+
+
+def test_a_resolve_costs_a_review_of_its_token_and_nothing_else(hub, team, request_, control_plane):
+    builder = hub.builder(hub.job(request_))
+    done = hub.complete(builder, hub.upload(builder, plan()))
+    apply_engine(hub, team, [ready_target(hub, request_, done.body)])
+    assert resolve(hub, team).status == 200
+    token = hub.token(team, pod=hub.pod(team))
+    before = requests(control_plane)
+
+    answers = [hub.gateway.ask("POST", "/v1/engines/resnet50/resolve", {}, token=token) for _ in range(10)]
+
+    assert {answer.status for answer in answers} == {200}
+    after = requests(control_plane)
+    assert after == {**before, "tokenreviews": before["tokenreviews"] + 1}
+
+
+def test_admission_costs_no_request(hub, team, request_, control_plane):
+    builder = hub.builder(hub.job(request_))
+    done = hub.complete(builder, hub.upload(builder, plan()))
+    apply_engine(hub, team, [ready_target(hub, request_, done.body)])
+    assert resolve(hub, team).status == 200
+    metadata = {
+        "labels": {"ignitionhub.io/inject": "true"},
+        "annotations": {"ignitionhub.io/engines": "resnet50"},
+    }
+    pod = {"kind": "Pod", "metadata": metadata, "spec": {"containers": [{"name": "main", "image": "none"}]}}
+    request = {"uid": "u", "namespace": team, "operation": "CREATE", "object": pod}
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    before = requests(control_plane)
+
+    answers = [hub.gateway.ask("POST", "/mutate", review) for _ in range(10)]
+
+    assert all(answer.body["response"]["allowed"] and answer.body["response"]["patch"] for answer in answers)
+    assert requests(control_plane) == before

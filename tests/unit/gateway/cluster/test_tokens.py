@@ -1,0 +1,113 @@
+"""A token's own words: what this cluster did not sign for us, or no longer, never reaches the API server."""
+
+import time
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from ignition_hub.gateway.cluster.tokens import Claims, TokenCheck
+from ignition_hub.gateway.errors import TokenRejected
+from ignition_hub.kube import Forbidden
+
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+STRANGE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def jwk(key, algorithm, kid):
+    of = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+    return {**of.to_jwk(key.public_key(), as_dict=True), "kid": kid, "alg": algorithm, "use": "sig"}
+
+
+class FakeKube:
+    """Publishes keys and counts how often they are read."""
+
+    def __init__(self, *keys):
+        self.keys, self.reads = list(keys), 0
+
+    async def token_keys(self):
+        self.reads += 1
+        if not self.keys:
+            raise Forbidden(403, "forbidden")
+        return {"keys": self.keys}
+
+
+def token(key=RSA, kid="one", algorithm="RS256", **changes):
+    now = int(time.time())
+    claims = {
+        "aud": ["ignition-hub"],
+        "exp": now + 600,
+        "nbf": now,
+        "iat": now,
+        "iss": "https://kubernetes.default.svc",
+        "kubernetes.io": {"namespace": "vision", "pod": {"name": "p", "uid": "u"}},
+        **changes,
+    }
+    return jwt.encode(claims, key, algorithm, headers={"kid": kid} if kid else None)
+
+
+@pytest.fixture
+def kube():
+    return FakeKube(jwk(RSA, "RS256", "one"), jwk(EC, "ES256", "two"))
+
+
+@pytest.mark.parametrize("good", [token(), token(EC, "two", "ES256"), token(aud="ignition-hub")])
+async def test_a_token_of_this_cluster_tells_its_namespace(kube, good):
+    assert await TokenCheck(kube).claims_of(good) == Claims("vision")
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("junk", "Not enough segments"),
+        ("a.b.c", "Invalid header"),
+        (token(STRANGE), "Signature verification failed"),
+        (token(STRANGE, kid="three"), "not signed by this cluster"),
+        (token(kid=None), "not signed by this cluster"),
+        (token(aud=["other"]), "Audience doesn't match"),
+        (token(exp=int(time.time()) - 120), "expired"),
+        (token(nbf=int(time.time()) + 120), "not yet valid"),
+        (jwt.encode({"aud": "ignition-hub"}, None, "none", headers={"kid": "one"}), "not allowed"),
+        (token(EC, "one", "ES256"), "does not match the key's algorithm"),
+    ],
+)
+async def test_a_token_that_is_none_of_ours_is_refused_and_told_why(kube, bad, why):
+    with pytest.raises(TokenRejected, match=why):
+        await TokenCheck(kube).claims_of(bad)
+
+
+async def test_the_keys_are_read_once_and_again_for_an_unknown_one_but_not_for_each(kube):
+    check = TokenCheck(kube)
+    await check.claims_of(token())
+    await check.claims_of(token())
+    assert kube.reads == 1
+
+    for kid in ("three", "four", "five"):
+        with pytest.raises(TokenRejected):
+            await check.claims_of(token(STRANGE, kid))
+    assert kube.reads == 2
+
+
+async def test_a_new_key_of_the_cluster_is_found(kube):
+    check = TokenCheck(kube)
+    await check.claims_of(token())
+    kube.keys.append(jwk(STRANGE, "RS256", "three"))
+
+    assert await check.claims_of(token(STRANGE, "three")) == Claims("vision")
+
+
+async def test_where_no_keys_are_published_the_api_server_judges():
+    kube = FakeKube()
+
+    assert await TokenCheck(kube).claims_of("junk") is None
+
+
+async def test_clocks_may_differ_by_a_little(kube):
+    early = token(nbf=int(time.time()) + 30)
+
+    assert await TokenCheck(kube).claims_of(early) == Claims("vision")
+
+
+async def test_a_token_that_is_bound_to_nothing_is_of_no_namespace(kube):
+    assert await TokenCheck(kube).claims_of(token(**{"kubernetes.io": None})) == Claims("")
