@@ -17,7 +17,7 @@ from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.request import BuildRequest
 
-Answer = Prepared | Proof | Compiled | Verified
+StageResult = Prepared | Proof | Compiled | Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class Stages:
     proof: Proof | None = None
 
     @property
-    def all(self) -> tuple[Answer, ...]:
+    def all(self) -> tuple[StageResult, ...]:
         """Those that ran."""
         ran = (self.prepared, self.proof, self.compiled, self.verified)
         return tuple(stage for stage in ran if stage is not None)
 
 
-def check_warnings(forbidden: Sequence[str], *stages: Answer) -> None:
+def check_warnings(forbidden: Sequence[str], *stages: StageResult) -> None:
     """Raise RequestError (BuildFailed) when one of ``stages`` warned of a code in ``forbidden``."""
     found = _warnings(*stages)
     for code in forbidden:
@@ -57,7 +57,7 @@ def check_warnings(forbidden: Sequence[str], *stages: Answer) -> None:
             )
 
 
-def _warnings(*stages: Answer) -> Counter[str]:
+def _warnings(*stages: StageResult) -> Counter[str]:
     total: Counter[str] = Counter()
     for stage in stages:
         for warning in stage.warnings:

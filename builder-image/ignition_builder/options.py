@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ignition_hub.compatibility.option_row import misfits
+from ignition_hub.compatibility.option_row import invalid_options
 from ignition_hub.compatibility.options import FIELDS, asked_rows, row_of
 from ignition_hub.engine.errors import Reason, RequestError
 
@@ -56,7 +56,7 @@ def options_of(document: Mapping[str, Any]) -> Options:
     for name in document:
         if name not in FIELDS:
             raise _refusal(f"options.{name}", "this builder does not know it", f"known: {', '.join(FIELDS)}")
-    for found in misfits(document, FIELDS):
+    for found in invalid_options(document, FIELDS):
         raise _refusal(*found)
     sources = document.get("tacticSources")
     return Options(

@@ -13,7 +13,7 @@ from ignition_builder.checking.arithmetic import Sum, sum_in
 from ignition_builder.checking.signature import ModelInput
 
 BATCH, LENGTH, NEITHER = "batch", "length", "neither"
-Kind = str | Sum
+DimensionKind = str | Sum
 """One of the three, or a sum of other dimensions."""
 
 _WORDS: Mapping[str, frozenset[str]] = {
@@ -57,21 +57,21 @@ def said(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Dimensions:
+class FreeDimensions:
     """The free dimensions of a model's inputs; ``named`` says of each name what it is."""
 
     inputs: Sequence[ModelInput]
-    named: Mapping[str, Kind]
+    named: Mapping[str, DimensionKind]
 
     @classmethod
-    def of(cls, inputs: Sequence[ModelInput]) -> "Dimensions":
+    def of(cls, inputs: Sequence[ModelInput]) -> "FreeDimensions":
         """Read the names of the inputs' dimensions."""
         names = {size for item in inputs for size in _free(item) if size}
         batches = {name for name in names if said(name) == BATCH}
         batches = batches or {name for name in names if name.lower() in _PERHAPS}
         return cls(inputs, {name: _kind(name, names, batches, inputs) for name in sorted(names)})
 
-    def kind(self, item: ModelInput, axis: int) -> Kind:
+    def kind(self, item: ModelInput, axis: int) -> DimensionKind:
         """Return what a free dimension is: by its name, else by where it stands."""
         if name := self.name(item, axis):
             return self.named[name]
@@ -83,7 +83,7 @@ class Dimensions:
         size = (item.shape or ())[axis]
         return size if isinstance(size, str) else ""
 
-    def kinds(self) -> Iterator[tuple[str, Kind]]:
+    def kinds(self) -> Iterator[tuple[str, DimensionKind]]:
         """Yield every free dimension as a message names it, and what it is."""
         yield from self.named.items()
         for item in self.inputs:
@@ -92,7 +92,7 @@ class Dimensions:
                     yield f"dimension {axis} of {item.name}", self.kind(item, axis)
 
 
-def _kind(name: str, names: set[str], batches: set[str], inputs: Sequence[ModelInput]) -> Kind:
+def _kind(name: str, names: set[str], batches: set[str], inputs: Sequence[ModelInput]) -> DimensionKind:
     if name in batches:
         return BATCH
     if found := _sum(name, names):

@@ -25,7 +25,7 @@ STATICALLY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class OperatorFamily:
     """Operators of one origin, in ONNX's own domain and in onnxruntime's; what they are, and what works."""
 
     standard: frozenset[str]
@@ -40,7 +40,7 @@ class Kind:
         )
 
 
-DYNAMIC = Kind(
+DYNAMIC = OperatorFamily(
     frozenset({"DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"}),
     frozenset(
         {
@@ -51,7 +51,7 @@ DYNAMIC = Kind(
     "the model is quantized dynamically, as it runs, and TensorRT has no dynamic quantization of that kind",
     f"give the float model that it was made from, in any precision, or {STATICALLY}",
 )  # fmt: skip
-INTEGER = Kind(
+INTEGER = OperatorFamily(
     frozenset({"QLinearConv", "QLinearMatMul"}),
     frozenset(
         {
@@ -65,13 +65,13 @@ INTEGER = Kind(
     f"give the float model that it was made from, or {STATICALLY}; a QDQ model, "
     "give as the quantizer wrote it and not as onnxruntime saved it again",
 )  # fmt: skip
-BLOCKS = Kind(
+BLOCKS = OperatorFamily(
     frozenset(),
     frozenset({"GatherBlockQuantized", "MatMulBnb4", "MatMulFpQ4", "MatMulNBits", "QMoE"}),
     "its weights are packed in blocks of onnxruntime's own format, which TensorRT does not read",
     "give the float model that it was made from, and ask for fp16 or bf16",
 )
-FUSED = Kind(
+FUSED = OperatorFamily(
     frozenset({"SimplifiedLayerNormalization"}),
     frozenset(
         {
@@ -105,7 +105,7 @@ def check_origin(model: Any) -> None:
         raise _refusal(found, FUSED)
 
 
-def _refusal(found: list[Any], kind: Kind) -> RequestError:
+def _refusal(found: list[Any], kind: OperatorFamily) -> RequestError:
     first, others = called(found[0]), _others(found)
     return RequestError(Reason.UnsupportedOperator, f"{first}{others}: {kind.said}", kind.remedy)
 

@@ -9,7 +9,7 @@ of the same name, and a dimension whose name is a sum of others is their sum.
 from collections.abc import Sequence
 
 from ignition_builder.checking.arithmetic import Sum
-from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, Dimensions, Kind, said
+from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, DimensionKind, FreeDimensions, said
 from ignition_builder.checking.signature import ModelInput, listed, misfit
 from ignition_builder.checking.sizes import Sizes
 from ignition_hub.engine.errors import RequestError
@@ -20,7 +20,7 @@ FIELDS = {BATCH: "batchSize", LENGTH: "maxSequenceLength"}
 
 def check_shorthand(where: str, profile: Profile, inputs: Sequence[ModelInput]) -> None:
     """Raise RequestError (InvalidProfile) for a shorthand that is wrong in itself or says nothing here."""
-    batch, length, dimensions = profile.batch_size, profile.max_sequence_length, Dimensions.of(inputs)
+    batch, length, dimensions = profile.batch_size, profile.max_sequence_length, FreeDimensions.of(inputs)
     if batch is not None:
         _check_batch(f"{where}.batchSize", batch, dimensions)
     if length is not None:
@@ -67,7 +67,7 @@ def _taken(sizes: Sizes) -> list[str]:
     ]
 
 
-def _ways(kinds: dict[str, Kind]) -> str:
+def _ways(kinds: dict[str, DimensionKind]) -> str:
     unused = [
         f"{field} for {', '.join(name for name, its in kinds.items() if its == kind)}"
         for kind, field in FIELDS.items()
@@ -76,7 +76,7 @@ def _ways(kinds: dict[str, Kind]) -> str:
     return f", or {' and '.join(unused)}" if unused else ""
 
 
-def _check_batch(where: str, batch: BatchRange, dimensions: Dimensions) -> None:
+def _check_batch(where: str, batch: BatchRange, dimensions: FreeDimensions) -> None:
     if not 0 < batch.min <= batch.opt <= batch.max:
         raise misfit(
             f"{where}: has min {batch.min}, opt {batch.opt}, max {batch.max}",
@@ -94,7 +94,7 @@ def _check_batch(where: str, batch: BatchRange, dimensions: Dimensions) -> None:
     )
 
 
-def _check_length(where: str, length: int, dimensions: Dimensions) -> None:
+def _check_length(where: str, length: int, dimensions: FreeDimensions) -> None:
     if length < 1:
         raise misfit(f"{where}: {length} is not a length", "lengths are 1 or more")
     if not _may_fill(LENGTH, dimensions):
@@ -104,14 +104,14 @@ def _check_length(where: str, length: int, dimensions: Dimensions) -> None:
         )
 
 
-def _may_fill(kind: str, dimensions: Dimensions) -> bool:
+def _may_fill(kind: str, dimensions: FreeDimensions) -> bool:
     """Tell whether a shorthand has anything to say; an input without a rank may hold anything."""
     kinds = [its for _, its in dimensions.kinds()]
     parts = [said(name) for its in kinds if isinstance(its, Sum) for name in its.names]
     return kind in kinds or kind in parts or any(item.shape is None for item in dimensions.inputs)
 
 
-def _instead(dimensions: Dimensions) -> str:
+def _instead(dimensions: FreeDimensions) -> str:
     odd = [
         f"shapes.{item.name}"
         for item in dimensions.inputs

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ignition_builder.checking.arithmetic import Sum
-from ignition_builder.checking.dimensions import BATCH, LENGTH, Dimensions, said
+from ignition_builder.checking.dimensions import BATCH, LENGTH, FreeDimensions, said
 from ignition_builder.checking.signature import ModelInput
 from ignition_hub.engine.identity import Profile
 
@@ -20,7 +20,7 @@ class Sizes:
     """What a profile says of the dimensions of a model; ``given`` is what ``shapes`` says, by their names."""
 
     profile: Profile
-    dimensions: Dimensions
+    dimensions: FreeDimensions
     given: Mapping[str, Size]
 
     @classmethod
@@ -30,7 +30,7 @@ class Sizes:
         for item in inputs:
             for name, size in _named(profile, item):
                 given.setdefault(name, size)
-        return cls(profile, Dimensions.of(inputs), given)
+        return cls(profile, FreeDimensions.of(inputs), given)
 
     def size(self, item: ModelInput, axis: int) -> Size | None:
         """Return the size of one dimension; None when nothing says it."""

@@ -27,9 +27,9 @@ from ignition_hub.engine.protocol import (
 from ignition_hub.engine.request import BuildGrant
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
 from ignition_hub.wire.address import Address
-from ignition_hub.wire.answer import Answer
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import explained, is_passing
+from ignition_hub.wire.response import GatewayResponse
 from ignition_hub.wire.token import read_token
 
 SELF = "/v1/builds/self"
@@ -118,7 +118,7 @@ class Gateway:
         try:
             connection.request(method, target, body=data, headers=headers)
             response = connection.getresponse()
-            return _accepted(Answer.of(response.status, response.read(MAX_ANSWER)))
+            return _accepted(GatewayResponse.of(response.status, response.read(MAX_ANSWER)))
         except (OSError, http.client.HTTPException) as error:
             message = f"the gateway at {self.address.place}: {explained(error)}"
             raise _Refused(TransientError(Reason.GatewayUnavailable, message), again=True) from error
@@ -144,7 +144,7 @@ class _Refused(Exception):
         self.error, self.again = error, again
 
 
-def _accepted(answer: Answer) -> dict[str, Any]:
+def _accepted(answer: GatewayResponse) -> dict[str, Any]:
     if answer.status == http.client.NO_CONTENT:
         return {}
     if answer.status == http.client.OK and answer.body is not None:
@@ -152,7 +152,7 @@ def _accepted(answer: Answer) -> dict[str, Any]:
     raise _Refused(_error(answer), again=is_passing(answer.status))
 
 
-def _error(answer: Answer) -> IgnitionError:
+def _error(answer: GatewayResponse) -> IgnitionError:
     try:
         reason = Reason(answer.reason)
     except ValueError:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ignition_builder.verifying.agreement import Agreement, agreement_of
-from ignition_builder.verifying.answers import Answer, Kind
+from ignition_builder.verifying.answers import Answer, AnswerKind
 from ignition_hub.engine.errors import Reason, RequestError
 
 MOST = 1000
@@ -254,7 +254,7 @@ def _figures(
     if not compared_at.any():
         return Figures(output=name, values=0, outside=0, max_absolute=0.0, max_relative=0.0)
     # Of labels, none is nearly another.
-    is_label = answer is not None and answer.kind is Kind.LABEL
+    is_label = answer is not None and answer.kind is AnswerKind.LABEL
     rtol, atol = (0.0, 0.0) if is_label else (tolerance.rtol, tolerance.atol)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         # numpy makes a number, and no array, of the difference of two arrays without axes.

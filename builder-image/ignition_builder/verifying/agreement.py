@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ignition_builder.verifying.answers import Answer, Kind
+from ignition_builder.verifying.answers import Answer, AnswerKind
 
 TWICE = 2.0
 """By how much the likeliest class outdoes the next for its lead to be no matter of tolerance."""
@@ -61,7 +61,7 @@ def agreement_of(wanted: Any, got: Any, answer: Answer | None, rtol: float, atol
 
     None for an output without rows of classes. Rows in which the model gives NaN are left out.
     """
-    axis = None if answer is None or answer.kind is Kind.LABEL else answer.axis_in(wanted.ndim)
+    axis = None if answer is None or answer.kind is AnswerKind.LABEL else answer.axis_in(wanted.ndim)
     if answer is None or axis is None or wanted.shape[axis] < 2 or not wanted.size:
         return None
     rows = _rows_of(wanted, got, axis)
@@ -109,7 +109,7 @@ def _rows_of(wanted: Any, got: Any, axis: int) -> _Rows:
     return _Rows(right, other, right.argmax(axis=1), places)
 
 
-def _are_clear(rows: Any, kind: Kind, rtol: float, atol: float) -> Any:
+def _are_clear(rows: Any, kind: AnswerKind, rtol: float, atol: float) -> Any:
     """Tell of each row whether its largest number is far enough above the next."""
     second, first = np.partition(rows, -2, axis=1)[:, -2:].T
     with np.errstate(invalid="ignore"):
@@ -118,8 +118,8 @@ def _are_clear(rows: Any, kind: Kind, rtol: float, atol: float) -> Any:
             np.nan_to_num(second, posinf=0, neginf=0)
         )
         clear = lead > 2 * atol + rtol * sizes
-    if kind is Kind.PROBABILITIES:
+    if kind is AnswerKind.PROBABILITIES:
         clear |= (first >= TWICE * second) & (lead > 0)
-    elif kind is Kind.LOGARITHMS:
+    elif kind is AnswerKind.LOGARITHMS:
         clear |= lead >= math.log(TWICE)
     return clear

@@ -33,7 +33,7 @@ ONE_BY_ONE = 13
 """The opset from which a softmax goes along one axis; before, along all from that axis on (ONNX)."""
 
 
-class Kind(Enum):
+class AnswerKind(Enum):
     """How the numbers of an answer are read."""
 
     PROBABILITIES = "probabilities"
@@ -50,7 +50,7 @@ class Answer:
     ``is_flat`` when the classes are all axes from that one on. Both mean nothing of a label.
     """
 
-    kind: Kind
+    kind: AnswerKind
     axis: int = -1
     is_flat: bool = False
 
@@ -59,7 +59,7 @@ class Answer:
         axis = self.axis + rank if self.axis < 0 else self.axis
         if rank < 2 or not 0 <= axis < rank or (self.is_flat and axis != rank - 1):
             return None
-        is_a_map = rank == 4 and axis == 1 and self.kind is not Kind.SCORES
+        is_a_map = rank == 4 and axis == 1 and self.kind is not AnswerKind.SCORES
         return axis if rank <= 3 or is_a_map else None
 
 
@@ -94,14 +94,14 @@ class _Tracing:
 
     def _made_by(self, node: Any, index: int) -> Answer | None:
         if LABELS.get(node.op_type) == index:
-            return Answer(Kind.LABEL)
+            return Answer(AnswerKind.LABEL)
         if node.op_type in CHOOSING:
             return self._choice(node)
         if node.op_type == "Div":
             return self._spelled_out(node)
         if node.op_type == "If":
             return self._of_both(node, index)
-        return Answer(Kind.SCORES) if self._is_a_layer(node) else None
+        return Answer(AnswerKind.SCORES) if self._is_a_layer(node) else None
 
     def _passed_on(self, node: Any) -> Answer | None:
         if node.op_type in SAME:
@@ -124,7 +124,7 @@ class _Tracing:
         return found[0] if len(found) == len(_BRANCHES) and found[0] == found[1] else None
 
     def _choice(self, node: Any) -> Answer:
-        kind = Kind.LOGARITHMS if node.op_type == "LogSoftmax" else Kind.PROBABILITIES
+        kind = AnswerKind.LOGARITHMS if node.op_type == "LogSoftmax" else AnswerKind.PROBABILITIES
         is_flat = self._opset < ONE_BY_ONE
         return Answer(kind, attribute_of(node, "axis", 1 if is_flat else -1), is_flat)
 
@@ -137,7 +137,7 @@ class _Tracing:
         if total.op_type != "ReduceSum" or total.input[0] != node.input[0]:
             return None
         axis = self._axis_of(total)
-        return None if axis is None else Answer(Kind.PROBABILITIES, axis)
+        return None if axis is None else Answer(AnswerKind.PROBABILITIES, axis)
 
     def _behind(self, name: str) -> Any | None:
         """Return the node that made a value, before it was spread over the shape of another."""
@@ -174,7 +174,7 @@ class _Tracing:
 
 def _last(answer: Answer | None) -> Answer | None:
     """Return an answer behind a reshape: a label stays one, classes that are last stay last."""
-    if answer is None or answer.kind is Kind.LABEL:
+    if answer is None or answer.kind is AnswerKind.LABEL:
         return answer
     return answer if answer.axis == -1 else None
 
@@ -184,7 +184,7 @@ def _order_of(node: Any) -> list[int]:
 
 
 def _moved(answer: Answer | None, order: list[int]) -> Answer | None:
-    if answer is None or answer.kind is Kind.LABEL or not order:
-        return answer if answer is None or answer.kind is Kind.LABEL else None
+    if answer is None or answer.kind is AnswerKind.LABEL or not order:
+        return answer if answer is None or answer.kind is AnswerKind.LABEL else None
     axis = answer.axis_in(len(order))
     return None if axis is None else replace(answer, axis=order.index(axis), is_flat=False)

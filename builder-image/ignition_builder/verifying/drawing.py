@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ignition_builder.verifying.meaning import Kind, Meaning
+from ignition_builder.verifying.meaning import IntegerKind, Meaning
 
 STEPS = 1000
 """Positions of a model in which nothing has a length: as many as diffusion has time steps."""
@@ -25,13 +25,13 @@ def array_of(kind: Any, shape: Sequence[int], meaning: Meaning | None, reach: in
         return (_mask(shape, generator) if len(shape) > 1 else generator.integers(0, 2, shape)).astype(kind)
     if not np.issubdtype(kind, np.integer):
         return generator.uniform(-1.0, 1.0, shape).astype(kind)
-    if meaning is not None and meaning.kind is Kind.MASK and meaning.largest != 0:
+    if meaning is not None and meaning.kind is IntegerKind.MASK and meaning.largest != 0:
         return _mask(shape, generator).astype(kind)
     # A step of time, or a position on its own, may lie anywhere.
     reach = max(reach, STEPS) if len(shape) < 2 or not reach else reach
     # A step of time, or a position on its own, may lie anywhere.
     reach = max(reach, STEPS) if len(shape) < 2 or not reach else reach
-    low, high = _range(kind, meaning or Meaning(Kind.UNKNOWN, 1), reach)
+    low, high = _range(kind, meaning or Meaning(IntegerKind.UNKNOWN, 1), reach)
     values = generator.integers(low, high, shape, dtype=np.int64, endpoint=True)
     if values.size > 1:
         values.flat[-1] = high
@@ -41,11 +41,11 @@ def array_of(kind: Any, shape: Sequence[int], meaning: Meaning | None, reach: in
 def _range(kind: Any, meaning: Meaning, reach: int) -> tuple[int, int]:
     """Return the smallest and the largest number to draw."""
     bounds = np.iinfo(kind)
-    if meaning.kind is Kind.DATA:
+    if meaning.kind is IntegerKind.DATA:
         low, high = int(bounds.min), int(bounds.max)
-    elif meaning.kind is Kind.LENGTH:
+    elif meaning.kind is IntegerKind.LENGTH:
         low, high = 1, reach
-    elif meaning.kind is Kind.POSITION:
+    elif meaning.kind is IntegerKind.POSITION:
         low, high = 0, reach - 1
     else:
         low, high = 0, int(bounds.max) if meaning.largest is None else meaning.largest

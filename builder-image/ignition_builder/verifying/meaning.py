@@ -61,7 +61,7 @@ COMPARING = frozenset({"Less", "Greater", "LessOrEqual", "GreaterOrEqual"})
 WAVES = frozenset({"Sin", "Cos"})
 
 
-class Kind(Enum):
+class IntegerKind(Enum):
     """What an integer is."""
 
     UNKNOWN = "unknown"
@@ -77,7 +77,7 @@ class Kind(Enum):
 class Meaning:
     """What an input is, and the largest value that the model allows; None when it allows every one."""
 
-    kind: Kind
+    kind: IntegerKind
     largest: int | None = None
 
 
@@ -100,7 +100,7 @@ class _Found:
     """What was seen of one input: the largest values that indices allow, and the kinds that uses tell."""
 
     limits: list[int] = field(default_factory=list)
-    kinds: set[Kind] = field(default_factory=set)
+    kinds: set[IntegerKind] = field(default_factory=set)
     is_measured: bool = False
 
 
@@ -147,7 +147,7 @@ class _Looking:
         """Follow the input ``name`` of type ``kind``."""
         found = _Found()
         if "mask" in name.lower():
-            found.kinds.add(Kind.MASK)
+            found.kinds.add(IntegerKind.MASK)
         todo, seen = [_Trail(name)], set[_Trail]()
         while todo:
             trail = todo.pop()
@@ -170,21 +170,21 @@ class _Looking:
         """Note what this use of the value tells, and say whether it ends here."""
         operator = node.op_type
         if INDICES.get(operator) == index:
-            found.kinds.add(Kind.INDEX)
+            found.kinds.add(IntegerKind.INDEX)
             found.limits.append(trail.limit(self._reading.rows(node)))
         elif LENGTHS.get(operator) == index:
-            found.kinds.add(Kind.LENGTH)
+            found.kinds.add(IntegerKind.LENGTH)
             found.limits.append(trail.limit(self._reading.steps(node), beyond=1))
         elif index in SIZES.get(operator, ()):
             found.limits.append(1)
         elif operator in LOGIC or (operator in ("Where", "If") and index == 0) or self._is_to_bool(node):
-            found.kinds.add(Kind.MASK)
+            found.kinds.add(IntegerKind.MASK)
         elif operator in COMPARING:
             # Against one number says nothing; against a row of places, that it is a length.
             if self._reading.number(node.input[1 - index]) is None:
-                found.kinds.add(Kind.LENGTH)
+                found.kinds.add(IntegerKind.LENGTH)
         elif trail.is_float and self._is_a_wave(node, index):
-            found.kinds.add(Kind.POSITION)
+            found.kinds.add(IntegerKind.POSITION)
         else:
             self._note(node, index, trail, found)
             return bool(operator == "Equal")
@@ -192,7 +192,7 @@ class _Looking:
 
     def _note(self, node: Any, index: int, trail: _Trail, found: _Found) -> None:
         if node.op_type == "CumSum" or self._is_one_minus(node, index, trail):
-            found.kinds.add(Kind.MASK)
+            found.kinds.add(IntegerKind.MASK)
         elif node.op_type == "DequantizeLinear" or (
             node.op_type == "Cast" and not trail.is_float and attribute_of(node, "to") in FLOATS
         ):
@@ -230,9 +230,9 @@ class _Looking:
 
 def _settled(found: _Found, kind: int) -> Meaning:
     limit = max(0, min(found.limits)) if found.limits else None
-    for one in (Kind.LENGTH, Kind.MASK, Kind.POSITION, Kind.INDEX):
+    for one in (IntegerKind.LENGTH, IntegerKind.MASK, IntegerKind.POSITION, IntegerKind.INDEX):
         if one in found.kinds:
             return Meaning(one, limit)
     if found.is_measured:
-        return Meaning(Kind.DATA if kind in SMALL else Kind.POSITION, limit)
-    return Meaning(Kind.UNKNOWN, 1 if limit is None else min(limit, 1))
+        return Meaning(IntegerKind.DATA if kind in SMALL else IntegerKind.POSITION, limit)
+    return Meaning(IntegerKind.UNKNOWN, 1 if limit is None else min(limit, 1))

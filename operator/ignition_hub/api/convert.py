@@ -18,7 +18,7 @@ from ignition_hub.api.v1alpha1 import (
     ValueRangeSpec,
 )
 from ignition_hub.compatibility.gpus import KUBERNETES_ARCH
-from ignition_hub.compatibility.option_row import Fields
+from ignition_hub.compatibility.option_row import OptionFields
 from ignition_hub.compatibility.options import FIELDS
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
@@ -73,7 +73,7 @@ def options_of(engine: TensorRTEngine) -> dict[str, Any]:
     return _spelt(engine.spec.options.model_dump(mode="json", by_alias=True, exclude_defaults=True), FIELDS)
 
 
-def _spelt(document: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+def _spelt(document: Mapping[str, Any], fields: OptionFields) -> dict[str, Any]:
     spelt: dict[str, Any] = {}
     for name, value in document.items():
         field = fields[name]

@@ -27,7 +27,7 @@ STDIN = "-"
 SAID = 5
 """How many mistakes of one resource are named."""
 
-Kind = TypeVar("Kind", bound=Resource)
+T = TypeVar("T", bound=Resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def documents(paths: Sequence[str]) -> list[Document]:
     return [document for path in paths for where, text in _texts(path) for document in _parsed(where, text)]
 
 
-def read_as(model: type[Kind], document: Document) -> Kind:
+def read_as(model: type[T], document: Document) -> T:
     """Return an object as ``model``; raise CliError that names each field, its value and why it is wrong."""
     body = document.body
     if body.get("apiVersion") != API_VERSION:

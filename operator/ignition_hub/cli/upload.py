@@ -13,8 +13,8 @@ import httpx
 
 from ignition_hub.cli.errors import CliError, Unreachable
 from ignition_hub.local.digests import sha256_of
-from ignition_hub.wire.answer import Answer
 from ignition_hub.wire.back_off import BackOff
+from ignition_hub.wire.response import GatewayResponse
 
 ATTEMPTS = 4
 BACK_OFF = BackOff(first=2.0)
@@ -126,7 +126,7 @@ def _attempt(client: httpx.Client, gateway: Gateway, parcel: Parcel, progress: P
         )
     except httpx.TransportError as error:
         raise Unreachable(f"the gateway at {gateway.url} rejected the model: {error}") from error
-    answer = Answer.of(response.status_code, response.content)
+    answer = GatewayResponse.of(response.status_code, response.content)
     if response.is_error:
         kind = Unreachable if response.is_server_error else CliError
         raise kind(answer.message)

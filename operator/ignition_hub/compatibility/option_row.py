@@ -11,21 +11,21 @@ from ignition_hub.compatibility.support_matrix import OLDEST, Version
 FIRST: Version = OLDEST
 """Where an option begins that every release has."""
 
-Kind = Literal["Flag", "Number", "Bytes", "Word", "Words", "Files"]
+OptionKind = Literal["Flag", "Number", "Bytes", "Word", "Words", "Files"]
 """
 What ``spec.options`` holds: true or false, a whole number, a size (a quantity that became bytes), one word, a
 set of words, or sources of files.
 """
 
 
-class Rtx(NamedTuple):
+class RtxSupport(NamedTuple):
     """What TensorRT-RTX makes of an option; what it ignores is refused as well, with ``why``."""
 
     verdict: Literal["Takes", "Refuses", "Ignores"]
     why: str = ""
 
 
-TAKES = Rtx("Takes")
+TAKES = RtxSupport("Takes")
 
 
 class OptionRow(NamedTuple):
@@ -40,8 +40,8 @@ class OptionRow(NamedTuple):
     """
 
     name: str
-    kind: Kind
-    rtx: Rtx = TAKES
+    kind: OptionKind
+    rtx: RtxSupport = TAKES
     since: Version = FIRST
     until: Version | None = None
     attributes: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class OptionRow(NamedTuple):
         return self.since <= version and (self.until is None or version < self.until)
 
 
-Fields = Mapping[str, "OptionRow | Mapping[str, OptionRow]"]
+OptionFields = Mapping[str, "OptionRow | Mapping[str, OptionRow]"]
 
 
 def constant_of(word: str) -> str:
@@ -94,7 +94,7 @@ def constant_of(word: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).upper()
 
 
-class Misfit(NamedTuple):
+class InvalidOption(NamedTuple):
     """A value that an option cannot have: ``options.maxAuxStreams``, why, and what would work."""
 
     where: str
@@ -102,21 +102,23 @@ class Misfit(NamedTuple):
     remedy: str
 
 
-def misfits(document: Mapping[str, Any], fields: Fields, where: str = "options") -> Iterator[Misfit]:
+def invalid_options(
+    document: Mapping[str, Any], fields: OptionFields, where: str = "options"
+) -> Iterator[InvalidOption]:
     """Give every value of ``document`` that its row does not take; null stands for the default."""
     for name, value in document.items():
         field, here = fields.get(name), f"{where}.{name}"
         if field is None:
-            yield Misfit(here, "unknown option", f"the options are {', '.join(fields)}")
+            yield InvalidOption(here, "unknown option", f"the options are {', '.join(fields)}")
         elif value is None:
             continue
         elif isinstance(field, OptionRow):
             if found := _misfit(field, value):
-                yield Misfit(here, *found)
+                yield InvalidOption(here, *found)
         elif isinstance(value, Mapping):
-            yield from misfits(value, field, here)
+            yield from invalid_options(value, field, here)
         else:
-            yield Misfit(here, f"{value!r} is not an object", f"its fields are {', '.join(field)}")
+            yield InvalidOption(here, f"{value!r} is not an object", f"its fields are {', '.join(field)}")
 
 
 def _misfit(row: OptionRow, value: Any) -> tuple[str, str] | None:

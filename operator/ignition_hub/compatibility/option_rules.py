@@ -8,7 +8,7 @@ ignores is refused like what it rejects. The facts are rows of ``options``.
 from collections.abc import Sequence
 
 from ignition_hub.compatibility.case import Case, Refusal
-from ignition_hub.compatibility.option_row import OptionRow, misfits
+from ignition_hub.compatibility.option_row import OptionRow, invalid_options
 from ignition_hub.compatibility.options import (
     EXTERNAL_LIBRARIES,
     FIELDS,
@@ -28,7 +28,7 @@ from ignition_hub.engine.identity import AMPERE_PLUS, SAME_COMPUTE_CAPABILITY, i
 
 def options_hold_what_they_may(case: Case) -> Refusal | None:
     """TensorRT takes a level of 9 without a word; a warning that is misspelled would fail no build."""
-    found = next(misfits(case.ask.options, FIELDS), None)
+    found = next(invalid_options(case.ask.options, FIELDS), None)
     return _refused(f"{found.where}: {found.why}", found.remedy) if found else None
 
 

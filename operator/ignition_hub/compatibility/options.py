@@ -15,23 +15,34 @@ without a GPU.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ignition_hub.compatibility.option_row import FIRST, TAKES, Fields, OptionRow, Rtx, constant_of
+from ignition_hub.compatibility.option_row import (
+    FIRST,
+    TAKES,
+    OptionFields,
+    OptionRow,
+    RtxSupport,
+    constant_of,
+)
 from ignition_hub.compatibility.support_matrix import Version
 from ignition_hub.engine.warnings import Warn
 
-_NO_TACTICS = Rtx(
+_NO_TACTICS = RtxSupport(
     "Ignores", "TensorRT-RTX compiles ahead of time and times no tactics, so it changes nothing"
 )
-_NO_SPARSITY = Rtx("Ignores", "TensorRT-RTX writes the same bytes with it and without, also for 2:4 weights")
-_NO_REFIT = Rtx(
+_NO_SPARSITY = RtxSupport(
+    "Ignores", "TensorRT-RTX writes the same bytes with it and without, also for 2:4 weights"
+)
+_NO_REFIT = RtxSupport(
     "Refuses", "TensorRT-RTX fails to make refittable engines without a GPU (CHECK(status == CUDA_SUCCESS))"
 )
-_NO_STRIP = Rtx(
+_NO_STRIP = RtxSupport(
     "Refuses", "TensorRT-RTX fails to strip weights without a GPU (CHECK(status == CUDA_SUCCESS))"
 )
-_NO_LEAN = Rtx("Refuses", "TensorRT-RTX has no lean runtime to embed; its engines need their own release")
-_STRONG = Rtx("Refuses", "TensorRT-RTX is strongly typed and has no use for a calibration cache")
-_ANY_SYSTEM = Rtx(
+_NO_LEAN = RtxSupport(
+    "Refuses", "TensorRT-RTX has no lean runtime to embed; its engines need their own release"
+)
+_STRONG = RtxSupport("Refuses", "TensorRT-RTX is strongly typed and has no use for a calibration cache")
+_ANY_SYSTEM = RtxSupport(
     "Refuses", "TensorRT-RTX logs an error and ignores it; its engines load on Linux and Windows alike"
 )
 
@@ -45,7 +56,7 @@ def _config(name: str) -> str:
     return f"IBuilderConfig.{name}"
 
 
-def _flag(name: str, flag: str, rtx: Rtx, since: Version = FIRST, **more: Any) -> OptionRow:
+def _flag(name: str, flag: str, rtx: RtxSupport, since: Version = FIRST, **more: Any) -> OptionRow:
     return OptionRow(
         name=name,
         kind="Flag",
@@ -57,7 +68,7 @@ def _flag(name: str, flag: str, rtx: Rtx, since: Version = FIRST, **more: Any) -
     )
 
 
-def _pool(name: str, pool: str, since: Version = FIRST, rtx: Rtx = TAKES) -> OptionRow:
+def _pool(name: str, pool: str, since: Version = FIRST, rtx: RtxSupport = TAKES) -> OptionRow:
     return OptionRow(
         name=name,
         kind="Bytes",
@@ -189,14 +200,16 @@ OPTION_ROWS: tuple[OptionRow, ...] = (
 )
 """Every option of ``spec.options``; one at its default asks for nothing and is not in the document."""
 
-FIELDS: Fields = {
+FIELDS: OptionFields = {
     row.option: {one.part: one for one in OPTION_ROWS if one.option == row.option} if row.is_inner else row
     for row in OPTION_ROWS
 }
 """The fields of ``spec.options``: each has its row, or fields with theirs where it is an object."""
 
-_IGNORED = Rtx("Ignores", "TensorRT-RTX warns and ignores it; its engines load wherever their code fits")
-_STRONGLY_TYPED = Rtx("Refuses", "TensorRT-RTX is strongly typed: the data types of the model hold")
+_IGNORED = RtxSupport(
+    "Ignores", "TensorRT-RTX warns and ignores it; its engines load wherever their code fits"
+)
+_STRONGLY_TYPED = RtxSupport("Refuses", "TensorRT-RTX is strongly typed: the data types of the model hold")
 
 LEVEL_ROWS: tuple[OptionRow, ...] = (
     OptionRow(

@@ -16,9 +16,9 @@ from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.settings import FetchSettings
 from ignition_hub.wire.address import Address
-from ignition_hub.wire.answer import Answer
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import Transient, explained, is_passing
+from ignition_hub.wire.response import GatewayResponse
 from ignition_hub.wire.token import read_token
 
 CALL_SECONDS = 20.0
@@ -36,7 +36,7 @@ REMEDIES: Mapping[Reason, str] = {
 }
 """What may help, for every reason the gateway's answers can end this program with."""
 
-Kind = TypeVar("Kind")
+T = TypeVar("T")
 Teller = Callable[[str], None]
 
 
@@ -93,7 +93,7 @@ def resolve(resource: str, settings: FetchSettings, deadline: Deadline, tell: Te
             raise _at_deadline(waiting, deadline)
 
 
-def ask(resource: str, settings: FetchSettings, deadline: Deadline) -> Answer:
+def ask(resource: str, settings: FetchSettings, deadline: Deadline) -> GatewayResponse:
     """POST one resolve; Transient when no whole answer came."""
     address = settings.gateway
     connection = address.connection(settings.gateway_tls, deadline.timeout(CALL_SECONDS))
@@ -106,7 +106,7 @@ def ask(resource: str, settings: FetchSettings, deadline: Deadline) -> Answer:
     try:
         connection.request("POST", path, body=b"{}", headers=headers)
         response = connection.getresponse()
-        return Answer.of(response.status, _bounded(response.read(LARGEST_ANSWER + 1)))
+        return GatewayResponse.of(response.status, _bounded(response.read(LARGEST_ANSWER + 1)))
     except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: an impossible host
         raise Transient(explained(error)) from error
     finally:
@@ -130,20 +130,20 @@ def _bounded(data: bytes) -> bytes:
     return data
 
 
-def asking_again_helps(answer: Answer, on_miss: OnMiss) -> bool:
+def asking_again_helps(answer: GatewayResponse, on_miss: OnMiss) -> bool:
     """Whether the same question may be answered otherwise in a while."""
     if answer.reason == Reason.NoEngineForGPU:
         return on_miss is OnMiss.WAIT
     return answer.reason == Reason.EngineNotReady or is_passing(answer.status)
 
 
-def refusal(resource: str, answer: Answer) -> FetchError:
+def refusal(resource: str, answer: GatewayResponse) -> FetchError:
     """Translate an answer that is no engine into this program's own error."""
     reason = own_reason(answer)
     return FetchError(reason, f"engine {resource}: {answer.message}", REMEDIES[reason])
 
 
-def own_reason(answer: Answer) -> Reason:
+def own_reason(answer: GatewayResponse) -> Reason:
     """Return the reason this program ends with: the gateway's where the table has it, else by status."""
     if answer.reason in REMEDIES:
         return Reason(answer.reason)
@@ -169,9 +169,7 @@ def read_resolved(resource: str, body: dict[str, Any]) -> Resolved:
     return Resolved(source, size, sha256, {key: value for key, value in body.items() if key != "url"})
 
 
-def _field(
-    body: dict[str, Any], name: str, kind: type[Kind], holds: Callable[[Kind], bool] = lambda _: True
-) -> Kind:
+def _field(body: dict[str, Any], name: str, kind: type[T], holds: Callable[[T], bool] = lambda _: True) -> T:
     value = body.get(name)
     if type(value) is kind and holds(value):
         return value

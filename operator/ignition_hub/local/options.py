@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ignition_hub.api.quantities import bytes_of, seconds_of
-from ignition_hub.compatibility.option_row import Fields, OptionRow
+from ignition_hub.compatibility.option_row import OptionFields, OptionRow
 from ignition_hub.compatibility.options import FIELDS
 from ignition_hub.local.errors import wrong
 
@@ -85,7 +85,7 @@ def _check_figures(where: str, gate: Mapping[str, Any]) -> None:
             raise wrong(f"{where}.{figure}", value, "out of range", f"use a number from {least} to {most}")
 
 
-def _without_defaults(given: Mapping[str, Any], fields: Fields, where: str) -> dict[str, Any]:
+def _without_defaults(given: Mapping[str, Any], fields: OptionFields, where: str) -> dict[str, Any]:
     kept = {}
     for name, value in given.items():
         here, field = f"{where}.{name}", fields.get(name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ignition_builder.verifying.answers import Answer, Kind
+from ignition_builder.verifying.answers import Answer, AnswerKind
 
 YES_OR_NO = "yes or no"
 Answers = Mapping[str, Answer | str]
@@ -31,7 +31,7 @@ def answers_for(model: Any, read: Mapping[str, Answer], outputs: Sequence[Mappin
         if name in read:
             continue
         if all(_is_of_choices(values[name]) for values in outputs):
-            found[name] = Answer(Kind.PROBABILITIES)
+            found[name] = Answer(AnswerKind.PROBABILITIES)
         elif _is_of_sigmoids(name, made):
             found[name] = YES_OR_NO
     return found

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ignition_builder.verifying.agreement import agreement_of
-from ignition_builder.verifying.answers import Answer, Kind
+from ignition_builder.verifying.answers import Answer, AnswerKind
 from realzoo.answering import YES_OR_NO, Answers
 
 TWICE = 2
@@ -164,7 +164,9 @@ class _Part:
 
     def __init__(self, right: Any, other: Any, tolerance: Mapping[str, float], answer: Any) -> None:
         wanted, got = right.astype(np.float64), other.astype(np.float64)
-        is_label = right.dtype.kind in "biu" or (isinstance(answer, Answer) and answer.kind is Kind.LABEL)
+        is_label = right.dtype.kind in "biu" or (
+            isinstance(answer, Answer) and answer.kind is AnswerKind.LABEL
+        )
         rtol, atol = (0.0, 0.0) if is_label else (tolerance["rtol"], tolerance["atol"])
         distance = _distance(wanted, got)
         with np.errstate(invalid="ignore"):

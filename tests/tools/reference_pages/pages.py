@@ -18,7 +18,7 @@ from ignition_hub.gateway.admission import injection
 from ignition_hub.gateway.admission.annotations import Entry
 from ignition_hub.gateway.errors import STATUSES
 from ignition_hub.gateway.process.metrics import Metrics
-from ignition_hub.wire.answer import Answer
+from ignition_hub.wire.response import GatewayResponse
 from reference_pages.described import (
     Key,
     constants,
@@ -247,7 +247,9 @@ def _tried_again_by(reason: Reason) -> Iterator[str]:
     row = EXITS.get(reason)
     if row is not None and row.builder is not None and row.builder not in GIVEN_UP:
         yield "Job"
-    if reason in STATUSES and asking_again_helps(Answer(STATUSES[reason], {"reason": reason}), OnMiss.WAIT):
+    if reason in STATUSES and asking_again_helps(
+        GatewayResponse(STATUSES[reason], {"reason": reason}), OnMiss.WAIT
+    ):
         yield "init container"
     if reason in PASSING:
         yield "controller"

@@ -8,7 +8,7 @@ import pytest
 
 from ignition_hub.api import crd
 from ignition_hub.api.v1alpha1 import Options
-from ignition_hub.compatibility.option_row import Fields, OptionRow
+from ignition_hub.compatibility.option_row import OptionFields, OptionRow
 from ignition_hub.compatibility.options import FIELDS
 
 
@@ -23,7 +23,7 @@ DEFAULTS = Options().model_dump(mode="json", by_alias=True)
 
 
 def rows_of(
-    fields: Fields = FIELDS, path: tuple[str, ...] = ()
+    fields: OptionFields = FIELDS, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], OptionRow]]:
     for name, field in fields.items():
         if isinstance(field, OptionRow):
@@ -32,7 +32,7 @@ def rows_of(
             yield from rows_of(field, (*path, name))
 
 
-def names_of(schema: Mapping[str, Any], fields: Fields, path: str = "options") -> Iterator[str]:
+def names_of(schema: Mapping[str, Any], fields: OptionFields, path: str = "options") -> Iterator[str]:
     """Give the paths that only one of the two has."""
     properties = schema.get("properties", {})
     yield from (f"{path}.{name}" for name in properties.keys() ^ fields.keys())

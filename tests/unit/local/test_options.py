@@ -7,7 +7,7 @@ import pytest
 from ignition_hub.api.convert import options_of, verification_of
 from ignition_hub.api.v1alpha1 import TensorRTEngine
 from ignition_hub.api.v1alpha1.options import Options
-from ignition_hub.compatibility.option_row import Fields, OptionRow
+from ignition_hub.compatibility.option_row import OptionFields, OptionRow
 from ignition_hub.compatibility.options import FIELDS, OPTION_ROWS
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.local.options import gates_of, normalized
@@ -110,7 +110,7 @@ def test_a_wrong_gate_is_named_with_what_would_work(verification: dict[str, Any]
     assert caught.value.remedy
 
 
-def defaults_of(fields: Fields) -> dict[str, Any]:
+def defaults_of(fields: OptionFields) -> dict[str, Any]:
     return {
         name: field.default if isinstance(field, OptionRow) else defaults_of(field)
         for name, field in fields.items()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from ignition_builder.checking.arithmetic import sum_in
-from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, Dimensions, said
+from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, FreeDimensions, said
 from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import inputs_of
 from ignition_builder.checking.profiles import resolved
@@ -256,9 +256,9 @@ def test_any_name_is_a_sum_or_a_name(text):
 
 
 def test_a_hyphen_alone_makes_no_sum():
-    hyphened = Dimensions.of(floats(x=["batch-size", "seq-len"]))
+    hyphened = FreeDimensions.of(floats(x=["batch-size", "seq-len"]))
     assert hyphened.named == {"batch-size": BATCH, "seq-len": LENGTH}
-    between = Dimensions.of(floats(x=["batch", "all-old"], old=["batch", "old"], all=["batch", "all"]))
+    between = FreeDimensions.of(floats(x=["batch", "all-old"], old=["batch", "old"], all=["batch", "all"]))
     assert between.named["all-old"] == sum_in("all-old")
 
 

@@ -6,13 +6,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ignition_builder.verifying.accuracy import Tolerance, check, compared
 from ignition_builder.verifying.agreement import agreement_of
-from ignition_builder.verifying.answers import Answer, Kind, answers_of
+from ignition_builder.verifying.answers import Answer, AnswerKind, answers_of
 from ignition_hub.engine.errors import RequestError
 from smallmodels import model_of
 
 INT8 = Tolerance(rtol=0.1, atol=0.1, quantile=0.999)
 CLASSES = 5000
-CHOICE = Answer(Kind.PROBABILITIES)
+CHOICE = Answer(AnswerKind.PROBABILITIES)
 
 
 def node(operator, inputs="h", output="y", **attributes):
@@ -50,37 +50,37 @@ def spelled_out(divisor, opset=17):
     ("model", "answer"),
     [
         (network(node("Softmax")), CHOICE),
-        (network(node("LogSoftmax", axis=1)), Answer(Kind.LOGARITHMS, 1)),
-        (network(node("Softmax"), opset=11), Answer(Kind.PROBABILITIES, 1, is_flat=True)),
+        (network(node("LogSoftmax", axis=1)), Answer(AnswerKind.LOGARITHMS, 1)),
+        (network(node("Softmax"), opset=11), Answer(AnswerKind.PROBABILITIES, 1, is_flat=True)),
         (network(node("Hardmax")), CHOICE),
         (network(node("Softmax", output="p"), node("Cast", "p", to=1)), CHOICE),
         (network(node("Softmax", output="p"), node("Reshape", "p steps"), out=(2, 2, 8)), CHOICE),
         (network(node("Softmax", output="p"), node("Reshape", "p torn"), out=(2, 4, 4)), None),
         (
             network(node("Softmax", output="p"), node("Transpose", "p", perm=[1, 0]), out=(8, 4)),
-            Answer(Kind.PROBABILITIES, 0),
+            Answer(AnswerKind.PROBABILITIES, 0),
         ),
         (network(*spelled_out("total")), CHOICE),
         (network(*spelled_out("total", opset=11), opset=11), CHOICE),
         (network(*spelled_out("h")), None),
-        (network(node("Add", "h b")), Answer(Kind.SCORES)),
-        (network(node("Gemm", "h w b")), Answer(Kind.SCORES)),
-        (network(node("Identity")), Answer(Kind.SCORES)),
+        (network(node("Add", "h b")), Answer(AnswerKind.SCORES)),
+        (network(node("Gemm", "h w b")), Answer(AnswerKind.SCORES)),
+        (network(node("Identity")), Answer(AnswerKind.SCORES)),
         (network(node("Mul", "h b")), None),
         (network(node("Sigmoid")), None),
         (network(node("MatMul", "h h"), shape=(8, 8)), None),
         (
             network(node("ArgMax", keepdims=0), out=(4,), kind=TensorProto.INT64),
-            Answer(Kind.LABEL),
+            Answer(AnswerKind.LABEL),
         ),
         (
             network(node("ArgMax", output="i", keepdims=0), node("Cast", "i", to=6), out=(4,), kind=6),
-            Answer(Kind.LABEL),
+            Answer(AnswerKind.LABEL),
         ),
         (network(helper.make_node("TopK", ["h", "two"], ["y", "i"]), out=(4, 2)), None),
         (
             network(helper.make_node("TopK", ["h", "two"], ["v", "y"]), out=(4, 2), kind=TensorProto.INT64),
-            Answer(Kind.LABEL),
+            Answer(AnswerKind.LABEL),
         ),
     ],
     ids=str,
@@ -118,8 +118,8 @@ EITHER = {
     "two ways to a softmax": (either(SOFTMAX, PLAIN), CHOICE),
     "one under another name": (either(RENAMED, SOFTMAX), CHOICE),
     "a cast behind": (either(PLAIN, PLAIN, node("Cast", "b", to=1)), CHOICE),
-    "logarithms": (either(LOGARITHMS, LOGARITHMS), Answer(Kind.LOGARITHMS)),
-    "labels": (either(LABEL, LABEL, kind=TensorProto.INT64, out=(4,)), Answer(Kind.LABEL)),
+    "logarithms": (either(LOGARITHMS, LOGARITHMS), Answer(AnswerKind.LOGARITHMS)),
+    "labels": (either(LABEL, LABEL, kind=TensorProto.INT64, out=(4,)), Answer(AnswerKind.LABEL)),
     "an answer or none": (either(PLAIN, SIGMOID), None),
     "none or an answer": (either(SIGMOID, PLAIN), None),
     "answers of two kinds": (either(PLAIN, LOGARITHMS), None),
@@ -158,10 +158,10 @@ def test_a_branch_within_a_branch_is_looked_into():
         (CHOICE, (4, 8), 1),
         (CHOICE, (1, 40, 8), 2),
         (CHOICE, (1, 3, 40, 8), None),  # Attention that is given out is no answer.
-        (Answer(Kind.PROBABILITIES, 1), (1, 21, 64, 64), 1),  # A class for each pixel is one.
-        (Answer(Kind.SCORES), (1, 3, 40, 8), None),
-        (Answer(Kind.PROBABILITIES, 1, is_flat=True), (1, 40, 8), None),
-        (Answer(Kind.PROBABILITIES, 2, is_flat=True), (1, 40, 8), 2),
+        (Answer(AnswerKind.PROBABILITIES, 1), (1, 21, 64, 64), 1),  # A class for each pixel is one.
+        (Answer(AnswerKind.SCORES), (1, 3, 40, 8), None),
+        (Answer(AnswerKind.PROBABILITIES, 1, is_flat=True), (1, 40, 8), None),
+        (Answer(AnswerKind.PROBABILITIES, 2, is_flat=True), (1, 40, 8), 2),
     ],
 )
 def test_rows_of_classes_are_those_of_usual_answers(answer, shape, axis):
@@ -203,7 +203,7 @@ def test_an_absolute_tolerance_above_all_probabilities_lets_no_answer_change():
 def test_a_label_is_not_nearly_another():
     right, wrong = np.array([4000, 17]), np.array([4050, 17])
     check(compared({"y": right}, {"y": wrong}, INT8), INT8, "the int8 model")
-    said = refused(right, wrong, answers={"y": Answer(Kind.LABEL)})
+    said = refused(right, wrong, answers={"y": Answer(AnswerKind.LABEL)})
     assert "1 of 2 values are out of tolerance" in said
     assert "4050 instead of 4000" in said
 
@@ -220,7 +220,7 @@ def test_an_answer_of_each_pixel_is_looked_for_along_its_own_axis():
     right, wrong = np.zeros((1, 3, 16, 16)), np.zeros((1, 3, 16, 16))
     right[:, 2], wrong[:, 2] = 0.04, 0.04
     wrong[0, :, 5, 6] = (0.04, 0, 0)
-    said = refused(right, wrong, answers={"y": Answer(Kind.PROBABILITIES, 1)})
+    said = refused(right, wrong, answers={"y": Answer(AnswerKind.PROBABILITIES, 1)})
     assert "1 of 256 clear answers changed, as in row [0, 5, 6]: class 0 instead of 2" in said
 
 
@@ -244,7 +244,7 @@ def test_a_share_of_clear_answers_may_change_when_asked_for():
     check(compared({"y": right}, {"y": wrong}, lenient, {"y": CHOICE}), lenient, "the int8 model")
 
 
-@pytest.mark.parametrize("kind", [Kind.SCORES, Kind.LOGARITHMS, Kind.PROBABILITIES])
+@pytest.mark.parametrize("kind", [AnswerKind.SCORES, AnswerKind.LOGARITHMS, AnswerKind.PROBABILITIES])
 def test_answers_among_infinities_and_nan_are_figures(kind):
     right = np.array([[0.0, -np.inf], [np.nan, 1.0], [np.inf, np.inf], [-np.inf, -np.inf]])
     found = agreement_of(right, right.copy(), Answer(kind), 0.1, 0.1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.verifying.meaning import Kind, Meaning, meanings_of
+from ignition_builder.verifying.meaning import IntegerKind, Meaning, meanings_of
 from smallmodels import model_of
 
 INT64, FLOAT, BOOL = TensorProto.INT64, TensorProto.FLOAT, TensorProto.BOOL
@@ -30,7 +30,7 @@ def meaning(*nodes, weights=(), shape=(2, 6), kind=INT64, name="i", symbolic=("b
 
 
 def test_an_index_is_below_the_rows_of_its_table():
-    assert meaning(node("Gather", "table,i"), weights=[TABLE]) == Meaning(Kind.INDEX, 29)
+    assert meaning(node("Gather", "table,i"), weights=[TABLE]) == Meaning(IntegerKind.INDEX, 29)
 
 
 @pytest.mark.parametrize(("axis", "largest"), [(0, 29), (1, 1), (-1, 1)])
@@ -47,7 +47,7 @@ def test_an_index_is_followed_through_what_moves_and_shifts_it():
         node("Gather", "table,d"),
     ]
     weights = [TABLE, constant("axes", [0]), constant("two", 2, np.int32)]
-    assert meaning(*nodes, weights=weights) == Meaning(Kind.INDEX, 27)
+    assert meaning(*nodes, weights=weights) == Meaning(IntegerKind.INDEX, 27)
     scaled = [node("Mul", "i,three", out="a"), node("Sub", "a,one", out="b"), node("Gather", "table,b")]
     weights = [TABLE, constant("three", 3), constant("one", 1)]
     assert meaning(*scaled, weights=weights).largest == 10
@@ -58,15 +58,15 @@ def test_an_index_is_followed_through_what_moves_and_shifts_it():
 def test_the_smallest_of_several_tables_counts():
     other = constant("other", np.zeros((4, 2)), np.float32)
     nodes = [node("Gather", "table,i", out="a"), node("Gather", "other,i", out="b"), node("Add", "a,b")]
-    assert meaning(*nodes, weights=[TABLE, other]) == Meaning(Kind.INDEX, 3)
+    assert meaning(*nodes, weights=[TABLE, other]) == Meaning(IntegerKind.INDEX, 3)
 
 
 def test_a_table_may_be_as_long_as_the_profile_says():
     """Its rows follow from the shapes of the sample."""
     nodes = [node("Gather", "x,i", axis=1)]
     more = {"x": ["a", "s", 4]}
-    assert meaning(*nodes, more=more) == Meaning(Kind.INDEX, 1)
-    assert meaning(node("Gather", "x,i"), more=more) == Meaning(Kind.INDEX, 6)
+    assert meaning(*nodes, more=more) == Meaning(IntegerKind.INDEX, 1)
+    assert meaning(node("Gather", "x,i"), more=more) == Meaning(IntegerKind.INDEX, 6)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_table_may_be_as_long_as_the_profile_says():
 )
 def test_other_operators_take_indices_too(nodes, largest):
     weights = [TABLE, constant("depth", 9), constant("values", [0, 1])]
-    assert meaning(*nodes, weights=weights) == Meaning(Kind.INDEX, largest)
+    assert meaning(*nodes, weights=weights) == Meaning(IntegerKind.INDEX, largest)
 
 
 def test_an_index_that_was_computed_in_an_unknown_way_stays_0_or_1():
@@ -111,7 +111,7 @@ def test_an_index_is_followed_into_bodies(place):
         body = helper.make_graph([look], "body", inputs, [empty("v")])
         nodes = [node("Scan", "i", body=body, num_scan_inputs=1)]
     found = meaning(*nodes, weights=[TABLE, constant("one", 1)])
-    assert found == Meaning(Kind.INDEX, 29 if place == "If" else 1)
+    assert found == Meaning(IntegerKind.INDEX, 29 if place == "If" else 1)
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,12 @@ def test_an_index_is_followed_into_bodies(place):
 )
 def test_a_mask_is_known_by_its_use(nodes):
     weights = [constant("one", 1, np.float32), constant("least", -1e4, np.float32), constant("axis", 1)]
-    assert meaning(*nodes, weights=weights).kind is Kind.MASK
+    assert meaning(*nodes, weights=weights).kind is IntegerKind.MASK
 
 
 def test_a_mask_is_known_by_its_name():
     found = meaning(node("Cast", "attention_mask", to=FLOAT), name="attention_mask")
-    assert found.kind is Kind.MASK
+    assert found.kind is IntegerKind.MASK
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_position_is_an_integer_that_becomes_a_number(nodes):
         constant("axis", [2]),
         constant("thousand", 1000, np.float32),
     ]
-    assert meaning(*nodes, weights=weights) == Meaning(Kind.POSITION, None)
+    assert meaning(*nodes, weights=weights) == Meaning(IntegerKind.POSITION, None)
 
 
 def test_a_position_that_is_looked_up_too_stays_in_the_table():
@@ -161,7 +161,7 @@ def test_a_position_that_is_looked_up_too_stays_in_the_table():
         node("Gather", "table,i", out="g"),
         node("ReduceSum", "g", out="y"),
     ]
-    assert meaning(*nodes, weights=[TABLE]) == Meaning(Kind.POSITION, 29)
+    assert meaning(*nodes, weights=[TABLE]) == Meaning(IntegerKind.POSITION, 29)
 
 
 @pytest.mark.parametrize(("layout", "largest"), [(0, 7), (1, 2)])
@@ -180,19 +180,19 @@ def test_a_length_is_at_most_the_sequence(layout, largest):
         symbolic=("b",),
         more={"x": ["t", "b", 4]},
     )
-    assert found == Meaning(Kind.LENGTH, largest)
+    assert found == Meaning(IntegerKind.LENGTH, largest)
 
 
 def test_a_length_is_what_places_are_compared_with():
     nodes = [node("Less", "range,i")]
-    assert meaning(*nodes, weights=[constant("range", [0, 1, 2])]).kind is Kind.LENGTH
-    assert meaning(*nodes, weights=[constant("range", 2)]).kind is Kind.UNKNOWN
+    assert meaning(*nodes, weights=[constant("range", [0, 1, 2])]).kind is IntegerKind.LENGTH
+    assert meaning(*nodes, weights=[constant("range", 2)]).kind is IntegerKind.UNKNOWN
 
 
 def test_bytes_that_become_numbers_are_data():
     nodes = [node("Cast", "i", out="f", to=FLOAT), node("Div", "f,top")]
     found = meaning(*nodes, weights=[constant("top", 255, np.float32)], kind=TensorProto.UINT8)
-    assert found == Meaning(Kind.DATA, None)
+    assert found == Meaning(IntegerKind.DATA, None)
 
 
 def test_a_size_stays_0_or_1_even_where_it_is_an_index_too():
@@ -201,7 +201,7 @@ def test_a_size_stays_0_or_1_even_where_it_is_an_index_too():
 
 
 def test_an_input_that_nothing_tells_of_stays_0_or_1():
-    assert meaning(node("Add", "i,i")) == Meaning(Kind.UNKNOWN, 1)
+    assert meaning(node("Add", "i,i")) == Meaning(IntegerKind.UNKNOWN, 1)
 
 
 def test_floats_have_no_meaning():

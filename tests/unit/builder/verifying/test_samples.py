@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ignition_builder.verifying.meaning import Kind, Meaning
+from ignition_builder.verifying.meaning import IntegerKind, Meaning
 from ignition_builder.verifying.samples import drawn, given
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import Profile, ShapeRange
@@ -67,48 +67,48 @@ def drawn_as(kind, largest=None, *, item=FREE, end=0):
 
 
 def test_indices_range_over_the_rows_of_their_table():
-    rows = drawn_as(Kind.INDEX, 29999, end=2)
+    rows = drawn_as(IntegerKind.INDEX, 29999, end=2)
     assert rows.max() == 29999
     assert 0 <= rows.min() < 10000
     assert np.unique(rows).size > 60
 
 
 def test_positions_range_over_the_longest_sequence_of_the_profile():
-    assert drawn_as(Kind.POSITION).max() == 15
-    assert drawn_as(Kind.POSITION, 9).max() == 9
+    assert drawn_as(IntegerKind.POSITION).max() == 15
+    assert drawn_as(IntegerKind.POSITION, 9).max() == 9
 
 
 def test_a_step_of_time_is_one_of_a_thousand():
     item = {"name": "t", "dtype": "int64", "shape": [1]}
-    assert 1 < drawn_as(Kind.POSITION, item=item) < 1000
-    assert drawn_as(Kind.POSITION, item={**item, "shape": [64]}).max() == 999
+    assert 1 < drawn_as(IntegerKind.POSITION, item=item) < 1000
+    assert drawn_as(IntegerKind.POSITION, item={**item, "shape": [64]}).max() == 999
 
 
 def test_lengths_are_from_1_to_the_whole_sequence():
     item = {"name": "n", "dtype": "int32", "shape": [64]}
-    lengths = drawn_as(Kind.LENGTH, 16, item=item)
+    lengths = drawn_as(IntegerKind.LENGTH, 16, item=item)
     assert (lengths.min(), lengths.max()) == (1, 16)
 
 
 def test_a_mask_is_ones_up_to_some_place_and_no_row_of_it_is_empty():
-    mask = drawn_as(Kind.MASK, end=2)
+    mask = drawn_as(IntegerKind.MASK, end=2)
     assert mask.shape == (4, 16)
     assert (np.diff(mask, axis=1) <= 0).all()
     assert mask[0].all()
     assert (mask.sum(axis=1) >= 8).all()
     assert not mask.all()
-    assert drawn_as(Kind.MASK, end=1).tolist() == [[1]]
+    assert drawn_as(IntegerKind.MASK, end=1).tolist() == [[1]]
 
 
 def test_pixels_have_every_value_of_their_type():
     item = {"name": "image", "dtype": "uint8", "shape": [1, 3, 32, 32]}
-    image = drawn_as(Kind.DATA, item=item)
+    image = drawn_as(IntegerKind.DATA, item=item)
     assert (image.min(), image.max(), image.dtype) == (0, 255, np.uint8)
 
 
 def test_a_number_never_leaves_its_type():
     item = {"name": "i", "dtype": "int8", "shape": [64]}
-    assert drawn_as(Kind.INDEX, 30000, item=item).max() == 127
+    assert drawn_as(IntegerKind.INDEX, 30000, item=item).max() == 127
 
 
 def test_truths_of_more_than_one_axis_are_a_mask():

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.verifying.answers import Answer, Kind
+from ignition_builder.verifying.answers import Answer, AnswerKind
 from realmodels import Package
 from realzoo import trial
 from realzoo.answering import YES_OR_NO, answers_for
@@ -26,7 +26,7 @@ from smallmodels import model_of, saved
 
 TIGHT = {"rtol": 0.0, "atol": 0.1}
 SHARED = {"rtol": 0.0, "atol": 0.1, "quantile": 0.999}
-CHOICE = Answer(Kind.PROBABILITIES)
+CHOICE = Answer(AnswerKind.PROBABILITIES)
 
 
 def faults(right, other, tolerance=TIGHT, answer=None):

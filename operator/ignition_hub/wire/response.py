@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GatewayResponse:
     """One HTTP answer, its body read: ``reason`` and ``message`` say something where it is a failure."""
 
     status: int
@@ -14,7 +14,7 @@ class Answer:
     """None where it is no JSON object: a proxy's error page, say."""
 
     @classmethod
-    def of(cls, status: int, data: bytes) -> "Answer":
+    def of(cls, status: int, data: bytes) -> "GatewayResponse":
         """Read an answer; whatever the bytes are, there is one."""
         try:
             document = json.loads(data)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from ignition_hub.wire.answer import Answer
+from ignition_hub.wire.response import GatewayResponse
 from ignition_hub.wire.token import read_token
 
 
 def test_a_failure_carries_its_reason_and_its_sentence():
-    answer = Answer.of(409, b'{"reason": "EngineNotReady", "message": "building, 42 %"}')
+    answer = GatewayResponse.of(409, b'{"reason": "EngineNotReady", "message": "building, 42 %"}')
 
     assert (answer.status, answer.reason, answer.message) == (409, "EngineNotReady", "building, 42 %")
 
@@ -18,19 +18,19 @@ def test_a_failure_carries_its_reason_and_its_sentence():
     ids=["empty", "page", "list", "null", "no text", "too deep"],
 )
 def test_an_answer_that_is_no_json_object_has_no_body_and_says_its_status(data):
-    answer = Answer.of(502, data)
+    answer = GatewayResponse.of(502, data)
 
     assert (answer.body, answer.reason, answer.message) == (None, "", "the gateway answered 502")
 
 
 def test_a_reason_or_message_of_null_is_none_at_all():
-    answer = Answer.of(503, b'{"reason": null, "message": null}')
+    answer = GatewayResponse.of(503, b'{"reason": null, "message": null}')
 
     assert (answer.reason, answer.message) == ("", "the gateway answered 503")
 
 
 def test_an_empty_object_is_an_answer():
-    assert Answer.of(200, b"{}").body == {}
+    assert GatewayResponse.of(200, b"{}").body == {}
 
 
 def test_the_token_is_what_the_file_holds_now(tmp_path):
