@@ -20,7 +20,7 @@ from ignition_hub.engine.errors import NodeError, Reason, RequestError
 from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX, EngineInputs
 
 
-class Backend(Protocol):
+class BuilderBackend(Protocol):
     """One flavor of TensorRT as found on this machine."""
 
     flavor: str
@@ -55,19 +55,19 @@ class Backend(Protocol):
 
 
 _BACKENDS = {
-    TENSORRT: ("ignition_builder.compiling.nvidia", "Nvidia"),
-    TENSORRT_RTX: ("ignition_builder.compiling.rtx", "Rtx"),
+    TENSORRT: ("ignition_builder.compiling.nvidia", "TensorRTBackend"),
+    TENSORRT_RTX: ("ignition_builder.compiling.rtx", "RtxBackend"),
 }
 
 
-def load_backend(flavor: str) -> Backend:
+def load_backend(flavor: str) -> BuilderBackend:
     """Return the backend of ``flavor``; ImportError when this image does not hold it."""
     module, name = _BACKENDS[flavor]
-    backend: Backend = getattr(importlib.import_module(module), name)()
+    backend: BuilderBackend = getattr(importlib.import_module(module), name)()
     return backend
 
 
-def open_backend(inputs: EngineInputs) -> Backend:
+def open_backend(inputs: EngineInputs) -> BuilderBackend:
     """Return the wanted backend; NodeError (WrongTensorRT) when its flavor or version is not here."""
     try:
         backend = load_backend(inputs.flavor)
@@ -84,7 +84,7 @@ def open_backend(inputs: EngineInputs) -> Backend:
     return backend
 
 
-def release_of(backend: Backend) -> str:
+def release_of(backend: BuilderBackend) -> str:
     """Return product and version as messages name them."""
     return f"{FLAVOR_NAMES[backend.flavor]} {backend.version}"
 

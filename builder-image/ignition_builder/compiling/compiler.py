@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.atomic_file import whole_file
-from ignition_builder.compiling.backend import Backend, network_flags, release_of
+from ignition_builder.compiling.backend import BuilderBackend, network_flags, release_of
 from ignition_builder.compiling.callbacks import BUILDING, Sink, logger_of, monitor_of, writer_of
 from ignition_builder.compiling.configuring import Configured, Parsed, configured, prepare_parser
 from ignition_builder.compiling.libraries import load_plugins, load_standard_plugins
@@ -32,7 +32,7 @@ class Compiler:
     The order of calls is ``parse``, ``compile``; the properties are complete after both.
     """
 
-    def __init__(self, backend: Backend, order: Order, journal: Journal) -> None:
+    def __init__(self, backend: BuilderBackend, order: Order, journal: Journal) -> None:
         self._backend, self._trt, self._order, self._journal = backend, backend.trt, order, journal
         logger = logger_of(self._trt, journal, backend.severity_of)
         load_standard_plugins(self._trt, logger)

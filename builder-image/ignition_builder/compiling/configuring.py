@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.compiling.applying import apply_options, settings_in_force
-from ignition_builder.compiling.backend import Backend, release_of
+from ignition_builder.compiling.backend import BuilderBackend, release_of
 from ignition_builder.compiling.checked_config import Settled, flags_in_force, members_of
 from ignition_builder.compiling.libraries import Loaded, packed_libraries
 from ignition_builder.compiling.order import Order
@@ -63,7 +63,9 @@ def prepare_parser(trt: Any, parser: Any, order: Order) -> None:
         )
 
 
-def configured(backend: Backend, parsed: Parsed, order: Order, plugins: Sequence[Loaded]) -> Configured:
+def configured(
+    backend: BuilderBackend, parsed: Parsed, order: Order, plugins: Sequence[Loaded]
+) -> Configured:
     """Return the configuration of ``order``; raises RequestError for what TensorRT does not take."""
     trt, builder, network = backend.trt, parsed.builder, parsed.network
     config = Settled(trt, builder.create_builder_config(), release_of(backend))

@@ -36,7 +36,7 @@ _LEVELS = {
 }
 
 
-class Nvidia:
+class TensorRTBackend:
     """The tensorrt module of this machine; ``module`` is another one in tests."""
 
     flavor = TENSORRT

@@ -17,7 +17,7 @@ from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
 
 
-class Rtx:
+class RtxBackend:
     """The tensorrt_rtx module of this machine; ``module`` is another one in tests."""
 
     flavor = TENSORRT_RTX

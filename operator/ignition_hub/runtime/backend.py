@@ -25,7 +25,7 @@ engines only."""
 KEPT_MESSAGES = 50
 
 
-class Backend(Protocol):
+class RuntimeBackend(Protocol):
     """One flavor of TensorRT in this process."""
 
     flavor: str
@@ -39,18 +39,18 @@ class Backend(Protocol):
         """Return the engine, None when TensorRT refused, and what it logged as warnings or errors."""
 
 
-Backends = Callable[[str], Backend]
+Backends = Callable[[str], RuntimeBackend]
 
 
 @cache
-def open_backend(flavor: str) -> Backend:
+def open_backend(flavor: str) -> RuntimeBackend:
     """Return the backend of ``flavor``; EngineRefused (WrongTensorRT) when no module of it is installed."""
     for name in MODULES[flavor]:
         try:
             module = importlib.import_module(name)
         except ImportError:
             continue
-        return _known(Nvidia(flavor, module))
+        return _known(TensorRTRuntime(flavor, module))
     names = " or ".join(MODULES[flavor])
     raise EngineRefused(
         Reason.WrongTensorRT,
@@ -59,7 +59,7 @@ def open_backend(flavor: str) -> Backend:
     )
 
 
-def _known(backend: "Nvidia") -> Backend:
+def _known(backend: "TensorRTRuntime") -> RuntimeBackend:
     if backend.flavor == TENSORRT and parse_version(backend.version) < OLDEST:
         raise EngineRefused(
             Reason.WrongTensorRT,
@@ -69,7 +69,7 @@ def _known(backend: "Nvidia") -> Backend:
     return backend
 
 
-class Nvidia:
+class TensorRTRuntime:
     """NVIDIA's module ``trt``. Loads come one after another: its logger is one for the whole process."""
 
     def __init__(self, flavor: str, trt: Any) -> None:

@@ -18,7 +18,7 @@ from ignition_hub.engine.environment import ENGINE_OF_ALIAS
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.names import ENGINE_FILE
-from ignition_hub.runtime.backend import Backend, Backends, open_backend
+from ignition_hub.runtime.backend import Backends, RuntimeBackend, open_backend
 from ignition_hub.runtime.errors import EngineRefused
 from ignition_hub.runtime.fitting import Fit, fit_of
 from ignition_hub.runtime.inputs import InputChecker
@@ -130,12 +130,12 @@ class _Loader:
     trust: Trust
     lean_runtime: Path | None
 
-    def judged(self, found: Found, machine: Machine, backend: Backend) -> Fit:
+    def judged(self, found: Found, machine: Machine, backend: RuntimeBackend) -> Fit:
         """Return how the engine fits this machine; EngineRefused when it does not."""
         fit = fit_of(found, machine, backend.version)
         return fit.required(self.trust, self.lean_runtime)
 
-    def load(self, alias: str, found: Found, fit: Fit, backend: Backend) -> LoadedEngine:
+    def load(self, alias: str, found: Found, fit: Fit, backend: RuntimeBackend) -> LoadedEngine:
         """Hash and deserialise one engine from one mapping, which is gone afterwards."""
         with mapped(found.path) as whole:
             require_digest(whole, found)

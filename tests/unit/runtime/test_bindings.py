@@ -16,7 +16,7 @@ from faketensorrt import fake_tensorrt, plan_bytes
 from faketensorrt.plans import four_numbers
 from ignition_hub.engine.errors import Reason
 from ignition_hub.runtime import EngineRefused, InputRefused, Trust, load_engines
-from ignition_hub.runtime.backend import KEPT_MESSAGES, Nvidia, open_backend
+from ignition_hub.runtime.backend import KEPT_MESSAGES, TensorRTRuntime, open_backend
 from ignition_hub.runtime.tensors import Given
 
 CONTENT = {
@@ -47,11 +47,11 @@ def an_l4(monkeypatch):
     monkeypatch.setattr(f"{BACKEND}.device", lambda: L4)
 
 
-def backend_of(release: Release) -> Nvidia:
-    return Nvidia(release.flavor, fake_tensorrt(release.version, release.flavor))
+def backend_of(release: Release) -> TensorRTRuntime:
+    return TensorRTRuntime(release.flavor, fake_tensorrt(release.version, release.flavor))
 
 
-def load(path: Path, backend: Nvidia, **options):
+def load(path: Path, backend: TensorRTRuntime, **options):
     return load_engines([path], machine=machine(), backends=lambda _: backend, **options)
 
 

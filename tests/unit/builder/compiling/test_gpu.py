@@ -12,7 +12,7 @@ from faketensorrt import fake_tensorrt
 from ignition_builder.compiling import gpu
 from ignition_builder.compiling.backend import open_backend
 from ignition_builder.compiling.gpu import Share, power_mode
-from ignition_builder.compiling.nvidia import Nvidia
+from ignition_builder.compiling.nvidia import TensorRTBackend
 from ignition_builder.journal import Journal
 from ignition_builder.options import Options
 from ignition_hub.device import DeviceFacts, NoGPU
@@ -38,14 +38,14 @@ def inputs(arch: str = "sm_89", product: str | None = "NVIDIA-L4", **others: Any
     return replace(plain, product=product, **level, **others)
 
 
-def checked(found: DeviceFacts | NoGPU, wanted: EngineInputs, monkeypatch: Any) -> Nvidia:
+def checked(found: DeviceFacts | NoGPU, wanted: EngineInputs, monkeypatch: Any) -> TensorRTBackend:
     def device() -> DeviceFacts:
         if isinstance(found, NoGPU):
             raise found
         return found
 
     monkeypatch.setattr(gpu, "device", device)
-    backend = Nvidia(fake_tensorrt("10.13.3.9"))
+    backend = TensorRTBackend(fake_tensorrt("10.13.3.9"))
     backend.check(wanted, Options())
     return backend
 
@@ -150,11 +150,11 @@ def test_an_image_holds_one_release(held, wanted, is_it, monkeypatch):
 def test_cuda_is_what_the_image_says_of_its_toolkit(monkeypatch):
     monkeypatch.setenv("CUDA_VERSION", "13.0.1")
 
-    assert Nvidia(fake_tensorrt("10.13.3.9")).cuda_version == "13.0.1"
+    assert TensorRTBackend(fake_tensorrt("10.13.3.9")).cuda_version == "13.0.1"
 
 
 def test_only_a_tactic_without_memory_is_no_error():
-    backend = Nvidia(fake_tensorrt("10.13.3.9"))
+    backend = TensorRTBackend(fake_tensorrt("10.13.3.9"))
     skipped = (
         "[virtualMemoryBuffer.cpp::resizePhysical::155] Error Code 2: OutOfMemory (no further information)"
     )

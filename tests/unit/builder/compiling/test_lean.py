@@ -8,7 +8,7 @@ import pytest
 from faketensorrt import fake_tensorrt
 from ignition_builder.compiling import gpu
 from ignition_builder.compiling.lean import lean_runtime
-from ignition_builder.compiling.nvidia import Nvidia
+from ignition_builder.compiling.nvidia import TensorRTBackend
 from ignition_builder.options import options_of
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import IgnitionError, Reason
@@ -40,7 +40,7 @@ def module_in(folder: Path, *libraries: str) -> Any:
 def check(folder: Path, options: dict[str, Any], *libraries: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "device", lambda: L4)
     inputs = request_for(arch="sm_89", flavor="TensorRT", version=RELEASE).inputs
-    Nvidia(module_in(folder, *libraries)).check(inputs, options_of(options))
+    TensorRTBackend(module_in(folder, *libraries)).check(inputs, options_of(options))
 
 
 def test_without_a_lean_runtime_the_engine_is_refused_before_it_is_built(tmp_path, monkeypatch):

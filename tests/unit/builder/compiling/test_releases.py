@@ -18,9 +18,9 @@ from faketensorrt.plans import four_numbers
 from ignition_builder.compiling import libraries
 from ignition_builder.compiling.compiler import Compiler
 from ignition_builder.compiling.libraries import load_plugins
-from ignition_builder.compiling.nvidia import Nvidia
+from ignition_builder.compiling.nvidia import TensorRTBackend
 from ignition_builder.compiling.order import Order
-from ignition_builder.compiling.rtx import Rtx
+from ignition_builder.compiling.rtx import RtxBackend
 from ignition_builder.documents import STRONG, WEAK
 from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
@@ -79,7 +79,7 @@ class Built:
             typing=order.pop("typing", STRONG if strong else WEAK),
             **order,
         )
-        self.backend = (Rtx if is_rtx else Nvidia)(self.fake)
+        self.backend = (RtxBackend if is_rtx else TensorRTBackend)(self.fake)
         if is_rtx:
             self.backend.check(inputs, self.order.options)
         with Journal(folder / "log") as self.journal, (folder / "pipe").open("wb") as pipe:
@@ -316,7 +316,7 @@ def test_an_operator_tensorrt_lacks_is_refused_with_what_the_parser_says(invento
     fake = fake_tensorrt(inventory.release.version)
     fake.refused_operators.add("Madeup")
     with Journal(tmp_path / "log") as journal:
-        backend = (Rtx if inventory in RTX else Nvidia)(fake)
+        backend = (RtxBackend if inventory in RTX else TensorRTBackend)(fake)
         compiler = Compiler(
             backend, Order(inputs=request_for().inputs, options=options_of({}), typing=WEAK), journal
         )

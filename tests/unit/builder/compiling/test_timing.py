@@ -11,9 +11,9 @@ from faketensorrt import content_of, fake_tensorrt
 from faketensorrt.building import Builder
 from faketensorrt.configuring import MYELIN, TIMING_CACHE_REFUSED, ITimingCache
 from ignition_builder.compiling.compiler import Compiler
-from ignition_builder.compiling.nvidia import Nvidia
+from ignition_builder.compiling.nvidia import TensorRTBackend
 from ignition_builder.compiling.order import Order
-from ignition_builder.compiling.rtx import Rtx
+from ignition_builder.compiling.rtx import RtxBackend
 from ignition_builder.compiling.timing import merged
 from ignition_builder.documents import TimingCacheTask
 from ignition_builder.journal import Journal
@@ -55,7 +55,7 @@ class Build:
             trouble=trouble,
         )
         fake: Any = fake_tensorrt(release)
-        backend = Rtx(fake) if fake.is_rtx else Nvidia(fake)
+        backend = RtxBackend(fake) if fake.is_rtx else TensorRTBackend(fake)
         options = options_of({"optimizationLevel": level})
         inputs = replace(
             request_for(flavor=backend.flavor).inputs, compatibility="Product", product="NVIDIA-A10"
