@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ignition_hub.local.cache import Cache
-from ignition_hub.local.engine import LocalEngine, Source
+from ignition_hub.local.engine import EngineSource, LocalEngine
 from ignition_hub.local.provider import Workshop, unwatched
 from ignition_hub.local.prune import clear
 from ignition_hub.local.resolution import DEFAULT_VERSION, TIMEOUT_SECONDS, EngineRequest, order_of
@@ -48,7 +48,7 @@ def build_or_load_engine(
     timeout: float = TIMEOUT_SECONDS,
     may_be_temporary: bool = True,
     on_progress: Callable[[str, float], None] = unwatched,
-) -> tuple[LocalEngine, Source]:
+) -> tuple[LocalEngine, EngineSource]:
     """
     Return an engine for an ONNX model, and where it came from: ``local_cache``, ``remote`` or ``built``.
 

@@ -13,7 +13,7 @@ import typer
 from ignition_hub.cli.arguments import duration, mebibytes, seconds_of
 from ignition_hub.cli.build import Form
 from ignition_hub.local.cache import Cache
-from ignition_hub.local.prune import Entry, chosen, clear, entries
+from ignition_hub.local.prune import CachedEngine, chosen, clear, entries
 from ignition_hub.local.settings import cache_folder
 
 cache = typer.Typer(help="The local engine cache.", no_args_is_help=True, rich_markup_mode=None)
@@ -73,13 +73,13 @@ def clear_engines(
     typer.echo(f"removed {amount(gone)} from {place.root}", err=True)
 
 
-def amount(found: Sequence[Entry]) -> str:
+def amount(found: Sequence[CachedEngine]) -> str:
     """Say how many engines these are and what they take: ``2 engines, 6.2 MiB``."""
     noun = "engine" if len(found) == 1 else "engines"
     return f"{len(found)} {noun}, {mebibytes(sum(entry.size for entry in found))}"
 
 
-def row(entry: Entry) -> tuple[str, ...]:
+def row(entry: CachedEngine) -> tuple[str, ...]:
     """Return one engine as a line of the table."""
     inputs = entry.manifest.inputs
     return (
@@ -94,7 +94,7 @@ def row(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def document(entry: Entry) -> dict[str, Any]:
+def document(entry: CachedEngine) -> dict[str, Any]:
     """Return one engine as JSON."""
     manifest = entry.manifest
     return {

@@ -18,8 +18,8 @@ from ignition_hub.engine.plan_header import PlanHeader, read_plan_header
 from ignition_hub.engine.sources import parse_s3_uri
 from ignition_hub.local.artifacts import store_settings
 from ignition_hub.local.digests import sha256_of
+from ignition_hub.local.keyring import trusted_keys
 from ignition_hub.local.settings import ACCESS_KEY, ENDPOINT, TRUSTED_KEYS, artifacts_settings
-from ignition_hub.local.trusting import trusted_keys
 from ignition_hub.runtime.errors import EngineRefused
 from ignition_hub.runtime.fitting import facts_of, require_same_plan
 from ignition_hub.runtime.vouched import read_voucher, voucher_of

@@ -10,6 +10,6 @@ Read ``provider`` first: local cache, then the artifacts store, then a build.
   once, ``prune`` empties it, ``script_layout`` copies out of it.
 * ``build`` runs the builder, on the model that ``model_folder`` brings, with the ``timing`` cache of this
   machine.
-* ``artifacts`` reads from the store and ``upload`` writes to it, believing what ``trusting`` says.
+* ``artifacts`` reads from the store and ``upload`` writes to it, believing what ``keyring`` says.
 * ``settings`` is the environment, ``errors`` what can go wrong.
 """

@@ -18,8 +18,8 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import StorePaths, Tree
 from ignition_hub.local.cache import Finished
 from ignition_hub.local.errors import CacheUnusable, StoreDeclined
+from ignition_hub.local.keyring import Keyring, keyring_of
 from ignition_hub.local.settings import ArtifactsSettings
-from ignition_hub.local.trusting import Trust, trust_of
 from ignition_hub.store.errors import ManifestRefused, ObjectMissing
 from ignition_hub.store.find import DOCUMENT_BYTES, believe
 from ignition_hub.store.objects import ObjectStore
@@ -35,7 +35,7 @@ DOWNLOADING = "Downloading engine"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredEngine:
     """An engine of the store: its manifest, believed as far as this machine asks, and the bytes of both."""
 
     manifest: Manifest
@@ -48,23 +48,23 @@ class Artifacts:
 
     def __init__(self, settings: ArtifactsSettings) -> None:
         self.settings = settings
-        self.trust: Trust = trust_of(settings)
+        self.keyring: Keyring = keyring_of(settings)
         self._asked = ObjectStore(store_settings(settings), read_seconds=LOOKUP_SECONDS)
 
     def close(self) -> None:
         """Close every connection."""
         self._asked.close()
 
-    def find(self, inputs: EngineInputs, identity: str) -> Found | None:
+    def find(self, inputs: EngineInputs, identity: str) -> StoredEngine | None:
         """Return the store's engine of an identity; None when there is none. Raises StoreDeclined."""
         try:
-            if self.trust.believed:
+            if self.keyring.believed:
                 return self._verified(inputs, identity)
             return self._claimed("", inputs, identity) or self._claimed(Tree.UNSIGNED, inputs, identity)
         except IgnitionError as error:
             raise declined(self.settings, error) from error
 
-    def download(self, found: Found, folder: Path, watch: Callable[[str, float], None]) -> Finished:
+    def download(self, found: StoredEngine, folder: Path, watch: Callable[[str, float], None]) -> Finished:
         """Fetch an engine into ``folder`` and check it; StoreDeclined, or CacheUnusable for the disk."""
         engine, path, digest = found.manifest.engine, folder / "engine.trt", hashlib.sha256()
         store = ObjectStore(store_settings(self.settings))
@@ -87,16 +87,18 @@ class Artifacts:
             path, found.manifest_bytes, provenance=found.provenance, vouched=found.provenance is not None
         )
 
-    def _verified(self, inputs: EngineInputs, identity: str) -> Found | None:
+    def _verified(self, inputs: EngineInputs, identity: str) -> StoredEngine | None:
         paths = StorePaths(self.settings.prefix, inputs, identity)
         try:
             manifest_bytes = self._asked.get(paths.manifest, DOCUMENT_BYTES)
         except ObjectMissing:
             return None
-        manifest = believe(self._asked, self.trust.believed, paths.manifest, manifest_bytes, identity)
-        return Found(manifest, manifest_bytes, self._asked.get(manifest.provenance_key, DOCUMENT_BYTES))
+        manifest = believe(self._asked, self.keyring.believed, paths.manifest, manifest_bytes, identity)
+        return StoredEngine(
+            manifest, manifest_bytes, self._asked.get(manifest.provenance_key, DOCUMENT_BYTES)
+        )
 
-    def _claimed(self, tree: str, inputs: EngineInputs, identity: str) -> Found | None:
+    def _claimed(self, tree: str, inputs: EngineInputs, identity: str) -> StoredEngine | None:
         """Return what a manifest says, unverified; it must speak of this identity and its own folder."""
         paths = StorePaths(joined(self.settings.prefix, tree), inputs, identity)
         try:
@@ -108,7 +110,7 @@ class Artifacts:
             raise ManifestRefused(f"{paths.manifest} is the manifest of another identity")
         if manifest.engine.key != paths.engine(manifest.engine.sha256):
             raise ManifestRefused(f"{paths.manifest} points outside its own folder")
-        return Found(manifest, manifest_bytes, None)
+        return StoredEngine(manifest, manifest_bytes, None)
 
 
 def store_settings(settings: ArtifactsSettings, tree: str = "") -> StoreSettings:

@@ -14,7 +14,7 @@ from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.pinned import pinned_files
 from ignition_hub.engine.request import CALIBRATION, INPUTS, PLUGIN, READ_WRITE
 from ignition_hub.local.cache import DIGESTS, Finished
-from ignition_hub.local.digests import Digests, sha256_of
+from ignition_hub.local.digests import DigestCache, sha256_of
 from ignition_hub.local.errors import CacheUnusable
 from ignition_hub.local.installed import check_builder
 from ignition_hub.local.model_folder import gathered
@@ -66,7 +66,7 @@ def made(
         if error.reason is Reason.InsufficientDisk:
             raise CacheUnusable(error.message) from error
         raise
-    _require_unchanged(order, model, folder, Digests(root / DIGESTS))
+    _require_unchanged(order, model, folder, DigestCache(root / DIGESTS))
     return Finished(built.path, _manifest(order, built).to_bytes(), built.log)
 
 
@@ -103,7 +103,7 @@ def _task(timing: TimingFiles | None) -> "TimingCacheTask | None":
     return TimingCacheTask(mode=READ_WRITE, path_in=kept, path_out=str(timing.measured), key=timing.key)
 
 
-def _require_unchanged(order: Order, model: Path, folder: Path, digests: Digests) -> None:
+def _require_unchanged(order: Order, model: Path, folder: Path, digests: DigestCache) -> None:
     """Raise RequestError unless every file still is what the identity says: the build read it after that."""
     for named, read, sha256 in _files_of(order, model):
         # Nothing is remembered of what goes with ``folder``.

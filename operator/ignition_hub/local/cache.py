@@ -22,7 +22,7 @@ from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import EngineInputs, identity_of
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import StorePaths
-from ignition_hub.local.digests import Digests
+from ignition_hub.local.digests import DigestCache
 from ignition_hub.local.engine import LocalEngine
 from ignition_hub.local.errors import CacheUnusable
 
@@ -60,9 +60,9 @@ class Cache:
     temporary: bool = False
 
     @property
-    def digests(self) -> Digests:
+    def digests(self) -> DigestCache:
         """What is remembered of files' digests."""
-        return Digests(self.root / DIGESTS)
+        return DigestCache(self.root / DIGESTS)
 
     def paths(self, inputs: EngineInputs, identity: str) -> StorePaths:
         """Return the names of one identity's files, relative to ``root``."""

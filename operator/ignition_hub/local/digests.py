@@ -26,7 +26,7 @@ SETTLED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Digests:
+class DigestCache:
     """Remembers digests in small files below ``folder``; where it cannot write, nothing is remembered."""
 
     folder: Path

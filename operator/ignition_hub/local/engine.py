@@ -11,7 +11,7 @@ from ignition_hub.engine.manifest import Manifest
 if TYPE_CHECKING:
     from ignition_hub.runtime import LoadedEngine
 
-Source = Literal["local_cache", "remote", "built"]
+EngineSource = Literal["local_cache", "remote", "built"]
 
 
 @dataclass(frozen=True, slots=True)

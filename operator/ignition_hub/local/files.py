@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ignition_hub.local.digests import Digests
+from ignition_hub.local.digests import DigestCache
 from ignition_hub.local.errors import wrong
 
 
@@ -35,7 +35,7 @@ class Pinned:
     files: NamedFiles
 
 
-def pinned(options: Mapping[str, Any], verification: Mapping[str, Any], digests: Digests) -> Pinned:
+def pinned(options: Mapping[str, Any], verification: Mapping[str, Any], digests: DigestCache) -> Pinned:
     """Return what was asked with its files pinned; RequestError names a file that cannot be read."""
     named, settled, gates = NamedFiles(), dict(options), dict(verification)
     if calibration := options.get("calibration"):
@@ -52,7 +52,7 @@ def pinned(options: Mapping[str, Any], verification: Mapping[str, Any], digests:
     return Pinned(settled, gates, named)
 
 
-def _plugins(plugins: Any, named: NamedFiles, digests: Digests) -> Iterator[dict[str, Any]]:
+def _plugins(plugins: Any, named: NamedFiles, digests: DigestCache) -> Iterator[dict[str, Any]]:
     for index, plugin in enumerate(plugins):
         name = plugin.get("name") if isinstance(plugin, Mapping) else None
         if not name or name in named.plugins:
@@ -64,7 +64,7 @@ def _plugins(plugins: Any, named: NamedFiles, digests: Digests) -> Iterator[dict
         yield document
 
 
-def _pin(document: Any, where: str, digests: Digests) -> tuple[dict[str, Any], Path]:
+def _pin(document: Any, where: str, digests: DigestCache) -> tuple[dict[str, Any], Path]:
     source = document.get("source") if isinstance(document, Mapping) else None
     if not source or not isinstance(source, str | os.PathLike):
         raise wrong(f"{where}.source", source, "not the path of a file", "give the path of a local file")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
 from ignition_hub.engine.fingerprint import fingerprint
-from ignition_hub.local.digests import Digests
+from ignition_hub.local.digests import DigestCache
 from ignition_hub.local.errors import wrong
 from ignition_hub.local.external_data import external_files
 from ignition_hub.local.links import data_file
@@ -39,7 +39,7 @@ class ModelFile:
     data: tuple[DataPart, ...] = ()
 
 
-def model_file(path: Path, digests: Digests) -> ModelFile:
+def model_file(path: Path, digests: DigestCache) -> ModelFile:
     """Return what identifies a model; RequestError when it is not readable or a file of it is missing."""
     try:
         before = path.stat()
@@ -60,7 +60,7 @@ def model_file(path: Path, digests: Digests) -> ModelFile:
     return ModelFile(path, sha256, size, f"object:{bundle}", parts)
 
 
-def _part(model: Path, name: str, digests: Digests) -> DataPart:
+def _part(model: Path, name: str, digests: DigestCache) -> DataPart:
     try:
         path = data_file(model, name)
         return DataPart(name, digests.sha256(path), path.stat().st_size, path)

@@ -18,7 +18,7 @@ from pathlib import Path
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.local.build import Watcher, made
 from ignition_hub.local.cache import Cache, Damaged
-from ignition_hub.local.engine import LocalEngine, Source
+from ignition_hub.local.engine import EngineSource, LocalEngine
 from ignition_hub.local.errors import CacheUnusable, StoreDeclined
 from ignition_hub.local.locking import locked
 from ignition_hub.local.resolution import Order
@@ -49,7 +49,7 @@ class Workshop:
 
     def engine(
         self, order: Order, watch: Watcher = unwatched, *, force: bool = False
-    ) -> tuple[LocalEngine, Source]:
+    ) -> tuple[LocalEngine, EngineSource]:
         """Return the engine of ``order`` and where it came from. Raises IgnitionError."""
         if stranger := self.cache.owner_if_another():
             log.warning("%s belongs to user %d, who can run code here through it", self.cache.root, stranger)
@@ -70,7 +70,7 @@ class Workshop:
 
     def _obtained(
         self, cache: Cache, order: Order, watch: Watcher, *, force: bool
-    ) -> tuple[LocalEngine, Source]:
+    ) -> tuple[LocalEngine, EngineSource]:
         def waiting() -> None:
             log.warning("another process is building %s; waiting for it", order.name)
 
@@ -139,7 +139,7 @@ class _Store:
         from ignition_hub.local.upload import upload  # noqa: PLC0415
 
         try:
-            uri = upload(engine, self._settings, self._artifacts.trust, watch, force=force)
+            uri = upload(engine, self._settings, self._artifacts.keyring, watch, force=force)
         except StoreDeclined as error:
             log.warning("the engine was not uploaded: %s", error)
         else:

@@ -20,7 +20,7 @@ IDENTITY_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CachedEngine:
     """One engine of a cache: its folder, its manifest, the bytes on disk, and its age in seconds."""
 
     folder: Path
@@ -35,13 +35,13 @@ class Entry:
         return self.folder / key[-2] / key[-1]
 
 
-def entries(cache: Cache) -> list[Entry]:
+def entries(cache: Cache) -> list[CachedEngine]:
     """Return every engine of a cache, by name of the model and then newest first."""
     found = list(_entries(cache))
     return sorted(found, key=lambda entry: (entry.manifest.inputs.model.name, entry.age, entry.folder.name))
 
 
-def chosen(cache: Cache, *, model_name: str | None = None, older_than: float = 0.0) -> list[Entry]:
+def chosen(cache: Cache, *, model_name: str | None = None, older_than: float = 0.0) -> list[CachedEngine]:
     """Return the engines of a model, or of all, that are older than so many seconds."""
     return [
         entry
@@ -50,7 +50,7 @@ def chosen(cache: Cache, *, model_name: str | None = None, older_than: float = 0
     ]
 
 
-def clear(cache: Cache, *, model_name: str | None = None, older_than: float = 0.0) -> list[Entry]:
+def clear(cache: Cache, *, model_name: str | None = None, older_than: float = 0.0) -> list[CachedEngine]:
     """
     Remove chosen engines and return those that went; one that is being built is left alone.
 
@@ -68,7 +68,7 @@ def clear(cache: Cache, *, model_name: str | None = None, older_than: float = 0.
     return gone
 
 
-def _entries(cache: Cache) -> Iterator[Entry]:
+def _entries(cache: Cache) -> Iterator[CachedEngine]:
     for path in (cache.root / "engines").glob("*/*/*.trt.json"):
         try:
             manifest = Manifest.from_bytes(path.read_bytes())
@@ -77,7 +77,7 @@ def _entries(cache: Cache) -> Iterator[Entry]:
         folder = path.parent
         if manifest.identity[:IDENTITY_DIGITS] == folder.name:
             age = max(0.0, time.time() - _built_at(manifest, path))
-            yield Entry(folder, manifest, _size(folder), age)
+            yield CachedEngine(folder, manifest, _size(folder), age)
 
 
 def _built_at(manifest: Manifest, path: Path) -> float:
@@ -96,14 +96,14 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _remove(cache: Cache, entry: Entry) -> None:
+def _remove(cache: Cache, entry: CachedEngine) -> None:
     try:
         _remove_files(entry)
     except OSError as error:
         raise cache.unusable(error) from error
 
 
-def _remove_files(entry: Entry) -> None:
+def _remove_files(entry: CachedEngine) -> None:
     # The manifest first: without it the engine does not exist, whatever happens after.
     for manifest in entry.folder.glob("*.trt.json"):
         manifest.unlink()

@@ -28,7 +28,7 @@ from ignition_hub.engine.identity import (
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.local.default_compatibility import check_level, product_of, widest
-from ignition_hub.local.digests import Digests
+from ignition_hub.local.digests import DigestCache
 from ignition_hub.local.errors import wrong
 from ignition_hub.local.files import NamedFiles, pinned
 from ignition_hub.local.fingerprint import ModelFile, model_file
@@ -102,7 +102,7 @@ class Order:
         )
 
 
-def order_of(wish: EngineRequest, digests: Digests) -> Order:
+def order_of(wish: EngineRequest, digests: DigestCache) -> Order:
     """Return what ``wish`` means on this machine; RequestError or ContractError names what is wrong."""
     arch = wish.arch or _arch_of_this_machine()
     gpu_of(arch)

@@ -19,8 +19,8 @@ from ignition_hub.local.artifacts import declined, store_settings
 from ignition_hub.local.cache import LOG_FILE
 from ignition_hub.local.engine import LocalEngine
 from ignition_hub.local.errors import StoreDeclined
+from ignition_hub.local.keyring import Keyring
 from ignition_hub.local.settings import ArtifactsSettings
-from ignition_hub.local.trusting import Trust
 from ignition_hub.store.errors import ManifestRefused, ObjectMissing
 from ignition_hub.store.find import DOCUMENT_BYTES, believe
 from ignition_hub.store.objects import ObjectStore
@@ -37,25 +37,25 @@ UPLOADING = "Uploading engine"
 def upload(
     engine: LocalEngine,
     settings: ArtifactsSettings,
-    trust: Trust,
+    keyring: Keyring,
     watch: Callable[[str, float], None],
     *,
     force: bool,
 ) -> str:
     """Publish an engine and return its URI; after StoreDeclined nothing half-done is visible."""
-    tree = "" if trust.signing else Tree.UNSIGNED
+    tree = "" if keyring.signing else Tree.UNSIGNED
     store = ObjectStore(store_settings(settings, tree))
     try:
         manifest = _moved(engine.manifest, store.settings.prefix)
         paths = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity)
         current = _current(store, paths.manifest)
         if current is not None:
-            _check_ours(store, trust, paths, current[0])
+            _check_ours(store, keyring, paths, current[0])
         if current is None or force:
             _check_conditions(store)
             _send(store, manifest.engine.key, engine.path, watch)
             _send_log(store, paths.log(manifest.engine.sha256), engine.path.with_name(LOG_FILE))
-            _publish(store, trust.signing, trust, manifest, current[1] if current else None)
+            _publish(store, keyring.signing, keyring, manifest, current[1] if current else None)
     except IgnitionError as error:
         raise declined(settings, error) from error
     finally:
@@ -80,11 +80,11 @@ def _current(store: ObjectStore, key: str) -> tuple[bytes, str] | None:
         return None
 
 
-def _check_ours(store: ObjectStore, trust: Trust, paths: StorePaths, manifest_bytes: bytes) -> None:
-    if trust.signing is None:
+def _check_ours(store: ObjectStore, keyring: Keyring, paths: StorePaths, manifest_bytes: bytes) -> None:
+    if keyring.signing is None:
         return
     try:
-        believe(store, trust.believed, paths.manifest, manifest_bytes, paths.identity)
+        believe(store, keyring.believed, paths.manifest, manifest_bytes, paths.identity)
     except ManifestRefused as error:
         raise StoreDeclined(
             Reason.ManifestRefused,
@@ -132,10 +132,10 @@ def _send_log(store: ObjectStore, key: str, log: Path) -> None:
 
 
 def _publish(
-    store: ObjectStore, key: SigningKey | None, trust: Trust, manifest: Manifest, etag: str | None
+    store: ObjectStore, key: SigningKey | None, keyring: Keyring, manifest: Manifest, etag: str | None
 ) -> None:
     if key is not None:
-        publish(store, key, trust.believed, manifest, replace=etag is not None)
+        publish(store, key, keyring.believed, manifest, replace=etag is not None)
         return
     where = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest
     if etag is None:

@@ -8,15 +8,15 @@ import pytest
 
 from ignition_hub import build_or_load_engine
 from ignition_hub.engine.errors import RequestError
-from ignition_hub.local.digests import Digests, sha256_of
+from ignition_hub.local.digests import DigestCache, sha256_of
 from ignition_hub.local.files import pinned
 from local_harness import ARCH
 from smallmodels import dense, saved
 
 
 @pytest.fixture
-def digests(tmp_path: Path) -> Digests:
-    return Digests(tmp_path / "digests")
+def digests(tmp_path: Path) -> DigestCache:
+    return DigestCache(tmp_path / "digests")
 
 
 def written(path: Path, content: bytes) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.local import resolution
-from ignition_hub.local.digests import Digests
+from ignition_hub.local.digests import DigestCache
 from ignition_hub.local.installed import Installed, installed, machine_as_pool
 from ignition_hub.local.resolution import EngineRequest, Order, check_buildable, order_of
 from smallmodels import dense, saved
@@ -39,7 +39,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         monkeypatch.setattr(metadata, "version", version)
         monkeypatch.setattr(resolution, "machine_gpu", lambda: gpu)
         path = saved(dense(), tmp_path)
-        return order_of(EngineRequest(onnx_path=path, **wish), Digests(tmp_path / "digests"))  # type: ignore[arg-type]
+        return order_of(EngineRequest(onnx_path=path, **wish), DigestCache(tmp_path / "digests"))  # type: ignore[arg-type]
 
     return wished
 

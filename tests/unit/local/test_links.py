@@ -15,7 +15,7 @@ from ignition_hub import build_or_load_engine
 from ignition_hub.cli.bundle import load_of
 from ignition_hub.cli.errors import CliError
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
-from ignition_hub.local.digests import Digests
+from ignition_hub.local.digests import DigestCache
 from ignition_hub.local.errors import CacheUnusable
 from ignition_hub.local.fingerprint import model_file
 from ignition_hub.local.links import data_file
@@ -128,7 +128,7 @@ def test_a_model_is_built_and_compared_where_people_keep_it(keep: Callable[[Path
 
 @pytest.mark.parametrize("keep", [hugging_face, dvc, git_annex, hard_links])
 def test_a_model_has_one_identity_wherever_it_is_kept(keep: Callable[[Path], Path], tmp_path: Path):
-    digests = Digests(tmp_path / "digests")
+    digests = DigestCache(tmp_path / "digests")
     expected = model_file(plain(tmp_path / "plain"), digests).fingerprint
 
     assert model_file(keep(tmp_path / "kept"), digests).fingerprint == expected
@@ -193,14 +193,14 @@ def test_a_link_that_leads_elsewhere_is_refused_before_it_is_read_and_the_remedy
     with pytest.raises(
         RequestError, match=r"model\.onnx_data is a link to a file outside the model's folder, /"
     ) as caught:
-        model_file(model, Digests(tmp_path / "digests"))
+        model_file(model, DigestCache(tmp_path / "digests"))
     with pytest.raises(CliError, match="is a link to a file outside the model's folder"):
         load_of(model)
 
     assert caught.value.reason is Reason.InvalidModel
     assert "copy the folder with cp -rL" in caught.value.remedy
     copy = Path(shutil.copytree(model.parent, tmp_path / "copy")) / MODEL  # follows links, as cp -rL does
-    (part,) = model_file(copy, Digests(tmp_path / "digests")).data
+    (part,) = model_file(copy, DigestCache(tmp_path / "digests")).data
     assert part.path.is_relative_to(tmp_path / "copy")
     assert len(load_of(copy).parcels) == 2
 
@@ -219,14 +219,14 @@ def test_a_link_that_leads_nowhere_names_the_data(tmp_path):
     (model.parent / DATA).resolve().unlink()
 
     with pytest.raises(RequestError, match=f"its external data '{DATA}' cannot be read"):
-        model_file(model, Digests(tmp_path / "digests"))
+        model_file(model, DigestCache(tmp_path / "digests"))
     with pytest.raises(CliError, match=f"its external data {DATA} is not beside it"):
         load_of(model)
 
 
 def test_plain_files_and_hard_links_stay_where_they_are(tmp_path):
     for keep in (plain, hard_links, link_to_a_plain_model):
-        model = model_file(keep(tmp_path / keep.__name__), Digests(tmp_path / "digests"))
+        model = model_file(keep(tmp_path / keep.__name__), DigestCache(tmp_path / "digests"))
 
         assert gathered(model, tmp_path / "work") == model.path.resolve()
     assert not (tmp_path / "work").exists()
@@ -243,7 +243,7 @@ def test_files_behind_links_are_gathered_by_a_second_name_or_by_a_copy(
     monkeypatch.setattr(fcntl, "ioctl", no_way)
     if not may_link:
         monkeypatch.setattr(os, "link", no_way)
-    model = model_file(hugging_face(tmp_path), Digests(tmp_path / "digests"))
+    model = model_file(hugging_face(tmp_path), DigestCache(tmp_path / "digests"))
     place = gathered(model, tmp_path / "work")
 
     assert place == tmp_path / "work" / "model" / MODEL
@@ -254,7 +254,7 @@ def test_files_behind_links_are_gathered_by_a_second_name_or_by_a_copy(
 
 
 def test_a_folder_that_takes_no_files_is_the_caches_trouble(tmp_path):
-    model = model_file(hugging_face(tmp_path), Digests(tmp_path / "digests"))
+    model = model_file(hugging_face(tmp_path), DigestCache(tmp_path / "digests"))
     (tmp_path / "work").touch()
 
     with pytest.raises(CacheUnusable, match="cannot be written"):

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from ignition_hub.engine.errors import RequestError
-from ignition_hub.local.digests import Digests
+from ignition_hub.local.digests import DigestCache
 from ignition_hub.local.external_data import external_files
 from ignition_hub.local.fingerprint import model_file
 from smallmodels import dense, model_of, saved
@@ -24,10 +24,10 @@ def aged(path: Path) -> None:
 
 
 @pytest.fixture
-def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Digests:
+def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DigestCache:
     # A change time cannot be set back, so the moment in which a file counts as unsettled is left out.
     monkeypatch.setattr("ignition_hub.local.digests.SETTLED_SECONDS", 0.0)
-    return Digests(tmp_path / "digests")
+    return DigestCache(tmp_path / "digests")
 
 
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -166,7 +166,7 @@ def test_a_change_that_keeps_size_and_modification_time_is_seen(tmp_path, digest
 
 
 def test_a_file_that_was_just_written_is_not_remembered(tmp_path, monkeypatch):
-    path, seen, digests = saved(dense(), tmp_path), hashed(monkeypatch), Digests(tmp_path / "digests")
+    path, seen, digests = saved(dense(), tmp_path), hashed(monkeypatch), DigestCache(tmp_path / "digests")
     for _ in range(2):
         digests.sha256(path)
 
@@ -177,7 +177,7 @@ def test_without_a_place_to_remember_digests_are_still_right(tmp_path):
     path = saved(dense(), tmp_path)
     (tmp_path / "file").write_text("")
 
-    digest = Digests(tmp_path / "file" / "digests").sha256(path)
+    digest = DigestCache(tmp_path / "file" / "digests").sha256(path)
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
 
 

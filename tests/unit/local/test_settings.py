@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from ignition_hub.engine.errors import RequestError
+from ignition_hub.local.keyring import keyring_of
 from ignition_hub.local.settings import ArtifactsSettings, artifacts_settings, cache_folder
-from ignition_hub.local.trusting import trust_of
 from ignition_hub.store.trust import SigningKey, keys_to_json
 
 KEYS = {"ARTIFACTS_ACCESS_KEY": "me", "ARTIFACTS_SECRET_KEY": "secret"}
@@ -118,7 +118,7 @@ def test_keys_are_read_as_text_or_from_a_file(tmp_path: Path):
     signing, hub, other = (Ed25519PrivateKey.generate() for _ in range(3))
     (tmp_path / "key.pem").write_text(private_pem(signing))
     (tmp_path / "keys.pem").write_text(public_pem(hub) + public_pem(other))
-    trust = trust_of(
+    keyring = keyring_of(
         settings(
             ARTIFACTS_ENDPOINT="https://s3.example.com/b",
             ARTIFACTS_SIGNING_KEY=str(tmp_path / "key.pem"),
@@ -126,16 +126,18 @@ def test_keys_are_read_as_text_or_from_a_file(tmp_path: Path):
         )
     )
 
-    assert trust.signing is not None
-    assert set(trust.believed) == {SigningKey(key).keyid for key in (signing, hub, other)}
+    assert keyring.signing is not None
+    assert set(keyring.believed) == {SigningKey(key).keyid for key in (signing, hub, other)}
 
 
 def test_what_the_gateway_answers_about_its_keys_is_understood():
     hub = SigningKey(Ed25519PrivateKey.generate())
     answer = json.dumps(keys_to_json({hub.keyid: hub.public}))
-    trust = trust_of(settings(ARTIFACTS_ENDPOINT="https://s3.example.com/b", ARTIFACTS_TRUSTED_KEYS=answer))
+    keyring = keyring_of(
+        settings(ARTIFACTS_ENDPOINT="https://s3.example.com/b", ARTIFACTS_TRUSTED_KEYS=answer)
+    )
 
-    assert (trust.signing, set(trust.believed)) == (None, {hub.keyid})
+    assert (keyring.signing, set(keyring.believed)) == (None, {hub.keyid})
 
 
 def unusable_keys() -> list[tuple[str, str]]:
@@ -158,5 +160,5 @@ def unusable_keys() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("variable", "value"), unusable_keys())
 def test_a_key_that_cannot_be_read_never_turns_verification_off(variable, value):
     with pytest.raises(RequestError, match=variable) as caught:
-        trust_of(settings(ARTIFACTS_ENDPOINT="https://s3.example.com/b", **{variable: value}))
+        keyring_of(settings(ARTIFACTS_ENDPOINT="https://s3.example.com/b", **{variable: value}))
     assert caught.value.remedy

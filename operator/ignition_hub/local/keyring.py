@@ -22,20 +22,20 @@ _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.D
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class Keyring:
     """``signing`` is None where uploads stay unsigned; without ``believed`` keys nothing is verified."""
 
     signing: SigningKey | None
     believed: PublicKeys
 
 
-def trust_of(settings: ArtifactsSettings) -> Trust:
+def keyring_of(settings: ArtifactsSettings) -> Keyring:
     """Read the keys; RequestError names the variable whose key cannot be read."""
     signing = _signing_key(settings.signing_key) if settings.signing_key else None
     believed = dict(trusted_keys(settings.trusted_keys)) if settings.trusted_keys else {}
     if signing is not None:
         believed[signing.keyid] = signing.public
-    return Trust(signing, believed)
+    return Keyring(signing, believed)
 
 
 def _signing_key(text: str) -> SigningKey:
