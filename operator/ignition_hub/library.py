@@ -17,9 +17,9 @@ from typing import Any
 
 from ignition_hub.local.cache import Cache
 from ignition_hub.local.engine import EngineSource, LocalEngine
-from ignition_hub.local.provider import Workshop, unwatched
+from ignition_hub.local.provider import EngineProvider, unwatched
 from ignition_hub.local.prune import clear
-from ignition_hub.local.resolution import DEFAULT_VERSION, TIMEOUT_SECONDS, EngineRequest, order_of
+from ignition_hub.local.resolution import DEFAULT_VERSION, TIMEOUT_SECONDS, EngineRequest, resolved_request
 from ignition_hub.local.settings import artifacts_settings, asks_for_signatures, cache_folder
 from ignition_hub.local.shapes import Range
 
@@ -69,7 +69,7 @@ def build_or_load_engine(
     ``may_be_temporary`` is false. Raises IgnitionError, whose ``reason`` says why there is none.
     """
     cache = Cache(cache_folder(cache_dir, os.environ))
-    wish = EngineRequest(
+    request = EngineRequest(
         onnx_path=Path(onnx_path),
         precision=precision,
         batch_size=batch_size,
@@ -86,14 +86,14 @@ def build_or_load_engine(
         verification=verification or {},
         timeout_seconds=max(1, round(timeout)),
     )
-    workshop = Workshop(
+    provider = EngineProvider(
         cache=cache,
         artifacts=artifacts_settings(artifacts_endpoint, os.environ),
         only_vouched=asks_for_signatures(os.environ),
         may_be_temporary=may_be_temporary,
         may_build_again=True,
     )
-    return workshop.engine(order_of(wish, cache.digests), on_progress, force=force_rebuild)
+    return provider.engine(resolved_request(request, cache.digests), on_progress, force=force_rebuild)
 
 
 def clear_cache(

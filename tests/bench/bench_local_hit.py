@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 from ignition_hub import build_or_load_engine
 from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.local.cache import Cache, Finished
-from ignition_hub.local.resolution import EngineRequest, order_of
+from ignition_hub.local.resolution import EngineRequest, resolved_request
 from local_harness import ARCH
 from smallmodels import dense
 from storefixtures import make_facts
@@ -81,22 +81,22 @@ def large_model(folder: Path, size: int) -> Path:
 
 def placed(cache: Cache, model: Path, size: int) -> Path:
     """Put an engine of ``size`` random bytes into the cache, where the model's engine belongs."""
-    order = order_of(EngineRequest(onnx_path=model, arch=ARCH), cache.digests)
-    with cache.staging(order.identity) as staging:
+    resolved = resolved_request(EngineRequest(onnx_path=model, arch=ARCH), cache.digests)
+    with cache.staging(resolved.identity) as staging:
         path = staging / "engine.trt"
         with path.open("wb") as file:
             for _ in range(size // MIB):
                 file.write(os.urandom(MIB))
-        sha256, paths = digest_of(path), cache.paths(order.inputs, order.identity)
+        sha256, paths = digest_of(path), cache.paths(resolved.inputs, resolved.identity)
         manifest = Manifest(
-            identity=order.identity,
-            inputs=order.inputs,
+            identity=resolved.identity,
+            inputs=resolved.inputs,
             engine=EngineFile(paths.engine(sha256), sha256, size),
             provenance_key=paths.provenance(sha256),
             built_at="2026-01-02T03:04:05Z",
             build=make_facts(),
         )
-        return cache.place(order.inputs, order.identity, Finished(path, manifest.to_bytes())).path
+        return cache.place(resolved.inputs, resolved.identity, Finished(path, manifest.to_bytes())).path
 
 
 def digest_of(path: Path) -> str:

@@ -18,7 +18,7 @@ from ignition_hub.local.digests import DigestCache, sha256_of
 from ignition_hub.local.errors import CacheUnusable
 from ignition_hub.local.installed import check_builder
 from ignition_hub.local.model_folder import gathered
-from ignition_hub.local.resolution import Order, check_buildable
+from ignition_hub.local.resolution import ResolvedRequest, check_buildable
 from ignition_hub.local.timing import TimingFiles, timing_files
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ Watcher = Callable[[str, float], None]
 
 
 def made(
-    order: Order, root: Path, folder: Path, watch: Watcher, *, may_build_again: bool = False
+    resolved: ResolvedRequest, root: Path, folder: Path, watch: Watcher, *, may_build_again: bool = False
 ) -> Finished:
     """
-    Build ``order`` inside ``folder`` and return it with its manifest.
+    Build ``resolved`` inside ``folder`` and return it with its manifest.
 
     No child process is left behind, but for one that has loaded full TensorRT where this program
     ``may_build_again``; it ends with the program, or when no build comes.
@@ -43,22 +43,22 @@ def made(
     table or the builder says, CacheUnusable when the folder's disk is full, RequestError
     (ModelDigestMismatch) when a file it is built from was changed meanwhile.
     """
-    check_buildable(order)
-    check_builder(order.inputs.flavor)
+    check_buildable(resolved)
+    check_builder(resolved.inputs.flavor)
     # Here and not above: a hit must not load the builder, nor need it.
     from ignition_builder.compiling.nvidia import cuda_release  # noqa: PLC0415
     from ignition_builder.pipeline import build  # noqa: PLC0415
 
-    _check_room(folder, order.model.size)
-    model = gathered(order.model, folder)
+    _check_room(folder, resolved.model.size)
+    model = gathered(resolved.model, folder)
     try:
-        with timing_files(root, order.inputs, folder, cuda_release()) as timing:
+        with timing_files(root, resolved.inputs, folder, cuda_release()) as timing:
             built = build(
-                order.request(),
+                resolved.request(),
                 model,
                 folder,
                 watch,
-                files=_files(order),
+                files=_files(resolved),
                 timing_cache=_task(timing),
                 may_build_again=may_build_again,
             )
@@ -66,15 +66,15 @@ def made(
         if error.reason is Reason.InsufficientDisk:
             raise CacheUnusable(error.message) from error
         raise
-    _require_unchanged(order, model, folder, DigestCache(root / DIGESTS))
-    return Finished(built.path, _manifest(order, built).to_bytes(), built.log)
+    _require_unchanged(resolved, model, folder, DigestCache(root / DIGESTS))
+    return Finished(built.path, _manifest(resolved, built).to_bytes(), built.log)
 
 
-def _manifest(order: Order, built: "Built") -> Manifest:
-    paths = StorePaths("", order.inputs, order.identity)
+def _manifest(resolved: ResolvedRequest, built: "Built") -> Manifest:
+    paths = StorePaths("", resolved.inputs, resolved.identity)
     return Manifest(
-        identity=order.identity,
-        inputs=order.inputs,
+        identity=resolved.identity,
+        inputs=resolved.inputs,
         engine=EngineFile(paths.engine(built.sha256), built.sha256, built.size),
         provenance_key=paths.provenance(built.sha256),
         built_at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -82,12 +82,12 @@ def _manifest(order: Order, built: "Built") -> Manifest:
     )
 
 
-def _files(order: Order) -> "Files":
+def _files(resolved: ResolvedRequest) -> "Files":
     from ignition_builder.files import DataFile, Files  # noqa: PLC0415
 
-    named = order.files
+    named = resolved.files
     return Files(
-        data=tuple(DataFile(part.name, part.sha256, part.size) for part in order.model.data),
+        data=tuple(DataFile(part.name, part.sha256, part.size) for part in resolved.model.data),
         calibration=named.calibration,
         inputs=named.inputs,
         plugins=named.plugins,
@@ -103,9 +103,9 @@ def _task(timing: TimingFiles | None) -> "TimingCacheTask | None":
     return TimingCacheTask(mode=READ_WRITE, path_in=kept, path_out=str(timing.measured), key=timing.key)
 
 
-def _require_unchanged(order: Order, model: Path, folder: Path, digests: DigestCache) -> None:
+def _require_unchanged(resolved: ResolvedRequest, model: Path, folder: Path, digests: DigestCache) -> None:
     """Raise RequestError unless every file still is what the identity says: the build read it after that."""
-    for named, read, sha256 in _files_of(order, model):
+    for named, read, sha256 in _files_of(resolved, model):
         # Nothing is remembered of what goes with ``folder``.
         digest = sha256_of if folder in read.parents else digests.sha256
         try:
@@ -117,13 +117,13 @@ def _require_unchanged(order: Order, model: Path, folder: Path, digests: DigestC
             raise RequestError(Reason.ModelDigestMismatch, message, "build again without changing the file")
 
 
-def _files_of(order: Order, model: Path) -> Iterator[tuple[Path, Path, str]]:
+def _files_of(resolved: ResolvedRequest, model: Path) -> Iterator[tuple[Path, Path, str]]:
     """Yield each file as its user knows it and as the builder read it, with the SHA-256 it has to have."""
-    yield order.model.path, model, order.model.sha256
-    for part in order.model.data:
-        yield order.model.path.parent / part.name, model.parent / part.name, part.sha256
-    named, single = order.files, {CALIBRATION: order.files.calibration, INPUTS: order.files.inputs}
-    for file in pinned_files(order.inputs.options, order.inputs.verification):
+    yield resolved.model.path, model, resolved.model.sha256
+    for part in resolved.model.data:
+        yield resolved.model.path.parent / part.name, model.parent / part.name, part.sha256
+    named, single = resolved.files, {CALIBRATION: resolved.files.calibration, INPUTS: resolved.files.inputs}
+    for file in pinned_files(resolved.inputs.options, resolved.inputs.verification):
         path = named.plugins.get(file.name) if file.role == PLUGIN else single[file.role]
         if path is not None:
             yield path, path, file.sha256

@@ -2,7 +2,7 @@
 How far an engine reaches when nobody says: the widest level that the release has for the GPU.
 
 Below TensorRT 10.9, and on Jetson, that is the product alone, and then the product is this machine's. It is
-settled here and not by what happens to be cached, so one wish gives one identity.
+settled here and not by what happens to be cached, so one request gives one identity.
 """
 
 from collections.abc import Callable

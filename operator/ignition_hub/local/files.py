@@ -1,5 +1,5 @@
 """
-The files a wish names besides its model, by path: calibration data, accuracy inputs, plugin libraries.
+The files a request names besides its model, by path: calibration data, accuracy inputs, plugin libraries.
 
 In a resource their ``source`` is an address with a digest; on one machine it is a path, and the digest is
 taken here. From then on the documents have the resource's shape, so an identity covers the files' bytes.

@@ -21,7 +21,7 @@ from ignition_hub.local.cache import Cache, Damaged
 from ignition_hub.local.engine import EngineSource, LocalEngine
 from ignition_hub.local.errors import CacheUnusable, StoreDeclined
 from ignition_hub.local.locking import locked
-from ignition_hub.local.resolution import Order
+from ignition_hub.local.resolution import ResolvedRequest
 from ignition_hub.local.settings import NO_CREDENTIALS, ArtifactsSettings
 
 log = logging.getLogger("ignition_hub.library")
@@ -32,7 +32,7 @@ def unwatched(_phase: str, _fraction: float) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
+class EngineProvider:
     """
     A cache and, where one is configured, an artifacts store.
 
@@ -48,15 +48,15 @@ class Workshop:
     may_build_again: bool = False
 
     def engine(
-        self, order: Order, watch: Watcher = unwatched, *, force: bool = False
+        self, resolved: ResolvedRequest, watch: Watcher = unwatched, *, force: bool = False
     ) -> tuple[LocalEngine, EngineSource]:
-        """Return the engine of ``order`` and where it came from. Raises IgnitionError."""
+        """Return the engine of ``resolved`` and where it came from. Raises IgnitionError."""
         if stranger := self.cache.owner_if_another():
             log.warning("%s belongs to user %d, who can run code here through it", self.cache.root, stranger)
-        if not force and (hit := self._cached(self.cache, order)):
+        if not force and (hit := self._cached(self.cache, resolved)):
             return hit, "local_cache"
         try:
-            return self._obtained(self.cache, order, watch, force=force)
+            return self._obtained(self.cache, resolved, watch, force=force)
         except CacheUnusable as error:
             if not self.may_be_temporary:
                 raise
@@ -64,38 +64,38 @@ class Workshop:
             log.warning(
                 "%s; the engine is kept in %s until this process ends", error.message, substitute.root
             )
-        if not force and (hit := self._cached(substitute, order)):
+        if not force and (hit := self._cached(substitute, resolved)):
             return hit, "local_cache"
-        return self._obtained(substitute, order, watch, force=force)
+        return self._obtained(substitute, resolved, watch, force=force)
 
     def _obtained(
-        self, cache: Cache, order: Order, watch: Watcher, *, force: bool
+        self, cache: Cache, resolved: ResolvedRequest, watch: Watcher, *, force: bool
     ) -> tuple[LocalEngine, EngineSource]:
         def waiting() -> None:
-            log.warning("another process is building %s; waiting for it", order.name)
+            log.warning("another process is building %s; waiting for it", resolved.name)
 
         store = _Store(self.artifacts)
         try:
-            with locked(cache.lock(order.identity), seconds=order.timeout_seconds, waiting=waiting):
-                if not force and (hit := self._cached(cache, order, warn=True)):
+            with locked(cache.lock(resolved.identity), seconds=resolved.timeout_seconds, waiting=waiting):
+                if not force and (hit := self._cached(cache, resolved, warn=True)):
                     return hit, "local_cache"
-                with cache.staging(order.identity) as folder:
-                    if not force and (fetched := store.fetched(cache, order, folder, watch)):
+                with cache.staging(resolved.identity) as folder:
+                    if not force and (fetched := store.fetched(cache, resolved, folder, watch)):
                         return fetched, "remote"
-                    with log_kept(cache, order, folder):
+                    with log_kept(cache, resolved, folder):
                         finished = made(
-                            order, cache.root, folder, watch, may_build_again=self.may_build_again
+                            resolved, cache.root, folder, watch, may_build_again=self.may_build_again
                         )
-                    engine = cache.place(order.inputs, order.identity, finished)
+                    engine = cache.place(resolved.inputs, resolved.identity, finished)
             store.share(engine, watch, force=force)
         finally:
             store.close()
         return engine, "built"
 
-    def _cached(self, cache: Cache, order: Order, *, warn: bool = False) -> LocalEngine | None:
+    def _cached(self, cache: Cache, resolved: ResolvedRequest, *, warn: bool = False) -> LocalEngine | None:
         """Return a cache's engine; one that is damaged counts as none, and ``warn`` says so."""
         try:
-            found = cache.find(order.inputs, order.identity)
+            found = cache.find(resolved.inputs, resolved.identity)
         except Damaged as error:
             if warn:
                 log.warning("%s; rebuilding it", error)
@@ -117,12 +117,14 @@ class _Store:
 
             self._artifacts = Artifacts(settings)
 
-    def fetched(self, cache: Cache, order: Order, folder: Path, watch: Watcher) -> LocalEngine | None:
+    def fetched(
+        self, cache: Cache, resolved: ResolvedRequest, folder: Path, watch: Watcher
+    ) -> LocalEngine | None:
         """Return the store's engine, placed in the cache; None when it has none or does not serve us."""
         if self._artifacts is None:
             return None
         try:
-            found = self._artifacts.find(order.inputs, order.identity)
+            found = self._artifacts.find(resolved.inputs, resolved.identity)
             if found is None:
                 return None
             finished = self._artifacts.download(found, folder, watch)
@@ -130,7 +132,7 @@ class _Store:
             log.warning("%s; continuing without the artifacts store", error)
             self.close()
             return None
-        return cache.place(order.inputs, order.identity, finished)
+        return cache.place(resolved.inputs, resolved.identity, finished)
 
     def share(self, engine: LocalEngine, watch: Watcher, *, force: bool) -> None:
         """Publish an engine that was built here, if the store takes it."""
@@ -153,12 +155,12 @@ class _Store:
 
 
 @contextlib.contextmanager
-def log_kept(cache: Cache, order: Order, folder: Path) -> Iterator[None]:
+def log_kept(cache: Cache, resolved: ResolvedRequest, folder: Path) -> Iterator[None]:
     """Keep the log of a build that TensorRT failed, and say where: its folder is about to go."""
     try:
         yield
     except IgnitionError as error:
-        if error.reason is Reason.BuildFailed and (kept := cache.keep_log(order.identity, folder)):
+        if error.reason is Reason.BuildFailed and (kept := cache.keep_log(resolved.identity, folder)):
             error.remedy = f"{error.remedy}; the log is kept in {kept}".lstrip("; ")
         raise
 

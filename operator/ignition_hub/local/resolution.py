@@ -69,7 +69,7 @@ class EngineRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ResolvedRequest:
     """One engine to find or to build; ``installed`` is what would build it, None when nothing here can."""
 
     model: ModelFile
@@ -102,51 +102,53 @@ class Order:
         )
 
 
-def order_of(wish: EngineRequest, digests: DigestCache) -> Order:
-    """Return what ``wish`` means on this machine; RequestError or ContractError names what is wrong."""
-    arch = wish.arch or _arch_of_this_machine()
+def resolved_request(request: EngineRequest, digests: DigestCache) -> ResolvedRequest:
+    """Return what ``request`` means on this machine; RequestError or ContractError names what is wrong."""
+    arch = request.arch or _arch_of_this_machine()
     gpu_of(arch)
-    if wish.flavor is not None and wish.flavor not in FLAVORS:
-        raise wrong("flavor", wish.flavor, "unknown flavor", f"use one of {', '.join(FLAVORS)}")
-    check_level(wish.compatibility, wish.product)
-    found = _builds_here(wish.flavor, arch)
-    flavor, version = _flavor(wish, found), _version(wish, found)
-    level = wish.compatibility or (PRODUCT if wish.product else widest(flavor, version, arch))
+    if request.flavor is not None and request.flavor not in FLAVORS:
+        raise wrong("flavor", request.flavor, "unknown flavor", f"use one of {', '.join(FLAVORS)}")
+    check_level(request.compatibility, request.product)
+    found = _builds_here(request.flavor, arch)
+    flavor, version = _flavor(request, found), _version(request, found)
+    level = request.compatibility or (PRODUCT if request.product else widest(flavor, version, arch))
     release = f"{FLAVOR_NAMES[flavor]} {version}"
-    model = model_file(wish.onnx_path, digests)
-    named = pinned(wish.options, wish.verification, digests)
+    model = model_file(request.onnx_path, digests)
+    named = pinned(request.options, request.verification, digests)
     inputs = EngineInputs(
-        model=Model(wish.model_name or name_of(wish.onnx_path), wish.model_version, model.fingerprint),
-        precision=wish.precision,
-        profiles=profiles_of(wish.batch_size, wish.max_sequence_length, wish.shapes),
+        model=Model(
+            request.model_name or name_of(request.onnx_path), request.model_version, model.fingerprint
+        ),
+        precision=request.precision,
+        profiles=profiles_of(request.batch_size, request.max_sequence_length, request.shapes),
         flavor=flavor,
         tensorrt_version=version,
         platform=machine_platform(),
         gpu_arch=arch,
-        product=product_of(wish.product, release, arch, machine_gpu) if level == PRODUCT else None,
+        product=product_of(request.product, release, arch, machine_gpu) if level == PRODUCT else None,
         compatibility=level,
         options=normalized(named.options),
         verification=gates_of(named.verification),
         calibration_digest=named.files.calibration_digest,
         plugin_digests=named.files.plugin_digests,
     )
-    return Order(
+    return ResolvedRequest(
         model=model,
         inputs=inputs,
         identity=identity_of(inputs),
         installed=found,
         files=named.files,
-        timeout_seconds=wish.timeout_seconds,
+        timeout_seconds=request.timeout_seconds,
     )
 
 
-def check_buildable(order: Order) -> None:
-    """Raise what the truth table says against building ``order`` on this machine."""
-    inputs = order.inputs
-    if order.installed is None:
+def check_buildable(resolved: ResolvedRequest) -> None:
+    """Raise what the truth table says against building ``resolved`` on this machine."""
+    inputs = resolved.inputs
+    if resolved.installed is None:
         raise nothing_installed(inputs.flavor)
     gpu = machine_gpu() if inputs.flavor == TENSORRT else None
-    answer = verdict(machine_as_pool(order.installed, gpu), Ask.of_inputs(inputs))
+    answer = verdict(machine_as_pool(resolved.installed, gpu), Ask.of_inputs(inputs))
     if not answer.ok:
         raise RequestError(Reason(answer.reason), answer.message, _remedy_here(answer.remedy, inputs))
 
@@ -189,28 +191,28 @@ def _builds_here(flavor: str | None, arch: str) -> Installed | None:
     return full if gpu is not None and gpu.arch == arch else rtx
 
 
-def _flavor(wish: EngineRequest, found: Installed | None) -> str:
-    if wish.flavor is not None:
-        return wish.flavor
+def _flavor(request: EngineRequest, found: Installed | None) -> str:
+    if request.flavor is not None:
+        return request.flavor
     if found is None:
         raise nothing_installed(None)
     return found.flavor
 
 
-def _version(wish: EngineRequest, found: Installed | None) -> str:
+def _version(request: EngineRequest, found: Installed | None) -> str:
     """Return the full version: the installed one where it fits, else one that was asked for in full."""
-    asked = parse_version(wish.tensorrt_version or "")
-    if wish.tensorrt_version and dotted(asked) != wish.tensorrt_version:
-        raise wrong("tensorrt_version", wish.tensorrt_version, "not a version", "for example 10.13")
+    asked = parse_version(request.tensorrt_version or "")
+    if request.tensorrt_version and dotted(asked) != request.tensorrt_version:
+        raise wrong("tensorrt_version", request.tensorrt_version, "not a version", "for example 10.13")
     if found is not None and parse_version(found.version)[: len(asked)] == asked:
         return found.version
     if len(asked) == FULL_VERSION_PARTS:
-        return wish.tensorrt_version or ""
+        return request.tensorrt_version or ""
     if found is None:
-        raise nothing_installed(wish.flavor)
+        raise nothing_installed(request.flavor)
     raise wrong(
         "tensorrt_version",
-        wish.tensorrt_version,
+        request.tensorrt_version,
         f"{FLAVOR_NAMES[found.flavor]} {found.version} is installed here",
         "use that, or give the full version of another release, for example 10.13.2.6, to find it in a cache",
     )

@@ -1,4 +1,4 @@
-"""Files a wish names by path: their bytes are in the identity, and a wrong name is said before any build."""
+"""Files a request names by path: their bytes are in the identity; a wrong name is said before any build."""
 
 from pathlib import Path
 from typing import Any

@@ -12,7 +12,7 @@ from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.local import resolution
 from ignition_hub.local.digests import DigestCache
 from ignition_hub.local.installed import Installed, installed, machine_as_pool
-from ignition_hub.local.resolution import EngineRequest, Order, check_buildable, order_of
+from ignition_hub.local.resolution import EngineRequest, ResolvedRequest, check_buildable, resolved_request
 from smallmodels import dense, saved
 
 L4 = DeviceFacts(
@@ -28,9 +28,9 @@ FULL, RTX = "10.13.2.6", "1.7.1.116"
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Make this machine one with these packages and this GPU; returns what a wish means there."""
+    """Make this machine one with these packages and this GPU; returns what a request means there."""
 
-    def wished(packages: Mapping[str, str], gpu: DeviceFacts | None, **wish: Any) -> Order:
+    def resolved(packages: Mapping[str, str], gpu: DeviceFacts | None, **request: Any) -> ResolvedRequest:
         def version(name: str) -> str:
             if name not in packages:
                 raise metadata.PackageNotFoundError(name)
@@ -39,16 +39,16 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         monkeypatch.setattr(metadata, "version", version)
         monkeypatch.setattr(resolution, "machine_gpu", lambda: gpu)
         path = saved(dense(), tmp_path)
-        return order_of(EngineRequest(onnx_path=path, **wish), DigestCache(tmp_path / "digests"))  # type: ignore[arg-type]
+        return resolved_request(EngineRequest(onnx_path=path, **request), DigestCache(tmp_path / "digests"))  # type: ignore[arg-type]
 
-    return wished
+    return resolved
 
 
 BOTH = {"tensorrt": FULL, "tensorrt-rtx": RTX}
 
 
 @pytest.mark.parametrize(
-    ("packages", "gpu", "wish", "builds"),
+    ("packages", "gpu", "asked", "builds"),
     [
         (BOTH, L4, {}, Installed("TensorRT", FULL)),
         (BOTH, L4, {"arch": "sm_86"}, Installed("TensorRTRTX", RTX)),
@@ -66,11 +66,11 @@ BOTH = {"tensorrt": FULL, "tensorrt-rtx": RTX}
         ),
     ],
 )
-def test_tensorrt_comes_first_where_its_gpu_is(packages, gpu, wish, builds, machine):
-    inputs = machine(packages, gpu, **wish).inputs
+def test_tensorrt_comes_first_where_its_gpu_is(packages, gpu, asked, builds, machine):
+    inputs = machine(packages, gpu, **asked).inputs
 
     assert Installed(inputs.flavor, inputs.tensorrt_version) == builds
-    assert inputs.gpu_arch == wish.get("arch", "sm_89")
+    assert inputs.gpu_arch == asked.get("arch", "sm_89")
 
 
 def test_the_machines_own_gpu_is_the_target_and_can_be_built_for(machine):
@@ -83,7 +83,7 @@ def test_the_machines_own_gpu_is_the_target_and_can_be_built_for(machine):
 
 
 @pytest.mark.parametrize(
-    ("packages", "gpu", "wish", "reason"),
+    ("packages", "gpu", "asked", "reason"),
     [
         ({"tensorrt": FULL}, L4, {"arch": "sm_86"}, Reason.NoPoolForArch),
         ({"tensorrt": FULL}, None, {"arch": "sm_89"}, Reason.FlavorCannotTarget),
@@ -97,8 +97,8 @@ def test_the_machines_own_gpu_is_the_target_and_can_be_built_for(machine):
         ),
     ],
 )
-def test_what_this_machine_cannot_build_is_refused_by_the_truth_table(packages, gpu, wish, reason, machine):
-    wanted = machine(packages, gpu, **wish)
+def test_what_this_machine_cannot_build_is_refused_by_the_truth_table(packages, gpu, asked, reason, machine):
+    wanted = machine(packages, gpu, **asked)
 
     with pytest.raises(IgnitionError) as caught:
         check_buildable(wanted)

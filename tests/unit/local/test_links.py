@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from ignition_hub import build_or_load_engine
-from ignition_hub.cli.bundle import load_of
+from ignition_hub.cli.bundle import model_upload
 from ignition_hub.cli.errors import CliError
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.local.digests import DigestCache
@@ -137,12 +137,12 @@ def test_a_model_has_one_identity_wherever_it_is_kept(keep: Callable[[Path], Pat
 @pytest.mark.parametrize("keep", [hugging_face, dvc, git_annex, hard_links])
 def test_a_kept_model_is_pushed_with_the_files_behind_its_links(keep: Callable[[Path], Path], tmp_path: Path):
     model = keep(tmp_path / "kept")
-    expected = load_of(plain(tmp_path / "plain"))
-    load = load_of(model)
+    expected = model_upload(plain(tmp_path / "plain"))
+    load = model_upload(model)
 
     assert [parcel.name for parcel in load.parcels] == [DATA, MODEL]
     assert [parcel.sha256 for parcel in load.parcels] == [parcel.sha256 for parcel in expected.parcels]
-    assert load_of(model.parent).parcels[0].bundle == load.parcels[0].bundle
+    assert model_upload(model.parent).parcels[0].bundle == load.parcels[0].bundle
 
 
 def stray(root: Path, **places: str) -> Path:
@@ -195,14 +195,14 @@ def test_a_link_that_leads_elsewhere_is_refused_before_it_is_read_and_the_remedy
     ) as caught:
         model_file(model, DigestCache(tmp_path / "digests"))
     with pytest.raises(CliError, match="is a link to a file outside the model's folder"):
-        load_of(model)
+        model_upload(model)
 
     assert caught.value.reason is Reason.InvalidModel
     assert "copy the folder with cp -rL" in caught.value.remedy
     copy = Path(shutil.copytree(model.parent, tmp_path / "copy")) / MODEL  # follows links, as cp -rL does
     (part,) = model_file(copy, DigestCache(tmp_path / "digests")).data
     assert part.path.is_relative_to(tmp_path / "copy")
-    assert len(load_of(copy).parcels) == 2
+    assert len(model_upload(copy).parcels) == 2
 
 
 @pytest.mark.parametrize("name", ["../weights.bin", "a/../../weights.bin", "", "/etc/hostname"])
@@ -221,7 +221,7 @@ def test_a_link_that_leads_nowhere_names_the_data(tmp_path):
     with pytest.raises(RequestError, match=f"its external data '{DATA}' cannot be read"):
         model_file(model, DigestCache(tmp_path / "digests"))
     with pytest.raises(CliError, match=f"its external data {DATA} is not beside it"):
-        load_of(model)
+        model_upload(model)
 
 
 def test_plain_files_and_hard_links_stay_where_they_are(tmp_path):
