@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ignition_hub.cli.errors import CliError
-from ignition_hub.cli.upload import Parcel
+from ignition_hub.cli.upload import UploadFile
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.fingerprint import MOST_DATA_FILES
@@ -20,31 +20,31 @@ from ignition_hub.local.links import data_file
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ModelUpload:
     """What is pushed for one model, in the order it is sent."""
 
     name: str
-    parcels: tuple[Parcel, ...]
+    files: tuple[UploadFile, ...]
 
     @property
     def size(self) -> int:
         """Bytes in all."""
-        return sum(parcel.size for parcel in self.parcels)
+        return sum(file.size for file in self.files)
 
     @property
     def sha256(self) -> str | None:
         """The digest that pins the model; None for a bundle, which the hub watches by its listing."""
-        [*data, model] = self.parcels
+        [*data, model] = self.files
         return None if data or model.bundle else model.sha256
 
 
-def load_of(path: Path) -> Load:
+def model_upload(path: Path) -> ModelUpload:
     """Return what to push for an ONNX file or a folder with one; CliError names what is wrong."""
     if path.is_dir():
         return _bundle(path.name, _files_in(path))
     names = external_files(path) if path.is_file() else ()
     if not names:
-        return Load(path.name, (Parcel.of(path),))
+        return ModelUpload(path.name, (UploadFile.of(path),))
     for name in names:
         if not is_plain_path(name):
             raise CliError(f"{path}: its external data {name} is not listed with it")
@@ -77,14 +77,16 @@ def _data_file(model: Path, name: str) -> Path:
         raise CliError(f"{model}: its external data {name} is not beside it") from error
 
 
-def _bundle(name: str, files: Mapping[str, Path]) -> Load:
+def _bundle(name: str, files: Mapping[str, Path]) -> ModelUpload:
     if len(files) > MOST_DATA_FILES + 1:
         raise CliError(
             f"{name}: {len(files) - 1} files of external data; at most {MOST_DATA_FILES} are taken"
         )
-    parcels = {inside: Parcel.of(path) for inside, path in files.items()}
-    listing = [[inside, parcel.sha256, parcel.size] for inside, parcel in sorted(parcels.items())]
+    uploads = {inside: UploadFile.of(path) for inside, path in files.items()}
+    listing = [[inside, file.sha256, file.size] for inside, file in sorted(uploads.items())]
     digest = sha256_hex(canonical_json(listing))
     # The model last: False sorts first.
-    ordered = sorted(parcels, key=lambda inside: (inside.lower().endswith(".onnx"), inside))
-    return Load(name, tuple(replace(parcels[inside], name=inside, bundle=digest) for inside in ordered))
+    ordered = sorted(uploads, key=lambda inside: (inside.lower().endswith(".onnx"), inside))
+    return ModelUpload(
+        name, tuple(replace(uploads[inside], name=inside, bundle=digest) for inside in ordered)
+    )

@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from ignition_hub.cli.bundle import Load, load_of
+from ignition_hub.cli.bundle import ModelUpload, model_upload
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import GATEWAY, Kubectl
 from ignition_hub.cli.output import Format, Output, show
 from ignition_hub.cli.resource import ResourceRequest, shapes_of
-from ignition_hub.cli.upload import Gateway, trust
+from ignition_hub.cli.upload import GatewayEndpoint, tls_context
 from ignition_hub.cli.upload import push as upload
 from ignition_hub.engine.environment import HUB_NAMESPACE
 from ignition_hub.engine.names import RELEASE_NAMESPACE
@@ -84,7 +84,7 @@ def push(
     output: Output = Format.yaml,
 ) -> None:
     """Upload a model and print the TensorRTEngine to apply, for example with: ... | kubectl apply -f -"""
-    wish = ResourceRequest(
+    request = ResourceRequest(
         name=name,
         version=version,
         precision=precision,
@@ -92,31 +92,31 @@ def push(
         products=tuple(product or ()),
         shapes=shapes_of(shape or ()),
     )
-    load = load_of(model)
+    pushed = model_upload(model)
     kubectl = Kubectl(context)
-    place = namespace or kubectl.namespace()
-    token = kubectl.token(place, service_account)
-    with reached(kubectl, gateway, hub_namespace, token) as where, progress_bar(load) as progress:
-        uri = push_all(where, load, progress)
-    typer.echo(f"pushed {load.name}, {load.size} bytes, to {uri}", err=True)
-    show(wish.resource(place, uri, load.sha256), output)
+    namespace = namespace or kubectl.namespace()
+    token = kubectl.token(namespace, service_account)
+    with reached(kubectl, gateway, hub_namespace, token) as where, progress_bar(pushed) as progress:
+        uri = push_all(where, pushed, progress)
+    typer.echo(f"pushed {pushed.name}, {pushed.size} bytes, to {uri}", err=True)
+    show(request.resource(namespace, uri, pushed.sha256), output)
 
 
-def push_all(gateway: Gateway, load: Load, progress: Callable[[int], None]) -> str:
+def push_all(gateway: GatewayEndpoint, pushed: ModelUpload, progress: Callable[[int], None]) -> str:
     """Upload every file of a model and return its URI; ``progress`` hears the bytes sent in all."""
     uri, before = "", 0
 
     def add(sent: int) -> None:
         progress(before + sent)
 
-    for parcel in load.parcels:
-        uri = upload(gateway, parcel, progress=add)
-        before += parcel.size
+    for file in pushed.files:
+        uri = upload(gateway, file, progress=add)
+        before += file.size
     return uri
 
 
 @contextlib.contextmanager
-def reached(kubectl: Kubectl, url: str | None, hub: str, token: str) -> Iterator[Gateway]:
+def reached(kubectl: Kubectl, url: str | None, hub: str, token: str) -> Iterator[GatewayEndpoint]:
     """Give a gateway at ``url``, or one behind a forwarded port, for as long as the block runs."""
     if url is not None:
         if not url.startswith("https://"):
@@ -124,18 +124,18 @@ def reached(kubectl: Kubectl, url: str | None, hub: str, token: str) -> Iterator
         own: str | None = None
         with contextlib.suppress(CliError):  # whoever may not read it trusts what the system trusts
             own = kubectl.authority(hub)
-        yield Gateway(url, token, trust(own, system=True))
+        yield GatewayEndpoint(url, token, tls_context(own, system=True))
         return
-    trusted = trust(kubectl.authority(hub), system=False)
+    trusted = tls_context(kubectl.authority(hub), system=False)
     with kubectl.forward(hub) as port:
-        yield Gateway(f"https://127.0.0.1:{port}", token, trusted, server_name=f"{GATEWAY}.{hub}.svc")
+        yield GatewayEndpoint(f"https://127.0.0.1:{port}", token, trusted, server_name=f"{GATEWAY}.{hub}.svc")
 
 
 @contextlib.contextmanager
-def progress_bar(load: Load) -> Iterator[Callable[[int], None]]:
+def progress_bar(pushed: ModelUpload) -> Iterator[Callable[[int], None]]:
     """Show a bar on standard error while it is a terminal; give what is told how far it is."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task(f"pushing {load.name}", total=load.size)
+        task = bars.add_task(f"pushing {pushed.name}", total=pushed.size)
         yield lambda sent: bars.update(task, completed=sent)

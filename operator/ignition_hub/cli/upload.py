@@ -22,12 +22,12 @@ CHUNK = 1024 * 1024
 TIMEOUT = httpx.Timeout(60.0, connect=10.0, read=300.0)
 """Seconds without progress; the gateway hashes and stores the model before it answers."""
 
-Progress = Callable[[int], None]
+ByteCallback = Callable[[int], None]
 """Told how many bytes of this attempt are sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class GatewayEndpoint:
     """Where the gateway is, and who we are."""
 
     url: str
@@ -49,7 +49,7 @@ class Gateway:
         )
 
 
-def trust(authority: str | None, *, system: bool) -> ssl.SSLContext:
+def tls_context(authority: str | None, *, system: bool) -> ssl.SSLContext:
     """Return what trusts the certificates of ``authority`` (PEM), and with ``system`` the system's too."""
     context = ssl.create_default_context() if system else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if authority:
@@ -58,7 +58,7 @@ def trust(authority: str | None, *, system: bool) -> ssl.SSLContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class UploadFile:
     """A file to push, and what was announced about it."""
 
     path: Path
@@ -75,7 +75,7 @@ class Parcel:
         own = {"X-Content-SHA256": self.sha256, "Content-Length": str(self.size)}
         return own | ({"X-Bundle": self.bundle, "X-Name": quote(self.name)} if self.bundle else {})
 
-    def chunks(self, progress: Progress) -> Iterator[bytes]:
+    def chunks(self, progress: ByteCallback) -> Iterator[bytes]:
         """Yield the file's content and tell how much of it is taken."""
         sent = 0
         progress(0)
@@ -86,7 +86,7 @@ class Parcel:
                 progress(sent)
 
     @classmethod
-    def of(cls, path: Path) -> "Parcel":
+    def of(cls, path: Path) -> "UploadFile":
         """Hash a file; raise CliError when it is none or empty."""
         try:
             digest, size = sha256_of(path), path.stat().st_size
@@ -98,10 +98,10 @@ class Parcel:
 
 
 def push(
-    gateway: Gateway,
-    parcel: Parcel,
+    gateway: GatewayEndpoint,
+    file: UploadFile,
     *,
-    progress: Progress = lambda sent: None,
+    progress: ByteCallback = lambda sent: None,
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
     """
@@ -112,17 +112,17 @@ def push(
     with gateway.client() as client:
         for attempt in range(1, ATTEMPTS):
             try:
-                return _attempt(client, gateway, parcel, progress)
+                return _attempt(client, gateway, file, progress)
             except Unreachable:
                 pause(BACK_OFF.delay(attempt))
-        return _attempt(client, gateway, parcel, progress)
+        return _attempt(client, gateway, file, progress)
 
 
-def _attempt(client: httpx.Client, gateway: Gateway, parcel: Parcel, progress: Progress) -> str:
+def _attempt(client: httpx.Client, gateway: GatewayEndpoint, file: UploadFile, progress: ByteCallback) -> str:
     extensions = {"sni_hostname": gateway.server_name} if gateway.server_name else {}
     try:
         response = client.post(
-            "/v1/models", content=parcel.chunks(progress), headers=parcel.headers, extensions=extensions
+            "/v1/models", content=file.chunks(progress), headers=file.headers, extensions=extensions
         )
     except httpx.TransportError as error:
         raise Unreachable(f"the gateway at {gateway.url} rejected the model: {error}") from error
@@ -130,7 +130,7 @@ def _attempt(client: httpx.Client, gateway: Gateway, parcel: Parcel, progress: P
     if response.is_error:
         kind = Unreachable if response.is_server_error else CliError
         raise kind(answer.message)
-    model, asked = answer.body or {}, "bundle" if parcel.bundle else "uri"
-    if model.get("sha256") != parcel.sha256 or not isinstance(model.get(asked), str):
+    model, asked = answer.body or {}, "bundle" if file.bundle else "uri"
+    if model.get("sha256") != file.sha256 or not isinstance(model.get(asked), str):
         raise CliError(f"the gateway answered for another model: {model}")
     return str(model[asked])

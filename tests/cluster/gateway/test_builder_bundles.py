@@ -15,9 +15,9 @@ import onnx
 import pytest
 
 from gateway_harness import allow_push, make_request, make_team, published
-from ignition_hub.cli.bundle import load_of
+from ignition_hub.cli.bundle import model_upload
 from ignition_hub.cli.push import push_all
-from ignition_hub.cli.upload import Gateway, trust
+from ignition_hub.cli.upload import GatewayEndpoint, tls_context
 from ignition_hub.engine.identity import BatchRange, Profile, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.store.bundles import read_bundle
@@ -50,10 +50,10 @@ def folder(tmp_path):
 
 def pushed(hub, team, folder):
     authority = (hub.gateway.folder / "tls.crt").read_text()
-    gateway = Gateway(
-        f"https://127.0.0.1:{hub.gateway.port}", hub.token(team), trust(authority, system=False)
+    gateway = GatewayEndpoint(
+        f"https://127.0.0.1:{hub.gateway.port}", hub.token(team), tls_context(authority, system=False)
     )
-    return push_all(gateway, load_of(folder), lambda sent: None)
+    return push_all(gateway, model_upload(folder), lambda sent: None)
 
 
 def request_for(hub, team, uri, verification):

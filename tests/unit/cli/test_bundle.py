@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from ignition_hub.cli.bundle import load_of
+from ignition_hub.cli.bundle import model_upload
 from ignition_hub.cli.errors import CliError
 from ignition_hub.engine.fingerprint import MOST_DATA_FILES
 from smallmodels import dense, saved
@@ -25,26 +25,26 @@ def with_data(folder: Path, location: str = "weights.bin") -> Path:
 
 
 def names(path: Path) -> list[str]:
-    return [parcel.name for parcel in load_of(path).parcels]
+    return [file.name for file in model_upload(path).files]
 
 
 def test_a_model_with_its_weights_inside_is_one_file_with_a_digest(folder: Path) -> None:
-    load = load_of(saved(dense(), folder))
+    pushed = model_upload(saved(dense(), folder))
 
-    [parcel] = load.parcels
-    assert parcel.bundle is None
-    assert load.sha256 == parcel.sha256
-    assert load.size == parcel.size
+    [file] = pushed.files
+    assert file.bundle is None
+    assert pushed.sha256 == file.sha256
+    assert pushed.size == file.size
 
 
 def test_a_model_brings_the_data_it_names_and_comes_last(folder: Path) -> None:
     path = with_data(folder)
     (folder / "notes.txt").write_text("not part of the model")
-    load = load_of(path)
+    pushed = model_upload(path)
 
-    assert [parcel.name for parcel in load.parcels] == ["weights.bin", "vit.onnx"]
-    assert load.sha256 is None
-    assert load.size == sum(parcel.path.stat().st_size for parcel in load.parcels)
+    assert [file.name for file in pushed.files] == ["weights.bin", "vit.onnx"]
+    assert pushed.sha256 is None
+    assert pushed.size == sum(file.path.stat().st_size for file in pushed.files)
 
 
 def test_a_folder_is_pushed_whole_without_hidden_files(folder: Path) -> None:
@@ -59,13 +59,13 @@ def test_a_folder_is_pushed_whole_without_hidden_files(folder: Path) -> None:
 
 def test_the_digest_of_a_bundle_is_that_of_every_name_and_byte(folder: Path) -> None:
     with_data(folder)
-    before = load_of(folder).parcels[0].bundle
-    assert load_of(folder).parcels[0].bundle == before
+    before = model_upload(folder).files[0].bundle
+    assert model_upload(folder).files[0].bundle == before
     (folder / "weights.bin").write_bytes(b"other weights")
-    changed = load_of(folder).parcels[0].bundle
+    changed = model_upload(folder).files[0].bundle
     (folder / "weights.bin").rename(folder / "renamed.bin")
 
-    assert len({before, changed, load_of(folder).parcels[0].bundle}) == 3
+    assert len({before, changed, model_upload(folder).files[0].bundle}) == 3
 
 
 @pytest.mark.parametrize("pushed", ["vit.onnx", "."])
@@ -77,7 +77,7 @@ def test_a_link_to_a_file_elsewhere_is_not_pushed(folder: Path, pushed: str) -> 
     (folder / "weights.bin").symlink_to(secret)
 
     with pytest.raises(CliError, match=r"weights\.bin is a link to a file outside the model's folder"):
-        load_of(folder / pushed)
+        model_upload(folder / pushed)
 
 
 def test_a_link_within_the_folder_is_pushed_as_the_file(folder: Path) -> None:
@@ -93,7 +93,7 @@ def test_data_that_is_not_beside_its_model_is_named(folder: Path) -> None:
     (folder / "weights.bin").unlink()
 
     with pytest.raises(CliError, match=r"vit\.onnx: its external data weights\.bin is not beside it"):
-        load_of(path)
+        model_upload(path)
 
 
 @pytest.mark.parametrize(("models", "found"), [((), "none"), (("a.onnx", "b.ONNX"), "a.onnx, b.ONNX")])
@@ -102,7 +102,7 @@ def test_a_folder_has_exactly_one_model(folder: Path, models: tuple[str, ...], f
         (folder / name).write_bytes(b"x")
 
     with pytest.raises(CliError, match=f"exactly one .onnx file, found: {found}"):
-        load_of(folder)
+        model_upload(folder)
 
 
 def test_a_folder_with_too_many_files_is_refused(folder: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_folder_with_too_many_files_is_refused(folder: Path) -> None:
         (folder / f"{number}.bin").write_bytes(b"x")
 
     with pytest.raises(CliError, match="257 files of external data; at most 256 are taken"):
-        load_of(folder)
+        model_upload(folder)
 
 
 def test_an_empty_file_of_a_bundle_is_named(folder: Path) -> None:
@@ -119,4 +119,4 @@ def test_an_empty_file_of_a_bundle_is_named(folder: Path) -> None:
     (folder / "empty.bin").touch()
 
     with pytest.raises(CliError, match=r"empty\.bin: the file is empty"):
-        load_of(folder)
+        model_upload(folder)

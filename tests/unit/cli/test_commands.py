@@ -10,7 +10,7 @@ import pytest
 from ignition_hub.cli import app
 from ignition_hub.cli.errors import CliError, Unreachable
 from ignition_hub.cli.kubectl import Kubectl
-from ignition_hub.cli.upload import Gateway, Parcel
+from ignition_hub.cli.upload import GatewayEndpoint, UploadFile
 
 KUBECTL = """#!{python}
 import sys, time
@@ -47,12 +47,12 @@ def ignition(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 
 @pytest.fixture
-def uploads(monkeypatch: pytest.MonkeyPatch) -> list[Gateway]:
-    seen: list[Gateway] = []
+def uploads(monkeypatch: pytest.MonkeyPatch) -> list[GatewayEndpoint]:
+    seen: list[GatewayEndpoint] = []
 
-    def upload(gateway: Gateway, parcel: Parcel, *, progress: Any) -> str:
+    def upload(gateway: GatewayEndpoint, file: UploadFile, *, progress: Any) -> str:
         seen.append(gateway)
-        return f"s3://engines/{parcel.sha256}.onnx"
+        return f"s3://engines/{file.sha256}.onnx"
 
     monkeypatch.setattr("ignition_hub.cli.push.upload", upload)
     monkeypatch.setattr(Kubectl, "authority", lambda self, hub: "")
@@ -68,7 +68,7 @@ def model(tmp_path: Path) -> Path:
 
 def test_push_prints_the_resource_and_nothing_else(
     calls: Path,
-    uploads: list[Gateway],
+    uploads: list[GatewayEndpoint],
     model: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -89,7 +89,7 @@ def test_push_prints_the_resource_and_nothing_else(
 
 
 def test_push_goes_straight_to_a_gateway_that_is_named(
-    calls: Path, uploads: list[Gateway], model: Path, monkeypatch: pytest.MonkeyPatch
+    calls: Path, uploads: list[GatewayEndpoint], model: Path, monkeypatch: pytest.MonkeyPatch
 ):
     words = ["push", str(model), "--name", "m", "--version", "v1", "--arch", "sm_89", "-n", "a"]
     assert ignition(monkeypatch, *words, "--gateway", "https://hub.example.com") == 0
@@ -100,7 +100,7 @@ def test_push_goes_straight_to_a_gateway_that_is_named(
 
 def test_push_prints_a_target_for_one_product(
     calls: Path,
-    uploads: list[Gateway],
+    uploads: list[GatewayEndpoint],
     model: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -114,7 +114,7 @@ def test_push_prints_a_target_for_one_product(
 
 def test_a_token_is_never_sent_in_plain_text(
     calls: Path,
-    uploads: list[Gateway],
+    uploads: list[GatewayEndpoint],
     model: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -11,7 +11,7 @@ SHA = "ab" * 32
 URI = f"s3://engines/ignition/models/vision/{SHA}.onnx"
 
 
-def wish(**changes: object) -> ResourceRequest:
+def request_of(**changes: object) -> ResourceRequest:
     usual = {
         "name": "arcface_r100",
         "version": "v1",
@@ -23,7 +23,7 @@ def wish(**changes: object) -> ResourceRequest:
 
 
 def test_the_resource_is_the_least_that_works():
-    assert wish().resource("vision", URI, SHA) == {
+    assert request_of().resource("vision", URI, SHA) == {
         "apiVersion": "ignitionhub.io/v1alpha1",
         "kind": "TensorRTEngine",
         "metadata": {"name": "arcface-r100", "namespace": "vision"},
@@ -37,7 +37,7 @@ def test_the_resource_is_the_least_that_works():
 
 def test_the_api_accepts_the_resource():
     shapes = shapes_of(["data=1x3x8x8:4x3x8x8:8x3x8x8", "mask=1x8"])
-    resource = wish(shapes=shapes).resource("vision", URI, SHA)
+    resource = request_of(shapes=shapes).resource("vision", URI, SHA)
 
     engine = TensorRTEngine.model_validate(resource)
     assert engine.spec.profiles[0].shapes["data"].opt == (4, 3, 8, 8)
@@ -45,13 +45,13 @@ def test_the_api_accepts_the_resource():
 
 
 def test_an_arch_that_is_named_twice_is_one_target():
-    resource = wish(archs=("sm_89", "sm_89")).resource("vision", URI, SHA)
+    resource = request_of(archs=("sm_89", "sm_89")).resource("vision", URI, SHA)
 
     assert resource["spec"]["targets"] == [{"gpuArch": "sm_89"}]
 
 
 def test_a_product_for_each_arch_makes_targets_that_every_release_builds():
-    resource = wish(products=("NVIDIA-A10", "NVIDIA-L4")).resource("vision", URI, SHA)
+    resource = request_of(products=("NVIDIA-A10", "NVIDIA-L4")).resource("vision", URI, SHA)
 
     assert resource["spec"]["targets"] == [
         {"gpuArch": "sm_86", "product": "NVIDIA-A10", "compatibility": "Product"},
@@ -61,7 +61,7 @@ def test_a_product_for_each_arch_makes_targets_that_every_release_builds():
 
 
 def test_two_products_of_one_arch_are_two_targets():
-    targets = wish(archs=("sm_89",) * 3, products=("NVIDIA-L4", "NVIDIA-L40S", "NVIDIA-L4")).resource(
+    targets = request_of(archs=("sm_89",) * 3, products=("NVIDIA-L4", "NVIDIA-L40S", "NVIDIA-L4")).resource(
         "vision", URI, SHA
     )["spec"]["targets"]
 
@@ -92,7 +92,7 @@ def test_a_models_name_becomes_an_objects_name(model: str, expected: str):
 )
 def test_a_mistake_is_named_before_anything_is_uploaded(changes: dict[str, object], said: str):
     with pytest.raises((CliError, IgnitionError), match=said):
-        wish(**changes)
+        request_of(**changes)
 
 
 @pytest.mark.parametrize(
