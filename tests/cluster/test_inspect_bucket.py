@@ -52,7 +52,7 @@ def store(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore
 
 @pytest.fixture
 def inspect(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inspect:
-    monkeypatch.setattr("ignition_hub.cli.fit.probe", lambda: None)
+    monkeypatch.setattr("ignition_hub.cli.load_verdict.probe", lambda: None)
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ignition", "inspect", *words, "-o", "json"])

@@ -44,20 +44,23 @@ def inspect(
     Of an engine without a manifest its own header tells flavor, version and, for TensorRT-RTX, the GPUs. The
     exit code is 1 for a file that is not to be used, and when it does not load where --gpu or --tensorrt say.
     """
-    from ignition_hub.cli.fit import fit_of  # noqa: PLC0415  # boto3 takes long to import
     from ignition_hub.cli.inspected import subject_of  # noqa: PLC0415
+    from ignition_hub.cli.load_verdict import load_verdict  # noqa: PLC0415  # boto3 takes long to import
     from ignition_hub.cli.report import laid_out  # noqa: PLC0415
     from ignition_hub.compatibility.description import where_it_loads  # noqa: PLC0415
 
     subject = subject_of(engine)
     cuda = subject.manifest.build.cuda_version if subject.manifest else None
-    fit = fit_of(subject.facts, cuda, gpu, tensorrt)
+    verdict = load_verdict(subject.facts, cuda, gpu, tensorrt)
     if output is InspectFormat.text:
-        typer.echo("\n".join(laid_out(subject, fit)))
+        typer.echo("\n".join(laid_out(subject, verdict)))
     else:
-        loads = {**where_it_loads(subject.facts).to_json(), **({"verdict": fit.to_json()} if fit else {})}
+        loads = {
+            **where_it_loads(subject.facts).to_json(),
+            **({"verdict": verdict.to_json()} if verdict else {}),
+        }
         show({**subject.to_json(), "loads": loads}, Format(output.value))
     if subject.trouble:
         raise CliError(f"{engine}: {subject.trouble}")
-    if fit and fit.refused and (gpu or tensorrt):
+    if verdict and verdict.refused and (gpu or tensorrt):
         raise typer.Exit(REFUSED)

@@ -53,7 +53,7 @@ def plan(
 
     engines = planning.engines_in(file)
     offered = planning.pools_in(pools) if pools else planning.pools_of_cluster(Kubectl(context))
-    plans = [planning.plan_of(engine, offered) for engine in engines]
+    plans = [planning.build_plan(engine, offered) for engine in engines]
     if output is PlanFormat.text:
         typer.echo("\n".join(line for one in plans for line in planning.in_words(one)))
     else:

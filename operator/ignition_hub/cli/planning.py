@@ -25,7 +25,7 @@ ENGINE, POOL = "TensorRTEngine", "BuildPool"
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedTarget:
     """One target: where it will be built and where that engine loads, or why it cannot be."""
 
     name: str
@@ -52,13 +52,13 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BuildPlan:
     """What becomes of one TensorRTEngine."""
 
     name: str
     namespace: str | None
     precision: str
-    targets: tuple[Planned, ...]
+    targets: tuple[PlannedTarget, ...]
 
     @property
     def is_buildable(self) -> bool:
@@ -91,11 +91,11 @@ def pools_of_cluster(kubectl: Kubectl) -> list[BuildPool]:
     return [BuildPool.model_validate(body) for body in found["items"]]
 
 
-def plan_of(engine: TensorRTEngine, pools: Iterable[BuildPool]) -> Plan:
+def build_plan(engine: TensorRTEngine, pools: Iterable[BuildPool]) -> BuildPlan:
     """Put every target of an engine to the truth table."""
     offers = offers_of(pools)
     asks = [(target.name, ask_of(engine, target)) for target in targets_of(engine)]
-    return Plan(
+    return BuildPlan(
         name=engine.metadata.name,
         namespace=engine.metadata.namespace,
         precision=engine.spec.precision,
@@ -103,7 +103,7 @@ def plan_of(engine: TensorRTEngine, pools: Iterable[BuildPool]) -> Plan:
     )
 
 
-def in_words(plan: Plan) -> list[str]:
+def in_words(plan: BuildPlan) -> list[str]:
     """Return a plan as lines for people."""
     name = f"{plan.namespace}/{plan.name}" if plan.namespace else plan.name
     buildable = sum(isinstance(target.answer, Choice) for target in plan.targets)
@@ -113,7 +113,7 @@ def in_words(plan: Plan) -> list[str]:
     return lines
 
 
-def _target_in_words(target: Planned) -> list[str]:
+def _target_in_words(target: PlannedTarget) -> list[str]:
     if isinstance(target.answer, Unbuildable):
         return [f"  {target.name}: {target.answer.reason}", f"    {target.answer.message}"]
     chosen = target.answer
@@ -122,15 +122,15 @@ def _target_in_words(target: Planned) -> list[str]:
     return lines + ([f"    loads {target.reach}"] if target.reach else [])
 
 
-def _planned(name: str, ask: Ask, offers: Sequence[PoolFacts]) -> Planned:
+def _planned(name: str, ask: Ask, offers: Sequence[PoolFacts]) -> PlannedTarget:
     answer = choose(offers, ask)
     if isinstance(answer, Unbuildable):
-        return Planned(name, answer)
+        return PlannedTarget(name, answer)
     pool = next(pool for pool in offers if (pool.name, pool.flavor) == (answer.pool, answer.flavor))
     facts = EngineFacts.of_target(
         ask.target, ask.options, platform=pool.platform, flavor=answer.flavor, version=answer.version
     )
-    return Planned(name, answer, where_it_loads(facts))
+    return PlannedTarget(name, answer, where_it_loads(facts))
 
 
 def _of_kind(kind: str, found: Sequence[Document], where: str) -> list[Document]:

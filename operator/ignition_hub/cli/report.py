@@ -7,8 +7,8 @@ from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
 
-from ignition_hub.cli.fit import Fit
 from ignition_hub.cli.inspected import Subject
+from ignition_hub.cli.load_verdict import LoadVerdict
 from ignition_hub.compatibility.description import where_it_loads
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.identity import FLAVOR_NAMES
@@ -25,14 +25,14 @@ Row = tuple[str, object]
 Section = tuple[str, Iterable[Row]]
 
 
-def laid_out(subject: Subject, fit: Fit | None) -> list[str]:
+def laid_out(subject: Subject, verdict: LoadVerdict | None) -> list[str]:
     """
     Return the lines; what is not known is left out, never shown as empty.
 
     Raises ContractError for a manifest whose build facts are not what this release knows.
     """
     try:
-        return _lines(subject, fit)
+        return _lines(subject, verdict)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # What a builder records inside its facts is not part of the contract, and nobody may have signed it.
         raise ContractError(
@@ -41,11 +41,11 @@ def laid_out(subject: Subject, fit: Fit | None) -> list[str]:
         ) from error
 
 
-def _lines(subject: Subject, fit: Fit | None) -> list[str]:
+def _lines(subject: Subject, verdict: LoadVerdict | None) -> list[str]:
     sections: list[Section] = [("Engine", _engine(subject))]
     if subject.manifest:
         sections.append(("Model", _model(subject.manifest)))
-    sections.append(("Loads", _loads(subject, fit)))
+    sections.append(("Loads", _loads(subject, verdict)))
     if subject.manifest:
         sections.append(("Built", _built(subject.manifest)))
     sections.append(("Checked", _checked(subject)))
@@ -97,16 +97,16 @@ def _model(manifest: Manifest) -> Iterator[Row]:
     yield "profiles", "\n".join(f"{index}: {_profile(item)}" for index, item in enumerate(profiles))
 
 
-def _loads(subject: Subject, fit: Fit | None) -> Iterator[Row]:
+def _loads(subject: Subject, verdict: LoadVerdict | None) -> Iterator[Row]:
     reach = where_it_loads(subject.facts)
     yield "on", reach.gpus
     yield "platform", reach.platform
     yield "with", reach.runtimes
     yield "you must", "\n".join(reach.duties)
-    if fit:
-        yield "here" if "this machine" in fit.place else "there", f"{fit.place}: {fit.verdict}"
-        yield "", fit.message
-        yield "", fit.remedy
+    if verdict:
+        yield "here" if "this machine" in verdict.place else "there", f"{verdict.place}: {verdict.verdict}"
+        yield "", verdict.message
+        yield "", verdict.remedy
 
 
 def _built(manifest: Manifest) -> Iterator[Row]:

@@ -15,7 +15,7 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.plan_header import PlanHeader
 from ignition_hub.runtime.errors import EngineRefused
 from ignition_hub.runtime.machine import Machine
-from ignition_hub.runtime.mapped import GET_ANEW, Found
+from ignition_hub.runtime.mapped import GET_ANEW, PlanFile
 from ignition_hub.runtime.trust import Trust
 
 DRIVERS_OF_CUDA = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
@@ -26,7 +26,7 @@ an engine needs more of the driver than its TensorRT does is unverified).
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class LoadRequirements:
     """How an engine loads on a machine: the table's verdict, and what the loading process has to do."""
 
     path: Path
@@ -51,8 +51,8 @@ class Fit:
         warned = (self.loading.message,) if self.loading.level == "Warned" else ()
         return warned or self.loading.caveats
 
-    def required(self, trust: Trust, lean_runtime: Path | None) -> "Fit":
-        """Return this fit; raise EngineRefused when the engine is not to be loaded so."""
+    def accepted(self, trust: Trust, lean_runtime: Path | None) -> "LoadRequirements":
+        """Return these requirements; raise EngineRefused when the engine is not to be loaded so."""
         loading = self.loading
         if loading.level == "No" or (loading.level == "Warned" and trust.warned is None):
             own_risk = "; or state a reason: trust=Trust(warned='...')" if loading.level == "Warned" else ""
@@ -74,7 +74,7 @@ class Fit:
         return self
 
 
-def fit_of(found: Found, machine: Machine, runtime_version: str) -> Fit:
+def load_requirements(found: PlanFile, machine: Machine, runtime_version: str) -> LoadRequirements:
     """
     Return how a file loads on ``machine`` with the TensorRT of its flavor in ``runtime_version``.
 
@@ -88,7 +88,7 @@ def fit_of(found: Found, machine: Machine, runtime_version: str) -> Fit:
     loading = loads(facts, machine.node_gpu, runtime)
     cuda_version = manifest.build.cuda_version if manifest else None
     fitting = with_driver(loading, cuda_version, machine.gpu.cuda)
-    return Fit(found.path, facts, fitting, is_own_runtime(facts, runtime))
+    return LoadRequirements(found.path, facts, fitting, is_own_runtime(facts, runtime))
 
 
 def facts_of(header: PlanHeader | None, manifest: Manifest | None) -> EngineFacts:

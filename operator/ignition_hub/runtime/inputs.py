@@ -27,7 +27,7 @@ from ignition_hub.runtime.tensors import (
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class ProfileMismatch:
     """One input outside one profile; ``nearest`` is its shape (or values) moved into the range."""
 
     name: str
@@ -88,10 +88,10 @@ class InputChecker:
         for tensor in self.tensors:
             _require_type(tensor, given[tensor.name])
             _require_fixed_sizes(tensor, given[tensor.name])
-        misfits = [_misfits(profile, given) for profile in self.profiles]
-        fitting = [index for index, found in enumerate(misfits) if not found]
-        if misfits and not fitting:
-            raise self._outside(misfits)
+        mismatches = [_mismatches(profile, given) for profile in self.profiles]
+        fitting = [index for index, found in enumerate(mismatches) if not found]
+        if mismatches and not fitting:
+            raise self._outside(mismatches)
         return min(fitting, key=lambda index: _off_opt(self.profiles[index], given), default=0)
 
     def _require_names(self, given: Mapping[str, Given]) -> None:
@@ -107,20 +107,20 @@ class InputChecker:
             if tensor.name not in given:
                 raise InputRefused(f"input {tensor.name!r} is missing", f"pass it as {tensor}")
 
-    def _outside(self, misfits: Sequence[list[Misfit]]) -> InputRefused:
+    def _outside(self, mismatches: Sequence[list[ProfileMismatch]]) -> InputRefused:
         """Speak of the profile that the least has to be changed for."""
-        near = min(misfits, key=lambda found: sum(misfit.distance for misfit in found))
+        near = min(mismatches, key=lambda found: sum(mismatch.distance for mismatch in found))
         first = near[0]
         missed = "; ".join(
             f"profile {index} takes {_spelt_range(first, profile)}"
             for index, profile in enumerate(self.profiles)
         )
-        changes = ", ".join(f"{misfit.name} {misfit.what} {spelt(misfit.nearest)}" for misfit in near)
+        changes = ", ".join(f"{mismatch.name} {mismatch.what} {spelt(mismatch.nearest)}" for mismatch in near)
         return InputRefused(
             f"input {first.name!r}: {first.what} {spelt(first.given)} is outside every profile: {missed}",
             f"the nearest that fits: {changes}; or build with a profile that covers it",
             name=first.name,
-            nearest={misfit.name: misfit.nearest for misfit in near if misfit.what == "shape"},
+            nearest={mismatch.name: mismatch.nearest for mismatch in near if mismatch.what == "shape"},
         )
 
 
@@ -164,14 +164,14 @@ def _require_fixed_sizes(tensor: Tensor, given: Given) -> None:
         )
 
 
-def _misfits(profile: Profile, given: Mapping[str, Given]) -> list[Misfit]:
+def _mismatches(profile: Profile, given: Mapping[str, Given]) -> list[ProfileMismatch]:
     """Return what lies outside a profile, in the order in which the profile names it."""
     asked = [(name, "shape", given[name].shape, limits) for name, limits in _shared(profile.shapes, given)]
     asked += [
         (name, "values", given[name].values or (), limits) for name, limits in _shared(profile.values, given)
     ]
     return [
-        Misfit(name, what, actual, near)
+        ProfileMismatch(name, what, actual, near)
         for name, what, actual, limits in asked
         if (near := _moved_into(actual, limits)) != actual
     ]
@@ -201,7 +201,7 @@ def _ratio(one: int, other: int) -> float:
     return abs(math.log((abs(one) + 1) / (abs(other) + 1)))
 
 
-def _spelt_range(misfit: Misfit, profile: Profile) -> str:
-    ranges = profile.shapes if misfit.what == "shape" else profile.values
-    limits = ranges.get(misfit.name)
+def _spelt_range(mismatch: ProfileMismatch, profile: Profile) -> str:
+    ranges = profile.shapes if mismatch.what == "shape" else profile.values
+    limits = ranges.get(mismatch.name)
     return f"{spelt(limits.min)} to {spelt(limits.max)}" if limits else "any"

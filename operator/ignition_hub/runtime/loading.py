@@ -20,10 +20,10 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.names import ENGINE_FILE
 from ignition_hub.runtime.backend import Backends, RuntimeBackend, open_backend
 from ignition_hub.runtime.errors import EngineRefused
-from ignition_hub.runtime.fitting import Fit, fit_of
+from ignition_hub.runtime.fitting import LoadRequirements, load_requirements
 from ignition_hub.runtime.inputs import InputChecker
 from ignition_hub.runtime.machine import Machine, this_machine
-from ignition_hub.runtime.mapped import GET_ANEW, Found, header_of, mapped, require_digest
+from ignition_hub.runtime.mapped import GET_ANEW, PlanFile, header_of, mapped, require_digest
 from ignition_hub.runtime.refusals import refusal_of
 from ignition_hub.runtime.trust import NO_TRUST, Trust
 from ignition_hub.runtime.vouched import voucher_of
@@ -71,20 +71,20 @@ def load_engines(
     here = machine or this_machine() if found else None
     backend_of = cache(backends)
     loader = _Loader(trust, Path(lean_runtime) if lean_runtime else None)
-    fits = {
-        alias: loader.judged(one, here, backend_of(one.header.flavor))
+    required = {
+        alias: loader.requirements(one, here, backend_of(one.header.flavor))
         for alias, one in found.items()
         if here is not None
     }
     largest_first = sorted(found, key=lambda alias: -found[alias].size)
     loaded = {
-        alias: loader.load(alias, found[alias], fits[alias], backend_of(found[alias].header.flavor))
+        alias: loader.load(alias, found[alias], required[alias], backend_of(found[alias].header.flavor))
         for alias in largest_first
     }
     return {alias: loaded[alias] for alias in named}
 
 
-def look_at(path: Path, trust: Trust = NO_TRUST) -> Found:
+def look_at(path: Path, trust: Trust = NO_TRUST) -> PlanFile:
     """Return what a file is, by its header and by what lies beside it; nothing of it is executed."""
     size, header = header_of(path)
     voucher = voucher_of(path)
@@ -100,7 +100,7 @@ def look_at(path: Path, trust: Trust = NO_TRUST) -> Found:
             f"{path} has {size} bytes, but {voucher.document} says {voucher.size}",
             GET_ANEW,
         )
-    return Found(path, size, header, voucher)
+    return PlanFile(path, size, header, voucher)
 
 
 def engines_injected(environ: Mapping[str, str] | None = None) -> dict[str, Path]:
@@ -130,24 +130,26 @@ class _Loader:
     trust: Trust
     lean_runtime: Path | None
 
-    def judged(self, found: Found, machine: Machine, backend: RuntimeBackend) -> Fit:
+    def requirements(self, found: PlanFile, machine: Machine, backend: RuntimeBackend) -> LoadRequirements:
         """Return how the engine fits this machine; EngineRefused when it does not."""
-        fit = fit_of(found, machine, backend.version)
-        return fit.required(self.trust, self.lean_runtime)
+        required = load_requirements(found, machine, backend.version)
+        return required.accepted(self.trust, self.lean_runtime)
 
-    def load(self, alias: str, found: Found, fit: Fit, backend: RuntimeBackend) -> LoadedEngine:
+    def load(
+        self, alias: str, found: PlanFile, required: LoadRequirements, backend: RuntimeBackend
+    ) -> LoadedEngine:
         """Hash and deserialise one engine from one mapping, which is gone afterwards."""
         with mapped(found.path) as whole:
             require_digest(whole, found)
             with whole[found.header.ultralytics_prefix :] as plan:
                 engine, messages = backend.deserialize(
                     plan,
-                    host_code=fit.host_code and self.trust.host_code is not None,
-                    lean_runtime=self.lean_runtime if fit.lean_runtime else None,
+                    host_code=required.host_code and self.trust.host_code is not None,
+                    lean_runtime=self.lean_runtime if required.lean_runtime else None,
                 )
         if engine is None:
             raise refusal_of(found.path, messages)
-        self._tell(alias, found, fit)
+        self._tell(alias, found, required)
         manifest = found.voucher.manifest if found.voucher else None
         return LoadedEngine(
             alias=alias,
@@ -155,13 +157,13 @@ class _Loader:
             engine=engine,
             inputs=InputChecker.of_engine(engine, backend.trt, manifest),
             manifest=manifest,
-            warnings=(*fit.warnings, *messages),
+            warnings=(*required.warnings, *messages),
         )
 
-    def _tell(self, alias: str, found: Found, fit: Fit) -> None:
+    def _tell(self, alias: str, found: PlanFile, required: LoadRequirements) -> None:
         if found.voucher is None:
             log.warning("%s: loaded unverified: %s", alias, self.trust.unverified)
-        if fit.host_code:
+        if required.host_code:
             log.warning("%s: may run host code: %s", alias, self.trust.host_code)
-        for warning in fit.warnings:
+        for warning in required.warnings:
             log.warning("%s: %s", alias, warning)

@@ -19,7 +19,7 @@ from ignition_hub.runtime.vouched import Voucher
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlanFile:
     """An engine file before it is loaded: its size in bytes, its own header, and who vouches for it."""
 
     path: Path
@@ -61,7 +61,7 @@ def header_of(path: Path) -> tuple[int, PlanHeader]:
     return size, header
 
 
-def require_digest(whole: memoryview, found: Found) -> None:
+def require_digest(whole: memoryview, found: PlanFile) -> None:
     """Raise EngineRefused (DigestMismatch) unless these are the bytes that were vouched for."""
     voucher = found.voucher
     if voucher is None:

@@ -29,7 +29,7 @@ PLAIN = Engine(
 
 @pytest.fixture
 def inspect(monkeypatch, capsys):
-    monkeypatch.setattr("ignition_hub.cli.fit.probe", lambda: None)
+    monkeypatch.setattr("ignition_hub.cli.load_verdict.probe", lambda: None)
     monkeypatch.setenv("COLUMNS", "116")
 
     def run(*words):
@@ -247,7 +247,7 @@ def test_an_unknown_name_is_refused_with_what_would_work(words, says, inspect, t
 
 
 def test_on_a_machine_with_a_gpu_the_verdict_is_for_it(inspect, tmp_path, monkeypatch):
-    monkeypatch.setattr("ignition_hub.cli.fit.probe", lambda: replace(L4, cuda=(11, 8)))
+    monkeypatch.setattr("ignition_hub.cli.load_verdict.probe", lambda: replace(L4, cuda=(11, 8)))
 
     code, out, _ = inspect(PLAIN.classic(tmp_path), "--tensorrt", "10.13.2.6")
 

@@ -43,5 +43,5 @@ def planned_of(body, pools, folder):
     file.write_text(yaml.safe_dump(body))
     offered.write_text(yaml.safe_dump_all(pools))
     (one,) = planning.engines_in([str(file)])
-    (target,) = planning.plan_of(one, planning.pools_in(str(offered))).targets
+    (target,) = planning.build_plan(one, planning.pools_in(str(offered))).targets
     return target.answer

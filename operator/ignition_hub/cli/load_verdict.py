@@ -19,7 +19,7 @@ REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+class LoadVerdict:
     """The verdict for ``place``, which names a GPU, a TensorRT, or both; ``level`` only with a GPU."""
 
     place: str
@@ -30,7 +30,7 @@ class Fit:
     remedy: str = ""
 
     @classmethod
-    def of(cls, place: str, loading: Loading) -> "Fit":
+    def of(cls, place: str, loading: Loading) -> "LoadVerdict":
         """Return the truth table's verdict."""
         return cls(
             place=place,
@@ -59,7 +59,9 @@ class Fit:
         return {name: str(value) for name, value in known.items() if value}
 
 
-def fit_of(engine: EngineFacts, cuda_version: str | None, gpu: str | None, version: str | None) -> Fit | None:
+def load_verdict(
+    engine: EngineFacts, cuda_version: str | None, gpu: str | None, version: str | None
+) -> LoadVerdict | None:
     """
     Return the verdict for a GPU (``sm_89``, ``NVIDIA-L4``) and a TensorRT version, either may be None.
 
@@ -102,24 +104,28 @@ def _installed(engine: EngineFacts) -> Runtime | None:
     return Runtime(engine.flavor, found.version) if found else None
 
 
-def _on(gpu: NodeGpu, engine: EngineFacts, runtime: Runtime | None) -> Fit:
+def _on(gpu: NodeGpu, engine: EngineFacts, runtime: Runtime | None) -> LoadVerdict:
     place = f"{described(gpu)}, {runtime}" if runtime else described(gpu)
-    return Fit.of(place, loads(engine, gpu, runtime))
+    return LoadVerdict.of(place, loads(engine, gpu, runtime))
 
 
-def _here(facts: DeviceFacts, engine: EngineFacts, cuda_version: str | None, runtime: Runtime | None) -> Fit:
+def _here(
+    facts: DeviceFacts, engine: EngineFacts, cuda_version: str | None, runtime: Runtime | None
+) -> LoadVerdict:
     gpu = Machine(gpu=facts, platform=platform_here()).node_gpu
     loading = with_driver(loads(engine, gpu, runtime), cuda_version, facts.cuda)
     place = f"{described(gpu)} of this machine"
-    return Fit.of(f"{place}, {runtime}" if runtime else place, loading)
+    return LoadVerdict.of(f"{place}, {runtime}" if runtime else place, loading)
 
 
-def _by_version(engine: EngineFacts, runtime: Runtime) -> Fit:
+def _by_version(engine: EngineFacts, runtime: Runtime) -> LoadVerdict:
     """Judge by the version alone: no GPU was named and none is here."""
     refusal = runtime_refusal(engine, runtime)
     if refusal is None:
-        return Fit(place=str(runtime), verdict="loads", message="by its version only; no GPU was given")
-    return Fit(
+        return LoadVerdict(
+            place=str(runtime), verdict="loads", message="by its version only; no GPU was given"
+        )
+    return LoadVerdict(
         place=str(runtime),
         verdict=REFUSED,
         message=refusal.message,
