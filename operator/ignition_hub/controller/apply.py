@@ -11,7 +11,7 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy.build_job import JobSettings, build_job
 from ignition_hub.controller.policy.resolution import build_request
 from ignition_hub.controller.policy.status import Decision
-from ignition_hub.controller.policy.views import Plan, Step
+from ignition_hub.controller.policy.views import JobAction, Plan
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
 from ignition_hub.kube import Forbidden, Invalid, KubeError
@@ -23,10 +23,10 @@ async def apply(
     cluster: Cluster, settings: JobSettings, judged: Decision, model_size: int | None
 ) -> Decision:
     """Do what the plan of one target asks; return the plan as it turned out."""
-    if judged.plan.step is Step.CREATE_JOB:
+    if judged.plan.action is JobAction.CREATE_JOB:
         return await _create(cluster, settings, judged, model_size)
     job = judged.snapshot.job
-    if judged.plan.step is Step.DELETE_JOB and job is not None:
+    if judged.plan.action is JobAction.DELETE_JOB and job is not None:
         logger.info("deleting Job", extra={"job": job.name, "why": judged.plan.message})
         await cluster.delete_job(job.name, job.uid)
     return judged
@@ -54,7 +54,7 @@ async def _create(
         return judged
     # Somebody was faster; whether their Job answers a rebuild request is for the next pass to see.
     defers = judged.plan.state is State.READY
-    return replace(judged, plan=replace(judged.plan, step=Step.NONE, defers_rebuild=defers))
+    return replace(judged, plan=replace(judged.plan, action=JobAction.NONE, defers_rebuild=defers))
 
 
 def _instead(
@@ -69,7 +69,7 @@ def _instead(
 def _still_published(judged: Decision, why: str) -> Decision:
     message = f"published; the requested rebuild is pending: {why}"
     plan = replace(
-        judged.plan, step=Step.NONE, message=message, defers_rebuild=True, recheck=None, back_off=True
+        judged.plan, action=JobAction.NONE, message=message, defers_rebuild=True, recheck=None, back_off=True
     )
     return replace(judged, plan=plan)
 

@@ -25,7 +25,7 @@ from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.policy.status import Decision, difference, engine_status, write_delay
-from ignition_hub.controller.policy.views import EngineSnapshot, Place, Step, TargetSnapshot
+from ignition_hub.controller.policy.views import EngineSnapshot, JobAction, QueuePosition, TargetSnapshot
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, pool_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.kube import Object
@@ -110,17 +110,17 @@ class Reconciler:
             try:
                 judged.append(await apply(self._cluster, self._settings, one, observation.model_size))
             finally:
-                if one.plan.step is Step.CREATE_JOB and snapshot.wanted:
+                if one.plan.action is JobAction.CREATE_JOB and snapshot.wanted:
                     self._builds.release(snapshot.wanted.identity)
         return judged
 
     def _judge(self, key: Key, snapshot: TargetSnapshot) -> Decision:
         """Decide; a build that is due needs a place in its pool, and without one it is decided again."""
         plan = decide(snapshot)
-        if plan.step is Step.CREATE_JOB and (place := self._missing_place(key, snapshot)):
-            snapshot = replace(snapshot, place=place)
+        if plan.action is JobAction.CREATE_JOB and (position := self._queue_position(key, snapshot)):
+            snapshot = replace(snapshot, queue_position=position)
             plan = decide(snapshot)
-        elif plan.step is not Step.CREATE_JOB and snapshot.wanted:
+        elif plan.action is not JobAction.CREATE_JOB and snapshot.wanted:
             self._count_builds(self._builds.leave(snapshot.wanted.identity))
         return Decision(snapshot, plan)
 
@@ -128,7 +128,7 @@ class Reconciler:
         if pool:
             self._queue.add_after(pool_key(pool), COUNT_AFTER)
 
-    def _missing_place(self, key: Key, snapshot: TargetSnapshot) -> Place | None:
+    def _queue_position(self, key: Key, snapshot: TargetSnapshot) -> QueuePosition | None:
         if snapshot.wanted is None or snapshot.wanted.pool is None:
             return None
         self._count_builds(snapshot.wanted.pool)
@@ -141,7 +141,7 @@ class Reconciler:
             since=snapshot.engine.created,
             key=key,
         )
-        return None if ahead is None else Place(ahead, limit)
+        return None if ahead is None else QueuePosition(ahead, limit)
 
     async def _write(
         self, key: Key, body: Object, engine: EngineSnapshot, judged: Sequence[Decision]
@@ -156,7 +156,7 @@ class Reconciler:
         moving_for = now - pace.moving_since if pace.moving_since is not None else 0.0
         delay = write_delay(engine, judged, status, moving_for=moving_for, quiet_for=now - pace.written_at)
         if delay > 0:
-            await self._tell(body, [one for one in judged if one.plan.step is Step.CREATE_JOB])
+            await self._tell(body, [one for one in judged if one.plan.action is JobAction.CREATE_JOB])
             return delay
         await self._cluster.write_status(body, patch)
         pace.written_at = now

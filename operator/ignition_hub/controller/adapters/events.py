@@ -9,7 +9,7 @@ import secrets
 from datetime import UTC, datetime
 
 from ignition_hub.controller.policy.status import Decision, shortened
-from ignition_hub.controller.policy.views import Step
+from ignition_hub.controller.policy.views import JobAction
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
 from ignition_hub.kube import ENGINES, EVENTS, Kube, KubeError, Object
@@ -29,7 +29,7 @@ def event_of(engine: Object, judged: Decision, *, instance: str) -> Object | Non
     """Return the event for one target, or None when it is where it was."""
     snapshot, plan = judged.snapshot, judged.plan
     earlier = snapshot.earlier.state if snapshot.earlier else None
-    if plan.step is Step.CREATE_JOB:
+    if plan.action is JobAction.CREATE_JOB:
         return _event(
             engine, "BuildStarted", f"{snapshot.target.name}: {plan.message}", instance, warns=False
         )

@@ -8,7 +8,7 @@ to bottom as the life of a target: the first rule that answers is the answer.
 from collections.abc import Callable
 
 from ignition_hub.controller.policy.rebuild import answers_rebuild, rebuilt
-from ignition_hub.controller.policy.views import JobState, Place, Plan, Step, TargetSnapshot
+from ignition_hub.controller.policy.views import JobAction, JobState, Plan, QueuePosition, TargetSnapshot
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
 
@@ -168,7 +168,7 @@ def engine_went_missing(snapshot: TargetSnapshot) -> Plan | None:
             state=State.PENDING,
             reason=Reason.Pending,
             message=message,
-            step=Step.DELETE_JOB,
+            action=JobAction.DELETE_JOB,
             at_once=True,
             recheck=1.0,
         )
@@ -226,13 +226,13 @@ def build_is_suspended(snapshot: TargetSnapshot) -> Plan | None:
 
 def pool_is_full(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when the pool runs as many builds as it may."""
-    if snapshot.place is None:
+    if snapshot.queue_position is None:
         return None
     pool = snapshot.wanted.pool if snapshot.wanted else None
     return Plan(
         state=State.QUEUED,
         reason=Reason.Queued,
-        message=_queue_message(pool or "", snapshot.place),
+        message=_queue_message(pool or "", snapshot.queue_position),
         recheck=LOOK_AT_QUEUE,
     )
 
@@ -244,7 +244,7 @@ def build_is_due(snapshot: TargetSnapshot) -> Plan:
         state=State.BUILDING,
         reason=Reason.Building,
         message=f"starting build {identity[:16]}",
-        step=Step.CREATE_JOB,
+        action=JobAction.CREATE_JOB,
         at_once=_failure_was_answered(snapshot),  # or a quick second failure would be taken for the first
         recheck=LOOK_AT_BUILD,
     )
@@ -297,7 +297,7 @@ def _without_the_job(message: str, *, at_once: bool = False) -> Plan:
         state=State.PENDING,
         reason=Reason.Pending,
         message=message,
-        step=Step.DELETE_JOB,
+        action=JobAction.DELETE_JOB,
         at_once=at_once,
         recheck=1.0,
     )
@@ -349,12 +349,12 @@ def _origin(snapshot: TargetSnapshot) -> str:
     return "Built" if waited else "Remote"
 
 
-def _queue_message(pool: str, place: Place) -> str:
-    at_a_time = f"pool {pool} has maxConcurrentBuilds {place.limit}"
-    if place.limit == 0:
+def _queue_message(pool: str, position: QueuePosition) -> str:
+    at_a_time = f"pool {pool} has maxConcurrentBuilds {position.limit}"
+    if position.limit == 0:
         return f"pool {pool} starts no builds (maxConcurrentBuilds is 0)"
-    if place.ahead == 0:
+    if position.ahead == 0:
         return f"{at_a_time}; this build is next"
-    bound = next((step for step in NEARLY_EXACT if place.ahead <= step), None)
+    bound = next((step for step in NEARLY_EXACT if position.ahead <= step), None)
     ahead = f"more than {NEARLY_EXACT[-1]}" if bound is None else f"at most {bound}"
     return f"{at_a_time}; {ahead} ahead of this build in the queue"

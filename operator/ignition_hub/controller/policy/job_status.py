@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ignition_hub.controller.policy.views import JobSnapshot, JobState, Progress, Trouble
+from ignition_hub.controller.policy.views import BuildProgress, JobSnapshot, JobState, Trouble
 from ignition_hub.engine.errors import EXITS, Reason, reason_of_exit
 from ignition_hub.engine.names import (
     ANNOTATION_FAILURE,
@@ -115,12 +115,12 @@ def _json(text: Any) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _progress(annotation: str | None) -> Progress | None:
+def _progress(annotation: str | None) -> BuildProgress | None:
     document = _json(annotation)
     phase, percent = document.get("phase"), document.get("percent")
     if not isinstance(phase, str) or not isinstance(percent, (int, float)):
         return None
-    return Progress(phase[:200], min(100, max(0, int(percent))))
+    return BuildProgress(phase[:200], min(100, max(0, int(percent))))
 
 
 def _told(job: Mapping[str, Any]) -> tuple[Trouble, int | None] | None:

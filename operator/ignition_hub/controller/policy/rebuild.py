@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from ignition_hub.controller.policy.views import (
     EngineSnapshot,
+    JobAction,
     JobSnapshot,
     JobState,
     Plan,
-    Step,
     TargetSnapshot,
 )
 
@@ -46,10 +46,10 @@ def _due(snapshot: TargetSnapshot, waiting: Plan) -> Plan:
     if snapshot.engine.suspended:
         why = "published; the requested rebuild is pending: spec.suspend is true"
         return replace(waiting, message=why, recheck=None)
-    if snapshot.place is not None:
+    if snapshot.queue_position is not None:
         why = "published; the requested rebuild is queued in its BuildPool"
         return replace(waiting, message=why, recheck=LOOK_AT_QUEUE)
-    return replace(waiting, message=REPLACED, step=Step.CREATE_JOB, defers_rebuild=False)
+    return replace(waiting, message=REPLACED, action=JobAction.CREATE_JOB, defers_rebuild=False)
 
 
 def _followed(job: JobSnapshot, published: Plan) -> Plan | None:
@@ -63,5 +63,5 @@ def _followed(job: JobSnapshot, published: Plan) -> Plan | None:
 
 def _made_way(job: JobSnapshot, waiting: Plan) -> Plan:
     if job.state in {JobState.COMPLETE, JobState.FAILED}:
-        return replace(waiting, message=REPLACED, step=Step.DELETE_JOB, recheck=1.0)
+        return replace(waiting, message=REPLACED, action=JobAction.DELETE_JOB, recheck=1.0)
     return replace(waiting, message="published; the requested rebuild is pending: an earlier build is active")

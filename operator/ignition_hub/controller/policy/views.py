@@ -135,7 +135,7 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BuildProgress:
     """What the builder says it is doing, and how much of that is done."""
 
     phase: str
@@ -162,14 +162,14 @@ class JobSnapshot:
     """The request for another build that it was made for; its engine replaces a published one."""
     finished: float | None = None
     """Seconds since the epoch."""
-    progress: Progress | None = None
+    progress: BuildProgress | None = None
     failure: Trouble | None = None
     obstacle: Trouble | None = None
     """Why the builder pod does not start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePosition:
     """A place in the queue of a pool: how many builds go first, and how many run at a time."""
 
     ahead: int
@@ -192,7 +192,7 @@ class TargetSnapshot:
     refused: Trouble | None = None
     """The manifest is there and must not be believed."""
     job: JobSnapshot | None = None
-    place: Place | None = None
+    queue_position: QueuePosition | None = None
     """None: the build may start now."""
     bucket: str = ""
     """Where the manifest was found; the engine's URI begins with it."""
@@ -209,7 +209,7 @@ class TargetSnapshot:
         return self.earlier is not None and self.earlier.was_ready_as(identity)
 
 
-class Step(StrEnum):
+class JobAction(StrEnum):
     """The one request a plan makes besides the status."""
 
     NONE = "None"
@@ -224,7 +224,7 @@ class Plan:
     state: State
     reason: Reason
     message: str = ""
-    step: Step = Step.NONE
+    action: JobAction = JobAction.NONE
     stalled: bool = False
     """Only a person can change this."""
     unknown: bool = False
@@ -241,4 +241,4 @@ class Plan:
     """Look again after so many seconds; None: when something happens."""
     manifest: Manifest | None = None
     source: str | None = None
-    progress: Progress | None = None
+    progress: BuildProgress | None = None

@@ -8,14 +8,14 @@ from fakeworld import make_manifest
 from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.views import (
     BuildParameters,
+    BuildProgress,
     EarlierTarget,
     EngineSnapshot,
+    JobAction,
     JobSnapshot,
     JobState,
-    Place,
-    Progress,
+    QueuePosition,
     ResolvedTarget,
-    Step,
     TargetSnapshot,
     TensorRTRequest,
     Trouble,
@@ -79,171 +79,191 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
 
 
 @pytest.mark.parametrize(
-    ("view", "state", "reason", "step"),
+    ("view", "state", "reason", "action"),
     [
-        pytest.param(snapshot(), State.BUILDING, "Building", Step.CREATE_JOB, id="nothing exists: build"),
         pytest.param(
-            snapshot(manifest=MANIFEST), State.READY, "Reused", Step.NONE, id="in the store: reuse, no Job"
+            snapshot(), State.BUILDING, "Building", JobAction.CREATE_JOB, id="nothing exists: build"
+        ),
+        pytest.param(
+            snapshot(manifest=MANIFEST),
+            State.READY,
+            "Reused",
+            JobAction.NONE,
+            id="in the store: reuse, no Job",
         ),
         pytest.param(
             snapshot(manifest=MANIFEST, job=COMPLETE),
             State.READY,
             "Built",
-            Step.NONE,
+            JobAction.NONE,
             id="Job complete: built",
         ),
-        pytest.param(snapshot(job=job()), State.BUILDING, "Building", Step.NONE, id="Job at work: wait"),
+        pytest.param(snapshot(job=job()), State.BUILDING, "Building", JobAction.NONE, id="Job at work: wait"),
         pytest.param(
-            snapshot(job=job(JobState.SUSPENDED)), State.QUEUED, "Queued", Step.NONE, id="Kueue holds the Job"
+            snapshot(job=job(JobState.SUSPENDED)),
+            State.QUEUED,
+            "Queued",
+            JobAction.NONE,
+            id="Kueue holds the Job",
         ),
         pytest.param(
             snapshot(job=job(obstacle=Trouble(Reason.ImageUnavailable, "no such tag"))),
             State.QUEUED,
             "ImageUnavailable",
-            Step.NONE,
+            JobAction.NONE,
             id="no image: say so while waiting",
         ),
         pytest.param(
-            snapshot(job=job(JobState.GOING)), State.PENDING, "Pending", Step.NONE, id="old Job still there"
+            snapshot(job=job(JobState.GOING)),
+            State.PENDING,
+            "Pending",
+            JobAction.NONE,
+            id="old Job still there",
         ),
-        pytest.param(snapshot(job=FAILED), State.FAILED, "UnsupportedOperator", Step.NONE, id="Job failed"),
+        pytest.param(
+            snapshot(job=FAILED), State.FAILED, "UnsupportedOperator", JobAction.NONE, id="Job failed"
+        ),
         pytest.param(
             snapshot(job=FAILED, engine=told("Failed")),
             State.FAILED,
             "UnsupportedOperator",
-            Step.NONE,
+            JobAction.NONE,
             id="a told failure stays",
         ),
         pytest.param(
             snapshot(job=FAILED, engine=told("Failed", generation=0)),
             State.PENDING,
             "Pending",
-            Step.DELETE_JOB,
+            JobAction.DELETE_JOB,
             id="spec changed after a told failure: start again",
         ),
         pytest.param(
             snapshot(job=FAILED, engine=told("Failed", rebuild="now")),
             State.PENDING,
             "Pending",
-            Step.DELETE_JOB,
+            JobAction.DELETE_JOB,
             id="rebuild asked after a told failure: start again",
         ),
         pytest.param(
             snapshot(job=FAILED, engine=told("Pending", generation=0)),
             State.FAILED,
             "UnsupportedOperator",
-            Step.NONE,
+            JobAction.NONE,
             id="a failure nobody was told of is told, not retried",
         ),
         pytest.param(
             snapshot(job=FAILED, engine=told("Failed", generation=0, identity="0" * 64)),
             State.FAILED,
             "UnsupportedOperator",
-            Step.NONE,
+            JobAction.NONE,
             id="another identity's failure restarts nothing",
         ),
         pytest.param(
             snapshot(engine=told("Failed", reason="BuildFailed")),
             State.FAILED,
             "BuildFailed",
-            Step.NONE,
+            JobAction.NONE,
             id="Job collected: its verdict remains",
         ),
         pytest.param(
             snapshot(engine=told("Failed", reason="BuildFailed", identity="0" * 64)),
             State.BUILDING,
             "Building",
-            Step.CREATE_JOB,
+            JobAction.CREATE_JOB,
             id="the model changed: the verdict was on another",
         ),
         pytest.param(
             snapshot(engine=told("Failed", reason="BuildFailed", generation=0)),
             State.BUILDING,
             "Building",
-            Step.CREATE_JOB,
+            JobAction.CREATE_JOB,
             id="Job collected and spec changed: build",
         ),
         pytest.param(
             snapshot(engine=told("Failed", reason="SourceForbidden")),
             State.BUILDING,
             "Building",
-            Step.CREATE_JOB,
+            JobAction.CREATE_JOB,
             id="access was granted: build",
         ),
         pytest.param(
             snapshot(job=COMPLETE, engine=engine(created=2001.0)),
             State.PENDING,
             "Pending",
-            Step.DELETE_JOB,
+            JobAction.DELETE_JOB,
             id="complete without an engine, before this resource was made",
         ),
         pytest.param(
             snapshot(job=replace(FAILED, finished=2000.0), engine=engine(created=3000.0)),
             State.PENDING,
             "Pending",
-            Step.DELETE_JOB,
+            JobAction.DELETE_JOB,
             id="failed before this resource was made",
         ),
         pytest.param(
             snapshot(job=replace(FAILED, finished=2000.0), engine=engine(created=2000.0)),
             State.FAILED,
             "UnsupportedOperator",
-            Step.NONE,
+            JobAction.NONE,
             id="failed in the second this resource was made",
         ),
         pytest.param(
-            snapshot(job=COMPLETE), State.FAILED, "BuildFailed", Step.NONE, id="complete without an engine"
+            snapshot(job=COMPLETE),
+            State.FAILED,
+            "BuildFailed",
+            JobAction.NONE,
+            id="complete without an engine",
         ),
         pytest.param(
             snapshot(job=COMPLETE, engine=told("Ready")),
             State.PENDING,
             "Pending",
-            Step.DELETE_JOB,
+            JobAction.DELETE_JOB,
             id="the engine vanished from the store: build again",
         ),
         pytest.param(
-            snapshot(trouble=AWAY), State.PENDING, "StoreUnavailable", Step.NONE, id="store away: wait"
+            snapshot(trouble=AWAY), State.PENDING, "StoreUnavailable", JobAction.NONE, id="store away: wait"
         ),
         pytest.param(
             snapshot(trouble=GONE, engine=told("Pending")),
             State.PENDING,
             "SourceNotFound",
-            Step.NONE,
+            JobAction.NONE,
             id="no model yet: wait",
         ),
         pytest.param(
             snapshot(trouble=FORBIDDEN, engine=told("Ready")),
             State.FAILED,
             "SourceForbidden",
-            Step.NONE,
+            JobAction.NONE,
             id="access was revoked",
         ),
         pytest.param(
             snapshot(wanted=None, unbuildable=Trouble(Reason.NoPoolForArch, "add a pool")),
             State.UNBUILDABLE,
             "NoPoolForArch",
-            Step.NONE,
+            JobAction.NONE,
             id="no pool can",
         ),
         pytest.param(
             snapshot(manifest=MANIFEST, possession=Trouble(Reason.ModelDigestMismatch, "other bytes")),
             State.FAILED,
             "ModelDigestMismatch",
-            Step.NONE,
+            JobAction.NONE,
             id="a digest somebody only knows gives no engine",
         ),
         pytest.param(
             snapshot(manifest=MANIFEST, possession=Trouble(Reason.Verifying, "reading", unknown=True)),
             State.VERIFYING,
             "Verifying",
-            Step.NONE,
+            JobAction.NONE,
             id="possession is being proven",
         ),
         pytest.param(
             snapshot(refused=Trouble(Reason.ManifestRefused, "unsigned")),
             State.FAILED,
             "ManifestRefused",
-            Step.NONE,
+            JobAction.NONE,
             id="a manifest nobody signed",
         ),
         pytest.param(
@@ -253,26 +273,36 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
             ),
             State.BUILDING,
             "Building",
-            Step.CREATE_JOB,
+            JobAction.CREATE_JOB,
             id="a refused manifest is replaced on request",
         ),
         pytest.param(
-            snapshot(engine=engine(suspended=True)), State.PENDING, "Suspended", Step.NONE, id="suspended"
+            snapshot(engine=engine(suspended=True)),
+            State.PENDING,
+            "Suspended",
+            JobAction.NONE,
+            id="suspended",
         ),
         pytest.param(
             snapshot(engine=engine(suspended=True), manifest=MANIFEST),
             State.READY,
             "Reused",
-            Step.NONE,
+            JobAction.NONE,
             id="suspended, but there",
         ),
-        pytest.param(snapshot(place=Place(3, 2)), State.QUEUED, "Queued", Step.NONE, id="pool full"),
+        pytest.param(
+            snapshot(queue_position=QueuePosition(3, 2)),
+            State.QUEUED,
+            "Queued",
+            JobAction.NONE,
+            id="pool full",
+        ),
     ],
 )
-def test_what_is_seen_decides_what_is_planned(view, state, reason, step):
+def test_what_is_seen_decides_what_is_planned(view, state, reason, action):
     plan = decide(view)
 
-    assert (plan.state, str(plan.reason), plan.step) == (state, reason, step)
+    assert (plan.state, str(plan.reason), plan.action) == (state, reason, action)
 
 
 @pytest.mark.parametrize("trouble", [AWAY, GONE])
@@ -327,7 +357,9 @@ def test_the_source_once_told_does_not_change_when_the_job_is_collected():
 
 
 def test_progress_is_passed_on():
-    assert decide(snapshot(job=job(progress=Progress("Building", 42)))).progress == Progress("Building", 42)
+    assert decide(snapshot(job=job(progress=BuildProgress("Building", 42)))).progress == BuildProgress(
+        "Building", 42
+    )
 
 
 @pytest.mark.parametrize(
@@ -340,11 +372,11 @@ def test_progress_is_passed_on():
     ],
 )
 def test_a_place_in_the_queue_is_told_in_coarse_steps(ahead, words):
-    assert words in decide(snapshot(place=Place(ahead, 2))).message
+    assert words in decide(snapshot(queue_position=QueuePosition(ahead, 2))).message
 
 
 def test_a_pool_that_starts_nothing_says_so():
-    assert "maxConcurrentBuilds is 0" in decide(snapshot(place=Place(0, 0))).message
+    assert "maxConcurrentBuilds is 0" in decide(snapshot(queue_position=QueuePosition(0, 0))).message
 
 
 def test_a_restart_is_written_at_once_so_that_the_next_failure_is_final_again():
@@ -368,13 +400,13 @@ def mismatched(**changes):
 def test_a_build_from_somebody_elses_source_is_no_verdict_on_ours(source):
     plan = decide(snapshot(job=mismatched(**source)))
 
-    assert (plan.state, plan.step) == (State.PENDING, Step.DELETE_JOB)
+    assert (plan.state, plan.action) == (State.PENDING, JobAction.DELETE_JOB)
 
 
 def test_a_build_from_our_own_source_is_a_verdict():
     plan = decide(snapshot(job=mismatched(namespace="vision", model_uri="s3://models/resnet50.onnx")))
 
-    assert (plan.state, plan.reason, plan.step) == (State.FAILED, "ModelDigestMismatch", Step.NONE)
+    assert (plan.state, plan.reason, plan.action) == (State.FAILED, "ModelDigestMismatch", JobAction.NONE)
 
 
 def test_a_failure_in_words_of_another_version_still_stands():

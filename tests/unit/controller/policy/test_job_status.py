@@ -13,7 +13,7 @@ from ignition_hub.controller.policy.job_status import (
     state_of,
     view_of,
 )
-from ignition_hub.controller.policy.views import BuildParameters, JobState, Progress
+from ignition_hub.controller.policy.views import BuildParameters, BuildProgress, JobState
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
 
@@ -56,7 +56,7 @@ def test_a_job_tells_progress_age_and_who_asked():
     snapshot = view_of(stored(annotations=annotations), now=1767225660.0)
 
     assert snapshot.age == 60.0
-    assert snapshot.progress == Progress("Building", 100)
+    assert snapshot.progress == BuildProgress("Building", 100)
     assert (snapshot.namespace, snapshot.resource, snapshot.pool) == ("vision", "resnet50", "rtx")
 
 

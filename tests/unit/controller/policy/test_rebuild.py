@@ -11,11 +11,11 @@ from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.status import Decision, engine_status
 from ignition_hub.controller.policy.views import (
+    JobAction,
     JobSnapshot,
     JobState,
-    Place,
+    QueuePosition,
     ResolvedTarget,
-    Step,
     TargetSnapshot,
     Trouble,
 )
@@ -68,7 +68,7 @@ def test_a_ready_target_is_built_anew_and_stays_ready():
     view = snapshot(engine())
     plan = decide(view)
 
-    assert (plan.state, plan.step, plan.manifest) == (State.READY, Step.CREATE_JOB, MANIFEST)
+    assert (plan.state, plan.action, plan.manifest) == (State.READY, JobAction.CREATE_JOB, MANIFEST)
     assert plan.message == "published; the requested rebuild replaces it when it is complete"
     assert handled_after(view) == "again"
 
@@ -79,35 +79,35 @@ def test_a_request_is_answered_by_one_job(state):
     again = decide(snapshot(engine(), job=job(state, rebuild="again")))
 
     assert plan == again
-    assert (plan.state, plan.step, plan.defers_rebuild) == (State.READY, Step.NONE, False)
+    assert (plan.state, plan.action, plan.defers_rebuild) == (State.READY, JobAction.NONE, False)
 
 
 def test_a_handled_request_without_its_job_is_over():
     plan = decide(snapshot(engine(handled="again")))
 
-    assert (plan.state, plan.step, plan.message) == (State.READY, Step.NONE, "built and published")
+    assert (plan.state, plan.action, plan.message) == (State.READY, JobAction.NONE, "built and published")
 
 
 @pytest.mark.parametrize(
-    ("changes", "step", "words"),
+    ("changes", "action", "words"),
     [
-        ({"job": job(JobState.COMPLETE)}, Step.DELETE_JOB, "replaces it"),
-        ({"job": job(JobState.FAILED, rebuild="earlier")}, Step.DELETE_JOB, "replaces it"),
-        ({"job": job(JobState.ACTIVE)}, Step.NONE, "pending: an earlier build is active"),
+        ({"job": job(JobState.COMPLETE)}, JobAction.DELETE_JOB, "replaces it"),
+        ({"job": job(JobState.FAILED, rebuild="earlier")}, JobAction.DELETE_JOB, "replaces it"),
+        ({"job": job(JobState.ACTIVE)}, JobAction.NONE, "pending: an earlier build is active"),
         (
             {"job": job(JobState.ACTIVE, rebuild="earlier")},
-            Step.NONE,
+            JobAction.NONE,
             "pending: an earlier build is active",
         ),
-        ({"job": job(JobState.GOING)}, Step.NONE, "pending: an earlier build is active"),
-        ({"place": Place(0, 1)}, Step.NONE, "queued in its BuildPool"),
+        ({"job": job(JobState.GOING)}, JobAction.NONE, "pending: an earlier build is active"),
+        ({"queue_position": QueuePosition(0, 1)}, JobAction.NONE, "queued in its BuildPool"),
     ],
 )
-def test_a_request_that_must_wait_is_not_called_handled(changes, step, words):
+def test_a_request_that_must_wait_is_not_called_handled(changes, action, words):
     view = snapshot(engine(), **changes)
     plan = decide(view)
 
-    assert (plan.state, plan.step) == (State.READY, step)
+    assert (plan.state, plan.action) == (State.READY, action)
     assert words in plan.message
     assert plan.recheck is not None
     assert handled_after(view) is None
@@ -117,7 +117,7 @@ def test_a_request_that_must_wait_is_not_called_handled(changes, step, words):
 def test_while_suspended_a_request_waits():
     view = snapshot(engine(suspend=True))
 
-    assert decide(view).step is Step.NONE
+    assert decide(view).action is JobAction.NONE
     assert "spec.suspend" in decide(view).message
     assert handled_after(view) is None
 
@@ -126,7 +126,7 @@ def test_one_target_that_waits_keeps_the_request_open_for_all():
     begun = snapshot(engine(), job=job(JobState.ACTIVE, rebuild="again"))
 
     assert handled_after(begun) == "again"
-    assert handled_after(begun, snapshot(engine(), place=Place(1, 1))) is None
+    assert handled_after(begun, snapshot(engine(), queue_position=QueuePosition(1, 1))) is None
 
 
 def test_a_rebuild_that_fails_leaves_what_was_published_and_says_why():
@@ -142,14 +142,14 @@ def test_a_failure_that_answers_an_open_request_is_final():
     anew = decide(snapshot(failed, manifest=None, job=job(JobState.FAILED)))
     final = decide(snapshot(failed, manifest=None, job=job(JobState.FAILED, rebuild="again")))
 
-    assert anew.step is Step.DELETE_JOB
-    assert (final.state, final.step) == (State.FAILED, Step.NONE)
+    assert anew.action is JobAction.DELETE_JOB
+    assert (final.state, final.action) == (State.FAILED, JobAction.NONE)
 
 
 def test_a_fresh_resource_that_finds_its_engine_builds_nothing():
     view = snapshot(engine(state="Pending"))
 
-    assert decide(view).step is Step.NONE
+    assert decide(view).action is JobAction.NONE
     assert decide(view).state is State.READY
     assert handled_after(view) == "again"
 
@@ -186,9 +186,9 @@ async def test_the_job_carries_the_request():
 async def test_a_job_of_somebody_else_does_not_answer_the_request():
     judged = await applied(FakeCluster(False))
 
-    assert (judged.plan.state, judged.plan.step, judged.plan.defers_rebuild) == (
+    assert (judged.plan.state, judged.plan.action, judged.plan.defers_rebuild) == (
         State.READY,
-        Step.NONE,
+        JobAction.NONE,
         True,
     )
 

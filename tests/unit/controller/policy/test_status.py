@@ -15,9 +15,9 @@ from ignition_hub.controller.policy.status import (
     write_delay,
 )
 from ignition_hub.controller.policy.views import (
+    BuildProgress,
     JobSnapshot,
     JobState,
-    Progress,
     ResolvedTarget,
     TargetSnapshot,
     Trouble,
@@ -31,7 +31,7 @@ LATER = "2026-01-01T00:10:00Z"
 INPUTS = make_inputs(gpu_arch="sm_86")
 IDENTITY = identity_of(INPUTS)
 WANTED = ResolvedTarget(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk")
-ACTIVE = JobSnapshot(name="j", uid="u", state=JobState.ACTIVE, age=9.0, progress=Progress("Parsing", 7))
+ACTIVE = JobSnapshot(name="j", uid="u", state=JobState.ACTIVE, age=9.0, progress=BuildProgress("Parsing", 7))
 FAILED = JobSnapshot(
     name="j", uid="u", state=JobState.FAILED, age=9.0, failure=Trouble(Reason.BuildFailed, "TensorRT said no")
 )
@@ -184,7 +184,7 @@ def test_an_end_that_was_told_already_makes_nothing_urgent():
     one = engine()
     first = engine_status(one, judged(one, READY, {"job": ACTIVE}), NOW)
     again = engine(first)
-    moved = {"job": replace(ACTIVE, progress=Progress("Building", 50))}
+    moved = {"job": replace(ACTIVE, progress=BuildProgress("Building", 50))}
     targets = judged(again, READY, moved)
 
     assert (
