@@ -190,7 +190,7 @@ def _warn_of_opset(model: Any, inputs: EngineInputs, journal: Journal) -> None:
 
 
 def _quantized_names(model: Any) -> set[str]:
-    """Return what quantization nodes read: those are judged with the precision, in its words."""
+    """Return what quantization nodes read: those are checked with the precision, in its words."""
     return {name for node in nodes_of(model) if "QuantizeLinear" in node.op_type for name in node.input}
 
 

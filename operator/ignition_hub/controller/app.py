@@ -1,7 +1,7 @@
 """
 The controller process: everything made, wired and run.
 
-Both replicas watch; the one that leads works. Leading means: list everything anew, judge every engine, then
+Both replicas watch; the one that leads works. Leading means: list everything, decide on every engine, then
 live on what the watches bring, with a resync every ten minutes that bounds the cost of any missed event.
 """
 

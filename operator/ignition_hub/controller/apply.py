@@ -20,67 +20,72 @@ logger = logging.getLogger(__name__)
 
 
 async def apply(
-    cluster: Cluster, settings: JobSettings, judged: Decision, model_size: int | None
+    cluster: Cluster, settings: JobSettings, decision: Decision, model_size: int | None
 ) -> Decision:
     """Do what the plan of one target asks; return the plan as it turned out."""
-    if judged.plan.action is JobAction.CREATE_JOB:
-        return await _create(cluster, settings, judged, model_size)
-    job = judged.snapshot.job
-    if judged.plan.action is JobAction.DELETE_JOB and job is not None:
-        logger.info("deleting Job", extra={"job": job.name, "why": judged.plan.message})
+    if decision.plan.action is JobAction.CREATE_JOB:
+        return await _create(cluster, settings, decision, model_size)
+    job = decision.snapshot.job
+    if decision.plan.action is JobAction.DELETE_JOB and job is not None:
+        logger.info("deleting Job", extra={"job": job.name, "why": decision.plan.message})
         await cluster.delete_job(job.name, job.uid)
-    return judged
+    return decision
 
 
 async def _create(
-    cluster: Cluster, settings: JobSettings, judged: Decision, model_size: int | None
+    cluster: Cluster, settings: JobSettings, decision: Decision, model_size: int | None
 ) -> Decision:
-    engine, wanted = judged.snapshot.engine, judged.snapshot.wanted
+    engine, wanted = decision.snapshot.engine, decision.snapshot.wanted
     pool = cluster.pools.get("", wanted.pool or "") if wanted else None
     if wanted is None or pool is None:
-        return _instead(judged, Reason.Pending, "the BuildPool was deleted", recheck=1.0)
+        return _instead(decision, Reason.Pending, "the BuildPool was deleted", recheck=1.0)
     request = build_request(engine, wanted, model_size)
     job = build_job(request, pool, engine.build, settings, rebuild=engine.open_rebuild)
     try:
         created = await cluster.create_job(job)
     except Invalid as error:
-        return _refused(judged, error)
+        return _refused(decision, error)
     except Forbidden as error:
         # A quota, or a namespace on its way out: it may pass without anybody touching the engine.
         message = f"the build Job cannot be created: {error.message}"
-        return _instead(judged, Reason.Queued, message, back_off=True)
+        return _instead(decision, Reason.Queued, message, back_off=True)
     logger.info("build", extra={"identity": wanted.identity, "job": job["metadata"]["name"], "new": created})
     if created:
-        return judged
+        return decision
     # Somebody was faster; whether their Job answers a rebuild request is for the next pass to see.
-    defers = judged.plan.state is State.READY
-    return replace(judged, plan=replace(judged.plan, action=JobAction.NONE, defers_rebuild=defers))
+    defers = decision.plan.state is State.READY
+    return replace(decision, plan=replace(decision.plan, action=JobAction.NONE, defers_rebuild=defers))
 
 
 def _instead(
-    judged: Decision, reason: Reason, message: str, *, recheck: float | None = None, back_off: bool = False
+    decision: Decision, reason: Reason, message: str, *, recheck: float | None = None, back_off: bool = False
 ) -> Decision:
-    if judged.plan.state is State.READY:
-        return _still_published(judged, message)
+    if decision.plan.state is State.READY:
+        return _still_published(decision, message)
     plan = Plan(state=State.QUEUED, reason=reason, message=message, recheck=recheck, back_off=back_off)
-    return replace(judged, plan=plan)
+    return replace(decision, plan=plan)
 
 
-def _still_published(judged: Decision, why: str) -> Decision:
+def _still_published(decision: Decision, why: str) -> Decision:
     message = f"published; the requested rebuild is pending: {why}"
     plan = replace(
-        judged.plan, action=JobAction.NONE, message=message, defers_rebuild=True, recheck=None, back_off=True
+        decision.plan,
+        action=JobAction.NONE,
+        message=message,
+        defers_rebuild=True,
+        recheck=None,
+        back_off=True,
     )
-    return replace(judged, plan=plan)
+    return replace(decision, plan=plan)
 
 
-def _refused(judged: Decision, error: KubeError) -> Decision:
+def _refused(decision: Decision, error: KubeError) -> Decision:
     message = (
         f"the API server rejected the build Job, so the BuildPool or spec.build is invalid: {error.message}"
     )
-    if judged.plan.state is State.READY:
-        return _still_published(judged, message)
+    if decision.plan.state is State.READY:
+        return _still_published(decision, message)
     plan = Plan(
         state=State.UNBUILDABLE, reason=Reason.InvalidRequest, message=message, stalled=True, back_off=True
     )
-    return replace(judged, plan=plan)
+    return replace(decision, plan=plan)

@@ -99,22 +99,22 @@ class Reconciler:
         engine = engine_snapshot(body)
         observation = await self._observer.observe(engine)
         self._note_demand(key, observation)
-        judged = await self._judge_and_apply(key, observation)
-        delay = await self._write(key, body, engine, judged)
-        return _again(judged, delay)
+        decisions = await self._decide_and_apply(key, observation)
+        delay = await self._write(key, body, engine, decisions)
+        return _again(decisions, delay)
 
-    async def _judge_and_apply(self, key: Key, observation: Observation) -> list[Decision]:
-        judged = []
+    async def _decide_and_apply(self, key: Key, observation: Observation) -> list[Decision]:
+        decisions = []
         for snapshot in observation.targets:
-            one = self._judge(key, snapshot)
+            one = self._decide(key, snapshot)
             try:
-                judged.append(await apply(self._cluster, self._settings, one, observation.model_size))
+                decisions.append(await apply(self._cluster, self._settings, one, observation.model_size))
             finally:
                 if one.plan.action is JobAction.CREATE_JOB and snapshot.wanted:
                     self._builds.release(snapshot.wanted.identity)
-        return judged
+        return decisions
 
-    def _judge(self, key: Key, snapshot: TargetSnapshot) -> Decision:
+    def _decide(self, key: Key, snapshot: TargetSnapshot) -> Decision:
         """Decide; a build that is due needs a place in its pool, and without one it is decided again."""
         plan = decide(snapshot)
         if plan.action is JobAction.CREATE_JOB and (position := self._queue_position(key, snapshot)):
@@ -144,25 +144,25 @@ class Reconciler:
         return None if ahead is None else QueuePosition(ahead, limit)
 
     async def _write(
-        self, key: Key, body: Object, engine: EngineSnapshot, judged: Sequence[Decision]
+        self, key: Key, body: Object, engine: EngineSnapshot, decisions: Sequence[Decision]
     ) -> float:
         """Write the status if it is worth it; return in how many seconds it will be (0: it is done)."""
-        status = engine_status(engine, judged, self._now())
+        status = engine_status(engine, decisions, self._now())
         patch = difference(engine.status, status)
-        pace = self._pace(key, moves=any(one.moves for one in judged))
+        pace = self._pace(key, moves=any(one.moves for one in decisions))
         if not patch:
             return 0.0
         now = self._clock.steady()
         moving_for = now - pace.moving_since if pace.moving_since is not None else 0.0
-        delay = write_delay(engine, judged, status, moving_for=moving_for, quiet_for=now - pace.written_at)
+        delay = write_delay(engine, decisions, status, moving_for=moving_for, quiet_for=now - pace.written_at)
         if delay > 0:
-            await self._tell(body, [one for one in judged if one.plan.action is JobAction.CREATE_JOB])
+            await self._tell(body, [one for one in decisions if one.plan.action is JobAction.CREATE_JOB])
             return delay
         await self._cluster.write_status(body, patch)
         pace.written_at = now
         for pod in pod_gate.gated_in(self._cluster, key.namespace):
             self._queue.add(pod)
-        await self._tell(body, judged)
+        await self._tell(body, decisions)
         return 0.0
 
     def _pace(self, key: Key, *, moves: bool) -> WritePace:
@@ -173,8 +173,8 @@ class Reconciler:
             pace.moving_since = self._clock.steady()
         return pace
 
-    async def _tell(self, body: Object, judged: Sequence[Decision]) -> None:
-        for one in judged:
+    async def _tell(self, body: Object, decisions: Sequence[Decision]) -> None:
+        for one in decisions:
             if event := events.event_of(body, one, instance=self._instance):
                 await events.post(self._cluster.kube, event)
 
@@ -201,9 +201,9 @@ class Reconciler:
             self._queue.add(JOBS_KEY)
 
 
-def _again(judged: Sequence[Decision], delay: float) -> Again:
-    appointments = [one.plan.recheck for one in judged if one.plan.recheck is not None]
+def _again(decisions: Sequence[Decision], delay: float) -> Again:
+    appointments = [one.plan.recheck for one in decisions if one.plan.recheck is not None]
     if delay > 0:
         appointments.append(delay)
-    back_off = any(one.plan.back_off for one in judged)
+    back_off = any(one.plan.back_off for one in decisions)
     return Again(seconds=min(appointments, default=None), back_off=back_off)

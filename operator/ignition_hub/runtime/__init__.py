@@ -1,5 +1,5 @@
 """
-Engines in a serving process: verified, judged against this machine, loaded, and their inputs checked. ::
+Engines in a serving process: verified, checked against this machine, loaded, and their inputs checked. ::
 
     engines = load_engines()                             # what the hub injected into this pod
     profile = engines["resnet50"].inputs.check({"data": batch})

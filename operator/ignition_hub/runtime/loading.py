@@ -1,5 +1,5 @@
 """
-Load engines: every one judged before the first is touched, then largest first, one mapping at a time.
+Load engines: every one checked before the first is touched, then largest first, one mapping at a time.
 
 Largest first, because the memory that a mapping takes is then needed while the GPU is still empty and the
 others are not there yet. For each: header, what vouches for it, the truth table, then SHA-256 and

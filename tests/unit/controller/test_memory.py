@@ -77,7 +77,7 @@ def test_while_it_is_unknown_what_a_key_wants_its_earlier_wants_stand():
 
     demand.want("two", None)
     assert not demand.all_known(["one", "two"])
-    assert not demand.all_known(["never judged"])
+    assert not demand.all_known(["never decided"])
 
 
 def claim(slots, identity, *, busy=(), since=0.0, limit=1, key=None):

@@ -108,19 +108,21 @@ class Cluster:
         if known is not None and known["metadata"].get("uid") == uid:
             self.jobs.drop(known)
 
-    async def write_status(self, judged: Object, patch: Mapping[str, Any], kind: Resource = ENGINES) -> None:
-        """Merge ``patch`` into the status of the very version of an object that was judged."""
-        metadata = judged["metadata"]
+    async def write_status(
+        self, observed: Object, patch: Mapping[str, Any], kind: Resource = ENGINES
+    ) -> None:
+        """Merge ``patch`` into the status of the very version of an object that was ``observed``."""
+        metadata = observed["metadata"]
         body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": dict(patch)}
         name, namespace = metadata["name"], metadata.get("namespace")
         mirror = {ENGINES: self.engines, POOLS: self.pools, STORES: self.stores}[kind]
         try:
             mirror.put(await self.kube.merge_patch(kind, name, body, namespace, "status"))
         except NotFound:
-            mirror.drop(judged)
+            mirror.drop(observed)
         except Conflict:
-            # The watch may be late: the next pass must not judge the same old version again. A new spec of a
-            # pool or a store has to come by the watch, which wakes every engine.
+            # The watch may be late: the next pass must not decide on that old version again. A new spec of
+            # a pool or a store has to come by the watch, which wakes every engine.
             if kind is ENGINES and (fresh := await self.kube.get(kind, name, namespace)):
                 mirror.put(fresh)
             raise

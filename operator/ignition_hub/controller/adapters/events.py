@@ -25,9 +25,9 @@ NAMES = {
 }
 
 
-def event_of(engine: Object, judged: Decision, *, instance: str) -> Object | None:
+def event_of(engine: Object, decision: Decision, *, instance: str) -> Object | None:
     """Return the event for one target, or None when it is where it was."""
-    snapshot, plan = judged.snapshot, judged.plan
+    snapshot, plan = decision.snapshot, decision.plan
     earlier = snapshot.earlier.state if snapshot.earlier else None
     if plan.action is JobAction.CREATE_JOB:
         return _event(

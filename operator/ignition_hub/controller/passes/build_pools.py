@@ -9,7 +9,7 @@ from ignition_hub.controller.process.keys import Key, engine_key
 from ignition_hub.controller.process.work_queue import Again
 from ignition_hub.kube import POOLS
 
-UNTIL_ALL_ARE_JUDGED = 10.0
+UNTIL_ALL_ARE_DECIDED = 10.0
 """Seconds until it is looked again whether it is known what every engine needs."""
 
 
@@ -22,4 +22,4 @@ async def describe_pool(cluster: Cluster, builds: BuildQueue[Key], key: Key, now
     counts = builds_of(cluster.jobs_in(key.name), builds.waiting(key.name) if known else None)
     if patch := difference(pool.get("status") or {}, pool_status(pool, counts, now)):
         await cluster.write_status(pool, patch, POOLS)
-    return Again() if known else Again(seconds=UNTIL_ALL_ARE_JUDGED)
+    return Again() if known else Again(seconds=UNTIL_ALL_ARE_DECIDED)

@@ -13,15 +13,15 @@ from ignition_hub.engine.names import LABEL_IDENTITY
 
 logger = logging.getLogger(__name__)
 
-UNTIL_ALL_ARE_JUDGED = 10.0
-"""Seconds until it is looked again whether every engine's wishes are known."""
+UNTIL_ALL_ARE_DECIDED = 10.0
+"""Seconds until it is looked again whether what every engine needs is known."""
 
 
 async def collect(cluster: Cluster, builds: BuildQueue[Key]) -> Again:
     """Delete the Jobs nobody waits for; finished good ones end by their TTL."""
     engines = [engine_key(body) for body in cluster.engines if not is_going(body)]
     if not builds.all_known(engines):
-        return Again(seconds=UNTIL_ALL_ARE_JUDGED) if len(cluster.jobs) else Again()
+        return Again(seconds=UNTIL_ALL_ARE_DECIDED) if len(cluster.jobs) else Again()
     for job in cluster.jobs:
         if state_of(job) in {JobState.COMPLETE, JobState.GOING}:
             continue

@@ -2,8 +2,8 @@
 Whose turn is it: who waits for which identity, who may start in a build pool, and who is next.
 
 A Job serves every engine of its identity, in any namespace, so it has no owner: it may go when every engine
-was judged and none wants it. A pool runs at most ``maxConcurrentBuilds`` builds. Its active Jobs are counted
-from the cache; a claim covers the moment between the decision and the Job's appearance there.
+was decided on and none wants it. A pool runs at most ``maxConcurrentBuilds`` builds. Its active Jobs are
+counted from the cache; a claim covers the moment between the decision and the Job's appearance there.
 
 Pure bookkeeping, and a shortcut: a restart rebuilds all of it from the Jobs and the resources. Identities are
 known by as many digits as a label holds.

@@ -276,7 +276,7 @@ OF_THE_SOURCE = frozenset({Reason.SourceForbidden, Reason.SourceNotFound, Reason
 """Failures that speak about what one resource lets the builder read; others may let it read better."""
 
 PASSING = OF_THE_SOURCE | {Reason.ManifestRefused}
-"""Failures that are judged anew in every pass: they are no verdict on a build."""
+"""Failures that are decided again in every pass: they say nothing about a build."""
 
 _REASONS = frozenset(str(reason) for reason in Reason)
 

@@ -64,11 +64,11 @@ def build_request(engine: EngineSnapshot, wanted: ResolvedTarget, model_size: in
     )
 
 
-def _ask(engine: EngineSnapshot, target: Target, wish: TensorRTRequest) -> Ask:
+def _ask(engine: EngineSnapshot, target: Target, asked: TensorRTRequest) -> Ask:
     return Ask(
         precision=engine.precision,
-        flavor=wish.flavor,
-        version_prefix=wish.version,
+        flavor=asked.flavor,
+        version_prefix=asked.version,
         options=engine.options,
         target=target,
         verification=engine.verification,

@@ -41,26 +41,26 @@ class Decision:
         return is_on_its_way(self.plan.state, self.plan.reason)
 
 
-def engine_status(engine: EngineSnapshot, judged: Sequence[Decision], now: str) -> dict[str, Any]:
-    """Return the whole status for ``judged`` targets at ``now`` (RFC 3339)."""
-    targets = [target_entry(one, now) for one in judged]
+def engine_status(engine: EngineSnapshot, decisions: Sequence[Decision], now: str) -> dict[str, Any]:
+    """Return the whole status for ``decisions`` at ``now`` (RFC 3339)."""
+    targets = [target_entry(one, now) for one in decisions]
     ready = sum(target["state"] == State.READY for target in targets)
     status: dict[str, Any] = {
         "observedGeneration": engine.generation,
-        "conditions": _conditions(engine, judged, now),
+        "conditions": _conditions(engine, decisions, now),
         "readyTargets": f"{ready}/{len(targets)}",
         "targets": targets,
         "summary": summary_of(targets),
     }
-    handled = _handled_rebuild(engine, judged)
+    handled = _handled_rebuild(engine, decisions)
     if handled is not None:
         status["lastHandledRebuild"] = handled
     return status
 
 
-def target_entry(judged: Decision, now: str) -> dict[str, Any]:
+def target_entry(decision: Decision, now: str) -> dict[str, Any]:
     """Return one entry of ``status.targets``."""
-    snapshot, plan = judged.snapshot, judged.plan
+    snapshot, plan = decision.snapshot, decision.plan
     earlier = snapshot.earlier
     if plan.keeps_status and earlier is not None:
         return dict(earlier.document)
@@ -84,7 +84,7 @@ def target_entry(judged: Decision, now: str) -> dict[str, Any]:
 
 def write_delay(
     engine: EngineSnapshot,
-    judged: Sequence[Decision],
+    decisions: Sequence[Decision],
     status: Mapping[str, Any],
     *,
     moving_for: float,
@@ -96,8 +96,8 @@ def write_delay(
     ``moving_for`` is how long this engine has had something on its way, ``quiet_for`` how long ago its
     status was last written.
     """
-    moving = [one for one in judged if one.moves]
-    if not moving or any(one.plan.at_once for one in judged) or _tells_an_end(engine, judged, status):
+    moving = [one for one in decisions if one.moves]
+    if not moving or any(one.plan.at_once for one in decisions) or _tells_an_end(engine, decisions, status):
         return 0.0
     queued = all(one.plan.state == State.QUEUED for one in moving)
     pause = QUEUE_EVERY if queued else PROGRESS_EVERY
@@ -143,14 +143,14 @@ def shortened(message: str) -> str:
     return quoting.shortened(quoting.printable(message), MESSAGE)
 
 
-def _tells_an_end(engine: EngineSnapshot, judged: Sequence[Decision], status: Mapping[str, Any]) -> bool:
+def _tells_an_end(engine: EngineSnapshot, decisions: Sequence[Decision], status: Mapping[str, Any]) -> bool:
     written = {name: earlier.document for name, earlier in engine.earlier.items()}
-    ended = {one.snapshot.target.name for one in judged if not one.moves}
+    ended = {one.snapshot.target.name for one in decisions if not one.moves}
     return any(entry["name"] in ended and entry != written.get(entry["name"]) for entry in status["targets"])
 
 
-def _handled_rebuild(engine: EngineSnapshot, judged: Sequence[Decision]) -> str | None:
-    return engine.handled_rebuild if any(one.plan.defers_rebuild for one in judged) else engine.rebuild
+def _handled_rebuild(engine: EngineSnapshot, decisions: Sequence[Decision]) -> str | None:
+    return engine.handled_rebuild if any(one.plan.defers_rebuild for one in decisions) else engine.rebuild
 
 
 def _choice(snapshot: TargetSnapshot) -> dict[str, Any]:
@@ -201,21 +201,21 @@ def _progress(plan: Plan) -> dict[str, Any] | None:
     return {"phase": plan.progress.phase, "percent": plan.progress.percent}
 
 
-def _conditions(engine: EngineSnapshot, judged: Sequence[Decision], now: str) -> list[dict[str, Any]]:
-    stalled = [one for one in judged if one.plan.stalled]
-    moving = [one for one in judged if one.moves]
+def _conditions(engine: EngineSnapshot, decisions: Sequence[Decision], now: str) -> list[dict[str, Any]]:
+    stalled = [one for one in decisions if one.plan.stalled]
+    moving = [one for one in decisions if one.moves]
     verdicts = [
-        ("Ready", *_readiness(judged)),
+        ("Ready", *_readiness(decisions)),
         ("Reconciling", *_summed_up(moving, "Reconciled", "no build is in progress")),
         ("Stalled", *_summed_up(stalled, "NotStalled", "no target needs manual action")),
     ]
     return [condition(engine.status, engine.generation, now, verdict) for verdict in verdicts]
 
 
-def _readiness(judged: Sequence[Decision]) -> tuple[str, str, str]:
-    unready = [one for one in judged if one.plan.state is not State.READY]
+def _readiness(decisions: Sequence[Decision]) -> tuple[str, str, str]:
+    unready = [one for one in decisions if one.plan.state is not State.READY]
     if not unready:
-        return "True", str(Reason.AllTargetsReady), f"{_targets(len(judged))} ready"
+        return "True", str(Reason.AllTargetsReady), f"{_targets(len(decisions))} ready"
     worst = [one for one in unready if one.plan.stalled] or unready
     unknown = all(one.plan.unknown for one in unready)
     return ("Unknown" if unknown else "False"), _reason(worst), _message(worst)
@@ -239,11 +239,11 @@ def _message(some: Sequence[Decision]) -> str:
     return shortened("; ".join(dict.fromkeys(lines)))
 
 
-def _told(judged: Decision) -> str:
-    earlier = judged.snapshot.earlier
-    if judged.plan.keeps_status and earlier is not None:
+def _told(decision: Decision) -> str:
+    earlier = decision.snapshot.earlier
+    if decision.plan.keeps_status and earlier is not None:
         return str(earlier.document.get("message", ""))
-    return judged.plan.message
+    return decision.plan.message
 
 
 def _targets(count: int) -> str:

@@ -105,7 +105,7 @@ class EngineSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that keeps a target from being judged or built."""
+    """Something that keeps a target from being decided on or built."""
 
     reason: Reason
     message: str

@@ -1,5 +1,5 @@
 """
-Leader election with a Lease, judged by the local monotonic clock.
+Leader election with a Lease, its expiry measured by the local monotonic clock.
 
 Two controllers run, one works. A Lease names the leader; the leader rewrites it every few seconds. The
 others never compare its timestamps with their own clock: they remember *when they saw it change* and take

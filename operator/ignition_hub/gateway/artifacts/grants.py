@@ -1,7 +1,7 @@
 """
 What a builder is given: its request, and short-lived URLs of everything the request names. Synchronous.
 
-Rights are judged anew here, for the controller's judgement is as old as the Job; and the model is compared
+Rights are checked again here, for the controller's judgement is as old as the Job; and the model is compared
 with the fingerprint in the identity, before the build and, by ``publishing``, after it.
 """
 

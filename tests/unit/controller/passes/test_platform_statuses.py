@@ -8,7 +8,7 @@ from fakeworld import FakeWorld, make_engine, make_pool
 from ignition_hub.controller.adapters.bucket import Buckets
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
-from ignition_hub.controller.passes.build_pools import UNTIL_ALL_ARE_JUDGED, describe_pool
+from ignition_hub.controller.passes.build_pools import UNTIL_ALL_ARE_DECIDED, describe_pool
 from ignition_hub.controller.passes.engine_stores import READ_SECRET_EVERY, describe_store
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
@@ -115,7 +115,7 @@ async def test_what_waits_is_counted_when_every_engine_has_been_judged(
     cluster.engines.put(engine)
     builds: BuildQueue[Key] = BuildQueue()
 
-    assert await pool_pass(cluster, builds) == Again(seconds=UNTIL_ALL_ARE_JUDGED)
+    assert await pool_pass(cluster, builds) == Again(seconds=UNTIL_ALL_ARE_DECIDED)
     assert "queuedBuilds" not in kube.writes[0]
     builds.want(engine_key(engine), [])
     assert await pool_pass(cluster, builds) == Again()

@@ -60,8 +60,8 @@ def snapshot(an_engine, **changes):
 
 
 def handled_after(*views):
-    judged = [Decision(view, decide(view)) for view in views]
-    return engine_status(views[0].engine, judged, NOW).get("lastHandledRebuild")
+    decisions = [Decision(view, decide(view)) for view in views]
+    return engine_status(views[0].engine, decisions, NOW).get("lastHandledRebuild")
 
 
 def test_a_ready_target_is_built_anew_and_stays_ready():
@@ -177,16 +177,16 @@ async def applied(cluster):
 async def test_the_job_carries_the_request():
     cluster = FakeCluster(True)
 
-    judged = await applied(cluster)
+    decision = await applied(cluster)
 
     assert cluster.created[0]["metadata"]["annotations"][ANNOTATION_REBUILD] == "again"
-    assert not judged.plan.defers_rebuild
+    assert not decision.plan.defers_rebuild
 
 
 async def test_a_job_of_somebody_else_does_not_answer_the_request():
-    judged = await applied(FakeCluster(False))
+    decision = await applied(FakeCluster(False))
 
-    assert (judged.plan.state, judged.plan.action, judged.plan.defers_rebuild) == (
+    assert (decision.plan.state, decision.plan.action, decision.plan.defers_rebuild) == (
         State.READY,
         JobAction.NONE,
         True,
@@ -195,9 +195,9 @@ async def test_a_job_of_somebody_else_does_not_answer_the_request():
 
 @pytest.mark.parametrize("error", [Forbidden(403, "exceeded quota"), Invalid(422, "bad tolerations")])
 async def test_a_job_that_is_refused_does_not_take_the_engine_away(error):
-    judged = await applied(FakeCluster(error))
+    decision = await applied(FakeCluster(error))
 
-    assert judged.plan.state is State.READY
-    assert judged.plan.defers_rebuild
-    assert judged.plan.back_off
-    assert error.message in judged.plan.message
+    assert decision.plan.state is State.READY
+    assert decision.plan.defers_rebuild
+    assert decision.plan.back_off
+    assert error.message in decision.plan.message

@@ -44,7 +44,7 @@ def engine(status=None, archs=("sm_86", "sm_89"), generation=2):
     return engine_snapshot({**body, "status": status or {"observedGeneration": -1}})
 
 
-def judged(an_engine, *views):
+def decisions_of(an_engine, *views):
     """Judge the targets of an engine; each view is keywords of what is known of one."""
     targets = zip(an_engine.targets, views, strict=True)
     snapshot = [
@@ -79,7 +79,7 @@ def conditions(status):
 )
 def test_conditions_say_what_kstatus_needs(views, ready, reconciling, stalled):
     one = engine()
-    found = conditions(engine_status(one, judged(one, *views), NOW))
+    found = conditions(engine_status(one, decisions_of(one, *views), NOW))
 
     assert found["Ready"] == ready
     assert (found["Reconciling"][0], found["Stalled"][0]) == (reconciling, stalled)
@@ -87,7 +87,7 @@ def test_conditions_say_what_kstatus_needs(views, ready, reconciling, stalled):
 
 def test_a_status_names_what_was_built_and_where():
     one = engine(archs=("sm_86",))
-    status = engine_status(one, judged(one, READY), NOW)
+    status = engine_status(one, decisions_of(one, READY), NOW)
 
     [target] = status["targets"]
     assert target["uri"] == f"s3://engines/{READY['manifest'].engine.key}"
@@ -101,17 +101,17 @@ def test_a_status_names_what_was_built_and_where():
 
 def test_judging_the_same_again_later_is_no_difference():
     one = engine()
-    first = engine_status(one, judged(one, READY, {"job": FAILED}), NOW)
+    first = engine_status(one, decisions_of(one, READY, {"job": FAILED}), NOW)
     again = engine(first)
 
-    assert difference(first, engine_status(again, judged(again, READY, {"job": FAILED}), LATER)) == {}
+    assert difference(first, engine_status(again, decisions_of(again, READY, {"job": FAILED}), LATER)) == {}
 
 
 def test_a_transition_changes_its_time_and_no_other():
     one = engine()
-    first = engine_status(one, judged(one, READY, {"job": ACTIVE}), NOW)
+    first = engine_status(one, decisions_of(one, READY, {"job": ACTIVE}), NOW)
     again = engine(first)
-    second = engine_status(again, judged(again, READY, {"job": FAILED}), LATER)
+    second = engine_status(again, decisions_of(again, READY, {"job": FAILED}), LATER)
 
     assert [target["lastTransitionTime"] for target in second["targets"]] == [NOW, LATER]
     times = {one["type"]: one["lastTransitionTime"] for one in second["conditions"]}
@@ -120,10 +120,10 @@ def test_a_transition_changes_its_time_and_no_other():
 
 def test_an_outage_keeps_the_words_about_a_ready_target_and_the_pin_of_another():
     one = engine()
-    first = engine_status(one, judged(one, READY, {"job": ACTIVE}), NOW)
+    first = engine_status(one, decisions_of(one, READY, {"job": ACTIVE}), NOW)
     again = engine(first)
     away = {"trouble": AWAY, "wanted": None}
-    second = engine_status(again, judged(again, away, away), LATER)
+    second = engine_status(again, decisions_of(again, away, away), LATER)
 
     assert second["targets"][0] == first["targets"][0]
     assert second["targets"][1]["tensorrt"] == first["targets"][1]["tensorrt"]
@@ -134,7 +134,7 @@ def test_warnings_that_the_schema_would_refuse_are_left_out():
     odd = ({"code": "bad word", "count": 1}, {"code": "Fine", "count": 0}, {"code": "Fine", "count": 2})
     manifest = replace(manifest, build=replace(manifest.build, warnings=odd))
     one = engine(archs=("sm_86",))
-    [target] = engine_status(one, judged(one, {"manifest": manifest}), NOW)["targets"]
+    [target] = engine_status(one, decisions_of(one, {"manifest": manifest}), NOW)["targets"]
 
     assert target["warnings"] == [{"code": "Fine", "count": 3}]
 
@@ -174,7 +174,7 @@ def test_a_difference_is_the_smallest_merge_patch(old, new, patch):
 )
 def test_only_what_lasts_is_worth_a_write(views, moving_for, quiet_for, delay):
     one = engine()
-    targets = judged(one, *views)
+    targets = decisions_of(one, *views)
     status = engine_status(one, targets, NOW)
 
     assert write_delay(one, targets, status, moving_for=moving_for, quiet_for=quiet_for) == delay
@@ -182,10 +182,10 @@ def test_only_what_lasts_is_worth_a_write(views, moving_for, quiet_for, delay):
 
 def test_an_end_that_was_told_already_makes_nothing_urgent():
     one = engine()
-    first = engine_status(one, judged(one, READY, {"job": ACTIVE}), NOW)
+    first = engine_status(one, decisions_of(one, READY, {"job": ACTIVE}), NOW)
     again = engine(first)
     moved = {"job": replace(ACTIVE, progress=BuildProgress("Building", 50))}
-    targets = judged(again, READY, moved)
+    targets = decisions_of(again, READY, moved)
 
     assert (
         write_delay(again, targets, engine_status(again, targets, NOW), moving_for=9.0, quiet_for=1.0) == 4.0
