@@ -22,7 +22,7 @@ from uuid import uuid4
 import job_controller
 from fakeworld import FakeWorld, make_pool
 from ignition_hub.controller.adapters.cluster import Cluster
-from ignition_hub.controller.app import Controller, Options
+from ignition_hub.controller.app import Controller, ControllerSettings
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
 from ignition_hub.kube import ENGINES, JOBS, NAMESPACES, PODS, POOLS, STORES, Kube, Object, RateLimiter
 from job_controller import condition_of, eventually, is_current, request_of
@@ -60,7 +60,7 @@ class Hub:
         kube = await Kube.connect(limiter=RateLimiter(qps=qps, burst=500))
         kube.writes = self.writes
         cluster = Cluster(kube, BUILD_NAMESPACE)
-        settings = Options(
+        settings = ControllerSettings(
             release_namespace=RELEASE_NAMESPACE,
             build_namespace=BUILD_NAMESPACE,
             gateway_url="https://gateway.invalid",

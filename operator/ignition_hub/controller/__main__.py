@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kubernetes.aio.config import ConfigException
 
-from ignition_hub.controller.app import Options, run
+from ignition_hub.controller.app import ControllerSettings, run
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
 from ignition_hub.logs import log_as_json
 
@@ -31,7 +31,7 @@ def main() -> int:
         )
     log_as_json(arguments.pop("log_level"))
     try:
-        return asyncio.run(run(Options(**arguments)))
+        return asyncio.run(run(ControllerSettings(**arguments)))
     except ConfigException as error:
         print(f"ignition-controller: cannot log in to Kubernetes: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -44,7 +44,7 @@ SHUTDOWN = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ControllerSettings:
     """What the command line says."""
 
     release_namespace: str
@@ -59,7 +59,7 @@ class Options:
 class Controller:
     """One replica."""
 
-    def __init__(self, kube: Kube, world: World, cluster: Cluster, options: Options) -> None:
+    def __init__(self, kube: Kube, world: World, cluster: Cluster, settings: ControllerSettings) -> None:
         identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
         self.cluster = cluster
         self.queue: WorkQueue[Key] = WorkQueue()
@@ -70,21 +70,21 @@ class Controller:
             world=world,
             queue=self.queue,
             builds=builds,
-            settings=JobSettings(gateway_url=options.gateway_url),
+            settings=JobSettings(gateway_url=settings.gateway_url),
             clock=Clock(wall=time.time, steady=time.monotonic),
             instance=identity,
         )
         self.watching = Watching(cluster, self.queue, builds)
-        self.election = Election(KubeLease(kube, LEASE, options.release_namespace), identity)
+        self.election = Election(KubeLease(kube, LEASE, settings.release_namespace), identity)
         self._kube = kube
-        self._options = options
+        self._settings = settings
         self._established = asyncio.Event()
         self._stop = asyncio.Event()
         self._asked_to_stop = asyncio.Event()
 
     async def run(self) -> int:
         """Run until a signal or a failure; return the exit status."""
-        async with HealthServer(self._options.health_port, self.vitals):
+        async with HealthServer(self._settings.health_port, self.vitals):
             leading = asyncio.create_task(self.election.run(self.lead), name="election")
             watching = asyncio.create_task(self.watch(), name="watching")
             asked = asyncio.create_task(self._asked_to_stop.wait(), name="signals")
@@ -127,12 +127,12 @@ class Controller:
         await self._refresh_until_done()
         self.watching.wake_all(within=1.0)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.queue.work(self.reconciler.reconcile, workers=self._options.workers))
+            group.create_task(self.queue.work(self.reconciler.reconcile, workers=self._settings.workers))
             group.create_task(self._resync())
 
     async def _resync(self) -> None:
         while True:
-            await asyncio.sleep(self._options.resync * random.uniform(0.9, 1.0))  # noqa: S311  # spreads load
+            await asyncio.sleep(self._settings.resync * random.uniform(0.9, 1.0))  # noqa: S311  # spreads load
             await self._refresh_until_done()
             self.watching.wake_all(within=RESYNC_SPREAD)
 
@@ -159,15 +159,15 @@ class Controller:
         )
 
 
-async def run(options: Options) -> int:
+async def run(settings: ControllerSettings) -> int:
     """Connect to everything and run one replica; return the exit status."""
     kube = await Kube.connect()
-    cluster = Cluster(kube, options.build_namespace)
-    keys = GatewayKeys(options.gateway_url, options.ca_file)
-    buckets = Buckets(kube, cluster.stores, options.release_namespace, keys)
-    logger.info("controller starts", extra={"pid": os.getpid(), "gateway": options.gateway_url})
+    cluster = Cluster(kube, settings.build_namespace)
+    keys = GatewayKeys(settings.gateway_url, settings.ca_file)
+    buckets = Buckets(kube, cluster.stores, settings.release_namespace, keys)
+    logger.info("controller starts", extra={"pid": os.getpid(), "gateway": settings.gateway_url})
     try:
-        return await Controller(kube, buckets, cluster, options).run()
+        return await Controller(kube, buckets, cluster, settings).run()
     finally:
         buckets.close()
         await kube.close()

@@ -9,7 +9,7 @@ from compatibility_page.tables import markdown
 from ignition_hub.cli import errors as cli_errors
 from ignition_hub.controller.policy.build_job import failure_policy
 from ignition_hub.controller.policy.decide import PASSING
-from ignition_hub.controller.process.metrics import Figures, Vitals
+from ignition_hub.controller.process.metrics import Vitals, VitalsCollector
 from ignition_hub.engine import environment, names
 from ignition_hub.engine.environment import OnMiss
 from ignition_hub.engine.errors import EXITS, Program, Reason
@@ -195,7 +195,7 @@ def _variables() -> Iterator[Row]:
 
 def _controller_metrics() -> list[Metric]:
     registry = CollectorRegistry()
-    registry.register(Figures(lambda: Vitals(True, True, 0, 0.0, 0, 0, {"patch status": 1})))
+    registry.register(VitalsCollector(lambda: Vitals(True, True, 0, 0.0, 0, 0, {"patch status": 1})))
     return list(registry.collect())
 
 

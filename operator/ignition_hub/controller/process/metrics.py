@@ -30,7 +30,7 @@ class Vitals:
     writes: dict[str, int]
 
 
-class Figures(Collector):
+class VitalsCollector(Collector):
     """The vitals as Prometheus metrics; read when asked, never counted twice."""
 
     def __init__(self, look: Callable[[], Vitals]) -> None:
@@ -63,7 +63,7 @@ class HealthServer:
         self._port = port
         self._look = look
         self._registry = CollectorRegistry()
-        self._registry.register(Figures(look))
+        self._registry.register(VitalsCollector(look))
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> "HealthServer":
