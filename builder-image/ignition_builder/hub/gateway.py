@@ -18,11 +18,11 @@ from ignition_hub.engine.errors import ContractError, IgnitionError, NodeError, 
 from ignition_hub.engine.protocol import (
     Completion,
     Failure,
-    Progress,
-    Reading,
+    ProgressReport,
     StartedUpload,
+    TimingCacheRead,
+    TimingCacheWrite,
     Upload,
-    Writing,
 )
 from ignition_hub.engine.request import BuildGrant
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
@@ -61,7 +61,7 @@ class Gateway:
     def progress(self, phase: str, percent: int) -> bool:
         """Say how far the build is; whether it was heard. The next word is better than a repetition."""
         try:
-            self._attempt("POST", f"{SELF}/progress", Progress(phase, percent), PROGRESS_SECONDS)
+            self._attempt("POST", f"{SELF}/progress", ProgressReport(phase, percent), PROGRESS_SECONDS)
         except (_Refused, IgnitionError):
             return False
         return True
@@ -79,14 +79,14 @@ class Gateway:
 
     def timing_cache(self, cuda: str, deadline: Deadline) -> StoredTimingCache:
         """Ask for the timing cache of this build; ``cuda`` is the release that TensorRT here is made for."""
-        body = Reading(cuda)
+        body = TimingCacheRead(cuda)
         return StoredTimingCache.from_json(self._call("POST", f"{SELF}/timing-cache", body, deadline))
 
     def timing_cache_upload(
         self, cuda: str, size: int, etag: str | None, deadline: Deadline
     ) -> TimingCacheUpload:
         """Ask for a place to write ``size`` bytes over the version ``etag``, or where there is none."""
-        body = Writing(cuda, size, etag)
+        body = TimingCacheWrite(cuda, size, etag)
         return TimingCacheUpload.from_json(self._call("POST", f"{SELF}/timing-cache/upload", body, deadline))
 
     def failed(self, error: IgnitionError, seconds: float) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
-from ignition_hub.engine.protocol import PART_BYTES, Part, StartedUpload
+from ignition_hub.engine.protocol import PART_BYTES, StartedUpload, UploadPart
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
@@ -74,7 +74,7 @@ class Uploader:
 
         Raises LinkExpired, or TransientError (StoreUnavailable) when a part cannot be sent in time.
         """
-        todo: queue.SimpleQueue[Part] = queue.SimpleQueue()
+        todo: queue.SimpleQueue[UploadPart] = queue.SimpleQueue()
         done: queue.SimpleQueue[tuple[int, str] | Exception] = queue.SimpleQueue()
         for part in upload.parts:
             todo.put(part)
@@ -92,7 +92,7 @@ class Uploader:
 
     def _work(
         self,
-        todo: "queue.SimpleQueue[Part]",
+        todo: "queue.SimpleQueue[UploadPart]",
         done: "queue.SimpleQueue[tuple[int, str] | Exception]",
         part_size: int,
     ) -> None:
@@ -105,7 +105,7 @@ class Uploader:
                     done.put(error)
                     return
 
-    def _send_part(self, part: Part, part_size: int) -> str:
+    def _send_part(self, part: UploadPart, part_size: int) -> str:
         start = (part.number - 1) * part_size
         stop = min(start + part_size, self._size)
         deadline, attempt = Deadline(self._patience), 0

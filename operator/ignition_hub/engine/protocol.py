@@ -15,7 +15,7 @@ PART_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Progress(Record):
+class ProgressReport(Record):
     """The body of ``progress``: what a builder does now, and how far it is, in percent."""
 
     phase: str
@@ -37,7 +37,7 @@ class Upload(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Record):
+class UploadPart(Record):
     """One part of an upload: its number from 1 and the URL to PUT it to."""
 
     number: int
@@ -50,7 +50,7 @@ class StartedUpload(Record):
 
     upload_id: str
     key: str
-    parts: tuple[Part, ...]
+    parts: tuple[UploadPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,14 @@ class Failure(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Record):
+class TimingCacheRead(Record):
     """The body of ``timing-cache``: the CUDA release whose cache is asked for."""
 
     cuda: str
 
 
 @dataclass(frozen=True, slots=True)
-class Writing(Record):
+class TimingCacheWrite(Record):
     """The body of ``timing-cache/upload``: ``size`` bytes over the version ``etag``, None for the first."""
 
     cuda: str

@@ -9,7 +9,7 @@ from typing import Any
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.manifest import BuildFacts
-from ignition_hub.engine.protocol import Completion, Failure, Progress, Upload
+from ignition_hub.engine.protocol import Completion, Failure, ProgressReport, Upload
 from ignition_hub.engine.quoting import printable, shortened
 
 MIB = 1024 * 1024
@@ -28,11 +28,11 @@ FACT_COUNT = 2**31 - 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def progress_in(document: Mapping[str, Any]) -> Progress:
+def progress_in(document: Mapping[str, Any]) -> ProgressReport:
     """Read the body of ``progress``; the percent is whole."""
-    progress = Progress.from_json(document)
+    progress = ProgressReport.from_json(document)
     _between("percent", progress.percent, 0, 100)
-    return Progress(shortened(printable(progress.phase), 63), int(progress.percent))
+    return ProgressReport(shortened(printable(progress.phase), 63), int(progress.percent))
 
 
 def upload_in(document: Mapping[str, Any], *, most: int) -> Upload:

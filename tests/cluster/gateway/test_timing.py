@@ -177,7 +177,7 @@ def test_who_only_reads_is_given_no_place_to_write(hub, team, mode):
         ({"size": 0}, "size: 0 is out of range"),
         ({"size": MOST_BYTES + 1}, f"size: {MOST_BYTES + 1} is out of range"),
         ({"etag": 'a"\r\nb'}, "invalid ETag "),
-        ({"product": "NVIDIA-A10"}, "Writing.product: unknown field"),
+        ({"product": "NVIDIA-A10"}, "TimingCacheWrite.product: unknown field"),
     ],
 )
 def test_what_a_builder_says_wrongly_is_refused_by_field(hub, team, body, words):

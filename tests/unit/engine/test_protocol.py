@@ -9,19 +9,19 @@ from ignition_hub.engine.protocol import (
     PART_BYTES,
     Completion,
     Failure,
-    Part,
-    Progress,
-    Reading,
+    ProgressReport,
     StartedUpload,
+    TimingCacheRead,
+    TimingCacheWrite,
     Upload,
-    Writing,
+    UploadPart,
 )
 
 SAID = [
-    (Progress("Building engine", 41.5), {"phase": "Building engine", "percent": 41.5}),
+    (ProgressReport("Building engine", 41.5), {"phase": "Building engine", "percent": 41.5}),
     (Upload(3, "ab", 2), {"size": 3, "sha256": "ab", "part_size": 2}),
     (
-        StartedUpload("u", "k", (Part(1, "https://s3/1"),)),
+        StartedUpload("u", "k", (UploadPart(1, "https://s3/1"),)),
         {"upload_id": "u", "key": "k", "parts": [{"number": 1, "url": "https://s3/1"}]},
     ),
     (
@@ -37,8 +37,8 @@ SAID = [
         },
     ),
     (Failure("OutOfMemory", "m", 31), {"reason": "OutOfMemory", "message": "m", "exit_code": 31}),
-    (Reading("12.9"), {"cuda": "12.9"}),
-    (Writing("12.9", 3, None), {"cuda": "12.9", "size": 3, "etag": None}),
+    (TimingCacheRead("12.9"), {"cuda": "12.9"}),
+    (TimingCacheWrite("12.9", 3, None), {"cuda": "12.9", "size": 3, "etag": None}),
 ]
 
 

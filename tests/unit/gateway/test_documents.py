@@ -5,7 +5,7 @@ import math
 import pytest
 
 from ignition_hub.engine.errors import ContractError
-from ignition_hub.engine.protocol import Progress
+from ignition_hub.engine.protocol import ProgressReport
 from ignition_hub.engine.quoting import shortened
 from ignition_hub.gateway.documents import (
     FACTS_BYTES,
@@ -57,7 +57,7 @@ def test_too_many_parts_are_refused_with_a_part_size_that_works():
 
 
 def test_progress_is_bounded():
-    assert progress_in({"phase": "x" * 99, "percent": 41.9}) == Progress("x" * 62 + "…", 41)
+    assert progress_in({"phase": "x" * 99, "percent": 41.9}) == ProgressReport("x" * 62 + "…", 41)
     for wrong in (-1, math.nan, math.inf):
         with pytest.raises(ContractError, match=f"percent: {wrong}"):
             progress_in({"phase": "x", "percent": wrong})

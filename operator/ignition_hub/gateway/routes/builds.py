@@ -10,7 +10,7 @@ from aiohttp import web
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
 from ignition_hub.engine.naming import StorePaths
-from ignition_hub.engine.protocol import Part, StartedUpload, Upload
+from ignition_hub.engine.protocol import StartedUpload, Upload, UploadPart
 from ignition_hub.gateway.artifacts.grants import URL_SECONDS, grant_of
 from ignition_hub.gateway.artifacts.publishing import complete
 from ignition_hub.gateway.cluster.callers import Build
@@ -100,7 +100,7 @@ def _start_upload(store: OpenStore, build: Build, wanted: Upload) -> StartedUplo
     key = paths.engine(wanted.sha256)
     upload_id = store.objects.start_upload(key)
     parts = (
-        Part(number, store.objects.presign_part(key, upload_id, number, URL_SECONDS))
+        UploadPart(number, store.objects.presign_part(key, upload_id, number, URL_SECONDS))
         for number in range(1, wanted.parts + 1)
     )
     return StartedUpload(upload_id, key, tuple(parts))

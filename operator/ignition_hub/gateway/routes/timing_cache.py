@@ -14,7 +14,7 @@ from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX
 from ignition_hub.engine.naming import timing_cache_key
-from ignition_hub.engine.protocol import Reading, Writing
+from ignition_hub.engine.protocol import TimingCacheRead, TimingCacheWrite
 from ignition_hub.engine.request import OFF, READ_WRITE, BuildRequest
 from ignition_hub.engine.sources import reads_alone, refusal
 from ignition_hub.engine.timing_cache import MOST_BYTES, StoredTimingCache, TimingCacheUpload, owner_of
@@ -32,7 +32,7 @@ async def find(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     user, build = await _caller(services, request)
     body = await request.app[DOCUMENTS].read(request, "timing-cache", most=SMALL_BYTES)
-    wanted = Reading.from_json(body)
+    wanted = TimingCacheRead.from_json(body)
     store, product = await services.stores.current(), await _product(services, user)
     answer = await services.quick.run(_found, store, build, product, wanted.cuda)
     return web.json_response(answer.to_json())
@@ -47,14 +47,14 @@ async def upload(request: web.Request) -> web.Response:
             f"build.timingCache is {build.timing_cache}", "use ReadWrite to update the store's timing cache"
         )
     body = await request.app[DOCUMENTS].read(request, "timing-cache/upload", most=SMALL_BYTES)
-    writing = _checked(Writing.from_json(body))
+    writing = _checked(TimingCacheWrite.from_json(body))
     store, product = await services.stores.current(), await _product(services, user)
     key = _key(store, build, product, writing.cuda)
     url, headers = store.objects.presign_put(key, writing.size, writing.etag, URL_SECONDS)
     return web.json_response(TimingCacheUpload(url, headers).to_json())
 
 
-def _checked(writing: Writing) -> Writing:
+def _checked(writing: TimingCacheWrite) -> TimingCacheWrite:
     if not 1 <= writing.size <= MOST_BYTES:
         raise ContractError(
             f"size: {writing.size} is out of range",
