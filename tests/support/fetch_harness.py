@@ -121,7 +121,7 @@ class World:
         return app.main(self.environment(**changed))
 
     @property
-    def shelf(self):
+    def paths(self):
         return place.EnginePaths(self.folder / "engines" / "model")
 
     @property
@@ -150,4 +150,4 @@ def running_world(tmp_path, monkeypatch):
 
 
 def nothing_is_visible(world):
-    return not world.shelf.engine.exists() and not world.shelf.record.exists()
+    return not world.paths.engine.exists() and not world.paths.record.exists()

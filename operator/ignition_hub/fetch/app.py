@@ -49,15 +49,15 @@ def main(environ: Mapping[str, str]) -> int:
 
 def fetch(wanted: FetchRequest, settings: FetchSettings, deadline: Deadline) -> None:
     """Bring one engine: resolve, download, and resolve again whenever the URL's time was over."""
-    shelf = EnginePaths(settings.mount / wanted.alias)
+    paths = EnginePaths(settings.mount / wanted.alias)
     expired = 0
-    progress = Progress(wanted.alias)
+    progress = DownloadProgress(wanted.alias)
     while True:
         found = resolve(wanted.resource, settings, deadline, say)
         progress.total = found.size
         before = progress.done
         try:
-            fetched = place(found, shelf, settings.store_tls, deadline, progress)
+            fetched = place(found, paths, settings.store_tls, deadline, progress)
         except LinkExpired as error:
             expired = 0 if progress.done > before else expired + 1
             if expired == LINKS_WITHOUT_PROGRESS:
@@ -68,7 +68,7 @@ def fetch(wanted: FetchRequest, settings: FetchSettings, deadline: Deadline) -> 
             return
 
 
-class Progress:
+class DownloadProgress:
     """Tells people, every few seconds, how much of one engine has arrived."""
 
     def __init__(self, alias: str) -> None:

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 
-class Journal:
+class DownloadJournal:
     """
     The finished parts of one file, by index; ``finish`` may be called from several threads.
 

@@ -15,7 +15,7 @@ LONGEST_WAIT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DownloadPart:
     """Bytes ``start`` to ``stop`` (exclusive) of the file."""
 
     index: int
@@ -28,20 +28,22 @@ class Part:
         return self.stop - self.start
 
 
-def parts_of(size: int, part_size: int) -> tuple[Part, ...]:
+def parts_of(size: int, part_size: int) -> tuple[DownloadPart, ...]:
     """Cut ``size`` bytes into parts of ``part_size``; the last may be shorter."""
     starts = range(0, size, part_size)
-    return tuple(Part(index, start, min(size, start + part_size)) for index, start in enumerate(starts))
+    return tuple(
+        DownloadPart(index, start, min(size, start + part_size)) for index, start in enumerate(starts)
+    )
 
 
 class Stopped(Exception):
     """Another thread failed; leave quietly."""
 
 
-class Board:
+class PartSchedule:
     """The state one download's threads share. ``ahead`` is how many parts writers may lead the digest by."""
 
-    def __init__(self, parts: tuple[Part, ...], finished: frozenset[int], ahead: int) -> None:
+    def __init__(self, parts: tuple[DownloadPart, ...], finished: frozenset[int], ahead: int) -> None:
         self._parts, self._finished, self._ahead = parts, finished, ahead
         self._written = [part.size if part.index in finished else 0 for part in parts]
         self._lock = threading.Lock()
@@ -54,7 +56,7 @@ class Board:
         self.trouble: Exception | None = None
         """The last failed attempt since bytes last arrived: why a download that hangs does."""
 
-    def claim(self) -> Part | None:
+    def claim(self) -> DownloadPart | None:
         """Return the next part nobody writes yet, None at the end; waits while writers are too far ahead."""
         with self._lock:
             while self._next < len(self._parts):
@@ -68,7 +70,7 @@ class Board:
                     return part
             return None
 
-    def wrote(self, part: Part, count: int) -> None:
+    def wrote(self, part: DownloadPart, count: int) -> None:
         """Note that the first ``count`` bytes of ``part`` are in the file."""
         with self._lock:
             self.leave_if_stopped()
@@ -84,7 +86,7 @@ class Board:
             self._arrived.notify_all()
             self._room.notify_all()
 
-    def bytes_beyond(self, part: Part, done: int, deadline: Deadline) -> int:
+    def bytes_beyond(self, part: DownloadPart, done: int, deadline: Deadline) -> int:
         """Wait until more than ``done`` bytes of ``part`` are in the file and return how many are."""
         with self._lock:
             while self._written[part.index] <= done:
@@ -95,7 +97,7 @@ class Board:
                 self._arrived.wait(deadline.timeout(LONGEST_WAIT))
             return self._written[part.index]
 
-    def digested(self, part: Part) -> None:
+    def digested(self, part: DownloadPart) -> None:
         """Note that the digest is past ``part``, which lets the writers go on."""
         with self._lock:
             self._digested = part.index + 1

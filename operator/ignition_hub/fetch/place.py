@@ -19,8 +19,8 @@ from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ENGINE_FILE, RECORD_FILE
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved
-from ignition_hub.fetch.journal import Journal
-from ignition_hub.fetch.transfer import CHUNK, PART_SIZE, DiskError, Transfer, Watcher, transfer
+from ignition_hub.fetch.journal import DownloadJournal
+from ignition_hub.fetch.transfer import CHUNK, PART_SIZE, ByteCallback, DiskError, Transfer, transfer
 from ignition_hub.wire.deadline import Deadline
 
 READ_ONLY = 0o444
@@ -56,19 +56,19 @@ class EnginePaths:
 
 
 def place(
-    found: Resolved, shelf: EnginePaths, tls: ssl.SSLContext, deadline: Deadline, watch: Watcher
+    found: Resolved, paths: EnginePaths, tls: ssl.SSLContext, deadline: Deadline, watch: ByteCallback
 ) -> bool:
     """
-    Make ``shelf.engine`` be the engine ``found`` describes; False when it already was.
+    Make ``paths.engine`` be the engine ``found`` describes; False when it already was.
 
     Raises LinkExpired when the URL has to be asked for again (what arrived stays), or FetchError.
     """
-    with disk_errors_named(shelf.folder):
-        make_folder(shelf.folder)
-        fetched = not is_there(shelf.engine, found)
+    with disk_errors_named(paths.folder):
+        make_folder(paths.folder)
+        fetched = not is_there(paths.engine, found)
         if fetched:
-            download(found, shelf, tls, deadline, watch)
-        write_record(found, shelf)
+            download(found, paths, tls, deadline, watch)
+        write_record(found, paths)
     return fetched
 
 
@@ -95,14 +95,14 @@ def is_there(path: Path, found: Resolved) -> bool:
 
 
 def download(
-    found: Resolved, shelf: EnginePaths, tls: ssl.SSLContext, deadline: Deadline, watch: Watcher
+    found: Resolved, paths: EnginePaths, tls: ssl.SSLContext, deadline: Deadline, watch: ByteCallback
 ) -> None:
     """Fetch, verify and publish; parts from an earlier run are used, but never believed."""
-    journal = Journal(shelf.journal, sha256=found.sha256, size=found.size, part_size=PART_SIZE)
-    resumed = bool(journal.finished) and _has_size(shelf.partial, found.size)
+    journal = DownloadJournal(paths.journal, sha256=found.sha256, size=found.size, part_size=PART_SIZE)
+    resumed = bool(journal.finished) and _has_size(paths.partial, found.size)
     if not resumed:
-        start_over(shelf, journal)
-    with open_partial(shelf, found.size) as descriptor:
+        start_over(paths, journal)
+    with open_partial(paths, found.size) as descriptor:
         job = Transfer(found.source, found.size, descriptor, tls, deadline)
         digest = transfer(job, journal, watch)
         if digest != found.sha256 and resumed:
@@ -110,27 +110,27 @@ def download(
             journal.forget()
             digest = transfer(job, journal, watch)
         if digest != found.sha256:
-            start_over(shelf, journal)
+            start_over(paths, journal)
             raise wrong_bytes(found, digest)
         os.fchmod(descriptor, READ_ONLY)
         os.fsync(descriptor)
-    shelf.partial.replace(shelf.engine)
-    sync_folder(shelf.folder)
+    paths.partial.replace(paths.engine)
+    sync_folder(paths.folder)
     journal.forget()
 
 
-def start_over(shelf: EnginePaths, journal: Journal) -> None:
+def start_over(paths: EnginePaths, journal: DownloadJournal) -> None:
     """Remove what an earlier run left."""
     journal.forget()
-    shelf.partial.unlink(missing_ok=True)
+    paths.partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def open_partial(shelf: EnginePaths, size: int) -> Iterator[int]:
+def open_partial(paths: EnginePaths, size: int) -> Iterator[int]:
     """Open the partial file with all its space reserved; InsufficientDisk when there is not enough."""
-    descriptor = os.open(shelf.partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(paths.partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        require_space(shelf.folder, size - os.fstat(descriptor).st_blocks * 512)
+        require_space(paths.folder, size - os.fstat(descriptor).st_blocks * 512)
         reserve(descriptor, size)
         yield descriptor
     finally:
@@ -159,17 +159,17 @@ def reserve(descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
 
-def write_record(found: Resolved, shelf: EnginePaths) -> None:
+def write_record(found: Resolved, paths: EnginePaths) -> None:
     """Write ``engine.json``: whole, or the older one stays."""
-    beside = shelf.folder / f".{RECORD_FILE}.new"
+    beside = paths.folder / f".{RECORD_FILE}.new"
     with beside.open("w", encoding="utf-8") as file:
         json.dump(found.record, file, indent=2, sort_keys=True)
         file.write("\n")
         file.flush()
         os.fchmod(file.fileno(), READ_ONLY)
         os.fsync(file.fileno())
-    beside.replace(shelf.record)
-    sync_folder(shelf.folder)
+    beside.replace(paths.record)
+    sync_folder(paths.folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.errors import FetchError
-from ignition_hub.fetch.journal import Journal
-from ignition_hub.fetch.part_schedule import Board, Part, Stopped, parts_of
+from ignition_hub.fetch.journal import DownloadJournal
+from ignition_hub.fetch.part_schedule import DownloadPart, PartSchedule, Stopped, parts_of
 from ignition_hub.fetch.range_requests import RangeConnection
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
@@ -28,7 +28,7 @@ CONNECTIONS = 8
 PARTS_AHEAD = 2 * CONNECTIONS
 CHUNK = 1024 * 1024
 
-Watcher = Callable[[int], None]
+ByteCallback = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Transfer:
     connections: int = CONNECTIONS
 
 
-def transfer(job: Transfer, journal: Journal, watch: Watcher) -> str:
+def transfer(job: Transfer, journal: DownloadJournal, watch: ByteCallback) -> str:
     """
     Fetch every part the journal does not list and return the SHA-256 of the whole file, in hex.
 
@@ -53,30 +53,33 @@ def transfer(job: Transfer, journal: Journal, watch: Watcher) -> str:
     FetchError; all threads have ended when it returns or raises.
     """
     parts = parts_of(job.size, journal.part_size)
-    board = Board(parts, journal.finished, PARTS_AHEAD)
+    schedule = PartSchedule(parts, journal.finished, PARTS_AHEAD)
     missing = len(parts) - len(journal.finished)
-    lines = [
+    connections = [
         RangeConnection(job.source, job.tls, job.size, job.deadline)
         for _ in range(min(job.connections, missing))
     ]
     writers = [
-        threading.Thread(target=write_parts, args=(job, board, journal, line), daemon=True) for line in lines
+        threading.Thread(target=write_parts, args=(job, schedule, journal, connection), daemon=True)
+        for connection in connections
     ]
     for writer in writers:
         writer.start()
     try:
-        return follow(job, board, parts, watch)
+        return follow(job, schedule, parts, watch)
     except BaseException as error:
-        board.fail(error)
-        for line in lines:
-            line.abort()
+        schedule.fail(error)
+        for connection in connections:
+            connection.abort()
         raise
     finally:
         for writer in writers:
             writer.join()
 
 
-def follow(job: Transfer, board: Board, parts: tuple[Part, ...], watch: Watcher) -> str:
+def follow(
+    job: Transfer, schedule: PartSchedule, parts: tuple[DownloadPart, ...], watch: ByteCallback
+) -> str:
     """Hash the file in order, right behind the writers; the hex digest at the end."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(CHUNK))
@@ -84,50 +87,54 @@ def follow(job: Transfer, board: Board, parts: tuple[Part, ...], watch: Watcher)
         done = 0
         while done < part.size:
             try:
-                there = board.bytes_beyond(part, done, job.deadline)
+                there = schedule.bytes_beyond(part, done, job.deadline)
             except TimeoutError as error:
-                raise out_of_time(job, board) from error
+                raise out_of_time(job, schedule) from error
             while done < there:
                 count = os.preadv(job.descriptor, [buffer[: min(CHUNK, there - done)]], part.start + done)
                 digest.update(buffer[:count])
                 done += count
-        board.digested(part)
-        watch(board.bytes_written)
+        schedule.digested(part)
+        watch(schedule.bytes_written)
     return digest.hexdigest()
 
 
-def write_parts(job: Transfer, board: Board, journal: Journal, line: RangeConnection) -> None:
-    """Be one writer: claim parts until there are none; a failure goes to the board, for everybody."""
+def write_parts(
+    job: Transfer, schedule: PartSchedule, journal: DownloadJournal, connection: RangeConnection
+) -> None:
+    """Be one writer: claim parts until there are none; a failure goes to the schedule, for everybody."""
     buffer = memoryview(bytearray(CHUNK))
     try:
-        with line:
-            while (part := board.claim()) is not None:
-                write_part(job, board, line, part, buffer)
+        with connection:
+            while (part := schedule.claim()) is not None:
+                write_part(job, schedule, connection, part, buffer)
                 journal.finish(part.index)
     except Stopped:
         return
     except BaseException as error:  # noqa: BLE001  (a thread's edge: the main thread raises it)
-        board.fail(error)
+        schedule.fail(error)
 
 
-def write_part(job: Transfer, board: Board, line: RangeConnection, part: Part, buffer: memoryview) -> None:
+def write_part(
+    job: Transfer, schedule: PartSchedule, connection: RangeConnection, part: DownloadPart, buffer: memoryview
+) -> None:
     """Bring one part, going on after a failure from the byte it reached, until the deadline."""
     done, attempt = 0, 0
     while done < part.size:
         try:
-            with contextlib.closing(line.read(part.start + done, part.stop, buffer)) as chunks:
+            with contextlib.closing(connection.read(part.start + done, part.stop, buffer)) as chunks:
                 for count in chunks:
                     write_at(job.descriptor, buffer[:count], part.start + done)
                     done, attempt = done + count, 0
-                    board.wrote(part, done)
+                    schedule.wrote(part, done)
         except Transient as error:
-            line.disconnect()
-            board.leave_if_stopped()
-            board.trouble = error
+            connection.disconnect()
+            schedule.leave_if_stopped()
+            schedule.trouble = error
             attempt += 1
             job.deadline.pause(attempt)
             if job.deadline.passed:
-                raise out_of_time(job, board) from error
+                raise out_of_time(job, schedule) from error
 
 
 def write_at(descriptor: int, data: memoryview, offset: int) -> None:
@@ -148,16 +155,16 @@ class DiskError(Exception):
         self.cause = cause
 
 
-def out_of_time(job: Transfer, board: Board) -> FetchError:
+def out_of_time(job: Transfer, schedule: PartSchedule) -> FetchError:
     """Build the error for a download that is not whole at the deadline: a store that is away, or slow."""
-    if board.trouble is not None:
+    if schedule.trouble is not None:
         return FetchError(
             Reason.StoreUnavailable,
-            f"{board.trouble} (the last answer in {job.deadline.seconds:.0f} s)",
+            f"{schedule.trouble} (the last answer in {job.deadline.seconds:.0f} s)",
             "Check that this pod can reach the EngineStore's endpoint (DNS, NetworkPolicy, certificate).",
         )
     return FetchError(
         Reason.DeadlineExceeded,
-        f"{board.bytes_written} of {job.size} bytes arrived in {job.deadline.seconds:.0f} s",
+        f"{schedule.bytes_written} of {job.size} bytes arrived in {job.deadline.seconds:.0f} s",
         "The next start of this container resumes from there; raise the deadline if the network is slow.",
     )

@@ -14,7 +14,7 @@ import ignition_hub
 from ignition_hub.engine.errors import EXITS, Reason, reason_of_exit
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import REMEDIES
-from ignition_hub.fetch.part_schedule import Board, Part, Stopped, parts_of
+from ignition_hub.fetch.part_schedule import DownloadPart, PartSchedule, Stopped, parts_of
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import FIRST_PAUSE, LONGEST_PAUSE, Deadline, pause_before
 
@@ -32,54 +32,54 @@ def test_parts_cover_every_byte_once_in_order(size, part_size):
 
 def test_writers_never_run_further_ahead_of_the_digest_than_allowed():
     parts = parts_of(10, 1)
-    board = Board(parts, frozenset(), ahead=3)
+    schedule = PartSchedule(parts, frozenset(), ahead=3)
     claimed = []
-    writer = threading.Thread(target=lambda: claimed.extend(iter(board.claim, None)))
+    writer = threading.Thread(target=lambda: claimed.extend(iter(schedule.claim, None)))
     writer.start()
 
     for part in parts:
         while len(claimed) < min(len(parts), part.index + 3):
             writer.join(0.001)
         assert len(claimed) == min(len(parts), part.index + 3)
-        board.digested(part)
+        schedule.digested(part)
     writer.join()
 
     assert claimed == list(parts)
 
 
 def test_finished_parts_are_not_claimed():
-    board = Board(parts_of(4, 1), frozenset({0, 2}), ahead=8)
+    schedule = PartSchedule(parts_of(4, 1), frozenset({0, 2}), ahead=8)
 
-    assert [part.index for part in iter(board.claim, None)] == [1, 3]
+    assert [part.index for part in iter(schedule.claim, None)] == [1, 3]
 
 
 def test_the_digest_sees_bytes_of_a_part_before_the_part_is_whole():
-    part = Part(0, 0, 100)
-    board = Board((part,), frozenset(), ahead=1)
-    board.wrote(part, 10)
+    part = DownloadPart(0, 0, 100)
+    schedule = PartSchedule((part,), frozenset(), ahead=1)
+    schedule.wrote(part, 10)
 
-    assert board.bytes_beyond(part, 0, Deadline(1)) == 10
+    assert schedule.bytes_beyond(part, 0, Deadline(1)) == 10
 
 
 def test_one_failure_stops_everybody_with_the_first_cause():
-    part = Part(0, 0, 100)
-    board = Board((part,), frozenset(), ahead=1)
-    board.fail(KeyError("first"))
-    board.fail(KeyError("second"))
+    part = DownloadPart(0, 0, 100)
+    schedule = PartSchedule((part,), frozenset(), ahead=1)
+    schedule.fail(KeyError("first"))
+    schedule.fail(KeyError("second"))
 
     with pytest.raises(KeyError, match="first"):
-        board.bytes_beyond(part, 0, Deadline(1))
+        schedule.bytes_beyond(part, 0, Deadline(1))
     with pytest.raises(Stopped):
-        board.claim()
+        schedule.claim()
     with pytest.raises(Stopped):
-        board.wrote(part, 1)
+        schedule.wrote(part, 1)
 
 
 def test_bytes_that_do_not_come_are_waited_for_until_the_deadline():
-    part = Part(0, 0, 100)
+    part = DownloadPart(0, 0, 100)
 
     with pytest.raises(TimeoutError):
-        Board((part,), frozenset(), ahead=1).bytes_beyond(part, 0, Deadline(0.01))
+        PartSchedule((part,), frozenset(), ahead=1).bytes_beyond(part, 0, Deadline(0.01))
 
 
 def test_pauses_grow_to_a_bound_and_are_never_all_alike():

@@ -21,22 +21,22 @@ def world(tmp_path, monkeypatch):
 
 def prepared(world, parts, *, content=ENGINE, digest=None):
     """Leave what a fetcher leaves that was killed after it had finished ``parts``."""
-    world.shelf.folder.mkdir(parents=True)
-    world.shelf.partial.write_bytes(content)
+    world.paths.folder.mkdir(parents=True)
+    world.paths.partial.write_bytes(content)
     journal = {
         "sha256": digest or world.digest,
         "size": len(ENGINE),
         "part_size": 16 * KIB,
         "finished": parts,
     }
-    world.shelf.journal.write_text(json.dumps(journal))
+    world.paths.journal.write_text(json.dumps(journal))
 
 
 def test_parts_that_were_finished_before_are_not_fetched_again(world):
     prepared(world, [0, 1, 2, 5])
 
     assert world.run() == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
     assert sorted(first // (16 * KIB) for first, _ in world.ranges) == [3, 4, 6, 7, 8, 9]
 
 
@@ -44,7 +44,7 @@ def test_the_journal_is_never_believed_about_the_bytes(world):
     prepared(world, list(range(10)), content=b"\0" * len(ENGINE))
 
     assert world.run() == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
     assert len(world.ranges) == 10
 
 
@@ -58,7 +58,7 @@ def test_the_journal_of_another_engine_counts_for_nothing(world):
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"finished": 3}'])
 def test_a_torn_journal_counts_for_nothing(world, text):
     prepared(world, [])
-    world.shelf.journal.write_text(text)
+    world.paths.journal.write_text(text)
 
     assert world.run() == 0
     assert len(world.ranges) == 10
@@ -66,10 +66,10 @@ def test_a_torn_journal_counts_for_nothing(world, text):
 
 def test_a_journal_without_its_file_counts_for_nothing(world):
     prepared(world, list(range(10)))
-    world.shelf.partial.unlink()
+    world.paths.partial.unlink()
 
     assert world.run() == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
 
 
 PROGRAM = """
@@ -94,7 +94,7 @@ def wait_for(condition):
 
 
 def finished_parts(world):
-    return json.loads(world.shelf.journal.read_text())["finished"] if world.shelf.journal.exists() else []
+    return json.loads(world.paths.journal.read_text())["finished"] if world.paths.journal.exists() else []
 
 
 def test_after_kill_9_only_parts_in_flight_are_fetched_again(world):
@@ -109,7 +109,7 @@ def test_after_kill_9_only_parts_in_flight_are_fetched_again(world):
     world.slow = 0.0
 
     assert world.run() == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
     assert {first // (16 * KIB) for first, _ in world.ranges} == set(range(10)) - set(finished)
 
 

@@ -21,20 +21,20 @@ def world(tmp_path, monkeypatch):
 
 def test_the_engine_arrives_whole_and_every_user_may_read_it(world):
     assert world.run() == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
-    assert stat.S_IMODE(world.shelf.engine.stat().st_mode) == 0o444
-    assert stat.S_IMODE(world.shelf.folder.stat().st_mode) == 0o755
-    assert sorted(path.name for path in world.shelf.folder.iterdir()) == ["engine.json", "model.engine"]
+    assert world.paths.engine.read_bytes() == ENGINE
+    assert stat.S_IMODE(world.paths.engine.stat().st_mode) == 0o444
+    assert stat.S_IMODE(world.paths.folder.stat().st_mode) == 0o755
+    assert sorted(path.name for path in world.paths.folder.iterdir()) == ["engine.json", "model.engine"]
 
 
 def test_the_record_says_what_it_is_but_not_the_url(world):
     world.run()
 
-    record = json.loads(world.shelf.record.read_text())
+    record = json.loads(world.paths.record.read_text())
 
     assert record["gpu"] == {"arch": "sm_89", "product": "NVIDIA-L4"}
     assert record["sha256"] == world.digest
-    assert SIGNATURE not in world.shelf.record.read_text()
+    assert SIGNATURE not in world.paths.record.read_text()
 
 
 def test_every_byte_is_asked_for_once(world):
@@ -58,11 +58,11 @@ def test_an_engine_that_is_already_there_is_not_fetched_again(world):
 
 
 def test_a_file_with_other_bytes_is_replaced(world):
-    world.shelf.folder.mkdir(parents=True)
-    world.shelf.engine.write_bytes(b"\0" * len(ENGINE))
+    world.paths.folder.mkdir(parents=True)
+    world.paths.engine.write_bytes(b"\0" * len(ENGINE))
 
     assert world.run() == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
 
 
 def test_wrong_bytes_never_reach_the_final_path(world):
@@ -70,7 +70,7 @@ def test_wrong_bytes_never_reach_the_final_path(world):
 
     assert world.run() == 41
     assert nothing_is_visible(world)
-    assert list(world.shelf.folder.iterdir()) == []
+    assert list(world.paths.folder.iterdir()) == []
     assert world.digest in world.message
 
 
@@ -79,7 +79,7 @@ def test_wrong_bytes_leave_an_older_engine_where_it_is(world):
     world.digest, world.extra = "0" * 64, {"sha256": "0" * 64}
 
     assert world.run() == 41
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
 
 
 def test_an_object_of_another_size_is_refused_before_it_is_downloaded(world):
@@ -201,14 +201,14 @@ def test_a_store_in_trouble_is_asked_again(world, status):
     world.store = [status] * 5
 
     assert world.run() == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
 
 
 def test_a_part_that_was_cut_goes_on_from_the_byte_it_reached(world):
     world.store = ["cut"]
 
     assert world.run() == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
     assert any((first + 8 * KIB, stop) in world.ranges for first, stop in world.ranges)
 
 
@@ -234,7 +234,7 @@ def test_a_url_whose_time_is_over_is_asked_for_again_and_what_arrived_stays(worl
     assert world.run() == 0
     assert len(world.asked) == 2
     assert len(world.ranges) < 2 * len(ENGINE) // (16 * KIB)
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
 
 
 def test_a_store_that_refuses_every_fresh_url_is_given_up(world):
@@ -285,7 +285,7 @@ def test_a_file_system_without_preallocation_will_do(world, monkeypatch):
     monkeypatch.setattr(os, "posix_fallocate", unsupported)
 
     assert world.run() == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
 
 
 def test_proxy_variables_of_the_pod_are_ignored(world, monkeypatch):

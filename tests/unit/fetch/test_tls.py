@@ -22,7 +22,7 @@ def test_tls_is_used_where_the_url_says_so(world, tmp_path):
     authority = secured(world, tmp_path)
 
     assert world.run(IGNITION_CA=authority) == 0
-    assert world.shelf.engine.read_bytes() == ENGINE
+    assert world.paths.engine.read_bytes() == ENGINE
 
 
 def test_a_certificate_nobody_vouches_for_is_refused(world, tmp_path):

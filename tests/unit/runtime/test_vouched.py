@@ -19,55 +19,55 @@ ENGINE = Engine()
 
 
 @pytest.fixture
-def shelf(tmp_path):
+def paths(tmp_path):
     """An alias as the fetcher leaves it: the gateway's answer went through the fetcher's own code."""
-    shelf = EnginePaths(tmp_path / "resnet")
-    shelf.folder.mkdir()
+    paths = EnginePaths(tmp_path / "resnet")
+    paths.folder.mkdir()
     gpu = NodeGpu("sm_89", "NVIDIA-L4", mig=None)
     answer = json.loads(json.dumps(resolved("resnet", gpu, ENGINE.manifest)))
-    write_record(read_resolved("resnet", answer), shelf)
-    shelf.engine.write_bytes(ENGINE.data)
-    return shelf
+    write_record(read_resolved("resnet", answer), paths)
+    paths.engine.write_bytes(ENGINE.data)
+    return paths
 
 
-def test_what_the_fetcher_places_is_vouched_for_by_its_record(shelf):
-    voucher = voucher_of(shelf.engine)
+def test_what_the_fetcher_places_is_vouched_for_by_its_record(paths):
+    voucher = voucher_of(paths.engine)
 
     assert voucher is not None
-    assert voucher.document == shelf.record
+    assert voucher.document == paths.record
     assert (voucher.sha256, voucher.size) == (ENGINE.manifest.engine.sha256, len(ENGINE.data))
     assert voucher.manifest == ENGINE.manifest
 
 
-def test_what_lies_nearest_to_the_file_counts(shelf):
+def test_what_lies_nearest_to_the_file_counts(paths):
     manifest = Engine(body=b"another").manifest
-    shelf.engine.with_name("model.engine.json").write_bytes(manifest.to_bytes())
+    paths.engine.with_name("model.engine.json").write_bytes(manifest.to_bytes())
 
-    assert voucher_of(shelf.engine).manifest == manifest
+    assert voucher_of(paths.engine).manifest == manifest
 
 
 def test_a_folder_without_documents_vouches_for_nothing(tmp_path):
     assert voucher_of(tmp_path / "model.engine") is None
 
 
-def test_a_document_that_is_too_large_is_not_read(shelf):
-    shelf.record.chmod(0o644)
-    with shelf.record.open("wb") as file:
+def test_a_document_that_is_too_large_is_not_read(paths):
+    paths.record.chmod(0o644)
+    with paths.record.open("wb") as file:
         file.truncate(LARGEST_DOCUMENT + 1)
 
     with pytest.raises(EngineRefused, match="larger than 16777216 bytes") as refused:
-        voucher_of(shelf.engine)
+        voucher_of(paths.engine)
     assert refused.value.reason is Reason.ManifestRefused
 
 
-def test_a_manifest_of_a_newer_hub_says_what_to_upgrade(shelf):
-    record = json.loads(shelf.record.read_text())
+def test_a_manifest_of_a_newer_hub_says_what_to_upgrade(paths):
+    record = json.loads(paths.record.read_text())
     record["manifest"]["build"]["quantumness"] = 1
-    shelf.record.chmod(0o644)
-    shelf.record.write_text(json.dumps(record))
+    paths.record.chmod(0o644)
+    paths.record.write_text(json.dumps(record))
 
     with pytest.raises(EngineRefused, match="quantumness: unknown field") as refused:
-        voucher_of(shelf.engine)
+        voucher_of(paths.engine)
     assert "upgrade ignition-hub here" in refused.value.remedy
 
 
