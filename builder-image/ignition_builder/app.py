@@ -15,10 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from ignition_builder.hub.download import Source
-from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.download import DownloadSource
+from ignition_builder.hub.gateway import GatewayClient
 from ignition_builder.hub.inputs import download_all
-from ignition_builder.hub.progress_reporter import Courier
+from ignition_builder.hub.progress_reporter import ProgressReporter
 from ignition_builder.hub.publishing import log_of, publish
 from ignition_builder.hub.timing_store import TimingStore
 from ignition_builder.memory import NEEDED, Memory, mebibytes, read_memory
@@ -41,10 +41,10 @@ MESSAGE_BYTES = 3072
 def main(environ: Mapping[str, str]) -> int:
     """Run and return the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    gateway: Gateway | None = None
+    gateway: GatewayClient | None = None
     try:
         settings = Settings.from_environment(environ)
-        gateway = Gateway(settings.gateway, settings.token_file, settings.gateway_tls)
+        gateway = GatewayClient(settings.gateway, settings.token_file, settings.gateway_tls)
         with last_words(termination_log(environ), read_memory()):
             uri = run(settings, gateway)
     except IgnitionError as error:
@@ -58,22 +58,22 @@ def main(environ: Mapping[str, str]) -> int:
     return 0
 
 
-def run(settings: Settings, gateway: Gateway) -> str:
+def run(settings: Settings, gateway: GatewayClient) -> str:
     """Build what the gateway grants and return the URI under which it was published."""
     with tempfile.TemporaryDirectory(prefix="build-", dir=settings.work_dir) as folder:
         try:
-            with crew_of(Path(folder) / LOG_FILE) as crew, Courier(gateway) as courier:
-                return _build_in(Path(folder), settings, gateway, crew, _noted(courier.tell))
+            with crew_of(Path(folder) / LOG_FILE) as crew, ProgressReporter(gateway) as reporter:
+                return _build_in(Path(folder), settings, gateway, crew, _noted(reporter.tell))
         except IgnitionError:
             # The folder goes; the pod's log is where its log can still be read.
             sys.stdout.write(log_of(Path(folder) / LOG_FILE, TAIL_BYTES))
             raise
 
 
-def _build_in(folder: Path, settings: Settings, gateway: Gateway, crew: Crew, watch: Watcher) -> str:
+def _build_in(folder: Path, settings: Settings, gateway: GatewayClient, crew: Crew, watch: Watcher) -> str:
     grant = gateway.grant()
     arriving, building = part_of(watch, 0.0, 0.1), part_of(watch, 0.1, 0.9)
-    source = Source(grant, gateway.grant, settings.store_tls)
+    source = DownloadSource(grant, gateway.grant, settings.store_tls)
     here = download_all(source, folder, lambda part: arriving(DOWNLOADING, part))
     store = TimingStore(gateway, grant, settings.store_tls, folder)
     timing_cache = store.fetched()
@@ -127,7 +127,7 @@ def _leave_message(path: Path, error: IgnitionError) -> None:
         path.write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
 
 
-def fail(error: IgnitionError, gateway: Gateway | None, environ: Mapping[str, str]) -> int:
+def fail(error: IgnitionError, gateway: GatewayClient | None, environ: Mapping[str, str]) -> int:
     """Tell everybody who listens why there is no engine; return the exit code."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stderr.write(f"{error.reason}: {error}\n")

@@ -21,7 +21,7 @@ StageResult = Prepared | Proof | Compiled | Verified
 
 
 @dataclass(frozen=True, slots=True)
-class Digests:
+class FileDigests:
     """What identifies a model's bytes."""
 
     sha256: str
@@ -66,7 +66,7 @@ def _warnings(*stages: StageResult) -> Counter[str]:
 
 
 def facts_of(
-    request: BuildRequest, stages: Stages, digests: Digests, files: Files, seconds: float
+    request: BuildRequest, stages: Stages, digests: FileDigests, files: Files, seconds: float
 ) -> BuildFacts:
     """Return the facts of a build that took ``seconds``."""
     inputs, prepared = request.inputs, stages.prepared

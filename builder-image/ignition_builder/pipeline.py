@@ -23,7 +23,7 @@ from ignition_builder.documents import (
     Task,
     TimingCacheTask,
 )
-from ignition_builder.facts import Digests, Stages, check_warnings, facts_of
+from ignition_builder.facts import FileDigests, Stages, check_warnings, facts_of
 from ignition_builder.files import Files
 from ignition_builder.kept import crew_with_kept_compiler
 from ignition_builder.options import options_of
@@ -59,7 +59,7 @@ def build(
     work_dir: Path,
     on_progress: Watcher,
     *,
-    digests: Digests | None = None,
+    digests: FileDigests | None = None,
     files: Files = NO_FILES,
     timing_cache: TimingCacheTask | None = None,
     may_build_again: bool = False,
@@ -97,7 +97,7 @@ def build_with(
     work_dir: Path,
     on_progress: Watcher,
     *,
-    digests: Digests,
+    digests: FileDigests,
     files: Files = NO_FILES,
     timing_cache: TimingCacheTask | None = None,
 ) -> Built:
@@ -144,17 +144,17 @@ def _run(
     return stages
 
 
-def digests_of(path: Path) -> Digests:
+def digests_of(path: Path) -> FileDigests:
     """Read a file once for its digests."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             sha256.update(chunk)
             md5.update(chunk)
-        return Digests(sha256.hexdigest(), md5.hexdigest(), file.tell())
+        return FileDigests(sha256.hexdigest(), md5.hexdigest(), file.tell())
 
 
-def check_digest(request: BuildRequest, digests: Digests) -> None:
+def check_digest(request: BuildRequest, digests: FileDigests) -> None:
     """Raise RequestError (ModelDigestMismatch) unless the bytes are those the request pins."""
     if request.model_sha256 is not None and digests.sha256 != request.model_sha256.lower():
         raise RequestError(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ignition_builder.facts import Digests
+from ignition_builder.facts import FileDigests
 from ignition_builder.report import disk_error
 from ignition_hub.engine.errors import IgnitionError, NodeError, Reason, RequestError, TransientError
 from ignition_hub.engine.request import BuildGrant
@@ -72,13 +72,13 @@ class Arrival:
             # Here, and not further out: there an OSError means the network.
             raise disk_error(error) from error
 
-    def digests(self) -> Digests:
+    def digests(self) -> FileDigests:
         """Return what has arrived in all."""
-        return Digests(self._sha256.hexdigest(), self._md5.hexdigest(), self.size)
+        return FileDigests(self._sha256.hexdigest(), self._md5.hexdigest(), self.size)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DownloadSource:
     """Where files come from: ``renew`` gets a grant with fresh URLs; ``patience`` is in seconds."""
 
     grant: BuildGrant
@@ -87,7 +87,7 @@ class Source:
     patience: float = PATIENCE_SECONDS
 
 
-def download(item: Item, source: Source, path: Path, count: Counter) -> Digests:
+def download(item: Item, source: DownloadSource, path: Path, count: Counter) -> FileDigests:
     """
     Write one granted file to ``path`` and return its digests; ``count`` hears the fraction that is here.
 
@@ -129,7 +129,7 @@ def check_disk(folder: Path, size: int) -> None:
         )
 
 
-def _fill(arrival: Arrival, source: Source, count: Counter) -> None:
+def _fill(arrival: Arrival, source: DownloadSource, count: Counter) -> None:
     item, deadline, attempt, renewed = arrival.item, Deadline(source.patience), 0, False
     url = item.url(source.grant)
     while True:

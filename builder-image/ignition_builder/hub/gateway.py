@@ -46,7 +46,7 @@ SOON_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class GatewayClient:
     """Calls the gateway; the token is read for every attempt, because the kubelet replaces it."""
 
     address: Address

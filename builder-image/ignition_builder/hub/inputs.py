@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ignition_builder.facts import Digests
+from ignition_builder.facts import FileDigests
 from ignition_builder.files import DataFile, Files
-from ignition_builder.hub.download import Counter, Item, Source, check_disk, check_size, download
+from ignition_builder.hub.download import Counter, DownloadSource, Item, check_disk, check_size, download
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.engine.naming import is_plain_path
 from ignition_hub.engine.pinned import MOST_FILE_BYTES, PinnedFile, pinned_files
@@ -29,11 +29,11 @@ class Arrived:
     """Where the model is, what identifies its own file, and the files besides."""
 
     model: Path
-    digests: Digests
+    digests: FileDigests
     files: Files
 
 
-def download_all(source: Source, folder: Path, count: Counter) -> Arrived:
+def download_all(source: DownloadSource, folder: Path, count: Counter) -> Arrived:
     """
     Write what ``source`` grants below ``folder``; ``count`` hears the fraction of all bytes that is here.
 
@@ -57,11 +57,11 @@ def download_all(source: Source, folder: Path, count: Counter) -> Arrived:
 class _Carrier:
     """Brings one file after another, and tells how much of ``total`` bytes is here (0: unknown)."""
 
-    def __init__(self, source: Source, count: Counter, total: int) -> None:
+    def __init__(self, source: DownloadSource, count: Counter, total: int) -> None:
         self._source, self._count, self._total = source, count, total
         self._done = 0
 
-    def bring(self, item: Item, path: Path) -> Digests:
+    def bring(self, item: Item, path: Path) -> FileDigests:
         digests = download(item, self._source, path, partial(self._tell, item.size))
         self._done += digests.size
         return digests
@@ -115,7 +115,7 @@ def _bring_pinned(
     )
 
 
-def _require_pin(pin: PinnedFile, digests: Digests) -> None:
+def _require_pin(pin: PinnedFile, digests: FileDigests) -> None:
     if digests.sha256 != pin.sha256:
         raise RequestError(
             Reason.ModelDigestMismatch,

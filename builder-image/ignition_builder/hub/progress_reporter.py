@@ -2,22 +2,22 @@
 
 import threading
 
-from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.gateway import GatewayClient
 
 PAUSE_SECONDS = 1.0
 
 
-class Courier:
+class ProgressReporter:
     """A thread that posts the newest progress; what it could not deliver is dropped."""
 
-    def __init__(self, gateway: Gateway, pause: float = PAUSE_SECONDS) -> None:
+    def __init__(self, gateway: GatewayClient, pause: float = PAUSE_SECONDS) -> None:
         self._gateway, self._pause = gateway, pause
         self._news: tuple[str, int] | None = None
         self._wanted = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._deliver, daemon=True)
 
-    def __enter__(self) -> "Courier":
+    def __enter__(self) -> "ProgressReporter":
         self._thread.start()
         return self
 

@@ -5,7 +5,7 @@ Make a built engine exist: upload its bytes, then ask the gateway to check, sign
 import ssl
 from pathlib import Path
 
-from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.gateway import GatewayClient
 from ignition_builder.hub.upload import Uploader, part_size_for
 from ignition_builder.pipeline import Built
 from ignition_builder.progress import Watcher
@@ -18,7 +18,7 @@ LOG_BYTES = 256 * 1024
 ATTEMPTS = 2
 
 
-def publish(built: Built, gateway: Gateway, tls: ssl.SSLContext, watch: Watcher) -> str:
+def publish(built: Built, gateway: GatewayClient, tls: ssl.SSLContext, watch: Watcher) -> str:
     """
     Return the URI of the published engine.
 

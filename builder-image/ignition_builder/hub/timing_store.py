@@ -17,8 +17,8 @@ from typing import BinaryIO
 from ignition_builder.compiling.nvidia import cuda_release
 from ignition_builder.compiling.timing import FIELD, nothing_to_lock
 from ignition_builder.documents import MERGE, Task, TimingCacheTask
-from ignition_builder.hub.download import Item, Source, download
-from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.download import DownloadSource, Item, download
+from ignition_builder.hub.gateway import GatewayClient
 from ignition_builder.pipeline import LOG_FILE
 from ignition_builder.stage_process import Child
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
@@ -44,7 +44,7 @@ _LOST = frozenset({http.client.PRECONDITION_FAILED, http.client.CONFLICT, http.c
 class TimingStore:
     """The store's timing cache for one build that works in ``folder``."""
 
-    gateway: Gateway
+    gateway: GatewayClient
     grant: BuildGrant
     tls: ssl.SSLContext
     folder: Path
@@ -94,7 +94,7 @@ class TimingStore:
 
     def _bring(self, stored: StoredTimingCache, path: Path, deadline: Deadline) -> None:
         item = Item(WHAT, FIELD, stored.size or 0, MOST_BYTES, lambda _: stored.url or "")
-        source = Source(self.grant, lambda: self.grant, self.tls, deadline.left)
+        source = DownloadSource(self.grant, lambda: self.grant, self.tls, deadline.left)
         download(item, source, path, lambda _: _require_time(deadline))
 
     def _write(self, path: Path, etag: str | None) -> None:

@@ -15,7 +15,7 @@ import pytest
 from fakedriver import COMPILER
 from fakemachine import fake_machine
 from gateway_harness import make_request, published
-from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.gateway import GatewayClient
 from ignition_builder.hub.timing_store import TimingStore
 from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.identity import Model, identity_of
@@ -101,7 +101,7 @@ class Builder:
         authority = (self.hub.gateway.folder / "tls.crt").read_text()
         tls = tls_context(authority, only=False)
         address = Address.of(self.environment["IGNITION_GATEWAY_URL"])
-        gateway = Gateway(address, self.folder / "token", tls)
+        gateway = GatewayClient(address, self.folder / "token", tls)
         return TimingStore(gateway, gateway.grant(), tls, self.folder / "work")
 
 

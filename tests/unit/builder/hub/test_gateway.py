@@ -6,8 +6,8 @@ import ssl
 import pytest
 
 from fakegateway import TOKEN, FakeGateway
-from ignition_builder.hub.download import Source
-from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.download import DownloadSource
+from ignition_builder.hub.gateway import GatewayClient
 from ignition_builder.hub.inputs import download_all
 from ignition_builder.hub.publishing import LOG_BYTES, log_of
 from ignition_builder.hub.upload import MOST_PARTS, Uploader, part_size_for
@@ -33,13 +33,13 @@ def hub():
 
 
 @pytest.fixture
-def gateway(hub, tmp_path) -> Gateway:
+def gateway(hub, tmp_path) -> GatewayClient:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
-    return Gateway(Address.of(hub.url), tmp_path / "token", TLS, patience=5.0)
+    return GatewayClient(Address.of(hub.url), tmp_path / "token", TLS, patience=5.0)
 
 
 def fetched(hub, gateway, folder, patience=5.0):
-    source = Source(gateway.grant(), gateway.grant, TLS, patience)
+    source = DownloadSource(gateway.grant(), gateway.grant, TLS, patience)
     here = download_all(source, folder, lambda _: None)
     return here.digests, here.model
 
@@ -72,7 +72,7 @@ def test_passing_trouble_is_waited_out(trouble, hub, gateway):
 
 def test_a_gateway_that_stays_away_is_a_reason_to_try_the_build_again(hub, gateway, tmp_path):
     hub.stumble("grant", *["drop"] * 1000)
-    impatient = Gateway(gateway.address, gateway.token_file, TLS, patience=0.2)
+    impatient = GatewayClient(gateway.address, gateway.token_file, TLS, patience=0.2)
 
     with pytest.raises(IgnitionError) as caught:
         impatient.grant()

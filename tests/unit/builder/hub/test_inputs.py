@@ -9,8 +9,8 @@ import pytest
 
 from fakegateway import TOKEN, FakeGateway
 from ignition_builder.files import DataFile, Files
-from ignition_builder.hub.download import Source
-from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.download import DownloadSource
+from ignition_builder.hub.gateway import GatewayClient
 from ignition_builder.hub.inputs import Arrived, download_all
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.request import BuildGrant, GrantedFile
@@ -68,8 +68,10 @@ def pinned_hub():
 
 def arrived(hub: FakeGateway, folder: Path, count=lambda part: None, grant=None) -> Arrived:
     (folder / "token").write_text(TOKEN)
-    gateway = Gateway(Address.of(hub.url), folder / "token", TLS, patience=5.0)
-    return download_all(Source(grant or gateway.grant(), gateway.grant, TLS, 5.0), folder / "work", count)
+    gateway = GatewayClient(Address.of(hub.url), folder / "token", TLS, patience=5.0)
+    return download_all(
+        DownloadSource(grant or gateway.grant(), gateway.grant, TLS, 5.0), folder / "work", count
+    )
 
 
 def refusal(hub: FakeGateway, folder: Path, **options) -> IgnitionError:

@@ -8,7 +8,7 @@ import pytest
 
 from fakegateway import TOKEN, FakeGateway
 from ignition_builder.hub import timing_store
-from ignition_builder.hub.gateway import Gateway
+from ignition_builder.hub.gateway import GatewayClient
 from ignition_builder.hub.timing_store import TimingStore
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.timing_cache import MOST_BYTES
@@ -57,7 +57,7 @@ def store(hub, tmp_path):
     def made(mode="ReadWrite"):
         (tmp_path / "token").write_text(TOKEN)
         hub.request = replace(hub.request, timing_cache=mode)
-        gateway = Gateway(Address.of(hub.url), tmp_path / "token", TLS, patience=2.0)
+        gateway = GatewayClient(Address.of(hub.url), tmp_path / "token", TLS, patience=2.0)
         return TimingStore(gateway, gateway.grant(), TLS, tmp_path)
 
     return made
@@ -143,7 +143,7 @@ def test_a_pod_that_is_to_stop_does_not_take_that_for_trouble_with_the_cache(sto
         raise TransientError(Reason.Interrupted, "the pod was asked to stop")
 
     asking = store()
-    monkeypatch.setattr(Gateway, "timing_cache", stopped)
+    monkeypatch.setattr(GatewayClient, "timing_cache", stopped)
     with pytest.raises(TransientError, match="asked to stop"):
         asking.fetched()
 
