@@ -26,7 +26,7 @@ from ignition_builder.pipeline import LOG_FILE, build_with
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.report import disk_error
 from ignition_builder.settings import Settings
-from ignition_builder.stage_process import Crew, crew_of
+from ignition_builder.stage_process import StageProcesses, stage_processes
 from ignition_hub.engine.environment import termination_log
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
@@ -62,15 +62,17 @@ def run(settings: Settings, gateway: GatewayClient) -> str:
     """Build what the gateway grants and return the URI under which it was published."""
     with tempfile.TemporaryDirectory(prefix="build-", dir=settings.work_dir) as folder:
         try:
-            with crew_of(Path(folder) / LOG_FILE) as crew, ProgressReporter(gateway) as reporter:
-                return _build_in(Path(folder), settings, gateway, crew, _noted(reporter.tell))
+            with stage_processes(Path(folder) / LOG_FILE) as processes, ProgressReporter(gateway) as reporter:
+                return _build_in(Path(folder), settings, gateway, processes, _noted(reporter.tell))
         except IgnitionError:
             # The folder goes; the pod's log is where its log can still be read.
             sys.stdout.write(log_of(Path(folder) / LOG_FILE, TAIL_BYTES))
             raise
 
 
-def _build_in(folder: Path, settings: Settings, gateway: GatewayClient, crew: Crew, watch: Watcher) -> str:
+def _build_in(
+    folder: Path, settings: Settings, gateway: GatewayClient, processes: StageProcesses, watch: Watcher
+) -> str:
     grant = gateway.grant()
     arriving, building = part_of(watch, 0.0, 0.1), part_of(watch, 0.1, 0.9)
     source = DownloadSource(grant, gateway.grant, settings.store_tls)
@@ -78,7 +80,7 @@ def _build_in(folder: Path, settings: Settings, gateway: GatewayClient, crew: Cr
     store = TimingStore(gateway, grant, settings.store_tls, folder)
     timing_cache = store.fetched()
     built = build_with(
-        crew,
+        processes,
         grant.request,
         here.model,
         folder,

@@ -16,7 +16,7 @@ from typing import Any
 
 from ignition_builder.documents import COMPILE, INSPECT, Task
 from ignition_builder.progress import Watcher
-from ignition_builder.stage_process import Child, Crew
+from ignition_builder.stage_process import Child, StageProcesses
 from ignition_hub.engine.errors import IgnitionError, Reason
 
 
@@ -85,12 +85,12 @@ class _Shelf:
 
 
 @contextlib.contextmanager
-def crew_with_kept_compiler(log: Path) -> Iterator[Crew]:
-    """Give the crew of one build; its compile process is kept when it has done well."""
+def processes_with_kept_compiler(log: Path) -> Iterator[StageProcesses]:
+    """Give the processes of one build; its compile process is kept when it has done well."""
     compiler = KeptCompiler(_shelf.take() or fresh_compiler(log), log)
     try:
         with Child(INSPECT, log, stays=True) as inspector:
-            yield Crew(inspector, compiler)
+            yield StageProcesses(inspector, compiler)
     finally:
         compiler.put_back()
 

@@ -25,11 +25,11 @@ from ignition_builder.documents import (
 )
 from ignition_builder.facts import FileDigests, Stages, check_warnings, facts_of
 from ignition_builder.files import Files
-from ignition_builder.kept import crew_with_kept_compiler
+from ignition_builder.kept import processes_with_kept_compiler
 from ignition_builder.options import options_of
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.proving import proving
-from ignition_builder.stage_process import Crew, crew_of
+from ignition_builder.stage_process import StageProcesses, stage_processes
 from ignition_builder.verification import gates_of
 from ignition_builder.verifying.header import check_plan
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
@@ -75,11 +75,11 @@ def build(
     """
     # TensorRT-RTX starts in a tenth of a second, and has nothing worth keeping.
     keeps = may_build_again and request.inputs.flavor == TENSORRT
-    with (crew_with_kept_compiler if keeps else crew_of)(work_dir / LOG_FILE) as crew:
-        # Read while the processes of the crew load what they need.
+    with (processes_with_kept_compiler if keeps else stage_processes)(work_dir / LOG_FILE) as processes:
+        # Read while the processes load what they need.
         digests = digests or digests_of(model_path)
         return build_with(
-            crew,
+            processes,
             request,
             model_path,
             work_dir,
@@ -91,7 +91,7 @@ def build(
 
 
 def build_with(
-    crew: Crew,
+    processes: StageProcesses,
     request: BuildRequest,
     model_path: Path,
     work_dir: Path,
@@ -114,22 +114,22 @@ def build_with(
         files=files,
         timing_cache=timing_cache,
     )
-    stages = _run(crew, task, forbidden, on_progress, deadline=started + request.timeout_seconds)
+    stages = _run(processes, task, forbidden, on_progress, deadline=started + request.timeout_seconds)
     facts = facts_of(request, stages, digests, files, time.monotonic() - started)
     compiled = stages.compiled
     return Built(Path(compiled.path), compiled.sha256, compiled.size, facts, log)
 
 
 def _run(
-    crew: Crew, task: Task, forbidden: Sequence[str], on_progress: Watcher, *, deadline: float
+    processes: StageProcesses, task: Task, forbidden: Sequence[str], on_progress: Watcher, *, deadline: float
 ) -> Stages:
     """Take ``task`` through every stage; an engine that is not to be given leaves no file."""
     compiles_until = 0.8 if task.request.verification else 1.0
     watch = part_of(on_progress, 0.0, 0.1)
-    prepared = Prepared.from_json(crew.inspector.run(task, watch, deadline))
+    prepared = Prepared.from_json(processes.inspector.run(task, watch, deadline))
     task, watch = replace(task, stage=COMPILE, prepared=prepared), part_of(on_progress, 0.1, compiles_until)
-    with proving(crew.inspector, task, on_progress, deadline) as proven, gates_of(task) as verified:
-        compiled = Compiled.from_json(crew.compiler.run(task, watch, deadline))
+    with proving(processes.inspector, task, on_progress, deadline) as proven, gates_of(task) as verified:
+        compiled = Compiled.from_json(processes.compiler.run(task, watch, deadline))
         try:
             check_warnings(forbidden, prepared, compiled)
             check_plan(Path(compiled.path), compiled.size, task.request.inputs)

@@ -174,7 +174,7 @@ class Runner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class StageProcesses:
     """The two child processes of one build, loaded and waiting; the first may prove what it made."""
 
     inspector: Child
@@ -182,10 +182,10 @@ class Crew:
 
 
 @contextlib.contextmanager
-def crew_of(log: Path) -> Iterator[Crew]:
+def stage_processes(log: Path) -> Iterator[StageProcesses]:
     """Start both children of a build and end them on leaving."""
     with Child(INSPECT, log, stays=True) as inspector, Child(COMPILE, log) as compiler:
-        yield Crew(inspector, compiler)
+        yield StageProcesses(inspector, compiler)
 
 
 def death(status: int, before: Memory, after: Memory, peak: int, said: str = "") -> IgnitionError:

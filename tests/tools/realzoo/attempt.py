@@ -17,7 +17,7 @@ from ignition_builder.documents import Task
 from ignition_builder.files import Files
 from ignition_builder.pipeline import LOG_FILE, build_with, digests_of
 from ignition_builder.progress import Watcher
-from ignition_builder.stage_process import Runner, crew_of
+from ignition_builder.stage_process import Runner, stage_processes
 from ignition_hub.engine.errors import IgnitionError, Reason
 from realgates.request import ON_A_GPU, gated_request
 from realzoo.case import Case
@@ -45,9 +45,9 @@ def attempted(case: Case, precision: str, folder: Path) -> dict[str, Any]:
         inputs=folder.parent / GATE, calibration=folder.parent / CALIBRATION if calibrated else None
     )
     began = time.monotonic()
-    with crew_of(folder / LOG_FILE) as crew:
-        compiler = Watched(crew.compiler)
-        watched, digests = replace(crew, compiler=compiler), digests_of(model)
+    with stage_processes(folder / LOG_FILE) as processes:
+        compiler = Watched(processes.compiler)
+        watched, digests = replace(processes, compiler=compiler), digests_of(model)
         try:
             built = build_with(watched, request, model, folder, lambda *_: None, digests=digests, files=files)
         except IgnitionError as error:

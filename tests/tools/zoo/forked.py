@@ -19,7 +19,7 @@ from pathlib import Path
 from ignition_builder import stage_main
 from ignition_builder.documents import COMPILE, INSPECT
 from ignition_builder.memory import read_memory
-from ignition_builder.stage_process import Child, Crew
+from ignition_builder.stage_process import Child, StageProcesses
 
 POLL_SECONDS = 0.002
 MOST_FILES = 4096
@@ -87,10 +87,10 @@ class ForkedProcess:
 
 
 @contextlib.contextmanager
-def forked_crew(log: Path) -> Iterator[Crew]:
+def forked_processes(log: Path) -> Iterator[StageProcesses]:
     """Fork both children of a build and end them on leaving."""
     with ForkedChild(INSPECT, log, stays=True) as inspector, ForkedChild(COMPILE, log) as compiler:
-        yield Crew(inspector, compiler)
+        yield StageProcesses(inspector, compiler)
 
 
 def _become(stage: str, log: Path, reading: int, writing: int) -> None:

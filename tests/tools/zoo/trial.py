@@ -19,7 +19,7 @@ from ignition_hub.engine.errors import EXITS, IgnitionError
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange
 from ignition_hub.engine.request import BuildRequest
 from smallmodels import request_for
-from zoo.forked import ForkedChild, forked_crew, warm
+from zoo.forked import ForkedChild, forked_processes, warm
 
 WORKERS = 2
 DEADLINE_SECONDS = 120
@@ -143,8 +143,8 @@ def _ended(trial: Trial, folder: Path) -> tuple[str, int, str, str]:
         if trial.is_only_inspected:
             inspect(request, model, folder)
             return BUILT, 0, "", ""
-        with forked_crew(folder / "build.log") as crew:
-            built = build_with(crew, request, model, folder, lambda *_: None, digests=digests_of(model))
+        with forked_processes(folder / "build.log") as processes:
+            built = build_with(processes, request, model, folder, lambda *_: None, digests=digests_of(model))
     except IgnitionError as error:
         return (REFUSED if is_typed(error) else FAILED), 0, str(error.reason), str(error)
     except Exception as error:  # noqa: BLE001  (whatever else comes out is what this looks for)

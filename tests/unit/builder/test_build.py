@@ -262,8 +262,10 @@ def test_model_and_engine_are_recorded_with_one_word_for_one_type(precision, kin
 
 def test_a_model_is_hashed_while_the_processes_of_a_build_load(tmp_path, monkeypatch):
     order = []
-    real_crew, real_digests = pipeline.crew_of, pipeline.digests_of
-    monkeypatch.setattr(pipeline, "crew_of", lambda log: order.append("crew") or real_crew(log))
+    real_processes, real_digests = pipeline.stage_processes, pipeline.digests_of
+    monkeypatch.setattr(
+        pipeline, "stage_processes", lambda log: order.append("processes") or real_processes(log)
+    )
     monkeypatch.setattr(pipeline, "digests_of", lambda path: order.append("digests") or real_digests(path))
     built(dense(), request_for("fp32"), tmp_path)
-    assert order == ["crew", "digests"]
+    assert order == ["processes", "digests"]

@@ -13,7 +13,7 @@ import pytest
 from ignition_builder import kept, stage_main
 from ignition_builder.documents import COMPILE, Task
 from ignition_builder.files import Files
-from ignition_builder.kept import crew_with_kept_compiler, stop_kept
+from ignition_builder.kept import processes_with_kept_compiler, stop_kept
 from ignition_builder.pipeline import NO_FILES, Built, build, build_with, digests_of
 from ignition_builder.stage_process import Child
 from ignition_hub.engine.errors import IgnitionError, Reason
@@ -47,11 +47,11 @@ class Scripted:
         return Child(COMPILE, log, (sys.executable, "-S", str(self._program)), stays=True)
 
     def run(self, seconds: float = 20.0, files: Files = NO_FILES) -> dict[str, int]:
-        """Let one crew's compile process answer a Task."""
+        """Let one build's compile process answer a Task."""
         log = self._folder / "log"
         task = Task(stage=COMPILE, request=request_for(), model="m", folder="f", log=str(log), files=files)
-        with crew_with_kept_compiler(log) as crew:
-            return crew.compiler.run(task, lambda *_: None, time.monotonic() + seconds)
+        with processes_with_kept_compiler(log) as processes:
+            return processes.compiler.run(task, lambda *_: None, time.monotonic() + seconds)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_one_that_was_too_slow_is_ended_and_not_asked_again(scripted):
 def test_two_builds_at_once_share_nothing(scripted):
     compilers = scripted('say({"result": {"pid": os.getpid()}})')
     log = compilers._folder / "log"
-    with crew_with_kept_compiler(log) as one, crew_with_kept_compiler(log) as other:
+    with processes_with_kept_compiler(log) as one, processes_with_kept_compiler(log) as other:
         assert one.compiler is not other.compiler
         assert one.compiler._child is not other.compiler._child
 
@@ -160,9 +160,9 @@ def in_one_process(names: tuple[str, ...], folder: Path) -> list[Built]:
         place = folder / name
         place.mkdir()
         path = saved(dense(width=32 * width), place)
-        with crew_with_kept_compiler(place / "build.log") as crew:
+        with processes_with_kept_compiler(place / "build.log") as processes:
             made = build_with(
-                crew, request_for("fp16"), path, place, lambda *_: None, digests=digests_of(path)
+                processes, request_for("fp16"), path, place, lambda *_: None, digests=digests_of(path)
             )
             found.append(made)
     return found
