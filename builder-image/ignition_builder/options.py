@@ -18,7 +18,7 @@ PACKED, EXTERNAL = row_of("plugins").inner["delivery"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plugin:
+class PluginLibrary:
     """A plugin library by its name; ``delivery`` is Packed or External, ``sha256`` what its source pins."""
 
     name: str
@@ -27,7 +27,7 @@ class Plugin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class BuildOptions:
     """
     What TensorRT is told.
 
@@ -37,7 +37,7 @@ class Options:
 
     asked: Mapping[str, Any] = field(default_factory=dict)
     tactic_sources: tuple[str, ...] | None = None
-    plugins: tuple[Plugin, ...] = ()
+    plugins: tuple[PluginLibrary, ...] = ()
     fail_on_warnings: tuple[str, ...] = ()
 
     @property
@@ -51,7 +51,7 @@ class Options:
         return "versionCompatible.excludeLeanRuntime" in self.asked
 
 
-def options_of(document: Mapping[str, Any]) -> Options:
+def options_of(document: Mapping[str, Any]) -> BuildOptions:
     """Return the options of a request; raises RequestError (UnsupportedOption) that names the bad one."""
     for name in document:
         if name not in FIELDS:
@@ -59,7 +59,7 @@ def options_of(document: Mapping[str, Any]) -> Options:
     for found in invalid_options(document, FIELDS):
         raise _refusal(*found)
     sources = document.get("tacticSources")
-    return Options(
+    return BuildOptions(
         asked={row.name: value for row, value in asked_rows(document)},
         tactic_sources=None if sources is None else tuple(sources),
         plugins=tuple(_plugin(item, index) for index, item in enumerate(document.get("plugins") or ())),
@@ -67,7 +67,7 @@ def options_of(document: Mapping[str, Any]) -> Options:
     )
 
 
-def _plugin(item: Any, index: int) -> Plugin:
+def _plugin(item: Any, index: int) -> PluginLibrary:
     where = f"plugins[{index}]"
     read = _mapping(item, where, "{name: attention, source: {uri: …, sha256: …}}")
     source = _mapping(read.get("source"), f"{where}.source", "{uri: …, sha256: …}")
@@ -76,7 +76,7 @@ def _plugin(item: Any, index: int) -> Plugin:
         raise _refusal(
             f"options.{where}.delivery", f"unknown value {delivery!r}", f"use {PACKED} or {EXTERNAL}"
         )
-    return Plugin(str(read.get("name", "")), source.get("sha256"), delivery)
+    return PluginLibrary(str(read.get("name", "")), source.get("sha256"), delivery)
 
 
 def _mapping(value: Any, name: str, example: str) -> Mapping[str, Any]:

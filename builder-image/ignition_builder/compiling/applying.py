@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ignition_builder.compiling.checked_config import ROWS, Settled, members_of, names_of
-from ignition_builder.options import Options
+from ignition_builder.options import BuildOptions
 from ignition_hub.compatibility.option_row import OptionRow, constant_of
 from ignition_hub.compatibility.options import OPTION_ROWS
 
 PROPERTY, POOL, FLAG = "IBuilderConfig", "MemoryPoolType", "BuilderFlag"
 
 
-def apply_options(config: Settled, options: Options) -> None:
+def apply_options(config: Settled, options: BuildOptions) -> None:
     """Tell TensorRT all that was asked for; raises RequestError for what it lacks or does not take."""
     for name, value in options.asked.items():
         owner, setting = ROWS[name].setting

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ignition_builder.compiling.checked_config import Settled, flag_bit, members_of
 from ignition_builder.documents import STRONG
-from ignition_builder.options import Options
+from ignition_builder.options import BuildOptions
 from ignition_hub.compatibility.support_matrix import OLDEST, dotted, parse_version
 from ignition_hub.engine.errors import NodeError, Reason, RequestError
 from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX, EngineInputs
@@ -41,7 +41,7 @@ class BuilderBackend(Protocol):
     def cuda_version(self) -> str | None:
         """The CUDA release the libraries belong to; None when nothing says it."""
 
-    def check(self, inputs: EngineInputs, options: Options) -> None:
+    def check(self, inputs: EngineInputs, options: BuildOptions) -> None:
         """Raise RequestError or NodeError for what this product or this machine cannot do."""
 
     def aim(self, config: Settled, inputs: EngineInputs) -> None:

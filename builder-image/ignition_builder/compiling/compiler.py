@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.atomic_file import whole_file
+from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling.backend import BuilderBackend, network_flags, release_of
 from ignition_builder.compiling.callbacks import BUILDING, Sink, logger_of, monitor_of, writer_of
 from ignition_builder.compiling.configuring import Configured, Parsed, configured, prepare_parser
 from ignition_builder.compiling.libraries import load_plugins, load_standard_plugins
-from ignition_builder.compiling.order import Order
 from ignition_builder.compiling.profile_errors import broken_promise
+from ignition_builder.compiling.request import CompilationRequest
 from ignition_builder.compiling.timing import TimingCache
-from ignition_builder.journal import Journal
 from ignition_builder.messages import verdict_of
 from ignition_builder.report import Report
 from ignition_hub.engine.errors import Reason, RequestError, TransientError
@@ -32,13 +32,13 @@ class Compiler:
     The order of calls is ``parse``, ``compile``; the properties are complete after both.
     """
 
-    def __init__(self, backend: BuilderBackend, order: Order, journal: Journal) -> None:
-        self._backend, self._trt, self._order, self._journal = backend, backend.trt, order, journal
-        logger = logger_of(self._trt, journal, backend.severity_of)
+    def __init__(self, backend: BuilderBackend, request: CompilationRequest, build_log: BuildLog) -> None:
+        self._backend, self._trt, self._request, self._build_log = backend, backend.trt, request, build_log
+        logger = logger_of(self._trt, build_log, backend.severity_of)
         load_standard_plugins(self._trt, logger)
         self._builder = self._trt.Builder(logger)
-        self._plugins = load_plugins(self._trt, self._builder, order.options, order.plugins, journal)
-        self._network = self._builder.create_network(network_flags(self._trt, order.typing))
+        self._plugins = load_plugins(self._trt, self._builder, request.options, request.plugins, build_log)
+        self._network = self._builder.create_network(network_flags(self._trt, request.typing))
         # Freed last: the network refers to weights the parser holds.
         self._parser = self._trt.OnnxParser(self._network, logger)
         self.parser_messages: list[dict[str, Any]] = []
@@ -72,7 +72,7 @@ class Compiler:
 
     def parse(self, model: Path) -> None:
         """Parse ``model`` from its file; raises RequestError naming the node TensorRT cannot express."""
-        prepare_parser(self._trt, self._parser, self._order)
+        prepare_parser(self._trt, self._parser, self._request)
         parsed = self._parser.parse_from_file(str(model))
         errors = [self._parser.get_error(index) for index in range(self._parser.num_errors)]
         self.parser_messages = [_message(error) for error in errors]
@@ -100,19 +100,19 @@ class Compiler:
 
     def _configure(self) -> Configured:
         parsed = Parsed(self._builder, self._network, self._parser)
-        ready = configured(self._backend, parsed, self._order, self._plugins)
-        if self._journal.errors:
-            raise verdict_of(self._journal.errors, f"{self._name} does not accept the configuration")
+        ready = configured(self._backend, parsed, self._request, self._plugins)
+        if self._build_log.errors:
+            raise verdict_of(self._build_log.errors, f"{self._name} does not accept the configuration")
         return ready
 
     def _timing_cache(self, ready: Configured) -> TimingCache | None:
-        task = self._order.timing_cache
+        task = self._request.timing_cache
         if not self._backend.has_timing_cache:
             self.timing_cache = dict(NO_TIMING_CACHE)
             return None
         if task is None:
             return None
-        cache = TimingCache(ready.config, task, self._journal)
+        cache = TimingCache(ready.config, task, self._build_log)
         cache.load()
         return cache
 
@@ -129,12 +129,12 @@ class Compiler:
         if report.cancelled:
             raise TransientError(Reason.Interrupted, "the build was canceled")
         # An ERROR means TensorRT went on without something it was told, so it fails what looks built.
-        if not built or not sink.size or self._journal.errors:
-            inputs = self._order.inputs
-            if broken := broken_promise(self._journal.errors, self._order.profiles):
+        if not built or not sink.size or self._build_log.errors:
+            inputs = self._request.inputs
+            if broken := broken_promise(self._build_log.errors, self._request.profiles):
                 raise broken
             raise verdict_of(
-                self._journal.errors, f"{self._name} cannot build {inputs.precision} for {inputs.gpu_arch}"
+                self._build_log.errors, f"{self._name} cannot build {inputs.precision} for {inputs.gpu_arch}"
             )
 
     @property
@@ -143,7 +143,7 @@ class Compiler:
 
     def _refused(self, error: Any | None) -> Exception:
         if error is None:
-            return verdict_of(self._journal.errors, f"{self._name} cannot parse the model")
+            return verdict_of(self._build_log.errors, f"{self._name} cannot parse the model")
         said = _message(error)
         return verdict_of(
             [f"{error.code().name}: {error.desc()}"],

@@ -1,5 +1,5 @@
 """
-Make the builder configuration of one order: target, options, types, profiles, each read back.
+Make the builder configuration of one request: target, options, types, profiles, each read back.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ignition_builder.compiling.applying import apply_options, settings_in_force
 from ignition_builder.compiling.backend import BuilderBackend, release_of
 from ignition_builder.compiling.checked_config import Settled, flags_in_force, members_of
 from ignition_builder.compiling.libraries import Loaded, packed_libraries
-from ignition_builder.compiling.order import Order
+from ignition_builder.compiling.request import CompilationRequest
 from ignition_builder.compiling.weak_typing import allow_types, calibrate_from_cache
 from ignition_builder.documents import WEAK
 from ignition_hub.compatibility.support_matrix import has_tf32
@@ -44,7 +44,7 @@ class Parsed:
     parser: Any
 
 
-def prepare_parser(trt: Any, parser: Any, order: Order) -> None:
+def prepare_parser(trt: Any, parser: Any, request: CompilationRequest) -> None:
     """
     Let the parser use TensorRT's own InstanceNorm where the engine must not depend on a plugin.
 
@@ -52,7 +52,7 @@ def prepare_parser(trt: Any, parser: Any, order: Order) -> None:
     such flag, and the first stage has refused models that would need it there.
     """
     flag = members_of(trt, "OnnxParserFlag").get("NATIVE_INSTANCENORM")
-    if flag is None or not _travels(order):
+    if flag is None or not _travels(request):
         return
     parser.set_flag(flag)
     if not parser.get_flag(flag):
@@ -64,19 +64,19 @@ def prepare_parser(trt: Any, parser: Any, order: Order) -> None:
 
 
 def configured(
-    backend: BuilderBackend, parsed: Parsed, order: Order, plugins: Sequence[Loaded]
+    backend: BuilderBackend, parsed: Parsed, request: CompilationRequest, plugins: Sequence[Loaded]
 ) -> Configured:
-    """Return the configuration of ``order``; raises RequestError for what TensorRT does not take."""
+    """Return the configuration of ``request``; raises RequestError for what TensorRT does not take."""
     trt, builder, network = backend.trt, parsed.builder, parsed.network
     config = Settled(trt, builder.create_builder_config(), release_of(backend))
-    backend.aim(config, order.inputs)
-    apply_options(config, order.options)
-    _set_tf32(config, order.inputs)
-    _check_values(order.profiles, _shape_tensors(network))
-    for index, profile in enumerate(order.profiles):
+    backend.aim(config, request.inputs)
+    apply_options(config, request.options)
+    _set_tf32(config, request.inputs)
+    _check_values(request.profiles, _shape_tensors(network))
+    for index, profile in enumerate(request.profiles):
         _add_profile(builder, config.config, index, profile)
-    held = _choose_types(config, builder, network, order)
-    packed = packed_libraries(parsed.parser, order.options, plugins)
+    held = _choose_types(config, builder, network, request)
+    packed = packed_libraries(parsed.parser, request.options, plugins)
     if packed:
         config.attribute("plugins", "plugins_to_serialize", packed)
     return Configured(
@@ -95,8 +95,8 @@ def tf32_in_force(inputs: EngineInputs, flags: Sequence[str]) -> bool:
     return "TF32" in flags and has_tf32(inputs.gpu_arch)
 
 
-def _travels(order: Order) -> bool:
-    return order.options.version_compatible or order.inputs.compatibility != PRODUCT
+def _travels(request: CompilationRequest) -> bool:
+    return request.options.version_compatible or request.inputs.compatibility != PRODUCT
 
 
 def _set_tf32(config: Settled, inputs: EngineInputs) -> None:
@@ -107,14 +107,16 @@ def _set_tf32(config: Settled, inputs: EngineInputs) -> None:
         config.without_flag("TF32")
 
 
-def _choose_types(config: Settled, builder: Any, network: Any, order: Order) -> tuple[Any, ...]:
-    if order.typing != WEAK:
+def _choose_types(
+    config: Settled, builder: Any, network: Any, request: CompilationRequest
+) -> tuple[Any, ...]:
+    if request.typing != WEAK:
         return ()
-    allow_types(config, network, order.inputs.precision)
-    if order.calibration_cache is None:
+    allow_types(config, network, request.inputs.precision)
+    if request.calibration_cache is None:
         return ()
-    cache = order.calibration_cache.read_bytes()
-    return (calibrate_from_cache(config, builder, cache, order.profiles),)
+    cache = request.calibration_cache.read_bytes()
+    return (calibrate_from_cache(config, builder, cache, request.profiles),)
 
 
 def _shape_tensors(network: Any) -> list[str]:

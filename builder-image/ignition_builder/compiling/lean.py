@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.options import Options
+from ignition_builder.options import BuildOptions
 from ignition_hub.compatibility.support_matrix import dotted, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
 
@@ -19,7 +19,7 @@ FIELD = "options.versionCompatible"
 MAPS = Path("/proc/self/maps")
 
 
-def require_lean_runtime(trt: Any, version: str, options: Options) -> None:
+def require_lean_runtime(trt: Any, version: str, options: BuildOptions) -> None:
     """Raise RequestError (UnsupportedOption) when the engine is to embed a lean runtime and there is none."""
     embeds = options.version_compatible and not options.exclude_lean_runtime
     if embeds and lean_runtime(trt) is None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.journal import Journal
-from ignition_builder.options import EXTERNAL, PACKED, Options, Plugin
+from ignition_builder.build_log import BuildLog
+from ignition_builder.options import EXTERNAL, PACKED, BuildOptions, PluginLibrary
 from ignition_hub.engine.errors import Reason, RequestError
 
 
@@ -21,7 +21,7 @@ from ignition_hub.engine.errors import Reason, RequestError
 class Loaded:
     """One library: its option, its file and the creators it registered, as ``name:version``."""
 
-    plugin: Plugin
+    plugin: PluginLibrary
     path: Path
     creators: tuple[str, ...]
 
@@ -43,7 +43,7 @@ def load_standard_plugins(trt: Any, logger: Any) -> None:
 
 
 def load_plugins(
-    trt: Any, builder: Any, options: Options, files: Mapping[str, Path], journal: Journal
+    trt: Any, builder: Any, options: BuildOptions, files: Mapping[str, Path], build_log: BuildLog
 ) -> list[Loaded]:
     """Load every library of ``options``; RequestError names the one that is missing or registers nothing."""
     loaded: list[Loaded] = []
@@ -52,7 +52,7 @@ def load_plugins(
         if plugin.name not in files:
             raise _refusal(plugin, "its library was not delivered with the build", "push it again")
         before = creators_of(registry)
-        _load(registry, plugin, files[plugin.name], journal)
+        _load(registry, plugin, files[plugin.name], build_log)
         fresh = tuple(sorted(creators_of(registry) - before))
         if not fresh:
             raise _refusal(
@@ -62,7 +62,7 @@ def load_plugins(
     return loaded
 
 
-def packed_libraries(parser: Any, options: Options, loaded: Sequence[Loaded]) -> list[str]:
+def packed_libraries(parser: Any, options: BuildOptions, loaded: Sequence[Loaded]) -> list[str]:
     """
     Return the libraries that a version compatible engine carries: those asked for, and NVIDIA's that it uses.
 
@@ -86,12 +86,12 @@ def _registry_of(trt: Any, builder: Any) -> Any:
     return (builder if hasattr(builder, "get_plugin_registry") else trt).get_plugin_registry()
 
 
-def _load(registry: Any, plugin: Plugin, path: Path, journal: Journal) -> None:
-    before = len(journal.errors)
+def _load(registry: Any, plugin: PluginLibrary, path: Path, build_log: BuildLog) -> None:
+    before = len(build_log.errors)
     if hasattr(registry, "load_library") and registry.load_library(str(path)) is not None:
         return
     # The registry logs an error for a library that registers itself; only a failure of both is one.
-    del journal.errors[before:]
+    del build_log.errors[before:]
     try:
         ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
     except OSError as error:
@@ -102,5 +102,5 @@ def _load(registry: Any, plugin: Plugin, path: Path, journal: Journal) -> None:
         ) from error
 
 
-def _refusal(plugin: Plugin, why: str, remedy: str) -> RequestError:
+def _refusal(plugin: PluginLibrary, why: str, remedy: str) -> RequestError:
     return RequestError(Reason.UnsupportedOption, f"options.plugins: {plugin.name}: {why}", remedy)

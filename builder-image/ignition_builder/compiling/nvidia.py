@@ -15,7 +15,7 @@ from ignition_builder.compiling.checked_config import Settled, members_of
 from ignition_builder.compiling.gpu import check_gpu, gpu_facts, present_gpu
 from ignition_builder.compiling.lean import require_lean_runtime
 from ignition_builder.messages import severity_of
-from ignition_builder.options import Options
+from ignition_builder.options import BuildOptions
 from ignition_hub.compatibility.support_matrix import dotted, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import (
@@ -58,7 +58,7 @@ class TensorRTBackend:
         """The release that ``cuda_release`` finds."""
         return cuda_release()
 
-    def check(self, inputs: EngineInputs, options: Options) -> None:
+    def check(self, inputs: EngineInputs, options: BuildOptions) -> None:
         """
         Raise NodeError (WrongGPU, SharedGPU) unless the GPU is the one that is asked for, and alone.
 

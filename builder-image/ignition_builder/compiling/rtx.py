@@ -11,7 +11,7 @@ from typing import Any
 from ignition_builder.compiling.backend import check_platform, cuda_of_wheels
 from ignition_builder.compiling.checked_config import Settled
 from ignition_builder.messages import severity_of
-from ignition_builder.options import Options
+from ignition_builder.options import BuildOptions
 from ignition_hub.compatibility.options import asked_rows
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
@@ -39,7 +39,7 @@ class RtxBackend:
         """The CUDA major version in the wheel's name: nothing else says it without a driver."""
         return cuda_of_wheels("tensorrt_rtx_cu")
 
-    def check(self, inputs: EngineInputs, options: Options) -> None:
+    def check(self, inputs: EngineInputs, options: BuildOptions) -> None:
         """Refuse what RTX ignores, or fails on without a GPU."""
         check_platform(inputs)
         if _capability(self.trt, inputs.gpu_arch) is None:

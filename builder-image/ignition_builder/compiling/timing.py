@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ignition_builder.atomic_file import whole_file
+from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling.callbacks import Sink
 from ignition_builder.compiling.checked_config import Settled, members_of
 from ignition_builder.documents import TimingCacheTask
-from ignition_builder.journal import Journal
 from ignition_builder.messages import quoted
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.request import LOCKED, OFF, READ_WRITE
@@ -33,8 +33,8 @@ REBUILD = "build once with build.timingCache: ReadWrite, then lock it"
 class TimingCache:
     """The timing cache of one build: brought into its configuration, and taken out again when it is over."""
 
-    def __init__(self, config: Settled, task: TimingCacheTask, journal: Journal) -> None:
-        self._config, self._task, self._journal = config, task, journal
+    def __init__(self, config: Settled, task: TimingCacheTask, build_log: BuildLog) -> None:
+        self._config, self._task, self._build_log = config, task, build_log
         self._cache: Any = None
         """Held here: TensorRT refers to it."""
         self._size_in = 0
@@ -50,10 +50,10 @@ class TimingCache:
         if self._task.mode == LOCKED:
             self._lock()
         if self._task.trouble:
-            self._journal.warn(Warn.TimingCacheIgnored, self._task.trouble)
+            self._build_log.warn(Warn.TimingCacheIgnored, self._task.trouble)
         data = Path(self._task.path_in).read_bytes() if self._task.path_in else b""
         self.is_used = bool(data) and self._put(data)
-        said = self._journal.take_errors()
+        said = self._build_log.take_errors()
         if data and not self.is_used:
             self._ignore(said)
         if not self.is_used:
@@ -71,7 +71,9 @@ class TimingCache:
         data = _content(self._config.config.get_timing_cache())
         missed = len(data) > self._size_in
         if missed and self.is_used:
-            self._journal.warn(Warn.TimingCacheMiss, "kernels were measured that are not in the timing cache")
+            self._build_log.warn(
+                Warn.TimingCacheMiss, "kernels were measured that are not in the timing cache"
+            )
         if self._task.path_out and self._task.mode == READ_WRITE and (missed or self._replaces):
             with whole_file(Path(self._task.path_out)) as file:
                 _write(file, data)
@@ -115,7 +117,7 @@ class TimingCache:
                 Reason.UnsupportedOption, f"build.timingCache: Locked was requested: “{quoted(why)}”", REBUILD
             )
         self._replaces = True
-        self._journal.warn(Warn.TimingCacheIgnored, quoted(why))
+        self._build_log.warn(Warn.TimingCacheIgnored, quoted(why))
 
 
 def nothing_to_lock() -> RequestError:

@@ -6,14 +6,14 @@ import pytest
 
 import ignition_builder
 from ignition_builder.compiling.applying import TELL
-from ignition_builder.options import Options, Plugin, options_of
+from ignition_builder.options import BuildOptions, PluginLibrary, options_of
 from ignition_hub.compatibility.options import OPTION_ROWS
 from ignition_hub.engine.errors import Reason, RequestError
 
 
 def test_no_options_are_tensorrts_defaults():
-    assert options_of({}) == Options()
-    assert options_of({"versionCompatible": None, "plugins": [], "failOnWarnings": []}) == Options()
+    assert options_of({}) == BuildOptions()
+    assert options_of({"versionCompatible": None, "plugins": [], "failOnWarnings": []}) == BuildOptions()
 
 
 def test_workspace_is_a_number_of_bytes():
@@ -49,7 +49,7 @@ def test_the_builder_reads_every_option_and_has_what_tells_it(row):
 def test_plugins_and_tactic_sources_are_kept_whole():
     options = options_of({"plugins": [{"name": "a"}], "tacticSources": []})
 
-    assert (options.plugins, options.tactic_sources) == ((Plugin("a"),), ())
+    assert (options.plugins, options.tactic_sources) == ((PluginLibrary("a"),), ())
 
 
 @pytest.mark.parametrize(

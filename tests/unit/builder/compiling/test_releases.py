@@ -15,14 +15,14 @@ from onnx import TensorProto, helper
 from bindings.inventory import Inventory, inventories
 from faketensorrt import content_of, fake_tensorrt
 from faketensorrt.plans import four_numbers
+from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling import libraries
 from ignition_builder.compiling.compiler import Compiler
 from ignition_builder.compiling.libraries import load_plugins
 from ignition_builder.compiling.nvidia import TensorRTBackend
-from ignition_builder.compiling.order import Order
+from ignition_builder.compiling.request import CompilationRequest
 from ignition_builder.compiling.rtx import RtxBackend
 from ignition_builder.documents import STRONG, WEAK
-from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
 from ignition_hub.compatibility.option_row import OptionRow
@@ -60,30 +60,30 @@ class Built:
         compatibility: str | None = None,
         model: Any = None,
         stubborn: tuple[str, ...] = (),
-        **order: Any,
+        **asked: Any,
     ) -> None:
         release, is_rtx = inventory.release, inventory.release.flavor != "TensorRT"
         self.fake = fake_tensorrt(release.version)
         self.fake.stubborn |= set(stubborn)
         version = ".".join(map(str, four_numbers(release.version)))
-        options = order.pop("options", {})
+        options = asked.pop("options", {})
         request = request_for(precision, flavor=release.flavor, version=version, options=options)
         level = compatibility or (SAME_COMPUTE_CAPABILITY if is_rtx else PRODUCT)
         inputs = replace(
             request.inputs, compatibility=level, product="NVIDIA-A10" if level == PRODUCT else None
         )
         strong = is_strongly_typed(release.flavor, version)
-        self.order = Order(
+        self.request = CompilationRequest(
             inputs=inputs,
             options=options_of(options),
-            typing=order.pop("typing", STRONG if strong else WEAK),
-            **order,
+            typing=asked.pop("typing", STRONG if strong else WEAK),
+            **asked,
         )
         self.backend = (RtxBackend if is_rtx else TensorRTBackend)(self.fake)
         if is_rtx:
-            self.backend.check(inputs, self.order.options)
-        with Journal(folder / "log") as self.journal, (folder / "pipe").open("wb") as pipe:
-            self.compiler = Compiler(self.backend, self.order, self.journal)
+            self.backend.check(inputs, self.request.options)
+        with BuildLog(folder / "log") as self.build_log, (folder / "pipe").open("wb") as pipe:
+            self.compiler = Compiler(self.backend, self.request, self.build_log)
             self.compiler.parse(saved(model or dense(), folder))
             self.compiler.compile(folder / "engine", Report(pipe.fileno()))
         self.content = content_of((folder / "engine").read_bytes())
@@ -101,7 +101,7 @@ def refusal(inventory: Inventory, folder: Path, **asked: Any) -> IgnitionError:
 def test_every_release_builds_the_plainest_model(inventory, tmp_path):
     built = Built(inventory, tmp_path)
 
-    assert built.content["strong"] is (built.order.typing == STRONG)
+    assert built.content["strong"] is (built.request.typing == STRONG)
     assert built.content["flags"] == []
     has_levels = inventory.has("IBuilderConfig.builder_optimization_level")
     assert built.compiler.settings.get("optimizationLevel") == (3 if has_levels else None)
@@ -242,8 +242,8 @@ def test_where_the_registry_loads_no_library_it_registers_itself(inventory, tmp_
     monkeypatch.setattr(libraries.ctypes, "CDLL", lambda path, mode: loaded.append(path))
     options = options_of({"plugins": [{"name": "attention"}]})
 
-    with Journal(tmp_path / "log") as journal:
-        (found,) = load_plugins(fake, fake.Builder(None), options, {"attention": library}, journal)
+    with BuildLog(tmp_path / "log") as build_log:
+        (found,) = load_plugins(fake, fake.Builder(None), options, {"attention": library}, build_log)
 
     assert (loaded, found.creators) == ([str(library)], ("attention:1",))
 
@@ -315,10 +315,12 @@ def test_an_operator_tensorrt_lacks_is_refused_with_what_the_parser_says(invento
     model = model_of([node], {"x": [1, 4]}, {"y": [1, 4]}, domains=["ours"])
     fake = fake_tensorrt(inventory.release.version)
     fake.refused_operators.add("Madeup")
-    with Journal(tmp_path / "log") as journal:
+    with BuildLog(tmp_path / "log") as build_log:
         backend = (RtxBackend if inventory in RTX else TensorRTBackend)(fake)
         compiler = Compiler(
-            backend, Order(inputs=request_for().inputs, options=options_of({}), typing=WEAK), journal
+            backend,
+            CompilationRequest(inputs=request_for().inputs, options=options_of({}), typing=WEAK),
+            build_log,
         )
         with pytest.raises(RequestError) as caught:
             compiler.parse(saved(model, tmp_path))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ignition_builder.documents import STRONG, TimingCacheTask
-from ignition_builder.options import Options
+from ignition_builder.options import BuildOptions
 from ignition_hub.engine.identity import EngineInputs, Profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class CompilationRequest:
     """
     One engine: its inputs and options, the profiles with every dynamic input named, and how types are chosen.
 
@@ -21,7 +21,7 @@ class Order:
     """
 
     inputs: EngineInputs
-    options: Options
+    options: BuildOptions
     profiles: tuple[Profile, ...] = field(default=(), hash=False)
     typing: str = STRONG
     calibration_cache: Path | None = None
