@@ -11,7 +11,7 @@ edge, ``pipeline`` the middle of it, which needs no cluster. In the order of a b
 * first stage: ``checking`` looks at the model and ``precision`` gives it the types that were asked for;
 * second stage: ``compiling``, through TensorRT or TensorRT-RTX;
 * before that or meanwhile, of a model that was converted: ``proving`` has ``verifying`` prove it;
-* third stage, if the request has gates: ``verification`` has ``verifying`` run them;
+* third stage, if the request asks for verification: ``verification`` has ``verifying`` run them;
 * ``facts`` with the ``environment`` for the manifest, and ``hub`` again to publish.
 
 Meanwhile ``progress`` tells how far it is, ``build_log`` keeps the log, ``memory`` who was killed.

@@ -109,7 +109,7 @@ class Compiled(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified(Record):
     """
-    What the gates found; they passed, or there would be an error instead.
+    What the accuracy and benchmark checks found; they passed, or there would be an error instead.
 
     ``checked`` is ``model`` when the converted model was compared, ``engine`` when the engine itself was, and
     ``none`` when nothing was; ``accuracy`` and ``benchmark`` are the figures, None where there are none.

@@ -31,7 +31,7 @@ class FileDigests:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What each stage answered; ``proof`` is None where nothing was converted, ``verified`` without gates."""
+    """What each stage answered; ``proof`` is None without a conversion, ``verified`` without a check."""
 
     prepared: Prepared
     compiled: Compiled

@@ -5,7 +5,7 @@ The middle of the builder's flow (request → model → precision → compile �
 that needs no cluster: a laptop calls ``build`` with a path.
 
 Weights stay in files and engines are streamed for everybody. With ``lowMemory`` nothing is proven, and no
-gate loads, while the engine is compiled.
+accuracy check loads, while the engine is compiled.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from ignition_builder.options import options_of
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.proving import proving
 from ignition_builder.stage_process import StageProcesses, stage_processes
-from ignition_builder.verification import gates_of
+from ignition_builder.verification import checks_of
 from ignition_builder.verifying.header import check_plan
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT
@@ -128,7 +128,7 @@ def _run(
     watch = part_of(on_progress, 0.0, 0.1)
     prepared = Prepared.from_json(processes.inspector.run(task, watch, deadline))
     task, watch = replace(task, stage=COMPILE, prepared=prepared), part_of(on_progress, 0.1, compiles_until)
-    with proving(processes.inspector, task, on_progress, deadline) as proven, gates_of(task) as verified:
+    with proving(processes.inspector, task, on_progress, deadline) as proven, checks_of(task) as verified:
         compiled = Compiled.from_json(processes.compiler.run(task, watch, deadline))
         try:
             check_warnings(forbidden, prepared, compiled)

@@ -63,7 +63,7 @@ def proving(child: Child, task: Task, watch: Watcher, deadline: float) -> Iterat
 
 
 def is_due(task: Task) -> bool:
-    """Tell whether the builder made the model that is compiled, and no accuracy gate looks at it."""
+    """Tell whether the builder made the model that is compiled, and no accuracy check looks at it."""
     is_made = prepared_of(task).converter["path"] in (CONVERTED, QUANTIZED)
     return is_made and not task.request.verification.get("accuracy")
 

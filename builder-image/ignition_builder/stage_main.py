@@ -34,7 +34,7 @@ MODULES = {
     VERIFY: "ignition_builder.verifying.stage",
     MERGE: "ignition_builder.compiling.merging",
 }
-"""Loaded by name: they hold ONNX or TensorRT, and but for gates never both, for both want the memory."""
+"""Loaded by name: they hold ONNX or TensorRT; only verification holds both, for both want the memory."""
 
 
 IDLE_SECONDS = 120.0

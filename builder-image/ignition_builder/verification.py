@@ -1,5 +1,5 @@
 """
-Run the gates that a request asks for, in a process of their own: it loads what the others must not hold.
+Run the accuracy and benchmark checks of a request in a process of their own: it loads what others must not.
 
 Loading takes a second, as long as many a build, so it is done while the engine is compiled; but not where
 TensorRT measures kernels, which nothing is to disturb, and not where memory is short of both.
@@ -17,16 +17,16 @@ from ignition_builder.stage_process import Child
 LOADED = 96 * 1024**2
 """Bytes that the process holds before it has a model (run: 60 MiB with onnxruntime 1.31.1)."""
 
-Gates = Callable[[Task, Watcher, float], Verified | None]
+Checks = Callable[[Task, Watcher, float], Verified | None]
 
 
 @contextlib.contextmanager
-def gates_of(task: Task) -> Iterator[Gates]:
+def checks_of(task: Task) -> Iterator[Checks]:
     """
-    Give what runs the gates of ``task``, which is about to be compiled; it answers None where there are none.
+    Give what runs the checks of ``task``, which is about to be compiled; it answers None without checks.
 
     The process ends with it. What it gives takes the Task with its engine, hears progress until a deadline
-    on the monotonic clock, and raises IgnitionError (VerificationFailed) when a gate does not hold.
+    on the monotonic clock, and raises IgnitionError (VerificationFailed) when a check does not hold.
     """
     with contextlib.ExitStack() as processes:
 

@@ -79,7 +79,7 @@ def test_the_shorthand_becomes_shapes(vision: Tenant) -> None:
     ]
 
 
-def test_the_int8_engine_is_quantized_and_passes_its_gate(vision: Tenant) -> None:
+def test_the_int8_engine_is_quantized_and_passes_its_check(vision: Tenant) -> None:
     build = vision.manifest(vision.wait_ready("detector-int8")["targets"][0])["build"]
 
     assert (build["converter"]["path"], build["checked"]) == ("Quantized", "model")

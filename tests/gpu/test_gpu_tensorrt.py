@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gpubuilds import Bench, damaged, gates, loaded
+from gpubuilds import Bench, checks, damaged, loaded
 from ignition_builder.compiling.lean import lean_runtime
 from ignition_builder.compiling.timing import merged
 from ignition_builder.documents import TimingCacheTask
@@ -58,7 +58,7 @@ def test_an_engine_is_built_run_and_equal_to_the_model(full: Bench, precision: s
         pytest.skip(f"TensorRT {full.version} has no {precision}; the unit tests prove that it is refused")
     tolerance = {"against": "onnxruntime", "rtol": 5e-2, "atol": 2e-2}
     loose = {"accuracy": tolerance} if precision == "bf16" else {}
-    built = full.build(dense(), precision, verification=gates(**loose))
+    built = full.build(dense(), precision, verification=checks(**loose))
 
     facts = built.facts
     assert facts.checked == "engine"
@@ -78,7 +78,7 @@ def test_an_engine_is_built_run_and_equal_to_the_model(full: Bench, precision: s
 
 
 def test_a_dynamic_engine_runs_at_every_end_of_its_profile(full: Bench) -> None:
-    built = full.build(dense(batch="n"), "fp16", profiles=[DYNAMIC], verification=gates())
+    built = full.build(dense(batch="n"), "fp16", profiles=[DYNAMIC], verification=checks())
 
     assert built.facts.checked == "engine"
     assert built.facts.profiles[0]["shapes"]["x"]["max"] == [8, 64]
@@ -87,7 +87,7 @@ def test_a_dynamic_engine_runs_at_every_end_of_its_profile(full: Bench) -> None:
 def test_two_builds_of_one_process_are_each_equal_to_their_model(full: Bench) -> None:
     try:
         built = [
-            full.build(dense(width=width), "fp16", verification=gates(), may_build_again=True)
+            full.build(dense(width=width), "fp16", verification=checks(), may_build_again=True)
             for width in (96, 160)
         ]
         assert kept_answers() == 2
@@ -120,7 +120,7 @@ def test_a_level_of_compatibility_is_taken_and_the_engine_runs_here(full: Bench,
     skip_unless_it_has(row, full)
     if full.gpu.integrated or full.gpu.capability < (8, 0):
         pytest.skip(f"no level reaches beyond {full.gpu.name}")
-    built = full.build(dense(), "fp16", compatibility=row.part, verification=gates())
+    built = full.build(dense(), "fp16", compatibility=row.part, verification=checks())
 
     assert built.facts.checked == "engine"
     assert built.facts.settings is not None
@@ -232,7 +232,7 @@ def test_a_bit_flipped_within_a_timing_cache_fails_no_build(full: Bench, tmp_pat
     full.build(model, timing_cache=TimingCacheTask(mode=READ_WRITE, path_out=str(cache)))
     damaged(cache, at=cache.stat().st_size // 2)
     task = TimingCacheTask(mode=READ_ONLY, path_in=str(cache))
-    built = full.build(model, verification=gates(), timing_cache=task)
+    built = full.build(model, verification=checks(), timing_cache=task)
 
     assert built.facts.checked == "engine"
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.mark.parametrize("name", ["magika", "silero-vad"])
 @pytest.mark.parametrize(("kind", "path"), [("fp16", CONVERTED), ("bf16", CONVERTED), ("int8", QUANTIZED)])
-def test_a_trained_network_passes_its_gate(name, kind, path, tmp_path):
+def test_a_trained_network_passes_its_check(name, kind, path, tmp_path):
     found = gated(name, kind, tmp_path)
     assert found.reason == ""
     assert found.path == path

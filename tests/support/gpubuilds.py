@@ -161,8 +161,8 @@ def damaged(path: Path, *, at: int) -> Path:
     return path
 
 
-def gates(**more: Any) -> Mapping[str, Any]:
-    """The accuracy gate with the tolerance of NVIDIA's fp16 sample, and a short benchmark."""
+def checks(**more: Any) -> Mapping[str, Any]:
+    """The accuracy check with the tolerance of NVIDIA's fp16 sample, and a short benchmark."""
     return {
         "accuracy": {"against": "onnxruntime", "rtol": 5e-3, "atol": 5e-3},
         "benchmark": {"seconds": 0.5},

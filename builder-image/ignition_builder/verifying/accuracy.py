@@ -20,7 +20,7 @@ from ignition_hub.engine.errors import Reason, RequestError
 MOST = 1000
 """The largest absolute tolerance that may be asked for."""
 LEAST_SHARE = 0.9
-"""The smallest quantile that is advised: with less, a gate says little."""
+"""The smallest quantile that is advised: with less, an accuracy check says little."""
 NO_ANSWERS: Mapping[str, Answer] = {}
 
 
@@ -151,7 +151,7 @@ def compared(
     Return the figures of every output of ``reference``, name to array; ``answers`` says what they are for.
 
     Raises RequestError (VerificationFailed) when an output is missing or has another shape, and when there is
-    nothing to compare it with: a gate that cannot fail is none.
+    nothing to compare it with: a check that cannot fail says nothing.
     """
     return [
         _figures(name, wanted, candidate.get(name), tolerance, answers.get(name))
@@ -163,7 +163,7 @@ def check_reference(outputs: Sequence[Mapping[str, Any]]) -> None:
     """
     Raise RequestError (VerificationFailed) when the model's own ``outputs``, per sample, are nowhere finite.
 
-    NaN is no difference from NaN, nor infinity from infinity, so such a gate would say nothing.
+    NaN is no difference from NaN, nor infinity from infinity, so such a check would say nothing.
     """
     if not any(
         np.isfinite(values.astype(np.float64)).any() for sample in outputs for values in sample.values()
@@ -171,7 +171,7 @@ def check_reference(outputs: Sequence[Mapping[str, Any]]) -> None:
         raise RequestError(
             Reason.VerificationFailed,
             "the model itself gives no finite number on these inputs, so there is nothing to compare",
-            "give inputs that the model is made for in verification.accuracy.inputs, or leave the gate out",
+            "give inputs that the model is made for in verification.accuracy.inputs, or leave the check out",
         )
 
 
@@ -200,7 +200,7 @@ def _remedy(refused: list[Figures], tolerance: Tolerance, *, is_calibrated: bool
 
 
 def _lenient(refused: list[Figures], tolerance: Tolerance) -> str:
-    """Return what more lenient gate would do; "" where none would, or only one that says little."""
+    """Return what more lenient tolerance would do; "" where none would, or only one that says little."""
     if any(item.lost for item in refused):
         return ""
     if any(item.agreement and not item.agreement.allows(tolerance.agreement) for item in refused):

@@ -2,7 +2,7 @@
 What an output is for, as the graph tells: a choice among classes, a label, or numbers that mean themselves.
 
 A softmax over 5,000 classes is 4,999 numbers near 0 in any model, right or wrong, and a label of 4,000 is not
-nearly 4,050. So the accuracy gate asks of such outputs whether the answer is the same. Pure: nothing is run.
+nearly 4,050. So the accuracy check asks of such outputs whether the answer is the same. Pure: nothing is run.
 """
 
 from collections import ChainMap

@@ -1,5 +1,5 @@
 """
-Run a finished engine on this node's GPU, for the gates that need it.
+Run a finished engine on this node's GPU, for the accuracy and benchmark checks.
 
 Only attributes that every TensorRT from 8.5 to 11 and TensorRT-RTX have are used (read from the bindings).
 """

@@ -1,9 +1,9 @@
 """
 The proof of a conversion, in a process of its own: is the model that was made the model that came?
 
-Asked of every build that converts and has no accuracy gate, on one sample and within bounds of size, memory
-and time (``proving``). A gate asks whether a precision is enough for a task; this asks whether the conversion
-did anything but round. So it refuses what rounding cannot do, and only warns of what rounding did.
+Asked of every build that converts and has no accuracy check, on one sample and within bounds of size, memory
+and time (``proving``). A check asks whether a precision is enough for a task; this asks whether the
+conversion did anything but round. So it refuses what rounding cannot do, and only warns of what rounding did.
 """
 
 import os
@@ -122,7 +122,7 @@ def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
     try:
         inputs, findings = _examined(task)
     except (NotProvenError, RequestError, MemoryError) as error:
-        # Nothing was found: an error of the gate's, without its remedy.
+        # Nothing was found: an error of the accuracy check's, without its remedy.
         why = error.message if isinstance(error, RequestError) else str(error) or "it takes too much memory"
         build_log.warn(Warn.ConversionNotProven, why)
         record: dict[str, Any] = {"proven": False, "why": on_one_line(why, 400)}

@@ -1,5 +1,5 @@
 """
-Run an ONNX file with onnxruntime on the CPU: the reference of the accuracy gate, and the converted model.
+Run an ONNX file with onnxruntime on the CPU: the reference of the accuracy check, and the converted model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """
-Would a CPU compute the same numbers twice? Then there is nothing to compare, and a gate that passes says
-nothing. Pure: two skeletons are looked at, and nothing is run.
+Would a CPU compute the same numbers twice? Then there is nothing to compare, and an accuracy check that
+passes says nothing. Pure: two skeletons are looked at, and nothing is run.
 """
 
 from collections.abc import Iterator

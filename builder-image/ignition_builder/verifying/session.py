@@ -1,5 +1,5 @@
 """
-Make every onnxruntime session of a gate, so that it computes what the graph says, on any CPU.
+Make every onnxruntime session of an accuracy check, so that it computes what the graph says, on any CPU.
 
 onnxruntime is made for speed. Left alone it puts int8 kernels in the place of Q/DQ nodes, and without VNNI
 instructions those add in 16 bits and saturate: 0.5 instead of 64 (run: onnxruntime 1.31.1 on an emulated

@@ -66,16 +66,16 @@ class Candidate:
 
 
 def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
-    """Return a Verified as JSON; raises IgnitionError (VerificationFailed) when a gate does not hold."""
+    """Return a Verified as JSON; raises IgnitionError (VerificationFailed) when a check does not hold."""
     report.progress(VERIFYING, 0.0)
-    prepared, gates = prepared_of(task), task.request.verification
+    prepared, checks = prepared_of(task), task.request.verification
     checked: str = "none"
     accuracy: dict[str, Any] | None = None
     speed: dict[str, Any] | None = None
-    if wanted := gates.get("accuracy"):
+    if wanted := checks.get("accuracy"):
         checked, accuracy = _accuracy(task, prepared, wanted, build_log)
         report.progress(VERIFYING, 0.5)
-    if wanted := gates.get("benchmark"):
+    if wanted := checks.get("benchmark"):
         speed = _benchmark(task, prepared, wanted, build_log)
     return Verified(
         checked=checked,

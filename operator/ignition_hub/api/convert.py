@@ -91,7 +91,7 @@ def _spelt(document: Mapping[str, Any], fields: OptionFields) -> dict[str, Any]:
 
 
 def verification_of(engine: TensorRTEngine) -> dict[str, Any]:
-    """Return the gates asked for, with every figure in force; empty when there are none."""
+    """Return the checks asked for, with every figure in force; empty when there are none."""
     verification = engine.spec.verification
     document = verification.model_dump(mode="json", by_alias=True, exclude_none=True)
     if verification.benchmark and verification.benchmark.max_latency:

@@ -38,19 +38,21 @@ def options_of(given: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def gates_of(given: Sequence[str]) -> dict[str, Any]:
-    """Read ``--verify`` values: ``accuracy`` asks for a gate, ``accuracy.rtol=0.01`` sets a figure of it."""
-    gates: dict[str, Any] = {}
-    for gate in given:
-        path, equals, text = gate.partition("=")
+def checks_of(given: Sequence[str]) -> dict[str, Any]:
+    """Read ``--verify`` values: ``accuracy`` asks for a check, ``accuracy.rtol=0.01`` sets a figure of it."""
+    checks: dict[str, Any] = {}
+    for check in given:
+        path, equals, text = check.partition("=")
         names = path.split(".")
         if not all(names) or bool(equals) != (len(names) > 1):
-            raise CliError(f"--verify {gate}: must be a gate or GATE.NAME=VALUE, such as accuracy.rtol=0.01")
+            raise CliError(
+                f"--verify {check}: must be a check or CHECK.NAME=VALUE, such as accuracy.rtol=0.01"
+            )
         if equals:
-            _put(gates, names, _value(text), f"--verify {gate}")
+            _put(checks, names, _value(text), f"--verify {check}")
         else:
-            gates.setdefault(path, {})
-    return gates
+            checks.setdefault(path, {})
+    return checks
 
 
 def _put(document: dict[str, Any], path: Sequence[str], value: Any, where: str) -> None:

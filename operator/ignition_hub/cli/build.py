@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from ignition_hub.cli.arguments import batch_of, gates_of, mebibytes, options_of
+from ignition_hub.cli.arguments import batch_of, checks_of, mebibytes, options_of
 from ignition_hub.cli.errors import INTERRUPTED, REFUSED, TERMINATED, UNREACHABLE, CliError
 from ignition_hub.cli.progress_bar import watching
 from ignition_hub.cli.resource import shapes_of
@@ -106,8 +106,8 @@ def build(
     verify: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="GATE",
-            help="Gate to pass, or a setting of it: accuracy, accuracy.rtol=0.01; repeatable.",
+            metavar="CHECK",
+            help="Check to pass, or a setting of it: accuracy, accuracy.rtol=0.01; repeatable.",
         ),
     ] = None,
     flavor: Annotated[
@@ -184,7 +184,7 @@ def build(
             "max_sequence_length": max_sequence_length,
             "shapes": shapes_of(shape or ()),
             "options": options_of(option or ()),
-            "verification": gates_of(verify or ()),
+            "verification": checks_of(verify or ()),
             "flavor": flavor,
             "tensorrt_version": tensorrt,
             "compatibility": compatibility,

@@ -1,5 +1,5 @@
 """
-The rules of the truth table about options and gates: what a flavor, a version or another option rules out.
+The rules of the truth table about options and verification: what a flavor, a version or an option rules out.
 
 An option that is part of an identity and changes nothing would make the manifest a lie; so what TensorRT
 ignores is refused like what it rejects. The facts are rows of ``options``.

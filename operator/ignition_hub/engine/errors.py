@@ -39,7 +39,7 @@ class Reason(StrEnum):
     ModelTooLarge = "ModelTooLarge"
     """The model is larger than the hub or the builder accepts."""
     VerificationFailed = "VerificationFailed"
-    """The engine was built and did not pass the accuracy or benchmark gate; nothing was published."""
+    """The engine was built and did not pass the accuracy or benchmark check; nothing was published."""
     BuildFailed = "BuildFailed"
     """TensorRT refused to build the engine; its own message is quoted."""
     InvalidRequest = "InvalidRequest"
@@ -180,7 +180,7 @@ EXITS: Mapping[Reason, Exit] = MappingProxyType(
         Reason.UnsupportedPrecision: Exit(14, None, False, "the GPU architecture lacks the precision"),
         Reason.UnsupportedOption: Exit(15, None, False, "this TensorRT does not take an option"),
         Reason.ModelTooLarge: Exit(16, None, False, "the model is larger than allowed"),
-        Reason.VerificationFailed: Exit(17, None, False, "an accuracy or benchmark gate failed"),
+        Reason.VerificationFailed: Exit(17, None, False, "an accuracy or benchmark check failed"),
         Reason.BuildFailed: Exit(18, None, False, "TensorRT refused to build"),
         Reason.InvalidRequest: Exit(19, 47, False, "the request is malformed"),
         Reason.WrongGPU: Exit(20, None, False, "the GPU is not the one that was asked for"),

@@ -48,14 +48,14 @@ class Warn(StrEnum):
     """The timing cache was not used: it is of another TensorRT or GPU, or did not come."""
     NothingCompared = "NothingCompared"
     """
-    An accuracy gate was asked for of a model that was built as it came, where its engine cannot run: a CPU
+    An accuracy check was asked for of a model that was built as it came, where its engine cannot run: a CPU
     would compute the same numbers twice.
     """
     ShapesNotCompared = "ShapesNotCompared"
-    """The model could not be run for an accuracy gate in the smallest or the largest shapes of a profile."""
+    """The model could not be run for an accuracy check in the smallest or the largest shapes of a profile."""
     ToleranceTooWide = "ToleranceTooWide"
     """
-    The values of an output are usually less than the absolute tolerance of an accuracy gate, so that quite
+    The values of an output are usually less than the absolute tolerance of an accuracy check, so that quite
     other values would pass.
     """
     ConversionNotProven = "ConversionNotProven"

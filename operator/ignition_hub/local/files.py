@@ -37,7 +37,7 @@ class Pinned:
 
 def pinned(options: Mapping[str, Any], verification: Mapping[str, Any], digests: DigestCache) -> Pinned:
     """Return what was asked with its files pinned; RequestError names a file that cannot be read."""
-    named, settled, gates = NamedFiles(), dict(options), dict(verification)
+    named, settled, checks = NamedFiles(), dict(options), dict(verification)
     if calibration := options.get("calibration"):
         where = "options.calibration"
         settled["calibration"], named.calibration = _pin(calibration, where, digests)
@@ -45,11 +45,11 @@ def pinned(options: Mapping[str, Any], verification: Mapping[str, Any], digests:
     accuracy = verification.get("accuracy")
     if isinstance(accuracy, Mapping) and accuracy.get("inputs"):
         document, named.inputs = _pin(accuracy["inputs"], "verification.accuracy.inputs", digests)
-        gates["accuracy"] = {**accuracy, "inputs": document}
+        checks["accuracy"] = {**accuracy, "inputs": document}
     if plugins := options.get("plugins"):
         settled["plugins"] = list(_plugins(plugins, named, digests))
         named.plugin_digests = tuple(sorted(plugin["source"]["sha256"] for plugin in settled["plugins"]))
-    return Pinned(settled, gates, named)
+    return Pinned(settled, checks, named)
 
 
 def _plugins(plugins: Any, named: NamedFiles, digests: DigestCache) -> Iterator[dict[str, Any]]:

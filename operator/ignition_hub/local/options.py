@@ -1,8 +1,8 @@
 """
-Build options and gates as an identity holds them, from what people write.
+Build options and verification as an identity holds them, from what people write.
 
 The cluster's schema does the same to ``spec.options`` and ``spec.verification``: an option at its default is
-left out, a gate shows every figure in force, a quantity is a number of bytes, a set is sorted. So the same
+left out, a check shows every figure in force, a quantity is a number of bytes, a set is sorted. So the same
 words give the same engine here and there.
 """
 
@@ -15,9 +15,9 @@ from ignition_hub.compatibility.options import FIELDS
 from ignition_hub.local.errors import wrong
 
 AGAINST = "onnxruntime"
-"""What computes the reference of an accuracy gate; there is one."""
+"""What computes the reference of an accuracy check; there is one."""
 
-GATES: Mapping[str, Mapping[str, Any]] = {
+CHECKS: Mapping[str, Mapping[str, Any]] = {
     "accuracy": {
         "against": AGAINST,
         "rtol": 0.005,
@@ -28,7 +28,7 @@ GATES: Mapping[str, Mapping[str, Any]] = {
     },
     "benchmark": {"seconds": 5, "maxLatency": None},
 }
-"""Every gate, with the figures that hold when none are given; None is left out."""
+"""Every check, with the figures that hold when none are given; None is left out."""
 
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "rtol": (0, 1),
@@ -37,7 +37,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "agreement": (0, 1),
     "seconds": (1, 300),
 }
-"""The least and the most of a gate's figure, as the cluster's schema has them."""
+"""The least and the most of a check's figure, as the cluster's schema has them."""
 
 
 def normalized(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,36 +50,36 @@ def normalized(options: Mapping[str, Any]) -> dict[str, Any]:
     return _without_defaults(options, FIELDS, "options")
 
 
-def gates_of(verification: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the gates asked for with every figure in force; RequestError names what is not a gate."""
-    gates = {}
+def checks_of(verification: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the checks asked for with every figure in force; RequestError names what is not a check."""
+    checks = {}
     for name, asked in verification.items():
-        if name not in GATES:
-            raise wrong("verification", name, "unknown gate", f"use one of {', '.join(GATES)}")
+        if name not in CHECKS:
+            raise wrong("verification", name, "unknown check", f"use one of {', '.join(CHECKS)}")
         if asked is not None:
-            gates[name] = _gate(name, asked)
-    return gates
+            checks[name] = _check(name, asked)
+    return checks
 
 
-def _gate(name: str, asked: Any) -> dict[str, Any]:
-    where, defaults = f"verification.{name}", GATES[name]
+def _check(name: str, asked: Any) -> dict[str, Any]:
+    where, defaults = f"verification.{name}", CHECKS[name]
     if not isinstance(asked, Mapping) or not asked.keys() <= defaults.keys():
-        raise wrong(where, asked, "unknown setting of this gate", f"use {', '.join(defaults)}")
-    gate = {figure: value for figure, value in {**defaults, **asked}.items() if value is not None}
-    _check_figures(where, gate)
-    if "maxLatency" in gate:
+        raise wrong(where, asked, "unknown setting of this check", f"use {', '.join(defaults)}")
+    check = {figure: value for figure, value in {**defaults, **asked}.items() if value is not None}
+    _check_figures(where, check)
+    if "maxLatency" in check:
         try:
-            gate["maxLatency"] = seconds_of(str(gate["maxLatency"]))
+            check["maxLatency"] = seconds_of(str(check["maxLatency"]))
         except ValueError as error:
-            raise wrong(f"{where}.maxLatency", gate["maxLatency"], str(error), "for example 4ms") from error
-    return gate
+            raise wrong(f"{where}.maxLatency", check["maxLatency"], str(error), "for example 4ms") from error
+    return check
 
 
-def _check_figures(where: str, gate: Mapping[str, Any]) -> None:
-    if gate.get("against", AGAINST) != AGAINST:
-        raise wrong(f"{where}.against", gate["against"], "unknown reference", f"use {AGAINST}")
-    for figure in gate.keys() & BOUNDS.keys():
-        value, (least, most) = gate[figure], BOUNDS[figure]
+def _check_figures(where: str, check: Mapping[str, Any]) -> None:
+    if check.get("against", AGAINST) != AGAINST:
+        raise wrong(f"{where}.against", check["against"], "unknown reference", f"use {AGAINST}")
+    for figure in check.keys() & BOUNDS.keys():
+        value, (least, most) = check[figure], BOUNDS[figure]
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number or not least <= value <= most:
             raise wrong(f"{where}.{figure}", value, "out of range", f"use a number from {least} to {most}")

@@ -39,7 +39,7 @@ from ignition_hub.local.installed import (
     machine_platform,
     nothing_installed,
 )
-from ignition_hub.local.options import gates_of, normalized
+from ignition_hub.local.options import checks_of, normalized
 from ignition_hub.local.shapes import Range, profiles_of
 
 FULL_VERSION_PARTS = 4
@@ -128,7 +128,7 @@ def resolved_request(request: EngineRequest, digests: DigestCache) -> ResolvedRe
         product=product_of(request.product, release, arch, machine_gpu) if level == PRODUCT else None,
         compatibility=level,
         options=normalized(named.options),
-        verification=gates_of(named.verification),
+        verification=checks_of(named.verification),
         calibration_digest=named.files.calibration_digest,
         plugin_digests=named.files.plugin_digests,
     )

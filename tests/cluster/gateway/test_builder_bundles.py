@@ -93,7 +93,7 @@ def built(hub, request, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def samples(hub, folder, batch):
-    """Put inputs into the store and return the gate that compares on them."""
+    """Put inputs into the store and return the check that compares on them."""
     np.savez(folder / "inputs.npz", x=np.ones((batch, 64), np.float32))
     data = (folder / "inputs.npz").read_bytes()
     hub.models.put("inputs.npz", data)

@@ -24,10 +24,10 @@ CPU, each with `verification.accuracy`. Written by `make accuracy`; the numbers 
 machines.
 
 The gate runs the model as it came and the converted or quantized one with onnxruntime on numbers like the
-network's real inputs, as [building.md](building.md#gates) says, and asks of every value
-`|candidate - model| <= atol + rtol * |model|`: rtol and atol are 0.005 for fp16, 0.05 for bf16, and 0.1 for
-999 of 1,000 values for int8 that are not near 0. The clear answers of a classifier must stay the same. The
-table has the largest difference of any value. int8 was calibrated with 16 samples, by range.
+network's real inputs, as [building.md](building.md#accuracy-and-benchmark-checks) says, and asks of every
+value `|candidate - model| <= atol + rtol * |model|`: rtol and atol are 0.005 for fp16, 0.05 for bf16, and 0.1
+for 999 of 1,000 values for int8 that are not near 0. The clear answers of a classifier must stay the same.
+The table has the largest difference of any value. int8 was calibrated with 16 samples, by range.
 
 ## What a pass means
 

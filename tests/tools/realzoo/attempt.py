@@ -23,7 +23,7 @@ from realgates.request import ON_A_GPU, gated_request
 from realzoo.case import Case
 from realzoo.catalogue import CASES
 from realzoo.outcome import CRASHED, HELD_BACK, NOTHING, PASSED, REFUSED
-from realzoo.samples import CALIBRATION, GATE
+from realzoo.samples import CALIBRATION, CHECK
 from realzoo.supplies import model_of
 from zoo.trial import is_typed
 
@@ -42,7 +42,7 @@ def attempted(case: Case, precision: str, folder: Path) -> dict[str, Any]:
     model, calibrated = model_of(case), precision == "int8"
     request = gated_request(case.profiles, precision, ON_A_GPU[precision], calibrated=calibrated)
     files = Files(
-        inputs=folder.parent / GATE, calibration=folder.parent / CALIBRATION if calibrated else None
+        inputs=folder.parent / CHECK, calibration=folder.parent / CALIBRATION if calibrated else None
     )
     began = time.monotonic()
     with stage_processes(folder / LOG_FILE) as processes:

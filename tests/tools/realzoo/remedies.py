@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 NO_TEST = "**no test**"
 _BUILDER, _MODELS = "tests/unit/builder", "tests/models/test_real_"
-_GATE = f"{_BUILDER}/verifying/test_gate_remedies.py::test_"
+_CHECK = f"{_BUILDER}/verifying/test_check_remedies.py::test_"
 _OTHER = f"{_BUILDER}/precision/test_other_ways.py::test_"
 
 WAYS: Mapping[str, str] = {
@@ -47,19 +47,19 @@ WAYS: Mapping[str, str] = {
     "quantize it before pushing, or ask for fp16": (
         f"{_OTHER}a_model_whose_products_lie_in_branches_builds_quantized_before_and_in_fp16"
     ),
-    "use a wider precision": f"{_GATE}a_wider_precision_builds_where_a_narrow_one_is_held_back",
-    "better calibration data": f"{_GATE}better_calibration_data_builds_where_other_data_is_held_back",
+    "use a wider precision": f"{_CHECK}a_wider_precision_builds_where_a_narrow_one_is_held_back",
+    "better calibration data": f"{_CHECK}better_calibration_data_builds_where_other_data_is_held_back",
     "tolerance (atol … would let it pass) that the task allows": (
-        f"{_GATE}the_atol_that_a_failed_gate_prints_builds"
+        f"{_CHECK}the_atol_that_a_failed_check_prints_builds"
     ),
     "tolerance (atol … or quantile … would let it pass) that the task allows": (
-        f"{_GATE}the_quantile_that_a_failed_gate_prints_builds_and_so_does_the_atol"
+        f"{_CHECK}the_quantile_that_a_failed_check_prints_builds_and_so_does_the_atol"
     ),
     "tolerance (quantile … would let it pass) that the task allows": (
-        f"{_GATE}the_quantile_that_a_failed_gate_prints_builds_and_so_does_the_atol"
+        f"{_CHECK}the_quantile_that_a_failed_check_prints_builds_and_so_does_the_atol"
     ),
     "tolerance and verification.accuracy.agreement that the task allows": (
-        f"{_GATE}a_classifier_whose_answers_may_change_builds_with_the_agreement_that_was_named"
+        f"{_CHECK}a_classifier_whose_answers_may_change_builds_with_the_agreement_that_was_named"
     ),
 }
 """The words of a way, as a kind of remedy has them, and the test that goes it."""

@@ -19,8 +19,8 @@ from realzoo.catalogue import CASES
 from realzoo.exporter import exporter_of
 from realzoo.supplies import model_of, supplies_of
 
-GATE, CALIBRATION, HELD_OUT = "inputs.npz", "calibration.npz", "held-out.npz"
-DRAWN: Mapping[str, tuple[int, int]] = {GATE: (1, 1), CALIBRATION: (12, 2), HELD_OUT: (4, 3)}
+CHECK, CALIBRATION, HELD_OUT = "inputs.npz", "calibration.npz", "held-out.npz"
+DRAWN: Mapping[str, tuple[int, int]] = {CHECK: (1, 1), CALIBRATION: (12, 2), HELD_OUT: (4, 3)}
 """How many there are, and the seed that they are made with."""
 CASE_FILE = "case.json"
 
@@ -38,7 +38,7 @@ def written(case: Case, supplies: Supplies, folder: Path) -> None:
     for file, (count, seed) in DRAWN.items():
         samples = case.samples(supplies, count, seed)
         arrays: dict[str, Any] = {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
-        if file == GATE:
+        if file == CHECK:
             arrays = samples[0]
         np.savez_compressed(folder / file, **arrays)
 

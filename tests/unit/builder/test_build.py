@@ -24,7 +24,7 @@ from smallmodels import RTX_VERSION, dense, model_of, request_for, saved, shape_
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
 
-GATE = {"accuracy": {"against": "onnxruntime", "rtol": 0.005, "atol": 0.005}}
+CHECK = {"accuracy": {"against": "onnxruntime", "rtol": 0.005, "atol": 0.005}}
 
 
 def built(model, request, folder: Path) -> Built:
@@ -241,8 +241,8 @@ def test_no_child_is_left_behind(tmp_path):
     assert children == []
 
 
-def test_a_gate_with_nothing_to_compare_can_be_refused_and_a_conversion_is_compared(tmp_path):
-    asked = {"options": {"failOnWarnings": ["NothingCompared"]}, "verification": GATE}
+def test_a_check_with_nothing_to_compare_can_be_refused_and_a_conversion_is_compared(tmp_path):
+    asked = {"options": {"failOnWarnings": ["NothingCompared"]}, "verification": CHECK}
     error = refusal_of(dense(), request_for("fp32", "sm_89", **asked), tmp_path)
     assert "warning NothingCompared occurred 1 times" in error.message
     assert built(dense(), request_for("fp16", "sm_89", **asked), tmp_path).facts.checked == "model"

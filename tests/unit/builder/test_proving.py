@@ -26,7 +26,7 @@ from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, Tran
 from ignition_hub.engine.manifest import BuildFacts
 from smallmodels import dense, request_for, saved
 
-GATE = {"accuracy": {"against": "onnxruntime", "rtol": 0.005, "atol": 0.005}}
+CHECK = {"accuracy": {"against": "onnxruntime", "rtol": 0.005, "atol": 0.005}}
 HELD = Proof(record={"proven": True}, warnings=())
 
 
@@ -73,19 +73,19 @@ class Standing:
 
 
 @pytest.mark.parametrize(
-    ("way", "gates", "due"),
+    ("way", "checks", "due"),
     [
         (CONVERTED, {}, True),
         (QUANTIZED, {}, True),
         (CONVERTED, {"benchmark": {"seconds": 5}}, True),
-        (CONVERTED, GATE, False),
+        (CONVERTED, CHECK, False),
         (AS_IS, {}, False),
         (FLAGS, {}, False),
         (CALIBRATOR, {}, False),
     ],
 )
-def test_what_the_builder_made_is_proven_unless_a_gate_looks_at_it(way, gates, due, tmp_path):
-    assert is_due(task_of(tmp_path, way, verification=gates)) is due
+def test_what_the_builder_made_is_proven_unless_a_check_looks_at_it(way, checks, due, tmp_path):
+    assert is_due(task_of(tmp_path, way, verification=checks)) is due
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def built(folder, precision="fp16", **asked):
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
-def test_a_build_without_a_gate_says_that_its_conversion_was_proven(precision, tmp_path):
+def test_a_build_without_a_check_says_that_its_conversion_was_proven(precision, tmp_path):
     engine = built(tmp_path, precision)
     facts = BuildFacts.from_json(engine.facts.to_json())
 
@@ -182,8 +182,8 @@ def test_a_build_without_a_gate_says_that_its_conversion_was_proven(precision, t
     assert "info: proving conversion: output y is off by " in engine.log.read_text()
 
 
-@pytest.mark.parametrize(("precision", "asked"), [("fp32", {}), ("fp16", {"verification": GATE})])
-def test_nothing_is_proven_that_was_not_made_or_has_a_gate(precision, asked, tmp_path):
+@pytest.mark.parametrize(("precision", "asked"), [("fp32", {}), ("fp16", {"verification": CHECK})])
+def test_nothing_is_proven_that_was_not_made_or_has_a_check(precision, asked, tmp_path):
     assert "proof" not in built(tmp_path, precision, **asked).facts.converter
 
 

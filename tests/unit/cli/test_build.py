@@ -81,7 +81,7 @@ def test_a_refusal_is_a_line_and_with_json_a_reason(words, said, tmp_path, monke
     assert printed.err.count("\n") == 1
 
 
-def test_a_gate_that_fails_is_a_reason_and_no_engine_and_the_remedy_works(tmp_path, monkeypatch, capsys):
+def test_a_check_that_fails_is_a_reason_and_no_engine_and_the_remedy_works(tmp_path, monkeypatch, capsys):
     pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
     words = ["build", saved(dense(), tmp_path), "--arch", ARCH, "-o", "json", "--verify", "accuracy.atol=0"]
     assert ignition(monkeypatch, *words, "--verify", "accuracy.rtol=0") == 1

@@ -1,4 +1,4 @@
-"""The truth table's rules about options and gates: each refusal, and that its remedy works."""
+"""The truth table's rules about options and checks: each refusal, and that its remedy works."""
 
 from dataclasses import replace
 

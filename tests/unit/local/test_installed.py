@@ -106,7 +106,7 @@ def test_what_this_machine_cannot_build_is_refused_by_the_truth_table(packages, 
     assert caught.value.remedy
 
 
-def test_a_gate_that_cannot_run_here_is_refused_before_anything_is_built(machine):
+def test_a_check_that_cannot_run_here_is_refused_before_anything_is_built(machine):
     wanted = machine({"tensorrt-rtx": RTX}, None, arch="sm_89", verification={"benchmark": {"seconds": 5}})
 
     with pytest.raises(IgnitionError, match=r"verification\.benchmark was requested") as caught:

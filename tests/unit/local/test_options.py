@@ -10,7 +10,7 @@ from ignition_hub.api.v1alpha1.options import Options
 from ignition_hub.compatibility.option_row import OptionFields, OptionRow
 from ignition_hub.compatibility.options import FIELDS, OPTION_ROWS
 from ignition_hub.engine.errors import RequestError
-from ignition_hub.local.options import gates_of, normalized
+from ignition_hub.local.options import checks_of, normalized
 
 PIN = {"uri": "s3://models/file", "sha256": "ab" * 32}
 
@@ -84,8 +84,8 @@ def with_pins(example: Any) -> Any:
         {"accuracy": {}, "benchmark": None},
     ],
 )
-def test_the_same_gates_are_the_same_identity_as_in_a_cluster(verification: dict[str, Any]) -> None:
-    assert gates_of(verification) == verification_of(resource(verification=verification))
+def test_the_same_checks_are_the_same_identity_as_in_a_cluster(verification: dict[str, Any]) -> None:
+    assert checks_of(verification) == verification_of(resource(verification=verification))
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_the_same_gates_are_the_same_identity_as_in_a_cluster(verification: dict
         {"benchmark": {"maxLatency": "soon"}},
     ],
 )
-def test_a_wrong_gate_is_named_with_what_would_work(verification: dict[str, Any]) -> None:
+def test_a_wrong_check_is_named_with_what_would_work(verification: dict[str, Any]) -> None:
     with pytest.raises(RequestError, match=rf"verification.*{next(iter(verification))}") as caught:
-        gates_of(verification)
+        checks_of(verification)
     assert caught.value.remedy
 
 

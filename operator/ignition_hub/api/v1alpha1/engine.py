@@ -133,9 +133,9 @@ class BuildSettings(Part):
     """PriorityClass of the builder pod. Default: none. Example: low"""
     low_memory: bool = False
     """
-    Build with less memory, more slowly: a conversion is proven, and a gate loads, only before or after the
-    engine is compiled, also where TensorRT-RTX would have the room meanwhile. Model and engine are streamed
-    through files in any case. Default: false.
+    Build with less memory, more slowly: a conversion is proven, and an accuracy check loads, only before or
+    after the engine is compiled, also where TensorRT-RTX would have the room meanwhile. Model and engine are
+    streamed through files in any case. Default: false.
     """
     timing_cache: Literal["ReadWrite", "ReadOnly", "Locked", "Off"] = "ReadWrite"
     """
@@ -186,7 +186,7 @@ class EngineSpec(Part):
     options: Options = Options()
     """How TensorRT builds. Default: TensorRT's own defaults."""
     verification: Verification = Verification()
-    """Gates before anything is published. Default: none."""
+    """Accuracy and benchmark checks before anything is published. Default: none."""
     build: BuildSettings = BuildSettings()
     """How to build; not part of the engine's identity. Default: see each field."""
     deletion_policy: Literal["Retain", "Delete"] = "Retain"

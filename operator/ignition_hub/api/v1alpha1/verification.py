@@ -1,4 +1,4 @@
-"""``spec.verification`` of a TensorRTEngine: gates a build must pass before anything is published."""
+"""``spec.verification`` of a TensorRTEngine: checks a build must pass before anything is published."""
 
 from typing import Annotated, Literal
 
@@ -56,7 +56,7 @@ class Benchmark(Part):
 
 
 class Verification(Part):
-    """Gates; one that fails publishes nothing. Part of the engine's identity."""
+    """Accuracy and benchmark checks; one that fails publishes nothing. Part of the engine's identity."""
 
     accuracy: Accuracy | None = None
     """Compare outputs with a reference. Default: not compared."""

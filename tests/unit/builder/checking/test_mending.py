@@ -20,7 +20,7 @@ from smallmodels import model_of, request_for, saved
 FLOAT, HALF, INT8, INT64 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT8, TensorProto.INT64
 RANDOM = np.random.default_rng(5)
 PRECISIONS = pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
-GATE = {"accuracy": {"rtol": 0.05, "atol": 0.05}}
+CHECK = {"accuracy": {"rtol": 0.05, "atol": 0.05}}
 
 
 def tensor(name, values, kind=np.float32):
@@ -59,7 +59,7 @@ def assert_mended(model, folder, **feeds):
 
 def built(model, folder, precision, **more):
     return build(
-        request_for(precision, verification=GATE, **more), saved(model, folder), folder, lambda *_: None
+        request_for(precision, verification=CHECK, **more), saved(model, folder), folder, lambda *_: None
     )
 
 

@@ -88,7 +88,7 @@ def test_the_end_of_a_slice_is_no_number_of_it(tmp_path):
     assert found.types["f"] == HALF.type
 
 
-def test_what_a_network_computes_beyond_fp16_is_infinite_for_a_gate_to_find(tmp_path):
+def test_what_a_network_computes_beyond_fp16_is_infinite_for_a_check_to_find(tmp_path):
     nodes = [node("Mul", ["x", "k"], ["f"])]
     found = Converted(model(nodes, floats("k", 60000)), tmp_path)
 

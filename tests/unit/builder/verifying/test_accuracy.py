@@ -1,4 +1,4 @@
-"""Comparing outputs, measuring speed, and the words in which a gate fails."""
+"""Comparing outputs, measuring speed, and the words in which a check fails."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def test_figures_are_always_json(values, other):
     assert json.loads(json.dumps(figures.to_json(), allow_nan=False))["values"] == comparable
 
 
-def test_a_failed_gate_says_by_how_much_and_at_which_output():
+def test_a_failed_check_says_by_how_much_and_at_which_output():
     right = {"good": np.ones(3, np.float32), "logits": np.zeros((2, 2), np.float32)}
     wrong = {"good": np.ones(3, np.float32), "logits": np.array([[0, 0], [0.25, 0]], np.float32)}
     with pytest.raises(RequestError) as failure:
@@ -177,7 +177,7 @@ def test_a_quantile_lets_so_many_values_be_outliers(quantile, passes):
 
 
 @given(doubles.filter(lambda values: values.size and np.isfinite(values).all()), st.floats(0, 0.5))
-def test_the_tolerance_that_a_failed_gate_names_lets_it_pass(values, rtol):
+def test_the_tolerance_that_a_failed_check_names_lets_it_pass(values, rtol):
     wrong = {"y": values + np.float32(0.37)}
     strict = Tolerance(rtol, 0.0)
     figures = compared({"y": values}, wrong, strict)
@@ -194,7 +194,7 @@ def test_the_tolerance_that_a_failed_gate_names_lets_it_pass(values, rtol):
 
 
 @given(doubles.filter(lambda values: values.size > 1 and np.isfinite(values).all()), st.data())
-def test_the_quantile_that_a_failed_gate_names_lets_it_pass(values, data):
+def test_the_quantile_that_a_failed_check_names_lets_it_pass(values, data):
     right = np.repeat(values[None] + np.float32(1), 10, axis=0)
     wrong = right.copy()
     places = st.lists(st.integers(0, right.size - 1), min_size=1, max_size=max(1, right.size // 20))

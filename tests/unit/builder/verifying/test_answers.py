@@ -1,4 +1,4 @@
-"""What outputs are for, and that a gate asks for their answers."""
+"""What outputs are for, and that a check asks for their answers."""
 
 import numpy as np
 import pytest

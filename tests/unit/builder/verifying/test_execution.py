@@ -1,4 +1,4 @@
-"""Running a finished engine for the gates, over a fake GPU whose engines double what they are given."""
+"""Running a finished engine for the checks, over a fake GPU whose engines double what they are given."""
 
 import ctypes
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The accuracy gate over real conversions, run by onnxruntime."""
+"""The accuracy check over real conversions, run by onnxruntime."""
 
 import json
 
@@ -32,7 +32,7 @@ from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import Profile, ShapeRange
 from smallmodels import dense, model_of, request_for, saved
 
-GATE = {"accuracy": {"against": "onnxruntime", "rtol": 5e-3, "atol": 5e-3}}
+CHECK = {"accuracy": {"against": "onnxruntime", "rtol": 5e-3, "atol": 5e-3}}
 WIDER = {"accuracy": {"against": "onnxruntime", "rtol": 0.1, "atol": 0.1}}
 EXACT = {"accuracy": {"against": "onnxruntime", "rtol": 5e-3, "atol": 0.0}}
 
@@ -41,12 +41,12 @@ EXACT = {"accuracy": {"against": "onnxruntime", "rtol": 5e-3, "atol": 0.0}}
 def verified(tmp_path):
     """Return what verifies ``model`` against ``converted`` and gives the Verified."""
 
-    def run(model, converted, precision="fp16", gates=GATE, *, files=None, way=None, profiles=()):
+    def run(model, converted, precision="fp16", checks=CHECK, *, files=None, way=None, profiles=()):
         path = saved(model, tmp_path)
         target = path if converted is None else saved(converted, tmp_path, "converted.onnx")
         task = Task(
             stage=VERIFY,
-            request=request_for(precision, verification=gates),
+            request=request_for(precision, verification=checks),
             model=str(path),
             folder=str(tmp_path),
             log=str(tmp_path / "log"),
@@ -175,7 +175,7 @@ def test_the_users_own_inputs_are_used(verified, tmp_path):
     assert found.accuracy["inputs"] == "given"
 
 
-def test_an_operator_onnxruntime_lacks_ends_the_gate_with_a_reason(verified):
+def test_an_operator_onnxruntime_lacks_ends_the_check_with_a_reason(verified):
     nodes = [helper.make_node("Own", ["x"], ["y"], domain="acme", name="own")]
     model = model_of(nodes, {"x": [1]}, {"y": [1]}, domains=["acme"])
     with pytest.raises(RequestError, match=r"onnxruntime cannot run the model on the CPU .*acme"):
@@ -186,7 +186,7 @@ def test_a_benchmark_without_a_gpu_is_refused(verified):
     with pytest.raises(
         RequestError, match=r"verification\.benchmark: the engine cannot be run where it is built"
     ) as failure:
-        verified(dense(), None, gates={"benchmark": {"seconds": 1}})
+        verified(dense(), None, checks={"benchmark": {"seconds": 1}})
     assert failure.value.reason == "UnsupportedOption"
 
 
@@ -281,7 +281,7 @@ def test_inputs_on_which_the_model_gives_nan_alone_are_refused(verified, tmp_pat
         verified(dense(), narrowed(dense(), TensorProto.FLOAT16), files=files)
 
 
-def test_a_model_that_gives_no_number_itself_passes_no_gate(verified):
+def test_a_model_that_gives_no_number_itself_passes_no_check(verified):
     nodes = [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Neg", ["a"], ["b"])]
     nodes += [helper.make_node("Log", ["b"], ["y"])]
     model = model_of(nodes, {"x": [2, 3]}, {"y": [2, 3]})
@@ -407,7 +407,7 @@ def test_a_profile_is_compared_at_its_ends_too(verified):
     found = verified(*models, profiles=profile(200))
     assert found.accuracy["samples"] == 3
     with pytest.raises(RequestError, match="of 200000 values"):
-        verified(*models, gates=EXACT, profiles=profile(200000))
+        verified(*models, checks=EXACT, profiles=profile(200000))
 
 
 def test_an_end_of_a_profile_that_the_model_cannot_be_run_at_is_left_out_and_said(verified):
@@ -429,13 +429,13 @@ def classifier(gain):
 def test_a_classifier_is_asked_for_its_answers(verified, tmp_path):
     np.savez(tmp_path / "inputs.npz", x=np.eye(16, dtype=np.float32))
     files, loose = Files(inputs=tmp_path / "inputs.npz"), {"accuracy": {"rtol": 0.1, "atol": 0.1}}
-    (figures,) = verified(classifier(3.0), classifier(2.9), gates=loose, files=files).accuracy["outputs"]
+    (figures,) = verified(classifier(3.0), classifier(2.9), checks=loose, files=files).accuracy["outputs"]
     assert (figures["answers"], figures["argmaxAgreement"], figures["clearAnswers"]) == (16, 1.0, 16)
     with pytest.raises(RequestError, match=r"output y: 16 of 16 clear answers changed, as in row") as failure:
-        verified(classifier(3.0), classifier(-3.0), gates=loose, files=files)
+        verified(classifier(3.0), classifier(-3.0), checks=loose, files=files)
     assert "verification.accuracy.agreement" in failure.value.remedy
     allowed = {"accuracy": {**loose["accuracy"], "agreement": 0.0}}
-    found = verified(classifier(3.0), classifier(-3.0), gates=allowed, files=files).accuracy
+    found = verified(classifier(3.0), classifier(-3.0), checks=allowed, files=files).accuracy
     assert (found["agreement"], found["outputs"][0]["clearChanged"]) == (0.0, 16)
 
 
@@ -460,9 +460,9 @@ def test_a_classifier_whose_last_layers_lie_in_branches_is_asked_too(verified, t
     np.savez(tmp_path / "inputs.npz", x=np.eye(4, 100, dtype=np.float32), c=np.array(True))
     files, loose = Files(inputs=tmp_path / "inputs.npz"), {"accuracy": {"rtol": 0.1, "atol": 0.1}}
     with pytest.raises(RequestError, match="4 of 4 clear answers changed"):
-        verified(network(2.0), network(-2.0), gates=loose, files=files)
+        verified(network(2.0), network(-2.0), checks=loose, files=files)
     assert (
-        verified(network(2.0), network(1.9), gates=loose, files=files).accuracy["outputs"][0]["answers"] == 4
+        verified(network(2.0), network(1.9), checks=loose, files=files).accuracy["outputs"][0]["answers"] == 4
     )
 
 
@@ -480,19 +480,19 @@ def directions(gain=1.0):
 
 def test_a_tolerance_that_is_more_than_the_values_is_named_for_it_could_hardly_fail(verified):
     loose = {"accuracy": {"rtol": 0.1, "atol": 0.1, "quantile": 0.999}}
-    found = verified(directions(), directions(0.5), gates=loose)
+    found = verified(directions(), directions(0.5), checks=loose)
     assert found.warnings == ({"code": "ToleranceTooWide", "count": 1},)
     with pytest.raises(RequestError, match=r"output y: \d+ of 4096 values are out of tolerance"):
-        verified(directions(), directions(0.5), gates={"accuracy": {"rtol": 0.1, "atol": 0.01}})
+        verified(directions(), directions(0.5), checks={"accuracy": {"rtol": 0.1, "atol": 0.01}})
 
 
 def test_neither_a_fitting_tolerance_nor_an_answer_is_named(verified, tmp_path):
     assert (
-        verified(directions(), directions(), gates={"accuracy": {"rtol": 0.1, "atol": 0.01}}).warnings == ()
+        verified(directions(), directions(), checks={"accuracy": {"rtol": 0.1, "atol": 0.01}}).warnings == ()
     )
     np.savez(tmp_path / "inputs.npz", x=np.eye(16, dtype=np.float32))
     loose, files = {"accuracy": {"rtol": 0.1, "atol": 0.5}}, Files(inputs=tmp_path / "inputs.npz")
-    assert verified(classifier(3.0), classifier(3.0), gates=loose, files=files).warnings == ()
+    assert verified(classifier(3.0), classifier(3.0), checks=loose, files=files).warnings == ()
 
 
 WEIGHT = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32) / 8
@@ -531,12 +531,12 @@ def with_a_loop():
 
 @pytest.mark.parametrize("made", [with_an_if, with_a_loop])
 @pytest.mark.parametrize("narrow", [HALF, BRAIN])
-def test_a_model_with_bodies_is_converted_and_goes_through_its_gate(made, narrow, verified, tmp_path):
+def test_a_model_with_bodies_is_converted_and_goes_through_its_check(made, narrow, verified, tmp_path):
     model, converted = made(), Converted(made(), tmp_path, narrow)
-    (figures,) = verified(model, converted.model, narrow.precision, gates=WIDER).accuracy["outputs"]
+    (figures,) = verified(model, converted.model, narrow.precision, checks=WIDER).accuracy["outputs"]
     assert 0 < figures["maxAbsolute"] < 0.1
 
     (weight,) = (tensor for tensor in tensors_of(converted.model) if tensor.name == "v")
     weight.CopyFrom(helper.make_tensor("v", weight.data_type, [64, 64], np.zeros(64 * 64)))
     with pytest.raises(RequestError, match=f"the {narrow.precision} model differs from the model"):
-        verified(model, converted.model, narrow.precision, gates=WIDER)
+        verified(model, converted.model, narrow.precision, checks=WIDER)

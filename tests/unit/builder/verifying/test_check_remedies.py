@@ -1,4 +1,4 @@
-"""What a gate that fails says would let the model pass is done, and the model is built."""
+"""What a check that fails says would let the model pass is done, and the model is built."""
 
 import re
 
@@ -36,8 +36,8 @@ class Asked:
         self._model, self._folder = saved(model, folder), folder
         self._inputs = np.random.default_rng(1).standard_normal((WIDTH, WIDTH)).astype(np.float32)
 
-    def built(self, precision, gate, *, measured_on=1.0):
-        """Return the engine's size; int8 is calibrated with ``measured_on`` times what the gate is given."""
+    def built(self, precision, check, *, measured_on=1.0):
+        """Return the engine's size; int8 is calibrated with ``measured_on`` times what the check is given."""
         given, calibration = self._folder / "inputs.npz", self._folder / "calibration.npz"
         np.savez(given, x=self._inputs)
         np.savez(calibration, x=measured_on * self._inputs)
@@ -45,14 +45,14 @@ class Asked:
         request = request_for(
             precision,
             "sm_89",
-            verification={"accuracy": gate},
+            verification={"accuracy": check},
             options={"calibration": {"method": "max"}} if is_int8 else {},
         )
         files = Files(inputs=given, calibration=calibration if is_int8 else None)
         return build(request, self._model, self._folder, lambda *_: None, files=files).size
 
     def remedy(self, *asked, **more):
-        """Return what is advised where the gate does not hold."""
+        """Return what is advised where the check does not hold."""
         with pytest.raises(RequestError) as caught:
             self.built(*asked, **more)
         assert caught.value.reason is Reason.VerificationFailed
@@ -60,7 +60,7 @@ class Asked:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
-def test_the_atol_that_a_failed_gate_prints_builds(precision, tmp_path):
+def test_the_atol_that_a_failed_check_prints_builds(precision, tmp_path):
     asked = Asked(product(), tmp_path)
     found = re.search(r"\(atol (\S+) would let it pass\)", asked.remedy(precision, NARROW))
 
@@ -68,21 +68,21 @@ def test_the_atol_that_a_failed_gate_prints_builds(precision, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
-def test_the_quantile_that_a_failed_gate_prints_builds_and_so_does_the_atol(precision, tmp_path):
-    asked, gate = Asked(product(largest=1000.0), tmp_path), {"rtol": 0.0, "atol": 0.25}
-    found = re.search(r"\(atol (\S+) or quantile (\S+) would let it pass\)", asked.remedy(precision, gate))
+def test_the_quantile_that_a_failed_check_prints_builds_and_so_does_the_atol(precision, tmp_path):
+    asked, check = Asked(product(largest=1000.0), tmp_path), {"rtol": 0.0, "atol": 0.25}
+    found = re.search(r"\(atol (\S+) or quantile (\S+) would let it pass\)", asked.remedy(precision, check))
 
-    assert asked.built(precision, {**gate, "quantile": float(found[2])})
-    assert asked.built(precision, {**gate, "atol": float(found[1])})
+    assert asked.built(precision, {**check, "quantile": float(found[2])})
+    assert asked.built(precision, {**check, "atol": float(found[1])})
 
 
 @pytest.mark.parametrize(("narrow", "wide"), [("fp16", "fp32"), ("bf16", "fp16"), ("int8", "fp16")])
 def test_a_wider_precision_builds_where_a_narrow_one_is_held_back(narrow, wide, tmp_path):
     asked = Asked(product(), tmp_path)
-    gate = NARROW if wide == "fp32" else {"rtol": 0.005, "atol": 0.005}
+    check = NARROW if wide == "fp32" else {"rtol": 0.005, "atol": 0.005}
 
-    assert "use a wider precision" in asked.remedy(narrow, gate)
-    assert asked.built(wide, gate)
+    assert "use a wider precision" in asked.remedy(narrow, check)
+    assert asked.built(wide, check)
 
 
 def test_better_calibration_data_builds_where_other_data_is_held_back(tmp_path):
@@ -102,9 +102,9 @@ def test_a_classifier_whose_answers_may_change_builds_with_the_agreement_that_wa
 
 
 def test_better_data_or_a_wider_precision_builds_where_no_tolerance_would_do(tmp_path):
-    asked, gate = Asked(product(largest=1000.0, then="Relu"), tmp_path), {"rtol": 0.1, "atol": 50.0}
+    asked, check = Asked(product(largest=1000.0, then="Relu"), tmp_path), {"rtol": 0.1, "atol": 50.0}
 
-    remedy = asked.remedy("int8", gate, measured_on=0.1)
+    remedy = asked.remedy("int8", check, measured_on=0.1)
     assert remedy == "use a wider precision or better calibration data"
-    assert asked.built("fp16", gate)
-    assert asked.built("int8", gate)
+    assert asked.built("fp16", check)
+    assert asked.built("int8", check)

@@ -1,4 +1,4 @@
-"""Precision and gates: what the manifest says of a quantized engine, and a gate that does not hold."""
+"""Precision and checks: what the manifest says of a quantized engine, and a check that does not hold."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_an_int8_engine_says_how_it_was_calibrated_and_how_far_off_it_is(
     assert target["sizeBytes"] > 0
 
 
-def test_a_gate_that_does_not_hold_publishes_nothing_and_is_not_tried_again(
+def test_a_check_that_does_not_hold_publishes_nothing_and_is_not_tried_again(
     tenant: Tenant, tmp_path: Path
 ) -> None:
     resource = tenant.push(small_network(tmp_path / "strict.onnx"), name="strict", archs=("sm_86",))
