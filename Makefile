@@ -110,8 +110,8 @@ bench: setup ## Run the benchmarks; each prints a ratio to a baseline measured i
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench; done
 
 .PHONY: accuracy
-accuracy: setup ## Build trained networks in every precision with their gates; write docs/accuracy.md (a minute)
-	@$(BIN)/python -m realgates docs/accuracy.md
+accuracy: setup ## Build trained networks in every precision with their accuracy checks; write docs/accuracy.md (a minute)
+	@$(BIN)/python -m accuracy_checks docs/accuracy.md
 
 .PHONY: zoo
 zoo: setup ## Build every model of the onnx package and broken ones; write docs/models.md (ten minutes)

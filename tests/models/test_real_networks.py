@@ -5,6 +5,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from accuracy_checks.cpu import checked_build
+from accuracy_checks.inputs import INPUTS, written
+from accuracy_checks.request import request_of
 from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import facts_of, load_checked
 from ignition_builder.documents import AS_IS, CONVERTED, QUANTIZED, STRONG, VERIFY, Prepared, Task
@@ -14,9 +17,6 @@ from ignition_builder.report import Report
 from ignition_builder.verifying import stage as verifying
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import ShapeRange
-from realgates.cpu import gated
-from realgates.inputs import INPUTS, written
-from realgates.request import request_of
 from realmodels import MODELS, SILERO, real_model, unpacked
 from smallmodels import request_for
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["magika", "silero-vad"])
 @pytest.mark.parametrize(("kind", "path"), [("fp16", CONVERTED), ("bf16", CONVERTED), ("int8", QUANTIZED)])
 def test_a_trained_network_passes_its_check(name, kind, path, tmp_path):
-    found = gated(name, kind, tmp_path)
+    found = checked_build(name, kind, tmp_path)
     assert found.reason == ""
     assert found.path == path
     assert found.largest is not None
@@ -34,12 +34,12 @@ def test_a_trained_network_passes_its_check(name, kind, path, tmp_path):
 
 
 def test_a_network_built_as_it_came_is_not_compared_with_itself(tmp_path):
-    found = gated("magika", "fp32", tmp_path)
+    found = checked_build("magika", "fp32", tmp_path)
     assert (found.reason, found.path, found.largest) == ("", AS_IS, None)
 
 
 def test_a_network_too_large_for_int8s_steps_is_held_back_with_figures(tmp_path):
-    found = gated("ppocr-det", "int8", tmp_path)
+    found = checked_build("ppocr-det", "int8", tmp_path)
     assert found.reason.startswith(
         "VerificationFailed: the int8 model differs from the model beyond rtol 0.1"
     )
@@ -49,7 +49,7 @@ def test_a_network_too_large_for_int8s_steps_is_held_back_with_figures(tmp_path)
 
 @pytest.mark.parametrize("kind", ["fp32", "fp16", "bf16", "int8"])
 def test_branches_that_shapes_decide_are_taken_and_the_network_is_compared_with_what_came(kind, tmp_path):
-    found = gated("silero-vad-if", kind, tmp_path)
+    found = checked_build("silero-vad-if", kind, tmp_path)
     assert found.reason == ""
     assert found.size
     assert found.largest is not None
@@ -79,7 +79,7 @@ def test_branches_that_a_rate_decides_build_once_it_is_a_constant(tmp_path):
 
 
 def test_a_conversion_that_loses_half_a_kernel_is_caught(tmp_path):
-    gated("magika", "fp16", tmp_path)
+    checked_build("magika", "fp16", tmp_path)
     broken = onnx.load(tmp_path / "fp16.onnx")
     kernel = max(broken.graph.initializer, key=lambda tensor: int(np.prod(tensor.dims)))
     values = numpy_helper.to_array(kernel).copy()

@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from accuracy_checks.cpu import checked_build
 from ignition_builder.pipeline import build
 from ignition_builder.verifying.session import session_of
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import ShapeRange
-from realgates.cpu import gated
 from realmodels import SILERO, unpacked
 from realzoo.attempt import attempted
 from realzoo.catalogue import CASES
@@ -95,7 +95,7 @@ def test_a_voice_detector_exported_without_branches_builds_where_branches_are_no
         build(request, came, tmp_path, lambda *_: None)
     assert refused.value.remedy.endswith("or export it without branches")
 
-    found = gated("silero-vad", "fp16", tmp_path)
+    found = checked_build("silero-vad", "fp16", tmp_path)
     assert (found.reason, found.size > 0) == ("", True)
 
 

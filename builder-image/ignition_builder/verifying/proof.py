@@ -39,7 +39,7 @@ NICENESS = 10
 NEAR: Mapping[str, float] = {"fp16": 0.02, "bf16": 0.1, "int8": 0.1}
 """
 Relative root mean square up to which nothing more is asked. Seven trained networks are at most 0.018, 0.027
-and 0.32 away when their conversion is right and nothing but weights is rounded (``python -m realgates
+and 0.32 away when their conversion is right and nothing but weights is rounded (``python -m accuracy_checks
 proofs``).
 """
 TIMES = 10.0

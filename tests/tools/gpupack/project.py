@@ -5,9 +5,9 @@ What is proven over there: the project as it stands in the working tree, and the
 import shutil
 from pathlib import Path
 
+from accuracy_checks.export import export
 from gpupack.python import ROOT
 from gpupack.running import ask
-from realgates.export import export
 
 CARRIED = ("operator/ignition_hub", "builder-image/ignition_builder", "tests", "pyproject.toml")
 

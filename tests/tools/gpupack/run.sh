@@ -55,7 +55,7 @@ for file in "$here"/tensorrt-*.tar.xz*; do
   for one in $what; do
     case $one in
       tests) part tests "$release" -m pytest -q -ra -n "$jobs" -p no:cacheprovider tests/gpu ;;
-      networks) part networks "$release" -m realgates engines "$into/networks" "$results/$release-networks.json" --flavor TensorRT ;;
+      networks) part networks "$release" -m accuracy_checks engines "$into/networks" "$results/$release-networks.json" --flavor TensorRT ;;
       speed) part speed "$release" tests/bench/bench_several_builds.py ;;
       *) fail "$one: use tests, networks or speed" ;;
     esac

@@ -1,5 +1,5 @@
 """
-Models out of public packages through the builder: the gate's verdict, and what inputs it never saw say. ::
+Models of public packages through the builder: what the accuracy check says, and what other inputs say. ::
 
     python -m realzoo                                every case in every precision, as lines to watch
     python -m realzoo basic-pitch int8               some of them

@@ -1,7 +1,7 @@
 """
-What the outputs of a model are for, told without the gate's own eyes where that can be.
+What the outputs of a model are for, told without the check's own eyes where that can be.
 
-The gate's (``answers_of``) reads choices and labels out of the graph. Here rows that sum to 1 are a choice
+The check's (``answers_of``) reads choices and labels out of the graph. Here rows that sum to 1 are a choice
 whatever made them, and what a sigmoid made says yes or no.
 """
 
@@ -21,7 +21,7 @@ JOINING = "Concat"
 
 def answers_for(model: Any, read: Mapping[str, Answer], outputs: Sequence[Mapping[str, Any]]) -> Answers:
     """
-    Return what each output answers, by name: what the gate ``read``, or what the numbers and nodes say.
+    Return what each output answers, by name: what the check ``read``, or what the numbers and nodes say.
 
     ``model`` has its graph, weights or not; ``outputs`` are its own, on several inputs.
     """

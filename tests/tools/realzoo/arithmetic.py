@@ -1,11 +1,11 @@
 """
-The compiled model in its own types, by another way than the gate's where there is one.
+The compiled model in its own types, by another way than the check's where there is one.
 
 onnxruntime computes fp16 in fp32 between casts that it puts in, and takes them out again where two meet. Two
 Identity nodes behind every value keep them apart, so that each is rounded (one alone is computed in fp32 as
 well, and its casts go with the others; run: onnxruntime 1.31.1). Q/DQ nodes stay what they are. Nothing of
 the product is used for that. A model of bf16, which onnxruntime refuses, or of DOUBLE, which TensorRT reads
-as FLOAT, is written in fp32 before (``widening``); where that cannot be done it is computed as the gate does.
+as FLOAT, is written in fp32 before (``widening``); where that cannot be done it is computed as in the check.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from ignition_builder.verifying.reference import outputs_of
 from ignition_builder.verifying.samples import Sample
 from realzoo.widening import WIDENED, UntypedError, in_fp32
 
-OWN, THE_GATES = "own", "the gate's"
+OWN, THE_CHECK = "own", "the check's"
 _CPU = ["CPUExecutionProvider"]
 
 
@@ -40,7 +40,7 @@ def as_compiled(path: Path, samples: Sequence[dict[str, Any]]) -> tuple[list[dic
         try:
             model = in_fp32(model)
         except UntypedError:
-            return outputs_of(path, [Sample(0, sample) for sample in samples], "it", ENGINES), THE_GATES
+            return outputs_of(path, [Sample(0, sample) for sample in samples], "it", ENGINES), THE_CHECK
     keep_apart(model.graph)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

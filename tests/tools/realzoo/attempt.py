@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from accuracy_checks.request import ON_A_GPU, checked_request
 from ignition_builder.documents import Task
 from ignition_builder.files import Files
 from ignition_builder.pipeline import LOG_FILE, build_with, digests_of
 from ignition_builder.progress import Watcher
 from ignition_builder.stage_process import Runner, stage_processes
 from ignition_hub.engine.errors import IgnitionError, Reason
-from realgates.request import ON_A_GPU, gated_request
 from realzoo.case import Case
 from realzoo.catalogue import CASES
 from realzoo.outcome import CRASHED, HELD_BACK, NOTHING, PASSED, REFUSED
@@ -40,7 +40,7 @@ def main(name: str, precision: str, folder: Path) -> None:
 def attempted(case: Case, precision: str, folder: Path) -> dict[str, Any]:
     """Return the verdict, and ``compiled``: the path of the model that was compiled, "" where none was."""
     model, calibrated = model_of(case), precision == "int8"
-    request = gated_request(case.profiles, precision, ON_A_GPU[precision], calibrated=calibrated)
+    request = checked_request(case.profiles, precision, ON_A_GPU[precision], calibrated=calibrated)
     files = Files(
         inputs=folder.parent / CHECK, calibration=folder.parent / CALIBRATION if calibrated else None
     )
@@ -78,7 +78,7 @@ def _passed(accuracy: Mapping[str, Any] | None) -> dict[str, Any]:
     if accuracy is None:
         return {"verdict": NOTHING}
     largest = max((item["maxAbsolute"] for item in accuracy["outputs"]), default=0.0)
-    return {"verdict": PASSED, "gate": largest}
+    return {"verdict": PASSED, "difference": largest}
 
 
 def _ended(error: IgnitionError) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from realgates.request import PRECISIONS
+from accuracy_checks.request import PRECISIONS
 from realzoo import check
 from realzoo.catalogue import CASES
 from realzoo.outcome import CRASHED, Kept, Outcome

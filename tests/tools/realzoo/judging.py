@@ -1,8 +1,8 @@
 """
-What a wrong pass is: the gate passed a model, and inputs that it had not seen say otherwise. Pure.
+What a wrong pass is: the check passed a model, and inputs that it had not seen say otherwise. Pure.
 
 The rules were set before any result was known, and the page repeats them (``RULES``). They look at the
-compiled model in its own types beside the model as it came, on inputs that neither the gate nor the
+compiled model in its own types beside the model as it came, on inputs that neither the check nor the
 calibration had.
 """
 
@@ -25,8 +25,8 @@ RULES = f"""A pass is **wrong** when, on the inputs that were held out, in any o
 - a value is NaN or infinite that is finite in the model as it came, or the output has another shape;
 - or more than {_MOST_CHANGED} of its clear answers are others: the class with the largest number where that
   is clear, the side of one half that a sigmoid is on where it is not near, each value of a label;
-- or more than {_MOST_BEYOND} of its values lie beyond twice the gate's tolerance (where the gate has a
-  quantile, values of which both sides are within atol of 0 are not counted, as the gate does not);
+- or more than {_MOST_BEYOND} of its values lie beyond twice the check's tolerance (where the check has a
+  quantile, values of which both sides are within atol of 0 are not counted, as the check does not);
 - or, where it answers nothing, the RMS of the difference is more than {MOST_RMS:g} of that of the model's
   values.
 """
@@ -89,7 +89,7 @@ def differences_of(
     """
     Compare the outputs of the model as it came with those of the compiled one, input by input.
 
-    ``tolerance`` is the gate's, ``answers`` says what outputs are for; ``directions`` when they are
+    ``tolerance`` is the check's, ``answers`` says what outputs are for; ``directions`` when they are
     embeddings.
     """
     return [

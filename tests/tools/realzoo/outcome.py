@@ -18,10 +18,10 @@ ENGINES = (PASSED, NOTHING)
 class Outcome:
     """
     One build: the model (``exporter``, ``opset``, bytes with external data), the ``verdict``, the ``way`` to
-    the precision, the engine's ``size`` in bytes, ``gate``: the largest difference that the gate saw.
+    the precision, the engine's ``size`` in bytes, ``difference``: the largest difference that the check saw.
 
     ``reason``, ``message`` and ``remedy`` say why there is no engine. ``seconds`` are of the whole build with
-    its gate, ``peak`` is the largest process of it in bytes. ``emulation`` and ``outputs`` are what the
+    its check, ``peak`` is the largest process of it in bytes. ``emulation`` and ``outputs`` are what the
     inputs that were held out said, ``untold`` why they said nothing.
     """
 
@@ -33,7 +33,7 @@ class Outcome:
     verdict: str
     way: str = ""
     size: int = 0
-    gate: float | None = None
+    difference: float | None = None
     reason: str = ""
     message: str = ""
     remedy: str = ""
@@ -50,7 +50,7 @@ class Outcome:
 
     @property
     def is_wrong_pass(self) -> bool:
-        """Whether the gate passed what inputs that it had not seen do not bear out."""
+        """Whether the check passed what inputs that it had not seen do not bear out."""
         return self.verdict == PASSED and bool(self.faults)
 
     def to_json(self) -> dict[str, Any]:

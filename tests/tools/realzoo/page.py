@@ -1,12 +1,12 @@
-"""``docs/real-models.md``: what became of models out of public packages, and whether the gate is right."""
+"""``docs/real-models.md``: what became of public models, and whether the accuracy check is right."""
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
-from realgates.request import PRECISIONS
-from realzoo.arithmetic import THE_GATES
+from accuracy_checks.request import PRECISIONS
+from realzoo.arithmetic import THE_CHECK
 from realzoo.case import Case
 from realzoo.exporter import NAMELESS, kind_of
 from realzoo.judging import RULES
@@ -33,18 +33,18 @@ sm_89 with TensorRT-RTX {rtx} on a CPU, with `verification.accuracy`. Written by
 {ort} and onnx {onnx}; seconds and memory are of one run on two busy cores.
 
 {counts}
-Each build has a process of its own with a deadline of four minutes. The gate has one sample, made as the
+Each build has a process of its own with a deadline of four minutes. The check has one sample, made as the
 package makes its inputs, with rtol and atol of 0.001 for fp32, 0.005 for fp16, 0.05 for bf16, and 0.1 for 999
 of 1,000 values for int8, which is calibrated with {calibration} other samples by `max`.
 
-## What is held against the gate
+## What is held against the accuracy check
 
 {held_out} samples that neither had seen. On them the model as it came, in onnxruntime with its default
 settings, is compared with the model that was really compiled, computed in its own types: in onnxruntime
 without optimizations and with two Identity nodes behind every value, so that each is rounded to its type;
 Q/DQ nodes stay what they are. bf16, which onnxruntime does not compute, and DOUBLE, which TensorRT reads as
 FLOAT, are written in fp32 before, with a rounding to bf16 after every node. All this is done without the
-gate's own emulation{but}. No engine was run.
+check's own emulation{but}. No engine was run.
 
 {rules}
 These rules were set before any result was seen.
@@ -57,14 +57,14 @@ These rules were set before any result was seen.
 
 ## Builds
 
-`gate` is its verdict; the figures beside it are of the samples held out, where there is a model to compare:
+`check` is its verdict; the figures beside it are of the samples held out, where there is a model to compare:
 the largest difference of any value, the largest relative RMS of any output, the smallest share of clear
 answers that are the same and, of embeddings, the smallest cosine similarity. `nothing to compare` is a model
 that was built as it came; a wrong pass is bold. Memory is the largest process of the build. A detector
 that orders its boxes by score (isbnx) differs from itself in onnxruntime with and without optimizations:
 boxes with scores near 0 change places.
 
-| model | precision | way | engine | gate | largest | RMS | answers | cosine | seconds | memory |
+| model | precision | way | engine | check | largest | RMS | answers | cosine | seconds | memory |
 |---|---|---|---|---|---|---|---|---|---|---|
 {build_rows}
 
@@ -74,7 +74,7 @@ boxes with scores near 0 change places.
 WHY = """## Why there is no engine
 
 Every kind of refusal, what it says would work, and the tests that do what it says: most on small models,
-those of `tests/models` on the model itself. Held back are builds that the gate did not let pass: the rules
+those of `tests/models` on the model itself. Held back are builds that the check did not let pass: the rules
 above are wider than its tolerance, so many of them would be no wrong passes, and a tolerance of their
 owner's lets them through.
 """
@@ -116,9 +116,9 @@ def counts(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> str:
         "models that name none": sum(kind == NAMELESS for kind in written.values()),
         "builds": len(outcomes),
         "engines": sum(item.verdict in ENGINES for item in outcomes),
-        "of these passed by the gate": _count(outcomes, PASSED),
+        "of these passed by the accuracy check": _count(outcomes, PASSED),
         "of these with nothing to compare": _count(outcomes, NOTHING),
-        "held back by the gate": _count(outcomes, HELD_BACK),
+        "held back by the accuracy check": _count(outcomes, HELD_BACK),
         "of these with nothing that would make a pass a wrong one": sum(
             item.verdict == HELD_BACK and bool(item.outputs) and not item.faults for item in outcomes
         ),
@@ -168,8 +168,8 @@ def _figures(item: Outcome) -> list[str]:
 
 
 def _but(outcomes: Iterable[Outcome]) -> str:
-    """Name the builds that could only be computed as the gate does."""
-    found = [f"{item.case} {item.precision}" for item in outcomes if item.emulation == THE_GATES]
+    """Name the builds that could only be computed as the check does."""
+    found = [f"{item.case} {item.precision}" for item in outcomes if item.emulation == THE_CHECK]
     return f", but for {', '.join(found)}" if found else ""
 
 

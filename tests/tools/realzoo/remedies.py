@@ -1,5 +1,5 @@
 """
-Which tests do what a refusal says would work, and then get an engine or the gate's pass.
+Which tests do what a refusal says would work, and then get an engine or the check's pass.
 
 A remedy offers one way or several. The page names the tests of all; words for which there is none stand out.
 """

@@ -1,5 +1,5 @@
 """
-The inputs of a case: one for the gate, others to calibrate with, and others again that nobody saw.
+The inputs of a case: one for the check, others to calibrate with, and others again that nobody saw.
 
 ``python -m realzoo.samples CASE FOLDER`` writes them, and ``case.json``: what the file of the model tells.
 """
@@ -33,7 +33,7 @@ def main(name: str, folder: Path) -> None:
 
 
 def written(case: Case, supplies: Supplies, folder: Path) -> None:
-    """Write all samples of a case: those of the gate as the model takes them, the others stacked."""
+    """Write all samples of a case: those of the check as the model takes them, the others stacked."""
     folder.mkdir(parents=True, exist_ok=True)
     for file, (count, seed) in DRAWN.items():
         samples = case.samples(supplies, count, seed)
@@ -44,7 +44,7 @@ def written(case: Case, supplies: Supplies, folder: Path) -> None:
 
 
 def held_out(folder: Path) -> list[dict[str, Any]]:
-    """Return the samples that neither the gate nor the calibration had."""
+    """Return the samples that neither the check nor the calibration had."""
     with np.load(folder / HELD_OUT) as arrays:
         stacked = {name: arrays[name] for name in arrays.files}
     count = len(next(iter(stacked.values())))

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from accuracy_checks.request import ON_A_GPU
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.verifying.answers import answers_of
-from realgates.request import ON_A_GPU
 from realzoo.answering import answers_for
 from realzoo.arithmetic import as_compiled, as_it_came
 from realzoo.attempt import BUILT_FILE

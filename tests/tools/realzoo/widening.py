@@ -1,7 +1,7 @@
 """
 Write a model of bf16 or DOUBLE in fp32, which onnxruntime computes: bf16 is rounded to after every node.
 
-Made without looking at the gate's own emulation, so that an error there does not hide itself.
+Made without looking at the check's own emulation, so that an error there does not hide itself.
 """
 
 from collections import ChainMap

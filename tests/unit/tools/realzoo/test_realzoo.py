@@ -13,7 +13,7 @@ from ignition_builder.verifying.answers import Answer, AnswerKind
 from realmodels import Package
 from realzoo import trial
 from realzoo.answering import YES_OR_NO, answers_for
-from realzoo.arithmetic import OWN, THE_GATES, as_compiled
+from realzoo.arithmetic import OWN, THE_CHECK, as_compiled
 from realzoo.attempt import Watched
 from realzoo.case import Case
 from realzoo.exporter import exporter_of, kind_of
@@ -224,11 +224,11 @@ def test_a_model_in_double_is_computed_in_fp32_as_tensorrt_reads_it(tmp_path):
     assert (found["y"][0], by) == (0, OWN)
 
 
-def test_what_onnx_cannot_type_is_computed_as_the_gate_does(tmp_path, monkeypatch):
+def test_what_onnx_cannot_type_is_computed_as_the_check_does(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx.shape_inference, "infer_shapes", lambda model: model)
-    monkeypatch.setattr("realzoo.arithmetic.outputs_of", lambda *_: ["the gate's"])
+    monkeypatch.setattr("realzoo.arithmetic.outputs_of", lambda *_: ["the check's"])
     found, by = as_compiled(saved(in_bf16(), tmp_path), [{"x": np.float32([256])}])
-    assert (found, by) == (["the gate's"], THE_GATES)
+    assert (found, by) == (["the check's"], THE_CHECK)
 
 
 def test_the_two_exporters_of_pytorch_are_told_apart():

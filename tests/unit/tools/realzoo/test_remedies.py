@@ -54,7 +54,7 @@ def test_a_remedy_of_several_ways_names_the_test_of_each():
 
 @pytest.mark.parametrize("atol", [1e-7, 0.5, 900, 1e5])
 @pytest.mark.parametrize("share", [0.5, 0.99])
-def test_whatever_number_a_gate_prints_its_kind_is_known(atol, share):
+def test_whatever_number_a_check_prints_its_kind_is_known(atol, share):
     missed = Figures(
         output="y",
         values=2,

@@ -1,4 +1,4 @@
-"""``python -m realgates``; the package's first page says what it takes."""
+"""``python -m accuracy_checks``; the package's first page says what it takes."""
 
 import sys
 from collections.abc import Sequence
@@ -11,23 +11,23 @@ def main(given: Sequence[str]) -> int:
         return _engines(given[1:])
     # Here and not above: a GPU machine may have no builder installed beside the command line.
     if given[:1] == ["export"]:
-        from realgates.export import export
+        from accuracy_checks.export import export
 
         export(Path(given[1]))
         return 0
     if given[:1] == ["proofs"]:
-        from realgates import proofs
+        from accuracy_checks import proofs
 
         proofs.show()
         return 0
-    from realgates.page import show
+    from accuracy_checks.page import show
 
     show(given)
     return 0
 
 
 def _engines(given: Sequence[str]) -> int:
-    from realgates.engines import measure
+    from accuracy_checks.engines import measure
 
     cut = list(given).index("--") if "--" in given else len(given)
     own, more = list(given[:cut]), list(given[cut + 1 :])

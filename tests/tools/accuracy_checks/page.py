@@ -1,4 +1,4 @@
-"""The table of what the gate says of trained networks, and the page around it."""
+"""The table of what the accuracy check says of trained networks, and the page around it."""
 
 import json
 import tempfile
@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from accuracy_checks.cpu import CheckedBuild, checked_build
+from accuracy_checks.request import PRECISIONS
 from ignition_hub.engine.errors import Reason
-from realgates.cpu import Gated, gated
-from realgates.request import PRECISIONS
 from realmodels import MODELS
 
 ENGINES = Path(__file__).parents[2] / "gpu" / "engine_verdicts.json"
-"""What ``python -m realgates engines`` measured last, kept."""
+"""What ``python -m accuracy_checks engines`` measured last, kept."""
 
-HEAD = """| model | precision | way | engine | build | difference | same answers | gate | engine on GPU |
+HEAD = """| model | precision | way | engine | build | difference | same answers | check | engine on GPU |
 |---|---|---|---|---|---|---|---|---|"""
 
 PAGE = """# Accuracy of trained networks
@@ -23,7 +23,7 @@ Seven networks out of published Python packages, built in four precisions for sm
 CPU, each with `verification.accuracy`. Written by `make accuracy`; the numbers differ a little between
 machines.
 
-The gate runs the model as it came and the converted or quantized one with onnxruntime on numbers like the
+The check runs the model as it came and the converted or quantized one with onnxruntime on numbers like the
 network's real inputs, as [building.md](building.md#accuracy-and-benchmark-checks) says, and asks of every
 value `|candidate - model| <= atol + rtol * |model|`: rtol and atol are 0.005 for fp16, 0.05 for bf16, and 0.1
 for 999 of 1,000 values for int8 that are not near 0. The clear answers of a classifier must stay the same.
@@ -41,7 +41,7 @@ The table has the largest difference of any value. int8 was calibrated with 16 s
 
 - That the engine was run. Only `checked: engine`, on a pool with the GPU, says that; TensorRT may have fused,
   reordered or accumulated otherwise, or be wrong.
-- That other inputs do as well: [real models](real-models.md) were asked on some that the gate had not seen.
+- That other inputs do as well: [real models](real-models.md) were asked on some that the check had not seen.
   Without `inputs` numbers are drawn, and a network answers noise in its own way.
 - That the task is done as well: no metric of it is looked at. A network that is held back here may be good
   enough for its task, with a tolerance that its owner chooses; one that passes with a `quantile` or an
@@ -56,7 +56,7 @@ The table has the largest difference of any value. int8 was calibrated with 16 s
 ON_GPU = """The last column is what the engine itself said on {gpu} (driver {driver}, {date}), built
 there by `ignition build` with TensorRT {release}, on the same numbers; fp32 with rtol and atol of 0.001, for
 a GPU adds in another order. Before 10.12 TensorRT chooses the types of fp16 by itself and has the model as it
-came, so there the two columns are about different engines, and no gate on a CPU can know what it will choose.
+came, so there the two columns are about different engines, and no check on a CPU knows what it will choose.
 An empty field was not measured there.
 
 """
@@ -77,46 +77,48 @@ def show(chosen: Sequence[str]) -> None:
         Path(page).write_text(text, encoding="utf-8")
 
 
-def _each(names: Sequence[str], kinds: Sequence[str]) -> Iterator[Gated]:
+def _each(names: Sequence[str], kinds: Sequence[str]) -> Iterator[CheckedBuild]:
     for name in names:
         for precision in kinds:
             with tempfile.TemporaryDirectory() as folder:
-                yield gated(name, precision, Path(folder))
+                yield checked_build(name, precision, Path(folder))
 
 
-def sameness(built: Sequence[Gated], measured: Mapping[tuple[str, str], str]) -> str:
-    """Return the sentence on how often the gate on the CPU said of a build what its engine said."""
-    said = [(_gate(found), _gate_on_gpu(measured.get((found.model, found.precision), ""))) for found in built]
+def sameness(built: Sequence[CheckedBuild], measured: Mapping[tuple[str, str], str]) -> str:
+    """Return the sentence on how often the check on the CPU said of a build what its engine said."""
+    said = [
+        (_passed(found), _passed_on_gpu(measured.get((found.model, found.precision), ""))) for found in built
+    ]
     both = [(cpu, gpu) for cpu, gpu in said if cpu is not None and gpu is not None]
     if not both:
         return ""
     same, wrongly = sum(cpu == gpu for cpu, gpu in both), sum(cpu and not gpu for cpu, gpu in both)
     return (
-        f"\nOf {len(both)} builds that both looked at, the gate on the CPU said what the engine said of "
+        f"\nOf {len(both)} builds that both looked at, the check on the CPU said what the engine said of "
         f"{same};\n{wrongly} passed on the CPU and failed on the GPU.\n"
     )
 
 
-def _gate(found: Gated) -> bool | None:
-    """Tell whether the gate on the CPU passed; None where it had nothing to say."""
+def _passed(found: CheckedBuild) -> bool | None:
+    """Tell whether the check on the CPU passed; None where it had nothing to say."""
     if found.reason:
         return False if found.reason.startswith(Reason.VerificationFailed) else None
     return None if found.largest is None else True
 
 
-def _gate_on_gpu(said: str) -> bool | None:
+def _passed_on_gpu(said: str) -> bool | None:
     if said.startswith("passed"):
         return True
     return False if said.startswith(Reason.VerificationFailed) else None
 
 
-def row(found: Gated, on_gpu: str = "") -> str:
+def row(found: CheckedBuild, on_gpu: str = "") -> str:
     """Return one row of the table."""
     figures = f"| | | | | {found.reason}" if found.reason else _figures(found)
     return f"| {found.model} | {found.precision} | {figures} | {on_gpu} |"
 
 
-def _figures(found: Gated) -> str:
+def _figures(found: CheckedBuild) -> str:
     built = f"{found.path} | {found.size / 1024:,.0f} KiB | {found.seconds:.1f} s"
     if found.largest is None:
         return f"{built} | | | nothing to compare"

@@ -1,5 +1,5 @@
 """
-Build trained networks in every precision with the accuracy gate, where there is no GPU.
+Build trained networks in every precision with the accuracy check, where there is no GPU.
 
 The candidate runs on the CPU: the converted or quantized model against the model as it came, on numbers
 drawn like the network's real inputs; int8 is calibrated on others of the same kind.
@@ -8,16 +8,16 @@ drawn like the network's real inputs; int8 is calibrated on others of the same k
 from dataclasses import dataclass
 from pathlib import Path
 
+from accuracy_checks.inputs import CALIBRATION, INPUTS, written
+from accuracy_checks.request import request_of
 from ignition_builder.files import Files
 from ignition_builder.pipeline import build
 from ignition_hub.engine.errors import IgnitionError
-from realgates.inputs import CALIBRATION, INPUTS, written
-from realgates.request import request_of
 from realmodels import real_model
 
 
 @dataclass(frozen=True, slots=True)
-class Gated:
+class CheckedBuild:
     """
     One model in one precision: its engine's size in bytes and figures, or the reason there is none.
 
@@ -37,7 +37,7 @@ class Gated:
     agreement: float | None = None
 
 
-def gated(name: str, precision: str, folder: Path) -> Gated:
+def checked_build(name: str, precision: str, folder: Path) -> CheckedBuild:
     """Build ``name`` in ``folder`` and return what came of it."""
     calibrated = precision == "int8"
     files = Files(
@@ -48,12 +48,12 @@ def gated(name: str, precision: str, folder: Path) -> Gated:
     try:
         built = build(request, real_model(name), folder, lambda phase, part: None, files=files)
     except IgnitionError as error:
-        return Gated(name, precision, reason=f"{error.reason}: {error.message}", remedy=error.remedy)
+        return CheckedBuild(name, precision, reason=f"{error.reason}: {error.message}", remedy=error.remedy)
     facts = built.facts
     assert facts.converter is not None
     outputs = facts.accuracy["outputs"] if facts.accuracy else []
     answers = [item["argmaxAgreement"] for item in outputs if "argmaxAgreement" in item]
-    return Gated(
+    return CheckedBuild(
         name,
         precision,
         built.size,

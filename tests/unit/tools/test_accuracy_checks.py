@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from realgates import engines, page
-from realgates.cpu import Gated
+from accuracy_checks import engines, page
+from accuracy_checks.cpu import CheckedBuild
 
 PASSES = """
 import json, pathlib, sys
@@ -65,7 +65,7 @@ def test_an_engine_that_is_refused_is_kept_with_the_reason_and_fits_into_a_table
     measured(REFUSES)
     said = page.engines(tmp_path / "out.json")
     assert said == {("net", "fp32"): "VerificationFailed: 83 of 856 \\| values"}
-    assert page.row(Gated("net", "fp32", 1024, 1.0, 0.5, "AsIs"), said["net", "fp32"]).endswith(
+    assert page.row(CheckedBuild("net", "fp32", 1024, 1.0, 0.5, "AsIs"), said["net", "fp32"]).endswith(
         "| passed | VerificationFailed: 83 of 856 \\| values |"
     )
 
@@ -87,7 +87,7 @@ def test_what_is_kept_is_not_measured_again(measured):
     assert measured(PASSES) == measured(DIES)
 
 
-def test_the_command_asks_for_the_gate_the_shapes_and_the_calibration(networks):
+def test_the_command_asks_for_the_check_the_shapes_and_the_calibration(networks):
     asked = engines._arguments(networks / "net", "fp32")
     assert {"--shape=x=1x2:1x2:4x2", "--verify=accuracy.rtol=0.5"} <= set(asked)
     assert not [word for word in asked if "calibration" in word]
@@ -97,11 +97,11 @@ def test_the_command_asks_for_the_gate_the_shapes_and_the_calibration(networks):
 def test_the_page_says_how_often_both_said_the_same():
     held = "VerificationFailed: 83 of 856 values"
     built = [
-        Gated("one", "fp32", 1, 1.0, None, "AsIs"),
-        Gated("one", "fp16", 1, 1.0, 0.5, "Converted"),
-        Gated("one", "int8", 1, 1.0, 0.5, "Quantized"),
-        Gated("two", "fp16", reason=held),
-        Gated("two", "int8", reason="UnsupportedPrecision: no"),
+        CheckedBuild("one", "fp32", 1, 1.0, None, "AsIs"),
+        CheckedBuild("one", "fp16", 1, 1.0, 0.5, "Converted"),
+        CheckedBuild("one", "int8", 1, 1.0, 0.5, "Quantized"),
+        CheckedBuild("two", "fp16", reason=held),
+        CheckedBuild("two", "int8", reason="UnsupportedPrecision: no"),
     ]
     measured = {(item.model, item.precision): "passed, 0.5" for item in built}
 

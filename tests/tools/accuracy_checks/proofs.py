@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from accuracy_checks.inputs import CALIBRATION, written
+from accuracy_checks.request import request_of
 from ignition_builder.build_log import BuildLog
 from ignition_builder.documents import INSPECT, Prepared, Task
 from ignition_builder.files import Files
@@ -16,8 +18,6 @@ from ignition_builder.precision import stage as preparing
 from ignition_builder.report import Report
 from ignition_builder.verifying.distance import distance
 from ignition_builder.verifying.runs import Outputs, Runs
-from realgates.inputs import CALIBRATION, written
-from realgates.request import request_of
 from realmodels import MODELS, real_model
 
 CONVERTED = ("fp16", "bf16", "int8")

@@ -1,5 +1,5 @@
 """
-Ask the engines themselves, on a machine with a GPU: ``ignition build`` with the accuracy gate, one at a time.
+Ask the engines themselves, on a machine with a GPU: ``ignition build`` with the accuracy check, one by one.
 
 The answers go into a JSON file after every build, so a run that is cut off leaves what it measured, and goes
 on from there when it is started again. Only the command line is used, and Python from 3.10.
@@ -69,11 +69,11 @@ def _wanted(folder: Path, chosen: Sequence[str]) -> Iterator[tuple[Path, str]]:
 
 def _arguments(case: Path, precision: str) -> list[str]:
     asked = json.loads((case / "case.json").read_text(encoding="utf-8"))
-    gate = [f"--verify=accuracy.{name}={value}" for name, value in asked["tolerance"][precision].items()]
-    gate.append(f"--verify=accuracy.inputs.source={case / 'inputs.npz'}")
+    options = [f"--verify=accuracy.{name}={value}" for name, value in asked["tolerance"][precision].items()]
+    options.append(f"--verify=accuracy.inputs.source={case / 'inputs.npz'}")
     if precision == "int8":
-        gate.append(f"--option=calibration.source={case / 'calibration.npz'}")
-        gate.append(f"--option=calibration.method={asked['method']}")
+        options.append(f"--option=calibration.source={case / 'calibration.npz'}")
+        options.append(f"--option=calibration.method={asked['method']}")
     shapes = [f"--shape={shape}" for shape in asked["shapes"]]
     return [
         str(case / "model.onnx"),
@@ -82,7 +82,7 @@ def _arguments(case: Path, precision: str) -> list[str]:
         "--name",
         case.name,
         *shapes,
-        *gate,
+        *options,
         "-o",
         "json",
     ]

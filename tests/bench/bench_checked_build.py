@@ -1,11 +1,11 @@
 """
-Seconds of a whole build of all-MiniLM-L6-v2 with its accuracy gate, against the script a person would write.
+Seconds of a whole build of all-MiniLM-L6-v2 with its accuracy check, against the script a person would write.
 
 The peer compiles with the same TensorRT-RTX, converted with onnxruntime's own tool where the precision asks
 for it, and runs the model once in onnxruntime on the same inputs; it compares and checks nothing. Both are
 run in turn, with bytecode on disk as in the images. The floor is 1.0, the bar 1.3.
 
-``python tests/bench/bench_gated_build.py [--rounds 5]``
+``python tests/bench/bench_checked_build.py [--rounds 5]``
 """
 
 import argparse
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from script import seconds
 
-from realgates.request import TOLERANCE, gated_request
+from accuracy_checks.request import TOLERANCE, checked_request
 from realzoo.catalogue import CASES
 from realzoo.supplies import model_of, supplies_of
 
@@ -80,7 +80,7 @@ def main() -> int:
 
 def ratio(precision: str, inputs: Path, rounds: int, bytecode: str) -> float:
     """Print and return how the medians of one precision compare."""
-    request = gated_request(CASE.profiles, precision, TOLERANCE[precision], calibrated=False)
+    request = checked_request(CASE.profiles, precision, TOLERANCE[precision], calibrated=False)
     given = (model_of(CASE), json.dumps(request.to_json()), inputs, json.dumps(dict(CASE.shapes)))
     # The first of each compiles the bytecode.
     pairs = [[seconds(script, given, bytecode) for script in (OURS, BY_HAND)] for _ in range(rounds + 1)]

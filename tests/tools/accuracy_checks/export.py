@@ -9,9 +9,9 @@ import json
 import shutil
 from pathlib import Path
 
+from accuracy_checks.inputs import CALIBRATION, INPUTS, written
+from accuracy_checks.request import METHOD, ON_A_GPU
 from ignition_hub.engine.identity import ShapeRange
-from realgates.inputs import CALIBRATION, INPUTS, written
-from realgates.request import METHOD, ON_A_GPU
 from realmodels import MODELS, real_model
 
 

@@ -23,16 +23,16 @@ ON_A_GPU: Mapping[str, Mapping[str, float]] = {**TOLERANCE, "fp32": {"rtol": 1e-
 
 
 def request_of(name: str, precision: str, *, calibrated: bool = False) -> BuildRequest:
-    """Return the request to build a model in a precision, with its gate."""
-    return gated_request(MODELS[name].profiles, precision, TOLERANCE[precision], calibrated=calibrated)
+    """Return the request to build a model in a precision, with its check."""
+    return checked_request(MODELS[name].profiles, precision, TOLERANCE[precision], calibrated=calibrated)
 
 
-def gated_request(
+def checked_request(
     profiles: Sequence[Profile], precision: str, tolerance: Mapping[str, float], *, calibrated: bool
 ) -> BuildRequest:
-    """Return the request to build any model in a precision, with a gate of this tolerance."""
-    gate: dict[str, Any] = {"accuracy": {"against": "onnxruntime", **tolerance}}
+    """Return the request to build any model in a precision, with a check of this tolerance."""
+    check: dict[str, Any] = {"accuracy": {"against": "onnxruntime", **tolerance}}
     options = {"calibration": {"method": METHOD}} if calibrated else {}
     return request_for(
-        precision, ARCH, profiles=profiles, verification=gate, options=options, timeout_seconds=600
+        precision, ARCH, profiles=profiles, verification=check, options=options, timeout_seconds=600
     )
