@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ignition_builder.checking.shorthand import check_shorthand, filled
 from ignition_builder.checking.signature import ModelInput, listed, misfit
-from ignition_builder.checking.sizes import Sizes
+from ignition_builder.checking.sizes import DimensionSizes
 from ignition_hub.engine.identity import Profile, ShapeRange
 
 MOST_DIMENSIONS = 8
@@ -45,7 +45,7 @@ def _resolved(where: str, profile: Profile, inputs: Sequence[ModelInput]) -> Pro
     for name, wanted in profile.values.items():
         _check_values(f"{where}.values.{name}", wanted, _known(f"{where}.values.{name}", name, known))
     check_shorthand(where, profile, inputs)
-    shapes, sizes = dict(profile.shapes), Sizes.of(profile, inputs)
+    shapes, sizes = dict(profile.shapes), DimensionSizes.of(profile, inputs)
     for item in inputs:
         if item.name not in shapes and item.dynamic:
             shapes[item.name] = filled(where, sizes, item)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ignition_builder.checking.arithmetic import Sum
 from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, DimensionKind, FreeDimensions, said
 from ignition_builder.checking.signature import ModelInput, listed, misfit
-from ignition_builder.checking.sizes import Sizes
+from ignition_builder.checking.sizes import DimensionSizes
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange
 
@@ -27,7 +27,7 @@ def check_shorthand(where: str, profile: Profile, inputs: Sequence[ModelInput]) 
         _check_length(f"{where}.maxSequenceLength", length, dimensions)
 
 
-def filled(where: str, sizes: Sizes, item: ModelInput) -> ShapeRange:
+def filled(where: str, sizes: DimensionSizes, item: ModelInput) -> ShapeRange:
     """Return the range of a dynamic input that ``shapes`` leaves out; RequestError when nothing says it."""
     if item.shape is None:
         raise misfit(
@@ -42,7 +42,7 @@ def filled(where: str, sizes: Sizes, item: ModelInput) -> ShapeRange:
     return ShapeRange(min=low, opt=usual, max=high)
 
 
-def _unsaid(where: str, sizes: Sizes, item: ModelInput, axes: Sequence[int]) -> RequestError:
+def _unsaid(where: str, sizes: DimensionSizes, item: ModelInput, axes: Sequence[int]) -> RequestError:
     """Build the error for an input with dimensions that nothing says: name them, and what could."""
     kinds = {
         sizes.dimensions.name(item, axis) or f"dimension {axis}": sizes.dimensions.kind(item, axis)
@@ -57,7 +57,7 @@ def _unsaid(where: str, sizes: Sizes, item: ModelInput, axes: Sequence[int]) -> 
     )
 
 
-def _taken(sizes: Sizes) -> list[str]:
+def _taken(sizes: DimensionSizes) -> list[str]:
     """Say of each shorthand in use what it stands for."""
     used = {BATCH: sizes.profile.batch_size, LENGTH: sizes.profile.max_sequence_length}
     return [

@@ -16,7 +16,7 @@ Size = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class DimensionSizes:
     """What a profile says of the dimensions of a model; ``given`` is what ``shapes`` says, by their names."""
 
     profile: Profile
@@ -24,7 +24,7 @@ class Sizes:
     given: Mapping[str, Size]
 
     @classmethod
-    def of(cls, profile: Profile, inputs: Sequence[ModelInput]) -> "Sizes":
+    def of(cls, profile: Profile, inputs: Sequence[ModelInput]) -> "DimensionSizes":
         """Put a profile to the inputs of a model."""
         given: dict[str, Size] = {}
         for item in inputs:

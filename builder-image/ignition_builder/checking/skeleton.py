@@ -28,7 +28,7 @@ _TYPED_DATA = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.DOUBLE: 10}
 """Fields of numbers that protobuf packs as they lie in raw data: fixed size, little-endian."""
 
 
-Part = Callable[[mmap.mmap, Field, str], bytes]
+FieldReducer = Callable[[mmap.mmap, Field, str], bytes]
 """Makes less of a large field of the graph; takes the mapped file, the field and the file's name."""
 
 
@@ -37,7 +37,7 @@ def load_skeleton(path: Path) -> Any:
     return load_less(path, {})
 
 
-def load_less(path: Path, parts: Mapping[int, Part]) -> Any:
+def load_less(path: Path, parts: Mapping[int, FieldReducer]) -> Any:
     """Return a skeleton of which ``parts`` make less still, by the numbers of the graph's fields."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -59,7 +59,7 @@ def _another(path: Path) -> RequestError | None:
     return not_onnx(f"it is {kind.words}", kind.for_model) if kind and kind.for_model else None
 
 
-def _model(data: mmap.mmap, location: str, parts: Mapping[int, Part]) -> Iterator[bytes]:
+def _model(data: mmap.mmap, location: str, parts: Mapping[int, FieldReducer]) -> Iterator[bytes]:
     for field in fields_of(data, 0, len(data)):
         if field.number == _MODEL_GRAPH and field.wire == BYTES:
             graph = b"".join(_graph(data, field, location, parts))
@@ -68,7 +68,9 @@ def _model(data: mmap.mmap, location: str, parts: Mapping[int, Part]) -> Iterato
             yield data[field.start : field.end]
 
 
-def _graph(data: mmap.mmap, graph: Field, location: str, parts: Mapping[int, Part]) -> Iterator[bytes]:
+def _graph(
+    data: mmap.mmap, graph: Field, location: str, parts: Mapping[int, FieldReducer]
+) -> Iterator[bytes]:
     for field in fields_of(data, graph.value, graph.end):
         large = field.end - field.value >= LARGE
         if field.number in parts and field.wire == BYTES and large:

@@ -14,17 +14,17 @@ from typing import Any
 from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.graphs import kinds_in
 
-Key = tuple[int, str]
+ValueKey = tuple[int, str]
 """The number of a graph and a name in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Operation:
     """A node and the values it reads (None where it leaves one out) and makes."""
 
     node: Any
-    inputs: tuple[Key | None, ...]
-    outputs: tuple[Key, ...]
+    inputs: tuple[ValueKey | None, ...]
+    outputs: tuple[ValueKey, ...]
 
     @property
     def operator(self) -> str:
@@ -37,29 +37,29 @@ class Flow:
     """
     All values of a model.
 
-    ``steps`` stand in an order in which values are made before they are read, but for what a loop carries;
+    ``operations`` stand in an order in which values are made before they are read, but what a loop carries;
     ``meetings`` maps a value to those it may be; ``constants`` are tensors; ``given`` are the inputs of the
     model, ``taken`` those of graphs inside nodes; ``kinds`` and ``shapes`` are what shape inference knows, a
     free dimension as None.
     """
 
-    steps: list[Step] = field(default_factory=list)
-    meetings: dict[Key, list[Key]] = field(default_factory=dict)
-    constants: dict[Key, Any] = field(default_factory=dict)
-    given: set[Key] = field(default_factory=set)
-    taken: set[Key] = field(default_factory=set)
-    kinds: dict[Key, int] = field(default_factory=dict)
-    shapes: dict[Key, tuple[int | None, ...]] = field(default_factory=dict)
+    operations: list[Operation] = field(default_factory=list)
+    meetings: dict[ValueKey, list[ValueKey]] = field(default_factory=dict)
+    constants: dict[ValueKey, Any] = field(default_factory=dict)
+    given: set[ValueKey] = field(default_factory=set)
+    taken: set[ValueKey] = field(default_factory=set)
+    kinds: dict[ValueKey, int] = field(default_factory=dict)
+    shapes: dict[ValueKey, tuple[int | None, ...]] = field(default_factory=dict)
 
-    def makers(self) -> dict[Key, Step]:
+    def makers(self) -> dict[ValueKey, Operation]:
         """Return the node that makes each value, of those that nodes make."""
-        return {key: step for step in self.steps for key in step.outputs if key[1]}
+        return {key: operation for operation in self.operations for key in operation.outputs if key[1]}
 
-    def readers(self) -> dict[Key, list[Key]]:
+    def readers(self) -> dict[ValueKey, list[ValueKey]]:
         """Return for each value what is made of it."""
-        found: dict[Key, list[Key]] = {}
-        for step in self.steps:
-            for source, key in product(step.inputs, step.outputs):
+        found: dict[ValueKey, list[ValueKey]] = {}
+        for operation in self.operations:
+            for source, key in product(operation.inputs, operation.outputs):
                 if source and key[1]:
                     found.setdefault(source, []).append(key)
         for key, sources in self.meetings.items():
@@ -90,7 +90,7 @@ class _Reading:
         self.flow = Flow()
         self._count = 0
 
-    def graph(self, graph: Any, outside: ChainMap[str, Key]) -> tuple[list[Key], list[Key]]:
+    def graph(self, graph: Any, outside: ChainMap[str, ValueKey]) -> tuple[list[ValueKey], list[ValueKey]]:
         """Read a graph that sees what is ``outside``; return its inputs and outputs."""
         number, scope = self._count, outside.new_child()
         self._count += 1
@@ -102,7 +102,7 @@ class _Reading:
             self.flow.taken.update(inputs)
         return inputs, [scope.get(value.name, (number, value.name)) for value in graph.output]
 
-    def _declared(self, graph: Any, number: int, scope: ChainMap[str, Key]) -> None:
+    def _declared(self, graph: Any, number: int, scope: ChainMap[str, ValueKey]) -> None:
         for name, kind in kinds_in(graph).items():
             self.flow.kinds[number, name] = kind
         for value in (*graph.input, *graph.value_info, *graph.output):
@@ -113,12 +113,12 @@ class _Reading:
             self.flow.shapes[number, tensor.name] = tuple(tensor.dims)
         scope.update({value.name: (number, value.name) for value in (*graph.input, *graph.initializer)})
 
-    def _node(self, node: Any, number: int, scope: ChainMap[str, Key]) -> None:
+    def _node(self, node: Any, number: int, scope: ChainMap[str, ValueKey]) -> None:
         inputs = tuple(scope.get(name) if name else None for name in node.input)
         bodies = [self.graph(inner, scope) for inner in inner_graphs(node)]
         outputs = tuple((number, name) for name in node.output)
         scope.update({name: (number, name) for name in node.output if name})
-        self.flow.steps.append(Step(node, inputs, outputs))
+        self.flow.operations.append(Operation(node, inputs, outputs))
         if node.op_type == "If":
             for _, made in bodies:
                 self._meet(outputs, made)
@@ -128,9 +128,9 @@ class _Reading:
     def _carry(
         self,
         places: "_Places",
-        inputs: Sequence[Key | None],
-        outputs: Sequence[Key],
-        body: tuple[list[Key], list[Key]],
+        inputs: Sequence[ValueKey | None],
+        outputs: Sequence[ValueKey],
+        body: tuple[list[ValueKey], list[ValueKey]],
     ) -> None:
         taken, made = body
         begin, rest = inputs[places.inputs :], made[places.made :]
@@ -141,7 +141,7 @@ class _Reading:
         # A loop that runs not once gives what it was given.
         self._meet(outputs[:carried], begin)
 
-    def _meet(self, values: Sequence[Key], sources: Sequence[Key | None]) -> None:
+    def _meet(self, values: Sequence[ValueKey], sources: Sequence[ValueKey | None]) -> None:
         for value, source in zip(values, sources, strict=False):
             if source is not None:
                 self.flow.meetings.setdefault(value, []).append(source)

@@ -18,7 +18,7 @@ import onnx
 from ignition_builder.checking.skeleton import LARGE
 from ignition_builder.checking.weights import is_external
 from ignition_builder.precision.floats import WIDE
-from ignition_builder.precision.flow import Flow, Key, Step
+from ignition_builder.precision.flow import Flow, Operation, ValueKey
 
 Proto = onnx.TensorProto
 
@@ -86,10 +86,10 @@ _SMALL = frozenset({Proto.BOOL, Proto.INT8, Proto.UINT8, Proto.INT4, Proto.UINT4
 _FLOATS = frozenset({*WIDE, Proto.FLOAT16, Proto.BFLOAT16})
 
 
-def contents_of(step: Step) -> tuple[Key, ...]:
+def contents_of(operation: Operation) -> tuple[ValueKey, ...]:
     """Return the inputs whose numbers go into those of the outputs: no shapes, indices or conditions."""
-    places = MOVING.get(step.operator, FIRST if step.operator in _SUMMED | {"CumSum"} else ALL)
-    return tuple(key for key in step.inputs[places] if key is not None)
+    places = MOVING.get(operation.operator, FIRST if operation.operator in _SUMMED | {"CumSum"} else ALL)
+    return tuple(key for key in operation.inputs[places] if key is not None)
 
 
 class Origins:
@@ -97,18 +97,18 @@ class Origins:
 
     def __init__(self, flow: Flow) -> None:
         self._flow, self._makers = flow, flow.makers()
-        self._found: dict[Key, Origin] = {}
+        self._found: dict[ValueKey, Origin] = {}
         self._begin()
         self._spread()
 
-    def __getitem__(self, key: Key) -> Origin:
+    def __getitem__(self, key: ValueKey) -> Origin:
         return self._found.get(key, Origin.UNKNOWN)
 
-    def is_float(self, key: Key) -> bool:
+    def is_float(self, key: ValueKey) -> bool:
         """Whether a value is of a floating-point type, or of a type nobody knows."""
         return self._flow.kinds.get(key, Proto.FLOAT) in _FLOATS
 
-    def of(self, keys: Sequence[Key]) -> Origin:
+    def of(self, keys: Sequence[ValueKey]) -> Origin:
         """Return the origin of what is made of all ``keys``; unknown as long as one of theirs is."""
         found = [self[key] for key in keys]
         return Origin.UNKNOWN if Origin.UNKNOWN in found else max(found, default=Origin.FIXED)
@@ -132,39 +132,39 @@ class Origins:
                 self._found[key] = origin
                 waiting.extend(readers.get(key, ()))
 
-    def _met(self, key: Key) -> Origin:
+    def _met(self, key: ValueKey) -> Origin:
         # What a loop carries begins with one of them, before the others are known.
         found = max(self[source] for source in self._flow.meetings[key])
         # What is one constant in one round and another in the next counts something.
         return max(found, Origin.WHOLE) if found else found
 
-    def _made(self, step: Step, key: Key) -> Origin:
-        if not step.inputs or step.operator == "ConstantOfShape":
-            return _of_constant(step)
+    def _made(self, operation: Operation, key: ValueKey) -> Origin:
+        if not operation.inputs or operation.operator == "ConstantOfShape":
+            return _of_constant(operation)
         if not self.is_float(key):
-            return min(self.of([item for item in step.inputs if item]), Origin.WHOLE)
-        if step.operator in COUNTING:
+            return min(self.of([item for item in operation.inputs if item]), Origin.WHOLE)
+        if operation.operator in COUNTING:
             return Origin.WHOLE
-        if step.operator not in MOVING and step.operator not in ARITHMETIC:
-            read = self.of([item for item in step.inputs if item])
+        if operation.operator not in MOVING and operation.operator not in ARITHMETIC:
+            read = self.of([item for item in operation.inputs if item])
             # Whatever is computed of constants alone is one.
             return read if read <= Origin.FIXED else Origin.DATA
-        return self._float(step, self.of(contents_of(step)))
+        return self._float(operation, self.of(contents_of(operation)))
 
-    def _float(self, step: Step, origin: Origin) -> Origin:
-        if origin == Origin.FIXED and step.operator in _GATHERING:
+    def _float(self, operation: Operation, origin: Origin) -> Origin:
+        if origin == Origin.FIXED and operation.operator in _GATHERING:
             # A table of constants read by integers is an embedding.
-            return Origin.FIXED if self._is_constant(step.inputs[1]) else Origin.DATA
-        if origin == Origin.FIXED and step.operator in _CHOOSING:
+            return Origin.FIXED if self._is_constant(operation.inputs[1]) else Origin.DATA
+        if origin == Origin.FIXED and operation.operator in _CHOOSING:
             return Origin.WHOLE
-        if origin == Origin.WHOLE and step.operator in PRODUCTS and _sums_up(step, self._flow):
+        if origin == Origin.WHOLE and operation.operator in PRODUCTS and _sums_up(operation, self._flow):
             # Integers times a matrix are a layer, or the angles of a grid: only what reads them can tell.
             return Origin.GIVEN
         return origin
 
-    def _is_constant(self, key: Key | None) -> bool:
-        step = self._makers.get(key) if key else None
-        return key in self._flow.constants or (step is not None and step.operator == "Constant")
+    def _is_constant(self, key: ValueKey | None) -> bool:
+        operation = self._makers.get(key) if key else None
+        return key in self._flow.constants or (operation is not None and operation.operator == "Constant")
 
 
 def _of_tensor(tensor: Any) -> Origin:
@@ -177,10 +177,10 @@ def _of_tensor(tensor: Any) -> Origin:
     return Origin.FIXED if finite else Origin.DATA
 
 
-def _of_constant(step: Step) -> Origin:
-    if step.operator not in ("Constant", "ConstantOfShape"):
+def _of_constant(operation: Operation) -> Origin:
+    if operation.operator not in ("Constant", "ConstantOfShape"):
         return Origin.DATA
-    for attribute in step.node.attribute:
+    for attribute in operation.node.attribute:
         if attribute.HasField("t"):
             return _of_tensor(attribute.t)
         if attribute.name in ("value_int", "value_ints"):
@@ -190,12 +190,12 @@ def _of_constant(step: Step) -> Origin:
     return Origin.FIXED
 
 
-def _sums_up(step: Step, flow: Flow) -> bool:
+def _sums_up(operation: Operation, flow: Flow) -> bool:
     """Whether a product adds anything up; where shapes are unknown it does."""
-    if step.operator == "Einsum":
-        return _einsum_sums_up(step)
-    flags = {item.name: item.i for item in step.node.attribute}
-    left, right = (flow.shapes.get(key) or (None,) if key else (None,) for key in step.inputs[:2])
+    if operation.operator == "Einsum":
+        return _einsum_sums_up(operation)
+    flags = {item.name: item.i for item in operation.node.attribute}
+    left, right = (flow.shapes.get(key) or (None,) if key else (None,) for key in operation.inputs[:2])
     if len(left) > 1 and flags.get("transA"):
         left = left[::-1]
     if flags.get("transB"):
@@ -203,7 +203,7 @@ def _sums_up(step: Step, flow: Flow) -> bool:
     return 1 not in (left[-1], right[-2] if len(right) > 1 else right[-1])
 
 
-def _einsum_sums_up(step: Step) -> bool:
-    equation = next((item.s.decode() for item in step.node.attribute if item.name == "equation"), "")
+def _einsum_sums_up(operation: Operation) -> bool:
+    equation = next((item.s.decode() for item in operation.node.attribute if item.name == "equation"), "")
     terms, arrow, result = equation.partition("->")
     return not arrow or any(letter.isalpha() and letter not in result for letter in terms)

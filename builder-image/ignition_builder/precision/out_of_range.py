@@ -14,7 +14,7 @@ import onnx
 
 from ignition_builder.checking.weights import is_external
 from ignition_builder.precision.floats import WIDE, Narrow
-from ignition_builder.precision.flow import Flow, Key, Step
+from ignition_builder.precision.flow import Flow, Operation, ValueKey
 from ignition_builder.precision.origins import contents_of
 
 Proto = onnx.TensorProto
@@ -38,7 +38,7 @@ def far_values(flow: Flow, narrow: Narrow) -> frozenset[str]:
 
     Weights in files are taken for such constants: they are not read.
     """
-    waiting, far = [key for key, tensor in _constants(flow) if _is_far(tensor, narrow)], set[Key]()
+    waiting, far = [key for key, tensor in _constants(flow) if _is_far(tensor, narrow)], set[ValueKey]()
     readers = _readers(flow) if waiting else {}
     while waiting:
         key = waiting.pop()
@@ -48,13 +48,13 @@ def far_values(flow: Flow, narrow: Narrow) -> frozenset[str]:
     return frozenset(name for _, name in far)
 
 
-def _readers(flow: Flow) -> dict[Key, list[Key]]:
+def _readers(flow: Flow) -> dict[ValueKey, list[ValueKey]]:
     """Return for each value those that its numbers go into: the end of a slice is often as far as can be."""
-    found: dict[Key, list[Key]] = defaultdict(list)
-    for step in flow.steps:
-        if step.operator not in COUNTING:
-            for source in contents_of(step):
-                found[source] += [key for key in step.outputs if key[1]]
+    found: dict[ValueKey, list[ValueKey]] = defaultdict(list)
+    for operation in flow.operations:
+        if operation.operator not in COUNTING:
+            for source in contents_of(operation):
+                found[source] += [key for key in operation.outputs if key[1]]
     for key, sources in flow.meetings.items():
         for source in sources:
             found[source].append(key)
@@ -65,15 +65,15 @@ def _is_large_integer(kind: int | None) -> bool:
     return kind in LARGEST and kind not in WIDE
 
 
-def _constants(flow: Flow) -> Iterator[tuple[Key, Any]]:
+def _constants(flow: Flow) -> Iterator[tuple[ValueKey, Any]]:
     yield from flow.constants.items()
-    for step in flow.steps:
-        if step.operator == "Constant":
-            yield from ((step.outputs[0], tensor) for tensor in _held(step))
+    for operation in flow.operations:
+        if operation.operator == "Constant":
+            yield from ((operation.outputs[0], tensor) for tensor in _held(operation))
 
 
-def _held(step: Step) -> Iterator[Any]:
-    for attribute in step.node.attribute:
+def _held(operation: Operation) -> Iterator[Any]:
+    for attribute in operation.node.attribute:
         if attribute.name == "value":
             yield attribute.t
         elif attribute.name in ("value_int", "value_ints"):

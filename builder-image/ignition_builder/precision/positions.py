@@ -7,7 +7,7 @@ data, which is narrow whatever it meets.
 
 from collections.abc import Iterator, Mapping
 
-from ignition_builder.precision.flow import Flow, Key, Step
+from ignition_builder.precision.flow import Flow, Operation, ValueKey
 from ignition_builder.precision.origins import ARITHMETIC, STEPPING, Origin, Origins, contents_of
 
 TURNING = frozenset({"Sin", "Cos", "Tan"})
@@ -38,44 +38,49 @@ class Positions:
         self.wide: set[str] = set()
         self.bounded: set[str] = set()
         origins = Origins(flow)
-        seeds = [step for step in flow.steps if _is_exact(step, origins)]
-        placing = [key for step in flow.steps for key in _placing(step)]
-        for step in _with_sources(seeds, placing, flow, origins):
-            names = [name for _, name in step.outputs if name]
+        seeds = [operation for operation in flow.operations if _is_exact(operation, origins)]
+        placing = [key for operation in flow.operations for key in _placing(operation)]
+        for operation in _with_sources(seeds, placing, flow, origins):
+            names = [name for _, name in operation.outputs if name]
             self.wide.update(names)
-            if step.operator in BOUNDED:
+            if operation.operator in BOUNDED:
                 self.bounded.update(names)
 
 
-def _is_exact(step: Step, origins: Origins) -> bool:
+def _is_exact(operation: Operation, origins: Origins) -> bool:
     """Whether a node would make the rounding of what it reads larger, and reads no data."""
-    contents = contents_of(step)
+    contents = contents_of(operation)
     found = origins.of(contents)
     if found >= Origin.DATA or not any(origins.is_float(key) for key in contents):
         return False
-    if step.operator in TURNING | STEPPING | PICKING or _makes_integers(step, origins):
+    if operation.operator in TURNING | STEPPING | PICKING or _makes_integers(operation, origins):
         return True
     counts = any(origins[key] == Origin.WHOLE for key in contents)
-    if step.operator in _COMPARING:
+    if operation.operator in _COMPARING:
         return counts or found == Origin.FIXED
-    return step.operator in ARITHMETIC and origins[step.outputs[0]] == Origin.WHOLE
+    return operation.operator in ARITHMETIC and origins[operation.outputs[0]] == Origin.WHOLE
 
 
-def _placing(step: Step) -> Iterator[Key]:
-    for place in PLACING.get(step.operator, ()):
-        key = step.inputs[place] if place < len(step.inputs) else None
+def _placing(operation: Operation) -> Iterator[ValueKey]:
+    for place in PLACING.get(operation.operator, ()):
+        key = operation.inputs[place] if place < len(operation.inputs) else None
         if key is not None:
             yield key
 
 
-def _makes_integers(step: Step, origins: Origins) -> bool:
-    return step.operator == "Cast" and not origins.is_float(step.outputs[0])
+def _makes_integers(operation: Operation, origins: Origins) -> bool:
+    return operation.operator == "Cast" and not origins.is_float(operation.outputs[0])
 
 
-def _with_sources(seeds: list[Step], placing: list[Key], flow: Flow, origins: Origins) -> Iterator[Step]:
+def _with_sources(
+    seeds: list[Operation], placing: list[ValueKey], flow: Flow, origins: Origins
+) -> Iterator[Operation]:
     """Yield the seeds, and every node that makes what they read, or ``placing``, as far as it is no data."""
     makers = flow.makers()
-    waiting, seen = [*placing, *(key for step in seeds for key in contents_of(step))], set[Key]()
+    waiting, seen = (
+        [*placing, *(key for operation in seeds for key in contents_of(operation))],
+        set[ValueKey](),
+    )
     yield from seeds
     while waiting:
         key = waiting.pop()

@@ -6,8 +6,8 @@ Is what was made still the model? Asked of every conversion, and of the engine w
 
 ``stage``, the third of a build, runs accuracy and benchmark checks; the plan's ``header`` is always
 checked. ``samples`` are the inputs: ``drawing`` makes the numbers, over what ``meaning`` finds out about
-integers by ``reading`` the graph. The ``reference`` runs them: ``emulation`` rewrites a model by the
-``kinds`` of its values so that a CPU computes what its types say, ``mapping`` hands over the weights, and
-``session`` is the one place where onnxruntime is set up. Where there is a GPU, ``execution`` runs the
+integers by the ``value_index`` of the graph. The ``reference`` runs them: ``emulation`` rewrites a model by
+the ``kinds`` of its values so that a CPU computes what its types say, ``mapping`` hands over the weights,
+and ``session`` is the one place where onnxruntime is set up. Where there is a GPU, ``execution`` runs the
 engine over ``cuda``. ``accuracy`` compares, ``benchmark`` measures.
 """

@@ -41,7 +41,7 @@ class Tolerance:
         share = f" for {self.quantile * 100:g} % of the values" if self.quantile < 1 else ""
         return f"rtol {self.rtol:g} and atol {self.atol:g}{share}"
 
-    def allows(self, figures: "Figures") -> bool:
+    def allows(self, figures: "OutputComparison") -> bool:
         """
         Tell whether an output is near enough.
 
@@ -56,7 +56,7 @@ class Tolerance:
             and (answers is None or answers.allows(self.agreement))
         )
 
-    def overlooks(self, figures: "Figures") -> bool:
+    def overlooks(self, figures: "OutputComparison") -> bool:
         """
         Tell whether an output may be quite another and pass: its values are usually less than ``atol``.
 
@@ -79,7 +79,7 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class OutputComparison:
     """
     One output compared: how many values there are and how many are out of tolerance, the largest absolute
     and relative difference, and the value that misses its tolerance by most, with its index.
@@ -146,7 +146,7 @@ def compared(
     candidate: Mapping[str, Any],
     tolerance: Tolerance,
     answers: Mapping[str, Answer] = NO_ANSWERS,
-) -> list[Figures]:
+) -> list[OutputComparison]:
     """
     Return the figures of every output of ``reference``, name to array; ``answers`` says what they are for.
 
@@ -175,7 +175,9 @@ def check_reference(outputs: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def check(figures: list[Figures], tolerance: Tolerance, of: str, *, is_calibrated: bool = False) -> None:
+def check(
+    figures: list[OutputComparison], tolerance: Tolerance, of: str, *, is_calibrated: bool = False
+) -> None:
     """
     Raise RequestError (VerificationFailed) that names each output out of tolerance, the worst first.
 
@@ -192,14 +194,14 @@ def check(figures: list[Figures], tolerance: Tolerance, of: str, *, is_calibrate
         )
 
 
-def _remedy(refused: list[Figures], tolerance: Tolerance, *, is_calibrated: bool) -> str:
+def _remedy(refused: list[OutputComparison], tolerance: Tolerance, *, is_calibrated: bool) -> str:
     if lenient := _lenient(refused, tolerance):
         data = " better calibration data," if is_calibrated else ""
         return f"use a wider precision,{data} or a {lenient} that the task allows"
     return f"use a wider precision{' or better calibration data' if is_calibrated else ''}"
 
 
-def _lenient(refused: list[Figures], tolerance: Tolerance) -> str:
+def _lenient(refused: list[OutputComparison], tolerance: Tolerance) -> str:
     """Return what more lenient tolerance would do; "" where none would, or only one that says little."""
     if any(item.lost for item in refused):
         return ""
@@ -209,7 +211,7 @@ def _lenient(refused: list[Figures], tolerance: Tolerance) -> str:
     return f"tolerance ({' or '.join(ways)} would let it pass)" if ways else ""
 
 
-def _sufficient(refused: list[Figures], tolerance: Tolerance) -> Iterator[str]:
+def _sufficient(refused: list[OutputComparison], tolerance: Tolerance) -> Iterator[str]:
     """Yield what alone all would pass with."""
     if atol := _sufficient_atol(refused, tolerance):
         yield f"atol {atol:g}"
@@ -219,7 +221,7 @@ def _sufficient(refused: list[Figures], tolerance: Tolerance) -> Iterator[str]:
         yield f"quantile {share:g}"
 
 
-def _sufficient_atol(refused: list[Figures], tolerance: Tolerance) -> float | None:
+def _sufficient_atol(refused: list[OutputComparison], tolerance: Tolerance) -> float | None:
     """Return the smallest absolute tolerance of two digits that all would pass with; None if none would."""
     needed = max(
         abs(item.worst_candidate - item.worst_reference) - tolerance.rtol * abs(item.worst_reference)
@@ -247,12 +249,12 @@ def _check_comparable(name: str, reference: Any, candidate: Any) -> None:
 
 def _figures(
     name: str, reference: Any, candidate: Any, tolerance: Tolerance, answer: Answer | None
-) -> Figures:
+) -> OutputComparison:
     _check_comparable(name, reference, candidate)
     wanted, got = reference.astype(np.float64), candidate.astype(np.float64)
     compared_at = ~(np.isnan(wanted) & np.isnan(got))
     if not compared_at.any():
-        return Figures(output=name, values=0, outside=0, max_absolute=0.0, max_relative=0.0)
+        return OutputComparison(output=name, values=0, outside=0, max_absolute=0.0, max_relative=0.0)
     # Of labels, none is nearly another.
     is_label = answer is not None and answer.kind is AnswerKind.LABEL
     rtol, atol = (0.0, 0.0) if is_label else (tolerance.rtol, tolerance.atol)
@@ -268,7 +270,7 @@ def _figures(
     is_large = (np.fmax(np.abs(wanted), np.abs(got)) > atol) & ~(np.isinf(wanted) & (wanted == got))
     telling = compared_at & (outside | is_label | is_large)
     worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
-    return Figures(
+    return OutputComparison(
         output=name,
         values=int(np.count_nonzero(compared_at)),
         outside=int(np.count_nonzero(outside)),

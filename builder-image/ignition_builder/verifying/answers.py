@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from ignition_builder.checking.inspection import opset_of
-from ignition_builder.verifying.reading import Reading, attribute_of, with_shapes
+from ignition_builder.verifying.value_index import ValueIndex, attribute_of, with_shapes
 
 LABELS: Mapping[str, int] = {
     "ArgMax": 0,
@@ -66,7 +66,7 @@ class Answer:
 def answers_of(model: Any) -> dict[str, Answer]:
     """Return what the outputs of ``model``, which is used up, answer, by name; of others nothing is said."""
     model = with_shapes(model, {})
-    tracing = _Tracing(Reading(model), opset_of(model), _makers(model.graph))
+    tracing = _Tracing(ValueIndex(model), opset_of(model), _makers(model.graph))
     found = {item.name: tracing.answer(item.name) for item in model.graph.output}
     return {name: answer for name, answer in found.items() if answer is not None}
 
@@ -82,8 +82,8 @@ def _makers(graph: Any) -> Makers:
 class _Tracing:
     """Goes back through one graph and those around it, whose values are ``made``."""
 
-    def __init__(self, reading: Reading, opset: int, made: Makers) -> None:
-        self._reading, self._opset, self._made = reading, opset, made
+    def __init__(self, index: ValueIndex, opset: int, made: Makers) -> None:
+        self._index, self._opset, self._made = index, opset, made
 
     def answer(self, name: str) -> Answer | None:
         """Go back from a value to what made it, as long as the values stay."""
@@ -115,7 +115,7 @@ class _Tracing:
     def _of_both(self, node: Any, index: int) -> Answer | None:
         """Return what an output of an If answers, whichever way it goes."""
         found = [
-            _Tracing(self._reading, self._opset, ChainMap(_makers(branch), self._made)).answer(
+            _Tracing(self._index, self._opset, ChainMap(_makers(branch), self._made)).answer(
                 branch.output[index].name
             )
             for branch in (item.g for item in node.attribute if item.HasField("g"))
@@ -151,7 +151,7 @@ class _Tracing:
     def _axis_of(self, node: Any) -> int | None:
         """Return the one axis that a reduction is along; before opset 13 it is an attribute."""
         if len(node.input) > 1:
-            axis = self._reading.number(node.input[1])
+            axis = self._index.number(node.input[1])
             return None if axis is None else int(axis)
         axes = [int(axis) for item in node.attribute if item.name == "axes" for axis in item.ints]
         return axes[0] if len(axes) == 1 else None
@@ -159,16 +159,16 @@ class _Tracing:
     def _is_a_layer(self, node: Any) -> bool:
         """Tell whether this is a product with weights, or one with a bias: the last layer of a classifier."""
         if node.op_type in ("Gemm", "MatMul"):
-            return not self._reading.is_fixed(node.input[0]) and self._reading.is_fixed(node.input[1])
+            return not self._index.is_fixed(node.input[0]) and self._index.is_fixed(node.input[1])
         if node.op_type != "Add":
             return False
-        computed = [name for name in node.input if not self._reading.is_fixed(name)]
+        computed = [name for name in node.input if not self._index.is_fixed(name)]
         maker = self._made.get(computed[0]) if len(computed) == 1 else None
         return maker is not None and maker[0].op_type == "MatMul" and self._is_a_layer(maker[0])
 
     def _keeps_classes(self, node: Any) -> bool:
-        before = self._reading.shape(node.input[0]) or [None]
-        after = self._reading.shape(node.output[0]) or [None]
+        before = self._index.shape(node.input[0]) or [None]
+        after = self._index.shape(node.output[0]) or [None]
         return before[-1] is not None and before[-1] == after[-1]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import onnx
 
-from ignition_builder.verifying.reading import Reading, Shapes, attribute_of, with_shapes
+from ignition_builder.verifying.value_index import Shapes, ValueIndex, attribute_of, with_shapes
 
 _Proto = onnx.TensorProto
 BOOL = int(_Proto.BOOL)
@@ -141,7 +141,7 @@ class _Trail:
 
 class _Looking:
     def __init__(self, model: Any) -> None:
-        self._reading = Reading(model)
+        self._index = ValueIndex(model)
 
     def meaning(self, name: str, kind: int) -> Meaning:
         """Follow the input ``name`` of type ``kind``."""
@@ -157,9 +157,9 @@ class _Looking:
         return _settled(found, kind)
 
     def _onward(self, trail: _Trail, found: _Found) -> Iterator[_Trail]:
-        for other, once in self._reading.aliases.get(trail.name, ()):
+        for other, once in self._index.aliases.get(trail.name, ()):
             yield replace(trail, name=other, is_known=trail.is_known and once)
-        for node, index in self._reading.readers.get(trail.name, ()):
+        for node, index in self._index.readers.get(trail.name, ()):
             if self._tells(node, index, trail, found):
                 continue
             for name in node.output:
@@ -171,17 +171,17 @@ class _Looking:
         operator = node.op_type
         if INDICES.get(operator) == index:
             found.kinds.add(IntegerKind.INDEX)
-            found.limits.append(trail.limit(self._reading.rows(node)))
+            found.limits.append(trail.limit(self._index.rows(node)))
         elif LENGTHS.get(operator) == index:
             found.kinds.add(IntegerKind.LENGTH)
-            found.limits.append(trail.limit(self._reading.steps(node), beyond=1))
+            found.limits.append(trail.limit(self._index.steps(node), beyond=1))
         elif index in SIZES.get(operator, ()):
             found.limits.append(1)
         elif operator in LOGIC or (operator in ("Where", "If") and index == 0) or self._is_to_bool(node):
             found.kinds.add(IntegerKind.MASK)
         elif operator in COMPARING:
             # Against one number says nothing; against a row of places, that it is a length.
-            if self._reading.number(node.input[1 - index]) is None:
+            if self._index.number(node.input[1 - index]) is None:
                 found.kinds.add(IntegerKind.LENGTH)
         elif trail.is_float and self._is_a_wave(node, index):
             found.kinds.add(IntegerKind.POSITION)
@@ -206,7 +206,7 @@ class _Looking:
             return trail
         if node.op_type not in ARITHMETIC:
             return None
-        other = self._reading.number(node.input[1 - index]) if len(node.input) == 2 else None
+        other = self._index.number(node.input[1 - index]) if len(node.input) == 2 else None
         return trail.after(node.op_type, index, other)
 
     def _is_to_bool(self, node: Any) -> bool:
@@ -219,13 +219,13 @@ class _Looking:
         if node.op_type not in ("Mul", "Div", "MatMul", "Einsum", "Gemm") or len(node.input) < 2:
             return False
         other = node.input[1 - index] if index < 2 else ""
-        return self._reading.is_fixed(other) and self._reading.number(other) is None
+        return self._index.is_fixed(other) and self._index.number(other) is None
 
     def _is_one_minus(self, node: Any, index: int, trail: _Trail) -> bool:
         if node.op_type != "Sub" or index == 0 or not trail.is_float:
             return False
         is_plain = trail.is_known and (trail.scale, trail.shift) == (1, 0)
-        return is_plain and self._reading.number(node.input[0]) == 1
+        return is_plain and self._index.number(node.input[0]) == 1
 
 
 def _settled(found: _Found, kind: int) -> Meaning:

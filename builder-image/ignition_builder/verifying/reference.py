@@ -14,7 +14,7 @@ from ignition_builder.checking.inspection import nodes_of
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.verifying.emulation import WIDE, Arithmetic, retyped
 from ignition_builder.verifying.mapping import mapped_weights, take_in_inner_weights
-from ignition_builder.verifying.rounding import Change
+from ignition_builder.verifying.rounding import ModelChange
 from ignition_builder.verifying.samples import Sample
 from ignition_builder.verifying.session import ALL, SATURATING, session_of
 from ignition_hub.engine.errors import Reason, RequestError
@@ -50,7 +50,7 @@ class Runnable:
         path: Path,
         what: str,
         arithmetic: Arithmetic = WIDE,
-        change: Change | None = None,
+        change: ModelChange | None = None,
         *,
         threads: int = ALL,
     ) -> None:

@@ -28,7 +28,7 @@ LEVELS = 127
 BITS: Mapping[str, int] = {"fp16": 13, "bf16": 16}
 """How many of the 24 bits that a number of fp32 counts with are left out."""
 
-Change = Callable[[Any], Any]
+ModelChange = Callable[[Any], Any]
 """Rewrites a model for a run; it may use the model up."""
 IsRounded = Callable[[Any, int], bool]
 
@@ -44,7 +44,7 @@ def without_levels(model: Any) -> Any:
     return model
 
 
-def with_rounded_weights(precision: str) -> Change:
+def with_rounded_weights(precision: str) -> ModelChange:
     """Return what gives a model weights about as ``precision`` has them, to compute with in fp32."""
     return lambda model: _with_rounded_weights(model, precision)
 

@@ -15,10 +15,10 @@ from ignition_builder.documents import QUANTIZED, Prepared, Task
 from ignition_builder.precision.calibration import first_sample
 from ignition_builder.verifying.emulation import AS_FP32, ENGINES, Arithmetic
 from ignition_builder.verifying.meaning import Meaning, meanings_of
-from ignition_builder.verifying.reading import Shapes
 from ignition_builder.verifying.reference import Runnable
-from ignition_builder.verifying.rounding import Change, with_rounded_weights, without_levels
+from ignition_builder.verifying.rounding import ModelChange, with_rounded_weights, without_levels
 from ignition_builder.verifying.samples import Sample, smallest
+from ignition_builder.verifying.value_index import Shapes
 from ignition_hub.engine.errors import RequestError
 
 DRAWN, CALIBRATION = "drawn", "calibration"
@@ -69,7 +69,7 @@ class Runs:
         return last, model.outputs(last)
 
     def _outputs(
-        self, path: Path, what: str, arithmetic: Arithmetic, change: Change | None = None
+        self, path: Path, what: str, arithmetic: Arithmetic, change: ModelChange | None = None
     ) -> Outputs:
         return Runnable(path, what, arithmetic, change, threads=THREADS).outputs(self._sample)
 

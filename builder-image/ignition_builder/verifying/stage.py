@@ -32,7 +32,7 @@ from ignition_builder.memory import peak
 from ignition_builder.report import Report
 from ignition_builder.verifying import benchmark, reference
 from ignition_builder.verifying.accuracy import (
-    Figures,
+    OutputComparison,
     Tolerance,
     check,
     check_reference,
@@ -43,9 +43,9 @@ from ignition_builder.verifying.cuda import Events
 from ignition_builder.verifying.emulation import ENGINES
 from ignition_builder.verifying.execution import Execution, executed, outputs_of
 from ignition_builder.verifying.meaning import Meaning, meanings_of
-from ignition_builder.verifying.reading import Shapes
 from ignition_builder.verifying.sameness import computes_the_same
 from ignition_builder.verifying.samples import WHERE, Sample, drawn, given
+from ignition_builder.verifying.value_index import Shapes
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT, is_for_windows
 from ignition_hub.engine.warnings import Warn
@@ -57,7 +57,7 @@ MODEL, ENGINE = "model", "engine"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateOutputs:
     """What is compared with the model (``kind``: model or engine), its name in a message, its outputs."""
 
     kind: str
@@ -140,7 +140,9 @@ def _tolerance(wanted: Mapping[str, Any]) -> Tolerance:
     return Tolerance(float(wanted["rtol"]), float(wanted["atol"]), **shares)
 
 
-def _warn_of_overlooked(figures: Sequence[Figures], tolerance: Tolerance, build_log: BuildLog) -> None:
+def _warn_of_overlooked(
+    figures: Sequence[OutputComparison], tolerance: Tolerance, build_log: BuildLog
+) -> None:
     """Name the outputs of which no sample could tell much."""
     told = {item.output for item in figures if not tolerance.overlooks(item)}
     for name, scale in {item.output: item.scale for item in figures if item.output not in told}.items():
@@ -183,10 +185,12 @@ def _timed(execution: Execution, events: Events) -> float:
     return events.milliseconds()
 
 
-def _candidate(task: Task, prepared: Prepared, samples: Sequence[Sample], build_log: BuildLog) -> Candidate:
+def _candidate(
+    task: Task, prepared: Prepared, samples: Sequence[Sample], build_log: BuildLog
+) -> CandidateOutputs:
     if _runs_here(task):
         trt, plan = open_backend(task.request.inputs).trt, _plan(task)
-        return Candidate(ENGINE, "the engine", outputs_of(trt, plan, samples, build_log))
+        return CandidateOutputs(ENGINE, "the engine", outputs_of(trt, plan, samples, build_log))
     _require_known_types(task, prepared)
     words = (
         "the model in its own types"
@@ -194,7 +198,7 @@ def _candidate(task: Task, prepared: Prepared, samples: Sequence[Sample], build_
         else f"the {_precision(task)} model"
     )
     outputs = reference.outputs_of(Path(prepared.path), samples, words, ENGINES)
-    return Candidate(MODEL, words, outputs)
+    return CandidateOutputs(MODEL, words, outputs)
 
 
 def _require_known_types(task: Task, prepared: Prepared) -> None:

@@ -16,7 +16,7 @@ from ignition_hub.engine.state import SETTLED, State
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateTarget:
     """One target of a TensorRTEngine, as its status tells."""
 
     name: str
@@ -49,7 +49,7 @@ class EngineNotReady(IgnitionError):
         super().__init__(Reason.EngineNotReady, message, remedy)
 
 
-def candidates_of(engine: Mapping[str, Any]) -> tuple[Candidate, ...]:
+def candidates_of(engine: Mapping[str, Any]) -> tuple[CandidateTarget, ...]:
     """Return the targets of a TensorRTEngine that its status speaks about."""
     targets = (engine.get("status") or {}).get("targets") or []
     options = (engine.get("spec") or {}).get("options") or {}
@@ -57,13 +57,13 @@ def candidates_of(engine: Mapping[str, Any]) -> tuple[Candidate, ...]:
     return tuple(_candidate(target, platform) for target in targets if target.get("gpuArch"))
 
 
-def fitting(candidates: Iterable[Candidate], gpu: NodeGpu) -> tuple[Candidate, ...]:
+def fitting(candidates: Iterable[CandidateTarget], gpu: NodeGpu) -> tuple[CandidateTarget, ...]:
     """Return the candidates whose engine loads on ``gpu``, the best first, and in each level in order."""
     ranked = [(level, candidate) for candidate in candidates if (level := _rank(candidate, gpu)) is not None]
     return tuple(candidate for _, candidate in sorted(ranked, key=lambda pair: pair[0]))
 
 
-def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
+def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[CandidateTarget, ...]:
     """
     Return the published engines that load on ``gpu``, the best first; at least one.
 
@@ -86,7 +86,7 @@ def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[Candidate, ...]:
     )
 
 
-def _candidate(target: Mapping[str, Any], platform: str | None) -> Candidate:
+def _candidate(target: Mapping[str, Any], platform: str | None) -> CandidateTarget:
     facts = EngineFacts(
         flavor=(target.get("tensorrt") or {}).get("flavor") or TENSORRT,
         arch=target["gpuArch"],
@@ -94,7 +94,7 @@ def _candidate(target: Mapping[str, Any], platform: str | None) -> Candidate:
         compatibility=target.get("compatibility") or SAME_COMPUTE_CAPABILITY,
         platform=platform,
     )
-    return Candidate(
+    return CandidateTarget(
         name=target.get("name", ""),
         state=target.get("state", State.PENDING),
         arch=target["gpuArch"],
@@ -105,17 +105,17 @@ def _candidate(target: Mapping[str, Any], platform: str | None) -> Candidate:
     )
 
 
-def _rank(candidate: Candidate, gpu: NodeGpu) -> int | None:
+def _rank(candidate: CandidateTarget, gpu: NodeGpu) -> int | None:
     # A product is part of what a build may claim only with compatibility Product.
     found = loads(candidate.facts, gpu)
     return VOUCHED.index(found.level) if found.is_vouched_for else None
 
 
-def _what_would_serve(name: str, candidates: Iterable[Candidate], gpu: NodeGpu) -> str:
+def _what_would_serve(name: str, candidates: Iterable[CandidateTarget], gpu: NodeGpu) -> str:
     if any(c.facts.platform == WINDOWS for c in candidates):
         return f"leave options.runtimePlatform out of TensorRTEngine {name}, or load the engine on Windows"
     return f"add a target {{gpuArch: {gpu.arch}}} to TensorRTEngine {name}, or keep the pod off this node"
 
 
-def _what_there_is(candidates: Iterable[Candidate]) -> str:
+def _what_there_is(candidates: Iterable[CandidateTarget]) -> str:
     return "its targets are for " + ", ".join(f"{c.covers} ({c.state})" for c in candidates)

@@ -2,8 +2,8 @@
 Which nodes a pod may go to, so that one of its engines' ready targets serves the GPU there.
 
 Pure. The webhook asks it when a pod is created and its engines are ready; the controller asks it when it
-lifts the gate of a pod that had to wait. Both narrow what the pod itself asked for and never widen it. The
-last word stays with the gateway, which sees the node the pod really got.
+lifts the scheduling gate of a pod that had to wait. Both narrow what the pod itself asked for and never
+widen it. The last word stays with the gateway, which sees the node the pod really got.
 
 Two families of node labels are read, as in ``gpus.node_gpu``: the platform team's own labels, and GPU Feature
 Discovery's where the team set none.
@@ -34,32 +34,34 @@ Term = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class GpuSelector:
     """Nodes of one architecture; of one product only when ``product`` is not empty."""
 
     arch: str
     product: str = ""
 
 
-def reach_of(engine: EngineView) -> frozenset[Place]:
+def reach_of(engine: EngineView) -> frozenset[GpuSelector]:
     """Return the nodes some ready target of ``engine`` serves."""
-    return frozenset(place for target in engine.ready for place in _places(target))
+    return frozenset(selector for target in engine.ready for selector in _selectors(target))
 
 
-def shared_reach(engines: Iterable[EngineView]) -> frozenset[Place]:
+def shared_reach(engines: Iterable[EngineView]) -> frozenset[GpuSelector]:
     """Return the nodes where every engine has a ready target; empty when there is none, or no engine."""
     reaches = [reach_of(engine) for engine in engines]
     if not reaches:
         return frozenset()
     common = functools.reduce(_intersection, reaches)
-    return frozenset(place for place in common if not place.product or Place(place.arch) not in common)
+    return frozenset(
+        selector for selector in common if not selector.product or GpuSelector(selector.arch) not in common
+    )
 
 
-def terms_for(places: Iterable[Place]) -> list[Term]:
-    """Return node selector terms (any of them suffices) that admit exactly ``places``."""
-    places = sorted(places)
-    archs = [place.arch for place in places if not place.product]
-    products = [place.product for place in places if place.product]
+def terms_for(selectors: Iterable[GpuSelector]) -> list[Term]:
+    """Return node selector terms (any of them suffices) that admit exactly ``selectors``."""
+    selectors = sorted(selectors)
+    archs = [selector.arch for selector in selectors if not selector.product]
+    products = [selector.product for selector in selectors if selector.product]
     terms = [[*_without(LABEL_GPU_ARCH), *_capability(major, minors)] for major, minors in _by_major(archs)]
     if archs:
         terms.append([_of_archs(archs)])
@@ -102,8 +104,8 @@ def narrowed(affinity: Mapping[str, Any] | None, engines: Sequence[EngineView]) 
     """Return a gated pod's ``affinity`` narrowed by added expressions alone, or set where it had no terms."""
     if not (theirs := required_terms(affinity)):
         return affinity_for(engines, affinity)
-    places = shared_reach(engines)
-    terms = [_both(term, {"matchExpressions": _one_conjunction(term, places)}) for term in theirs]
+    selectors = shared_reach(engines)
+    terms = [_both(term, {"matchExpressions": _one_conjunction(term, selectors)}) for term in theirs]
     return with_terms(affinity, terms)
 
 
@@ -157,17 +159,17 @@ def with_terms(affinity: Mapping[str, Any] | None, terms: list[Term]) -> Json:
     }
 
 
-def _places(target: ReadyTarget) -> frozenset[Place]:
-    return _places_of(replace(target, since=0.0))
+def _selectors(target: ReadyTarget) -> frozenset[GpuSelector]:
+    return _selectors_of(replace(target, since=0.0))
 
 
 @functools.lru_cache(maxsize=4096)
-def _places_of(target: ReadyTarget) -> frozenset[Place]:
+def _selectors_of(target: ReadyTarget) -> frozenset[GpuSelector]:
     # Remembered: a pod may name sixteen engines of 64 targets, and the truth table is asked of every GPU.
-    places = [Place(gpu.arch) for gpu in GPUS if _serves(target, {LABEL_GPU_ARCH: gpu.arch})]
+    selectors = [GpuSelector(gpu.arch) for gpu in GPUS if _serves(target, {LABEL_GPU_ARCH: gpu.arch})]
     if target.product and _serves(target, {LABEL_GPU_ARCH: target.arch, LABEL_GPU_PRODUCT: target.product}):
-        places.append(Place(target.arch, target.product))
-    return frozenset(places)
+        selectors.append(GpuSelector(target.arch, target.product))
+    return frozenset(selectors)
 
 
 def _serves(target: ReadyTarget, labels: Mapping[str, str]) -> bool:
@@ -183,21 +185,21 @@ def _serves(target: ReadyTarget, labels: Mapping[str, str]) -> bool:
     return loads(engine, gpu).is_vouched_for
 
 
-def _intersection(one: frozenset[Place], other: frozenset[Place]) -> frozenset[Place]:
+def _intersection(one: frozenset[GpuSelector], other: frozenset[GpuSelector]) -> frozenset[GpuSelector]:
     return frozenset(
-        place
+        selector
         for mine, theirs in ((one, other), (other, one))
-        for place in mine
-        if place in theirs or Place(place.arch) in theirs
+        for selector in mine
+        if selector in theirs or GpuSelector(selector.arch) in theirs
     )
 
 
-def _one_conjunction(term: Term, places: Iterable[Place]) -> list[Expression]:
+def _one_conjunction(term: Term, selectors: Iterable[GpuSelector]) -> list[Expression]:
     # Expressions of one term are all required, so "8.9 or 12.0" cannot be said by major and minor: that
     # would admit 8.0 too. Where it cannot, the known products of these architectures are named instead.
-    places = sorted(places)
-    archs = [place.arch for place in places if not place.product]
-    products = [place.product for place in places if place.product]
+    selectors = sorted(selectors)
+    archs = [selector.arch for selector in selectors if not selector.product]
+    products = [selector.product for selector in selectors if selector.product]
     if _exists(LABEL_GPU_ARCH) in term.get("matchExpressions", ()):
         labelled = [_of_products(LABEL_GPU_PRODUCT, [*products, *_known_products(archs)])]
         return labelled if products else [_of_archs(archs)]

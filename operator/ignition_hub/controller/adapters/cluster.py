@@ -128,7 +128,7 @@ class Cluster:
             raise
 
     async def release_pod(self, pod: Object, patch: Mapping[str, Any]) -> None:
-        """Lift the gate of a pod; one that is gone needs none."""
+        """Lift the scheduling gate of a pod; one that is gone needs none."""
         metadata = pod["metadata"]
         with contextlib.suppress(NotFound):
             await self.kube.merge_patch(PODS, metadata["name"], dict(patch), metadata["namespace"])

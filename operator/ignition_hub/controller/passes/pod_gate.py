@@ -1,5 +1,6 @@
 """
-The pass about a pod: its gate is lifted when all its engines are ready, and not about to serve more GPUs.
+The pass about a pod: its scheduling gate is lifted when all its engines are ready, and not about to serve
+more GPUs.
 
 When that is, and what the pod becomes then, is the contract's word (``compatibility/placement.py``).
 """
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 async def lift_gate(cluster: Cluster, key: Key, now: float) -> Again:
-    """Lift the gate of a pod if it may go; ``now`` is in seconds since the epoch."""
+    """Lift the scheduling gate of a pod if it may go; ``now`` is in seconds since the epoch."""
     pod = cluster.waiting_pods.get(key.namespace, key.name)
     if pod is None or is_going(pod):
         return Again()
@@ -31,7 +32,7 @@ async def lift_gate(cluster: Cluster, key: Key, now: float) -> Again:
     patch = release_of(pod, known, now)
     if patch is None:
         return Again(seconds=seconds_to_release(known, now))
-    logger.info("lifting the gate", extra={"pod": f"{key.namespace}/{key.name}"})
+    logger.info("lifting the scheduling gate", extra={"pod": f"{key.namespace}/{key.name}"})
     await cluster.release_pod(pod, patch)
     return Again()
 

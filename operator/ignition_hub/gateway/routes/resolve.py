@@ -12,7 +12,12 @@ from typing import Any
 from aiohttp import web
 
 from ignition_hub.buckets.default_store import OpenStore
-from ignition_hub.compatibility.engine_choice import Candidate, EngineNotReady, NoEngineForGPU, ready_for
+from ignition_hub.compatibility.engine_choice import (
+    CandidateTarget,
+    EngineNotReady,
+    NoEngineForGPU,
+    ready_for,
+)
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.loading import EngineFacts, loads
 from ignition_hub.engine.errors import IgnitionError, Reason
@@ -34,7 +39,7 @@ URL_SECONDS = 900
 class EngineQuery:
     """What a manifest must be about."""
 
-    candidate: Candidate
+    candidate: CandidateTarget
     gpu: NodeGpu
     spec: Mapping[str, Any]
     namespace: str
@@ -140,7 +145,7 @@ def _locate(store: OpenStore, keys: PublicKeys, wanted: EngineQuery) -> tuple[Ma
     return manifest, store.objects.presign_get(manifest.engine.key, URL_SECONDS)
 
 
-def _place_of(candidate: Candidate) -> S3Location:
+def _place_of(candidate: CandidateTarget) -> S3Location:
     try:
         return parse_s3_uri(candidate.uri or "")
     except ValueError as error:

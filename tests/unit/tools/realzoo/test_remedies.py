@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ignition_builder.verifying.accuracy import Figures, Tolerance, check
+from ignition_builder.verifying.accuracy import OutputComparison, Tolerance, check
 from ignition_hub.engine.errors import RequestError
 from realzoo.page import REFUSAL_HEAD, WHY, kind_of_remedy
 from realzoo.remedies import NO_TEST, WAYS, applied_by, cell
@@ -55,7 +55,7 @@ def test_a_remedy_of_several_ways_names_the_test_of_each():
 @pytest.mark.parametrize("atol", [1e-7, 0.5, 900, 1e5])
 @pytest.mark.parametrize("share", [0.5, 0.99])
 def test_whatever_number_a_check_prints_its_kind_is_known(atol, share):
-    missed = Figures(
+    missed = OutputComparison(
         output="y",
         values=2,
         outside=1,

@@ -36,7 +36,7 @@ def attribute_of(node: Any, name: str, default: int = 0) -> int:
     return next((int(item.i) for item in node.attribute if item.name == name), default)
 
 
-class Reading:
+class ValueIndex:
     """
     ``readers`` maps a value to the nodes that read it and at which input; ``aliases`` maps it to the names it
     has inside and behind the bodies of nodes, and whether it passes there unchanged and once.
