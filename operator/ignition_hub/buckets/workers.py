@@ -1,7 +1,8 @@
 """
 Threads for the synchronous S3 calls, bounded on both sides.
 
-At most ``threads`` run and ``waiting`` wait; a call beyond that is refused at once.
+At most ``threads`` run and ``waiting`` wait; a call beyond that is refused at once. A call that has not begun
+when its caller leaves or its time is over never begins.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ class Workers:
 
     def __init__(self, *, name: str, threads: int, waiting: int, deadline: float) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        # Calls wait here and not in the pool, where one that nobody waits for would keep its place.
+        self._free = asyncio.Semaphore(threads)
         self._most = threads + waiting
         self._deadline = deadline
         self._held = 0
@@ -31,13 +34,9 @@ class Workers:
         if self._held >= self._most:
             message = f"{self._most} requests to the store are pending"
             raise StoreUnavailable(message, "try again in a few seconds")
-        self._held += 1
-        work = asyncio.get_running_loop().run_in_executor(
-            self._pool, functools.partial(call, *args, **kwargs)
-        )
-        work.add_done_callback(self._release)
         try:
             async with asyncio.timeout(self._deadline):
+                work = await self._begun(functools.partial(call, *args, **kwargs))
                 # Shielded: a thread cannot be stopped, and its place is taken until it ends.
                 return await asyncio.shield(work)
         except TimeoutError as error:
@@ -52,7 +51,19 @@ class Workers:
         """How many calls run or wait."""
         return self._held
 
+    async def _begun(self, call: Callable[[], T]) -> "asyncio.Future[T]":
+        self._held += 1
+        try:
+            await self._free.acquire()
+        except asyncio.CancelledError:
+            self._held -= 1
+            raise
+        work = asyncio.get_running_loop().run_in_executor(self._pool, call)
+        work.add_done_callback(self._release)
+        return work
+
     def _release(self, work: "asyncio.Future[T]") -> None:
         self._held -= 1
+        self._free.release()
         if not work.cancelled():
             work.exception()  # looked at, or the loop complains about the error of a call nobody waits for

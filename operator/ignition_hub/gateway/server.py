@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from ignition_hub.gateway.app import private_app, public_app
-from ignition_hub.gateway.process.connections import IDLE_SECONDS, listen
+from ignition_hub.gateway.process.connections import listen, runner_of
 from ignition_hub.gateway.routes.probes import watch_store
 from ignition_hub.gateway.services import Services
 
@@ -29,10 +29,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set and the last request is answered."""
     settings = services.settings
     certificate = Certificate(settings.tls_cert, settings.tls_key)
-    public, private = (
-        web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=IDLE_SECONDS)
-        for app in (public_app(services), private_app(services))
-    )
+    public, private = runner_of(public_app(services)), runner_of(private_app(services))
     works = (*services.views.follow(), watch_store(services), certificate.follow())
     async with _set_up(public), _set_up(private), _background(*works):
         host = settings.host or None

@@ -41,6 +41,48 @@ async def test_a_call_that_is_late_is_the_stores_fault_and_keeps_its_place_until
     workers.close()
 
 
+@pytest.fixture
+def gate():
+    """What calls wait for; it is open at the end, or a failed test would leave its threads waiting."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+async def test_a_call_that_has_not_begun_when_its_time_is_over_never_begins(gate):
+    begun = []
+    workers = Workers(name="t", threads=1, waiting=40, deadline=0.05)
+    calls = [workers.run(lambda: (begun.append(1), gate.wait())) for _ in range(41)]
+
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert all(isinstance(answer, StoreUnavailable) for answer in answers)
+    assert workers.held == 1
+    gate.set()
+    workers._pool.shutdown(wait=True)
+    assert begun == [1]
+
+
+async def test_a_call_that_has_not_begun_when_its_caller_leaves_never_begins(gate):
+    begun = []
+    workers = Workers(name="t", threads=1, waiting=1, deadline=30)
+    first = asyncio.create_task(workers.run(gate.wait))
+    await asyncio.sleep(0)
+    left = asyncio.create_task(workers.run(begun.append, "left"))
+    await asyncio.sleep(0)
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+
+    stays = asyncio.create_task(workers.run(begun.append, "stays"))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(first, stays)
+
+    assert begun == ["stays"]
+    assert workers.held == 0
+    workers.close()
+
+
 async def test_the_error_of_a_call_reaches_its_caller():
     def fail():
         raise StoreMisconfigured("no bucket")

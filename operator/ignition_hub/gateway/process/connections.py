@@ -56,6 +56,21 @@ class Connections:
             protocol.force_close()
 
 
+def runner_of(app: web.Application) -> web.AppRunner:
+    """
+    Return what runs an application: idle connections are closed, and the work of a client that left ends.
+
+    What must not end with its client, such as a publication, is shielded where it is done.
+    """
+    return web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=1.0,
+        keepalive_timeout=IDLE_SECONDS,
+        handler_cancellation=True,
+    )
+
+
 async def listen(
     runner: web.AppRunner, host: str | None, port: int, context: ssl.SSLContext | None
 ) -> asyncio.Server:

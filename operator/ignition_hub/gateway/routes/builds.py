@@ -2,6 +2,7 @@
 ``/v1/builds/self``: everything a builder may ask. "self" is the build of the pod that the token is bound to.
 """
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
 from ignition_hub.engine.naming import StorePaths
-from ignition_hub.engine.protocol import StartedUpload, Upload, UploadPart
+from ignition_hub.engine.protocol import Completion, StartedUpload, Upload, UploadPart
 from ignition_hub.gateway.artifacts.grants import URL_SECONDS, grant_of
 from ignition_hub.gateway.artifacts.publishing import complete
 from ignition_hub.gateway.cluster.callers import Build
@@ -24,6 +25,7 @@ from ignition_hub.gateway.documents import (
 from ignition_hub.gateway.process.bodies import COMPLETION_BYTES, DOCUMENTS, FAILURE_BYTES, SMALL_BYTES
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import JOBS
+from ignition_hub.store.publish import Publication
 
 
 async def grant(request: web.Request) -> web.Response:
@@ -63,8 +65,8 @@ async def completed(request: web.Request) -> web.Response:
     body = await request.app[DOCUMENTS].read(request, "complete", most=COMPLETION_BYTES)
     done = completion_in(body, most=services.settings.max_engine_bytes)
     store = await services.stores.current()
-    with services.completing.one(build.job_name):
-        publication = await services.heavy.run(complete, store, services.signer, build, done)
+    # Shielded: the place of a publication is taken until it ends, whether its builder waits or not.
+    publication = await asyncio.shield(_publication(services, store, build, done))
     services.metrics.published.labels("new" if publication.is_new else "existing").inc()
     answer = {
         "uri": store.uri_of(publication.manifest.engine.key),
@@ -84,6 +86,11 @@ async def failed(request: web.Request) -> web.Response:
 
 async def _build(request: web.Request, services: Services, *, fresh: bool = False) -> Build:
     return await services.callers.build_of(await services.callers.user_of(request), fresh=fresh)
+
+
+async def _publication(services: Services, store: OpenStore, build: Build, done: Completion) -> Publication:
+    with services.completing.one(build.job_name):
+        return await services.heavy.run(complete, store, services.signer, build, done)
 
 
 async def _annotate(services: Services, build: Build, values: dict[str, Any]) -> None:

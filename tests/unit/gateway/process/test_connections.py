@@ -7,19 +7,20 @@ import ssl
 from aiohttp import web
 
 from gatewayprocess import write_certificate
-from ignition_hub.gateway.process.connections import Connections
+from ignition_hub.gateway.process.connections import Connections, runner_of
 
 
 @contextlib.asynccontextmanager
-async def listening(context=None, **bounds):
-    """A server of one page, and a function that connects to it."""
+async def listening(context=None, slow=None, **bounds):
+    """A server of a page, and of a slow one, and a function that connects to it."""
 
     async def page(_):
         return web.Response(text="here")
 
     app = web.Application()
     app.router.add_get("/", page)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=60)
+    app.router.add_get("/slow", slow or page)
+    runner = runner_of(app)
     await runner.setup()
     server = await asyncio.get_running_loop().create_server(
         Connections(runner.server, **bounds), "127.0.0.1", 0, ssl=context
@@ -90,3 +91,22 @@ async def test_one_silent_connection_too_many_closes_the_oldest_and_none_that_wa
         assert await oldest[0].read() == b""
         for each in (heard, *newer):
             await ask(*each)
+
+
+async def test_the_work_of_a_client_that_left_ends():
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow(_):
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with listening(slow=slow) as connect:
+        _, writer = await connect()
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
+        await began.wait()
+        writer.close()
+
+        await ended.wait()
