@@ -2,6 +2,7 @@
 Models that people push through the gateway, and the bound on every model: a real process, API server and S3.
 """
 
+import gzip
 import hashlib
 from dataclasses import replace
 from urllib.parse import quote
@@ -49,6 +50,19 @@ def test_a_push_that_is_not_what_it_announces_leaves_nothing(hub, team):
 
     assert (answer.status, answer.reason) == (422, "ModelDigestMismatch")
     assert hub.store.head(f"ignition/models/{team}/{'ab' * 32}.onnx") is None
+
+
+def test_a_compressed_model_is_refused_and_leaves_nothing(hub, team):
+    allow_push(hub, team)
+    packed = gzip.compress(b"onnx" * 1024)
+    sha256 = hashlib.sha256(packed).hexdigest()
+    headers = {"X-Content-SHA256": sha256, "Content-Encoding": "gzip"}
+
+    answer = hub.gateway.ask("POST", "/v1/models", packed, token=hub.token(team), headers=headers)
+
+    assert (answer.status, answer.reason) == (400, "InvalidRequest")
+    assert answer.message.startswith("Content-Encoding: 'gzip' is not accepted")
+    assert hub.store.listed(f"ignition/models/{team}/", most=1) == []
 
 
 BUNDLE = "9f" * 32

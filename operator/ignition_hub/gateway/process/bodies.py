@@ -41,6 +41,7 @@ class Bodies:
         Raise ContractError for what is none or comes too slowly, HTTPRequestEntityTooLarge, and
         TransientError when later ones needed its place.
         """
+        require_plain(request)
         if (size := request.content_length or 0) > most:
             raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=size)
         async with self._one(what):
@@ -83,6 +84,13 @@ def limit_bodies(app: web.Application) -> None:
     app[DOCUMENTS] = Bodies(most=32, seconds=20.0)
     # The API server waits for the answer for 5 s.
     app[REVIEWS] = Bodies(most=32, seconds=5.0)
+
+
+def require_plain(request: web.Request) -> None:
+    """Raise ContractError for a body that is compressed: its length would not be that of its content."""
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise ContractError(f"Content-Encoding: {encoding!r:.80} is not accepted", "send the body as it is")
 
 
 def json_object(body: bytes, what: str) -> dict[str, Any]:

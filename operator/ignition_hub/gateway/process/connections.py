@@ -68,6 +68,7 @@ def runner_of(app: web.Application) -> web.AppRunner:
         shutdown_timeout=1.0,
         keepalive_timeout=IDLE_SECONDS,
         handler_cancellation=True,
+        auto_decompress=False,  # a body may be as large as it says, and not as large as it unpacks to
     )
 
 

@@ -14,13 +14,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError
 from ignition_hub.engine.naming import is_plain_path, pushed_bundle_folder, pushed_model_key
 from ignition_hub.gateway.documents import valid_sha256
 from ignition_hub.gateway.errors import ModelTooLarge, NotPermitted
+from ignition_hub.gateway.process.bodies import require_plain
 from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import ENGINES, TokenUser
@@ -62,6 +63,7 @@ _places = web.AppKey("push_places", ConcurrencyLimit)
 
 async def push(request: web.Request) -> web.Response:
     """Store a model for the caller's namespace and answer its URI."""
+    require_plain(request)
     services = request.app[SERVICES]
     namespace = await _pusher(services, await services.callers.user_of(request))
     sha256 = _digest(request, "X-Content-SHA256")
@@ -145,7 +147,7 @@ async def _receive(request: web.Request, services: Services, store: OpenStore, a
     upload_id = await quick.run(objects.start_upload, key)
     sha, received, etags = hashlib.sha256(), 0, list[str]()
     try:
-        async for part in _parts(request):
+        async for part in parts(request.content, announced.size):
             received += len(part)
             # In a thread: hashing 16 MiB would hold the loop for about 12 ms.
             await quick.run(sha.update, part)
@@ -163,19 +165,26 @@ async def _receive(request: web.Request, services: Services, store: OpenStore, a
         raise StoreUnavailable(f"the store no longer has the upload of {key}", "push it again")
 
 
-async def _parts(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield the body in parts of equal size, the last one shorter."""
-    part = bytearray()
+async def parts(content: StreamReader, most: int) -> AsyncIterator[bytes]:
+    """Yield a body in parts of equal size, the last one shorter; RequestError beyond ``most`` bytes."""
+    part, received = bytearray(), 0
     while True:
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
-                chunk = await request.content.readany()
+                chunk = await content.readany()
         except TimeoutError as error:
             raise RequestError(
                 Reason.InvalidRequest, f"no data was received for {SILENCE_SECONDS:g} s", "push it again"
             ) from error
         if not chunk:
             break
+        received += len(chunk)
+        if received > most:
+            raise RequestError(
+                Reason.ModelDigestMismatch,
+                f"received more than the {most} bytes that the request announced",
+                "push it again",
+            )
         part += chunk
         while len(part) >= PART_BYTES:
             yield bytes(part[:PART_BYTES])

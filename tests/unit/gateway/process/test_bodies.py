@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 
 import pytest
 from aiohttp import ClientSession, web
@@ -22,7 +23,7 @@ async def served(bodies, most=100):
     app = web.Application(middlewares=[translate_errors])
     app.router.add_post("/", read)
     async with TestServer(app) as server, ClientSession() as session:
-        yield lambda data: session.post(server.make_url("/"), data=data)
+        yield lambda data, **headers: session.post(server.make_url("/"), data=data, headers=headers)
 
 
 async def answer(response):
@@ -72,6 +73,15 @@ async def test_a_body_that_announces_too_much_is_refused_before_it_is_read():
         status, _ = await answer(post(b" " * 101))
 
     assert status == 413
+
+
+async def test_a_compressed_body_is_refused():
+    headers = {"Content-Encoding": "gzip"}
+    async with served(Bodies(most=1, seconds=5)) as post:
+        status, body = await answer(post(gzip.compress(b"{}"), **headers))
+
+    assert (status, body["reason"]) == (400, "InvalidRequest")
+    assert body["message"] == "Content-Encoding: 'gzip' is not accepted: send the body as it is"
 
 
 async def test_where_too_many_bodies_arrive_the_oldest_makes_room():

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import ssl
 
 from aiohttp import web
@@ -91,6 +92,22 @@ async def test_one_silent_connection_too_many_closes_the_oldest_and_none_that_wa
         assert await oldest[0].read() == b""
         for each in (heard, *newer):
             await ask(*each)
+
+
+async def test_a_body_is_as_large_as_it_says():
+    async def slow(request):
+        return web.Response(text=str(len(await request.read())))
+
+    packed = gzip.compress(b"x" * 10_000)
+    header = (
+        f"GET /slow HTTP/1.1\r\nHost: here\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    )
+    async with listening(slow=slow) as connect:
+        reader, writer = await connect()
+        writer.write(header.encode() + packed)
+
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(len(str(len(packed)))) == str(len(packed)).encode()
 
 
 async def test_the_work_of_a_client_that_left_ends():

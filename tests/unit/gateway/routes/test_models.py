@@ -1,0 +1,32 @@
+"""A pushed model is read to the byte that was announced, and no further."""
+
+import pytest
+
+from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.gateway.routes.models import PART_BYTES, parts
+
+
+class Content:
+    """A body that arrives in chunks."""
+
+    def __init__(self, *chunks):
+        self.left = list(chunks)
+
+    async def readany(self):
+        return self.left.pop(0) if self.left else b""
+
+
+async def test_a_body_is_cut_into_parts_of_equal_size():
+    content = Content(b"x" * PART_BYTES, b"x" * 10)
+
+    assert [len(part) async for part in parts(content, PART_BYTES + 10)] == [PART_BYTES, 10]
+
+
+async def test_a_body_of_more_than_was_announced_is_read_no_further():
+    content = Content(b"1234", b"5", b"6")
+
+    with pytest.raises(RequestError, match="more than the 4 bytes that the request announced") as refused:
+        [part async for part in parts(content, 4)]
+
+    assert refused.value.reason is Reason.ModelDigestMismatch
+    assert content.left == [b"6"]
