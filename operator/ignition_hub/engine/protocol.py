@@ -35,6 +35,10 @@ class Upload(Record):
         """How many parts there are."""
         return -(-self.size // self.part_size)
 
+    def bytes_of(self, number: int) -> int:
+        """How many bytes part ``number`` has, from 1: all the same, but the last what remains."""
+        return min(self.part_size, self.size - (number - 1) * self.part_size)
+
 
 @dataclass(frozen=True, slots=True)
 class UploadPart(Record):

@@ -169,9 +169,13 @@ class ObjectStore:
         """Begin a multipart upload and return its id; nothing is visible until it is completed."""
         return str(self._call("create_multipart_upload", Key=key)["UploadId"])
 
-    def presign_part(self, key: str, upload_id: str, number: int, expires: int) -> str:
-        """Return a URL that writes part ``number`` (from 1) of one upload, and nothing else."""
-        params = {**self._where(key), "UploadId": upload_id, "PartNumber": number}
+    def presign_part(self, key: str, upload_id: str, number: int, size: int, expires: int) -> str:
+        """
+        Return a URL that writes part ``number`` (from 1) of one upload, of ``size`` bytes, and nothing else.
+
+        The signature covers Content-Length, which clients send as it is.
+        """
+        params = {**self._where(key), "UploadId": upload_id, "PartNumber": number, "ContentLength": size}
         url: str = self._client.generate_presigned_url("upload_part", Params=params, ExpiresIn=expires)
         return url
 

@@ -1,6 +1,7 @@
 """What tenants, builders gone bad and writers of the bucket try, against a real gateway process."""
 
 import hashlib
+import urllib.error
 
 import pytest
 
@@ -11,6 +12,7 @@ from gateway_harness import (
     make_team,
     plan,
     published,
+    put,
     ready_target,
     resolve,
 )
@@ -158,6 +160,18 @@ def test_a_log_that_is_no_text_does_not_keep_an_engine_from_being_published(hub,
 
     assert answer.status == 200, answer.message
     assert published(hub, request_) is not None
+
+
+def test_a_part_holds_no_more_than_the_upload_announced(hub, request_):
+    token = hub.builder(hub.job(request_))
+    body = {"size": 3, "sha256": "ab" * 32}
+    [part] = hub.gateway.ask("POST", "/v1/builds/self/upload", body, token=token).body["parts"]
+
+    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+        put(part["url"], b"four")
+    refused.value.close()
+
+    assert put(part["url"], b"mut")
 
 
 def test_an_engine_beyond_the_limit_is_not_even_read(hub, request_):

@@ -111,12 +111,25 @@ def test_parts_go_through_presigned_urls_and_nothing_shows_before_completion(sto
     part = b"p" * (5 * 1024 * 1024)
     upload = store.start_upload("up/engine")
     etags = [
-        http_put(store.presign_part("up/engine", upload, n, 60), data) for n, data in ((1, part), (2, b"end"))
+        http_put(store.presign_part("up/engine", upload, number, len(data), 60), data)
+        for number, data in ((1, part), (2, b"end"))
     ]
 
     assert store.head("up/engine") is None
     assert store.complete_upload("up/engine", upload, etags)
     assert store.digest("up/engine")[0] == hashlib.sha256(part + b"end").hexdigest()
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_part_of_another_size_than_was_announced_is_refused(store, size):
+    url = store.presign_part("up/announced", store.start_upload("up/announced"), 1, 2, 60)
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        http_put(url, b"x" * size)
+    refused.value.close()
+
+    assert refused.value.code == 403
+    assert http_put(url, b"xx")
 
 
 def test_a_second_upload_of_one_key_does_not_replace_the_first(store):

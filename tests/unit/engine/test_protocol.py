@@ -50,6 +50,12 @@ def test_a_body_has_the_names_that_the_other_side_knows(record, document):
     assert json.dumps(type(record).from_json(json.loads(sent)).to_json()) == sent
 
 
+def test_the_parts_of_an_upload_make_up_its_size():
+    upload = Upload(size=10, sha256="ab", part_size=4)
+
+    assert [upload.bytes_of(number) for number in range(1, upload.parts + 1)] == [4, 4, 2]
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "default"), [(Upload, "part_size", PART_BYTES), (Completion, "log", "")]
 )

@@ -107,7 +107,9 @@ def _start_upload(store: OpenStore, build: Build, wanted: Upload) -> StartedUplo
     key = paths.engine(wanted.sha256)
     upload_id = store.objects.start_upload(key)
     parts = (
-        UploadPart(number, store.objects.presign_part(key, upload_id, number, URL_SECONDS))
+        UploadPart(
+            number, store.objects.presign_part(key, upload_id, number, wanted.bytes_of(number), URL_SECONDS)
+        )
         for number in range(1, wanted.parts + 1)
     )
     return StartedUpload(upload_id, key, tuple(parts))
