@@ -12,6 +12,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -53,6 +54,15 @@ class Listed:
     key: str
     etag: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedUpload:
+    """A multipart upload that is neither completed nor aborted; ``begun`` by the clock of the server."""
+
+    key: str
+    upload_id: str
+    begun: datetime
 
 
 class ObjectStore:
@@ -168,6 +178,11 @@ class ObjectStore:
     def start_upload(self, key: str) -> str:
         """Begin a multipart upload and return its id; nothing is visible until it is completed."""
         return str(self._call("create_multipart_upload", Key=key)["UploadId"])
+
+    def unfinished_uploads(self, prefix: str) -> list[UnfinishedUpload]:
+        """Return the first 1,000 multipart uploads of keys that begin with ``prefix``, in no order."""
+        found = self._call("list_multipart_uploads", Prefix=prefix).get("Uploads") or []
+        return [UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"]) for item in found]
 
     def presign_part(self, key: str, upload_id: str, number: int, size: int, expires: int) -> str:
         """

@@ -16,6 +16,7 @@ from gateway_harness import (
     ready_target,
     resolve,
 )
+from ignition_hub.engine.naming import StorePaths
 
 pytestmark = pytest.mark.cluster
 
@@ -172,6 +173,33 @@ def test_a_part_holds_no_more_than_the_upload_announced(hub, request_):
     refused.value.close()
 
     assert put(part["url"], b"mut")
+
+
+def test_a_builder_that_begins_again_and_again_holds_two_uploads(hub, request_):
+    token = hub.builder(hub.job(request_))
+    folder = StorePaths("ignition", request_.inputs, request_.identity).folder
+
+    bodies = [hub.upload(token, plan(extra=b"%d" % number)) for number in range(5)]
+
+    unfinished = {each.upload_id for each in hub.store.unfinished_uploads(f"{folder}/")}
+    assert len(unfinished) == 2
+    assert bodies[-1]["upload_id"] in unfinished
+    assert hub.complete(token, bodies[-1]).status == 200
+    assert hub.store.unfinished_uploads(f"{folder}/") == []
+
+
+def test_a_builder_that_comes_too_late_leaves_no_upload(hub, request_):
+    job = hub.job(request_)
+    first, second = hub.builder(job), hub.builder(job)
+    one, two = hub.upload(first, plan()), hub.upload(second, plan(extra=b"other"))
+    assert hub.complete(first, one).status == 200
+
+    assert hub.complete(second, two).status == 200
+    late = hub.upload(second, plan(extra=b"later"))
+    assert hub.complete(second, late).status == 200
+
+    folder = StorePaths("ignition", request_.inputs, request_.identity).folder
+    assert hub.store.unfinished_uploads(f"{folder}/") == []
 
 
 def test_an_engine_beyond_the_limit_is_not_even_read(hub, request_):

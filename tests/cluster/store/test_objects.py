@@ -153,6 +153,17 @@ def test_an_upload_that_is_given_up_leaves_nothing(store):
     assert store.head("given-up") is None
 
 
+def test_unfinished_uploads_are_listed_below_a_prefix(store):
+    first, second = store.start_upload("unfinished/a"), store.start_upload("unfinished/b")
+    store.start_upload("unfinished-not/c")
+
+    found = {(each.key, each.upload_id) for each in store.unfinished_uploads("unfinished/")}
+
+    assert found == {("unfinished/a", first), ("unfinished/b", second)}
+    store.abort_upload("unfinished/a", first)
+    assert [each.key for each in store.unfinished_uploads("unfinished/")] == ["unfinished/b"]
+
+
 def test_a_presigned_url_reads_its_object_only(store):
     store.put("mine", b"mine")
     store.put("other", b"other")

@@ -14,6 +14,7 @@ from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.protocol import Completion
 from ignition_hub.gateway.artifacts.upload_check import UploadRejected, check_object
+from ignition_hub.gateway.artifacts.uploads import abort_uploads
 from ignition_hub.gateway.cluster.callers import Build
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import find
@@ -40,8 +41,16 @@ def complete(store: OpenStore, signer: Signer, build: Build, upload: Completion)
     paths = StorePaths(store.prefix, inputs, build.request.identity)
     if upload.key != paths.engine(upload.sha256):
         raise UploadRejected(f"this build may not write to key {upload.key!r}", "use the upload's key")
-    if (there := published(store, signer.keys, build, upload, paths)) is not None:
-        return there
+    publication = published(store, signer.keys, build, upload, paths) or _signed(
+        store, signer, build, upload, paths
+    )
+    abort_uploads(store, paths.folder, keep=0)
+    return publication
+
+
+def _signed(
+    store: OpenStore, signer: Signer, build: Build, upload: Completion, paths: StorePaths
+) -> Publication:
     store.objects.complete_upload(upload.key, upload.upload_id, upload.etags)
     try:
         check_object(store, build, upload)

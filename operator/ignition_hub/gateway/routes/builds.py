@@ -10,10 +10,10 @@ from aiohttp import web
 
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
-from ignition_hub.engine.naming import StorePaths
-from ignition_hub.engine.protocol import Completion, StartedUpload, Upload, UploadPart
-from ignition_hub.gateway.artifacts.grants import URL_SECONDS, grant_of
+from ignition_hub.engine.protocol import Completion
+from ignition_hub.gateway.artifacts.grants import grant_of
 from ignition_hub.gateway.artifacts.publishing import complete
+from ignition_hub.gateway.artifacts.uploads import start_upload
 from ignition_hub.gateway.cluster.callers import Build
 from ignition_hub.gateway.documents import (
     annotation_of,
@@ -54,7 +54,7 @@ async def upload(request: web.Request) -> web.Response:
     body = await request.app[DOCUMENTS].read(request, "upload", most=SMALL_BYTES)
     wanted = upload_in(body, most=services.settings.max_engine_bytes)
     store = await services.stores.current()
-    answer = await services.quick.run(_start_upload, store, build, wanted)
+    answer = await services.quick.run(start_upload, store, build.request, wanted)
     return web.json_response(answer.to_json())
 
 
@@ -100,16 +100,3 @@ async def _annotate(services: Services, build: Build, values: dict[str, Any]) ->
     await services.kube.merge_patch(
         JOBS, build.job_name, {"metadata": metadata}, services.settings.build_namespace
     )
-
-
-def _start_upload(store: OpenStore, build: Build, wanted: Upload) -> StartedUpload:
-    paths = StorePaths(store.prefix, build.request.inputs, build.request.identity)
-    key = paths.engine(wanted.sha256)
-    upload_id = store.objects.start_upload(key)
-    parts = (
-        UploadPart(
-            number, store.objects.presign_part(key, upload_id, number, wanted.bytes_of(number), URL_SECONDS)
-        )
-        for number in range(1, wanted.parts + 1)
-    )
-    return StartedUpload(upload_id, key, tuple(parts))
