@@ -20,7 +20,13 @@ ROOTS = (TESTS / "tools", TESTS / "support")
 """Where tests find what they import by name."""
 OLDEST, NEWER = "3.10", (3, 11)
 
-HUB = ("ignition_hub.buckets", "ignition_hub.controller", "ignition_hub.gateway", "ignition_hub.kube")
+HUB = (
+    "ignition_hub.bootstrap",
+    "ignition_hub.buckets",
+    "ignition_hub.controller",
+    "ignition_hub.gateway",
+    "ignition_hub.kube",
+)
 """Packages of the product that need Python 3.11; they run in the hub's own image."""
 HUBS_LIBRARIES = ("aiohttp", "kopf", "kubernetes", "prometheus_client")
 """What the hub alone imports; the newest kopf has no release for 3.10."""
