@@ -10,23 +10,17 @@ import subprocess
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from installed_chart import BUILDS, CHART, HUB, Json, helm, keys, read
 from localcluster import ControlPlane
 from localcluster.errors import LocalClusterError
 from localcluster.paths import bin_folder
 
-CHART = Path(__file__).resolve().parents[2] / "charts" / "ignition-hub"
-HUB = "ignition-hub"
-BUILDS = "ignition-hub-builds"
 GATE = "ignitionhub.io/engine"
-VALUES = {"images": {"registry": "localhost/ignition-hub"}, "embeddedS3": {"enabled": True}}
-SECRETS = ("ignition-hub-ca", "ignition-hub-gateway-tls", "ignition-hub-signing-key", "ignition-hub-store")
-
-Json = dict[str, Any]
+WEBHOOKS = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
 
 pytestmark = pytest.mark.cluster
 
@@ -36,25 +30,6 @@ def installed() -> Iterator[ControlPlane]:
     with ControlPlane.start(controllers=False) as cluster:
         helm(cluster, "install", HUB, str(CHART), "--create-namespace")
         yield cluster
-
-
-def helm(cluster: ControlPlane, *words: str, values: Json | None = None) -> str:
-    done = subprocess.run(
-        [str(bin_folder() / "helm"), *words, "--namespace", HUB, "--values", "-"],
-        input=json.dumps(VALUES | (values or {})),
-        env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def read(cluster: ControlPlane, kind: str, name: str, namespace: str = HUB) -> Json:
-    document: Json = json.loads(cluster.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
-    return document
 
 
 def may(cluster: ControlPlane, account: str, verb: str, resource: str, namespace: str) -> bool:
@@ -96,13 +71,25 @@ def test_the_pool_and_the_store_are_there_with_the_first_install(installed: Cont
     assert read(installed, "enginestore", "default")["spec"]["s3"]["bucket"] == "engines"
 
 
+@pytest.mark.parametrize("resource", ["secrets", "configmaps"])
+@pytest.mark.parametrize("account", ["keys", "authority", "controller", "gateway"])
+def test_none_of_the_hubs_accounts_may_create_a_secret_once_the_hub_is_installed(
+    installed: ControlPlane, account: str, resource: str
+):
+    accounts = installed.kubectl("get", "serviceaccounts", "-n", HUB, "-o", "name").split()
+
+    assert {name.rpartition("-")[2] for name in accounts} == {"controller", "gateway"}
+    assert not may(installed, account, "create", resource, HUB)
+    assert not may(installed, account, "patch", WEBHOOKS, "")
+
+
 def test_an_upgrade_keeps_every_key_and_rolls_nothing(installed: ControlPlane):
-    before = {name: read(installed, "secret", name)["data"] for name in SECRETS}
+    before = keys(installed)
     generation = read(installed, "deployment", "ignition-hub-gateway")["metadata"]["generation"]
 
     helm(installed, "upgrade", HUB, str(CHART))
 
-    assert {name: read(installed, "secret", name)["data"] for name in SECRETS} == before
+    assert keys(installed) == before
     assert read(installed, "deployment", "ignition-hub-gateway")["metadata"]["generation"] == generation
     hook = read(installed, "mutatingwebhookconfiguration", HUB)["webhooks"][0]
     assert hook["clientConfig"]["caBundle"] == before["ignition-hub-ca"]["tls.crt"]
@@ -137,7 +124,15 @@ def test_an_upgrade_brings_the_crds_up_to_date_and_keeps_the_objects(installed: 
 
 
 def test_a_changed_value_reaches_the_pool(installed: ControlPlane):
-    helm(installed, "upgrade", HUB, str(CHART), values={"pools": {"rtx": {"maxConcurrentBuilds": 7}}})
+    helm(
+        installed,
+        "upgrade",
+        HUB,
+        str(CHART),
+        "--values",
+        "-",
+        values={"pools": {"rtx": {"maxConcurrentBuilds": 7}}},
+    )
 
     assert read(installed, "buildpool", "rtx")["spec"]["maxConcurrentBuilds"] == 7
 

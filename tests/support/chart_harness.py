@@ -4,7 +4,6 @@ The chart, rendered by Helm itself, and ways to find what is in it.
 
 import json
 import subprocess
-from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +64,6 @@ def find(documents: list[Json], kind: str, name: str, namespace: str | None = No
     ]
     assert len(matching) == 1, f"{len(matching)} documents are {kind} {name}"
     return matching[0]
-
-
-def secret(documents: list[Json], name: str, key: str) -> bytes:
-    return b64decode(find(documents, "Secret", name)["data"][key])
 
 
 def containers(deployment: Json) -> list[Json]:

@@ -99,3 +99,142 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels: {{- include "ignition-hub.selector" (list (index . 0) (index . 1)) | nindent 8 }}
 {{- end }}
+
+{{/* Whether the authority behind the gateway's certificate is the hub's own: "true" or nothing. */}}
+{{- define "ignition-hub.ownAuthority" -}}
+{{- $certificates := .Values.certificates -}}
+{{- if or (eq $certificates.mode "helm") (and (eq $certificates.mode "certManager") (not $certificates.certManager.issuerRef)) -}}
+true
+{{- end -}}
+{{- end }}
+
+{{/* What the gateway is called, as JSON; the first is the name that everything else uses. */}}
+{{- define "ignition-hub.gatewayHosts" -}}
+{{- $host := printf "ignition-hub-gateway.%s.svc" .Release.Namespace -}}
+{{- list $host (printf "%s.cluster.local" $host) "ignition-hub-gateway" "localhost" | toJson -}}
+{{- end }}
+
+{{/* Flags of `python -m ignition_hub.bootstrap keys` that name a Secret to create, as JSON. */}}
+{{- define "ignition-hub.keysToMake" -}}
+{{- $flags := list -}}
+{{- if not .Values.signingKey.existingSecret -}}
+{{- $flags = append $flags (printf "--signing-key=%s" (include "ignition-hub.signingSecret" .)) -}}
+{{- end -}}
+{{- if and .Values.embeddedS3.enabled (not .Values.store.credentialsSecret) -}}
+{{- $flags = append $flags (printf "--store-keys=%s" (include "ignition-hub.credentialsSecret" .)) -}}
+{{- end -}}
+{{- if include "ignition-hub.ownAuthority" . -}}
+{{- $flags = append $flags "--authority=ignition-hub-ca" -}}
+{{- end -}}
+{{- if eq .Values.certificates.mode "helm" -}}
+{{- $flags = append $flags (printf "--certificate=%s" (include "ignition-hub.tlsSecret" .)) -}}
+{{- range append (include "ignition-hub.gatewayHosts" . | fromJsonArray) "127.0.0.1" -}}
+{{- $flags = append $flags (printf "--host=%s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- $flags | toJson -}}
+{{- end }}
+
+{{/*
+Annotations of an object that exists only while a hook runs: list of events and weight. Accounts and roles come before
+the Job (weight), and go when it has succeeded.
+*/}}
+{{- define "ignition-hub.hook" -}}
+helm.sh/hook: {{ index . 0 }}
+helm.sh/hook-weight: {{ index . 1 | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{/* A Job of a hook: context, name, events and args. Its name changes with it, because a Job cannot be changed. */}}
+{{- define "ignition-hub.hookJob" -}}
+{{- $context := .context -}}
+{{- $image := include "ignition-hub.image" (list $context "operator") -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .name }}-{{ printf "%s %s" $image (.args | toJson) | sha256sum | trunc 8 }}
+  namespace: {{ $context.Release.Namespace }}
+  labels:
+    {{- include "ignition-hub.labels" $context | nindent 4 }}
+    app.kubernetes.io/component: bootstrap
+  annotations: {{- include "ignition-hub.hook" (list .events "0") | nindent 4 }}
+spec:
+  backoffLimit: 3
+  # Helm itself waits for five minutes: by then the Job has failed, and its pods say why.
+  activeDeadlineSeconds: 240
+  ttlSecondsAfterFinished: 3600
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: ignition-hub
+        app.kubernetes.io/instance: {{ $context.Release.Name }}
+        app.kubernetes.io/component: bootstrap
+        app.kubernetes.io/part-of: ignition-hub
+      {{- with $context.Values.podAnnotations }}
+      annotations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      restartPolicy: Never
+      serviceAccountName: {{ .name }}
+      enableServiceLinks: false
+      securityContext: {{- include "ignition-hub.podSecurity" $context | nindent 8 }}
+      {{- with $context.Values.images.pullSecrets }}
+      imagePullSecrets:
+        {{- range . }}
+        - name: {{ . }}
+        {{- end }}
+      {{- end }}
+      {{- with $context.Values.controller.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
+      {{- with $context.Values.controller.nodeSelector }}
+      nodeSelector: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $context.Values.controller.tolerations }}
+      tolerations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      containers:
+        - name: bootstrap
+          image: {{ $image }}
+          imagePullPolicy: {{ $context.Values.images.pullPolicy }}
+          args:
+            - ignition_hub.bootstrap
+            {{- range .args }}
+            - {{ . }}
+            {{- end }}
+          resources:
+            requests: {cpu: 50m, memory: 128Mi}
+            limits: {memory: 512Mi}
+          securityContext: {{- include "ignition-hub.containerSecurity" $context | nindent 12 }}
+{{- end }}
+
+{{/* The account of a hook, bound to roles of its name: context, name, events and namespaces ("" is the cluster). */}}
+{{- define "ignition-hub.hookAccount" -}}
+{{- $hook := . -}}
+{{- $context := .context -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .name }}
+  namespace: {{ $context.Release.Namespace }}
+  labels: {{- include "ignition-hub.labels" $context | nindent 4 }}
+  annotations: {{- include "ignition-hub.hook" (list .events "-5") | nindent 4 }}
+{{- range $namespace := .namespaces }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ if $namespace }}RoleBinding{{ else }}ClusterRoleBinding{{ end }}
+metadata:
+  name: {{ $hook.name }}
+  {{- with $namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels: {{- include "ignition-hub.labels" $context | nindent 4 }}
+  annotations: {{- include "ignition-hub.hook" (list $hook.events "-5") | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ if $namespace }}Role{{ else }}ClusterRole{{ end }}
+  name: {{ $hook.name }}
+subjects:
+  - {kind: ServiceAccount, name: {{ $hook.name }}, namespace: {{ $context.Release.Namespace }}}
+{{- end }}
+{{- end }}

@@ -28,14 +28,15 @@ def test_the_charts_crds_are_the_generated_ones():
 
 
 def test_every_pod_runs_under_pod_security_restricted(trial: list[Json]):
-    deployments = [document for document in trial if document["kind"] == "Deployment"]
-    assert {document["metadata"]["name"] for document in deployments} == {
-        "ignition-hub-controller",
-        "ignition-hub-gateway",
-        "ignition-hub-s3",
+    workloads = [document for document in trial if document["kind"] in {"Deployment", "Job"}]
+    assert {document["metadata"]["labels"].get("app.kubernetes.io/component") for document in workloads} == {
+        "bootstrap",
+        "controller",
+        "gateway",
+        "s3",
     }
 
-    for deployment in deployments:
+    for deployment in workloads:
         pod = deployment["spec"]["template"]["spec"]["securityContext"]
         assert pod["runAsNonRoot"] is True
         assert pod["runAsUser"] == 65532
@@ -58,13 +59,8 @@ def test_the_build_namespace_is_restricted_and_its_account_has_neither_token_nor
 
     bindings = [document for document in trial if document["kind"].endswith("RoleBinding")]
     subjects = {subject["name"] for binding in bindings for subject in binding["subjects"]}
-    assert subjects == {"ignition-hub-controller", "ignition-hub-gateway", "system:authenticated"}
-
-
-def test_no_secret_is_put_into_the_build_namespace(trial: list[Json]):
-    places = {document["metadata"]["namespace"] for document in trial if document["kind"] == "Secret"}
-
-    assert places == {"ignition-hub"}
+    hub = {f"ignition-hub-{name}" for name in ("controller", "gateway", "keys", "authority")}
+    assert subjects == hub | {"system:authenticated"}
 
 
 def test_no_role_has_wildcards_and_secrets_are_read_by_name(trial: list[Json]):
@@ -72,10 +68,20 @@ def test_no_role_has_wildcards_and_secrets_are_read_by_name(trial: list[Json]):
     rules = [rule for role in roles for rule in role["rules"] if "resources" in rule]
     for rule in rules:
         assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
-        if "secrets" in rule["resources"]:
-            assert rule["verbs"] == ["get"]
-            assert rule["resourceNames"] == ["ignition-hub-store"]
-    assert sum("secrets" in rule["resources"] for rule in rules) == 2
+
+    of_secrets = [
+        (role["metadata"]["name"], rule["verbs"], rule.get("resourceNames"))
+        for role in roles
+        for rule in role["rules"]
+        if "secrets" in rule["resources"]
+    ]
+    assert sorted(of_secrets, key=str) == [
+        ("ignition-hub-controller", ["get"], ["ignition-hub-store"]),
+        ("ignition-hub-gateway", ["get"], ["ignition-hub-store"]),
+        ("ignition-hub-keys", ["create"], None),
+        ("ignition-hub-keys", ["get", "update"], ["ignition-hub-gateway-tls"]),
+        ("ignition-hub-keys", ["get"], ["ignition-hub-ca"]),
+    ]
 
 
 def test_the_one_path_outside_resources_is_that_of_the_keys_of_tokens(trial: list[Json]):
