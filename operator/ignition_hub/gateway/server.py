@@ -8,27 +8,30 @@ seconds; then it closes its sockets and lets running requests end; then it ends.
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import AsyncIterator, Coroutine
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from ignition_hub.gateway.app import private_app, public_app
+from ignition_hub.gateway.process.certificate import Certificate
 from ignition_hub.gateway.process.connections import listen, runner_of
 from ignition_hub.gateway.routes.probes import watch_store
 from ignition_hub.gateway.services import Services
 
 log = logging.getLogger(__name__)
 
-RELOAD_SECONDS = 10.0
-
 
 async def serve(services: Services, stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set and the last request is answered."""
     settings = services.settings
-    certificate = Certificate(settings.tls_cert, settings.tls_key)
+    certificate = Certificate(
+        settings.tls_cert,
+        settings.tls_key,
+        host=urlsplit(settings.gateway_url).hostname or "",
+        authorities=settings.ca_bundle,
+    )
     public, private = runner_of(public_app(services)), runner_of(private_app(services))
     works = (*services.views.follow(), watch_store(services), certificate.follow())
     async with _set_up(public), _set_up(private), _background(*works):
@@ -45,40 +48,6 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
         # Not left to the runner: it stops reading at once, and a model on its way could not arrive any more.
         if not await services.life.idle(settings.shutdown_seconds):
             log.warning("%d requests are still running and will be closed", services.life.under_way)
-
-
-class Certificate:
-    """The server's certificate, loaded again when its files change: cert-manager renews it while we run."""
-
-    def __init__(self, cert: Path, key: Path) -> None:
-        self._cert, self._key = cert, key
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._loaded = self._stamp()
-        self.context.load_cert_chain(cert, key)
-
-    async def follow(self) -> None:
-        """Reload for ever; new connections get the new certificate."""
-        while True:
-            await asyncio.sleep(RELOAD_SECONDS)
-            self.reload_if_changed()
-
-    def reload_if_changed(self) -> bool:
-        """Load the files if they changed; keep the old certificate when they cannot be read or do not fit."""
-        try:
-            stamp = self._stamp()
-            if stamp == self._loaded:
-                return False
-            self.context.load_cert_chain(self._cert, self._key)
-        except (OSError, ssl.SSLError) as error:
-            log.warning("the new certificate cannot be loaded, keeping the old one: %s", error)
-            return False
-        self._loaded = stamp
-        log.info("the certificate was reloaded")
-        return True
-
-    def _stamp(self) -> tuple[int, ...]:
-        return tuple(path.stat().st_mtime_ns for path in (self._cert, self._key))
 
 
 @contextlib.asynccontextmanager

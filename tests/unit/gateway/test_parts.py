@@ -1,11 +1,9 @@
-"""The gateway's small parts: pace, certificate, flags."""
+"""The small parts of the gateway: pace and flags."""
 
 import pytest
 
-from gatewayprocess import write_certificate
 from ignition_hub.gateway.process.progress import ProgressThrottle
 from ignition_hub.gateway.process.settings import parse_settings
-from ignition_hub.gateway.server import Certificate
 
 
 class Clock:
@@ -34,19 +32,6 @@ def test_a_pace_forgets_the_job_that_was_quiet_longest():
 
     assert pace.is_due("a")
     assert not pace.is_due("c")
-
-
-def test_a_renewed_certificate_is_loaded_and_a_broken_one_is_not(tmp_path, caplog):
-    write_certificate(tmp_path)
-    certificate = Certificate(tmp_path / "tls.crt", tmp_path / "tls.key")
-    assert not certificate.reload_if_changed()
-
-    write_certificate(tmp_path)
-    assert certificate.reload_if_changed()
-
-    (tmp_path / "tls.crt").write_text("not a certificate")
-    assert not certificate.reload_if_changed()
-    assert "keeping the old one" in caplog.text
 
 
 def test_flags_win_over_the_environment_and_the_url_follows_the_namespace():

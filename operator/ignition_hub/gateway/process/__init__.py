@@ -1,4 +1,4 @@
 """
-The process around the routes: ``settings``, ``connections`` and ``bodies`` (how many, how large, how long),
-``limits`` (who is too many), ``progress`` (of builds), ``metrics`` and ``draining`` (the end).
+The process around the routes: ``settings``, ``certificate``, ``connections`` and ``bodies`` (how many, how
+large, how long), ``limits`` (who is too many), ``progress`` (of builds), ``metrics``, ``draining`` (the end).
 """
