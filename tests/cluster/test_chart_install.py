@@ -10,16 +10,20 @@ import subprocess
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import yaml
 
+from chart_harness import merged
+from ignition_hub.compatibility.placement import release_of
+from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
+from ignition_hub.engine.names import GATE, LABEL_WAITING
 from installed_chart import BUILDS, CHART, HUB, Json, helm, keys, read
 from localcluster import ControlPlane
 from localcluster.errors import LocalClusterError
 from localcluster.paths import bin_folder
 
-GATE = "ignitionhub.io/engine"
 WEBHOOKS = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
 
 pytestmark = pytest.mark.cluster
@@ -41,12 +45,20 @@ def may(cluster: ControlPlane, account: str, verb: str, resource: str, namespace
     return said.strip() == "yes"
 
 
-def pod(cluster: ControlPlane, name: str, *, gated: bool) -> None:
+def pod(cluster: ControlPlane, name: str, *, gates: tuple[str, ...] = (GATE,)) -> Json:
+    """Create a pod and return it as the API server keeps it."""
     spec: Json = {"containers": [{"name": "a", "image": "example.com/a"}]}
-    if gated:
-        spec["schedulingGates"] = [{"name": GATE}]
-    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}}
-    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(body | {"spec": spec}))
+    if gates:
+        spec["schedulingGates"] = [{"name": gate} for gate in gates]
+    metadata = {
+        "name": name,
+        "namespace": "default",
+        "labels": {LABEL_WAITING: "true", "app": "a"},
+        "annotations": {"note": "mine"},
+    }
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    return read(cluster, "pod", name, "default")
 
 
 def patch_as_controller(cluster: ControlPlane, name: str, change: Json) -> None:
@@ -188,27 +200,84 @@ def test_the_hub_may_do_no_more(
     assert not may(installed, account, verb, resource, namespace)
 
 
-def test_the_controller_lifts_its_gate(installed: ControlPlane):
-    pod(installed, "gated", gated=True)
+OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1b8ea4a2-0000-4000-8000-000000000000"}
+DEFAULT_TOLERATIONS = [
+    {
+        "key": f"node.kubernetes.io/{key}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 300,
+    }
+    for key in ("not-ready", "unreachable")
+]
+"""What the API server gives every pod; a pod's own cannot be taken away."""
+LIFTED: Json = {"metadata": {"labels": {LABEL_WAITING: None}}, "spec": {"schedulingGates": None}}
 
-    patch_as_controller(installed, "gated", {"spec": {"schedulingGates": None}})
 
-    assert "schedulingGates" not in read(installed, "pod", "gated", "default")["spec"]
+def test_the_controller_lifts_its_gate_and_narrows_the_affinity(installed: ControlPlane):
+    view = EngineView(
+        "a", (ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT"),), is_settled=True
+    )
+    change = release_of(pod(installed, "gated"), [view], now=0)
+    assert change is not None
+
+    patch_as_controller(installed, "gated", change)
+
+    body = read(installed, "pod", "gated", "default")
+    assert "schedulingGates" not in body["spec"]
+    assert body["spec"]["affinity"]["nodeAffinity"]
+    assert body["metadata"]["labels"] == {"app": "a"}
+
+
+def test_the_controller_leaves_the_gates_of_others(installed: ControlPlane):
+    pod(installed, "twice-gated", gates=("example.com/first", GATE))
+
+    patch_as_controller(
+        installed, "twice-gated", LIFTED | {"spec": {"schedulingGates": [{"name": "example.com/first"}]}}
+    )
+
+    assert read(installed, "pod", "twice-gated", "default")["spec"]["schedulingGates"] == [
+        {"name": "example.com/first"}
+    ]
 
 
 def test_the_controller_changes_no_pod_that_does_not_wait(installed: ControlPlane):
-    pod(installed, "running", gated=False)
+    pod(installed, "running", gates=())
 
     with pytest.raises(PermissionError, match="only while they hold the scheduling gate"):
         patch_as_controller(installed, "running", {"metadata": {"labels": {"a": "b"}}})
 
 
-def test_the_controller_changes_no_image(installed: ControlPlane):
-    pod(installed, "waiting", gated=True)
-    change = {"spec": {"containers": [{"name": "a", "image": "example.com/evil"}]}}
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"spec": {"schedulingGates": None}}, "changes no other"),
+        ({"spec": {"schedulingGates": [{"name": "example.com/first"}, {"name": GATE}]}}, "changes no other"),
+        ({"spec": {"containers": [{"name": "a", "image": "example.com/evil"}]}}, "of a pod's spec"),
+        ({"spec": {"tolerations": [*DEFAULT_TOLERATIONS, {"operator": "Exists"}]}}, "of a pod's spec"),
+        ({"spec": {"nodeSelector": {"node": "mine"}}}, "of a pod's spec"),
+        ({"spec": {"activeDeadlineSeconds": 5}}, "of a pod's spec"),
+        ({"metadata": {"labels": {"a": "b"}}}, "changes no other"),
+        ({"metadata": {"labels": {"app": None}}}, "changes no other"),
+        ({"metadata": {"labels": {"app": "b"}}}, "changes no other"),
+        ({"metadata": {"annotations": {"a": "b"}}}, "of a pod's metadata"),
+        ({"metadata": {"annotations": {"note": None}}}, "of a pod's metadata"),
+        ({"metadata": {"annotations": {"note": "another"}}}, "of a pod's metadata"),
+        ({"metadata": {"finalizers": ["example.com/a"]}}, "of a pod's metadata"),
+        ({"metadata": {"ownerReferences": [OWNER]}}, "of a pod's metadata"),
+    ],
+)
+def test_the_controller_changes_nothing_else_of_a_pod_that_waits(
+    installed: ControlPlane, change: Json, said: str
+):
+    name = f"waiting-{uuid4().hex[:8]}"
+    before = pod(installed, name, gates=("example.com/first", GATE))
+    lifted = merged(LIFTED, {"spec": {"schedulingGates": [{"name": "example.com/first"}]}})
 
-    with pytest.raises(PermissionError, match="does not change containers"):
-        patch_as_controller(installed, "waiting", change)
+    with pytest.raises(PermissionError, match=said):
+        patch_as_controller(installed, name, merged(lifted, change))
+
+    assert read(installed, "pod", name, "default") == before
 
 
 def test_everybody_may_read_the_authority(installed: ControlPlane):

@@ -128,10 +128,16 @@ class Cluster:
             raise
 
     async def release_pod(self, pod: Object, patch: Mapping[str, Any]) -> None:
-        """Lift the scheduling gate of a pod; one that is gone needs none."""
+        """
+        Lift the scheduling gate of the very version of a pod that was judged; one that is gone needs none.
+
+        ``Conflict`` when it changed since, or is another pod of that name: ``patch`` holds whole lists of it.
+        """
         metadata = pod["metadata"]
+        judged = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        body = {**patch, "metadata": {**(patch.get("metadata") or {}), **judged}}
         with contextlib.suppress(NotFound):
-            await self.kube.merge_patch(PODS, metadata["name"], dict(patch), metadata["namespace"])
+            await self.kube.merge_patch(PODS, metadata["name"], body, metadata["namespace"])
         self.waiting_pods.drop(pod)
 
     async def failure_of(self, job: Object) -> Trouble:
