@@ -31,6 +31,7 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.pinned import pinned_files
 from ignition_hub.engine.request import PLUGIN
+from ignition_hub.kube import Object
 from ignition_hub.ttl_cache import TtlCache
 
 PROOF_PATIENCE = 2.0
@@ -66,6 +67,7 @@ class Observer:
         self._manifests: TtlCache[str, Manifest | None] = TtlCache(seconds=2.0)
         self._digests: TtlCache[tuple[str, str, int], str] = TtlCache(seconds=86400.0)
         self._failures: TtlCache[str, Trouble] = TtlCache(seconds=86400.0)
+        self._pools: tuple[list[Object], list[PoolFacts]] = ([], [])
 
     async def observe(self, engine: EngineSnapshot) -> Observation:
         """Return what is known about every target of ``engine``."""
@@ -78,9 +80,16 @@ class Observer:
             return Observation(
                 [TargetSnapshot(target=t, engine=engine, trouble=model) for t in engine.targets]
             )
-        pools = pool_facts(list(self._cluster.pools))
+        pools = self._pool_facts()
         targets = [self._target(store, engine, target, pools, model) for target in engine.targets]
         return Observation(list(await asyncio.gather(*targets)), model.size)
+
+    def _pool_facts(self) -> list[PoolFacts]:
+        """Return what the pools can build; they are read again when one of them changed."""
+        bodies = list(self._cluster.pools)
+        if bodies != self._pools[0]:  # quick: what did not change is the same object
+            self._pools = bodies, pool_facts(bodies)
+        return self._pools[1]
 
     async def _model(self, store: Store, engine: EngineSnapshot) -> ModelFacts | Trouble:
         uri = engine.source_uri

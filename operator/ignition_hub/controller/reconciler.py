@@ -160,7 +160,7 @@ class Reconciler:
             return delay
         await self._cluster.write_status(body, patch)
         pace.written_at = now
-        for pod in pod_gate.gated_in(self._cluster, key.namespace):
+        for pod in pod_gate.gated_by(self._cluster, key.namespace, key.name):
             self._queue.add(pod)
         await self._tell(body, decisions)
         return 0.0

@@ -13,7 +13,7 @@ import kopf
 
 from ignition_hub.controller.adapters.cluster import OURS, WAITING, Cluster
 from ignition_hub.controller.adapters.object_cache import Mirror
-from ignition_hub.controller.passes.pod_gate import gated_in
+from ignition_hub.controller.passes.pod_gate import gated_by
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
@@ -36,8 +36,9 @@ class Watching:
     def engine(self, kind: str | None, body: Object) -> None:
         """An engine is there, changed or is gone."""
         if _mirror(self._cluster.engines, kind, body):
-            self._queue.add(engine_key(body))
-            for pod in gated_in(self._cluster, body["metadata"]["namespace"]):
+            key = engine_key(body)
+            self._queue.add(key)
+            for pod in gated_by(self._cluster, key.namespace, key.name):
                 self._queue.add(pod)
 
     def job(self, kind: str | None, body: Object) -> None:

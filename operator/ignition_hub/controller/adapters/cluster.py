@@ -7,20 +7,15 @@ sees them. Nothing here decides.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from ignition_hub.controller.adapters.job_cache import Jobs
 from ignition_hub.controller.adapters.object_cache import Mirror
+from ignition_hub.controller.adapters.pod_cache import WaitingPods
 from ignition_hub.controller.policy import job_status
-from ignition_hub.controller.policy.views import JobState, Trouble
-from ignition_hub.engine.names import (
-    LABEL_IDENTITY,
-    LABEL_JOB_NAME,
-    LABEL_MANAGED_BY,
-    LABEL_POOL,
-    LABEL_WAITING,
-    MANAGED_BY,
-)
+from ignition_hub.controller.policy.views import Trouble
+from ignition_hub.engine.names import LABEL_JOB_NAME, LABEL_MANAGED_BY, LABEL_WAITING, MANAGED_BY
 from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Conflict, Kube, NotFound, Object, Resource
 
 OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
@@ -36,8 +31,8 @@ class Cluster:
         self.engines = Mirror()
         self.pools = Mirror()
         self.stores = Mirror()
-        self.jobs = Mirror()
-        self.waiting_pods = Mirror()
+        self.jobs = Jobs()
+        self.waiting_pods = WaitingPods()
         self._creating: dict[str, asyncio.Lock] = {}
 
     async def refresh(self) -> None:
@@ -60,15 +55,9 @@ class Cluster:
         """Return a builder Job."""
         return self.jobs.get(self.build_namespace, name)
 
-    def busy(self, pool: str) -> list[str]:
+    def busy(self, pool: str) -> Collection[str]:
         """Return the identities (32 digits) that are being built in ``pool``."""
-        at_work = {JobState.ACTIVE, JobState.SUSPENDED, JobState.GOING}
-        jobs = [job for job in self.jobs_in(pool) if job_status.state_of(job) in at_work]
-        return [_labels(job).get(LABEL_IDENTITY, "") for job in jobs]
-
-    def jobs_in(self, pool: str) -> list[Object]:
-        """Return the Jobs of ``pool``, ended ones included."""
-        return [job for job in self.jobs if _labels(job).get(LABEL_POOL) == pool]
+        return self.jobs.busy(pool)
 
     def places(self, pool: str) -> int:
         """Return how many builds may run in ``pool`` at once."""
@@ -153,10 +142,6 @@ class Cluster:
         pods = await self.kube.list(PODS, self.build_namespace, selector)
         uid = job["metadata"].get("uid")
         return [pod for pod in pods if uid in _owners(pod)]
-
-
-def _labels(body: Object) -> dict[str, str]:
-    return body["metadata"].get("labels") or {}
 
 
 def _owners(body: Object) -> set[str]:

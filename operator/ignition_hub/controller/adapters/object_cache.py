@@ -55,7 +55,10 @@ class Mirror:
             return False
         metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
         self._gone.pop(name, None)
-        self._objects[name] = {**body, "metadata": metadata}
+        if known is not None:
+            self._leave(known)
+        self._objects[name] = kept = {**body, "metadata": metadata}
+        self._enter(kept)
         return True
 
     def drop(self, body: Object) -> None:
@@ -64,7 +67,7 @@ class Mirror:
         known = self._objects.get(name)
         if known is not None and version and version_of(known) > version:
             return
-        self._objects.pop(name, None)
+        self._remove(name)
         # A late event of its life must not bring it back; how many of these stay is bounded.
         self._gone[name] = version
         if len(self._gone) > 1024:
@@ -83,4 +86,14 @@ class Mirror:
         for name, version in before.items():
             known = self._objects.get(name)
             if name not in names and known is not None and version_of(known) == version:
-                del self._objects[name]
+                self._remove(name)
+
+    def _remove(self, name: Name) -> None:
+        if (known := self._objects.pop(name, None)) is not None:
+            self._leave(known)
+
+    def _enter(self, body: Object) -> None:
+        """Count an object in: mirrors that are asked for more than a name keep the answer here."""
+
+    def _leave(self, body: Object) -> None:
+        """Count an object out, exactly as it was counted in."""

@@ -18,8 +18,8 @@ async def describe_pool(cluster: Cluster, builds: BuildQueue[Key], key: Key, now
     pool = cluster.pools.get("", key.name)
     if pool is None or is_going(pool):
         return Again()
-    known = builds.all_known([engine_key(body) for body in cluster.engines if not is_going(body)])
-    counts = builds_of(cluster.jobs_in(key.name), builds.waiting(key.name) if known else None)
+    known = builds.all_known(engine_key(body) for body in cluster.engines if not is_going(body))
+    counts = builds_of(cluster.jobs.states(key.name), builds.waiting(key.name) if known else None)
     if patch := difference(pool.get("status") or {}, pool_status(pool, counts, now)):
         await cluster.write_status(pool, patch, POOLS)
     return Again() if known else Again(seconds=UNTIL_ALL_ARE_DECIDED)

@@ -19,8 +19,7 @@ UNTIL_ALL_ARE_DECIDED = 10.0
 
 async def collect(cluster: Cluster, builds: BuildQueue[Key]) -> Again:
     """Delete the Jobs nobody waits for; finished good ones end by their TTL."""
-    engines = [engine_key(body) for body in cluster.engines if not is_going(body)]
-    if not builds.all_known(engines):
+    if not builds.all_known(engine_key(body) for body in cluster.engines if not is_going(body)):
         return Again(seconds=UNTIL_ALL_ARE_DECIDED) if len(cluster.jobs) else Again()
     for job in cluster.jobs:
         if state_of(job) in {JobState.COMPLETE, JobState.GOING}:

@@ -11,11 +11,9 @@ from ignition_hub.compatibility.placement import release_of, seconds_to_release
 from ignition_hub.compatibility.readiness import EngineView, view_of
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.object_cache import is_going
+from ignition_hub.controller.adapters.pod_cache import engines_named_by
 from ignition_hub.controller.process.keys import Key, pod_key
 from ignition_hub.controller.process.work_queue import Again
-from ignition_hub.engine.names import ANNOTATION_ENGINES
-from ignition_hub.engine.naming import engines_named
-from ignition_hub.kube import Object
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +35,9 @@ async def lift_gate(cluster: Cluster, key: Key, now: float) -> Again:
     return Again()
 
 
-def gated_in(cluster: Cluster, namespace: str) -> list[Key]:
-    """Return the gated pods of a namespace: who may go when something of an engine there changed."""
-    return [pod_key(pod) for pod in cluster.waiting_pods if pod["metadata"].get("namespace") == namespace]
-
-
-def engines_named_by(pod: Object) -> list[str]:
-    """Return the engines a pod's annotation names; the webhook checked it."""
-    text = (pod["metadata"].get("annotations") or {}).get(ANNOTATION_ENGINES, "")
-    return [resource for _, resource in engines_named(text) if resource]
+def gated_by(cluster: Cluster, namespace: str, engine: str) -> list[Key]:
+    """Return the pods that wait for an engine: who may go when something of it changed."""
+    return [pod_key(pod) for pod in cluster.waiting_pods.waiting_for(namespace, engine)]
 
 
 def _view(cluster: Cluster, namespace: str, name: str) -> EngineView | None:

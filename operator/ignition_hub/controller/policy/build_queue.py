@@ -60,12 +60,12 @@ class BuildQueue(Generic[Key]):
         """Return who wants ``identity``."""
         return list(self._keys.get(identity_label(identity), {}))
 
-    def all_known(self, keys: Collection[Key]) -> bool:
+    def all_known(self, keys: Iterable[Key]) -> bool:
         """Tell whether it is known what every one of ``keys`` wants."""
         return all(self._wanted.get(key) is not None for key in keys)
 
     def claim(
-        self, pool: str, identity: str, limit: int, *, busy: Iterable[str], since: float, key: Key
+        self, pool: str, identity: str, limit: int, *, busy: Collection[str], since: float, key: Key
     ) -> int | None:
         """
         Claim a place for ``identity`` in ``pool``; None when it is granted, else how many are served before.
@@ -73,9 +73,8 @@ class BuildQueue(Generic[Key]):
         ``busy`` are the identities of the pool's active Jobs. The claim holds until ``release``.
         """
         identity = identity_label(identity)
-        others = {one for one, where in self._claims.items() if where == pool} | set(busy)
         ahead = self._ahead(pool, identity, since)
-        if ahead < limit - len(others - {identity}):
+        if ahead < limit - self._others(pool, identity, busy):
             self._claims[identity] = pool
             self.leave(identity)
             return None
@@ -109,6 +108,12 @@ class BuildQueue(Generic[Key]):
         keys.pop(key, None)
         if not keys:
             self._keys.pop(identity, None)
+
+    def _others(self, pool: str, identity: str, busy: Collection[str]) -> int:
+        """Count what is built in ``pool`` besides ``identity``; claims are as few as there are workers."""
+        claimed = sum(where == pool and one not in busy for one, where in self._claims.items())
+        own = identity in busy or self._claims.get(identity) == pool
+        return len(busy) + claimed - own
 
     def _ahead(self, pool: str, identity: str, since: float) -> int:
         standing = self._turns.get(identity)

@@ -5,13 +5,12 @@ Whether nodes match its selector is not told: the controller may not read nodes,
 from zero has none. A build whose pod finds no node says so in its TensorRTEngine.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ignition_hub.compatibility.case import Ask, PoolFacts
 from ignition_hub.compatibility.verdict import Verdict, verdict
-from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.parsing import pool_facts
 from ignition_hub.controller.policy.status import condition
 from ignition_hub.controller.policy.views import JobState
@@ -40,11 +39,10 @@ class Builds:
     queued: int | None
 
 
-def builds_of(jobs: Iterable[Mapping[str, Any]], waiting: int | None) -> Builds:
-    """Count ``jobs`` of a pool, with ``waiting`` builds that have no Job yet."""
-    states = [state_of(job) for job in jobs]
-    running = states.count(JobState.ACTIVE) + states.count(JobState.GOING)
-    return Builds(running, None if waiting is None else waiting + states.count(JobState.SUSPENDED))
+def builds_of(states: Mapping[JobState, int], waiting: int | None) -> Builds:
+    """Return the builds of a pool: its Jobs by state, and ``waiting`` ones that have no Job yet."""
+    running = states.get(JobState.ACTIVE, 0) + states.get(JobState.GOING, 0)
+    return Builds(running, None if waiting is None else waiting + states.get(JobState.SUSPENDED, 0))
 
 
 def pool_status(pool: Mapping[str, Any], builds: Builds, now: str) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """What the status of a BuildPool says of its runtimes and of its builds."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from fakeworld import IMAGE, make_pool
+from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.pool_status import Builds, PoolReason, builds_of, pool_status
 from ignition_hub.controller.policy.status import difference
 
@@ -110,16 +112,16 @@ def test_running_builds_have_a_place_and_queued_ones_wait_for_one() -> None:
     suspended = {**job(), "spec": {"suspend": True}}
     jobs = [job(), job(deletionTimestamp=THEN), suspended, job(active=False)]
 
-    assert builds_of(jobs, waiting=4) == Builds(running=2, queued=5)
-    assert builds_of([], waiting=0) == Builds(0, 0)
+    assert builds_of(Counter(map(state_of, jobs)), waiting=4) == Builds(running=2, queued=5)
+    assert builds_of({}, waiting=0) == Builds(0, 0)
 
 
 def test_what_is_not_known_to_wait_leaves_the_last_count() -> None:
     body = pool()
-    assert "queuedBuilds" not in pool_status(body, builds_of([], waiting=None), NOW)
+    assert "queuedBuilds" not in pool_status(body, builds_of({}, waiting=None), NOW)
 
     body["status"] = pool_status(body, Builds(1, 7), THEN)
-    assert pool_status(body, builds_of([], waiting=None), NOW)["queuedBuilds"] == 7
+    assert pool_status(body, builds_of({}, waiting=None), NOW)["queuedBuilds"] == 7
 
 
 def test_the_same_facts_later_are_no_write() -> None:

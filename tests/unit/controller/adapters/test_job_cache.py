@@ -1,0 +1,103 @@
+"""The Jobs of a pool are counted as they come, change and go, and nobody walks over them."""
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from ignition_hub.controller.adapters import job_cache
+from ignition_hub.controller.adapters.job_cache import AT_WORK, Jobs
+from ignition_hub.controller.policy.job_status import state_of
+from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
+from ignition_hub.kube import Object
+
+COMPLETE = [{"type": "Complete", "status": "True"}]
+FAILED = [{"type": "Failed", "status": "True"}]
+
+
+def job(name: str, version: int, *, pool: str = "rtx", identity: str = "", **parts: Any) -> Object:
+    labels = {LABEL_POOL: pool, LABEL_IDENTITY: identity or name}
+    metadata = {"name": name, "namespace": "builds", "labels": labels, "resourceVersion": str(version)}
+    if parts.pop("going", False):
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    conditions = parts.pop("conditions", [])
+    return {"metadata": metadata, "spec": parts, "status": {"conditions": conditions}}
+
+
+def test_a_job_takes_a_place_until_it_ends() -> None:
+    jobs = Jobs()
+    jobs.put(job("a", 1))
+    jobs.put(job("b", 2, suspend=True))
+    jobs.put(job("c", 3, going=True))
+    assert set(jobs.busy("rtx")) == {"a", "b", "c"}
+
+    jobs.put(job("a", 4, conditions=COMPLETE))
+    jobs.put(job("b", 5, conditions=FAILED))
+    jobs.drop(job("c", 6))
+    assert not jobs.busy("rtx")
+    assert jobs.states("rtx") == {"Complete": 1, "Failed": 1}
+
+
+def test_a_pool_that_nobody_knows_has_no_jobs() -> None:
+    assert not Jobs().busy("rtx")
+    assert Jobs().states("rtx") == {}
+
+
+def test_jobs_of_one_identity_are_told_apart_when_one_of_them_goes() -> None:
+    jobs = Jobs()
+    jobs.put(job("a", 1, identity="same"))
+    jobs.put(job("b", 2, identity="same"))
+    jobs.drop(job("a", 3, identity="same"))
+
+    assert set(jobs.busy("rtx")) == {"same"}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_after_any_events_the_counts_are_those_of_a_walk(seed: int) -> None:
+    chance, jobs = random.Random(seed), Jobs()
+    changes: list[dict[str, Any]] = [
+        {},
+        {"suspend": True},
+        {"going": True},
+        {"conditions": COMPLETE},
+        {"conditions": FAILED},
+    ]
+    for version in range(1, 300):
+        pool = chance.choice(("rtx", "ampere"))
+        body = job(f"job-{chance.randrange(20)}", version, pool=pool, **chance.choice(changes))
+        match chance.randrange(8):
+            case 0:
+                jobs.drop(body)
+            case 1:
+                kept = [one for one in jobs if chance.random() < 0.7]
+                jobs.replace(kept, jobs.versions())
+            case _:
+                jobs.put(body)
+
+        for pool in ("rtx", "ampere"):
+            there = [one for one in jobs if one["metadata"]["labels"][LABEL_POOL] == pool]
+            at_work = {one["metadata"]["labels"][LABEL_IDENTITY] for one in there if state_of(one) in AT_WORK}
+            assert jobs.states(pool) == Counter(map(state_of, there))
+            assert set(jobs.busy(pool)) == at_work
+            assert len(jobs.busy(pool)) == len(at_work)
+
+
+def test_an_event_and_a_question_cost_the_same_however_many_jobs_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs = Jobs()
+    for number in range(1000):
+        jobs.put(job(f"job-{number}", number + 1))
+    judged = 0
+
+    def counted(body: Object) -> Any:
+        nonlocal judged
+        judged += 1
+        return state_of(body)
+
+    monkeypatch.setattr(job_cache, "state_of", counted)
+    jobs.put(job("job-0", 2000, conditions=COMPLETE))
+    assert len(jobs.busy("rtx")) == 999
+    assert jobs.states("rtx")["Complete"] == 1
+    assert judged == 2
