@@ -30,6 +30,9 @@ from ignition_hub.controller.process.keys import JOBS_KEY, Key, pool_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.kube import Object
 
+COLLECT_EVERY = 1.0
+"""Seconds between two looks for Jobs that nobody needs any more."""
+
 
 @dataclass(slots=True)
 class WritePace:
@@ -71,6 +74,7 @@ class Reconciler:
         self._clock = clock
         self._instance = instance
         self._paces: dict[Key, WritePace] = {}
+        self._collected_at = float("-inf")
 
     def begin(self) -> None:
         """Forget what an earlier leadership knew: who wants what was decided by somebody else since."""
@@ -89,7 +93,15 @@ class Reconciler:
             case "store":
                 return await describe_store(self._cluster, self._world, key, self._now())
             case _:
-                return await collect(self._cluster, self._builds)
+                return await self._collect()
+
+    async def _collect(self) -> Again:
+        """Collect Jobs after a pause: it looks at all of them, and engines are deleted by the thousand."""
+        now = self._clock.steady()
+        if (pause := self._collected_at + COLLECT_EVERY - now) > 0:
+            return Again(seconds=pause)
+        self._collected_at = now
+        return await collect(self._cluster, self._builds)
 
     async def _engine(self, key: Key) -> Again:
         body = self._cluster.engines.get(key.namespace, key.name)
@@ -112,6 +124,7 @@ class Reconciler:
             finally:
                 if one.plan.action is JobAction.CREATE_JOB and snapshot.wanted:
                     self._builds.release(snapshot.wanted.identity)
+                    self._count_builds(snapshot.wanted.pool or "")
         return decisions
 
     def _decide(self, key: Key, snapshot: TargetSnapshot) -> Decision:

@@ -15,7 +15,7 @@ from ignition_hub.controller.adapters.cluster import OURS, WAITING, Cluster
 from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.passes.pod_gate import gated_by
 from ignition_hub.controller.policy.build_queue import BuildQueue
-from ignition_hub.controller.policy.job_status import state_of
+from ignition_hub.controller.policy.job_status import news_of, state_of
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.views import JobState
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_key, pool_key, store_key
@@ -35,8 +35,9 @@ class Watching:
 
     def engine(self, kind: str | None, body: Object) -> None:
         """An engine is there, changed or is gone."""
-        if _mirror(self._cluster.engines, kind, body):
-            key = engine_key(body)
+        key = engine_key(body)
+        before = self._cluster.engines.get(key.namespace, key.name)
+        if _mirror(self._cluster.engines, kind, body) and not self._cluster.is_own_status(before, body):
             self._queue.add(key)
             for pod in gated_by(self._cluster, key.namespace, key.name):
                 self._queue.add(pod)
@@ -45,7 +46,8 @@ class Watching:
         """A builder Job is there, changed or is gone."""
         if body["metadata"].get("namespace") != self._cluster.build_namespace:
             return
-        if _mirror(self._cluster.jobs, kind, body):
+        before = self._cluster.job(body["metadata"]["name"])
+        if _mirror(self._cluster.jobs, kind, body) and (kind == "DELETED" or self._is_news(before, body)):
             self._wake_for_job(body)
 
     def pod(self, kind: str | None, body: Object) -> None:
@@ -80,6 +82,13 @@ class Watching:
         for body in self._cluster.stores:
             self._queue.add(store_key(body))
         self._queue.add_after(JOBS_KEY, within)
+
+    def _is_news(self, before: Object | None, job: Object) -> bool:
+        """Tell whether a Job that is there says something else now; who creates it looks on by itself."""
+        if before is None:
+            return not self._cluster.is_being_created(job["metadata"]["name"])
+        same = before["metadata"].get("uid") == job["metadata"].get("uid")
+        return not same or news_of(before) != news_of(job)
 
     def _wake_for_job(self, job: Object) -> None:
         """Have everybody looked at who waits for a Job, or for the place it frees."""

@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ignition_hub.controller.adapters.job_cache import Jobs
-from ignition_hub.controller.adapters.object_cache import Mirror
+from ignition_hub.controller.adapters.object_cache import Mirror, Name, name_of
 from ignition_hub.controller.adapters.pod_cache import WaitingPods
 from ignition_hub.controller.policy import job_status
+from ignition_hub.controller.policy.status import patched
 from ignition_hub.controller.policy.views import Trouble
 from ignition_hub.engine.names import LABEL_JOB_NAME, LABEL_MANAGED_BY, LABEL_WAITING, MANAGED_BY
 from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Conflict, Kube, NotFound, Object, Resource
@@ -34,6 +35,7 @@ class Cluster:
         self.jobs = Jobs()
         self.waiting_pods = WaitingPods()
         self._creating: dict[str, asyncio.Lock] = {}
+        self._writing: dict[Name, Mapping[str, Any]] = {}
 
     async def refresh(self) -> None:
         """List everything anew: what a watch missed is known again."""
@@ -105,6 +107,8 @@ class Cluster:
         body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": dict(patch)}
         name, namespace = metadata["name"], metadata.get("namespace")
         mirror = {ENGINES: self.engines, POOLS: self.pools, STORES: self.stores}[kind]
+        if kind is ENGINES:
+            self._writing[name_of(observed)] = patched(observed.get("status") or {}, patch)
         try:
             mirror.put(await self.kube.merge_patch(kind, name, body, namespace, "status"))
         except NotFound:
@@ -115,16 +119,36 @@ class Cluster:
             if kind is ENGINES and (fresh := await self.kube.get(kind, name, namespace)):
                 mirror.put(fresh)
             raise
+        finally:
+            self._writing.pop(name_of(observed), None)
+
+    def is_own_status(self, before: Object | None, engine: Object) -> bool:
+        """
+        Tell whether ``engine`` is what it was ``before``, with the status that is being written now.
+
+        The watch may be faster than the answer to the write.
+        """
+        written = self._writing.get(name_of(engine))
+        return (
+            written is not None
+            and before is not None
+            and written == engine.get("status")
+            and _asked(before) == _asked(engine)
+        )
+
+    def is_being_created(self, job: str) -> bool:
+        """Tell whether a pass is waiting for the answer to a Job's creation."""
+        return job in self._creating
 
     async def release_pod(self, pod: Object, patch: Mapping[str, Any]) -> None:
         """
-        Lift the scheduling gate of the very version of a pod that was judged; one that is gone needs none.
+        Lift the scheduling gate of the very version of a pod that was observed; one that is gone needs none.
 
         ``Conflict`` when it changed since, or is another pod of that name: ``patch`` holds whole lists of it.
         """
         metadata = pod["metadata"]
-        judged = {key: metadata[key] for key in ("uid", "resourceVersion")}
-        body = {**patch, "metadata": {**(patch.get("metadata") or {}), **judged}}
+        observed = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        body = {**patch, "metadata": {**(patch.get("metadata") or {}), **observed}}
         with contextlib.suppress(NotFound):
             await self.kube.merge_patch(PODS, metadata["name"], body, metadata["namespace"])
         self.waiting_pods.drop(pod)
@@ -142,6 +166,12 @@ class Cluster:
         pods = await self.kube.list(PODS, self.build_namespace, selector)
         uid = job["metadata"].get("uid")
         return [pod for pod in pods if uid in _owners(pod)]
+
+
+def _asked(engine: Object) -> tuple[Any, ...]:
+    metadata = engine["metadata"]
+    names = ("uid", "generation", "annotations", "labels", "deletionTimestamp")
+    return tuple(metadata.get(name) for name in names)
 
 
 def _owners(body: Object) -> set[str]:

@@ -58,6 +58,13 @@ def state_of(job: Mapping[str, Any]) -> JobState:
     return JobState.SUSPENDED if (job.get("spec") or {}).get("suspend") else JobState.ACTIVE
 
 
+def news_of(job: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what of a Job can change while it lives and changes a decision; all else is Kubernetes' own."""
+    annotations = job["metadata"].get("annotations") or {}
+    told = (annotations.get(name) for name in (ANNOTATION_PROGRESS, ANNOTATION_FAILURE, ANNOTATION_REBUILD))
+    return state_of(job), bool((job.get("status") or {}).get("ready")), *told
+
+
 def pods_are_late(job: Mapping[str, Any], age: float) -> bool:
     """Tell whether an active Job's pod should run by now and does not."""
     return age > POD_IS_LATE and not (job.get("status") or {}).get("ready")

@@ -117,6 +117,20 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
     return patch
 
 
+def patched(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a JSON merge patch (RFC 7386) makes of ``old``."""
+    new = dict(old)
+    for name, value in patch.items():
+        if value is None:
+            new.pop(name, None)
+        elif isinstance(value, Mapping):
+            before = old.get(name)
+            new[name] = patched(before if isinstance(before, Mapping) else {}, value)
+        else:
+            new[name] = value
+    return new
+
+
 def condition(
     standing: Mapping[str, Any], generation: int, now: str, verdict: tuple[str, str, str, str]
 ) -> dict[str, Any]:

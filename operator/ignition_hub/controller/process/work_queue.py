@@ -9,6 +9,7 @@ Kubernetes: who adds keys can change without touching what is behind it.
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -34,7 +35,7 @@ class WorkQueue(Generic[Key]):
 
     def __init__(self, *, back_off: BackOff | None = None) -> None:
         self._back_off = back_off or BackOff()
-        self._waiting: dict[Key, float] = {}
+        self._waiting: OrderedDict[Key, float] = OrderedDict()
         self._running: set[Key] = set()
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -73,16 +74,21 @@ class WorkQueue(Generic[Key]):
 
     def oldest_age(self) -> float:
         """Return how many seconds the oldest waiting key has waited."""
-        return self._now() - min(self._waiting.values(), default=self._now())
+        return self._now() - next(iter(self._waiting.values()), self._now())
 
     async def take(self) -> Key:
-        """Wait for a key and mark it running; ``finish`` must follow."""
+        """
+        Wait for a key and mark it running; ``finish`` must follow.
+
+        It sees all that was to be looked at, so what it was to come back for before is done with.
+        """
         while not self._waiting:
             self._arrival.clear()
             await self._arrival.wait()
-        key = next(iter(self._waiting))
-        del self._waiting[key]
+        key, _ = self._waiting.popitem(last=False)
         self._running.add(key)
+        if pending := self._timers.pop(key, None):
+            pending.cancel()
         return key
 
     def finish(self, key: Key) -> None:

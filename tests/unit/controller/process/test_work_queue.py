@@ -106,6 +106,36 @@ async def test_what_asks_for_back_off_comes_later_every_time():
     assert gaps[2] >= 0.02
 
 
+async def test_work_on_a_key_ends_the_appointment_that_was_made_before_it():
+    queue, seen = WorkQueue(), []
+
+    async def reconcile(key):
+        seen.append(key)
+        return Again()
+
+    queue.add_after("a", 0.01)
+    queue.add("a")
+    await run_for_a_while(queue, reconcile, seconds=0.05)
+
+    assert seen == ["a"]
+
+
+async def test_an_appointment_that_is_made_while_a_key_is_worked_on_stays():
+    queue, seen = WorkQueue(), []
+
+    async def reconcile(key):
+        seen.append(key)
+        if len(seen) == 1:
+            queue.add_after(key, 0.001)
+            await asyncio.sleep(0.005)
+        return Again()
+
+    queue.add("a")
+    await run_for_a_while(queue, reconcile, until=lambda: len(seen) == 2)
+
+    assert seen == ["a", "a"]
+
+
 async def test_an_earlier_appointment_stays_and_a_later_one_does_not_replace_it():
     queue, seen = WorkQueue(), []
 
