@@ -1,9 +1,12 @@
 """``python -m ignition_hub.gateway``: one replica of the gateway, everything made, wired and run."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 from kubernetes.aio.config import ConfigException
 
@@ -11,11 +14,12 @@ from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.cluster.callers import Callers
-from ignition_hub.gateway.cluster.views import Views
+from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.metrics import Metrics
-from ignition_hub.gateway.process.settings import GatewaySettings, parse_settings
+from ignition_hub.gateway.process.settings import GatewaySettings, Role, parse_settings
+from ignition_hub.gateway.routes.probes import watch_store
 from ignition_hub.gateway.server import serve
-from ignition_hub.gateway.services import Services
+from ignition_hub.gateway.services import AdmissionServices, Services
 from ignition_hub.kube import Kube, RateLimiter
 from ignition_hub.logs import log_as_json
 from ignition_hub.store.trust import SigningKey
@@ -24,6 +28,9 @@ log = logging.getLogger("ignition_hub.gateway")
 
 REVIEWS = RateLimiter(qps=200, burst=400, in_flight=64, patience=5.0)
 """A token is reviewed once, when its pod comes: the pods of a large Deployment come together."""
+
+FRESH = RateLimiter(qps=20, burst=40, in_flight=8, patience=1.0)
+"""What the watches have not brought yet is rare."""
 
 PATIENCE = 10.0
 """Seconds a request to the API server may wait for its turn: half of what the fetcher waits for an answer."""
@@ -47,10 +54,23 @@ async def run(settings: GatewaySettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    signer = signer_of(settings)
+    signer = signer_of(settings.signing_key, settings.previous_keys) if settings.signing_key else None
     kube = await Kube.connect(limiter=RateLimiter(patience=PATIENCE))
-    views = Views(kube, fresh=kube.paced(RateLimiter(qps=20, burst=40, in_flight=8, patience=1.0)))
-    services = Services(
+    async with contextlib.AsyncExitStack() as opened:
+        opened.push_async_callback(kube.close)
+        if signer and Role.PODS in settings.serve:
+            services = pod_services(settings, kube, signer)
+            opened.callback(services.close)
+            await serve(services, stop, watch_store(services))
+        else:
+            views = EngineViews(kube, fresh=kube.paced(FRESH))
+            await serve(AdmissionServices(settings=settings, views=views, metrics=Metrics()), stop)
+
+
+def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Services:
+    """Return what a gateway works with that serves builders and pods."""
+    views = Views(kube, fresh=kube.paced(FRESH))
+    return Services(
         settings=settings,
         kube=kube,
         callers=Callers(kube, settings.build_namespace, reviews=kube.paced(REVIEWS)),
@@ -61,19 +81,12 @@ async def run(settings: GatewaySettings) -> None:
         quick=Workers(name="store", threads=32, waiting=256, deadline=25.0),
         heavy=Workers(name="engine", threads=4, waiting=64, deadline=1800.0),
     )
-    try:
-        await serve(services, stop)
-    finally:
-        services.quick.close()
-        services.heavy.close()
-        services.stores.close()
-        await kube.close()
 
 
-def signer_of(settings: GatewaySettings) -> Signer:
+def signer_of(signing_key: Path, previous_keys: Iterable[Path]) -> Signer:
     """Read the signing key and the earlier ones."""
-    key = SigningKey.from_pem(settings.signing_key.read_bytes())
-    earlier = [SigningKey.from_pem(path.read_bytes()) for path in settings.previous_keys]
+    key = SigningKey.from_pem(signing_key.read_bytes())
+    earlier = [SigningKey.from_pem(path.read_bytes()) for path in previous_keys]
     return Signer(key, {each.keyid: each.public for each in (key, *earlier)})
 
 

@@ -10,41 +10,44 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from ignition_hub.gateway.errors import translate_errors
 from ignition_hub.gateway.process.bodies import limit_bodies
 from ignition_hub.gateway.process.metrics import counting
+from ignition_hub.gateway.process.settings import Role
 from ignition_hub.gateway.routes import builds, models, mutate, probes, resolve, timing_cache
-from ignition_hub.gateway.services import SERVICES, Services
+from ignition_hub.gateway.services import ADMISSION, SERVICES, AdmissionServices, Services
 
 
-def public_app(services: Services) -> web.Application:
-    """Return the application that pods and the API server talk to."""
+def public_app(services: AdmissionServices) -> web.Application:
+    """Return the application that the API server talks to, and with ``Services`` builders and pods too."""
     middlewares = [counting(services.metrics, services.life), translate_errors]
     app = web.Application(middlewares=middlewares)
-    app[SERVICES] = services
+    app[ADMISSION] = services
     limit_bodies(app)
-    models.limit_pushes(app)
-    app.add_routes(
-        [
-            web.get("/v1/builds/self", builds.grant),
-            web.post("/v1/builds/self/progress", builds.progress),
-            web.post("/v1/builds/self/upload", builds.upload),
-            web.post("/v1/builds/self/timing-cache", timing_cache.find),
-            web.post("/v1/builds/self/timing-cache/upload", timing_cache.upload),
-            web.post("/v1/builds/self/complete", builds.completed),
-            web.post("/v1/builds/self/failed", builds.failed),
-            web.post("/v1/engines/{name}/resolve", resolve.resolve),
-            web.post("/v1/models", models.push),
-            web.get("/v1/keys", probes.keys),
-            web.post("/mutate", mutate.mutate),
-            web.get("/healthz", probes.alive),
-            web.get("/readyz", probes.ready),
-        ]
-    )
+    if Role.ADMISSION in services.settings.serve:
+        app.add_routes([web.post("/mutate", mutate.mutate)])
+    if isinstance(services, Services):
+        app[SERVICES] = services
+        models.limit_pushes(app)
+        app.add_routes(
+            [
+                web.get("/v1/builds/self", builds.grant),
+                web.post("/v1/builds/self/progress", builds.progress),
+                web.post("/v1/builds/self/upload", builds.upload),
+                web.post("/v1/builds/self/timing-cache", timing_cache.find),
+                web.post("/v1/builds/self/timing-cache/upload", timing_cache.upload),
+                web.post("/v1/builds/self/complete", builds.completed),
+                web.post("/v1/builds/self/failed", builds.failed),
+                web.post("/v1/engines/{name}/resolve", resolve.resolve),
+                web.post("/v1/models", models.push),
+                web.get("/v1/keys", probes.keys),
+            ]
+        )
+    app.add_routes([web.get("/healthz", probes.alive), web.get("/readyz", probes.ready)])
     return app
 
 
-def private_app(services: Services) -> web.Application:
+def private_app(services: AdmissionServices) -> web.Application:
     """Return the application that only the node and the monitoring talk to."""
     app = web.Application(middlewares=[translate_errors])
-    app[SERVICES] = services
+    app[ADMISSION] = services
     app.add_routes(
         [
             web.get("/metrics", _metrics),
@@ -56,5 +59,5 @@ def private_app(services: Services) -> web.Application:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    body = generate_latest(request.app[SERVICES].metrics.registry)
+    body = generate_latest(request.app[ADMISSION].metrics.registry)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -17,14 +17,15 @@ from aiohttp import web
 from ignition_hub.gateway.app import private_app, public_app
 from ignition_hub.gateway.process.certificate import Certificate
 from ignition_hub.gateway.process.connections import listen, runner_of
-from ignition_hub.gateway.routes.probes import watch_store
-from ignition_hub.gateway.services import Services
+from ignition_hub.gateway.services import AdmissionServices
 
 log = logging.getLogger(__name__)
 
 
-async def serve(services: Services, stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set and the last request is answered."""
+async def serve(
+    services: AdmissionServices, stop: asyncio.Event, *background: Coroutine[Any, Any, None]
+) -> None:
+    """Serve until ``stop`` is set and the last request is answered; ``background`` runs as long."""
     settings = services.settings
     certificate = Certificate(
         settings.tls_cert,
@@ -33,7 +34,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
         authorities=settings.ca_bundle,
     )
     public, private = runner_of(public_app(services)), runner_of(private_app(services))
-    works = (*services.views.follow(), watch_store(services), certificate.follow())
+    works = (*services.views.follow(), certificate.follow(), *background)
     async with _set_up(public), _set_up(private), _background(*works):
         host = settings.host or None
         listener = await listen(public, host, settings.port, certificate.context)

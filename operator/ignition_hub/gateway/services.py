@@ -1,4 +1,4 @@
-"""What every request handler works with; made once by ``__main__``."""
+"""What request handlers work with; made once by ``__main__``."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.cluster.callers import Callers
-from ignition_hub.gateway.cluster.views import Views
+from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.draining import RequestsInFlight
 from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.process.metrics import Metrics
@@ -18,17 +18,25 @@ from ignition_hub.kube import Kube
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """The gateway's connections and settings."""
+class AdmissionServices:
+    """All that the admission of pods needs: it has no key, no store and no caller to know."""
 
     settings: GatewaySettings
+    views: EngineViews
+    metrics: Metrics
+    life: RequestsInFlight = field(default_factory=RequestsInFlight)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services(AdmissionServices):
+    """The connections of a gateway that serves builders and pods."""
+
     kube: Kube
     """For what is written, and for questions that no view answers."""
     callers: Callers
     views: Views
     stores: DefaultStore
     signer: Signer
-    metrics: Metrics
     quick: Workers
     """For calls that take milliseconds."""
     heavy: Workers
@@ -38,7 +46,13 @@ class Services:
     )
     """Each reads a whole engine; a Job may have a builder and its successor."""
     pace: ProgressThrottle = field(default_factory=ProgressThrottle)
-    life: RequestsInFlight = field(default_factory=RequestsInFlight)
+
+    def close(self) -> None:
+        """End the threads and the connections to the store."""
+        self.quick.close()
+        self.heavy.close()
+        self.stores.close()
 
 
+ADMISSION = web.AppKey("admission", AdmissionServices)
 SERVICES = web.AppKey("services", Services)

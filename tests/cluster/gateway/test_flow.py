@@ -344,3 +344,23 @@ def test_a_gateway_stops_when_it_is_asked_to(hub, control_plane, tmp_path):
 
         assert gateway.stop() == 0
         assert "Traceback" not in gateway.log()
+
+
+def test_the_process_that_admits_pods_needs_no_key_and_serves_nothing_else(
+    hub, team, control_plane, tmp_path
+):
+    flags = ("--serve=admission", "--signing-key=")
+    with running_gateway(control_plane.kubeconfig, tmp_path / "admission", *flags) as admission:
+        request = {"uid": "u", "namespace": team, "operation": "CREATE", "object": {"kind": "Pod"}}
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+        assert admission.ask("POST", "/mutate", review).body["response"]["allowed"]
+        assert admission.ask("GET", "/v1/keys").status == 404
+        assert admission.ask("POST", "/v1/engines/resnet50/resolve", {}).status == 404
+        assert admission.stop() == 0
+
+
+def test_a_gateway_of_pods_alone_admits_none(hub, control_plane, tmp_path):
+    with running_gateway(control_plane.kubeconfig, tmp_path / "pods", "--serve=pods") as gateway:
+        assert gateway.ask("POST", "/mutate", {}).status == 404
+        assert gateway.ask("GET", "/v1/keys").status == 200

@@ -88,7 +88,8 @@ def metrics() -> str:
     return _page(
         "Metrics",
         "controller/process/metrics.py and gateway/process/metrics.py",
-        "Each pod serves its own at `/metrics` on port 8080, in plain HTTP; `podMonitor.enabled` of the\n"
+        "Each pod serves its own at `/metrics` on port 8080, and the admission process of a\n"
+        "gateway pod on 8081, in plain HTTP; `podMonitor.enabled` of the\n"
         "[chart](chart-values.md) has the Prometheus operator collect them.\n",
         "## Controller\n",
         markdown(_metrics_rows((metric, _labels_of(metric)) for metric in _controller_metrics())),

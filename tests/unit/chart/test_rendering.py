@@ -73,7 +73,7 @@ def test_no_role_has_wildcards_and_secrets_are_read_by_name(trial: list[Json]):
         (role["metadata"]["name"], rule["verbs"], rule.get("resourceNames"))
         for role in roles
         for rule in role["rules"]
-        if "secrets" in rule["resources"]
+        if "secrets" in rule.get("resources", [])
     ]
     assert sorted(of_secrets, key=str) == [
         ("ignition-hub-controller", ["get"], ["ignition-hub-store"]),
@@ -82,6 +82,19 @@ def test_no_role_has_wildcards_and_secrets_are_read_by_name(trial: list[Json]):
         ("ignition-hub-keys", ["get", "update"], ["ignition-hub-gateway-tls"]),
         ("ignition-hub-keys", ["get"], ["ignition-hub-ca"]),
     ]
+
+
+def test_the_process_that_admits_pods_has_no_signing_key_and_the_webhook_asks_it(trial: list[Json]):
+    pods, admission = containers(find(trial, "Deployment", "ignition-hub-gateway"))
+    webhook = find(trial, "MutatingWebhookConfiguration", "ignition-hub")
+    service = find(trial, "Service", "ignition-hub-gateway")
+    asked = webhook["webhooks"][0]["clientConfig"]["service"]["port"]
+    [port] = [port for port in service["spec"]["ports"] if port["port"] == asked]
+
+    assert ("--serve=pods" in pods["args"], "--serve=admission" in admission["args"]) == (True, True)
+    assert not any("signing" in word for word in admission["args"])
+    assert "signing" not in {mount["name"] for mount in admission["volumeMounts"]}
+    assert port["targetPort"] in {each["name"] for each in admission["ports"]}
 
 
 def test_the_one_path_outside_resources_is_that_of_the_keys_of_tokens(trial: list[Json]):

@@ -3,7 +3,7 @@
 import pytest
 
 from ignition_hub.gateway.process.progress import ProgressThrottle
-from ignition_hub.gateway.process.settings import parse_settings
+from ignition_hub.gateway.process.settings import Role, parse_settings
 
 
 class Clock:
@@ -52,3 +52,23 @@ def test_a_flag_that_lacks_is_named(capsys):
         parse_settings([], {})
 
     assert "--tls-cert" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--serve=pods"], "--signing-key is required to serve pods"),
+        (["--serve=admission,builds"], "'admission,builds' is not one or more of: pods, admission"),
+    ],
+)
+def test_what_to_serve_is_said_in_words_that_exist_and_with_what_it_needs(flags, message, capsys):
+    with pytest.raises(SystemExit):
+        parse_settings(["--tls-cert=/c", "--tls-key=/k", *flags], {})
+
+    assert message in capsys.readouterr().err
+
+
+def test_admission_alone_needs_no_signing_key():
+    settings = parse_settings(["--tls-cert=/c", "--tls-key=/k", "--serve=admission"], {})
+
+    assert (settings.serve, settings.signing_key) == ({Role.ADMISSION}, None)

@@ -53,38 +53,34 @@ def gpu_of_node(body: Object) -> NodeGpu | None:
     return node_gpu(body["metadata"].get("labels") or {})
 
 
-class Views:
-    """Followed by ``kube``; ``fresh`` asks for what is not there yet, with a budget of its own."""
+class EngineViews:
+    """The TensorRTEngines; ``fresh`` asks for what is not there yet, with a budget of its own."""
 
     def __init__(self, kube: Kube, fresh: Kube) -> None:
         self._fresh = fresh
         self._engines = Reflector(kube, ENGINES, engine_record)
-        self._nodes = Reflector(kube, NODES, gpu_of_node)
-        self._stores: Reflector[Object] = Reflector(kube, STORES, lambda body: body)
+
+    @property
+    def _followed(self) -> Sequence[Reflector[Any]]:
+        return (self._engines,)
 
     def follow(self) -> Sequence[Coroutine[Any, Any, None]]:
         """Return what must run for as long as the gateway does."""
-        return self._engines.run(), self._nodes.run(), self._stores.run()
+        return [each.run() for each in self._followed]
 
     async def synced(self) -> None:
         """Wait until everything was listed once."""
-        await asyncio.gather(self._engines.synced(), self._nodes.synced(), self._stores.synced())
+        await asyncio.gather(*(each.synced() for each in self._followed))
 
     @property
     def trouble(self) -> str | None:
         """Return why what is known may be old; None while the API server answers."""
-        troubles = (each.trouble for each in (self._engines, self._nodes, self._stores))
+        troubles = (each.trouble for each in self._followed)
         return next((f"Kubernetes API request failed: {why}" for why in troubles if why), None)
-
-    async def stores(self) -> list[Object]:
-        """Return every EngineStore; Unavailable before the first list."""
-        if not self._stores.is_synced:
-            raise Unavailable(0, self._stores.trouble or "EngineStores are not listed yet")
-        return list(self._stores.all_in().values())
 
     def engines_in(self, namespace: str) -> dict[str, EngineView]:
         """Return the TensorRTEngines of a namespace by name; Unavailable before the first list."""
-        self._require_engines()
+        self._require(self._engines)
         return {name: record.view for name, record in self._engines.all_in(namespace).items()}
 
     async def young_engines(self, namespace: str, names: Iterable[str]) -> dict[str, EngineView]:
@@ -97,11 +93,34 @@ class Views:
 
     async def engine(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         """Return the used fields of a TensorRTEngine; None when it does not exist."""
-        self._require_engines()
+        self._require(self._engines)
         if record := self._engines.get(name, namespace):
             return record.resource
         body = await self._fresh.get(ENGINES, name, namespace)
         return engine_record(body).resource if body else None
+
+    @staticmethod
+    def _require(kind: Reflector[Any]) -> None:
+        if not kind.is_synced:
+            raise Unavailable(0, kind.trouble or "the objects are not listed yet")
+
+
+class Views(EngineViews):
+    """The nodes and the EngineStores too."""
+
+    def __init__(self, kube: Kube, fresh: Kube) -> None:
+        super().__init__(kube, fresh)
+        self._nodes = Reflector(kube, NODES, gpu_of_node)
+        self._stores: Reflector[Object] = Reflector(kube, STORES, lambda body: body)
+
+    @property
+    def _followed(self) -> Sequence[Reflector[Any]]:
+        return self._engines, self._nodes, self._stores
+
+    async def stores(self) -> list[Object]:
+        """Return every EngineStore; Unavailable before the first list."""
+        self._require(self._stores)
+        return list(self._stores.all_in().values())
 
     async def gpu(self, node: str) -> NodeGpu | None:
         """Return the GPU of a node; None when there is no such node, or no label tells."""
@@ -109,7 +128,3 @@ class Views:
             return gpu
         body = await self._fresh.get(NODES, node)
         return gpu_of_node(body) if body else None
-
-    def _require_engines(self) -> None:
-        if not self._engines.is_synced:
-            raise Unavailable(0, self._engines.trouble or "TensorRTEngines are not listed yet")

@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from ignition_hub.engine.environment import PREFIX
@@ -13,13 +14,24 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 
 
+class Role(StrEnum):
+    """What a process serves: admission is a process of its own, so that nothing else makes it wait."""
+
+    PODS = "pods"
+    """Builders, pods and people: with the signing key and the store."""
+    ADMISSION = "admission"
+    """The API server's webhook, which anybody can reach: with neither."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
     """Where to listen, what to sign with, and the bounds of what is accepted. Sizes are bytes."""
 
     tls_cert: Path
     tls_key: Path
-    signing_key: Path
+    serve: frozenset[Role] = frozenset(Role)
+    signing_key: Path | None = None
+    """Needed to serve pods."""
     ca_bundle: Path | None = None
     """CA certificates of this service; injected into pods so that fetchers can check it."""
     host: str = ""
@@ -45,7 +57,7 @@ class GatewaySettings:
 def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> GatewaySettings:
     """Read flags and, for those not given, ``IGNITION_<FLAG>``; exit with usage when one is missing."""
     parser = argparse.ArgumentParser(prog="python -m ignition_hub.gateway", description=__doc__)
-    default = GatewaySettings(tls_cert=Path(), tls_key=Path(), signing_key=Path())
+    default = GatewaySettings(tls_cert=Path(), tls_key=Path())
 
     def flag(name: str, fallback: object, kind: type = str, meaning: str = "") -> None:
         value = environment.get(PREFIX + name.upper().replace("-", "_"))
@@ -60,7 +72,8 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
 
     flag("tls-cert", None, Path, "TLS certificate chain (PEM); reloaded when it changes")
     flag("tls-key", None, Path, "TLS private key (PEM)")
-    flag("signing-key", None, Path, "Ed25519 private key (PEM) that signs engines")
+    flag("serve", ",".join(Role), str, "what to serve, comma-separated")
+    flag("signing-key", "", str, "Ed25519 private key (PEM) that signs engines; needed to serve pods")
     flag(
         "ca-bundle", default.ca_bundle or "", str, "CA certificates (PEM) with which pods verify this service"
     )
@@ -81,5 +94,16 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
     namespace = given["release_namespace"]
     given["gateway_url"] = given["gateway_url"] or f"https://ignition-hub-gateway.{namespace}.svc:443"
     given["ca_bundle"] = Path(given["ca_bundle"]) if given["ca_bundle"] else None
+    given["serve"] = _roles(parser, given["serve"])
+    if Role.PODS in given["serve"] and not given["signing_key"]:
+        parser.error("--signing-key is required to serve pods")
+    given["signing_key"] = Path(given["signing_key"]) if given["signing_key"] else None
     given["previous_keys"] = tuple(Path(name) for name in given["previous_keys"].split(",") if name)
     return GatewaySettings(**given)
+
+
+def _roles(parser: argparse.ArgumentParser, text: str) -> frozenset[Role]:
+    try:
+        return frozenset(Role(name) for name in text.split(","))
+    except ValueError:
+        parser.error(f"--serve: {text!r} is not one or more of: {', '.join(Role)}")

@@ -14,13 +14,13 @@ from ignition_hub.gateway.admission.injection import InjectionSettings
 from ignition_hub.gateway.admission.review import read_request, review
 from ignition_hub.gateway.process.bodies import REVIEW_BYTES, REVIEWS
 from ignition_hub.gateway.process.settings import GatewaySettings
-from ignition_hub.gateway.services import SERVICES
+from ignition_hub.gateway.services import ADMISSION
 from ignition_hub.kube import KubeError
 
 
 async def mutate(request: web.Request) -> web.Response:
     """Answer an AdmissionReview."""
-    services = request.app[SERVICES]
+    services = request.app[ADMISSION]
     document = await request.app[REVIEWS].read(request, "AdmissionReview", most=REVIEW_BYTES)
     namespace = str(read_request(document)["namespace"])
     settings = injection_settings(services.settings)

@@ -11,7 +11,7 @@ import logging
 from aiohttp import web
 
 from ignition_hub.engine.errors import IgnitionError
-from ignition_hub.gateway.services import SERVICES, Services
+from ignition_hub.gateway.services import ADMISSION, SERVICES, Services
 from ignition_hub.kube import KubeError
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.trust import keys_to_json
@@ -26,7 +26,7 @@ async def alive(request: web.Request) -> web.Response:  # every handler takes th
 
 async def ready(request: web.Request) -> web.Response:
     """Answer 200 when requests may be sent here, else 503 and why not."""
-    services = request.app[SERVICES]
+    services = request.app[ADMISSION]
     why_not = "this gateway is stopping" if services.life.is_draining else services.views.trouble
     if why_not is not None:
         return web.json_response({"status": "not ready", "message": why_not}, status=503)

@@ -124,7 +124,7 @@ def test_the_truth_table_is_asked_once_about_engines_that_are_alike(monkeypatch)
     asked = []
     loads = placement.loads
     monkeypatch.setattr(placement, "loads", lambda engine, gpu: asked.append(gpu) or loads(engine, gpu))
-    placement._places_of.cache_clear()
+    placement._selectors_of.cache_clear()
     engines = [
         EngineView(
             f"e{number}",
