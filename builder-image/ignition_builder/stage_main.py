@@ -52,8 +52,8 @@ def main() -> int:
     end_with(os.getppid())
     if hasattr(stage, "warm"):
         stage.warm()
-    for order in orders(sys.stdin.fileno()):
-        task = Task.from_json(json.loads(order))
+    for line in task_lines(sys.stdin.fileno()):
+        task = Task.from_json(json.loads(line))
         if report.cancelled or not answer(loaded(task.stage), task, report):
             break
     return 0
@@ -84,7 +84,7 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def orders(descriptor: int) -> Iterator[bytes]:
+def task_lines(descriptor: int) -> Iterator[bytes]:
     """Give the lines that come on ``descriptor``; the last may lack its end, and all but the first hurry."""
     rest = b""
     while data := os.read(descriptor, 1 << 20):

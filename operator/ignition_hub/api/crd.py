@@ -17,7 +17,7 @@ import yaml
 
 from ignition_hub.api.schema import VALIDATIONS
 from ignition_hub.api.structural import Schema, structural_schema
-from ignition_hub.api.v1alpha1 import BuildPool, EngineStore, Resource, TensorRTEngine
+from ignition_hub.api.v1alpha1 import BuildPool, CustomResource, EngineStore, TensorRTEngine
 from ignition_hub.engine.names import GROUP, VERSION
 
 CATEGORY = "ignition"
@@ -51,7 +51,7 @@ MESSAGE = Column("Message", f"{READY}.message", wide=True)
 class Definition:
     """How one kind is served: its names, its scope and what ``kubectl get`` shows of it."""
 
-    model: type[Resource]
+    model: type[CustomResource]
     plural: str
     namespaced: bool
     columns: tuple[Column, ...]

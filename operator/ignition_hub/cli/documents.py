@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ignition_hub.api.schema import Part
-from ignition_hub.api.v1alpha1 import Resource
+from ignition_hub.api.v1alpha1 import CustomResource
 from ignition_hub.cli.errors import CliError
 from ignition_hub.engine.names import API_VERSION
 from ignition_hub.engine.quoting import on_one_line
@@ -27,7 +27,7 @@ STDIN = "-"
 SAID = 5
 """How many mistakes of one resource are named."""
 
-T = TypeVar("T", bound=Resource)
+T = TypeVar("T", bound=CustomResource)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def test_a_process_waits_for_another_task_no_longer_than_it_may(monkeypatch):
     reading, writing = os.pipe()
     os.write(writing, b"one\ntwo\n")
 
-    assert list(stage_main.orders(reading)) == [b"one", b"two"]
+    assert list(stage_main.task_lines(reading)) == [b"one", b"two"]
     os.close(writing)
     os.close(reading)
 

@@ -5,7 +5,7 @@ The kinds of ``ignitionhub.io/v1alpha1``: TensorRTEngine, BuildPool, EngineStore
 newer CRD or another writer's status never stops an older controller.
 """
 
-from ignition_hub.api.v1alpha1.common import Condition, ObjectMeta, PinnedSource, Resource, Source
+from ignition_hub.api.v1alpha1.common import Condition, CustomResource, ObjectMeta, PinnedSource, Source
 from ignition_hub.api.v1alpha1.engine import (
     BuildSettings,
     EngineSpec,
@@ -46,7 +46,7 @@ from ignition_hub.api.v1alpha1.store import (
 )
 from ignition_hub.api.v1alpha1.verification import Accuracy, AccuracyInputs, Benchmark, Verification
 
-KINDS: tuple[type[Resource], ...] = (TensorRTEngine, BuildPool, EngineStore)
+KINDS: tuple[type[CustomResource], ...] = (TensorRTEngine, BuildPool, EngineStore)
 
 __all__ = [
     "KINDS",
@@ -63,6 +63,7 @@ __all__ = [
     "BuiltOn",
     "Calibration",
     "Condition",
+    "CustomResource",
     "EngineSpec",
     "EngineStatus",
     "EngineStore",
@@ -82,7 +83,6 @@ __all__ = [
     "PoolRuntime",
     "ProfileSpec",
     "Progress",
-    "Resource",
     "SecretRef",
     "ShapeRangeSpec",
     "Source",

@@ -30,7 +30,7 @@ class ObjectMeta(Part):
     """When its deletion was asked for."""
 
 
-class Resource(Part):
+class CustomResource(Part):
     """The envelope of every kind."""
 
     api_version: str = "ignitionhub.io/v1alpha1"

@@ -26,7 +26,7 @@ from ignition_hub.api.schema import (
     ruled,
     rules,
 )
-from ignition_hub.api.v1alpha1.common import Resource, Source
+from ignition_hub.api.v1alpha1.common import CustomResource, Source
 from ignition_hub.api.v1alpha1.options import Options
 from ignition_hub.api.v1alpha1.profiles import ProfileSpec
 from ignition_hub.api.v1alpha1.status import EngineStatus
@@ -198,7 +198,7 @@ class EngineSpec(Part):
     """While true, no new build is started; ready engines stay ready. Default: false."""
 
 
-class TensorRTEngine(Resource):
+class TensorRTEngine(CustomResource):
     """
     A TensorRT engine: one ONNX model, built for one or more GPUs, kept in the store, delivered to the pods
     that ask for it.

@@ -22,7 +22,7 @@ from ignition_hub.api.schema import (
     ruled,
     rules,
 )
-from ignition_hub.api.v1alpha1.common import Condition, Resource
+from ignition_hub.api.v1alpha1.common import Condition, CustomResource
 from ignition_hub.compatibility.support_matrix import RTX_ARCHS
 
 LABEL_KEYS = rule(
@@ -213,7 +213,7 @@ class BuildPoolStatus(Part):
     """Builds that wait for a place, or for the queue that build.queueName names."""
 
 
-class BuildPool(Resource):
+class BuildPool(CustomResource):
     """Nodes that can build TensorRT engines, and the images they build with. Owned by the platform team."""
 
     model_config = rules(

@@ -26,7 +26,7 @@ from ignition_hub.engine.state import State
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0)]
-Key = Annotated[str, Field(max_length=2048)]
+EngineUri = Annotated[str, Field(max_length=2048)]
 
 
 class Progress(Part):
@@ -95,7 +95,7 @@ class TargetStatus(Part):
     SHA-256 over everything that makes this engine what it is; the key of its build and of its place in the
     store.
     """
-    uri: Key | None = None
+    uri: EngineUri | None = None
     """Where the engine is. Example: s3://engines/ignition/engines/arcface_r100/..."""
     sha256: Sha256 | None = None
     """SHA-256 of the engine file."""

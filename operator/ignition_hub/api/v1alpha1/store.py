@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ignition_hub.api.schema import AS_SET, ATOMIC, Part, Subdomain, keyed_by, rule, ruled
-from ignition_hub.api.v1alpha1.common import Condition, Resource
+from ignition_hub.api.v1alpha1.common import Condition, CustomResource
 
 ENDPOINT_RULES = (
     rule("self.startsWith('https://') || self.startsWith('http://')", "must start with https:// or http://"),
@@ -124,7 +124,7 @@ class EngineStoreStatus(Part):
     """Whether this is the store that the hub uses."""
 
 
-class EngineStore(Resource):
+class EngineStore(CustomResource):
     """
     The S3-compatible bucket that engines are kept in. Owned by the platform team. With several, the one
     annotated ignitionhub.io/is-default-store: "true" is used.

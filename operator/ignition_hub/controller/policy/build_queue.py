@@ -15,13 +15,13 @@ from typing import Generic, TypeVar
 
 from ignition_hub.engine.naming import identity_label
 
-Key = TypeVar("Key", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
 
 Turn = tuple[float, str]
 """When it was first asked for, and the identity."""
 
 
-class BuildQueue(Generic[Key]):
+class BuildQueue(Generic[K]):
     """The identities that each key wants, and the claims and queues of all pools."""
 
     def __init__(self) -> None:
@@ -29,13 +29,13 @@ class BuildQueue(Generic[Key]):
 
     def clear(self) -> None:
         """Forget everything, as a replica does that begins to lead."""
-        self._wanted: dict[Key, frozenset[str] | None] = {}
-        self._keys: dict[str, dict[Key, None]] = {}
+        self._wanted: dict[K, frozenset[str] | None] = {}
+        self._keys: dict[str, dict[K, None]] = {}
         self._claims: dict[str, str] = {}
         self._queues: dict[str, list[Turn]] = {}
-        self._turns: dict[str, tuple[str, Turn, Key]] = {}
+        self._turns: dict[str, tuple[str, Turn, K]] = {}
 
-    def want(self, key: Key, identities: Iterable[str] | None) -> frozenset[str]:
+    def want(self, key: K, identities: Iterable[str] | None) -> frozenset[str]:
         """Note what ``key`` wants now, None while that is unknown; return the identities it lets go of."""
         before = self._wanted.get(key) or frozenset()
         if identities is None:
@@ -50,22 +50,22 @@ class BuildQueue(Generic[Key]):
             self._let_go(identity, key)
         return before - now
 
-    def drop(self, key: Key) -> frozenset[str]:
+    def drop(self, key: K) -> frozenset[str]:
         """Forget ``key``; return the identities it lets go of."""
         released = self.want(key, ())
         self._wanted.pop(key, None)
         return released
 
-    def keys_of(self, identity: str) -> list[Key]:
+    def keys_of(self, identity: str) -> list[K]:
         """Return who wants ``identity``."""
         return list(self._keys.get(identity_label(identity), {}))
 
-    def all_known(self, keys: Iterable[Key]) -> bool:
+    def all_known(self, keys: Iterable[K]) -> bool:
         """Tell whether it is known what every one of ``keys`` wants."""
         return all(self._wanted.get(key) is not None for key in keys)
 
     def claim(
-        self, pool: str, identity: str, limit: int, *, busy: Collection[str], since: float, key: Key
+        self, pool: str, identity: str, limit: int, *, busy: Collection[str], since: float, key: K
     ) -> int | None:
         """
         Claim a place for ``identity`` in ``pool``; None when it is granted, else how many are served before.
@@ -95,7 +95,7 @@ class BuildQueue(Generic[Key]):
         del queue[bisect_left(queue, turn)]
         return pool
 
-    def next_in(self, pool: str, count: int) -> list[Key]:
+    def next_in(self, pool: str, count: int) -> list[K]:
         """Return who is to be woken when ``count`` places of ``pool`` are free."""
         return [self._turns[identity][2] for _, identity in self._queues.get(pool, [])[:count]]
 
@@ -103,7 +103,7 @@ class BuildQueue(Generic[Key]):
         """Return how many builds wait in ``pool``."""
         return len(self._queues.get(pool, []))
 
-    def _let_go(self, identity: str, key: Key) -> None:
+    def _let_go(self, identity: str, key: K) -> None:
         keys = self._keys.get(identity, {})
         keys.pop(key, None)
         if not keys:
@@ -119,7 +119,7 @@ class BuildQueue(Generic[Key]):
         standing = self._turns.get(identity)
         return bisect_left(self._queues.get(pool, []), standing[1] if standing else (since, identity))
 
-    def _wait(self, pool: str, identity: str, since: float, key: Key) -> None:
+    def _wait(self, pool: str, identity: str, since: float, key: K) -> None:
         standing = self._turns.get(identity)
         if standing is not None and standing[0] == pool:
             return

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from ignition_hub.wire.back_off import BackOff
 
-Key = TypeVar("Key", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
 
 logger = logging.getLogger(__name__)
 
@@ -30,22 +30,22 @@ class Again:
     """As after a failure: later every time."""
 
 
-class WorkQueue(Generic[Key]):
+class WorkQueue(Generic[K]):
     """A de-duplicating queue of keys; all its methods belong to one event loop."""
 
     def __init__(self, *, back_off: BackOff | None = None) -> None:
         self._back_off = back_off or BackOff()
-        self._waiting: OrderedDict[Key, float] = OrderedDict()
-        self._running: set[Key] = set()
-        self._again: set[Key] = set()
-        self._timers: dict[Key, asyncio.TimerHandle] = {}
-        self._failures: dict[Key, int] = {}
+        self._waiting: OrderedDict[K, float] = OrderedDict()
+        self._running: set[K] = set()
+        self._again: set[K] = set()
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._failures: dict[K, int] = {}
         self._arrival = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._running)
 
-    def add(self, key: Key) -> None:
+    def add(self, key: K) -> None:
         """Ask for ``key`` to be worked on, as soon as a worker is free."""
         if key in self._running:
             self._again.add(key)
@@ -53,7 +53,7 @@ class WorkQueue(Generic[Key]):
             self._waiting[key] = self._now()
             self._arrival.set()
 
-    def add_after(self, key: Key, seconds: float) -> None:
+    def add_after(self, key: K, seconds: float) -> None:
         """Ask for ``key`` no later than in ``seconds``: an earlier appointment stays."""
         at = self._now() + seconds
         pending = self._timers.get(key)
@@ -63,12 +63,12 @@ class WorkQueue(Generic[Key]):
             pending.cancel()
         self._timers[key] = asyncio.get_running_loop().call_at(at, self._appointment, key)
 
-    def retry(self, key: Key) -> None:
+    def retry(self, key: K) -> None:
         """Bring ``key`` back after its next back-off."""
         self._failures[key] = self._failures.get(key, 0) + 1
         self.add_after(key, self._back_off.delay(self._failures[key]))
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: K) -> None:
         """End the back-off of ``key``: its next failure counts as the first."""
         self._failures.pop(key, None)
 
@@ -76,7 +76,7 @@ class WorkQueue(Generic[Key]):
         """Return how many seconds the oldest waiting key has waited."""
         return self._now() - next(iter(self._waiting.values()), self._now())
 
-    async def take(self) -> Key:
+    async def take(self) -> K:
         """
         Wait for a key and mark it running; ``finish`` must follow.
 
@@ -91,14 +91,14 @@ class WorkQueue(Generic[Key]):
             pending.cancel()
         return key
 
-    def finish(self, key: Key) -> None:
+    def finish(self, key: K) -> None:
         """End the work on ``key``; what was asked meanwhile makes it wait again."""
         self._running.discard(key)
         if key in self._again:
             self._again.discard(key)
             self.add(key)
 
-    async def work(self, reconcile: Callable[[Key], Awaitable[Again]], *, workers: int = 32) -> None:
+    async def work(self, reconcile: Callable[[K], Awaitable[Again]], *, workers: int = 32) -> None:
         """
         Reconcile keys until cancelled, ``workers`` at a time.
 
@@ -108,7 +108,7 @@ class WorkQueue(Generic[Key]):
             for _ in range(workers):
                 group.create_task(self._work_one_by_one(reconcile))
 
-    async def _work_one_by_one(self, reconcile: Callable[[Key], Awaitable[Again]]) -> None:
+    async def _work_one_by_one(self, reconcile: Callable[[K], Awaitable[Again]]) -> None:
         while True:
             key = await self.take()
             try:
@@ -121,7 +121,7 @@ class WorkQueue(Generic[Key]):
             finally:
                 self.finish(key)
 
-    def _schedule(self, key: Key, again: Again) -> None:
+    def _schedule(self, key: K, again: Again) -> None:
         if again.back_off:
             self.retry(key)
         else:
@@ -129,7 +129,7 @@ class WorkQueue(Generic[Key]):
         if again.seconds is not None:
             self.add_after(key, again.seconds)
 
-    def _log_failure(self, key: Key, error: Exception) -> None:
+    def _log_failure(self, key: K, error: Exception) -> None:
         expected = getattr(error, "status", None) is not None or getattr(error, "reason", None) is not None
         logger.warning(
             "reconciliation failed, it is retried: %s",
@@ -138,7 +138,7 @@ class WorkQueue(Generic[Key]):
             exc_info=None if expected else error,
         )
 
-    def _appointment(self, key: Key) -> None:
+    def _appointment(self, key: K) -> None:
         del self._timers[key]
         self.add(key)
 
