@@ -1,4 +1,4 @@
-"""The gate of a pod on a real API server: lifted of the pod that was judged, and of no other."""
+"""The scheduling gate of a pod on a real API server: lifted of the pod that was observed, and of no other."""
 
 from collections.abc import AsyncIterator
 
@@ -46,12 +46,12 @@ async def test_the_gate_of_the_pod_that_was_judged_is_lifted(cluster: Cluster, n
 async def test_another_pod_of_the_same_name_keeps_its_gate_and_gets_no_affinity(
     cluster: Cluster, namespace: str
 ) -> None:
-    judged = await cluster.kube.create(PODS, gated(), namespace)
+    observed = await cluster.kube.create(PODS, gated(), namespace)
     await cluster.kube.delete(PODS, "server", namespace)
     await cluster.kube.create(PODS, gated(), namespace)
 
     with pytest.raises(Conflict):
-        await lift(cluster, judged)
+        await lift(cluster, observed)
 
     pod = await cluster.kube.get(PODS, "server", namespace)
     assert pod is not None
@@ -62,11 +62,11 @@ async def test_another_pod_of_the_same_name_keeps_its_gate_and_gets_no_affinity(
 async def test_a_pod_that_changed_since_keeps_what_another_controller_gave_it(
     cluster: Cluster, namespace: str
 ) -> None:
-    judged = await cluster.kube.create(PODS, gated(), namespace)
+    observed = await cluster.kube.create(PODS, gated(), namespace)
     await cluster.kube.merge_patch(PODS, "server", {"metadata": {"labels": {"tier": "gold"}}}, namespace)
 
     with pytest.raises(Conflict):
-        await lift(cluster, judged)
+        await lift(cluster, observed)
 
     pod = await cluster.kube.get(PODS, "server", namespace)
     assert pod is not None
@@ -74,7 +74,7 @@ async def test_a_pod_that_changed_since_keeps_what_another_controller_gave_it(
 
 
 async def test_a_pod_that_is_gone_needs_no_release(cluster: Cluster, namespace: str) -> None:
-    judged = await cluster.kube.create(PODS, gated(), namespace)
+    observed = await cluster.kube.create(PODS, gated(), namespace)
     await cluster.kube.delete(PODS, "server", namespace)
 
-    await lift(cluster, judged)
+    await lift(cluster, observed)

@@ -41,7 +41,7 @@ async def test_a_thousand_engines_of_one_identity_share_one_job(hub: Hub) -> Non
 
     assert len(await hub.jobs()) == 1
     assert hub.writes["create jobs"] == 1
-    # Those that were judged while the build was older than three seconds said so once.
+    # Those that were decided on while the build was older than three seconds said so once.
     assert 1000 <= hub.status_writes() <= 2000
 
 

@@ -89,15 +89,15 @@ def test_an_event_and_a_question_cost_the_same_however_many_jobs_there_are(
     jobs = Jobs()
     for number in range(1000):
         jobs.put(job(f"job-{number}", number + 1))
-    judged = 0
+    calls = 0
 
     def counted(body: Object) -> Any:
-        nonlocal judged
-        judged += 1
+        nonlocal calls
+        calls += 1
         return state_of(body)
 
     monkeypatch.setattr(job_cache, "state_of", counted)
     jobs.put(job("job-0", 2000, conditions=COMPLETE))
     assert len(jobs.busy("rtx")) == 999
     assert jobs.states("rtx")["Complete"] == 1
-    assert judged == 2
+    assert calls == 2
