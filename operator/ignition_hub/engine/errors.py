@@ -1,5 +1,5 @@
 """
-Why something did not work: one enumeration of reasons, one table of exit codes, one tree of errors.
+Why something did not work: one enumeration of reasons, one table of how they end, one tree of errors.
 
 An error travels contract error -> exit code -> Job failure policy -> condition reason, and each step reads
 this page. ::
@@ -162,57 +162,171 @@ class Reason(StrEnum):
     """A program ended with a code outside the table, by a signal or before it could say why."""
 
 
-class Exit(NamedTuple):
-    """How a program ends for one reason: its code, and whether the same run can succeed later."""
+class Ending(NamedTuple):
+    """
+    How a program or a request ends for one reason.
 
-    builder: int | None
-    fetcher: int | None
-    retry: bool
-    meaning: str
+    ``builder`` and ``fetcher`` are exit codes, ``http`` is the status of the gateway's answer; None where
+    neither ends so. ``retry``: whether the same run can succeed later. ``meaning``: what an exit code says.
+    ``remedy``: what the init container adds where the gateway's answer ends it.
+    """
+
+    builder: int | None = None
+    fetcher: int | None = None
+    http: int | None = None
+    retry: bool = False
+    meaning: str = ""
+    remedy: str = ""
 
 
-EXITS: Mapping[Reason, Exit] = MappingProxyType(
+STATED = Ending()
+"""Of a reason in a status, an event or a message alone."""
+
+ENDINGS: Mapping[Reason, Ending] = MappingProxyType(
     {
-        Reason.InvalidModel: Exit(10, None, False, "the file is not a usable ONNX model"),
-        Reason.UnsupportedOperator: Exit(11, None, False, "TensorRT cannot express an operator of the model"),
-        Reason.ModelDigestMismatch: Exit(12, None, False, "the model's bytes are not those that were pinned"),
-        Reason.InvalidProfile: Exit(13, None, False, "a profile is missing or does not fit the model"),
-        Reason.UnsupportedPrecision: Exit(14, None, False, "the GPU architecture lacks the precision"),
-        Reason.UnsupportedOption: Exit(15, None, False, "this TensorRT does not take an option"),
-        Reason.ModelTooLarge: Exit(16, None, False, "the model is larger than allowed"),
-        Reason.VerificationFailed: Exit(17, None, False, "an accuracy or benchmark check failed"),
-        Reason.BuildFailed: Exit(18, None, False, "TensorRT refused to build"),
-        Reason.InvalidRequest: Exit(19, 47, False, "the request is malformed"),
-        Reason.WrongGPU: Exit(20, None, False, "the GPU is not the one that was asked for"),
-        Reason.WrongTensorRT: Exit(
-            21, None, False, "the image holds another TensorRT than the pool promises"
+        # The request is wrong.
+        Reason.InvalidModel: Ending(builder=10, meaning="the file is not a usable ONNX model"),
+        Reason.UnsupportedOperator: Ending(
+            builder=11, meaning="TensorRT cannot express an operator of the model"
         ),
-        Reason.SharedGPU: Exit(22, None, False, "the GPU is shared"),
-        Reason.InsufficientDisk: Exit(23, 46, False, "not enough disk space"),
-        Reason.GatewayUnavailable: Exit(30, 43, True, "the gateway did not answer"),
-        Reason.StoreUnavailable: Exit(31, 44, True, "the object store did not answer"),
-        Reason.PublishConflict: Exit(32, None, True, "the same engine is being published by another builder"),
-        Reason.TokenRejected: Exit(33, None, True, "the gateway refused the pod's token"),
-        Reason.NoEngineForGPU: Exit(None, 40, False, "no target covers this node's GPU"),
-        Reason.DigestMismatch: Exit(None, 41, True, "the downloaded bytes are not the signed engine"),
-        Reason.NotPermitted: Exit(None, 42, False, "the pod may not have this engine"),
-        Reason.DeadlineExceeded: Exit(None, 45, True, "the time allowed is over"),
-        Reason.ManifestRefused: Exit(None, 48, False, "the manifest's signature does not hold"),
-        Reason.EngineNotReady: Exit(None, 49, True, "the engine is not built yet"),
-        Reason.OutOfMemory: Exit(137, 137, True, "the memory limit was reached"),
-        Reason.Interrupted: Exit(143, 143, True, "the pod was asked to stop"),
+        Reason.ModelDigestMismatch: Ending(
+            builder=12, http=422, meaning="the model's bytes are not those that were pinned"
+        ),
+        Reason.InvalidProfile: Ending(builder=13, meaning="a profile is missing or does not fit the model"),
+        Reason.UnsupportedPrecision: Ending(builder=14, meaning="the GPU architecture lacks the precision"),
+        Reason.UnsupportedOption: Ending(builder=15, meaning="this TensorRT does not take an option"),
+        Reason.ModelTooLarge: Ending(builder=16, http=413, meaning="the model is larger than allowed"),
+        Reason.VerificationFailed: Ending(builder=17, meaning="an accuracy or benchmark check failed"),
+        Reason.BuildFailed: Ending(builder=18, meaning="TensorRT refused to build"),
+        Reason.InvalidRequest: Ending(
+            builder=19,
+            fetcher=47,
+            http=400,
+            meaning="the request is malformed",
+            remedy="Apply the TensorRTEngine in this namespace, or correct the pod's annotation.",
+        ),
+        # The node is wrong.
+        Reason.WrongGPU: Ending(builder=20, meaning="the GPU is not the one that was asked for"),
+        Reason.WrongTensorRT: Ending(
+            builder=21, http=422, meaning="the image holds another TensorRT than the pool promises"
+        ),
+        Reason.SharedGPU: Ending(builder=22, meaning="the GPU is shared"),
+        Reason.InsufficientDisk: Ending(builder=23, fetcher=46, meaning="not enough disk space"),
+        # Try again.
+        Reason.GatewayUnavailable: Ending(
+            builder=30,
+            fetcher=43,
+            http=503,
+            retry=True,
+            meaning="the gateway did not answer",
+            remedy="See the gateway's log for this request; a redirect is not followed.",
+        ),
+        Reason.StoreUnavailable: Ending(
+            builder=31,
+            fetcher=44,
+            http=502,
+            retry=True,
+            meaning="the object store did not answer",
+            remedy="The gateway cannot read the bucket; see kubectl describe enginestore.",
+        ),
+        Reason.PublishConflict: Ending(
+            builder=32,
+            http=409,
+            retry=True,
+            meaning="the same engine is being published by another builder",
+        ),
+        Reason.TokenRejected: Ending(
+            builder=33, http=401, retry=True, meaning="the gateway refused the pod's token"
+        ),
+        Reason.Interrupted: Ending(builder=143, fetcher=143, retry=True, meaning="the pod was asked to stop"),
+        Reason.OutOfMemory: Ending(
+            builder=137, fetcher=137, retry=True, meaning="the memory limit was reached"
+        ),
+        # Fetching.
+        Reason.EngineNotFound: Ending(http=404),
+        Reason.EngineNotReady: Ending(
+            fetcher=49,
+            http=409,
+            retry=True,
+            meaning="the engine is not built yet",
+            remedy="Its status shows what the targets wait for (kubectl describe tensorrtengine).",
+        ),
+        Reason.NoEngineForGPU: Ending(
+            fetcher=40,
+            http=422,
+            meaning="no target covers this node's GPU",
+            remedy="Add a target for this GPU to the TensorRTEngine, or run the pod elsewhere.",
+        ),
+        Reason.DigestMismatch: Ending(
+            fetcher=41, retry=True, meaning="the downloaded bytes are not the signed engine"
+        ),
+        Reason.NotPermitted: Ending(
+            fetcher=42,
+            http=403,
+            meaning="the pod may not have this engine",
+            remedy="A pod may only use engines of its own namespace, with its own token.",
+        ),
+        Reason.DeadlineExceeded: Ending(fetcher=45, retry=True, meaning="the time allowed is over"),
+        Reason.ManifestRefused: Ending(
+            fetcher=48,
+            http=422,
+            meaning="the manifest's signature does not hold",
+            remedy="The engine in the bucket was changed: rebuild it and check who can write there.",
+        ),
+        # Loading in a serving process.
+        Reason.NoGPU: STATED,
+        Reason.WrongPlatform: STATED,
+        Reason.DriverTooOld: STATED,
+        Reason.UnverifiedEngine: STATED,
+        Reason.HostCodeNotTrusted: STATED,
+        Reason.LoadFailed: STATED,
+        Reason.InvalidInput: STATED,
+        # Unbuildable.
+        Reason.NoPools: STATED,
+        Reason.NoPoolForArch: STATED,
+        Reason.NoPoolForProduct: STATED,
+        Reason.NoPoolForFlavor: STATED,
+        Reason.NoPoolForVersion: STATED,
+        Reason.FlavorCannotTarget: STATED,
+        Reason.VersionCannotTarget: STATED,
+        Reason.PrecisionUnsupportedOnArch: STATED,
+        Reason.CompatibilityUnsupported: STATED,
+        Reason.UnknownArch: STATED,
+        # States of a target or an engine.
+        Reason.Pending: STATED,
+        Reason.Queued: STATED,
+        Reason.Building: STATED,
+        Reason.Verifying: STATED,
+        Reason.Built: STATED,
+        Reason.Reused: STATED,
+        Reason.Suspended: STATED,
+        Reason.AllTargetsReady: STATED,
+        Reason.TargetsFailed: STATED,
+        Reason.SourceForbidden: Ending(http=403),
+        Reason.SourceNotFound: Ending(http=404),
+        Reason.StoreMisconfigured: Ending(http=502),
+        Reason.ImageUnavailable: STATED,
+        Reason.Unschedulable: STATED,
+        Reason.PlanRejected: Ending(http=422),
+        Reason.BuildNotFound: Ending(http=404),
+        Reason.UploadRejected: Ending(http=422),
+        Reason.Crashed: STATED,
     }
 )
-"""The one table of exit codes; the Job's ``podFailurePolicy`` and the status reasons are read from it."""
+"""
+The one table of how reasons end: exit codes, the gateway's statuses and what the init container advises.
 
-# A reason outside the table must still end the program with a code that is not retried.
+The Job's ``podFailurePolicy`` and the status reasons are read from it. Every reason has a row.
+"""
+
+# A reason without a code of its own must still end the program with one that is not retried.
 _CATCH_ALL: Mapping[str, Reason] = {"builder": Reason.BuildFailed, "fetcher": Reason.InvalidRequest}
 
 
-def exit_of(reason: Reason, program: Program = "builder") -> Exit:
+def exit_of(reason: Reason, program: Program = "builder") -> Ending:
     """Return how ``program`` ends for ``reason``; where the table has no code of it, as for its catch-all."""
-    row = EXITS.get(reason)
-    return row if row and getattr(row, program) is not None else EXITS[_CATCH_ALL[program]]
+    row = ENDINGS[reason]
+    return row if getattr(row, program) is not None else ENDINGS[_CATCH_ALL[program]]
 
 
 def exit_code_of(reason: Reason, program: Program = "builder") -> int:
@@ -222,7 +336,7 @@ def exit_code_of(reason: Reason, program: Program = "builder") -> int:
 
 def reason_of_exit(code: int, program: Program = "builder") -> Reason:
     """Return what an exit code of ``program`` means; ``Crashed`` for a code outside the table."""
-    rows = (reason for reason, row in EXITS.items() if getattr(row, program) == code)
+    rows = (reason for reason, row in ENDINGS.items() if getattr(row, program) == code)
     return next(rows, Reason.Crashed)
 
 

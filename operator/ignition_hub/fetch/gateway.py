@@ -7,12 +7,12 @@ has reviewed. So nothing here could ask for another pod's engine.
 
 import http.client
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ignition_hub.engine.environment import OnMiss
-from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.errors import ENDINGS, Reason
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.settings import FetchSettings
 from ignition_hub.wire.address import Address
@@ -25,16 +25,8 @@ CALL_SECONDS = 20.0
 LARGEST_ANSWER = 4 * 1024 * 1024
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
-REMEDIES: Mapping[Reason, str] = {
-    Reason.NoEngineForGPU: "Add a target for this GPU to the TensorRTEngine, or run the pod elsewhere.",
-    Reason.EngineNotReady: "Its status shows what the targets wait for (kubectl describe tensorrtengine).",
-    Reason.ManifestRefused: "The engine in the bucket was changed: rebuild it and check who can write there.",
-    Reason.NotPermitted: "A pod may only use engines of its own namespace, with its own token.",
-    Reason.StoreUnavailable: "The gateway cannot read the bucket; see kubectl describe enginestore.",
-    Reason.InvalidRequest: "Apply the TensorRTEngine in this namespace, or correct the pod's annotation.",
-    Reason.GatewayUnavailable: "See the gateway's log for this request; a redirect is not followed.",
-}
-"""What may help, for every reason the gateway's answers can end this program with."""
+ENDS_WITH = frozenset(reason for reason, row in ENDINGS.items() if row.http and row.fetcher)
+"""Reasons of the gateway's answers with which this program ends; any other is told by its status."""
 
 T = TypeVar("T")
 Teller = Callable[[str], None]
@@ -140,12 +132,12 @@ def asking_again_helps(answer: GatewayResponse, on_miss: OnMiss) -> bool:
 def refusal(resource: str, answer: GatewayResponse) -> FetchError:
     """Translate an answer that is no engine into this program's own error."""
     reason = own_reason(answer)
-    return FetchError(reason, f"engine {resource}: {answer.message}", REMEDIES[reason])
+    return FetchError(reason, f"engine {resource}: {answer.message}", ENDINGS[reason].remedy)
 
 
 def own_reason(answer: GatewayResponse) -> Reason:
-    """Return the reason this program ends with: the gateway's where the table has it, else by status."""
-    if answer.reason in REMEDIES:
+    """Return the reason this program ends with: the gateway's where it has a code for it, else by status."""
+    if answer.reason in ENDS_WITH:
         return Reason(answer.reason)
     if answer.status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
         return Reason.NotPermitted

@@ -3,12 +3,11 @@ The edge: every failure leaves as a status and ``{"reason", "message"}``, and ne
 """
 
 import logging
-from collections.abc import Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
+from ignition_hub.engine.errors import ENDINGS, IgnitionError, Reason, RequestError, TransientError
 from ignition_hub.engine.quoting import shortened
 from ignition_hub.kube import KubeError
 
@@ -21,28 +20,8 @@ MESSAGE_CHARACTERS = 2048
 REASON = web.RequestKey("reason", str)
 """What a refused request was refused for; the metrics count it."""
 
-STATUSES: Mapping[Reason, int] = {
-    Reason.InvalidRequest: 400,
-    Reason.TokenRejected: 401,
-    Reason.NotPermitted: 403,
-    Reason.SourceForbidden: 403,
-    Reason.EngineNotFound: 404,
-    Reason.BuildNotFound: 404,
-    Reason.SourceNotFound: 404,
-    Reason.EngineNotReady: 409,
-    Reason.PublishConflict: 409,
-    Reason.ModelTooLarge: 413,
-    Reason.NoEngineForGPU: 422,
-    Reason.ManifestRefused: 422,
-    Reason.ModelDigestMismatch: 422,
-    Reason.PlanRejected: 422,
-    Reason.UploadRejected: 422,
-    Reason.WrongTensorRT: 422,
-    Reason.StoreUnavailable: 502,
-    Reason.StoreMisconfigured: 502,
-    Reason.GatewayUnavailable: 503,
-}
-"""HTTP status of each reason that the gateway answers with; clients go by the reason."""
+UNPROCESSABLE = 422
+"""Answers a reason to which ``engine/errors.py`` gives no status."""
 
 
 class NotPermitted(IgnitionError):
@@ -78,7 +57,7 @@ class BuildNotFound(IgnitionError):
 
 def status_of(error: IgnitionError) -> int:
     """Return the HTTP status of an error."""
-    return STATUSES.get(error.reason, 422)
+    return ENDINGS[error.reason].http or UNPROCESSABLE
 
 
 @web.middleware

@@ -12,11 +12,10 @@ from ignition_hub.controller.policy.decide import PASSING
 from ignition_hub.controller.process.metrics import Vitals, VitalsCollector
 from ignition_hub.engine import environment, names
 from ignition_hub.engine.environment import OnMiss
-from ignition_hub.engine.errors import EXITS, Program, Reason
-from ignition_hub.fetch.gateway import REMEDIES, asking_again_helps
+from ignition_hub.engine.errors import ENDINGS, Ending, Program, Reason
+from ignition_hub.fetch.gateway import asking_again_helps
 from ignition_hub.gateway.admission import injection
 from ignition_hub.gateway.admission.annotations import Entry
-from ignition_hub.gateway.errors import STATUSES
 from ignition_hub.gateway.process.metrics import Metrics
 from ignition_hub.wire.response import GatewayResponse
 from reference_pages.described import (
@@ -102,7 +101,7 @@ def reasons() -> str:
     """Every reason, under the heading it has in the code."""
     return _page(
         "Reasons",
-        "engine/errors.py, gateway/errors.py and fetch/gateway.py",
+        "engine/errors.py",
         REASONS_HEAD,
         *(
             f"## {heading}\n\n{markdown(_without_empty_columns(_reason_rows(heading)))}"
@@ -226,9 +225,9 @@ def _reason_rows(heading: str) -> Iterator[Row]:
     for reason in Reason:
         if under[reason.name] == heading:
             meaning = in_markdown(required(Reason.__module__, f"Reason.{reason}", said[reason.name]))
-            status = str(STATUSES.get(reason, ""))
+            row = ENDINGS[reason]
             again = ", ".join(_tried_again_by(reason))
-            yield [f"`{reason}`", meaning, _codes(reason), status, again, REMEDIES.get(reason, "")]
+            yield [f"`{reason}`", meaning, _codes(row), str(row.http or ""), again, row.remedy]
 
 
 def _without_empty_columns(rows: Iterable[Row]) -> list[Row]:
@@ -237,19 +236,17 @@ def _without_empty_columns(rows: Iterable[Row]) -> list[Row]:
     return [[row[index] for index in kept] for row in (head, *body)]
 
 
-def _codes(reason: Reason) -> str:
-    row = EXITS.get(reason)
-    if row is None:
-        return ""
-    return " / ".join("-" if code is None else str(code) for code in (row.builder, row.fetcher))
+def _codes(row: Ending) -> str:
+    codes = (row.builder, row.fetcher)
+    return " / ".join("-" if code is None else str(code) for code in codes) if any(codes) else ""
 
 
 def _tried_again_by(reason: Reason) -> Iterator[str]:
-    row = EXITS.get(reason)
-    if row is not None and row.builder is not None and row.builder not in GIVEN_UP:
+    row = ENDINGS[reason]
+    if row.builder is not None and row.builder not in GIVEN_UP:
         yield "Job"
-    if reason in STATUSES and asking_again_helps(
-        GatewayResponse(STATUSES[reason], {"reason": reason}), OnMiss.WAIT
+    if row.http is not None and asking_again_helps(
+        GatewayResponse(row.http, {"reason": reason}), OnMiss.WAIT
     ):
         yield "init container"
     if reason in PASSING:
@@ -258,9 +255,9 @@ def _tried_again_by(reason: Reason) -> Iterator[str]:
 
 def _exit_rows(program: Program) -> Iterator[Row]:
     yield ["code", "reason", "meaning", "may the same run succeed later"]
-    ends = [(getattr(row, program), reason, row) for reason, row in EXITS.items()]
+    ends = [(getattr(row, program), reason, row) for reason, row in ENDINGS.items()]
     for code, reason, row in sorted(end for end in ends if end[0] is not None):
-        meaning = required(Reason.__module__, f"EXITS[{reason}]", row.meaning, "its meaning")
+        meaning = required(Reason.__module__, f"ENDINGS[{reason}]", row.meaning, "its meaning")
         yield [str(code), f"`{reason}`", meaning, "yes" if row.retry else "no"]
 
 

@@ -15,7 +15,7 @@ import onnx
 
 from ignition_builder.documents import INSPECT, Prepared, Task
 from ignition_builder.pipeline import build_with, digests_of
-from ignition_hub.engine.errors import EXITS, IgnitionError
+from ignition_hub.engine.errors import ENDINGS, IgnitionError
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange
 from ignition_hub.engine.request import BuildRequest
 from smallmodels import request_for
@@ -164,7 +164,7 @@ def inspect(request: BuildRequest, model: Path, folder: Path) -> Prepared:
 def is_typed(error: IgnitionError) -> bool:
     """Whether an error is one of the table, says something, and is not a crash or a bug in other words."""
     message = str(error)
-    return error.reason in EXITS and bool(message) and not _OURS.search(message)
+    return ENDINGS[error.reason].builder is not None and bool(message) and not _OURS.search(message)
 
 
 def profiles_of(trial: Trial) -> list[Profile]:

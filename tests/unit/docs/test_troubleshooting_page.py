@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ignition_hub.engine.errors import EXITS, Reason
+from ignition_hub.engine.errors import ENDINGS, Reason
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
@@ -43,4 +43,4 @@ def test_an_init_containers_exit_code_is_that_of_its_reason():
     told = re.findall(r"^\| `(\w+)`.*? \| (\d\d) \|", PAGE, re.MULTILINE)
 
     assert len(told) == 10
-    assert [(reason, code) for reason, code in told if EXITS[Reason(reason)].fetcher != int(code)] == []
+    assert [(reason, code) for reason, code in told if ENDINGS[Reason(reason)].fetcher != int(code)] == []

@@ -3,7 +3,7 @@
 import pytest
 
 from ignition_hub.engine.errors import (
-    EXITS,
+    ENDINGS,
     ContractError,
     IgnitionError,
     NodeError,
@@ -20,14 +20,14 @@ PROGRAMS: tuple[Program, ...] = ("builder", "fetcher")
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_no_two_reasons_share_a_code_of_one_program(program):
-    codes = [getattr(row, program) for row in EXITS.values() if getattr(row, program) is not None]
+    codes = [getattr(row, program) for row in ENDINGS.values() if getattr(row, program) is not None]
 
     assert len(codes) == len(set(codes))
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_code_leads_back_to_its_reason(program):
-    for reason, row in EXITS.items():
+    for reason, row in ENDINGS.items():
         code = getattr(row, program)
         assert code is None or reason_of_exit(code, program) is reason
 
@@ -36,7 +36,7 @@ def test_a_code_leads_back_to_its_reason(program):
     ("codes", "retry"), [(range(10, 20), False), (range(20, 30), False), (range(30, 40), True)]
 )
 def test_a_range_of_builder_codes_is_retried_or_not(codes, retry):
-    rows = [row for row in EXITS.values() if row.builder in codes]
+    rows = [row for row in ENDINGS.values() if row.builder in codes]
 
     assert rows
     assert {row.retry for row in rows} == {retry}
@@ -68,11 +68,37 @@ def test_no_reason_ever_ends_a_program_with_success(reason, program):
     assert exit_code_of(reason, program) > 0
 
 
-def test_a_reason_outside_the_table_is_not_retried():
+PLACE = "operator/ignition_hub/engine/errors.py ENDINGS"
+
+
+def test_every_reason_has_a_row_in_the_order_of_the_reasons():
+    assert set(Reason) - ENDINGS.keys() == set(), f"say in {PLACE} how it ends, or that it is STATED alone"
+    assert list(ENDINGS) == list(Reason), f"keep {PLACE} in the order of the reasons"
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_exit_code_has_a_meaning(reason):
+    row = ENDINGS[reason]
+
+    assert bool(row.meaning) == (row.builder is not None or row.fetcher is not None), f"{PLACE}: {reason}"
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_answer_that_ends_the_fetcher_has_a_remedy(reason):
+    row = ENDINGS[reason]
+
+    assert bool(row.remedy) == (row.http is not None and row.fetcher is not None), f"{PLACE}: {reason}"
+
+
+def test_every_status_is_one_of_a_failure():
+    assert [row for row in ENDINGS.values() if row.http is not None and not 400 <= row.http < 600] == []
+
+
+def test_a_reason_without_an_exit_code_is_not_retried():
     code = exit_code_of(Reason.PlanRejected)
 
     assert reason_of_exit(code) is Reason.BuildFailed
-    assert not EXITS[Reason.BuildFailed].retry
+    assert not ENDINGS[Reason.BuildFailed].retry
 
 
 def test_a_reason_is_spelt_as_its_name():

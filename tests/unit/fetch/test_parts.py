@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ignition_hub
-from ignition_hub.engine.errors import EXITS, Reason, reason_of_exit
+from ignition_hub.engine.errors import ENDINGS, Reason, reason_of_exit
 from ignition_hub.fetch.errors import FetchError
-from ignition_hub.fetch.gateway import REMEDIES
+from ignition_hub.fetch.gateway import ENDS_WITH
 from ignition_hub.fetch.part_schedule import DownloadPart, PartSchedule, Stopped, parts_of
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import FIRST_PAUSE, LONGEST_PAUSE, Deadline, pause_before
@@ -113,10 +113,10 @@ def test_a_place_that_is_shown_to_people_has_no_query():
 
 
 def test_every_way_to_end_has_an_exit_code_of_the_fetcher():
-    for reason in {*REMEDIES, Reason.DigestMismatch, Reason.DeadlineExceeded, Reason.InsufficientDisk}:
+    for reason in {*ENDS_WITH, Reason.DigestMismatch, Reason.DeadlineExceeded, Reason.InsufficientDisk}:
         code = FetchError(reason, "", "").exit_code
         assert 40 <= code <= 49
-        assert code == EXITS[reason].fetcher
+        assert code == ENDINGS[reason].fetcher
         assert reason_of_exit(code, "fetcher") == reason
 
 

@@ -11,10 +11,8 @@ import yaml
 from ignition_hub.cli import errors as cli_errors
 from ignition_hub.engine import names
 from ignition_hub.engine.environment import OnMiss
-from ignition_hub.engine.errors import EXITS, Reason
-from ignition_hub.fetch.gateway import REMEDIES
+from ignition_hub.engine.errors import ENDINGS, Reason
 from ignition_hub.gateway.admission.annotations import MOST_ENGINES
-from ignition_hub.gateway.errors import STATUSES
 from reference_pages import described, values
 from reference_pages.described import Undescribed
 from reference_pages.pages import PAGES
@@ -114,9 +112,12 @@ def test_every_reason_is_told_with_its_status_and_codes(reason):
 
     assert text.count(f"| `{reason}` |") == 1
     assert len(row[0]) > 10
-    assert reason not in STATUSES or str(STATUSES[reason]) in row
-    assert reason not in REMEDIES or REMEDIES[reason] in row
-    assert reason not in EXITS or any(re.fullmatch(r"(\d+|-) / (\d+|-)", cell) for cell in row)
+    ending = ENDINGS[reason]
+    assert ending.http is None or str(ending.http) in row
+    assert not ending.remedy or ending.remedy in row
+    assert not (ending.builder or ending.fetcher) or any(
+        re.fullmatch(r"(\d+|-) / (\d+|-)", cell) for cell in row
+    )
 
 
 def test_a_reason_without_a_description_is_named(monkeypatch):
@@ -141,7 +142,7 @@ def test_what_a_job_tries_again_is_told():
 
 def test_every_exit_code_of_every_program_is_told():
     text = page("exit-codes.md")
-    codes = [code for row in EXITS.values() for code in (row.builder, row.fetcher) if code is not None]
+    codes = [code for row in ENDINGS.values() for code in (row.builder, row.fetcher) if code is not None]
     codes += [code for name, code in vars(cli_errors).items() if name.isupper()]
 
     assert len(re.findall(r"^\| \d+ \|", text, re.MULTILINE)) == len(codes)

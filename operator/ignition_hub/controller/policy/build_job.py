@@ -13,7 +13,7 @@ from typing import Any
 from ignition_hub.controller.policy.views import BuildParameters
 from ignition_hub.engine import environment
 from ignition_hub.engine.canonical import canonical_json
-from ignition_hub.engine.errors import EXITS
+from ignition_hub.engine.errors import ENDINGS
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
@@ -95,7 +95,7 @@ def build_job(
 
 def failure_policy() -> dict[str, Any]:
     """Return the ``podFailurePolicy``: useless retries fail the Job, disruptions do not count."""
-    hopeless = sorted(row.builder for row in EXITS.values() if row.builder is not None and not row.retry)
+    hopeless = sorted(row.builder for row in ENDINGS.values() if row.builder is not None and not row.retry)
     return {
         "rules": [
             {

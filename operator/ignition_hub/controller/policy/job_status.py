@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ignition_hub.controller.policy.views import BuildProgress, JobSnapshot, JobState, Trouble
-from ignition_hub.engine.errors import EXITS, Reason, reason_of_exit
+from ignition_hub.engine.errors import ENDINGS, Reason, reason_of_exit
 from ignition_hub.engine.names import (
     ANNOTATION_FAILURE,
     ANNOTATION_PROGRESS,
@@ -175,8 +175,7 @@ def _exit_trouble(code: int, ended: Mapping[str, Any], limit: str | None) -> Tro
     if code == 137:
         return Trouble(Reason.Crashed, "the builder was killed with SIGKILL, and not because of memory")
     reason = reason_of_exit(code)
-    row = EXITS.get(reason)
-    meaning = row.meaning if row else "it reported no reason"
+    meaning = ENDINGS[reason].meaning or "it reported no reason"
     return Trouble(reason, f"the builder exited with code {code}: {meaning}")
 
 

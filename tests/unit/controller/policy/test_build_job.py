@@ -16,7 +16,7 @@ from ignition_hub.controller.policy.build_job import (
 )
 from ignition_hub.controller.policy.job_status import view_of
 from ignition_hub.controller.policy.views import BuildParameters
-from ignition_hub.engine.errors import EXITS, TransientError
+from ignition_hub.engine.errors import ENDINGS, TransientError
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
@@ -63,18 +63,18 @@ def test_hopeless_codes_fail_the_job_and_disruptions_do_not_count():
     hopeless, disruption = failure_policy()["rules"]
 
     values = hopeless["onExitCodes"]["values"]
-    assert set(values) == {row.builder for row in EXITS.values() if row.builder and 10 <= row.builder < 30}
+    assert set(values) == {row.builder for row in ENDINGS.values() if row.builder and 10 <= row.builder < 30}
     assert hopeless["action"] == "FailJob"
     assert not {30, 31, 32, 33, 137, 143} & set(values)
     assert disruption["action"] == "Ignore"
     assert disruption["onPodConditions"][0]["type"] == "DisruptionTarget"
 
 
-@pytest.mark.parametrize("reason", [reason for reason, row in EXITS.items() if row.builder is not None])
+@pytest.mark.parametrize("reason", [reason for reason, row in ENDINGS.items() if row.builder is not None])
 def test_what_is_worth_another_attempt_is_the_same_to_the_builder_and_to_its_job(reason):
     hopeless = failure_policy()["rules"][0]["onExitCodes"]["values"]
 
-    assert (kind_of(reason) is TransientError) == (EXITS[reason].builder not in hopeless)
+    assert (kind_of(reason) is TransientError) == (ENDINGS[reason].builder not in hopeless)
 
 
 def test_the_builder_pod_meets_the_restricted_profile():
