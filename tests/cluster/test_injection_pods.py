@@ -6,7 +6,8 @@ import pytest
 
 from ignition_hub.compatibility.placement import release_of, required_terms
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
-from ignition_hub.engine.names import ANNOTATION_ENGINES, GATE, LABEL_INJECT, LABEL_WAITING
+from ignition_hub.engine.names import GATE, LABEL_INJECT, LABEL_WAITING
+from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 
 pytestmark = pytest.mark.cluster
@@ -38,7 +39,7 @@ def make_pod(namespace, *, terms=(), gates=()):
             "name": "server",
             "namespace": namespace,
             "labels": {LABEL_INJECT: "true"},
-            "annotations": {ANNOTATION_ENGINES: "resnet, again=resnet"},
+            "annotations": {ANNOTATION_ENGINES.name: "resnet, again=resnet"},
         },
         "spec": {
             "serviceAccountName": "default",

@@ -5,7 +5,8 @@ Every process carries it, so it imports the standard library only. Read in this 
 
 * ``identity`` (what makes two engines the same; ``canonical`` is the spelling, ``fingerprint`` the model's
   part of it), ``naming`` (what follows from it: files, Jobs, keys) and ``names`` (what never changes: labels,
-  annotations, the scheduling gate, paths in pods) with ``environment`` (variables of pods);
+  annotations, the scheduling gate, paths in pods) with ``environment`` (variables of pods) and
+  ``pod_annotations`` (what a pod's author may ask for);
 * ``request`` and ``manifest``: what a builder is asked for (``pinned``: with which other files) and what it
   made (``fields`` reads both strictly, ``type_names`` has the words for types); ``timing_cache``: whose
   measurements it may use; ``sources``: what may be read for whom;

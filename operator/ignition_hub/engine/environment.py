@@ -1,12 +1,11 @@
 """
 The environment of the hub's programs in pods: the controller and the webhook write it, the builder, the
-fetcher and the serving process read it. A flag of the gateway has a variable of its own.
+fetcher and the serving process read it. A flag of the gateway has a variable of its own, and so has an
+annotation that the fetcher follows (``pod_annotations``).
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-
-from ignition_hub.engine.enums import StrEnum
 
 PREFIX = "IGNITION_"
 """Begins every variable; a flag of the gateway follows in capitals: ``IGNITION_TLS_CERT``."""
@@ -32,20 +31,11 @@ MOUNT = "IGNITION_MOUNT"
 """Folder that they are put into, each below its alias."""
 DEADLINE_SECONDS = "IGNITION_DEADLINE_SECONDS"
 """Seconds that fetching all of them may take."""
-ON_MISS = "IGNITION_ON_MISS"
-"""``Wait`` or ``Fail``: what follows where no target serves the GPU."""
 ENGINE_OF_ALIAS = "IGNITION_ENGINE_"
 """Begins the variables that tell a container where its engines are; the alias follows in capitals."""
 
 HUB_NAMESPACE = "IGNITION_HUB_NAMESPACE"
 """Namespace in which ``kubectl ignition push`` looks for the gateway."""
-
-
-class OnMiss(StrEnum):
-    """What to do when no engine fits the GPU a pod got, as its annotation says."""
-
-    WAIT = "Wait"  # an engine for it may be on its way: ask again until the deadline
-    FAIL = "Fail"  # say so at once
 
 
 def termination_log(environ: Mapping[str, str]) -> Path:

@@ -1,7 +1,8 @@
 """
 Names that other people's clusters depend on: the API group, labels, annotations, the gate, paths in pods.
 
-Every process reads them from here; changing one is a change of the API.
+Every process reads them from here, and what a pod's author may set from ``pod_annotations``; changing one is
+a change of the API.
 """
 
 GROUP = "ignitionhub.io"
@@ -55,21 +56,6 @@ LABEL_JETPACK = f"{GROUP}/jetpack"
 
 GATE = f"{GROUP}/engine"
 """Name of the scheduling gate a pod holds until its engines have a ready target."""
-
-ANNOTATION_ENGINES = f"{GROUP}/engines"
-"""
-Pod annotation of the author: the TensorRTEngines it needs, of its own namespace, as ``[alias=]name, ...``, at
-most 16; required. An alias is the folder of the engine; default: the name.
-"""
-ANNOTATION_MOUNT_PATH = f"{GROUP}/mount-path"
-"""Pod annotation of the author: folder where the containers see the engines. Default: ``/engines``."""
-ANNOTATION_CONTAINERS = f"{GROUP}/containers"
-"""Pod annotation of the author: containers that get the engines, as ``name, ...``. Default: all."""
-ANNOTATION_ON_MISS = f"{GROUP}/on-miss"
-"""
-Pod annotation of the author: what follows where no target serves the GPU of the pod's node. ``Wait`` asks
-again until the deadline, ``Fail`` fails at once. Default: ``Wait``.
-"""
 
 ANNOTATION_REQUEST = f"{GROUP}/request"
 """Job annotation of the controller: canonical JSON of the BuildRequest."""

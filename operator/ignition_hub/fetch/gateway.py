@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ignition_hub.engine.environment import OnMiss
 from ignition_hub.engine.errors import ENDINGS, Reason
+from ignition_hub.engine.pod_annotations import OnMiss
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.settings import FetchSettings
 from ignition_hub.wire.address import Address

@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_hub.engine import environment
-from ignition_hub.engine.environment import OnMiss
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ENGINES_FOLDER, TOKEN_FILE
+from ignition_hub.engine.pod_annotations import (
+    ANNOTATION_ON_MISS,
+    AnnotationError,
+    OnMiss,
+    PodAnnotation,
+    Value,
+)
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.wire.address import Address, tls_context
 
@@ -56,7 +62,7 @@ class FetchSettings:
             mount=Path(environ.get(environment.MOUNT, ENGINES_FOLDER)),
             engines=_engines(environ.get(environment.ENGINES, "")),
             deadline=_seconds(environ.get(environment.DEADLINE_SECONDS, str(DEFAULT_DEADLINE))),
-            on_miss=_on_miss(environ.get(environment.ON_MISS, OnMiss.WAIT)),
+            on_miss=_annotated(ANNOTATION_ON_MISS, environ),
             gateway_tls=_tls(authorities, only=True),
             store_tls=_tls(authorities, only=False),
         )
@@ -100,11 +106,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _on_miss(text: str) -> OnMiss:
+def _annotated(annotation: PodAnnotation[Value], environ: Mapping[str, str]) -> Value:
+    if annotation.variable not in environ:
+        return annotation.default
     try:
-        return OnMiss(text)
-    except ValueError as error:
-        raise _wrong(environment.ON_MISS, f"{text!r} is not one of {', '.join(OnMiss)}") from error
+        return annotation.read(environ[annotation.variable])
+    except AnnotationError as error:
+        raise _wrong(annotation.variable, str(error)) from error
 
 
 def _authorities(environ: Mapping[str, str]) -> str | None:

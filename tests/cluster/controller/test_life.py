@@ -13,12 +13,12 @@ from controller_harness import Hub
 from fakeworld import make_engine
 from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.names import (
-    ANNOTATION_ENGINES,
     ANNOTATION_REBUILD,
     BUILD_NAMESPACE,
     GATE,
     LABEL_WAITING,
 )
+from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.kube import ENGINES, EVENTS, JOBS, PODS, POOLS, Object
 from job_controller import condition_of, eventually
 
@@ -208,7 +208,7 @@ async def test_a_gated_pod_is_released_to_the_gpus_that_are_served(hub: Hub) -> 
         "metadata": {
             "name": "server",
             "labels": {LABEL_WAITING: "true"},
-            "annotations": {ANNOTATION_ENGINES: "resnet50"},
+            "annotations": {ANNOTATION_ENGINES.name: "resnet50"},
         },
         "spec": {"schedulingGates": [{"name": GATE}], "containers": [{"name": "main", "image": "busybox"}]},
     }

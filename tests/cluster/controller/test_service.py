@@ -16,7 +16,8 @@ from ignition_hub.compatibility import readiness
 from ignition_hub.compatibility.placement import required_terms
 from ignition_hub.controller.policy.job_status import epoch
 from ignition_hub.engine.manifest import EngineFile
-from ignition_hub.engine.names import ANNOTATION_ENGINES, ANNOTATION_REBUILD, GATE, LABEL_WAITING
+from ignition_hub.engine.names import ANNOTATION_REBUILD, GATE, LABEL_WAITING
+from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.kube import ENGINES, PODS, Object
 from job_controller import eventually, request_of
 
@@ -32,7 +33,7 @@ def gated_pod(name: str) -> Object:
         "metadata": {
             "name": name,
             "labels": {LABEL_WAITING: "true"},
-            "annotations": {ANNOTATION_ENGINES: "resnet50"},
+            "annotations": {ANNOTATION_ENGINES.name: "resnet50"},
         },
         "spec": {"schedulingGates": [{"name": GATE}], "containers": [{"name": "main", "image": "busybox"}]},
     }

@@ -78,7 +78,7 @@ def keys_of(module: ModuleType) -> Iterator[Key]:
             shape = "a docstring such as: Pod label of the author: what it means"
             raise Undescribed(module.__name__, f"{name} ({value})", shape)
         kind, sort, writer, meaning = match.groups()
-        yield Key(value, kind, sort, writer, meaning[:1].upper() + meaning[1:])
+        yield Key(str(value), kind, sort, writer, meaning[:1].upper() + meaning[1:])
 
 
 def required(place: str, name: str, text: str | None, shape: str = "a docstring under it") -> str:

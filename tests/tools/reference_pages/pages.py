@@ -11,11 +11,10 @@ from ignition_hub.controller.policy.build_job import failure_policy
 from ignition_hub.controller.policy.decide import PASSING
 from ignition_hub.controller.process.metrics import Vitals, VitalsCollector
 from ignition_hub.engine import environment, names
-from ignition_hub.engine.environment import OnMiss
 from ignition_hub.engine.errors import ENDINGS, Ending, Program, Reason
+from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, Entry, OnMiss
 from ignition_hub.fetch.gateway import asking_again_helps
 from ignition_hub.gateway.admission import injection
-from ignition_hub.gateway.admission.annotations import Entry
 from ignition_hub.gateway.process.metrics import Metrics
 from ignition_hub.wire.response import GatewayResponse
 from reference_pages.described import (
@@ -54,7 +53,7 @@ def pods() -> str:
     added = {name: getattr(injection, name) for name in ("INIT_CONTAINER", "ENGINES_VOLUME", "TOKEN_VOLUME")}
     return _page(
         "Pods: labels, annotations and variables",
-        "engine/names.py, engine/environment.py and gateway/admission",
+        "engine/names.py, engine/pod_annotations.py, engine/environment.py and gateway/admission",
         "## Pods that ask for engines\n",
         _keys_table(key for key in labels_and_annotations() if key.kind == "Pod"),
         "## What such a pod gets\n",
@@ -191,6 +190,8 @@ def _variables() -> Iterator[Row]:
         value = str(getattr(environment, name))
         shown = f"{value}<NAME>" if value.endswith("_") else value
         yield [f"`{shown}`", in_markdown(required(environment.__name__, name, text))]
+    for annotation in FOR_THE_FETCHER:
+        yield [f"`{annotation.variable}`", f"What the pod's annotation `{annotation}` says."]
 
 
 def _controller_metrics() -> list[Metric]:

@@ -12,13 +12,13 @@ from ignition_hub.controller.process.keys import Key, engine_key, pod_key, pool_
 from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.controller.watches import Watching
 from ignition_hub.engine.names import (
-    ANNOTATION_ENGINES,
     ANNOTATION_FAILURE,
     ANNOTATION_PROGRESS,
     ANNOTATION_REBUILD,
     LABEL_IDENTITY,
     LABEL_POOL,
 )
+from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.kube import Object
 
 IDENTITY = "a" * 32
@@ -92,7 +92,7 @@ def engine(version: int, **metadata: Any) -> Object:
 
 
 def gated_pod(name: str, engines: str) -> Object:
-    annotations = {ANNOTATION_ENGINES: engines}
+    annotations = {ANNOTATION_ENGINES.name: engines}
     return {
         "metadata": {"name": name, "namespace": "vision", "resourceVersion": "1", "annotations": annotations}
     }

@@ -10,9 +10,15 @@ import yaml
 
 from ignition_hub.cli import errors as cli_errors
 from ignition_hub.engine import names
-from ignition_hub.engine.environment import OnMiss
 from ignition_hub.engine.errors import ENDINGS, Reason
-from ignition_hub.gateway.admission.annotations import MOST_ENGINES
+from ignition_hub.engine.pod_annotations import (
+    ANNOTATION_ENGINES,
+    ANNOTATION_MOUNT_PATH,
+    ANNOTATION_ON_MISS,
+    FOR_THE_FETCHER,
+    MOST_ENGINES,
+    OnMiss,
+)
 from reference_pages import described, values
 from reference_pages.described import Undescribed
 from reference_pages.pages import PAGES
@@ -100,10 +106,15 @@ def test_a_label_is_told_with_who_writes_it_where(monkeypatch):
 
 def test_the_annotations_page_keeps_to_what_admission_reads():
     told = rows(page("pods.md"))
-    engines, on_miss = told[names.ANNOTATION_ENGINES][-1], told[names.ANNOTATION_ON_MISS][-1]
+    engines, on_miss = told[str(ANNOTATION_ENGINES)][-1], told[str(ANNOTATION_ON_MISS)][-1]
 
     assert f"at most {MOST_ENGINES}" in engines
     assert [choice for choice in OnMiss if f"`{choice}`" not in on_miss] == []
+    defaults = {one: one.default for one in (ANNOTATION_MOUNT_PATH, ANNOTATION_ON_MISS)}
+    assert [
+        one for one, default in defaults.items() if f"Default: `{default}`" not in told[str(one)][-1]
+    ] == []
+    assert [one for one in FOR_THE_FETCHER if str(one) not in told[one.variable][-1]] == []
 
 
 @pytest.mark.parametrize("reason", Reason)

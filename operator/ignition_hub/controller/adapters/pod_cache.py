@@ -3,8 +3,8 @@
 from collections import defaultdict
 
 from ignition_hub.controller.adapters.object_cache import Mirror, Name, name_of
-from ignition_hub.engine.names import ANNOTATION_ENGINES
 from ignition_hub.engine.naming import engines_named
+from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.kube import Object
 
 
@@ -35,5 +35,5 @@ class WaitingPods(Mirror):
 
 def engines_named_by(pod: Object) -> list[str]:
     """Return the engines a pod's annotation names; the webhook checked it."""
-    text = (pod["metadata"].get("annotations") or {}).get(ANNOTATION_ENGINES, "")
+    text = (pod["metadata"].get("annotations") or {}).get(ANNOTATION_ENGINES.name, "")
     return [resource for _, resource in engines_named(text) if resource]

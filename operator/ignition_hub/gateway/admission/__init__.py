@@ -1,6 +1,6 @@
 """
 What happens to a pod that asks for engines when it is created: pure code behind the webhook.
 
-``annotations`` (what it asks for) -> ``injection`` (the JSON patch) -> ``review`` (the answer to the API
-server); ``bounds`` is how much of a pod they look at.
+What it asks for, as the contract reads its annotations -> ``injection`` (the JSON patch) -> ``review`` (the
+answer to the API server); ``bounds`` is how much of a pod they look at.
 """

@@ -10,8 +10,6 @@ from typing import Any
 
 from ignition_hub.engine.errors import Reason, RequestError
 
-ANNOTATION_CHARACTERS = 4096
-"""The longest value of an annotation: sixteen engines with names of 250 characters."""
 MOST_CONTAINERS = 256
 """The most containers of a pod that get engines: each needs a mount, and a variable for every engine."""
 MOST_TERMS = 64

@@ -21,8 +21,6 @@ from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine import environment
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import (
-    ANNOTATION_ENGINES,
-    ANNOTATION_MOUNT_PATH,
     AUDIENCE,
     ENGINES_FOLDER,
     GATE,
@@ -31,7 +29,16 @@ from ignition_hub.engine.names import (
     TOKEN_FILE,
     TOKEN_FOLDER,
 )
-from ignition_hub.gateway.admission.annotations import AnnotationError, Entry, Wishes, read_wishes
+from ignition_hub.engine.pod_annotations import (
+    ANNOTATION_ENGINES,
+    ANNOTATION_MOUNT_PATH,
+    FOR_THE_FETCHER,
+    AnnotationError,
+    Entry,
+    OnMiss,
+    Wishes,
+    read_wishes,
+)
 from ignition_hub.gateway.admission.bounds import require_few_containers, require_few_terms
 
 __all__ = ["EngineView", "InjectionSettings", "inject", "warnings_about"]
@@ -155,6 +162,7 @@ def init_container(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Pa
 
 def fetcher(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Json:
     """Build the init container; it meets the restricted Pod Security Standard in any pod."""
+    annotations = pod["metadata"]["annotations"]  # they name the engines, so there are some
     variables = {
         environment.GATEWAY_URL: settings.gateway_url,
         environment.TOKEN_FILE: TOKEN_FILE,
@@ -162,7 +170,7 @@ def fetcher(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Json:
         environment.ENGINES: ",".join(f"{entry.alias}={entry.resource}" for entry in wishes.engines),
         environment.MOUNT: ENGINES_FOLDER,
         environment.DEADLINE_SECONDS: str(settings.deadline_seconds),
-        environment.ON_MISS: wishes.on_miss,
+        **{annotation.variable: annotation.text_of(annotations) for annotation in FOR_THE_FETCHER},
     }
     return {
         "name": INIT_CONTAINER,
@@ -250,7 +258,7 @@ def scheduling(pod: Json, engines: Sequence[EngineView], wishes: Wishes) -> Patc
         require_few_terms(theirs, len(terms_for(shared_reach(engines))))
         return [_add(("spec", "affinity"), affinity_for(engines, affinity))]
     failed = [engine for engine in engines if not engine.ready and engine.failure]
-    if failed and wishes.on_miss == "Fail":
+    if failed and wishes.on_miss is OnMiss.FAIL:
         raise RequestError(
             Reason.NoEngineForGPU,
             f"TensorRTEngine {failed[0].name} has no ready target and will not get one",

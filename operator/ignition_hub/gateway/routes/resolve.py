@@ -23,8 +23,8 @@ from ignition_hub.compatibility.loading import EngineFacts, loads
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import engine_folder
+from ignition_hub.engine.pod_annotations import RESOURCE
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
-from ignition_hub.gateway.admission.annotations import RESOURCE
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import TokenUser

@@ -1,12 +1,12 @@
 """Gated pods are found by the engines that their annotation names."""
 
 from ignition_hub.controller.adapters.pod_cache import WaitingPods
-from ignition_hub.engine.names import ANNOTATION_ENGINES
+from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.kube import Object
 
 
 def pod(name: str, version: int, engines: str, namespace: str = "vision") -> Object:
-    annotations = {ANNOTATION_ENGINES: engines}
+    annotations = {ANNOTATION_ENGINES.name: engines}
     metadata = {"name": name, "namespace": namespace, "resourceVersion": str(version)}
     return {"metadata": {**metadata, "annotations": annotations}}
 

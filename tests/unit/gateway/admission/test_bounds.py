@@ -8,7 +8,7 @@ from ignition_hub.compatibility import placement
 from ignition_hub.compatibility.gpus import GPUS
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.engine.errors import ContractError, RequestError
-from ignition_hub.gateway.admission.annotations import read_containers, read_engines
+from ignition_hub.engine.pod_annotations import read_engines, require_containers
 from ignition_hub.gateway.admission.bounds import MESSAGE_CHARACTERS, PATCH_BYTES
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 from ignition_hub.gateway.admission.review import review
@@ -83,7 +83,7 @@ def test_names_of_containers_are_compared_a_bounded_number_of_times():
     names = [Name(f"c{number}") for number in range(1000)]
     Name.compared = 0
 
-    assert read_containers(",".join(reversed(names)), names) == set(names)
+    require_containers(frozenset(reversed(names)), names)
 
     assert Name.compared <= 2 * len(names)
 

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
+from ignition_hub.engine import pod_annotations
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.engine.names import GATE, LABEL_WAITING
+from ignition_hub.engine.pod_annotations import PodAnnotation
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject, warnings_about
 from ignition_hub.gateway.admission.review import review
 
@@ -249,6 +251,19 @@ def test_a_mount_path_that_is_taken_is_refused_with_the_container_and_volume():
 def test_a_container_that_does_not_exist_is_refused_with_those_that_do():
     assert "no container 'ap': its containers are: app" in refusal(pod(containers="ap"))
     assert "no container is listed" in refusal(pod(containers=" "))
+
+
+ANNOTATIONS = [value for value in vars(pod_annotations).values() if isinstance(value, PodAnnotation)]
+
+
+@pytest.mark.parametrize("annotation", ANNOTATIONS, ids=str)
+def test_every_annotation_changes_what_a_pod_is_given(annotation):
+    said, silent = (pod(spec={"containers": [{"name": "app"}, {"name": "proxy"}]}) for _ in range(2))
+    said["metadata"]["annotations"][annotation.name] = annotation.example
+
+    assert inject(said, ENGINES, SETTINGS) != inject(silent, ENGINES, SETTINGS), (
+        f"{annotation}: follow it in gateway/admission/injection.py, or name it in FOR_THE_FETCHER"
+    )
 
 
 def test_fallback_is_refused_because_this_version_has_none():
