@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ignition_hub.engine.sources import S3Location
 from ignition_hub.kube import SECRETS, Kube, KubeError, Object
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings, credentials_secret_name, default_store, settings_of
@@ -40,7 +41,7 @@ class OpenStore:
 
     def uri_of(self, key: str) -> str:
         """Return the ``s3://`` URI of a key."""
-        return f"s3://{self.settings.bucket}/{key}"
+        return S3Location(self.settings.bucket, key).uri
 
 
 class DefaultStore:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.manifest import EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths, Tree
+from ignition_hub.engine.sources import S3Location
 from ignition_hub.local.artifacts import declined, store_settings
 from ignition_hub.local.cache import LOG_FILE
 from ignition_hub.local.engine import LocalEngine
@@ -60,7 +61,7 @@ def upload(
         raise declined(settings, error) from error
     finally:
         store.close()
-    return f"s3://{settings.bucket}/{manifest.engine.key}"
+    return S3Location(settings.bucket, manifest.engine.key).uri
 
 
 def _moved(manifest: Manifest, prefix: str) -> Manifest:

@@ -19,6 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ignition_hub.engine.sources import S3Location
 from ignition_hub.store.errors import ObjectMissing, ObjectTooLarge, StoreUnavailable, code_of, translated
 from ignition_hub.store.settings import StoreSettings
 
@@ -255,7 +256,7 @@ class ObjectStore:
             return self._client.get_object(**where, **arguments)
         except ClientError as error:
             if code_of(error) in {"404", "NoSuchKey"}:
-                raise ObjectMissing(f"s3://{where['Bucket']}/{key}") from error
+                raise ObjectMissing(S3Location(where["Bucket"], key).uri) from error
             raise translated(error, self.settings.endpoint, where["Bucket"]) from error
         except BotoCoreError as error:
             raise translated(error, self.settings.endpoint, where["Bucket"]) from error

@@ -16,7 +16,7 @@ from images.paths import ROOT, archive_folder, storage_folder, wheel_folder
 from images.recipe import IMAGES, TAG, Image, images_named
 from images.records import Record, read_record, short_name
 from images.report import step
-from images.tags import laid_out, read_tags, with_table
+from images.tags import laid_out, read_tags, with_table, without_image
 
 
 def parser() -> argparse.ArgumentParser:
@@ -85,9 +85,9 @@ def push(registry: str, *, insecure: bool) -> None:
 
 def lay_out_tags(folder: Path, *, check: bool = False) -> None:
     """Write the table of NVIDIA's images into the README; ImagesError when ``check`` finds another there."""
-    page = folder / "README.md"
+    page, table = folder / "README.md", folder / "tags.toml"
     before = page.read_text(encoding="utf-8")
-    after = with_table(before, laid_out(read_tags(folder / "tags.toml")))
+    after = with_table(before, laid_out(read_tags(table), without_image(table)))
     if check and before != after:
         raise ImagesError(f"{page.name} is not what tags.toml says", remedy="run: make generate")
     if before != after:

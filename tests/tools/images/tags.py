@@ -41,8 +41,14 @@ def read_tags(path: Path) -> list[Mapping[str, Any]]:
     return rows
 
 
-def laid_out(rows: list[Mapping[str, Any]]) -> str:
-    """The rows as a table of Markdown, between the marks."""
+def without_image(path: Path) -> list[str]:
+    """The releases, as ``major.minor``, of which no image is known."""
+    minors: list[str] = tomllib.loads(path.read_text(encoding="utf-8")).get("without_image", [])
+    return minors
+
+
+def laid_out(rows: list[Mapping[str, Any]], without: list[str]) -> str:
+    """The rows as a table of Markdown and what has none in a line below it, between the marks."""
     lines = ["| image | platform | TensorRT | evidence | |", "|---|---|---|---|---|"]
     for row in rows:
         platform = row.get("platform", "x86-64, Arm servers")
@@ -50,6 +56,8 @@ def laid_out(rows: list[Mapping[str, Any]]) -> str:
         lines.append(
             f"| `{row['image']}` | {platform} | {version} | {row['evidence']} | {row.get('note', '')} |"
         )
+    if without:
+        lines += ["", f"No image is known of TensorRT {', '.join(without)}."]
     return "\n".join([BEGIN, *lines, END])
 
 

@@ -1,6 +1,8 @@
-"""What a new release or architecture changes outside of the tables: a place that was missed is named."""
+"""What a new release, metric or store changes outside of its table: a place that was missed is named."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import fields
 
 import pytest
 import yaml
@@ -8,8 +10,11 @@ import yaml
 from bindings.releases import RELEASES, TENSORRT, TENSORRT_RTX
 from ignition_hub.compatibility.runtimes import NEXT_MAJOR
 from ignition_hub.compatibility.support_matrix import RTX_ARCHS
+from ignition_hub.controller.process.metrics import Vitals
 from ignition_hub.engine import plan_header
+from ignition_hub.gateway.process.metrics import Metrics
 from images.paths import ROOT
+from images.tags import read_tags, without_image
 
 ON_ARM = {"sm_121"}
 """What is on Arm nodes alone: an engine that an x86 pool compiles for it would load nowhere."""
@@ -64,3 +69,57 @@ def test_a_list_of_what_tensorrt_rtx_compiles_for_is_whole(path: str, listed: st
 
 def test_a_plans_header_names_everything_that_tensorrt_rtx_compiles_for() -> None:
     assert list(plan_header._CAPABILITIES.values()) == list(RTX_ARCHS)
+
+
+def minors_of(versions: list[str]) -> set[str]:
+    return {".".join(version.split(".")[:2]) for version in versions if "." in version}
+
+
+def test_a_release_whose_bindings_are_kept_has_an_image_or_is_listed_as_without() -> None:
+    tags = ROOT / "builder-image" / "tags.toml"
+    kept = minors_of([release.version for release in RELEASES if release.flavor == TENSORRT])
+    held = minors_of([row["tensorrt"] for row in read_tags(tags)])
+    without = set(without_image(tags))
+
+    assert kept - held - without == set(), (
+        "builder-image/tags.toml: add its image, or list it in without_image"
+    )
+    assert without & held == set(), "builder-image/tags.toml: take out of without_image what has an image"
+
+
+def sources(folder: str) -> Iterator[tuple[str, str]]:
+    """Every module below a folder of the product: its path and its text."""
+    for file in sorted((ROOT / "operator" / "ignition_hub" / folder).rglob("*.py")):
+        yield str(file.relative_to(ROOT)), file.read_text()
+
+
+@pytest.mark.parametrize("name", sorted(set(vars(Metrics())) - {"registry"}))
+def test_a_metric_of_the_gateway_is_counted_somewhere(name: str) -> None:
+    counts = re.compile(rf"metrics\.{name}(\.labels\([^\n]*\))?\.(inc|set|observe|track_inprogress)\(")
+
+    assert any(counts.search(text) for _, text in sources("gateway")), f"nothing counts Metrics.{name}"
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Vitals)])
+def test_a_vital_of_the_controller_is_told_somewhere(name: str) -> None:
+    text = text_of("operator/ignition_hub/controller/process/metrics.py")
+
+    assert re.search(rf"(vitals|_look\(\))\.{name}\b", text), (
+        f"nothing in process/metrics.py tells Vitals.{name}"
+    )
+
+
+def places_of_a_store() -> list[str]:
+    """What CONTRIBUTING says is edited for a second store backend."""
+    (row,) = re.findall(
+        r"^\| a second store backend \| [^|]* \| (.*?) \|", text_of("CONTRIBUTING.md"), re.MULTILINE
+    )
+    return re.findall(r"`([^`]*/[^`]*)`", row)
+
+
+def test_what_knows_the_address_or_the_client_of_a_bucket_is_in_the_row_of_a_store_backend() -> None:
+    knows = re.compile(r"\"s3://\"|'s3://'|f\"s3://|(?:import|from) boto|spec\[\"s3\"\]|store_spec\[\"s3\"\]")
+    places = tuple(places_of_a_store())
+
+    missed = [path for path, text in sources("") if knows.search(text) and not path.startswith(places)]
+    assert missed == [], "name them in the row of CONTRIBUTING, or leave addresses to engine/sources.py"

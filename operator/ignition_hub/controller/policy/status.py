@@ -17,6 +17,7 @@ from ignition_hub.controller.policy.views import EngineSnapshot, Plan, TargetSna
 from ignition_hub.engine import quoting
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.sources import S3Location
 from ignition_hub.engine.state import State, is_on_its_way
 
 MESSAGE = 1024
@@ -188,7 +189,7 @@ def _published(bucket: str, manifest: Manifest) -> dict[str, Any]:
     gpu = build.gpu or {}
     built_on = {"product": gpu.get("name"), "driver": build.driver, "tensorrt": build.tensorrt_version}
     return {
-        "uri": f"s3://{bucket}/{manifest.engine.key}",
+        "uri": S3Location(bucket, manifest.engine.key).uri,
         "sha256": manifest.engine.sha256,
         "sizeBytes": manifest.engine.size,
         "builtOn": {name: value for name, value in built_on.items() if value},

@@ -134,7 +134,9 @@ def _locate(store: OpenStore, keys: PublicKeys, wanted: EngineQuery) -> tuple[Ma
         raise ManifestRefused(f"{candidate.uri} is the path of another engine, not {candidate.identity}")
     manifest = read_manifest(store.objects, keys, manifest_key, candidate.identity or "")
     if manifest is None:
-        raise EngineNotReady(f"s3://{where.bucket}/{manifest_key} no longer exists", "it will be rebuilt")
+        raise EngineNotReady(
+            f"{S3Location(where.bucket, manifest_key).uri} no longer exists", "it will be rebuilt"
+        )
     wanted.require(manifest)
     found = store.objects.head(manifest.engine.key)
     if found is None or found.size != manifest.engine.size:
