@@ -8,6 +8,7 @@ from pathlib import Path
 from kubernetes.aio.config import ConfigException
 
 from ignition_hub.controller.app import ControllerSettings, run
+from ignition_hub.controller.process.exit_codes import FAILED
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
 from ignition_hub.logs import log_as_json
 
@@ -34,7 +35,7 @@ def main() -> int:
         return asyncio.run(run(ControllerSettings(**arguments)))
     except ConfigException as error:
         print(f"ignition-controller: cannot log in to Kubernetes: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        return FAILED
 
 
 if __name__ == "__main__":

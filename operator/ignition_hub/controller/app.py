@@ -26,6 +26,7 @@ from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.ports import World
+from ignition_hub.controller.process.exit_codes import FAILED
 from ignition_hub.controller.process.keys import Key
 from ignition_hub.controller.process.leader_election import Election, KubeLease
 from ignition_hub.controller.process.metrics import HealthServer, Vitals
@@ -97,7 +98,7 @@ class Controller:
             failures.append(await _ended(watching))
         for failure in filter(None, failures):
             logger.error("stopped: %s", failure, exc_info=failure)
-        return 0 if self._asked_to_stop.is_set() else 1
+        return 0 if self._asked_to_stop.is_set() else FAILED
 
     async def watch(self) -> None:
         """Run kopf's watches; a watch that cannot go on ends the process, and the kubelet restarts it."""

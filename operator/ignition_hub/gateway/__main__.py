@@ -15,6 +15,7 @@ from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.cluster.callers import Callers
 from ignition_hub.gateway.cluster.views import EngineViews, Views
+from ignition_hub.gateway.process.exit_codes import CANNOT_START
 from ignition_hub.gateway.process.metrics import Metrics
 from ignition_hub.gateway.process.settings import GatewaySettings, Role, parse_settings
 from ignition_hub.gateway.routes.probes import watch_store
@@ -44,7 +45,7 @@ def main() -> int:
         asyncio.run(run(settings))
     except (ConfigException, OSError, ValueError, TypeError) as error:
         log.error("the gateway cannot start: %s", error)  # noqa: TRY400  # an operator's mistake: the words are enough
-        return 2
+        return CANNOT_START
     return 0
 
 

@@ -1,6 +1,7 @@
 """The pages, each a function without arguments; ``PAGES`` names their files."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import ModuleType
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -9,12 +10,14 @@ from compatibility_page.tables import markdown
 from ignition_hub.cli import errors as cli_errors
 from ignition_hub.controller.policy.build_job import failure_policy
 from ignition_hub.controller.policy.decide import PASSING
+from ignition_hub.controller.process import exit_codes as controller_codes
 from ignition_hub.controller.process.metrics import Vitals, VitalsCollector
 from ignition_hub.engine import environment, names
 from ignition_hub.engine.errors import ENDINGS, Ending, Program, Reason
 from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, Entry, OnMiss
 from ignition_hub.fetch.gateway import asking_again_helps
 from ignition_hub.gateway.admission import injection
+from ignition_hub.gateway.process import exit_codes as gateway_codes
 from ignition_hub.gateway.process.metrics import Metrics
 from ignition_hub.wire.response import GatewayResponse
 from reference_pages.described import (
@@ -44,6 +47,8 @@ what the init container says where it ends. *Tried again by*: the **Job** with a
 as it does with every trouble of the store or the gateway. Any other failed build stands until the spec is
 changed or [`ignitionhub.io/rebuild-requested-at`](pods.md#tensorrtengines-and-enginestores) gets a new value.
 """
+
+DEPLOYED = "A container of a Deployment: the kubelet starts it again whatever the code is.\n"
 
 Row = Sequence[str]
 
@@ -113,7 +118,7 @@ def exit_codes() -> str:
     """Exit codes of the programs."""
     return _page(
         "Exit codes",
-        "engine/errors.py and cli/errors.py",
+        "engine/errors.py, cli/errors.py and process/exit_codes.py of controller and gateway",
         "Each ends with 0 when it did what it was asked. A code that is not here means that the\n"
         "program crashed (`Crashed`); a builder's Job tries that again.\n",
         "## Builder (container `builder` of a build Job)\n",
@@ -122,7 +127,13 @@ def exit_codes() -> str:
         "The kubelet starts it again whatever the code is, unless the pod's `restartPolicy` is `Never`.\n",
         markdown(_exit_rows("fetcher")),
         "## `ignition` and `kubectl ignition`\n",
-        markdown(_cli_rows()),
+        markdown(_code_rows(cli_errors)),
+        "## Controller\n",
+        DEPLOYED,
+        markdown(_code_rows(controller_codes)),
+        "## Gateway\n",
+        DEPLOYED,
+        markdown(_code_rows(gateway_codes)),
     )
 
 
@@ -262,7 +273,7 @@ def _exit_rows(program: Program) -> Iterator[Row]:
         yield [str(code), f"`{reason}`", meaning, "yes" if row.retry else "no"]
 
 
-def _cli_rows() -> Iterator[Row]:
+def _code_rows(module: ModuleType) -> Iterator[Row]:
     yield ["code", "meaning"]
-    for name, meaning in constants(cli_errors).items():
-        yield [str(getattr(cli_errors, name)), required(cli_errors.__name__, name, meaning)]
+    for name, meaning in constants(module).items():
+        yield [str(getattr(module, name)), required(module.__name__, name, meaning)]

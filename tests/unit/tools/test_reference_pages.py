@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ignition_hub.cli import errors as cli_errors
+from ignition_hub.controller.process import exit_codes as controller_codes
 from ignition_hub.engine import names
 from ignition_hub.engine.errors import ENDINGS, Reason
 from ignition_hub.engine.pod_annotations import (
@@ -19,6 +20,7 @@ from ignition_hub.engine.pod_annotations import (
     MOST_ENGINES,
     OnMiss,
 )
+from ignition_hub.gateway.process import exit_codes as gateway_codes
 from reference_pages import described, values
 from reference_pages.described import Undescribed
 from reference_pages.pages import PAGES
@@ -154,7 +156,8 @@ def test_what_a_job_tries_again_is_told():
 def test_every_exit_code_of_every_program_is_told():
     text = page("exit-codes.md")
     codes = [code for row in ENDINGS.values() for code in (row.builder, row.fetcher) if code is not None]
-    codes += [code for name, code in vars(cli_errors).items() if name.isupper()]
+    for module in (cli_errors, controller_codes, gateway_codes):
+        codes += [code for name, code in vars(module).items() if name.isupper()]
 
     assert len(re.findall(r"^\| \d+ \|", text, re.MULTILINE)) == len(codes)
     assert [code for code in codes if f"| {code} |" not in text] == []
@@ -167,6 +170,13 @@ def test_no_command_ends_with_a_code_that_is_not_told():
     told = {name for name in vars(cli_errors) if name.isupper()}
     assert {word for end in ends for word in re.findall(r"\b[A-Z_]{2,}\b", end)} <= told
     assert [end for end in ends if re.search(r"\d", end)] == []
+
+
+@pytest.mark.parametrize("file", ["controller/__main__.py", "controller/app.py", "gateway/__main__.py"])
+def test_no_process_of_the_hub_ends_with_a_code_that_is_not_told(file):
+    text = (ROOT / "operator" / "ignition_hub" / file).read_text()
+
+    assert re.findall(r"(?:return|else|sys\.exit\() ?([1-9]\d*)\b", text) == []
 
 
 def test_every_metric_is_told_with_its_labels():

@@ -1,4 +1,4 @@
 """
-The process around the passes: ``work_queue`` (each of the ``keys`` once, with back-off), ``leader_election``
-and ``metrics``.
+The process around the passes: ``work_queue`` (each of the ``keys`` once, with back-off), ``leader_election``,
+``metrics`` and ``exit_codes``.
 """

@@ -1,4 +1,5 @@
 """
 The process around the routes: ``settings``, ``certificate``, ``connections`` and ``bodies`` (how many, how
-large, how long), ``limits`` (who is too many), ``progress`` (of builds), ``metrics``, ``draining`` (the end).
+large, how long), ``limits`` (who is too many), ``progress`` (of builds), ``metrics``, ``draining`` (the end)
+and ``exit_codes``.
 """
