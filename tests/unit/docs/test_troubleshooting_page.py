@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ignition_hub.controller.policy.pool_status import PoolReason
+from ignition_hub.controller.policy.store_status import StoreReason
 from ignition_hub.engine.errors import ENDINGS, Reason
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -16,6 +18,9 @@ KUBERNETES = (
     "/readyz",
     "kubectl get buildpools,enginestores",
 )
+REASONS = {str(reason) for reason in (*Reason, *PoolReason, *StoreReason)}
+NO_REASONS = {"FailedCreate", "SchedulingGated"}
+"""Kubernetes' own words."""
 
 
 def source() -> str:
@@ -35,8 +40,20 @@ def test_a_message_on_the_page_is_one_of_the_codes(quote):
 
 
 @pytest.mark.parametrize("quote", [quote for quote in QUOTED if re.fullmatch("[A-Z][A-Za-z]+", quote)])
-def test_a_word_on_the_page_is_a_reason_or_a_state(quote):
-    assert quote in Reason.__members__ or quote == "Unbuildable"
+def test_a_word_of_a_symptom_is_a_reason_or_a_state(quote):
+    assert quote in REASONS or quote == "Unbuildable"
+
+
+def test_every_reason_that_the_page_names_exists():
+    named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z]+[a-z]*)+)`", PAGE))
+
+    assert named - REASONS - NO_REASONS == set()
+    assert named >= NO_REASONS
+
+
+@pytest.mark.parametrize("reason", sorted({*PoolReason, *StoreReason} - {StoreReason.BUCKET_REACHABLE}))
+def test_every_trouble_of_a_pool_and_of_a_store_is_a_symptom(reason):
+    assert reason in QUOTED
 
 
 def test_an_init_containers_exit_code_is_that_of_its_reason():
