@@ -25,6 +25,7 @@ from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.policy.status import Decision, difference, engine_status, write_delay
+from ignition_hub.controller.policy.store_status import opens_for_engines
 from ignition_hub.controller.policy.views import EngineSnapshot, JobAction, QueuePosition, TargetSnapshot
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, pool_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
@@ -32,6 +33,8 @@ from ignition_hub.kube import Object
 
 COLLECT_EVERY = 1.0
 """Seconds between two looks for Jobs that nobody needs any more."""
+STORE_IS_BACK = 5.0
+"""Seconds over which the engines are spread that waited for the store: each asks the bucket at least once."""
 
 
 @dataclass(slots=True)
@@ -91,7 +94,7 @@ class Reconciler:
             case "pool":
                 return await describe_pool(self._cluster, self._builds, key, self._now())
             case "store":
-                return await describe_store(self._cluster, self._world, key, self._now())
+                return await self._store(key)
             case _:
                 return await self._collect()
 
@@ -102,6 +105,14 @@ class Reconciler:
             return Again(seconds=pause)
         self._collected_at = now
         return await collect(self._cluster, self._builds)
+
+    async def _store(self, key: Key) -> Again:
+        before = self._cluster.stores.get("", key.name)
+        again = await describe_store(self._cluster, self._world, key, self._now())
+        if not opens_for_engines(before) and opens_for_engines(self._cluster.stores.get("", key.name)):
+            # What waited for the bucket would come back in up to five minutes.
+            self._queue.hasten(lambda waiting: waiting.kind == "engine", within=STORE_IS_BACK)
+        return again
 
     async def _engine(self, key: Key) -> Again:
         body = self._cluster.engines.get(key.namespace, key.name)

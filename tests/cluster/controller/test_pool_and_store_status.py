@@ -21,7 +21,9 @@ from ignition_hub.controller.passes import engine_stores
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.store_status import Probe
 from ignition_hub.engine.names import ANNOTATION_DEFAULT_STORE, RELEASE_NAMESPACE
-from ignition_hub.kube import POOLS, SECRETS, STORES, Kube, Object, Resource
+from ignition_hub.kube import ENGINES, POOLS, SECRETS, STORES, Kube, Object, Resource
+from ignition_hub.store.errors import StoreMisconfigured
+from ignition_hub.wire.back_off import BackOff
 from job_controller import condition_of, eventually
 from localcluster import ControlPlane
 from s3server import S3Server
@@ -79,11 +81,13 @@ async def give_secret(hub: Hub, access_key: str, secret_key: str) -> None:
     await hub.kube.create(SECRETS, {"metadata": {"name": "engine-store"}, "data": data}, RELEASE_NAMESPACE)
 
 
-async def until_ready(hub: Hub, kind: Resource, name: str, reason: str) -> Object:
+async def until_ready(
+    hub: Hub, kind: Resource, name: str, reason: str, namespace: str | None = None
+) -> Object:
     """Wait until the condition Ready of an object has ``reason`` for its newest spec; return the object."""
 
     async def has_it() -> Object | None:
-        body = await hub.kube.get(kind, name)
+        body = await hub.kube.get(kind, name, namespace)
         assert body is not None
         ready = condition_of(body, "Ready")
         current = ready.get("observedGeneration") == body["metadata"]["generation"]
@@ -167,6 +171,23 @@ async def test_a_second_store_asks_which_is_the_default_until_one_is_marked(hub:
         for name, default in (("main", False), ("other", True)):
             body = await until_ready(hub, STORES, name, "BucketReachable")
             assert body["status"]["default"] is default
+
+
+async def test_engines_that_wait_for_a_store_go_on_when_it_is_ready(hub: Hub, s3: S3Server) -> None:
+    hub.world.trouble = StoreMisconfigured("Secret engine-store does not exist")
+    await hub.apply(store(s3))
+    async with hub.controller() as controller:
+        controller.queue._back_off = BackOff(first=600.0, longest=600.0)
+        await until_ready(hub, STORES, "main", "CredentialsInvalid")
+        await hub.apply(make_engine())
+        await until_ready(hub, ENGINES, "resnet50", "StoreMisconfigured", hub.namespace)
+        hub.world.trouble = None
+        await hub.rest(1.0)
+        assert await hub.jobs() == []
+
+        await give_secret(hub, s3.access_key, s3.secret_key)
+        await until_ready(hub, STORES, "main", "BucketReachable")
+        await hub.until_job()
 
 
 async def test_a_pool_counts_builds_that_run_and_wait_in_few_writes(hub: Hub) -> None:

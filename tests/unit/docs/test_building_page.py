@@ -12,6 +12,7 @@ from ignition_hub.controller.passes.engine_stores import READ_SECRET_EVERY
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER, PoolReason
 from ignition_hub.controller.policy.store_status import StoreReason
 from ignition_hub.controller.process.work_queue import BackOff
+from ignition_hub.controller.reconciler import STORE_IS_BACK
 from ignition_hub.engine.request import TIMING_CACHES
 from installation.hub import KEYS
 
@@ -55,4 +56,6 @@ def test_the_page_has_the_pauses_of_the_passes() -> None:
     assert (READ_SECRET_EVERY, PROBE_EVERY) == (30.0, 240.0)
     assert "Secret every half minute. It asks the bucket" in PAGE
     assert "every four minutes; while that fails, after half a second" in PAGE
+    assert "every time, at most half a minute" in PAGE
     assert BackOff() == BackOff(first=0.5, longest=300.0)
+    assert f"that wait for the store in use go on within {STORE_IS_BACK:.0f} seconds" in PAGE

@@ -2,7 +2,8 @@
 The pass about an EngineStore: its status says whether the bucket opens with the Secret.
 
 The Secret is read every half minute, for the controller may not watch it. The bucket is asked when settings
-or Secret changed and every few minutes besides; while that fails, as often as the queue's back-off has it.
+or Secret changed and every few minutes besides; while that fails, as often as the queue's back-off has it,
+and at least every half minute: engines wait for it.
 """
 
 import random
@@ -39,7 +40,9 @@ async def describe_store(cluster: Cluster, world: World, key: Key, now: str) -> 
 
 
 def _again(reason: StoreReason) -> Again:
-    if reason in {StoreReason.BUCKET_REACHABLE, StoreReason.CREDENTIALS_INVALID}:
-        return Again(seconds=READ_SECRET_EVERY * random.uniform(0.8, 1.0))  # noqa: S311  # spreads load
-    # Which store is the default only a change of an EngineStore decides, and that wakes all of them.
-    return Again(back_off=reason is not StoreReason.SEVERAL_DEFAULTS)
+    if reason is StoreReason.SEVERAL_DEFAULTS:
+        # Which store is the default only a change of an EngineStore decides, and that wakes all of them.
+        return Again()
+    soon = READ_SECRET_EVERY * random.uniform(0.8, 1.0)  # noqa: S311  # spreads load
+    settled = reason in {StoreReason.BUCKET_REACHABLE, StoreReason.CREDENTIALS_INVALID}
+    return Again(seconds=soon, back_off=not settled)

@@ -44,6 +44,13 @@ class Probe:
     message: str = ""
 
 
+def opens_for_engines(store: Mapping[str, Any] | None) -> bool:
+    """Tell whether the status says that this store is in use and that its bucket answers."""
+    status = (store or {}).get("status") or {}
+    ready = {one["status"] for one in status.get("conditions") or () if one["type"] == "Ready"}
+    return status.get("default") is True and ready == {"True"}
+
+
 def store_status(store: Mapping[str, Any], probe: Probe, *, default: str, now: str) -> dict[str, Any]:
     """Return the whole status at ``now`` (RFC 3339); ``default`` names the store in use, if any."""
     metadata = store["metadata"]

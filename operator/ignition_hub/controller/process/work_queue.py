@@ -9,6 +9,7 @@ Kubernetes: who adds keys can change without touching what is behind it.
 
 import asyncio
 import logging
+import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
@@ -71,6 +72,12 @@ class WorkQueue(Generic[K]):
     def forget(self, key: K) -> None:
         """End the back-off of ``key``: its next failure counts as the first."""
         self._failures.pop(key, None)
+
+    def hasten(self, chosen: Callable[[Key], bool], *, within: float) -> None:
+        """End the back-off of the ``chosen`` keys and work on them again, spread over ``within`` seconds."""
+        for key in filter(chosen, list(self._failures)):
+            self.forget(key)
+            self.add_after(key, random.uniform(0.0, within))  # noqa: S311  # spreads load
 
     def oldest_age(self) -> float:
         """Return how many seconds the oldest waiting key has waited."""

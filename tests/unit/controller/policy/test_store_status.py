@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from ignition_hub.controller.policy.status import difference
-from ignition_hub.controller.policy.store_status import FIELDS, Probe, StoreReason, store_status
+from ignition_hub.controller.policy.store_status import (
+    FIELDS,
+    Probe,
+    StoreReason,
+    opens_for_engines,
+    store_status,
+)
 
 THEN, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 ANSWERS = Probe(StoreReason.BUCKET_REACHABLE)
@@ -61,3 +67,14 @@ def test_only_a_transition_moves_its_time() -> None:
 
     assert later["conditions"][0]["lastTransitionTime"] == THEN
     assert mended["conditions"][0]["lastTransitionTime"] == NOW
+
+
+def test_engines_go_on_with_the_default_store_when_it_is_ready_and_with_no_other() -> None:
+    mended = store_status(store(), ANSWERS, default="main", now=NOW)
+    unused = store_status(store(), ANSWERS, default="other", now=NOW)
+    failed = store_status(store(), Probe(StoreReason.ACCESS_DENIED, "b"), default="main", now=NOW)
+
+    assert opens_for_engines(store(**mended))
+    assert [opens_for_engines(one) for one in (store(**unused), store(**failed), store(), None)] == [
+        False
+    ] * 4

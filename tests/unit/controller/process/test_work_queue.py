@@ -148,3 +148,33 @@ async def test_an_earlier_appointment_stays_and_a_later_one_does_not_replace_it(
     await run_for_a_while(queue, reconcile, until=lambda: bool(seen))
 
     assert seen == ["a"]
+
+
+async def test_keys_that_back_off_are_hastened_and_the_others_left_alone():
+    queue, seen = WorkQueue(back_off=BackOff(first=600, longest=600)), []
+
+    async def reconcile(key):
+        seen.append(key)
+        return Again(back_off=key != "rests")
+
+    for key in ("waits", "stays", "rests"):
+        queue.add(key)
+    await run_for_a_while(queue, reconcile, until=lambda: len(seen) == 3)
+    queue.hasten(lambda key: key != "stays", within=0.01)
+    await run_for_a_while(queue, reconcile, until=lambda: len(seen) == 4)
+    await run_for_a_while(queue, reconcile, seconds=0.05)
+
+    assert seen == ["waits", "stays", "rests", "waits"]
+    assert queue._failures == {"waits": 1, "stays": 1}
+
+
+async def test_keys_that_are_hastened_come_spread():
+    queue, asked = WorkQueue(), {}
+    for key in range(1000):
+        queue.retry(key)
+    queue.add_after = lambda key, seconds: asked.update({key: seconds})
+    queue.hasten(lambda _: True, within=5.0)
+
+    assert 0 <= min(asked.values()) < 1
+    assert 4 < max(asked.values()) <= 5
+    assert len(asked) == 1000
