@@ -1,8 +1,8 @@
 """
-One connection to the API server, and its verbs.
+The verbs of the Kubernetes API, on plain dicts.
 
-``kubernetes.aio`` supplies log-in and transport only: its generated models raise on fields they do not know,
-and an operator must carry documents of newer clusters unharmed.
+``kubernetes.aio`` supplies no models: the generated ones raise on fields they do not know, and an operator
+must carry documents of newer clusters unharmed. ``connection`` sends the requests.
 """
 
 import json
@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import Configuration
 
 from ignition_hub.engine.names import FIELD_MANAGER
+from ignition_hub.kube.connection import Connection
 from ignition_hub.kube.errors import NotFound, Unavailable, error_of
 from ignition_hub.kube.pace import RateLimiter
 from ignition_hub.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Object, Resource, path_of
@@ -32,9 +33,6 @@ PAGE = 500
 WATCH_SECONDS = (240.0, 360.0)
 """How long a watch is asked for: between these, so that many do not end at once."""
 
-ACCEPTED = "application/json, application/jwk-set+json;q=0.9"
-"""The keys of ServiceAccount tokens come as the second, and as nothing else (406)."""
-
 SILENCE = 150.0
 """Seconds without a byte after which a watch counts as dead: a bookmark comes about once a minute."""
 
@@ -47,9 +45,9 @@ class Kube:
     ``patch tensorrtengines/status``): the figure the project answers for.
     """
 
-    def __init__(self, client: ApiClient, limiter: RateLimiter) -> None:
+    def __init__(self, connection: Connection, limiter: RateLimiter) -> None:
         self.writes: Counter[str] = Counter()
-        self._client = client
+        self._connection = connection
         self._limiter = limiter
 
     @classmethod
@@ -69,15 +67,15 @@ class Kube:
             await config.load_kube_config(
                 config_file=path, context=context, client_configuration=configuration
             )
-        return cls(ApiClient(configuration), limiter or RateLimiter())
+        return cls(Connection(configuration), limiter or RateLimiter())
 
     def paced(self, limiter: RateLimiter) -> Self:
         """Return the same connection with a budget of its own; closing either closes both."""
-        return type(self)(self._client, limiter)
+        return type(self)(self._connection, limiter)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.close()
+        await self._connection.close()
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
         """Return one object, or None when it does not exist."""
@@ -238,41 +236,27 @@ class Kube:
         asked = {key: value for key, value in (query or {}).items() if value is not None}
         if method in {"POST", "PUT", "PATCH"}:
             asked["fieldManager"] = FIELD_MANAGER
-        url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(asked)}" if asked else "")
-        headers = {"Accept": ACCEPTED, "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
+        target = f"{path}?{urlencode(asked)}" if asked else path
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        headers = {"Content-Type": content_type} if data is not None else {}
+        limits = aiohttp.ClientTimeout(total=DEADLINE)
         try:
             async with self._limiter:
-                return await self._exchange(method, url, headers, body)
+                status, text = await self._connection.exchange(method, target, data, headers, limits)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(0, f"{method} {path}: {error or type(error).__name__}") from error
+        if status >= 400:
+            raise error_of(status, text)
+        document: Object = json.loads(text) if text else {}
+        return document
 
     async def _stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
         """Yield the lines of an answer that does not end."""
-        url = f"{self._client.configuration.host}{path}?{urlencode(query)}"
-        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
-        await self._client.update_params_for_auth(headers, [], ["BearerToken"], url, "GET", None)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE, sock_read=SILENCE)
-        answer = await self._client.call_api("GET", url, headers, None, _request_timeout=timeout)
-        try:
-            if answer.status >= 400:
-                raise error_of(answer.status, await answer.read())
-            rest = b""
-            async for chunk in answer.response.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    yield line
-        finally:
-            answer.response.close()
-
-    async def _exchange(self, method: str, url: str, headers: dict[str, str], body: Object | None) -> Object:
-        await self._client.update_params_for_auth(headers, [], ["BearerToken"], url, method, body)
-        deadline = aiohttp.ClientTimeout(total=DEADLINE)
-        answer = await self._client.call_api(method, url, headers, body, _request_timeout=deadline)
-        text = await answer.read()
-        if answer.status >= 400:
-            raise error_of(answer.status, text)
-        document: Object = json.loads(text) if text else {}
-        return document
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE, sock_read=SILENCE)
+        async for status, line in self._connection.lines(f"{path}?{urlencode(query)}", limits):
+            if status >= 400:
+                raise error_of(status, line)
+            yield line
 
 
 def _typed(resource: Resource, body: Object) -> Object:
