@@ -18,6 +18,11 @@ TRIAL = {
     "images": {"registry": "localhost/ignition-hub", "tag": "dev"},
     "embeddedS3": {"enabled": True},
 }
+OWN_STORE = {
+    "embeddedS3": {"enabled": False},
+    "store": {"endpoint": "https://s3.example.com", "credentialsSecret": "engine-store"},
+    "networkPolicies": {"store": {"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}},
+}
 
 Json = dict[str, Any]
 

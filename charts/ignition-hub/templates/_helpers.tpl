@@ -238,3 +238,26 @@ subjects:
   - {kind: ServiceAccount, name: {{ $hook.name }}, namespace: {{ $context.Release.Namespace }}}
 {{- end }}
 {{- end }}
+
+{{/* Where builders find the store, as peers of a NetworkPolicy. */}}
+{{- define "ignition-hub.storePeers" -}}
+{{- $peers := .Values.networkPolicies.store.to -}}
+{{- if not $peers -}}
+{{- fail "networkPolicies.store.to: missing. Builders reach nothing but DNS, the gateway and the store, so say where the store is: its addresses, for example [{ipBlock: {cidr: 203.0.113.0/24}}], or its pods, for example [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: minio}}}]. networkPolicies.enabled=false leaves builders open" -}}
+{{- end -}}
+{{- range $peers -}}
+{{- with .ipBlock -}}
+{{- $metadata := ternary "fd00:ec2::/32" "169.254.0.0/16" (contains ":" .cidr) -}}
+{{- if and (hasSuffix "/0" .cidr) (not (has $metadata (.except | default list))) -}}
+{{- fail (printf "networkPolicies.store.to: cidr %s includes the addresses at which clouds hand out the credentials of nodes. Add except: [%s]" .cidr $metadata) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $peers -}}
+{{- end }}
+
+{{/* The port in store.endpoint, or that of its scheme. */}}
+{{- define "ignition-hub.storePort" -}}
+{{- $url := urlParse (.Values.store.endpoint | default "https://store") -}}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) -}}
+{{- end }}

@@ -60,7 +60,7 @@ ACCEPTED = [
     tolerating(operator="Exists"),
     tolerating(key="sku", value="gpu"),
     tolerating(key="gone", operator="Exists", effect="NoExecute", tolerationSeconds=60),
-    pool(runtimeClassName="nvidia"),
+    pool(runtimeClassName="nvidia", hostUsers=False),
     pool(resources={"requests": {"cpu": "500m", "memory": "8Gi"}, "limits": {"memory": 17179869184}}),
     pool(maxConcurrentBuilds=0),
     store(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chart_harness import CHART, HELM, ROOT, TRIAL, Json, containers, find, helm, refusal, render
+from chart_harness import CHART, HELM, OWN_STORE, ROOT, TRIAL, Json, containers, find, helm, refusal, render
 
 pytestmark = pytest.mark.skipif(
     not HELM.exists(), reason="helm is not built: PYTHONPATH=tests/tools python3 -m localcluster build"
@@ -187,8 +187,7 @@ def test_the_embedded_store_is_the_default_store(trial: list[Json]):
 
 
 def test_a_store_of_ones_own_needs_no_embedded_server():
-    own = {"endpoint": "https://s3.example.com", "credentialsSecret": "engine-store"}
-    documents = render({"embeddedS3": {"enabled": False}, "store": own})
+    documents = render(OWN_STORE)
 
     assert not [d for d in documents if d["metadata"]["name"] in {"ignition-hub-s3", "ignition-hub-store"}]
     spec = find(documents, "EngineStore", "default")["spec"]["s3"]
@@ -197,7 +196,7 @@ def test_a_store_of_ones_own_needs_no_embedded_server():
 
 
 def test_a_store_can_be_added_later():
-    documents = render({"embeddedS3": {"enabled": False}, "store": {"create": False}})
+    documents = render(OWN_STORE | {"store": {"create": False}})
 
     assert not [document for document in documents if document["kind"] == "EngineStore"]
 
@@ -260,19 +259,3 @@ def test_one_replica_gets_no_disruption_budget():
 )
 def test_values_that_cannot_work_are_refused_by_name(changes: Json, said: str):
     assert said in refusal(changes)
-
-
-def test_a_builder_reaches_the_store_and_no_link_local_address():
-    values = {
-        "images": {"registry": "localhost/ignition-hub"},
-        "store": {"endpoint": "https://s3.example.com", "credentialsSecret": "engine-store"},
-        "networkPolicies": {"enabled": True, "storePorts": [443, 80]},
-    }
-
-    policy = find(render(base=values), "NetworkPolicy", "ignition-hub-builders")
-
-    rules = [rule for rule in policy["spec"]["egress"] if {"port": 80, "protocol": "TCP"} in rule["ports"]]
-    blocks = [peer["ipBlock"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
-    assert len(rules) == 1
-    assert {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]} in blocks
-    assert all(block["except"] for block in blocks)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chart_harness import HELM, Json, containers, find, render
+from chart_harness import HELM, OWN_STORE, Json, containers, find, render
 
 pytestmark = pytest.mark.skipif(
     not HELM.exists(), reason="helm is not built: PYTHONPATH=tests/tools python3 -m localcluster build"
@@ -33,7 +33,6 @@ def test_everybody_may_read_the_authoritys_certificate_and_nothing_else(trial: l
     ]
 
 
-OWN = {"store": {"endpoint": "https://s3.example.com", "credentialsSecret": "s"}}
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 MODES = {
     "helm": {},
@@ -81,7 +80,7 @@ def test_each_key_that_is_not_given_is_made_before_the_hub(trial: list[Json]):
     [
         ({"signingKey": {"existingSecret": "mine"}}, "--signing-key"),
         ({"store": {"credentialsSecret": "mine"}}, "--store-keys"),
-        ({"embeddedS3": {"enabled": False}} | OWN, "--store-keys"),
+        (OWN_STORE, "--store-keys"),
         ({"certificates": MODES["cert-manager"]}, "--certificate"),
         ({"certificates": MODES["an issuer"]}, "--authority"),
         ({"certificates": MODES["external"]}, "--authority"),
@@ -95,14 +94,8 @@ def test_a_key_that_is_given_is_not_made(changes: Json, gone: str):
 
 
 def test_where_every_key_is_given_there_are_no_hooks():
-    documents = render(
-        {
-            "signingKey": {"existingSecret": "mine"},
-            "embeddedS3": {"enabled": False},
-            "certificates": MODES["external"],
-        }
-        | OWN
-    )
+    given = {"signingKey": {"existingSecret": "mine"}, "certificates": MODES["external"]}
+    documents = render(OWN_STORE | given)
 
     assert not [d for d in documents if "helm.sh/hook" in (d["metadata"].get("annotations") or {})]
 

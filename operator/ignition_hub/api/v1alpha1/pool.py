@@ -184,6 +184,11 @@ class BuildPoolSpec(Part):
     """
     RuntimeClass of builder pods, where nvidia is not the default runtime. Default: none. Example: nvidia
     """
+    host_users: bool | None = None
+    """
+    `false` gives each builder pod a user namespace of its own: root in it is no user of the node. Needs
+    Kubernetes 1.33, and nodes whose kernel and container runtime have it. Default: what the cluster does.
+    """
     runtimes: Annotated[
         tuple[PoolRuntime, ...],
         Field(min_length=1, max_length=16, json_schema_extra=keyed_by("flavor", "version")),

@@ -145,6 +145,8 @@ def _pod(
     }
     if pool.get("runtimeClassName"):
         spec["runtimeClassName"] = pool["runtimeClassName"]
+    if pool.get("hostUsers") is not None:
+        spec["hostUsers"] = pool["hostUsers"]
     if build.priority_class_name:
         spec["priorityClassName"] = build.priority_class_name
     return spec

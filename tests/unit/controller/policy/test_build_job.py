@@ -104,12 +104,15 @@ def test_the_pool_shapes_the_pod():
         nodeSelector={"a": "b"},
         tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
         runtimeClassName="nvidia",
+        hostUsers=False,
         resources={"requests": {"cpu": "2"}, "limits": {"memory": "8Gi"}},
     )
 
     assert spec["nodeSelector"] == {"a": "b"}
     assert spec["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
     assert spec["runtimeClassName"] == "nvidia"
+    assert spec["hostUsers"] is False
+    assert "hostUsers" not in pod_spec()
     assert spec["containers"][0]["image"] == IMAGE
     assert spec["containers"][0]["resources"] == {"requests": {"cpu": "2"}, "limits": {"memory": "8Gi"}}
 
