@@ -1,5 +1,6 @@
 """The gateway's answer to a fetcher, as a document; the gateway's tests hold its code to this one."""
 
+from dataclasses import replace
 from typing import Any
 
 from ignition_hub.compatibility.gpus import NodeGpu
@@ -18,5 +19,5 @@ def resolved(name: str, gpu: NodeGpu, manifest: Manifest) -> dict[str, Any]:
         "url": f"{STORE}/{name}.trt",
         "size": manifest.engine.size,
         "sha256": manifest.engine.sha256,
-        "manifest": manifest.to_json(),
+        "manifest": replace(manifest, build=manifest.build.for_loading()).to_json(),
     }

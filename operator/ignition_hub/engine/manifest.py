@@ -7,7 +7,7 @@ believe one only after its signature holds.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json
@@ -75,6 +75,21 @@ class BuildFacts(Record):
     def __post_init__(self) -> None:
         one_of("BuildFacts.flavor", self.flavor, FLAVORS)
         one_of("BuildFacts.checked", self.checked, CHECKED)
+
+    def for_loading(self) -> "BuildFacts":
+        """Return the facts that a process needs to load the engine; the rest stays in the store."""
+        model = {name: value for name, value in self.model.items() if name != "external_data"}
+        return replace(
+            self,
+            model=model,
+            parser_messages=(),
+            converter=None,
+            accuracy=None,
+            benchmark=None,
+            warnings=(),
+            timing_cache=None,
+            environment=None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

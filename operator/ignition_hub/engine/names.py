@@ -20,7 +20,7 @@ ENGINES_FOLDER = "/engines"
 ENGINE_FILE = "model.engine"
 """The engine, which a pod finds in ``/engines/<alias>/``."""
 RECORD_FILE = "engine.json"
-"""Beside it: what the gateway said of the engine, without its URL."""
+"""Beside it: what loading the engine takes, as the gateway said it; the whole manifest is in the store."""
 
 FIELD_MANAGER = "ignition-hub"
 

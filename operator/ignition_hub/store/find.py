@@ -13,8 +13,8 @@ from ignition_hub.store.errors import ManifestRefused, ObjectMissing, ObjectTooL
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.trust import PublicKeys, manifest_from_bytes, verify
 
-DOCUMENT_BYTES = 16 * 1024 * 1024
-"""The most a manifest or a provenance may have; real ones have a few KiB, plus parser messages."""
+DOCUMENT_BYTES = 4 * 1024 * 1024
+"""The most of a manifest or a provenance that is read before its signature is; real ones have a few KiB."""
 
 
 def find(store: ObjectStore, keys: PublicKeys, inputs: EngineInputs, identity: str) -> Manifest | None:

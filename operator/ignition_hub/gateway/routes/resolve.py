@@ -5,8 +5,9 @@ Namespace, pod and node come from the token, never from the request. The manifes
 every time: the status says where an engine should be, the signature whether it is one of ours.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +21,7 @@ from ignition_hub.compatibility.engine_choice import (
 )
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.loading import EngineFacts, loads
+from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import engine_folder
@@ -32,7 +34,13 @@ from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import manifest_key_of, read_manifest
 from ignition_hub.store.trust import PublicKeys
 
+log = logging.getLogger(__name__)
+
 URL_SECONDS = 900
+ANSWER_BYTES = 4 * 1024 * 1024
+"""The longest answer: fetchers read no more."""
+MOST_TRIED = 4
+"""How many engines are looked at for one request; each takes three requests to the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +91,12 @@ async def resolve(request: web.Request) -> web.Response:
         )
     engine = await _engine(services, user.namespace, request.match_info["name"])
     gpu = await _gpu_of(services, user)
-    choices = ready_for(engine, gpu)
+    queries = [EngineQuery(choice, gpu, engine["spec"], user.namespace) for choice in ready_for(engine, gpu)]
     store = await services.stores.current()
-    manifest, url = await services.quick.run(
-        _locate, store, services.signer.keys, EngineQuery(choices[0], gpu, engine["spec"], user.namespace)
-    )
-    services.metrics.resolved.labels(choices[0].arch).inc()
-    return web.json_response(_answer(engine["metadata"]["name"], gpu, manifest, url))
+    manifest, url = await services.quick.run(locate, store, services.signer.keys, queries)
+    services.metrics.resolved.labels(manifest.inputs.gpu_arch).inc()
+    body = encoded(_answer(engine["metadata"]["name"], gpu, manifest, url))
+    return web.Response(body=body, content_type="application/json")
 
 
 async def _engine(services: Services, namespace: str, name: str) -> Mapping[str, Any]:
@@ -115,6 +122,22 @@ async def _gpu_of(services: Services, user: TokenUser) -> NodeGpu:
             "run GPU Feature Discovery there, or label the node with ignitionhub.io/gpu-arch",
         )
     return gpu
+
+
+def locate(store: OpenStore, keys: PublicKeys, queries: Sequence[EngineQuery]) -> tuple[Manifest, str]:
+    """
+    Return the manifest and a URL of the best engine that is whole; at least one query, the best first.
+
+    One that is damaged or lost does not hide the next that loads on the same GPU. The error is the best's.
+    """
+    errors: list[IgnitionError] = []
+    for wanted in queries[:MOST_TRIED]:
+        try:
+            return _locate(store, keys, wanted)
+        except (ManifestRefused, EngineNotReady, NoEngineForGPU) as error:
+            log.warning("target %s cannot be handed out: %s", wanted.candidate.name, error)
+            errors.append(error)
+    raise errors[0]
 
 
 def _locate(store: OpenStore, keys: PublicKeys, wanted: EngineQuery) -> tuple[Manifest, str]:
@@ -163,5 +186,14 @@ def _answer(name: str, gpu: NodeGpu, manifest: Manifest, url: str) -> dict[str, 
         "url": url,
         "size": manifest.engine.size,
         "sha256": manifest.engine.sha256,
-        "manifest": manifest.to_json(),
+        "manifest": replace(manifest, build=manifest.build.for_loading()).to_json(),
     }
+
+
+def encoded(answer: Mapping[str, Any]) -> bytes:
+    """Return an answer as JSON; ManifestRefused for one that no fetcher would read."""
+    # In UTF-8, as its parts were measured: escaped, a word of another script has six times its length.
+    body = canonical_json(answer)
+    if len(body) > ANSWER_BYTES:
+        raise ManifestRefused(f"the answer would have {len(body)} bytes; fetchers read {ANSWER_BYTES}")
+    return body

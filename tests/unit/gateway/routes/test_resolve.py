@@ -1,12 +1,141 @@
-"""What the gateway answers to a fetcher is the document that the fetcher's and the runtime's tests read."""
+"""What a fetcher is answered: the document that others are tested with, bounded, of a whole engine."""
+
+from dataclasses import replace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fakeruntime import Engine
+from ignition_hub.compatibility.engine_choice import EngineNotReady, ready_for
 from ignition_hub.compatibility.gpus import NodeGpu
-from ignition_hub.gateway.routes.resolve import _answer
+from ignition_hub.engine.canonical import canonical_json
+from ignition_hub.fetch.gateway import LARGEST_ANSWER
+from ignition_hub.gateway.documents import FACTS_BYTES, bounded
+from ignition_hub.gateway.routes import resolve
+from ignition_hub.gateway.routes.resolve import (
+    ANSWER_BYTES,
+    MOST_TRIED,
+    EngineQuery,
+    _answer,
+    encoded,
+    locate,
+)
+from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
+from ignition_hub.store.find import DOCUMENT_BYTES
+from ignition_hub.store.trust import SigningKey, sign
 from resolvedanswers import STORE, resolved
+from storefixtures import make_facts, make_inputs, make_manifest
+
+L4 = NodeGpu("sm_89", "NVIDIA-L4", mig=None)
+REQUEST_BYTES = 256 * 1024
+"""What Kubernetes takes as annotations, of which the request is one: the inputs have less."""
+
+
+@pytest.fixture(scope="module")
+def signing_key():
+    return SigningKey(Ed25519PrivateKey.generate())
 
 
 def test_the_gateways_answer_is_the_document_that_others_are_tested_with():
-    gpu, manifest = NodeGpu("sm_89", "NVIDIA-L4", mig=None), Engine().manifest
+    manifest = Engine().manifest
 
-    assert _answer("resnet", gpu, manifest, f"{STORE}/resnet.trt") == resolved("resnet", gpu, manifest)
+    assert _answer("resnet", L4, manifest, f"{STORE}/resnet.trt") == resolved("resnet", L4, manifest)
+
+
+def test_a_pod_gets_what_loading_takes_and_not_the_account_of_the_build():
+    facts = make_facts(
+        gpu={"name": "NVIDIA L4", "sm_count": 58},
+        engine_io={"inputs": [], "outputs": []},
+        cuda_version="12.9",
+        profiles=({"shapes": {}},),
+        model={"sha256": "cd" * 32, "inputs": [], "external_data": [{"name": "w", "size": 1}]},
+        parser_messages=("node /decoder/secret",),
+        converter={"proof": {"outputs": []}},
+        accuracy={"outputs": []},
+        benchmark={"latency": 1},
+        warnings=({"code": "Int64Clamped", "count": 2},),
+        timing_cache={"missed": 4},
+        environment={"kernel": "6.1"},
+    )
+    manifest = replace(make_manifest(), build=facts)
+
+    build = _answer("resnet", L4, manifest, "url")["manifest"]["build"]
+
+    kept = ("gpu", "engine_io", "cuda_version", "profiles", "flavor", "tensorrt_version")
+    assert {name: build[name] for name in kept} == {name: facts.to_json()[name] for name in kept}
+    assert build["model"] == {"sha256": "cd" * 32, "inputs": []}
+    assert not any(
+        build[name] for name in ("parser_messages", "converter", "accuracy", "benchmark", "warnings")
+    )
+    assert not build.get("timing_cache")
+    assert not build.get("environment")
+
+
+def test_the_largest_account_that_is_accepted_is_read_by_everybody(signing_key):
+    room = FACTS_BYTES - len(canonical_json(make_facts(profiles=("",)).to_json()))
+    facts = bounded(make_facts(profiles=("é" * (room // 2),)))
+    inputs = make_inputs(options={"plugins": "x" * REQUEST_BYTES})
+    manifest = replace(make_manifest(inputs=inputs), build=facts)
+
+    answer = encoded(_answer("resnet", L4, manifest, "url"))
+
+    assert FACTS_BYTES < len(answer) <= ANSWER_BYTES == LARGEST_ANSWER
+    assert len(sign(manifest, manifest.to_bytes(), signing_key)) <= DOCUMENT_BYTES
+
+
+def test_an_answer_that_no_fetcher_would_read_is_refused():
+    with pytest.raises(ManifestRefused, match=f"fetchers read {ANSWER_BYTES}"):
+        encoded({"manifest": "x" * ANSWER_BYTES})
+
+
+def queries(number):
+    targets = [
+        {
+            "name": f"t{index}",
+            "state": "Ready",
+            "gpuArch": "sm_89",
+            "identity": "00",
+            "uri": f"s3://b/{index}",
+        }
+        for index in range(number)
+    ]
+    engine = {"metadata": {"name": "resnet"}, "spec": {}, "status": {"targets": targets}}
+    return [EngineQuery(choice, L4, {}, "vision") for choice in ready_for(engine, L4)]
+
+
+def located(monkeypatch, number, errors):
+    """Look for an engine where some targets have errors; return what was found and which were looked at."""
+    tried = []
+
+    def look(store, keys, wanted):
+        name = wanted.candidate.name
+        tried.append(name)
+        if name in errors:
+            raise errors[name]
+        return name, "url"
+
+    monkeypatch.setattr(resolve, "_locate", look)
+    try:
+        return locate(None, {}, queries(number))[0], tried
+    except (ManifestRefused, EngineNotReady, StoreUnavailable) as error:
+        return error, tried
+
+
+def test_a_damaged_or_lost_engine_does_not_hide_the_next_that_loads(monkeypatch):
+    errors = {"t0": ManifestRefused("bent"), "t1": EngineNotReady("gone")}
+
+    assert located(monkeypatch, 3, errors) == ("t2", ["t0", "t1", "t2"])
+
+
+def test_where_no_engine_is_whole_the_error_is_that_of_the_best(monkeypatch):
+    best = ManifestRefused("bent")
+    errors = {f"t{index}": EngineNotReady("gone") for index in range(9)} | {"t0": best}
+
+    assert located(monkeypatch, 9, errors) == (best, ["t0", "t1", "t2", "t3"])
+    assert MOST_TRIED == 4
+
+
+def test_a_store_that_is_away_gives_nobody_a_lesser_engine(monkeypatch):
+    away = StoreUnavailable("away")
+
+    assert located(monkeypatch, 2, {"t0": away}) == (away, ["t0"])
