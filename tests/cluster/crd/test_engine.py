@@ -7,12 +7,14 @@ import pytest
 
 from ignition_hub.api.convert import target_name
 from ignition_hub.api.v1alpha1 import TargetSpec, TensorRTEngine
+from largestengine import RANGES, largest_engine
 
 pytestmark = pytest.mark.cluster
 
 DIGEST = "9f2c" * 16
 DATA = {"uri": "s3://models/data.npz", "sha256": DIGEST}
 BATCH = {"min": 1, "opt": 8, "max": 32}
+RANGE = {"min": [1], "opt": [8], "max": [32]}
 
 
 def engine(path: str = "", value: Any = None) -> dict[str, Any]:
@@ -227,6 +229,7 @@ REFUSED = [
     ("spec.verification.benchmark.maxLatency", "0ms", "must be longer than 0s, for example 4ms"),
     ("spec.verification.benchmark.maxLatency", "fast", "maxLatency in body should match"),
     ("spec.build.timeout", "30s", "must lie between 1m and 24h"),
+    ("spec.profiles", [{"shapes": {"a\tb": RANGE}}], "the name of an input has no control characters"),
     ("spec.build.timeout", "25h", "must lie between 1m and 24h"),
     ("spec.build.timeout", "2 hours", "spec.build.timeout in body should match"),
     ("spec.build.retries", 11, "should be less than or equal to 10"),
@@ -290,20 +293,40 @@ def test_the_schema_and_the_code_agree_on_default_names(api: Any, product: str) 
     assert SAME_NAME in answer.message
 
 
-def test_the_largest_engine_fits_the_cost_limits(api: Any) -> None:
-    targets = [
-        {"gpuArch": "sm_89", "product": f"{number:02}" + "-A." * 20 + "0"} | {"compatibility": "Product"}
-        for number in range(64)
-    ]
-    shape = {"min": [1] * 8, "opt": [2] * 8, "max": [3] * 8}
-    ranges = {f"{number:02}" + "x" * 251: shape for number in range(64)}
-    profile = {"shapes": ranges, "values": ranges, "batchSize": BATCH, "maxSequenceLength": 512}
-    body = put(engine("spec.targets", targets), "spec.profiles", [profile] * 16)
-    body["spec"]["model"]["source"]["uri"] = "s3://models/" + "a/" * 505 + "a"
+def test_the_largest_engine_is_accepted(api: Any) -> None:
+    answer = api.create(largest_engine())
+
+    assert answer.status == 201, answer.message
+
+
+def test_one_range_more_is_refused_with_the_fields_and_what_would_work(api: Any) -> None:
+    answer = api.create(largest_engine(ranges=RANGES + 1))
+
+    assert answer.status == 422
+    assert "spec.profiles" in answer.message
+    assert "shapes and values of all profiles together are too large for a build request" in answer.message
+    assert "use fewer profiles, leave out inputs of fixed shape" in answer.message
+
+
+def test_one_byte_more_of_a_plugins_address_is_refused(api: Any) -> None:
+    body = largest_engine()
+    body["spec"]["options"]["plugins"][0]["source"]["uri"] += "x"
 
     answer = api.create(body)
 
-    assert answer.status == 201, answer.message
+    assert answer.status == 422
+    assert "spec.options.plugins" in answer.message
+    assert "store the libraries under shorter keys" in answer.message
+
+
+def test_characters_of_any_script_count_by_their_bytes(api: Any) -> None:
+    names = [f"{number}" + "\U0001f600" * 250 for number in range(4)]
+    profiles = [{"values": dict.fromkeys(names, RANGE)}] * 8
+
+    answer = api.create(engine("spec.profiles", profiles))
+
+    assert answer.status == 422
+    assert "too large for a build request" in answer.message
 
 
 def test_defaults_are_filled_in_and_nothing_else(api: Any) -> None:

@@ -28,7 +28,7 @@ from ignition_hub.api.schema import (
 )
 from ignition_hub.api.v1alpha1.common import CustomResource, Source
 from ignition_hub.api.v1alpha1.options import Options
-from ignition_hub.api.v1alpha1.profiles import ProfileSpec
+from ignition_hub.api.v1alpha1.profiles import FITS_A_REQUEST, ProfileSpec
 from ignition_hub.api.v1alpha1.status import EngineStatus
 from ignition_hub.api.v1alpha1.verification import Verification
 
@@ -174,8 +174,13 @@ class EngineSpec(Part):
     Precision of the engine: fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4. Not every GPU has every one; a
     target that lacks it is Unbuildable with the reason. fp32 switches TF32 off.
     """
-    profiles: Annotated[tuple[ProfileSpec, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
-    """Optimization profiles, required when an input of the model has a dynamic shape. Default: none."""
+    profiles: Annotated[
+        tuple[ProfileSpec, ...], Field(max_length=16, json_schema_extra=ruled(FITS_A_REQUEST, **ATOMIC))
+    ] = ()
+    """
+    Optimization profiles, required when an input of the model has a dynamic shape. All of them together fit a
+    build request of 56 KiB, which is about 300 ranges of four dimensions. Default: none.
+    """
     tensorrt: TensorRTSpec = TensorRTSpec()
     """Which TensorRT to build with. Default: the newest that a pool offers."""
     targets: Annotated[

@@ -87,6 +87,14 @@ class Plugin(Part):
     """
 
 
+PLUGIN_URIS_BYTES = 8 * 1024
+PLUGIN_URIS = rule(
+    f"self.map(p, size(bytes(p.source.uri))).sum() <= {PLUGIN_URIS_BYTES}",
+    f"the addresses (source.uri) of all plugins together have more than {PLUGIN_URIS_BYTES} bytes, too many "
+    "for a build request: store the libraries under shorter keys",
+)
+
+
 class Options(Part):
     """How TensorRT builds. Every option is part of the engine's identity."""
 
@@ -150,7 +158,9 @@ class Options(Part):
     """The system the engine is loaded on (TensorRT 10.2 and newer). Default: SameAsBuild."""
     calibration: Calibration | None = None
     """Data for the ranges of int8. Default: none; the model then brings its own Q/DQ nodes."""
-    plugins: Annotated[tuple[Plugin, ...], Field(max_length=16, json_schema_extra=keyed_by("name"))] = ()
+    plugins: Annotated[
+        tuple[Plugin, ...], Field(max_length=16, json_schema_extra=ruled(PLUGIN_URIS, **keyed_by("name")))
+    ] = ()
     """Plugin libraries the model needs. Default: none."""
     fail_on_warnings: Annotated[tuple[CamelWord, ...], Field(max_length=32, json_schema_extra=AS_SET)] = ()
     """

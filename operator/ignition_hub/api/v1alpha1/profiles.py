@@ -72,7 +72,32 @@ class BatchSizeSpec(Part):
     """The largest batch. Example: 32"""
 
 
-INPUT_NAMES = rule("self.all(name, size(name) <= 253)", "the name of an input has at most 253 characters")
+INPUT_NAMES = (
+    rule("self.all(name, size(name) <= 253)", "the name of an input has at most 253 characters"),
+    rule("!self.exists(name, name.matches('[[:cntrl:]]'))", "the name of an input has no control characters"),
+)
+
+PROFILES_BYTES = 56 * 1024
+"""
+The most that the inputs of all profiles may take in a build request.
+
+With the rest of a spec at its largest a request has at most 128 KiB, half of what Kubernetes takes as the
+annotations of one object: see ``tests/unit/controller/policy/test_request_size.py``.
+"""
+
+
+def _bytes_in_cel(ranges: str) -> str:
+    # As JSON at most: each byte of a name escaped, three lists of numbers of eleven digits, their keys.
+    weight = f"size(bytes(n)) * 2 + size({ranges}[n].min) * 36 + 32"
+    return f"(has({ranges}) ? {ranges}.map(n, {weight}).sum() : 0)"
+
+
+FITS_A_REQUEST = rule(
+    f"self.map(p, {_bytes_in_cel('p.shapes')} + {_bytes_in_cel('p.values')}).sum() <= {PROFILES_BYTES}",
+    "shapes and values of all profiles together are too large for a build request (names and numbers take "
+    f"more than {PROFILES_BYTES // 1024} KiB): use fewer profiles, leave out inputs of fixed shape, or use "
+    "batchSize and maxSequenceLength",
+)
 
 
 class ProfileSpec(Part):
@@ -89,7 +114,7 @@ class ProfileSpec(Part):
 
     shapes: Annotated[
         dict[str, ShapeRangeSpec],
-        Field(default_factory=dict, min_length=1, max_length=64, json_schema_extra=ruled(INPUT_NAMES)),
+        Field(default_factory=dict, min_length=1, max_length=64, json_schema_extra=ruled(*INPUT_NAMES)),
     ]
     """
     Shapes by the name of the model's input. Inputs of fixed shape may be left out. Default: what the
@@ -97,7 +122,7 @@ class ProfileSpec(Part):
     """
     values: Annotated[
         dict[str, ValueRangeSpec],
-        Field(default_factory=dict, min_length=1, max_length=64, json_schema_extra=ruled(INPUT_NAMES)),
+        Field(default_factory=dict, min_length=1, max_length=64, json_schema_extra=ruled(*INPUT_NAMES)),
     ]
     """Values of inputs that TensorRT reads as shapes (shape tensors), by name. Default: none."""
     batch_size: BatchSizeSpec | None = None

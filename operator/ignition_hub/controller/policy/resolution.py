@@ -79,7 +79,8 @@ def _wanted(
     engine: EngineSnapshot, target: Target, pools: Sequence[PoolFacts], model: ModelFacts, choice: Choice
 ) -> ResolvedTarget:
     pool = next(pool for pool in pools if (pool.name, pool.flavor) == (choice.pool, choice.flavor))
-    made_of = _inputs(engine, target, model, TensorRTRequest(choice.flavor, choice.version), pool.platform)
+    chosen = TensorRTRequest(choice.flavor, choice.version)
+    made_of = resolved_inputs(engine, target, model, chosen, pool.platform)
     return ResolvedTarget(identity=identity_of(made_of), inputs=made_of, pool=choice.pool, tier=choice.tier)
 
 
@@ -96,7 +97,7 @@ def _still_ready(
     # The status does not name the platform; the identity tells which it was.
     for platform in dict.fromkeys((*(pool.platform for pool in pools), *PLATFORMS)):
         try:
-            made_of = _inputs(engine, target, model, earlier.tensorrt, platform)
+            made_of = resolved_inputs(engine, target, model, earlier.tensorrt, platform)
         except ContractError:
             return None  # the status holds what no hub wrote; what is chosen now replaces it
         if identity_of(made_of) == earlier.identity:
@@ -105,9 +106,10 @@ def _still_ready(
     return None
 
 
-def _inputs(
+def resolved_inputs(
     engine: EngineSnapshot, target: Target, model: ModelFacts, tensorrt: TensorRTRequest, platform: str
 ) -> EngineInputs:
+    """Return what makes the engine of ``target`` with one full version of TensorRT on one platform."""
     return EngineInputs(
         model=Model(engine.model_name, engine.model_version, _fingerprint(engine, model)),
         precision=engine.precision,
