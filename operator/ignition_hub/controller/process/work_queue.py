@@ -73,7 +73,7 @@ class WorkQueue(Generic[K]):
         """End the back-off of ``key``: its next failure counts as the first."""
         self._failures.pop(key, None)
 
-    def hasten(self, chosen: Callable[[Key], bool], *, within: float) -> None:
+    def hasten(self, chosen: Callable[[K], bool], *, within: float) -> None:
         """End the back-off of the ``chosen`` keys and work on them again, spread over ``within`` seconds."""
         for key in filter(chosen, list(self._failures)):
             self.forget(key)
