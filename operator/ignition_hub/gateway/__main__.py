@@ -13,6 +13,7 @@ from kubernetes.aio.config import ConfigException
 from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
+from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.exit_codes import CANNOT_START
@@ -71,6 +72,7 @@ async def run(settings: GatewaySettings) -> None:
 def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Services:
     """Return what a gateway works with that serves builders and pods."""
     views = Views(kube, fresh=kube.paced(FRESH))
+    quick = Workers(name="store", threads=32, waiting=256, deadline=25.0)
     return Services(
         settings=settings,
         kube=kube,
@@ -79,7 +81,8 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
         stores=DefaultStore(kube, settings.release_namespace, views.stores),
         signer=signer,
         metrics=Metrics(),
-        quick=Workers(name="store", threads=32, waiting=256, deadline=25.0),
+        engines=VerifiedEngines(signer.keys, quick),
+        quick=quick,
         heavy=Workers(name="engine", threads=4, waiting=64, deadline=1800.0),
     )
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
+from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.draining import RequestsInFlight
@@ -37,6 +38,7 @@ class Services(AdmissionServices):
     views: Views
     stores: DefaultStore
     signer: Signer
+    engines: VerifiedEngines
     quick: Workers
     """For calls that take milliseconds."""
     heavy: Workers

@@ -45,9 +45,9 @@ def test_without_an_engine_store_a_gateway_stays_ready_and_says_what_is_missing(
     kept = {**store, "metadata": {"name": store["metadata"]["name"]}}
     api.ask("DELETE", f"{path}/{store['metadata']['name']}")
     try:
-        eventually(lambda: "ignition_gateway_store_up 0.0" in hub.gateway.metrics())
+        eventually(lambda: "no EngineStore exists" in hub.gateway.log())
+        assert "ignition_gateway_store_up 0.0" in hub.gateway.metrics()
         assert hub.gateway.ask("GET", "/readyz").status == 200
-        assert "no EngineStore exists" in hub.gateway.log()
     finally:
         assert api.ask("POST", path, kept).status == 201
     eventually(lambda: "ignition_gateway_store_up 1.0" in hub.gateway.metrics())

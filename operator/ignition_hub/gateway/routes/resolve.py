@@ -1,8 +1,8 @@
 """
 ``POST /v1/engines/{name}/resolve``: the engine that fits the GPU the pod was really scheduled on.
 
-Namespace, pod and node come from the token, never from the request. The manifest is fetched and verified
-every time: the status says where an engine should be, the signature whether it is one of ours.
+Namespace, pod and node come from the token, never from the request. The status says where an engine should
+be, the signature of its manifest whether it is one of ours.
 """
 
 import logging
@@ -27,16 +27,15 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import engine_folder
 from ignition_hub.engine.pod_annotations import RESOURCE
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
+from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import TokenUser
 from ignition_hub.store.errors import ManifestRefused
-from ignition_hub.store.find import manifest_key_of, read_manifest
-from ignition_hub.store.trust import PublicKeys
+from ignition_hub.store.find import manifest_key_of
 
 log = logging.getLogger(__name__)
 
-URL_SECONDS = 900
 ANSWER_BYTES = 4 * 1024 * 1024
 """The longest answer: fetchers read no more."""
 MOST_TRIED = 4
@@ -51,6 +50,11 @@ class EngineQuery:
     gpu: NodeGpu
     spec: Mapping[str, Any]
     namespace: str
+
+    @property
+    def identity(self) -> str:
+        """The identity that the status names."""
+        return self.candidate.identity or ""
 
     def require_source(self, store_spec: Mapping[str, Any]) -> None:
         """Raise IgnitionError (SourceForbidden) unless the namespace may read the model it names."""
@@ -93,7 +97,7 @@ async def resolve(request: web.Request) -> web.Response:
     gpu = await _gpu_of(services, user)
     queries = [EngineQuery(choice, gpu, engine["spec"], user.namespace) for choice in ready_for(engine, gpu)]
     store = await services.stores.current()
-    manifest, url = await services.quick.run(locate, store, services.signer.keys, queries)
+    manifest, url = await locate(services.engines, store, queries)
     services.metrics.resolved.labels(manifest.inputs.gpu_arch).inc()
     body = encoded(_answer(engine["metadata"]["name"], gpu, manifest, url))
     return web.Response(body=body, content_type="application/json")
@@ -124,7 +128,9 @@ async def _gpu_of(services: Services, user: TokenUser) -> NodeGpu:
     return gpu
 
 
-def locate(store: OpenStore, keys: PublicKeys, queries: Sequence[EngineQuery]) -> tuple[Manifest, str]:
+async def locate(
+    engines: VerifiedEngines, store: OpenStore, queries: Sequence[EngineQuery]
+) -> tuple[Manifest, str]:
     """
     Return the manifest and a URL of the best engine that is whole; at least one query, the best first.
 
@@ -133,15 +139,18 @@ def locate(store: OpenStore, keys: PublicKeys, queries: Sequence[EngineQuery]) -
     errors: list[IgnitionError] = []
     for wanted in queries[:MOST_TRIED]:
         try:
-            return _locate(store, keys, wanted)
+            manifest, url = await engines.get(store, manifest_key_in(store, wanted), wanted.identity)
+            wanted.require(manifest)
         except (ManifestRefused, EngineNotReady, NoEngineForGPU) as error:
             log.warning("target %s cannot be handed out: %s", wanted.candidate.name, error)
             errors.append(error)
+        else:
+            return manifest, url
     raise errors[0]
 
 
-def _locate(store: OpenStore, keys: PublicKeys, wanted: EngineQuery) -> tuple[Manifest, str]:
-    """Return the verified manifest of a candidate and a URL of its engine, whose size was looked at."""
+def manifest_key_in(store: OpenStore, wanted: EngineQuery) -> str:
+    """Return where the manifest of a candidate is; raise IgnitionError where it must not be looked for."""
     wanted.require_source(store.spec)
     candidate = wanted.candidate
     where = _place_of(candidate)
@@ -152,22 +161,10 @@ def _locate(store: OpenStore, keys: PublicKeys, wanted: EngineQuery) -> tuple[Ma
         )
     manifest_key = manifest_key_of(where.uri)
     # Before anything is read: a status must not become a way to ask for any object of the bucket.
-    folder = engine_folder(store.prefix, wanted.spec["model"]["name"], candidate.identity or "")
+    folder = engine_folder(store.prefix, wanted.spec["model"]["name"], wanted.identity)
     if manifest_key.rpartition("/")[0] != folder:
-        raise ManifestRefused(f"{candidate.uri} is the path of another engine, not {candidate.identity}")
-    manifest = read_manifest(store.objects, keys, manifest_key, candidate.identity or "")
-    if manifest is None:
-        raise EngineNotReady(
-            f"{S3Location(where.bucket, manifest_key).uri} no longer exists", "it will be rebuilt"
-        )
-    wanted.require(manifest)
-    found = store.objects.head(manifest.engine.key)
-    if found is None or found.size != manifest.engine.size:
-        there = f"has {found.size} bytes" if found else "does not exist"
-        raise ManifestRefused(
-            f"the engine {manifest.engine.key} {there}; its manifest says {manifest.engine.size} bytes"
-        )
-    return manifest, store.objects.presign_get(manifest.engine.key, URL_SECONDS)
+        raise ManifestRefused(f"{candidate.uri} is the path of another engine, not {wanted.identity}")
+    return manifest_key
 
 
 def _place_of(candidate: CandidateTarget) -> S3Location:

@@ -103,39 +103,43 @@ def queries(number):
     return [EngineQuery(choice, L4, {}, "vision") for choice in ready_for(engine, L4)]
 
 
-def located(monkeypatch, number, errors):
+async def located(monkeypatch, number, errors):
     """Look for an engine where some targets have errors; return what was found and which were looked at."""
     tried = []
 
-    def look(store, keys, wanted):
-        name = wanted.candidate.name
-        tried.append(name)
-        if name in errors:
-            raise errors[name]
-        return name, "url"
+    def key(store, wanted):
+        tried.append(wanted.candidate.name)
+        return wanted.candidate.name
 
-    monkeypatch.setattr(resolve, "_locate", look)
+    class Engines:
+        async def get(self, store, manifest_key, identity):
+            if manifest_key in errors:
+                raise errors[manifest_key]
+            return manifest_key, "url"
+
+    monkeypatch.setattr(resolve, "manifest_key_in", key)
+    monkeypatch.setattr(EngineQuery, "require", lambda self, manifest: None)
     try:
-        return locate(None, {}, queries(number))[0], tried
+        return (await locate(Engines(), None, queries(number)))[0], tried
     except (ManifestRefused, EngineNotReady, StoreUnavailable) as error:
         return error, tried
 
 
-def test_a_damaged_or_lost_engine_does_not_hide_the_next_that_loads(monkeypatch):
+async def test_a_damaged_or_lost_engine_does_not_hide_the_next_that_loads(monkeypatch):
     errors = {"t0": ManifestRefused("bent"), "t1": EngineNotReady("gone")}
 
-    assert located(monkeypatch, 3, errors) == ("t2", ["t0", "t1", "t2"])
+    assert await located(monkeypatch, 3, errors) == ("t2", ["t0", "t1", "t2"])
 
 
-def test_where_no_engine_is_whole_the_error_is_that_of_the_best(monkeypatch):
+async def test_where_no_engine_is_whole_the_error_is_that_of_the_best(monkeypatch):
     best = ManifestRefused("bent")
     errors = {f"t{index}": EngineNotReady("gone") for index in range(9)} | {"t0": best}
 
-    assert located(monkeypatch, 9, errors) == (best, ["t0", "t1", "t2", "t3"])
+    assert await located(monkeypatch, 9, errors) == (best, ["t0", "t1", "t2", "t3"])
     assert MOST_TRIED == 4
 
 
-def test_a_store_that_is_away_gives_nobody_a_lesser_engine(monkeypatch):
+async def test_a_store_that_is_away_gives_nobody_a_lesser_engine(monkeypatch):
     away = StoreUnavailable("away")
 
-    assert located(monkeypatch, 2, {"t0": away}) == (away, ["t0"])
+    assert await located(monkeypatch, 2, {"t0": away}) == (away, ["t0"])

@@ -1,0 +1,58 @@
+"""
+Engines as they are handed out: verified, there, and with a URL, each looked at once for many pods.
+
+The pods of a Deployment ask within seconds for one engine. Whoever replaces it in the bucket has the next
+pods look again; the bytes a pod loads are those of the signed digest, whenever the manifest was read.
+"""
+
+from ignition_hub.buckets.default_store import OpenStore
+from ignition_hub.buckets.workers import Workers
+from ignition_hub.compatibility.engine_choice import EngineNotReady
+from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.sources import S3Location
+from ignition_hub.store.errors import ManifestRefused
+from ignition_hub.store.find import read_manifest
+from ignition_hub.store.settings import StoreSettings
+from ignition_hub.store.trust import PublicKeys
+from ignition_hub.ttl_cache import TtlCache
+
+URL_SECONDS = 900
+SECONDS = 5.0
+"""How long an engine counts as looked at: as short as a fetcher's pause, and URLs stay good for minutes."""
+
+
+class VerifiedEngines:
+    """The engines of a bucket whose manifests are believed with ``keys``; looked at by ``workers``."""
+
+    def __init__(self, keys: PublicKeys, workers: Workers) -> None:
+        self._keys, self._workers = keys, workers
+        self._known: TtlCache[tuple[StoreSettings, str, str], tuple[Manifest, str]] = TtlCache(
+            seconds=SECONDS, size=4096
+        )
+
+    async def get(self, store: OpenStore, manifest_key: str, identity: str) -> tuple[Manifest, str]:
+        """
+        Return the verified manifest of an identity and a URL of its engine, whose size was looked at.
+
+        Raise EngineNotReady when there is none, ManifestRefused when it is not to be believed, and the
+        store's errors; none of them is remembered.
+        """
+        question = (store.settings, manifest_key, identity)
+        return await self._known.get(
+            question, lambda: self._workers.run(looked_at, store, self._keys, manifest_key, identity)
+        )
+
+
+def looked_at(store: OpenStore, keys: PublicKeys, manifest_key: str, identity: str) -> tuple[Manifest, str]:
+    """Read, verify and look; synchronous, three requests to the store."""
+    manifest = read_manifest(store.objects, keys, manifest_key, identity)
+    if manifest is None:
+        where = S3Location(store.settings.bucket, manifest_key).uri
+        raise EngineNotReady(f"{where} no longer exists", "it will be rebuilt")
+    found = store.objects.head(manifest.engine.key)
+    if found is None or found.size != manifest.engine.size:
+        there = f"has {found.size} bytes" if found else "does not exist"
+        raise ManifestRefused(
+            f"the engine {manifest.engine.key} {there}; its manifest says {manifest.engine.size} bytes"
+        )
+    return manifest, store.objects.presign_get(manifest.engine.key, URL_SECONDS)
