@@ -40,8 +40,8 @@ class OnMiss(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One engine a pod wants: ``alias`` is its folder below the mount, ``resource`` the TensorRTEngine."""
+class EngineReference:
+    """One engine a pod asks for: ``alias`` is its folder below the mount, ``resource`` the TensorRTEngine."""
 
     alias: str
     resource: str
@@ -98,23 +98,23 @@ class PodAnnotation(Generic[Value]):
         return PREFIX + self.name.partition("/")[2].upper().replace("-", "_")
 
 
-def read_engines(text: str) -> tuple[Entry, ...]:
+def read_engines(text: str) -> tuple[EngineReference, ...]:
     """Read ``[alias=]resource, ...``; every alias may be used once."""
     named = engines_named(text)
     if len(named) > MOST_ENGINES:
         raise _engines_error(f"lists {len(named)} engines", f"a pod can have at most {MOST_ENGINES}")
-    entries = tuple(read_entry(alias, resource) for alias, resource in named)
+    references = tuple(read_reference(alias, resource) for alias, resource in named)
     seen: set[str] = set()
-    for entry in entries:
-        if entry.alias in seen:
+    for reference in references:
+        if reference.alias in seen:
             raise _engines_error(
-                f"alias {entry.alias!r} is used twice", "give each engine a unique alias: alias=resource"
+                f"alias {reference.alias!r} is used twice", "give each engine a unique alias: alias=resource"
             )
-        seen.add(entry.alias)
-    return entries
+        seen.add(reference.alias)
+    return references
 
 
-def read_entry(alias: str, resource: str) -> Entry:
+def read_reference(alias: str, resource: str) -> EngineReference:
     """Return one engine whose names can be used."""
     if not RESOURCE.fullmatch(resource):
         raise _engines_error(
@@ -126,7 +126,7 @@ def read_entry(alias: str, resource: str) -> Entry:
             f"{alias!r:.80} is not a valid alias",
             f"use lower-case letters, digits and '-', at most 63: {_possible_alias(alias)}={resource}",
         )
-    return Entry(alias, resource)
+    return EngineReference(alias, resource)
 
 
 def read_mount_path(text: str) -> str:
@@ -166,7 +166,7 @@ def _possible_alias(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-") or "model"
 
 
-ANNOTATION_ENGINES: PodAnnotation[tuple[Entry, ...]] = PodAnnotation(
+ANNOTATION_ENGINES: PodAnnotation[tuple[EngineReference, ...]] = PodAnnotation(
     f"{GROUP}/engines", read_engines, (), "detector=yolo-v8"
 )
 """
@@ -189,32 +189,32 @@ FOR_THE_FETCHER: tuple[PodAnnotation[Any], ...] = (ANNOTATION_ON_MISS,)
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class InjectionRequest:
     """Everything a pod's annotations say. ``containers`` is None where all containers get the engines."""
 
-    engines: tuple[Entry, ...]
+    engines: tuple[EngineReference, ...]
     mount_path: str
     containers: frozenset[str] | None
     on_miss: OnMiss
 
 
-def read_wishes(pod: Mapping[str, Any]) -> Wishes:
+def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
     """Read a pod's annotations; AnnotationError says which one is wrong."""
     annotations: Mapping[str, Any] = pod.get("metadata", {}).get("annotations") or {}
-    wishes = Wishes(
+    request = InjectionRequest(
         engines=ANNOTATION_ENGINES.of(annotations),
         mount_path=ANNOTATION_MOUNT_PATH.of(annotations),
         containers=ANNOTATION_CONTAINERS.of(annotations),
         on_miss=ANNOTATION_ON_MISS.of(annotations),
     )
-    if not wishes.engines:
+    if not request.engines:
         raise _engines_error(
             "lists no engines", 'list the names of TensorRTEngines, for example "arcface-r100, det=yolo-v8"'
         )
-    if wishes.containers is not None:
+    if request.containers is not None:
         names = [container["name"] for container in pod.get("spec", {}).get("containers") or ()]
-        require_containers(wishes.containers, names)
-    return wishes
+        require_containers(request.containers, names)
+    return request
 
 
 def require_containers(wanted: frozenset[str], names: list[str]) -> None:

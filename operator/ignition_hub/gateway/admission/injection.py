@@ -34,10 +34,10 @@ from ignition_hub.engine.pod_annotations import (
     ANNOTATION_MOUNT_PATH,
     FOR_THE_FETCHER,
     AnnotationError,
-    Entry,
+    EngineReference,
+    InjectionRequest,
     OnMiss,
-    Wishes,
-    read_wishes,
+    injection_request,
 )
 from ignition_hub.gateway.admission.bounds import require_few_containers, require_few_terms
 
@@ -91,13 +91,13 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
     """
     if not pod_asks(pod) or has_fetcher(pod):
         return []
-    wishes = read_wishes(pod)
-    views = wanted_views(wishes, engines)
+    request = injection_request(pod)
+    views = wanted_views(request, engines)
     return [
         *volumes(pod, settings),
-        *init_container(pod, wishes, settings),
-        *containers(pod, wishes),
-        *scheduling(pod, views, wishes),
+        *init_container(pod, request, settings),
+        *containers(pod, request),
+        *scheduling(pod, views, request),
     ]
 
 
@@ -114,24 +114,24 @@ def has_fetcher(pod: Mapping[str, Any]) -> bool:
     return any(container["name"] == INIT_CONTAINER for container in pod["spec"].get("initContainers") or ())
 
 
-def wanted_views(wishes: Wishes, engines: Mapping[str, EngineView]) -> list[EngineView]:
+def wanted_views(request: InjectionRequest, engines: Mapping[str, EngineView]) -> list[EngineView]:
     """Return the engines a pod wants; UnknownEngine names the one that does not exist, and no others."""
-    for entry in wishes.engines:
-        if entry.resource not in engines:
+    for name in (reference.resource for reference in request.engines):
+        if name not in engines:
             # Whatever reaches the webhook may ask about any namespace: what else is there is not said.
             raise UnknownEngine(
                 Reason.EngineNotFound,
-                f"annotation {ANNOTATION_ENGINES}: the namespace has no TensorRTEngine {entry.resource!r}",
+                f"annotation {ANNOTATION_ENGINES}: the namespace has no TensorRTEngine {name!r}",
                 "apply it there, or list those that exist: kubectl get tensorrtengines",
             )
-    return [engines[name] for name in dict.fromkeys(entry.resource for entry in wishes.engines)]
+    return [engines[name] for name in dict.fromkeys(reference.resource for reference in request.engines)]
 
 
 def warnings_about(pod: Json, engines: Mapping[str, EngineView]) -> list[str]:
     """Say why a pod may wait longer than its author expects; for a pod that ``inject`` accepts."""
     if not pod_asks(pod) or has_fetcher(pod):
         return []
-    views = wanted_views(read_wishes(pod), engines)
+    views = wanted_views(injection_request(pod), engines)
     stuck = [
         f"TensorRTEngine {view.name} has failed: {_where_why_is(view)}"
         for view in views
@@ -152,22 +152,24 @@ def volumes(pod: Json, settings: InjectionSettings) -> Patch:
     return appended(pod, ("spec", "volumes"), ours)
 
 
-def init_container(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Patch:
+def init_container(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> Patch:
     """Add the fetcher before every other init container, which may need the engines already."""
-    ours = fetcher(pod, wishes, settings)
+    ours = fetcher(pod, request, settings)
     if pod["spec"].get("initContainers"):
         return [_add(("spec", "initContainers", 0), ours)]
     return [_add(("spec", "initContainers"), [ours])]
 
 
-def fetcher(pod: Json, wishes: Wishes, settings: InjectionSettings) -> Json:
+def fetcher(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> Json:
     """Build the init container; it meets the restricted Pod Security Standard in any pod."""
     annotations = pod["metadata"]["annotations"]  # they name the engines, so there are some
     variables = {
         environment.GATEWAY_URL: settings.gateway_url,
         environment.TOKEN_FILE: TOKEN_FILE,
         environment.CA: settings.authorities,
-        environment.ENGINES: ",".join(f"{entry.alias}={entry.resource}" for entry in wishes.engines),
+        environment.ENGINES: ",".join(
+            f"{reference.alias}={reference.resource}" for reference in request.engines
+        ),
         environment.MOUNT: ENGINES_FOLDER,
         environment.DEADLINE_SECONDS: str(settings.deadline_seconds),
         **{annotation.variable: annotation.text_of(annotations) for annotation in FOR_THE_FETCHER},
@@ -205,52 +207,52 @@ def security_context(pod: Json) -> Json:
     return context
 
 
-def containers(pod: Json, wishes: Wishes) -> Patch:
+def containers(pod: Json, request: InjectionRequest) -> Patch:
     """Show the engines to the containers that get them, and tell each where they are."""
     chosen = [
         (index, container)
         for index, container in enumerate(pod["spec"].get("containers") or ())
-        if wishes.containers is None or container["name"] in wishes.containers
+        if request.containers is None or container["name"] in request.containers
     ]
     require_few_containers(chosen)
     patch: Patch = []
     for index, container in chosen:
-        patch += mount(container, index, wishes) + variables(container, index, wishes)
+        patch += mount(container, index, request) + variables(container, index, request)
     return patch
 
 
-def mount(container: Json, index: int, wishes: Wishes) -> Patch:
+def mount(container: Json, index: int, request: InjectionRequest) -> Patch:
     """Add the read-only mount, unless the container has made its own of the same volume."""
     mounts = container.get("volumeMounts") or ()
     if any(one["name"] == ENGINES_VOLUME for one in mounts):
         return []
-    if taken := [one["name"] for one in mounts if one["mountPath"].rstrip("/") == wishes.mount_path]:
+    if taken := [one["name"] for one in mounts if one["mountPath"].rstrip("/") == request.mount_path]:
         raise AnnotationError(
             ANNOTATION_MOUNT_PATH,
-            f"container {container['name']!r:.80} mounts volume {taken[0]!r:.80} at {wishes.mount_path}",
+            f"container {container['name']!r:.80} mounts volume {taken[0]!r:.80} at {request.mount_path}",
             "set the annotation to another path",
         )
-    ours = {"name": ENGINES_VOLUME, "mountPath": wishes.mount_path, "readOnly": True}
+    ours = {"name": ENGINES_VOLUME, "mountPath": request.mount_path, "readOnly": True}
     return appended(container, ("volumeMounts",), [ours], below=("spec", "containers", index))
 
 
-def variables(container: Json, index: int, wishes: Wishes) -> Patch:
+def variables(container: Json, index: int, request: InjectionRequest) -> Patch:
     """Add the path of each engine; a variable the author set stays as it is."""
     there = {variable["name"] for variable in container.get("env") or ()}
     ours = [
-        {"name": entry.variable, "value": engine_path(wishes, entry)}
-        for entry in wishes.engines
-        if entry.variable not in there
+        {"name": reference.variable, "value": engine_path(request, reference)}
+        for reference in request.engines
+        if reference.variable not in there
     ]
     return appended(container, ("env",), ours, below=("spec", "containers", index))
 
 
-def engine_path(wishes: Wishes, entry: Entry) -> str:
+def engine_path(request: InjectionRequest, reference: EngineReference) -> str:
     """Return where a container finds an engine."""
-    return f"{wishes.mount_path}/{entry.alias}/model.engine"
+    return f"{request.mount_path}/{reference.alias}/model.engine"
 
 
-def scheduling(pod: Json, engines: Sequence[EngineView], wishes: Wishes) -> Patch:
+def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionRequest) -> Patch:
     """Keep the pod off nodes that no ready target serves, or from being scheduled at all for now."""
     affinity = pod["spec"].get("affinity")
     theirs = len(required_terms(affinity))
@@ -258,7 +260,7 @@ def scheduling(pod: Json, engines: Sequence[EngineView], wishes: Wishes) -> Patc
         require_few_terms(theirs, len(terms_for(shared_reach(engines))))
         return [_add(("spec", "affinity"), affinity_for(engines, affinity))]
     failed = [engine for engine in engines if not engine.ready and engine.failure]
-    if failed and wishes.on_miss is OnMiss.FAIL:
+    if failed and request.on_miss is OnMiss.FAIL:
         raise RequestError(
             Reason.NoEngineForGPU,
             f"TensorRTEngine {failed[0].name} has no ready target and will not get one",
