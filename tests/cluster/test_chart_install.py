@@ -18,7 +18,7 @@ import yaml
 from chart_harness import merged
 from ignition_hub.compatibility.placement import release_of
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
-from ignition_hub.engine.names import GATE, LABEL_WAITING
+from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
 from installed_chart import BUILDS, CHART, HUB, Json, helm, keys, read
 from localcluster import ControlPlane
 from localcluster.errors import LocalClusterError
@@ -45,7 +45,7 @@ def may(cluster: ControlPlane, account: str, verb: str, resource: str, namespace
     return said.strip() == "yes"
 
 
-def pod(cluster: ControlPlane, name: str, *, gates: tuple[str, ...] = (GATE,)) -> Json:
+def pod(cluster: ControlPlane, name: str, *, gates: tuple[str, ...] = (SCHEDULING_GATE,)) -> Json:
     """Create a pod and return it as the API server keeps it."""
     spec: Json = {"containers": [{"name": "a", "image": "example.com/a"}]}
     if gates:
@@ -230,7 +230,7 @@ def test_the_controller_lifts_its_gate_and_narrows_the_affinity(installed: Contr
 
 
 def test_the_controller_leaves_the_gates_of_others(installed: ControlPlane):
-    pod(installed, "twice-gated", gates=("example.com/first", GATE))
+    pod(installed, "twice-gated", gates=("example.com/first", SCHEDULING_GATE))
 
     patch_as_controller(
         installed, "twice-gated", LIFTED | {"spec": {"schedulingGates": [{"name": "example.com/first"}]}}
@@ -252,7 +252,10 @@ def test_the_controller_changes_no_pod_that_does_not_wait(installed: ControlPlan
     ("change", "said"),
     [
         ({"spec": {"schedulingGates": None}}, "changes no other"),
-        ({"spec": {"schedulingGates": [{"name": "example.com/first"}, {"name": GATE}]}}, "changes no other"),
+        (
+            {"spec": {"schedulingGates": [{"name": "example.com/first"}, {"name": SCHEDULING_GATE}]}},
+            "changes no other",
+        ),
         ({"spec": {"containers": [{"name": "a", "image": "example.com/evil"}]}}, "of a pod's spec"),
         ({"spec": {"tolerations": [*DEFAULT_TOLERATIONS, {"operator": "Exists"}]}}, "of a pod's spec"),
         ({"spec": {"nodeSelector": {"node": "mine"}}}, "of a pod's spec"),
@@ -271,7 +274,7 @@ def test_the_controller_changes_nothing_else_of_a_pod_that_waits(
     installed: ControlPlane, change: Json, said: str
 ):
     name = f"waiting-{uuid4().hex[:8]}"
-    before = pod(installed, name, gates=("example.com/first", GATE))
+    before = pod(installed, name, gates=("example.com/first", SCHEDULING_GATE))
     lifted = merged(LIFTED, {"spec": {"schedulingGates": [{"name": "example.com/first"}]}})
 
     with pytest.raises(PermissionError, match=said):

@@ -6,7 +6,7 @@ import pytest
 
 from ignition_hub.compatibility.placement import release_of, required_terms
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
-from ignition_hub.engine.names import GATE, LABEL_INJECT, LABEL_WAITING
+from ignition_hub.engine.names import LABEL_INJECT, LABEL_WAITING, SCHEDULING_GATE
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 
@@ -94,7 +94,7 @@ def test_a_pod_whose_engine_is_ready_is_accepted_in_a_restricted_namespace(
 @pytest.mark.parametrize("archs", [("sm_89",), ("sm_80", "sm_89"), ("sm_86", "sm_120")])
 def test_a_pod_that_waited_is_released_in_one_write(control_plane, api, restricted, terms, archs):
     pod = created(api, injected(control_plane, make_pod(restricted, terms=terms), EngineView("resnet")))
-    assert pod["spec"]["schedulingGates"] == [{"name": GATE}]
+    assert pod["spec"]["schedulingGates"] == [{"name": SCHEDULING_GATE}]
     assert pod["metadata"]["labels"][LABEL_WAITING] == "true"
 
     released = patched(api, pod, release_of(pod, [ready(*archs)], 0.0))

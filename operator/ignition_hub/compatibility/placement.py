@@ -26,7 +26,7 @@ from ignition_hub.compatibility.gpus import (
 )
 from ignition_hub.compatibility.loading import EngineFacts, loads
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
-from ignition_hub.engine.names import GATE, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING
+from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING, SCHEDULING_GATE
 
 Json = dict[str, Any]
 Expression = dict[str, Any]
@@ -135,7 +135,7 @@ def release_of(pod: Mapping[str, Any], engines: Sequence[EngineView], now: float
     if seconds_to_release(engines, now) != 0:
         return None
     spec = pod["spec"]
-    gates = [gate for gate in spec.get("schedulingGates") or () if gate.get("name") != GATE]
+    gates = [gate for gate in spec.get("schedulingGates") or () if gate.get("name") != SCHEDULING_GATE]
     return {
         "metadata": {"labels": {LABEL_WAITING: None}},
         "spec": {"schedulingGates": gates or None, "affinity": narrowed(spec.get("affinity"), engines)},

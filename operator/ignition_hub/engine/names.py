@@ -1,5 +1,5 @@
 """
-Names that other people's clusters depend on: the API group, labels, annotations, the gate, paths in pods.
+Names that other people's clusters depend on: API group, labels, annotations, scheduling gate, paths in pods.
 
 Every process reads them from here, and what a pod's author may set from ``pod_annotations``; changing one is
 a change of the API.
@@ -54,7 +54,7 @@ LABEL_GPU_PRODUCT = f"{GROUP}/gpu-product"
 LABEL_JETPACK = f"{GROUP}/jetpack"
 """Node label of the platform team: the JetPack release of a Jetson node, such as ``6.2``."""
 
-GATE = f"{GROUP}/engine"
+SCHEDULING_GATE = f"{GROUP}/engine"
 """Name of the scheduling gate a pod holds until its engines have a ready target."""
 
 ANNOTATION_REQUEST = f"{GROUP}/request"

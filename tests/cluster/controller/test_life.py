@@ -15,8 +15,8 @@ from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     BUILD_NAMESPACE,
-    GATE,
     LABEL_WAITING,
+    SCHEDULING_GATE,
 )
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.kube import ENGINES, EVENTS, JOBS, PODS, POOLS, Object
@@ -210,7 +210,10 @@ async def test_a_gated_pod_is_released_to_the_gpus_that_are_served(hub: Hub) -> 
             "labels": {LABEL_WAITING: "true"},
             "annotations": {ANNOTATION_ENGINES.name: "resnet50"},
         },
-        "spec": {"schedulingGates": [{"name": GATE}], "containers": [{"name": "main", "image": "busybox"}]},
+        "spec": {
+            "schedulingGates": [{"name": SCHEDULING_GATE}],
+            "containers": [{"name": "main", "image": "busybox"}],
+        },
     }
     async with hub.controller():
         await hub.apply(make_engine())
@@ -227,7 +230,7 @@ async def test_a_gated_pod_is_released_to_the_gpus_that_are_served(hub: Hub) -> 
         body = await eventually(released)
 
     assert held is not None
-    assert held["spec"]["schedulingGates"] == [{"name": GATE}]
+    assert held["spec"]["schedulingGates"] == [{"name": SCHEDULING_GATE}]
     assert LABEL_WAITING not in body["metadata"].get("labels", {})
     assert body["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     assert hub.writes["patch pods"] == 1

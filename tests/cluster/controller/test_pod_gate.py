@@ -7,7 +7,7 @@ import pytest
 from ignition_hub.compatibility.placement import release_of
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.controller.adapters.cluster import Cluster
-from ignition_hub.engine.names import GATE, LABEL_WAITING
+from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
 from ignition_hub.kube import PODS, Conflict, Kube, Object
 
 pytestmark = pytest.mark.cluster
@@ -25,7 +25,10 @@ async def cluster(control_plane: object) -> AsyncIterator[Cluster]:
 
 
 def gated(**metadata: object) -> Object:
-    spec = {"schedulingGates": [{"name": GATE}], "containers": [{"name": "main", "image": "busybox"}]}
+    spec = {
+        "schedulingGates": [{"name": SCHEDULING_GATE}],
+        "containers": [{"name": "main", "image": "busybox"}],
+    }
     return {"metadata": {"name": "server", "labels": {LABEL_WAITING: "true"}, **metadata}, "spec": spec}
 
 
@@ -55,7 +58,7 @@ async def test_another_pod_of_the_same_name_keeps_its_gate_and_gets_no_affinity(
 
     pod = await cluster.kube.get(PODS, "server", namespace)
     assert pod is not None
-    assert pod["spec"]["schedulingGates"] == [{"name": GATE}]
+    assert pod["spec"]["schedulingGates"] == [{"name": SCHEDULING_GATE}]
     assert "affinity" not in pod["spec"]
 
 
@@ -70,7 +73,7 @@ async def test_a_pod_that_changed_since_keeps_what_another_controller_gave_it(
 
     pod = await cluster.kube.get(PODS, "server", namespace)
     assert pod is not None
-    assert pod["spec"]["schedulingGates"] == [{"name": GATE}]
+    assert pod["spec"]["schedulingGates"] == [{"name": SCHEDULING_GATE}]
 
 
 async def test_a_pod_that_is_gone_needs_no_release(cluster: Cluster, namespace: str) -> None:

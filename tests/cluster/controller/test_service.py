@@ -16,7 +16,7 @@ from ignition_hub.compatibility import readiness
 from ignition_hub.compatibility.placement import required_terms
 from ignition_hub.controller.policy.job_status import epoch
 from ignition_hub.engine.manifest import EngineFile
-from ignition_hub.engine.names import ANNOTATION_REBUILD, GATE, LABEL_WAITING
+from ignition_hub.engine.names import ANNOTATION_REBUILD, LABEL_WAITING, SCHEDULING_GATE
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.kube import ENGINES, PODS, Object
 from job_controller import eventually, request_of
@@ -35,7 +35,10 @@ def gated_pod(name: str) -> Object:
             "labels": {LABEL_WAITING: "true"},
             "annotations": {ANNOTATION_ENGINES.name: "resnet50"},
         },
-        "spec": {"schedulingGates": [{"name": GATE}], "containers": [{"name": "main", "image": "busybox"}]},
+        "spec": {
+            "schedulingGates": [{"name": SCHEDULING_GATE}],
+            "containers": [{"name": "main", "image": "busybox"}],
+        },
     }
 
 
@@ -90,7 +93,7 @@ async def test_replicas_that_wait_get_the_gpus_of_every_target(hub: Hub) -> None
         await hub.complete(jobs["sm_89"])
         released = [await until_released(hub, name) for name in ("one", "two")]
 
-    assert [pod["spec"]["schedulingGates"] for pod in held] == [[{"name": GATE}]] * 2
+    assert [pod["spec"]["schedulingGates"] for pod in held] == [[{"name": SCHEDULING_GATE}]] * 2
     assert [minors(pod) for pod in released] == [{"6", "9"}] * 2
     assert hub.writes["patch pods"] == 2
 

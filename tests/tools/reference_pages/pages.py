@@ -194,7 +194,11 @@ def _gets(added: Mapping[str, str]) -> Iterator[Row]:
     for name, value in added.items():
         kind = "init container" if name == "INIT_CONTAINER" else "volume"
         yield [kind, f"`{value}`", in_markdown(required(injection.__name__, name, said[name]))]
-    yield ["scheduling gate", f"`{names.GATE}`", in_markdown(required(names.__name__, "GATE", said["GATE"]))]
+    yield [
+        "scheduling gate",
+        f"`{names.SCHEDULING_GATE}`",
+        in_markdown(required(names.__name__, "SCHEDULING_GATE", said["SCHEDULING_GATE"])),
+    ]
 
 
 def _variables() -> Iterator[Row]:

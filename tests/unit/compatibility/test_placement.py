@@ -15,11 +15,11 @@ from ignition_hub.compatibility.placement import (
     seconds_to_release,
 )
 from ignition_hub.compatibility.readiness import GRACE, EngineView, ReadyTarget
-from ignition_hub.engine.names import GATE, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING
+from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING, SCHEDULING_GATE
 
 PAIRS = list(itertools.combinations([gpu for gpu in GPUS if not gpu.jetson], 2))
 NOW = 1_767_225_600.0
-GATED = {"metadata": {}, "spec": {"schedulingGates": [{"name": GATE}]}}
+GATED = {"metadata": {}, "spec": {"schedulingGates": [{"name": SCHEDULING_GATE}]}}
 MAJOR, MINOR, PRODUCT = (f"nvidia.com/gpu.{name}" for name in ("compute.major", "compute.minor", "product"))
 
 
@@ -252,7 +252,10 @@ def test_a_lifted_pod_with_terms_of_its_own_goes_only_where_a_target_serves(arch
 
 
 def test_lifting_keeps_other_gates_and_removes_the_waiting_label():
-    pod = {"metadata": {}, "spec": {"schedulingGates": [{"name": "example.com/quota"}, {"name": GATE}]}}
+    pod = {
+        "metadata": {},
+        "spec": {"schedulingGates": [{"name": "example.com/quota"}, {"name": SCHEDULING_GATE}]},
+    }
 
     patch = release_of(pod, [engine("sm_89")], NOW)
 

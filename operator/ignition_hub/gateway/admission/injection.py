@@ -23,9 +23,9 @@ from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import (
     AUDIENCE,
     ENGINES_FOLDER,
-    GATE,
     LABEL_INJECT,
     LABEL_WAITING,
+    SCHEDULING_GATE,
     TOKEN_FILE,
     TOKEN_FOLDER,
 )
@@ -269,7 +269,7 @@ def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionReque
     require_few_terms(theirs, TO_WAIT_WITH)
     waiting = affinity_to_wait_with(affinity)
     return [
-        *appended(pod, ("spec", "schedulingGates"), [{"name": GATE}]),
+        *appended(pod, ("spec", "schedulingGates"), [{"name": SCHEDULING_GATE}]),
         *labelled(pod, LABEL_WAITING, "true"),
         *([_add(("spec", "affinity"), waiting)] if waiting else []),
     ]

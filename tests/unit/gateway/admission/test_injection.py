@@ -9,7 +9,7 @@ import pytest
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.engine import pod_annotations
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
-from ignition_hub.engine.names import GATE, LABEL_WAITING
+from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
 from ignition_hub.engine.pod_annotations import PodAnnotation
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject, warnings_about
 from ignition_hub.gateway.admission.review import review
@@ -186,7 +186,7 @@ def test_a_pod_whose_engines_are_ready_is_steered_and_not_held():
 def test_a_pod_that_has_to_wait_is_held_by_a_gate_and_can_be_found_by_label():
     document = injected(pod("arcface-r100, bert", spec={"schedulingGates": [{"name": "example.com/quota"}]}))
 
-    assert document["spec"]["schedulingGates"] == [{"name": "example.com/quota"}, {"name": GATE}]
+    assert document["spec"]["schedulingGates"] == [{"name": "example.com/quota"}, {"name": SCHEDULING_GATE}]
     assert document["metadata"]["labels"][LABEL_WAITING] == "true"
     assert "affinity" not in document["spec"]
 
@@ -297,7 +297,7 @@ def test_a_pod_is_warned_when_its_engines_have_no_gpu_in_common():
     assert warnings_about(pod("arcface-r100, hopper"), engines) == [
         "the pod will wait: no GPU can run all of: arcface-r100, hopper"
     ]
-    assert {"name": GATE} in applied(
+    assert {"name": SCHEDULING_GATE} in applied(
         pod("arcface-r100, hopper"), inject(pod("arcface-r100, hopper"), engines, SETTINGS)
     )["spec"]["schedulingGates"]
 
