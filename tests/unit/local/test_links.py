@@ -138,11 +138,11 @@ def test_a_model_has_one_identity_wherever_it_is_kept(keep: Callable[[Path], Pat
 def test_a_kept_model_is_pushed_with_the_files_behind_its_links(keep: Callable[[Path], Path], tmp_path: Path):
     model = keep(tmp_path / "kept")
     expected = model_upload(plain(tmp_path / "plain"))
-    load = model_upload(model)
+    pushed = model_upload(model)
 
-    assert [parcel.name for parcel in load.parcels] == [DATA, MODEL]
-    assert [parcel.sha256 for parcel in load.parcels] == [parcel.sha256 for parcel in expected.parcels]
-    assert model_upload(model.parent).parcels[0].bundle == load.parcels[0].bundle
+    assert [file.name for file in pushed.files] == [DATA, MODEL]
+    assert [file.sha256 for file in pushed.files] == [file.sha256 for file in expected.files]
+    assert model_upload(model.parent).files[0].bundle == pushed.files[0].bundle
 
 
 def stray(root: Path, **places: str) -> Path:
@@ -202,7 +202,7 @@ def test_a_link_that_leads_elsewhere_is_refused_before_it_is_read_and_the_remedy
     copy = Path(shutil.copytree(model.parent, tmp_path / "copy")) / MODEL  # follows links, as cp -rL does
     (part,) = model_file(copy, DigestCache(tmp_path / "digests")).data
     assert part.path.is_relative_to(tmp_path / "copy")
-    assert len(model_upload(copy).parcels) == 2
+    assert len(model_upload(copy).files) == 2
 
 
 @pytest.mark.parametrize("name", ["../weights.bin", "a/../../weights.bin", "", "/etc/hostname"])
