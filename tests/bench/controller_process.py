@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from fakeworld import FakeStore, FakeWorld, make_manifest
 from ignition_hub.controller.adapters.cluster import Cluster
-from ignition_hub.controller.app import Controller, Options
+from ignition_hub.controller.app import Controller, ControllerSettings
 from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.views import JobState
 from ignition_hub.controller.process.keys import Key
@@ -75,7 +75,7 @@ async def run(port: int, expect: int) -> int:
     cluster = Cluster(kube, BUILD_NAMESPACE)
     store = StoreOfCompleteJobs()
     store.cluster = cluster
-    options = Options(
+    options = ControllerSettings(
         release_namespace=RELEASE_NAMESPACE,
         build_namespace=BUILD_NAMESPACE,
         gateway_url="https://gateway.invalid",
