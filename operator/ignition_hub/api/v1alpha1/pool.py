@@ -211,7 +211,7 @@ class BuildPoolStatus(Part):
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
     ] = ()
-    """Ready, when the pool can build; the message says what."""
+    """Ready, when the pool can build; the message says what. Stalled, while only another spec would help."""
     running_builds: Annotated[int, Field(ge=0)] | None = None
     """Builds that take a place of maxConcurrentBuilds, as counted some seconds ago."""
     queued_builds: Annotated[int, Field(ge=0)] | None = None

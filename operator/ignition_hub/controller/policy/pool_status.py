@@ -51,10 +51,17 @@ def pool_status(pool: Mapping[str, Any], builds: Builds, now: str) -> dict[str, 
     queued = standing.get("queuedBuilds") if builds.queued is None else builds.queued
     status = {
         "observedGeneration": generation,
-        "conditions": [condition(standing, generation, now, ("Ready", *_readiness(pool)))],
+        "conditions": [condition(standing, generation, now, verdict) for verdict in _verdicts(pool)],
         "runningBuilds": builds.running,
     }
     return status if queued is None else {**status, "queuedBuilds": queued}
+
+
+def _verdicts(pool: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Judge Ready, and Stalled where only a new spec helps: tools that wait for Ready then fail at once."""
+    status, reason, message = _readiness(pool)
+    ready = ("Ready", status, reason, message)
+    return [ready] if status == "True" else [ready, ("Stalled", "True", reason, message)]
 
 
 def _readiness(pool: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -28,9 +28,13 @@ def gpu_pool(arch: str, *versions: str, product: str | None = None, **spec: Any)
 
 
 def ready(body: dict[str, Any], builds: Builds = NONE) -> tuple[str, str, str]:
-    [condition] = pool_status(body, builds, NOW)["conditions"]
+    condition, *_ = pool_status(body, builds, NOW)["conditions"]
     assert (condition["type"], condition["observedGeneration"]) == ("Ready", 3)
     return condition["status"], condition["reason"], condition["message"]
+
+
+def types(status: dict[str, Any]) -> list[str]:
+    return [condition["type"] for condition in status["conditions"]]
 
 
 def job(*, active: bool = True, **metadata: Any) -> dict[str, Any]:
@@ -83,6 +87,21 @@ def test_a_pool_whose_runtimes_build_nothing_says_why_and_what_would_work(
     assert (status, reason) == ("False", PoolReason.RUNTIMES_UNSUPPORTED)
     assert message.startswith("spec.runtimes: ")
     assert all(part in message for part in says)
+
+
+def test_a_pool_that_builds_nothing_is_stalled_until_its_spec_changes_as_nothing_else_helps() -> None:
+    body = gpu_pool("sm_99", "10.13.2.6")
+    before = pool_status(body, NONE, THEN)
+    ready_condition, stalled = before["conditions"]
+
+    assert (stalled["type"], stalled["status"], stalled["observedGeneration"]) == ("Stalled", "True", 3)
+    assert (stalled["reason"], stalled["message"]) == (ready_condition["reason"], ready_condition["message"])
+    assert difference(before, pool_status({**body, "status": before}, NONE, NOW)) == {}
+    assert types(pool_status({**pool(), "status": before}, NONE, NOW)) == ["Ready"]
+
+
+def test_a_paused_pool_is_not_stalled() -> None:
+    assert types(pool_status(pool(builds=0), NONE, NOW)) == ["Ready"]
 
 
 def test_a_runtime_that_builds_nothing_is_named_beside_those_that_build() -> None:
