@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from kubernetes.aio.config import ConfigException
 
 from ignition_hub.bootstrap.authority import publish_authority
+from ignition_hub.bootstrap.exit_codes import FAILED
 from ignition_hub.bootstrap.keys import Wanted, make_missing_keys
 from ignition_hub.kube import Kube, KubeError
 from ignition_hub.logs import log_as_json
@@ -20,14 +21,14 @@ Work = Callable[[Kube], Awaitable[None]]
 
 
 def main() -> int:
-    """Do what the command says; return 1 when it failed, so that the Job tries again."""
+    """Do what the command says; return the exit code, for which the Job tries again."""
     work = work_of(sys.argv[1:])
     log_as_json()
     try:
         asyncio.run(_run(work))
     except (ConfigException, KubeError, OSError, TypeError, ValueError) as error:
         log.error("failed: %s", error)  # noqa: TRY400  # the words are enough
-        return 1
+        return FAILED
     return 0
 
 

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from compatibility_page.tables import markdown
+from ignition_hub.bootstrap import exit_codes as bootstrap_codes
 from ignition_hub.cli import errors as cli_errors
 from ignition_hub.controller.policy.build_job import failure_policy
 from ignition_hub.controller.policy.decide import PASSING
@@ -118,7 +119,7 @@ def exit_codes() -> str:
     """Exit codes of the programs."""
     return _page(
         "Exit codes",
-        "engine/errors.py, cli/errors.py and process/exit_codes.py of controller and gateway",
+        "engine/errors.py, cli/errors.py and the exit_codes.py of controller, gateway and bootstrap",
         "Each ends with 0 when it did what it was asked. A code that is not here means that the\n"
         "program crashed (`Crashed`); a builder's Job tries that again.\n",
         "## Builder (container `builder` of a build Job)\n",
@@ -131,9 +132,12 @@ def exit_codes() -> str:
         "## Controller\n",
         DEPLOYED,
         markdown(_code_rows(controller_codes)),
-        "## Gateway\n",
+        "## Gateway (containers `gateway` and `admission`)\n",
         DEPLOYED,
         markdown(_code_rows(gateway_codes)),
+        "## Jobs of the chart (`ignition-hub-keys` and `ignition-hub-authority`)\n",
+        "Each Job tries again whatever the code is; `helm` fails when one gives up. Pods stay for an hour.\n",
+        markdown(_code_rows(bootstrap_codes)),
     )
 
 

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 import yaml
 
+from ignition_hub.bootstrap import exit_codes as bootstrap_codes
 from ignition_hub.cli import errors as cli_errors
 from ignition_hub.controller.process import exit_codes as controller_codes
 from ignition_hub.engine import names
@@ -156,7 +157,7 @@ def test_what_a_job_tries_again_is_told():
 def test_every_exit_code_of_every_program_is_told():
     text = page("exit-codes.md")
     codes = [code for row in ENDINGS.values() for code in (row.builder, row.fetcher) if code is not None]
-    for module in (cli_errors, controller_codes, gateway_codes):
+    for module in (cli_errors, controller_codes, gateway_codes, bootstrap_codes):
         codes += [code for name, code in vars(module).items() if name.isupper()]
 
     assert len(re.findall(r"^\| \d+ \|", text, re.MULTILINE)) == len(codes)
@@ -172,9 +173,10 @@ def test_no_command_ends_with_a_code_that_is_not_told():
     assert [end for end in ends if re.search(r"\d", end)] == []
 
 
-@pytest.mark.parametrize("file", ["controller/__main__.py", "controller/app.py", "gateway/__main__.py"])
-def test_no_process_of_the_hub_ends_with_a_code_that_is_not_told(file):
-    text = (ROOT / "operator" / "ignition_hub" / file).read_text()
+@pytest.mark.parametrize("name", ["__main__.py", "app.py"])
+def test_no_process_of_the_hub_ends_with_a_code_that_is_not_told(name):
+    files = (ROOT / "operator" / "ignition_hub").rglob(name)
+    text = "\n".join(file.read_text() for file in files)
 
     assert re.findall(r"(?:return|else|sys\.exit\() ?([1-9]\d*)\b", text) == []
 
