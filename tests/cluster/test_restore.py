@@ -154,7 +154,9 @@ def restored(s3: S3Server, bucket: str, objects: Objects) -> None:
 def first_values(s3: S3Server) -> str:
     sources = [{"prefix": "s3://models/", "namespaces": [TEAM]}]
     store = {"endpoint": s3.endpoint, "credentialsSecret": "engine-store", "modelSources": sources}
-    return json.dumps({"images": {"registry": "localhost/ignition-hub"}, "store": store})
+    reached = {"store": {"to": [{"ipBlock": {"cidr": "127.0.0.0/8"}}]}}
+    images = {"registry": "localhost/ignition-hub"}
+    return json.dumps({"images": images, "store": store, "networkPolicies": reached})
 
 
 def engine() -> Object:
