@@ -153,6 +153,8 @@ def test_a_changed_value_reaches_the_pool(installed: ControlPlane):
     ("account", "verb", "resource", "namespace"),
     [
         ("controller", "create", "jobs.batch", BUILDS),
+        ("controller", "watch", "jobs.batch", BUILDS),
+        ("controller", "watch", "pods", ""),
         ("controller", "patch", "tensorrtengines.ignitionhub.io:status", "default"),
         ("controller", "patch", "buildpools.ignitionhub.io:status", ""),
         ("controller", "patch", "enginestores.ignitionhub.io:status", ""),
@@ -178,6 +180,8 @@ def test_the_hub_may_do_its_work(
     ("account", "verb", "resource", "namespace"),
     [
         ("controller", "create", "jobs.batch", "default"),
+        ("controller", "list", "jobs.batch", "default"),
+        ("controller", "watch", "jobs.batch", ""),
         ("controller", "create", "pods", BUILDS),
         ("controller", "patch", "tensorrtengines.ignitionhub.io", "default"),
         ("controller", "patch", "buildpools.ignitionhub.io", ""),

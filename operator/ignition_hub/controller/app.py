@@ -32,7 +32,7 @@ from ignition_hub.controller.process.leader_election import Election, KubeLease
 from ignition_hub.controller.process.metrics import HealthServer, Vitals
 from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.controller.reconciler import Clock, Reconciler
-from ignition_hub.controller.watches import Watching, register, settings_for_kopf
+from ignition_hub.controller.watches import Watching, feeds, register, settings_for_kopf
 from ignition_hub.kube import Kube, KubeError
 
 logger = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ class Controller:
             instance=identity,
         )
         self.watching = Watching(cluster, self.queue, builds)
+        self._feeds = feeds(cluster, self.watching)
         self.election = Election(KubeLease(kube, LEASE, settings.release_namespace), identity)
         self._kube = kube
         self._settings = settings
@@ -101,7 +102,14 @@ class Controller:
         return 0 if self._asked_to_stop.is_set() else FAILED
 
     async def watch(self) -> None:
-        """Run kopf's watches; a watch that cannot go on ends the process, and the kubelet restarts it."""
+        """Run all watches; one of kopf's that cannot go on ends the process, and the kubelet restarts it."""
+        async with asyncio.TaskGroup() as group:
+            feeds = [group.create_task(feed.run(), name="feed") for feed in self._feeds]
+            await self._watch_by_kopf()
+            for feed in feeds:
+                feed.cancel()
+
+    async def _watch_by_kopf(self) -> None:
         registry = kopf.OperatorRegistry()
         register(registry, self.watching)
         others = asyncio.all_tasks()
@@ -151,7 +159,7 @@ class Controller:
         """Look at the process."""
         return Vitals(
             leads=self.election.leads,
-            watching=self._established.is_set(),
+            watching=self._established.is_set() and all(feed.is_synced for feed in self._feeds),
             queued=len(self.queue),
             oldest=self.queue.oldest_age(),
             engines=len(self.cluster.engines),

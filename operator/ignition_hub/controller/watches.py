@@ -1,8 +1,9 @@
 """
-What wakes the queue: kopf's watches, each turned into a mirror entry and a key.
+What wakes the queue: watches, each event turned into a mirror entry and a key.
 
-kopf is a shell here. Its handlers never write, never raise and never keep state of their own: no finalizer,
-no annotation, no timer, no daemon, no index. Whatever a watch misses, the resync finds.
+kopf watches our own kinds, and is a shell here: its handlers never write, never raise and never keep state of
+their own, no finalizer, no annotation, no timer, no daemon, no index. Jobs and pods come by ``feeds``.
+Whatever a watch misses, the resync finds.
 """
 
 import random
@@ -12,6 +13,7 @@ from typing import Any
 import kopf
 
 from ignition_hub.controller.adapters.cluster import OURS, WAITING, Cluster
+from ignition_hub.controller.adapters.feed import Feed
 from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.passes.pod_gate import gated_by
 from ignition_hub.controller.policy.build_queue import BuildQueue
@@ -44,8 +46,6 @@ class Watching:
 
     def job(self, kind: str | None, body: Object) -> None:
         """A builder Job is there, changed or is gone."""
-        if body["metadata"].get("namespace") != self._cluster.build_namespace:
-            return
         before = self._cluster.job(body["metadata"]["name"])
         if _mirror(self._cluster.jobs, kind, body) and (kind == "DELETED" or self._is_news(before, body)):
             self._wake_for_job(body)
@@ -107,6 +107,15 @@ class Watching:
             self._queue.add(key)
 
 
+def feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, Feed]:
+    """Return the watches of builder Jobs and of gated pods."""
+    jobs, pods = cluster.jobs, cluster.waiting_pods
+    return (
+        Feed(cluster.kube, JOBS, jobs, watching.job, namespace=cluster.build_namespace, labels=OURS),
+        Feed(cluster.kube, PODS, pods, watching.pod, labels=WAITING),
+    )
+
+
 def register(registry: kopf.OperatorRegistry, watching: Watching) -> None:
     """Tell kopf what to watch; everything is passed in, nothing is global."""
 
@@ -126,14 +135,6 @@ def register(registry: kopf.OperatorRegistry, watching: Watching) -> None:
     async def stores(event: kopf.RawEvent, **_: Any) -> None:
         watching.store(event["type"], dict(event["object"]))
 
-    @kopf.on.event(JOBS.group, JOBS.version, JOBS.plural, id="jobs", registry=registry)
-    async def jobs(event: kopf.RawEvent, **_: Any) -> None:
-        watching.job(event["type"], dict(event["object"]))
-
-    @kopf.on.event(PODS.version, PODS.plural, id="pods", registry=registry)
-    async def pods(event: kopf.RawEvent, **_: Any) -> None:
-        watching.pod(event["type"], dict(event["object"]))
-
 
 class JitteredDelays:
     """Delays between kopf's attempts, different in every use, so that replicas do not return together."""
@@ -146,8 +147,6 @@ def settings_for_kopf() -> kopf.OperatorSettings:
     """Return kopf's settings; the reasons are in ``docs/adr/0001-kopf-is-a-shell.md``."""
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
-    settings.watching.label_selectors[JOBS.group, JOBS.plural] = OURS
-    settings.watching.label_selectors[PODS.plural] = WAITING
     settings.watching.chunk_size = 500
     settings.watching.inactivity_timeout = 70
     settings.watching.server_timeout = 300

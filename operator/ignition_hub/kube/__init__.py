@@ -19,7 +19,7 @@ from ignition_hub.kube.errors import (
     error_of,
 )
 from ignition_hub.kube.pace import RateLimiter
-from ignition_hub.kube.reflector import Reflector
+from ignition_hub.kube.reflector import Follower, Reflector
 from ignition_hub.kube.resources import (
     ENGINES,
     EVENTS,
@@ -54,6 +54,7 @@ __all__ = [
     "TOKEN_REVIEWS",
     "Conflict",
     "Expired",
+    "Follower",
     "Forbidden",
     "Invalid",
     "Kube",

@@ -1,13 +1,15 @@
 """
 One kind of object, followed: a list, then a watch from its version, for ever.
 
-What a process reads often it reads here, without a request. Each object is reduced to a view of the fields
-that are used before it is kept, so memory follows what is used and not what people write. The API server may
-go away: what was seen last stays, and ``trouble`` says that it may be old.
+What a process reads often it reads from memory, without a request. ``Follower`` is the list, the watch and
+what follows a failure: the API server may go away, then what was seen last stays, and ``trouble`` says that
+it may be old. ``Reflector`` keeps what comes: each object reduced to a view of the fields that are used, so
+memory follows what is used and not what people write.
 """
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeAlias, TypeVar
 
@@ -27,26 +29,18 @@ PAGE = 100
 BETWEEN = BackOff(first=0.2, longest=15.0)
 
 
-class Reflector(Generic[View]):
-    """The objects of one kind as views, by namespace (empty for cluster-scoped kinds) and name."""
+class Follower(ABC):
+    """Lists one kind, then watches it; who inherits takes in what comes, and never raises."""
 
     def __init__(
-        self, kube: Kube, resource: Resource, view: Callable[[Object], View], namespace: str | None = None
+        self, kube: Kube, resource: Resource, namespace: str | None = None, labels: str | None = None
     ) -> None:
-        self._kube, self._resource, self._view, self._namespace = kube, resource, view, namespace
-        self._views: Views[View] = {}
+        self._kube, self._resource, self._namespace = kube, resource, namespace
+        self._selector = {"labels": labels} if labels else {}
         self._failures = 0
         self._synced = asyncio.Event()
         self.trouble: str | None = f"{resource.plural} are not listed yet"
         """Why what is known may be old; None while the watch runs."""
-
-    def get(self, name: str, namespace: str = "") -> View | None:
-        """Return the view of an object; None when there is none."""
-        return self._views.get(namespace, {}).get(name)
-
-    def all_in(self, namespace: str = "") -> Mapping[str, View]:
-        """Return the views of a namespace by name."""
-        return self._views.get(namespace, {})
 
     @property
     def is_synced(self) -> bool:
@@ -69,27 +63,77 @@ class Reflector(Generic[View]):
                 logger.warning("cannot follow %s: %s", self._resource.plural, error.message)
                 await asyncio.sleep(BETWEEN.delay(self._failures))
 
+    @abstractmethod
+    def _begin(self) -> None:
+        """Prepare for a list: its objects follow, and all others are gone."""
+
+    @abstractmethod
+    def _listed(self, body: Object) -> None:
+        """Take an object of a list in."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """Forget what the list lacked."""
+
+    @abstractmethod
+    def _happened(self, event: str, body: Object) -> None:
+        """Take an event in: ``ADDED``, ``MODIFIED`` or ``DELETED``."""
+
     async def _list(self) -> str:
-        """Take every object in, page by page, forget all others, and return the version of the list."""
-        listed: Views[View] = {}
+        """Take every object in, page by page, and return the version of the list."""
         version = ""
-        async for page in self._kube.pages(self._resource, self._namespace, size=PAGE):
+        self._begin()
+        async for page in self._kube.pages(self._resource, self._namespace, size=PAGE, **self._selector):
             version = page["metadata"]["resourceVersion"]
             for body in page.get("items") or []:
-                self._put(listed, body)
-        self._views, self.trouble = listed, None
+                self._listed(body)
+        self._end()
+        self.trouble = None
         self._synced.set()
         return version
 
     async def _follow(self, version: str) -> str:
         """Take events in until the watch ends by itself; return the version to go on from."""
-        async for event, body in self._kube.watch(self._resource, version, self._namespace):
+        async for event, body in self._kube.watch(self._resource, version, self._namespace, **self._selector):
             version, self._failures = body["metadata"]["resourceVersion"], 0
-            if event == "DELETED":
-                self._views.get(_namespace_of(body), {}).pop(body["metadata"]["name"], None)
-            elif event != "BOOKMARK":
-                self._put(self._views, body)
+            if event != "BOOKMARK":
+                self._happened(event, body)
         return version
+
+
+class Reflector(Follower, Generic[View]):
+    """The objects of one kind as views, by namespace (empty for cluster-scoped kinds) and name."""
+
+    def __init__(
+        self, kube: Kube, resource: Resource, view: Callable[[Object], View], namespace: str | None = None
+    ) -> None:
+        super().__init__(kube, resource, namespace)
+        self._view = view
+        self._views: Views[View] = {}
+        self._list_so_far: Views[View] = {}
+
+    def get(self, name: str, namespace: str = "") -> View | None:
+        """Return the view of an object; None when there is none."""
+        return self._views.get(namespace, {}).get(name)
+
+    def all_in(self, namespace: str = "") -> Mapping[str, View]:
+        """Return the views of a namespace by name."""
+        return self._views.get(namespace, {})
+
+    def _begin(self) -> None:
+        self._list_so_far = {}
+
+    def _listed(self, body: Object) -> None:
+        self._put(self._list_so_far, body)
+
+    def _end(self) -> None:
+        self._views, self._list_so_far = self._list_so_far, {}
+
+    def _happened(self, event: str, body: Object) -> None:
+        if event == "DELETED":
+            self._views.get(_namespace_of(body), {}).pop(body["metadata"]["name"], None)
+        else:
+            self._put(self._views, body)
 
     def _put(self, views: Views[View], body: Object) -> None:
         metadata = body["metadata"]
