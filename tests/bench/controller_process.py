@@ -75,13 +75,13 @@ async def run(port: int, expect: int) -> int:
     cluster = Cluster(kube, BUILD_NAMESPACE)
     store = StoreOfCompleteJobs()
     store.cluster = cluster
-    options = ControllerSettings(
+    settings = ControllerSettings(
         release_namespace=RELEASE_NAMESPACE,
         build_namespace=BUILD_NAMESPACE,
         gateway_url="https://gateway.invalid",
         health_port=port,
     )
-    controller = Controller(kube, FakeWorld(store), cluster, options)
+    controller = Controller(kube, FakeWorld(store), cluster, settings)
     passes = Passes(controller, expect)
     controller.reconciler.reconcile = passes.reconcile  # type: ignore[method-assign]
     status = await controller.run()
