@@ -1,9 +1,9 @@
 """
 What wakes the queue: watches, each event turned into a mirror entry and a key.
 
-kopf watches our own kinds, and is a shell here: its handlers never write, never raise and never keep state of
-their own, no finalizer, no annotation, no timer, no daemon, no index. Jobs and pods come by ``feeds``.
-Whatever a watch misses, the resync finds.
+kopf watches pools and stores, and is a shell here: its handlers never write, never raise and never keep state
+of their own, no finalizer, no annotation, no timer, no daemon, no index. What there are thousands of comes by
+``feeds``. Whatever a watch misses, the resync finds.
 """
 
 import random
@@ -107,10 +107,11 @@ class Watching:
             self._queue.add(key)
 
 
-def feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, Feed]:
-    """Return the watches of builder Jobs and of gated pods."""
+def feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, ...]:
+    """Return the watches of engines, of builder Jobs and of gated pods."""
     jobs, pods = cluster.jobs, cluster.waiting_pods
     return (
+        Feed(cluster.kube, ENGINES, cluster.engines, watching.engine),
         Feed(cluster.kube, JOBS, jobs, watching.job, namespace=cluster.build_namespace, labels=OURS),
         Feed(cluster.kube, PODS, pods, watching.pod, labels=WAITING),
     )
@@ -122,10 +123,6 @@ def register(registry: kopf.OperatorRegistry, watching: Watching) -> None:
     @kopf.on.login(id="login", registry=registry)
     async def login(**facts: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**facts) or kopf.login_with_kubeconfig(**facts)
-
-    @kopf.on.event(ENGINES.group, ENGINES.version, ENGINES.plural, id="engines", registry=registry)
-    async def engines(event: kopf.RawEvent, **_: Any) -> None:
-        watching.engine(event["type"], dict(event["object"]))
 
     @kopf.on.event(POOLS.group, POOLS.version, POOLS.plural, id="pools", registry=registry)
     async def pools(event: kopf.RawEvent, **_: Any) -> None:

@@ -8,6 +8,8 @@ and as the termination message of a pod.
 
 def printable(text: str) -> str:
     """Return ``text`` without what would steer a terminal or break a document; line ends stay."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 

@@ -1,5 +1,5 @@
 """
-A mirror that is fed by a watch of our own: Jobs and pods, whose events are many.
+A mirror that is fed by a watch of our own: engines, Jobs and pods, whose events are many.
 
 kopf's path for one event costs more than all that follows from it, and of what it does there nothing is used
 (``docs/adr/0001-kopf-is-a-shell.md``).
