@@ -32,6 +32,9 @@ BETWEEN = BackOff(first=0.2, longest=15.0)
 class Follower(ABC):
     """Lists one kind, then watches it; who inherits takes in what comes, and never raises."""
 
+    page = PAGE
+    """Objects per page of a list."""
+
     def __init__(
         self, kube: Kube, resource: Resource, namespace: str | None = None, labels: str | None = None
     ) -> None:
@@ -83,7 +86,7 @@ class Follower(ABC):
         """Take every object in, page by page, and return the version of the list."""
         version = ""
         self._begin()
-        async for page in self._kube.pages(self._resource, self._namespace, size=PAGE, **self._selector):
+        async for page in self._kube.pages(self._resource, self._namespace, size=self.page, **self._selector):
             version = page["metadata"]["resourceVersion"]
             for body in page.get("items") or []:
                 self._listed(body)

@@ -20,6 +20,8 @@ Tell = Callable[[str, Object], None]
 class Feed(Follower):
     """Tells everything that happens to a kind; what went away between two watches is told as deleted."""
 
+    page = 500  # the mirror holds all of them whole anyway
+
     def __init__(
         self,
         kube: Kube,
