@@ -126,6 +126,8 @@ class Reason(StrEnum):
     # States of a target or an engine.
     Pending = "Pending"
     """Nothing is decided yet."""
+    EngineMissing = "EngineMissing"
+    """The engine was in the store and no longer is; it is built again."""
     Queued = "Queued"
     """The build waits for a free place in its pool or queue."""
     Building = "Building"
@@ -294,6 +296,7 @@ ENDINGS: Mapping[Reason, Ending] = MappingProxyType(
         Reason.UnknownArch: STATED,
         # States of a target or an engine.
         Reason.Pending: STATED,
+        Reason.EngineMissing: STATED,
         Reason.Queued: STATED,
         Reason.Building: STATED,
         Reason.Verifying: STATED,

@@ -19,12 +19,23 @@ DOCUMENT_BYTES = 4 * 1024 * 1024
 
 def find(store: ObjectStore, keys: PublicKeys, inputs: EngineInputs, identity: str) -> Manifest | None:
     """
-    Return the verified manifest of an identity; None when nobody published one.
+    Return the verified manifest of an identity; None when nobody published one, or its engine is gone.
 
     Raise ManifestRefused when there is one that is not to be believed, and the store's errors.
     """
     paths = StorePaths(store.settings.prefix, inputs, identity)
-    return read_manifest(store, keys, paths.manifest, identity)
+    manifest = read_manifest(store, keys, paths.manifest, identity)
+    return manifest if manifest is not None and engine_exists(store, manifest) else None
+
+
+def engine_exists(store: ObjectStore, manifest: Manifest) -> bool:
+    """Tell whether the engine of a manifest is in the store; ManifestRefused when it has another size."""
+    engine = manifest.engine
+    found = store.head(engine.key)
+    if found is not None and found.size != engine.size:
+        message = f"the engine {engine.key} has {found.size} bytes; its manifest says {engine.size}"
+        raise ManifestRefused(message)
+    return found is not None
 
 
 def read_manifest(store: ObjectStore, keys: PublicKeys, manifest_key: str, identity: str) -> Manifest | None:

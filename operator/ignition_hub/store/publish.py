@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.store.errors import ManifestRefused, ObjectMissing, ObjectTooLarge, PublishConflict
-from ignition_hub.store.find import DOCUMENT_BYTES, believe
+from ignition_hub.store.find import DOCUMENT_BYTES, believe, engine_exists
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.trust import PublicKeys, SigningKey, manifest_from_bytes, sign, signed_manifest_bytes
 
@@ -34,8 +34,8 @@ def publish(
     Publish ``manifest``, whose engine is already in the store and was checked.
 
     ``keys`` are those that earlier publications may be signed with; ``replace`` puts this manifest in the
-    place of a good one (a forced rebuild). One that is not to be believed is replaced always. Raise
-    PublishConflict when others keep changing the manifest, and the store's errors.
+    place of a good one (a forced rebuild). One that is not to be believed, or whose engine is gone, is
+    replaced always. Raise PublishConflict when others keep changing the manifest, and the store's errors.
     """
     manifest_key = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest
     manifest_bytes = _vouched(store, key, keys, manifest)
@@ -89,6 +89,7 @@ def _believed(
     store: ObjectStore, keys: PublicKeys, manifest_key: str, manifest_bytes: bytes, identity: str
 ) -> Manifest | None:
     try:
-        return believe(store, keys, manifest_key, manifest_bytes, identity)
+        manifest = believe(store, keys, manifest_key, manifest_bytes, identity)
+        return manifest if engine_exists(store, manifest) else None
     except ManifestRefused:
         return None

@@ -248,6 +248,29 @@ async def test_a_job_that_completes_while_no_controller_runs_is_found_at_the_nex
     assert hub.writes["create jobs"] == 1
 
 
+async def test_an_engine_that_is_gone_from_the_store_is_said_to_be_and_built_again(hub: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        first = await hub.until_job()
+        await hub.complete(first)
+        await hub.until_engine("Ready")
+    hub.world.bucket.manifests.clear()
+    async with hub.controller():
+        second = await hub.until_job()
+        await hub.complete(second)
+        await hub.until_engine("Ready")
+
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    events = await hub.kube.list(EVENTS, hub.namespace)
+    assert sorted(event["reason"] for event in events) == [
+        "BuildStarted",
+        "BuildStarted",
+        "BuildSucceeded",
+        "BuildSucceeded",
+        "EngineMissing",
+    ]
+
+
 async def test_two_controllers_at_once_do_no_harm(hub: Hub) -> None:
     async with hub.controller(), hub.controller():
         await asyncio.gather(*(hub.apply(make_engine(f"engine-{number}")) for number in range(20)))

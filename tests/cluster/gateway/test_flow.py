@@ -238,6 +238,23 @@ def test_an_engine_or_manifest_changed_in_the_bucket_is_not_handed_out(hub, team
     assert (answer.status, answer.reason) == (422, "ManifestRefused")
 
 
+def test_an_engine_that_is_gone_is_waited_for_until_a_builder_has_replaced_it(hub, team, request_, job):
+    first, second = hub.builder(job), hub.builder(job)
+    done = hub.complete(first, hub.upload(first, plan()))
+    apply_engine(hub, team, [ready_target(hub, request_, done.body)])
+    hub.store.delete(done.body["uri"].removeprefix("s3://engines/"))
+
+    answer = resolve(hub, team)
+    assert (answer.status, answer.reason) == (409, "EngineNotReady")
+    assert "no longer exists: it will be rebuilt" in answer.message
+    assert published(hub, request_) is None
+
+    another = plan(extra=b"other code " * 100)
+    again = hub.complete(second, hub.upload(second, another))
+    assert again.status == 200, again.message
+    assert published(hub, request_).engine.sha256 == hashlib.sha256(another).hexdigest()
+
+
 def test_a_status_that_points_at_another_model_is_refused(hub, team, request_, builder):
     done = hub.complete(builder, hub.upload(builder, plan()))
     apply_engine(hub, team, [ready_target(hub, request_, done.body)])

@@ -9,7 +9,8 @@ from ignition_hub.engine.identity import identity_of
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import DOCUMENT_BYTES, find, manifest_key_of
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.publish import publish
+from ignition_hub.store.publish import Publication
+from ignition_hub.store.publish import publish as publish_uploaded
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import SigningKey, sign
 from s3server import S3Server
@@ -45,6 +46,12 @@ def store(s3, request):
 
 def manifest_in(store, **changes):
     return make_manifest(prefix=store.settings.prefix, **changes)
+
+
+def publish(store, key, keys, manifest, **how) -> Publication:
+    """Upload the engine of a manifest, and publish it."""
+    store.put(manifest.engine.key, b"\0" * manifest.engine.size)
+    return publish_uploaded(store, key, keys, manifest, **how)
 
 
 def found(store, keys=KEYS):
@@ -169,3 +176,32 @@ def test_the_statement_of_an_older_engine_does_not_stand_in_for_a_new_one(store)
 
     assert publish(store, KEY, KEYS, rebuilt, replace=True).manifest == rebuilt
     assert found(store) == rebuilt
+
+
+def test_an_engine_that_is_gone_is_not_found_and_a_build_replaces_it(store):
+    lost = publish(store, KEY, KEYS, manifest_in(store)).manifest
+    store.delete(lost.engine.key)
+    assert found(store) is None
+
+    publication = publish(store, KEY, KEYS, manifest_in(store, sha256="ef" * 32))
+
+    assert publication.is_new
+    assert found(store) == publication.manifest != lost
+
+
+def test_an_engine_that_is_gone_and_built_with_the_same_bytes_counts_again(store):
+    lost = publish(store, KEY, KEYS, manifest_in(store)).manifest
+    store.delete(lost.engine.key)
+
+    publish(store, KEY, KEYS, manifest_in(store, built_at="2027-01-01T00:00:00Z"))
+
+    assert found(store) == lost
+
+
+def test_an_engine_of_another_size_than_was_signed_is_refused_and_a_build_replaces_it(store):
+    changed = publish(store, KEY, KEYS, manifest_in(store)).manifest
+    store.put(changed.engine.key, b"another")
+    with pytest.raises(ManifestRefused, match="has 7 bytes; its manifest says 3"):
+        found(store)
+
+    assert publish(store, KEY, KEYS, manifest_in(store, sha256="ef" * 32)).is_new

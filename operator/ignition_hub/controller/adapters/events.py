@@ -33,6 +33,8 @@ def event_of(engine: Object, decision: Decision, *, instance: str) -> Object | N
         return _event(
             engine, "BuildStarted", f"{snapshot.target.name}: {plan.message}", instance, warns=False
         )
+    if plan.reason is Reason.EngineMissing:
+        return _event(engine, plan.reason, f"{snapshot.target.name}: {plan.message}", instance, warns=True)
     if plan.state == earlier or plan.state not in NAMES:
         return None
     reason = "EngineReused" if plan.reason is Reason.Reused else NAMES[plan.state]

@@ -94,6 +94,21 @@ def engine_is_published(snapshot: TargetSnapshot) -> Plan | None:
     )
 
 
+def engine_is_missing(snapshot: TargetSnapshot) -> Plan | None:
+    """Answer, once, when the store no longer has the engine that the status calls Ready."""
+    if not snapshot.was_ready:
+        return None
+    is_over = snapshot.job is not None and snapshot.job.state is JobState.COMPLETE
+    return Plan(
+        state=State.PENDING,
+        reason=Reason.EngineMissing,
+        message="the engine is no longer in the store; it will be built again",
+        action=JobAction.DELETE_JOB if is_over else JobAction.NONE,
+        at_once=True,
+        recheck=1.0,
+    )
+
+
 def another_build_is_asked_for(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when what is published is to be built anew, or is being."""
     published = engine_is_published(snapshot)
@@ -158,20 +173,12 @@ def build_failed(snapshot: TargetSnapshot) -> Plan | None:
     return _failed(failure.reason, failure.message)
 
 
-def engine_went_missing(snapshot: TargetSnapshot) -> Plan | None:
+def build_left_no_engine(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when a Job is complete and its engine is not in the store."""
     if snapshot.job is None or snapshot.job.state is not JobState.COMPLETE:
         return None
-    if snapshot.was_ready or _failure_was_answered(snapshot):
-        message = "the engine is no longer in the store; it will be rebuilt"
-        return Plan(
-            state=State.PENDING,
-            reason=Reason.Pending,
-            message=message,
-            action=JobAction.DELETE_JOB,
-            at_once=True,
-            recheck=1.0,
-        )
+    if _failure_was_answered(snapshot):
+        return _without_the_job("the build left no engine; another build will start", at_once=True)
     return _failed(
         Reason.BuildFailed,
         f"Job {snapshot.job.name} is complete, but the store holds no manifest of this engine; "
@@ -259,12 +266,13 @@ RULES: tuple[Rule, ...] = (
     manifest_is_refused,
     another_build_is_asked_for,
     engine_is_published,
+    engine_is_missing,  # before the build that follows, whose reason it tells
     job_is_going,
     anothers_source_failed,
     job_is_from_before,
     restart_is_due,  # before the failure is told again
     build_failed,
-    engine_went_missing,
+    build_left_no_engine,
     builder_is_at_work,
     failure_stands,  # after the Job is collected, its verdict remains
     build_is_suspended,

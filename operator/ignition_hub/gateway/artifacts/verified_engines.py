@@ -10,8 +10,7 @@ from ignition_hub.buckets.workers import Workers
 from ignition_hub.compatibility.engine_choice import EngineNotReady
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.sources import S3Location
-from ignition_hub.store.errors import ManifestRefused
-from ignition_hub.store.find import read_manifest
+from ignition_hub.store.find import engine_exists, read_manifest
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import PublicKeys
 from ignition_hub.ttl_cache import TtlCache
@@ -49,10 +48,6 @@ def looked_at(store: OpenStore, keys: PublicKeys, manifest_key: str, identity: s
     if manifest is None:
         where = S3Location(store.settings.bucket, manifest_key).uri
         raise EngineNotReady(f"{where} no longer exists", "it will be rebuilt")
-    found = store.objects.head(manifest.engine.key)
-    if found is None or found.size != manifest.engine.size:
-        there = f"has {found.size} bytes" if found else "does not exist"
-        raise ManifestRefused(
-            f"the engine {manifest.engine.key} {there}; its manifest says {manifest.engine.size} bytes"
-        )
+    if not engine_exists(store.objects, manifest):
+        raise EngineNotReady(f"the engine {manifest.engine.key} no longer exists", "it will be rebuilt")
     return manifest, store.objects.presign_get(manifest.engine.key, URL_SECONDS)

@@ -217,9 +217,37 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
         pytest.param(
             snapshot(job=COMPLETE, engine=told("Ready")),
             State.PENDING,
-            "Pending",
+            "EngineMissing",
             JobAction.DELETE_JOB,
-            id="the engine vanished from the store: build again",
+            id="the engine vanished from the store: say so, and remove what stands in the way of a build",
+        ),
+        pytest.param(
+            snapshot(engine=told("Ready")),
+            State.PENDING,
+            "EngineMissing",
+            JobAction.NONE,
+            id="the engine vanished when its Job was long gone: say so",
+        ),
+        pytest.param(
+            snapshot(job=job(), engine=told("Ready")),
+            State.PENDING,
+            "EngineMissing",
+            JobAction.NONE,
+            id="the engine vanished while another is being built: leave that alone",
+        ),
+        pytest.param(
+            snapshot(engine=told("Pending", reason="EngineMissing")),
+            State.BUILDING,
+            "Building",
+            JobAction.CREATE_JOB,
+            id="what was said to be missing is built again",
+        ),
+        pytest.param(
+            snapshot(engine=told("Ready", identity="0" * 64)),
+            State.BUILDING,
+            "Building",
+            JobAction.CREATE_JOB,
+            id="the engine of another spec is not missed",
         ),
         pytest.param(
             snapshot(trouble=AWAY), State.PENDING, "StoreUnavailable", JobAction.NONE, id="store away: wait"
