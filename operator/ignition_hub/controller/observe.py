@@ -16,7 +16,7 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy import job_status
 from ignition_hub.controller.policy.parsing import pool_facts
 from ignition_hub.controller.policy.ports import ModelFacts, Store, World
-from ignition_hub.controller.policy.resolution import want
+from ignition_hub.controller.policy.resolution import shared_inputs, want
 from ignition_hub.controller.policy.views import (
     EngineSnapshot,
     JobSnapshot,
@@ -26,7 +26,7 @@ from ignition_hub.controller.policy.views import (
     Trouble,
 )
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
-from ignition_hub.engine.identity import Target
+from ignition_hub.engine.identity import SharedInputs, Target
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.pinned import pinned_files
@@ -36,6 +36,9 @@ from ignition_hub.ttl_cache import TtlCache
 
 PROOF_PATIENCE = 2.0
 """Seconds one pass waits for a digest; it is computed on, and the next pass finds it."""
+
+SHARED_KEPT = 128
+"""Specs whose shared part is kept, of up to 128 KiB each: what takes long is made once a generation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Observer:
         self._files: TtlCache[tuple[str, str], bool] = TtlCache(seconds=2.0)
         self._manifests: TtlCache[str, Manifest | None] = TtlCache(seconds=2.0)
         self._digests: TtlCache[tuple[str, str, int], str] = TtlCache(seconds=86400.0)
+        self._shared: TtlCache[tuple[str, int], SharedInputs] = TtlCache(seconds=86400.0, size=SHARED_KEPT)
         self._failures: TtlCache[str, Trouble] = TtlCache(seconds=86400.0)
         self._pools: tuple[list[Object], list[PoolFacts]] = ([], [])
 
@@ -80,8 +84,10 @@ class Observer:
             return Observation(
                 [TargetSnapshot(target=t, engine=engine, trouble=model) for t in engine.targets]
             )
-        pools = self._pool_facts()
-        targets = [self._target(store, engine, target, pools, model) for target in engine.targets]
+        targets = [
+            self._target(store, engine, target, wanted, model)
+            for target, wanted in await self._wanted(engine, self._pool_facts(), model)
+        ]
         return Observation(list(await asyncio.gather(*targets)), model.size)
 
     def _pool_facts(self) -> list[PoolFacts]:
@@ -105,15 +111,24 @@ class Observer:
             )
         return facts
 
+    async def _wanted(
+        self, engine: EngineSnapshot, pools: Sequence[PoolFacts], model: ModelFacts
+    ) -> list[tuple[Target, ResolvedTarget | Trouble]]:
+        shared = await self._shared.get((engine.uid, engine.generation), partial(_shared_inputs, engine))
+        wanted = []
+        for target in engine.targets:
+            wanted.append((target, want(engine, target, pools, model, shared=shared)))
+            await asyncio.sleep(0)  # the loop has others to serve, and an engine up to 64 targets
+        return wanted
+
     async def _target(
         self,
         store: Store,
         engine: EngineSnapshot,
         target: Target,
-        pools: Sequence[PoolFacts],
+        wanted: ResolvedTarget | Trouble,
         model: ModelFacts,
     ) -> TargetSnapshot:
-        wanted = want(engine, target, pools, model)
         if isinstance(wanted, Trouble):
             return TargetSnapshot(target=target, engine=engine, unbuildable=wanted)
         snapshot = TargetSnapshot(target=target, engine=engine, wanted=wanted, bucket=store.bucket)
@@ -209,6 +224,10 @@ class Observer:
         if snapshot.state is JobState.ACTIVE and job_status.pods_are_late(body, snapshot.age):
             return replace(snapshot, obstacle=await self._cluster.obstacle_of(body))
         return snapshot
+
+
+async def _shared_inputs(engine: EngineSnapshot) -> SharedInputs:
+    return shared_inputs(engine)
 
 
 def _file_refusal(store: Store, engine: EngineSnapshot) -> str | None:

@@ -7,7 +7,7 @@ from a resource and a pool, ``identity_of`` hashes it, and the builder is given 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
@@ -154,9 +154,44 @@ class EngineInputs(Record):
         return Target(self.gpu_arch, self.gpu_arch, self.product, self.compatibility)
 
 
-def identity_of(inputs: EngineInputs) -> str:
-    """Return the identity of an engine: 64 hex digits, the SHA-256 of the canonical JSON of ``inputs``."""
-    return sha256_hex(canonical_json(inputs.to_json()))
+@dataclass(frozen=True, slots=True)
+class SharedInputs:
+    """
+    The canonical JSON of the inputs that all targets of one resource have in common, and that may be large.
+
+    Made once, and then part of the identity of each target.
+    """
+
+    profiles: bytes
+    options: bytes
+    verification: bytes
+
+    @classmethod
+    def of(
+        cls, profiles: tuple[Profile, ...], options: Mapping[str, Any], verification: Mapping[str, Any]
+    ) -> "SharedInputs":
+        """Write down what is shared."""
+        return cls(
+            profiles=canonical_json([profile.to_json() for profile in profiles]),
+            options=canonical_json(options),
+            verification=canonical_json(verification),
+        )
+
+
+def identity_of(inputs: EngineInputs, shared: SharedInputs | None = None) -> str:
+    """
+    Return the identity of an engine: 64 hex digits, the SHA-256 of the canonical JSON of ``inputs``.
+
+    ``shared``, if it is given, must have been made of the same profiles, options and verification.
+    """
+    if shared is None:
+        return sha256_hex(canonical_json(inputs.to_json()))
+    own = replace(inputs, profiles=(), options={}, verification={}).to_json()
+    parts = {name: canonical_json(value) for name, value in own.items()}
+    parts |= {name: getattr(shared, name) for name in ("profiles", "options", "verification")}
+    return sha256_hex(
+        b"{" + b",".join(b'"%s":%s' % (name.encode(), parts[name]) for name in sorted(parts)) + b"}"
+    )
 
 
 def is_for_windows(options: Mapping[str, Any]) -> bool:

@@ -52,7 +52,8 @@ class BuildRequest(Record):
         one_of("BuildRequest.timing_cache", self.timing_cache, TIMING_CACHES)
         # What is built must be what the identity says, or one engine would answer for another.
         for name in ("options", "verification"):
-            if canonical_json(getattr(self, name)) != canonical_json(getattr(self.inputs, name)):
+            ours, covered = getattr(self, name), getattr(self.inputs, name)
+            if ours is not covered and canonical_json(ours) != canonical_json(covered):
                 raise ContractError(
                     f"BuildRequest.{name}: differs from inputs.{name}, which the identity covers"
                 )

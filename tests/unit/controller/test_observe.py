@@ -13,6 +13,7 @@ from ignition_hub.controller.policy.build_job import JobSettings, build_job
 from ignition_hub.controller.policy.parsing import earlier_target, engine_snapshot
 from ignition_hub.controller.policy.resolution import build_request
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
+from ignition_hub.engine.identity import Profile
 from ignition_hub.engine.naming import pushed_model_key
 
 NOW = 1767225600.0
@@ -391,3 +392,36 @@ async def test_a_status_that_no_hub_wrote_stops_nothing(observer, world):
     target = await snapshot(observer, engine(status=ready_status(first, version="12345.0")))
 
     assert target.wanted.identity == first.wanted.identity
+
+
+def many_targets(generation=1):
+    targets = [{"gpuArch": "sm_86", "name": f"t{number}"} for number in range(64)]
+    shape = {"min": [1], "opt": [2], "max": [3]}
+    return engine(generation=generation, targets=targets, profiles=[{"shapes": {"data": shape}}])
+
+
+async def test_what_targets_share_is_written_down_once_a_generation(observer, monkeypatch):
+    written, to_json = [], Profile.to_json
+    monkeypatch.setattr(Profile, "to_json", lambda profile: written.append(1) or to_json(profile))
+
+    for generation in (1, 1, 2):
+        found = (await observer.observe(many_targets(generation))).targets
+        assert len({target.wanted.identity for target in found}) == 1
+
+    assert len(written) == 2
+
+
+async def test_others_have_their_turn_between_the_targets_of_an_engine(observer):
+    turns = 0
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await observer.observe(many_targets())
+    task.cancel()
+
+    assert turns >= 64

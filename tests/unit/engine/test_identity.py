@@ -16,6 +16,7 @@ from ignition_hub.engine.identity import (
     Model,
     Profile,
     ShapeRange,
+    SharedInputs,
     Target,
     identity_of,
 )
@@ -68,6 +69,14 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
 def test_a_change_of_any_input_changes_the_identity(change):
     assert identity_of(replace(INPUTS, **change)) != identity_of(INPUTS)
+
+
+@pytest.mark.parametrize("change", [{}, *CHANGES.values()], ids=["none", *CHANGES])
+def test_the_identity_is_the_same_when_the_shared_part_was_made_before(change):
+    inputs = replace(INPUTS, **change)
+    shared = SharedInputs.of(inputs.profiles, inputs.options, inputs.verification)
+
+    assert identity_of(inputs, shared) == identity_of(inputs)
 
 
 def test_another_product_is_another_engine():

@@ -19,7 +19,7 @@ from ignition_hub.controller.policy.views import (
 )
 from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.fingerprint import bundle_fingerprint, fingerprint
-from ignition_hub.engine.identity import PRODUCT, EngineInputs, Model, Target, identity_of
+from ignition_hub.engine.identity import PRODUCT, EngineInputs, Model, SharedInputs, Target, identity_of
 from ignition_hub.engine.naming import engine_file_name
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.engine.state import State
@@ -28,21 +28,30 @@ PLATFORMS = ("linux-x86_64", "linux-aarch64")
 
 
 def want(
-    engine: EngineSnapshot, target: Target, pools: Sequence[PoolFacts], model: ModelFacts
+    engine: EngineSnapshot,
+    target: Target,
+    pools: Sequence[PoolFacts],
+    model: ModelFacts,
+    *,
+    shared: SharedInputs,
 ) -> ResolvedTarget | Trouble:
-    """Return the engine ``target`` needs, or why no pool can truthfully build it."""
+    """
+    Return the engine ``target`` needs, or why no pool can truthfully build it.
+
+    ``shared`` is made by ``shared_inputs``, once for all targets.
+    """
     earlier = engine.earlier.get(target.name)
     pin = earlier.tensorrt if earlier is not None and not engine.spec_is_new else None
     if pin is not None:
         pinned = choose(pools, _ask(engine, target, pin))
         if isinstance(pinned, Choice):
-            return _wanted(engine, target, pools, model, pinned)
-        if still := _still_ready(engine, target, pools, model, earlier):
+            return _wanted(engine, target, pools, model, pinned, shared=shared)
+        if still := _still_ready(engine, target, pools, model, earlier, shared=shared):
             return still
     choice = choose(pools, _ask(engine, target, engine.tensorrt))
     if isinstance(choice, Unbuildable):
         return Trouble(Reason(choice.reason), choice.message)
-    return _wanted(engine, target, pools, model, choice)
+    return _wanted(engine, target, pools, model, choice, shared=shared)
 
 
 def build_request(engine: EngineSnapshot, wanted: ResolvedTarget, model_size: int | None) -> BuildRequest:
@@ -75,13 +84,25 @@ def _ask(engine: EngineSnapshot, target: Target, asked: TensorRTRequest) -> Ask:
     )
 
 
+def shared_inputs(engine: EngineSnapshot) -> SharedInputs:
+    """Return what the identities of all targets of an engine have in common."""
+    return SharedInputs.of(engine.profiles, engine.options, engine.verification)
+
+
 def _wanted(
-    engine: EngineSnapshot, target: Target, pools: Sequence[PoolFacts], model: ModelFacts, choice: Choice
+    engine: EngineSnapshot,
+    target: Target,
+    pools: Sequence[PoolFacts],
+    model: ModelFacts,
+    choice: Choice,
+    *,
+    shared: SharedInputs,
 ) -> ResolvedTarget:
     pool = next(pool for pool in pools if (pool.name, pool.flavor) == (choice.pool, choice.flavor))
     chosen = TensorRTRequest(choice.flavor, choice.version)
     made_of = resolved_inputs(engine, target, model, chosen, pool.platform)
-    return ResolvedTarget(identity=identity_of(made_of), inputs=made_of, pool=choice.pool, tier=choice.tier)
+    identity = identity_of(made_of, shared)
+    return ResolvedTarget(identity=identity, inputs=made_of, pool=choice.pool, tier=choice.tier)
 
 
 def _still_ready(
@@ -90,6 +111,8 @@ def _still_ready(
     pools: Sequence[PoolFacts],
     model: ModelFacts,
     earlier: EarlierTarget | None,
+    *,
+    shared: SharedInputs,
 ) -> ResolvedTarget | None:
     """Return the engine that is there although its pool is gone: it still loads where it did."""
     if earlier is None or earlier.state != State.READY or earlier.tensorrt is None:
@@ -100,7 +123,7 @@ def _still_ready(
             made_of = resolved_inputs(engine, target, model, earlier.tensorrt, platform)
         except ContractError:
             return None  # the status holds what no hub wrote; what is chosen now replaces it
-        if identity_of(made_of) == earlier.identity:
+        if identity_of(made_of, shared) == earlier.identity:
             tier = earlier.document.get("tier")
             return ResolvedTarget(identity=earlier.identity, inputs=made_of, pool=earlier.pool, tier=tier)
     return None

@@ -7,7 +7,7 @@ from ignition_hub.cli import planning
 from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.parsing import engine_snapshot, pool_facts
 from ignition_hub.controller.policy.ports import ModelFacts
-from ignition_hub.controller.policy.resolution import want
+from ignition_hub.controller.policy.resolution import shared_inputs, want
 from ignition_hub.controller.policy.views import TargetSnapshot, Trouble
 from plannedresources import CPU, L4, OLD, engine, pool
 
@@ -30,9 +30,10 @@ def test_the_status_says_the_words_of_the_plan(tmp_path, body, pools):
     planned = planned_of(body, pools, tmp_path)
 
     snapshot = engine_snapshot(body)
-    wanted = want(snapshot, snapshot.targets[0], pool_facts(pools), ModelFacts("etag", 1))
+    [target], shared = snapshot.targets, shared_inputs(snapshot)
+    wanted = want(snapshot, target, pool_facts(pools), ModelFacts("etag", 1), shared=shared)
     assert isinstance(wanted, Trouble)
-    decided = decide(TargetSnapshot(target=snapshot.targets[0], engine=snapshot, unbuildable=wanted))
+    decided = decide(TargetSnapshot(target=target, engine=snapshot, unbuildable=wanted))
 
     assert (decided.reason, decided.message) == (planned.reason, planned.message)
 
