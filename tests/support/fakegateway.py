@@ -74,10 +74,11 @@ class FakeGateway:
     def grant(self) -> dict[str, Any]:
         size = len(self.model) if self.granted_size is None else self.granted_size
         files = tuple(
-            GrantedFile(role, name, f"{self.url}/file/{index}", len(data))
+            GrantedFile(role, name, f"{self.url}/file/{index}", len(data), etag=etag_of(data))
             for index, ((role, name), data) in enumerate(self.files.items())
         )
-        return BuildGrant(self.request, f"{self.url}/model", size, self.max_model_bytes, files).to_json()
+        url, etag = f"{self.url}/model", etag_of(self.model)
+        return BuildGrant(self.request, url, size, self.max_model_bytes, files, etag).to_json()
 
     def begin_upload(self, wanted: dict[str, Any]) -> dict[str, Any]:
         upload_id = f"upload-{len(self.uploads) + 1}"
@@ -124,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.gateway  # type: ignore[attr-defined,no-any-return]
 
     def do_GET(self) -> None:
-        self._serve("grant" if self.path == SELF else self.path.split("/")[1], b"")
+        self._serve("grant" if self.path == f"{SELF}?if-match=true" else self.path.split("/")[1], b"")
 
     def do_POST(self) -> None:
         self._serve(self.path.removeprefix(f"{SELF}/"), self._body())
@@ -146,10 +147,10 @@ class Handler(BaseHTTPRequestHandler):
         elif isinstance(how, tuple):
             self._answer(*how)
         elif call == "model":
-            self._object(self.gateway.model, cut=how == "cut")
+            self._signed_object(self.gateway.model, cut=how == "cut")
         elif call == "file":
             data = list(self.gateway.files.values())[int(self.path.rsplit("/", 1)[-1])]
-            self._object(data, cut=how == "cut")
+            self._signed_object(data, cut=how == "cut")
         elif call == "stored":
             self._object(self.gateway.timing_cache or b"", cut=how == "cut")
         elif call == "part":
@@ -184,13 +185,23 @@ class Handler(BaseHTTPRequestHandler):
             {"progress": self.gateway.progress, "failed": self.gateway.failures}[call].append(document)
             self._answer(204, None)
 
+    def _signed_object(self, whole: bytes, *, cut: bool) -> None:
+        """Answer as a store does to a URL that signs ``If-Match``."""
+        tag = self.headers.get("If-Match")
+        if tag is None:
+            self._answer(403, {})
+        elif tag != f'"{etag_of(whole)}"':
+            self._answer(412, {})
+        else:
+            self._object(whole, cut=cut)
+
     def _object(self, whole: bytes, *, cut: bool) -> None:
         start = int((re.findall(r"bytes=(\d+)-", self.headers.get("Range", "")) or [0])[0])
         data, total = whole[start:], len(whole)
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
-        self.send_header("ETag", '"one"')
+        self.send_header("ETag", f'"{etag_of(whole)}"')
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data[: len(data) // 2] if cut else data)

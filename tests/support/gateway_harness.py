@@ -136,8 +136,9 @@ def put(url, data):
         return answer.headers["ETag"]
 
 
-def read(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:
+def read(url, etag=None):
+    headers = {"If-Match": f'"{etag}"'} if etag else {}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
         return answer.read()
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from ignition_builder.facts import FileDigests
 from ignition_builder.report import disk_error
@@ -34,10 +34,17 @@ Counter = Callable[[float], None]
 """Hears the fraction that has arrived."""
 
 
+class Link(NamedTuple):
+    """Where a file is read; with an ``etag``, only that version."""
+
+    url: str
+    etag: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """
-    One file of a grant: ``what`` and ``field`` name it in messages, ``url`` finds it in a renewed grant.
+    One file of a grant: ``what`` and ``field`` name it in messages, ``link`` finds it in a renewed grant.
 
     ``size`` is what was granted (0: unknown) and ``limit`` the most that is taken, in bytes.
     """
@@ -46,7 +53,7 @@ class Item:
     field: str
     size: int
     limit: int
-    url: Callable[[BuildGrant], str]
+    link: Callable[[BuildGrant], Link]
 
 
 class Arrival:
@@ -131,18 +138,18 @@ def check_disk(folder: Path, size: int) -> None:
 
 def _fill(arrival: Arrival, source: DownloadSource, count: Counter) -> None:
     item, deadline, attempt, renewed = arrival.item, Deadline(source.patience), 0, False
-    url = item.url(source.grant)
+    link = item.link(source.grant)
     while True:
         before = arrival.size
         try:
-            for _ in _stream(arrival, _address(url, item), source.tls, deadline):
+            for _ in _stream(arrival, link, source.tls, deadline):
                 count(arrival.size / arrival.total if arrival.total else 0.0)
         except LinkExpired as error:
             if renewed and arrival.size == before:
                 raise RequestError(
                     Reason.SourceForbidden, str(error), "see modelSources and credentials of the EngineStore"
                 ) from error
-            url, renewed = item.url(source.renew()), True
+            link, renewed = item.link(source.renew()), True
         except Transient as error:
             # A byte that arrived is a sign of life: patience begins anew.
             if arrival.size > before:
@@ -167,14 +174,14 @@ def _address(url: str, item: Item) -> Address:
         ) from error
 
 
-def _stream(arrival: Arrival, source: Address, tls: ssl.SSLContext, deadline: Deadline) -> Iterator[None]:
+def _stream(arrival: Arrival, link: Link, tls: ssl.SSLContext, deadline: Deadline) -> Iterator[None]:
     """Append what is missing from one answer; Transient when the connection breaks before the end."""
-    headers = {"Accept-Encoding": "identity"}
+    source, headers = _address(link.url, arrival.item), {"Accept-Encoding": "identity"}
+    # Half of one object and half of another would be neither.
+    if tag := f'"{link.etag}"' if link.etag else arrival.tag if arrival.size else None:
+        headers["If-Match"] = tag
     if arrival.size:
         headers["Range"] = f"bytes={arrival.size}-"
-        if arrival.tag:
-            # Half of one object and half of another would be neither.
-            headers["If-Match"] = arrival.tag
     try:
         with closing(source.connection(tls, deadline.timeout(CALL_SECONDS))) as connection:
             connection.request("GET", source.target, headers=headers)

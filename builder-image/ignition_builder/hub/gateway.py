@@ -55,8 +55,9 @@ class GatewayClient:
     patience: float = PATIENCE_SECONDS
 
     def grant(self) -> BuildGrant:
-        """Ask what to build."""
-        return BuildGrant.from_json(self._call("GET", SELF, None, Deadline(self.patience)))
+        """Ask what to build, with URLs of the versions that the gateway looked at, which take If-Match."""
+        target = f"{SELF}?if-match=true"
+        return BuildGrant.from_json(self._call("GET", target, None, Deadline(self.patience)))
 
     def progress(self, phase: str, percent: int) -> bool:
         """Say how far the build is; whether it was heard. The next word is better than a repetition."""

@@ -13,7 +13,15 @@ from pathlib import Path
 
 from ignition_builder.facts import FileDigests
 from ignition_builder.files import DataFile, Files
-from ignition_builder.hub.download import Counter, DownloadSource, Item, check_disk, check_size, download
+from ignition_builder.hub.download import (
+    Counter,
+    DownloadSource,
+    Item,
+    Link,
+    check_disk,
+    check_size,
+    download,
+)
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.engine.naming import is_plain_path
 from ignition_hub.engine.pinned import MOST_FILE_BYTES, PinnedFile, pinned_files
@@ -48,7 +56,7 @@ def download_all(source: DownloadSource, folder: Path, count: Counter) -> Arrive
     check_disk(folder, total)
     carrier = _Carrier(source, count, total)
     model = _place(folder, MODEL)
-    item = Item("the model", SOURCE, grant.model_size, grant.max_model_bytes, lambda now: now.model_url)
+    item = Item("the model", SOURCE, grant.model_size, grant.max_model_bytes, _model_link)
     digests = carrier.bring(item, model)
     accounts = tuple(_bring_data(carrier, file, grant, model.parent) for file in data)
     return Arrived(model, digests, _bring_pinned(carrier, pinned, folder / FILES, accounts))
@@ -88,7 +96,7 @@ def _bring_data(carrier: _Carrier, file: GrantedFile, grant: BuildGrant, folder:
         SOURCE,
         file.size,
         grant.max_model_bytes,
-        partial(_url_of, file.role, file.name),
+        partial(_link_of, file.role, file.name),
     )
     digests = carrier.bring(item, _place(folder, file.name))
     return DataFile(file.name, digests.sha256, digests.size)
@@ -104,7 +112,7 @@ def _bring_pinned(
     for index, (pin, file) in enumerate(pinned):
         # By number: two plugins may come from files of one name.
         path = _place(folder, f"{index}/{pin.uri.rsplit('/', 1)[-1]}")
-        item = Item(pin.field, pin.field, file.size, MOST_FILE_BYTES, partial(_url_of, pin.role, pin.name))
+        item = Item(pin.field, pin.field, file.size, MOST_FILE_BYTES, partial(_link_of, pin.role, pin.name))
         _require_pin(pin, carrier.bring(item, path))
         paths[pin.role][pin.name] = path
     return Files(
@@ -124,10 +132,14 @@ def _require_pin(pin: PinnedFile, digests: FileDigests) -> None:
         )
 
 
-def _url_of(role: str, name: str, grant: BuildGrant) -> str:
+def _model_link(grant: BuildGrant) -> Link:
+    return Link(grant.model_url, grant.model_etag)
+
+
+def _link_of(role: str, name: str, grant: BuildGrant) -> Link:
     for file in grant.files:
         if (file.role, file.name) == (role, name):
-            return file.url
+            return Link(file.url, file.etag)
     raise ContractError(f"BuildGrant.files: {role} {name!r} is no longer granted")
 
 

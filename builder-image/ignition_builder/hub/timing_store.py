@@ -17,7 +17,7 @@ from typing import BinaryIO
 from ignition_builder.compiling.nvidia import cuda_release
 from ignition_builder.compiling.timing import FIELD, nothing_to_lock
 from ignition_builder.documents import MERGE, Task, TimingCacheTask
-from ignition_builder.hub.download import DownloadSource, Item, download
+from ignition_builder.hub.download import DownloadSource, Item, Link, download
 from ignition_builder.hub.gateway import GatewayClient
 from ignition_builder.pipeline import LOG_FILE
 from ignition_builder.stage_process import Child
@@ -93,7 +93,7 @@ class TimingStore:
         return replace(task, path_in=str(path), etag=stored.etag)
 
     def _bring(self, stored: StoredTimingCache, path: Path, deadline: Deadline) -> None:
-        item = Item(WHAT, FIELD, stored.size or 0, MOST_BYTES, lambda _: stored.url or "")
+        item = Item(WHAT, FIELD, stored.size or 0, MOST_BYTES, lambda _: Link(stored.url or ""))
         source = DownloadSource(self.grant, lambda: self.grant, self.tls, deadline.left)
         download(item, source, path, lambda _: _require_time(deadline))
 

@@ -65,7 +65,7 @@ class GrantedFile(Record):
     A file the builder may read besides the model; ``size`` in bytes, ``sha256`` where it is pinned.
 
     ``name`` of external data is its path relative to the model, of a plugin the plugin's name, of the rest
-    the last part of its address.
+    the last part of its address. With an ``etag``, the URL reads that version only, and takes ``If-Match``.
     """
 
     role: str
@@ -73,9 +73,14 @@ class GrantedFile(Record):
     url: str
     size: int
     sha256: str | None = None
+    etag: str | None = field(default=None, metadata=MAY_BE_MISSING)
 
     def __post_init__(self) -> None:
         one_of("GrantedFile.role", self.role, ROLES)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object; without an ``etag`` as builders of the first release read it."""
+        return _without(Record.to_json(self), "etag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ class BuildGrant(Record):
     """
     A request and what it takes to begin: short-lived URLs with their sizes in bytes.
 
-    ``max_model_bytes`` bounds the model and its external data together.
+    ``max_model_bytes`` bounds the model and its external data together. With a ``model_etag``, the URL reads
+    that version only, and takes ``If-Match``.
     """
 
     request: BuildRequest
@@ -91,3 +97,12 @@ class BuildGrant(Record):
     model_size: int
     max_model_bytes: int
     files: tuple[GrantedFile, ...] = field(default=(), metadata=MAY_BE_MISSING)
+    model_etag: str | None = field(default=None, metadata=MAY_BE_MISSING)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object; without a ``model_etag`` as builders of the first release read it."""
+        return _without(Record.to_json(self), "model_etag")
+
+
+def _without(document: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key != name or value is not None}

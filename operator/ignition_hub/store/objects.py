@@ -153,10 +153,17 @@ class ObjectStore:
         """Delete an object; absent is success."""
         self._call("delete_object", Key=key)
 
-    def presign_get(self, key: str, expires: int, *, bucket: str | None = None) -> str:
-        """Return a URL that reads one object for ``expires`` seconds, without further credentials."""
-        where = self._where(key, bucket)
-        url: str = self._client.generate_presigned_url("get_object", Params=where, ExpiresIn=expires)
+    def presign_get(
+        self, key: str, expires: int, *, bucket: str | None = None, if_match: str | None = None
+    ) -> str:
+        """
+        Return a URL that reads one object for ``expires`` seconds, without further credentials.
+
+        With ``if_match`` only the version with that ETag, and only for a client that sends it quoted as
+        If-Match: the signature covers that header.
+        """
+        params = self._where(key, bucket) | ({"IfMatch": f'"{if_match}"'} if if_match else {})
+        url: str = self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=expires)
         return url
 
     def presign_put(

@@ -3,6 +3,7 @@ What the gateway grants besides a model of one file: bundles, calibration data, 
 """
 
 import hashlib
+import urllib.error
 from dataclasses import replace
 from uuid import uuid4
 
@@ -81,6 +82,48 @@ def test_a_bundle_is_granted_whole(hub, team):
         "layers/0.bin": b"layer",
     }
     assert {(file.role, file.size) for file in grant.files} == {("data", 7), ("data", 5)}
+
+
+def status_of(url, etag=None):
+    try:
+        return 200 if read(url, etag) else None
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_a_url_reads_the_version_that_was_looked_at_and_no_other(hub, team):
+    request = make_request(hub, team, model=b"first")
+    key = request.model_uri.removeprefix("s3://models/")
+    token = hub.builder(hub.job(request))
+
+    grant = BuildGrant.from_json(hub.gateway.ask("GET", "/v1/builds/self?if-match=true", token=token).body)
+
+    assert read(grant.model_url, grant.model_etag) == b"first"
+    assert status_of(grant.model_url) == 403
+    assert status_of(grant.model_url, "0" * 32) == 403
+    hub.models.put(key, b"other")
+    assert status_of(grant.model_url, grant.model_etag) == 412
+
+
+def test_every_file_of_a_bundle_is_read_in_the_version_that_was_looked_at(hub, team):
+    uri = put_bundle(hub, bert_onnx=b"graph", weights_bin=b"weights")
+    token = hub.builder(hub.job(bundle_request(hub, team, uri)))
+
+    grant = BuildGrant.from_json(hub.gateway.ask("GET", "/v1/builds/self?if-match=true", token=token).body)
+
+    assert read(grant.model_url, grant.model_etag) == b"graph"
+    assert [read(file.url, file.etag) for file in grant.files] == [b"weights"]
+    assert [status_of(file.url) for file in grant.files] == [403]
+
+
+def test_a_builder_that_sends_no_condition_is_granted_as_before(hub, team):
+    token = hub.builder(hub.job(make_request(hub, team, model=b"model")))
+
+    body = hub.gateway.ask("GET", "/v1/builds/self", token=token).body
+
+    assert "model_etag" not in body
+    assert read(body["model_url"]) == b"model"
 
 
 def test_a_bundle_becomes_an_engine(hub, team):

@@ -67,7 +67,8 @@ MANIFEST = Manifest(
 )
 LATER = {
     BuildRequest: {"timing_cache"},
-    BuildGrant: {"files"},
+    BuildGrant: {"files", "model_etag"},
+    GrantedFile: {"etag"},
     BuildFacts: {"typing", "settings", "engine_io", "plugins", "timing_cache", "environment"},
 }
 """Fields that the first release did not write."""

@@ -5,7 +5,9 @@ Rights are checked again here, for the controller's judgement is as old as the J
 with the fingerprint in the identity, before the build and, by ``publishing``, after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeAlias
 
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
@@ -20,6 +22,9 @@ from ignition_hub.store.objects import ObjectFacts
 
 URL_SECONDS = 3600
 
+Sign: TypeAlias = Callable[[S3Location, str], tuple[str, str | None]]
+"""Returns a URL of an object, given where it is and the ETag it had, and the ETag to send with it."""
+
 
 class ModelChanged(RequestError):
     """The model was replaced after the build was asked for; the controller asks for another build."""
@@ -29,18 +34,23 @@ class ModelChanged(RequestError):
         super().__init__(Reason.ModelDigestMismatch, message, "the new content needs a new build")
 
 
-def grant_of(store: OpenStore, request: BuildRequest, most: int) -> BuildGrant:
+def grant_of(store: OpenStore, request: BuildRequest, most: int, *, versioned: bool = True) -> BuildGrant:
     """
     Return what a builder may read for ``request``; model and external data have at most ``most`` bytes.
+
+    With ``versioned``, each URL reads the version that was looked at and no other, for builders that send
+    ``If-Match``.
 
     Raise SourceForbidden for what its namespace may not read, ObjectMissing, ModelChanged or ModelTooLarge.
     """
     _require_rights(store, request)
-    files = tuple(_pinned(store, request))
+    sign = partial(_link, store, versioned)
+    files = tuple(_pinned(store, request, sign))
     if request.model_uri.endswith("/"):
-        return _bounded(_with_bundle(store, request, current_bundle(store, request), most, files))
-    size = current_object(store, request).size
-    return _bounded(BuildGrant(request, _url(store, parse_s3_uri(request.model_uri)), size, most, files))
+        return _bounded(_with_bundle(request, current_bundle(store, request), most, files, sign))
+    model = current_object(store, request)
+    url, etag = sign(parse_s3_uri(request.model_uri), model.etag)
+    return _bounded(BuildGrant(request, url, model.size, most, files, etag))
 
 
 def check_model(store: OpenStore, request: BuildRequest) -> None:
@@ -83,16 +93,17 @@ def _require_rights(store: OpenStore, request: BuildRequest) -> None:
 
 
 def _with_bundle(
-    store: OpenStore, request: BuildRequest, bundle: Bundle, most: int, files: tuple[GrantedFile, ...]
+    request: BuildRequest, bundle: Bundle, most: int, files: tuple[GrantedFile, ...], sign: Sign
 ) -> BuildGrant:
-    data = tuple(
-        GrantedFile(DATA, name, _url(store, bundle.location(file)), file.size) for name, file in bundle.data()
-    )
-    url = _url(store, bundle.location(bundle.model))
-    return BuildGrant(request, url, bundle.model.size, most, (*data, *files))
+    data = []
+    for name, file in bundle.data():
+        url, etag = sign(bundle.location(file), file.etag)
+        data.append(GrantedFile(DATA, name, url, file.size, etag=etag))
+    url, etag = sign(bundle.location(bundle.model), bundle.model.etag)
+    return BuildGrant(request, url, bundle.model.size, most, (*data, *files), etag)
 
 
-def _pinned(store: OpenStore, request: BuildRequest) -> Iterator[GrantedFile]:
+def _pinned(store: OpenStore, request: BuildRequest, sign: Sign) -> Iterator[GrantedFile]:
     total = 0
     for file in pinned_files(request.options, request.verification):
         where = parse_s3_uri(file.uri)
@@ -107,7 +118,8 @@ def _pinned(store: OpenStore, request: BuildRequest) -> Iterator[GrantedFile]:
                 f"at most {MOST_FILE_BYTES} are accepted",
                 "use fewer samples",
             )
-        yield GrantedFile(file.role, file.name, _url(store, where), found.size, file.sha256)
+        url, etag = sign(where, found.etag)
+        yield GrantedFile(file.role, file.name, url, found.size, file.sha256, etag)
 
 
 def _bounded(grant: BuildGrant) -> BuildGrant:
@@ -117,5 +129,8 @@ def _bounded(grant: BuildGrant) -> BuildGrant:
     return grant
 
 
-def _url(store: OpenStore, where: S3Location) -> str:
-    return store.objects.presign_get(where.key, URL_SECONDS, bucket=where.bucket)
+def _link(store: OpenStore, versioned: bool, where: S3Location, etag: str) -> tuple[str, str | None]:
+    """Return a URL of an object, and the ETag of the one version that it reads, if it reads only one."""
+    tag = etag if versioned else None
+    url = store.objects.presign_get(where.key, URL_SECONDS, bucket=where.bucket, if_match=tag)
+    return url, tag

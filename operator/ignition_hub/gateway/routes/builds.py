@@ -33,7 +33,8 @@ async def grant(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
     store = await services.stores.current()
-    answer = await services.quick.run(grant_of, store, build.request, services.settings.max_model_bytes)
+    most, versioned = services.settings.max_model_bytes, request.query.get("if-match") == "true"
+    answer = await services.quick.run(grant_of, store, build.request, most, versioned=versioned)
     return web.json_response(answer.to_json())
 
 

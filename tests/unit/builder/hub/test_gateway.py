@@ -167,6 +167,17 @@ def test_a_model_that_cannot_be_had_says_why(how, reason, hub, gateway, tmp_path
     assert reason_of(fetched, hub, gateway, tmp_path) is reason
 
 
+def test_a_model_that_was_replaced_after_the_grant_is_not_read(hub, gateway, tmp_path):
+    source = DownloadSource(gateway.grant(), gateway.grant, TLS, 5.0)
+    hub.model = MODEL[::-1]
+
+    error = refusal_of(download_all, source, tmp_path, lambda _: None)
+
+    assert error.reason is Reason.ModelDigestMismatch
+    assert "was replaced while it was read" in error.message
+    assert [path.stat().st_size for path in tmp_path.rglob("*.onnx")] == [0]
+
+
 def test_a_store_that_stays_away_is_a_reason_to_try_again(hub, gateway, tmp_path):
     hub.stumble("model", *[503] * 1000)
 

@@ -24,8 +24,8 @@ class FakeObjects:
     def head(self, _key: str, *, bucket: str) -> ObjectFacts:
         return ObjectFacts(etag=bucket, size=self.size, metadata={})
 
-    def presign_get(self, key: str, _seconds: int, *, bucket: str) -> str:
-        return f"https://s3.example.com/{bucket}/{key}?X-Amz-Signature=0"
+    def presign_get(self, key: str, _seconds: int, *, bucket: str, if_match: str | None) -> str:
+        return f"https://s3.example.com/{bucket}/{key}?X-Amz-Signature=0&of={if_match}"
 
 
 class FakeStore:
