@@ -16,7 +16,7 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy import job_status
 from ignition_hub.controller.policy.parsing import pool_facts
 from ignition_hub.controller.policy.ports import ModelFacts, Store, World
-from ignition_hub.controller.policy.resolution import shared_inputs, want
+from ignition_hub.controller.policy.resolution import cannot_be_requested, shared_inputs, want
 from ignition_hub.controller.policy.views import (
     EngineSnapshot,
     JobSnapshot,
@@ -37,6 +37,8 @@ from ignition_hub.ttl_cache import TtlCache
 PROOF_PATIENCE = 2.0
 """Seconds one pass waits for a digest; it is computed on, and the next pass finds it."""
 
+RANGES_INLINE = 512
+"""Ranges of all profiles that are written down on the loop; more are in a thread."""
 SHARED_KEPT = 128
 """Specs whose shared part is kept, of up to 128 KiB each: what takes long is made once a generation."""
 
@@ -115,7 +117,9 @@ class Observer:
         self, engine: EngineSnapshot, pools: Sequence[PoolFacts], model: ModelFacts
     ) -> list[tuple[Target, ResolvedTarget | Trouble]]:
         shared = await self._shared.get((engine.uid, engine.generation), partial(_shared_inputs, engine))
-        wanted = []
+        if refusal := cannot_be_requested(shared):
+            return [(target, refusal) for target in engine.targets]
+        wanted: list[tuple[Target, ResolvedTarget | Trouble]] = []
         for target in engine.targets:
             wanted.append((target, want(engine, target, pools, model, shared=shared)))
             await asyncio.sleep(0)  # the loop has others to serve, and an engine up to 64 targets
@@ -227,6 +231,9 @@ class Observer:
 
 
 async def _shared_inputs(engine: EngineSnapshot) -> SharedInputs:
+    # The largest that the schema accepts takes milliseconds; one that was applied before may take 100.
+    if sum(len(profile.shapes) + len(profile.values) for profile in engine.profiles) > RANGES_INLINE:
+        return await asyncio.to_thread(shared_inputs, engine)
     return shared_inputs(engine)
 
 

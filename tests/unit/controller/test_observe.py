@@ -425,3 +425,15 @@ async def test_others_have_their_turn_between_the_targets_of_an_engine(observer)
     task.cancel()
 
     assert turns >= 64
+
+
+async def test_an_engine_older_than_the_bounds_of_the_schema_is_told_what_to_change(observer):
+    shape = {"min": [1] * 8, "opt": [2] * 8, "max": [3] * 8}
+    ranges = {f"{number:02}{'x' * 251}": shape for number in range(64)}
+    large = engine(profiles=[{"shapes": ranges, "values": ranges}] * 16)
+
+    found = await snapshot(observer, large)
+
+    assert found.unbuildable.reason is Reason.InvalidRequest
+    assert "at most 245760 fit: use fewer profiles" in found.unbuildable.message
+    assert found.wanted is None

@@ -26,6 +26,9 @@ from ignition_hub.engine.state import State
 
 PLATFORMS = ("linux-x86_64", "linux-aarch64")
 
+REQUEST_BYTES = 240 * 1024
+"""What the request on a Job may have: Kubernetes takes 256 KiB of annotations, and progress is there too."""
+
 
 def want(
     engine: EngineSnapshot,
@@ -87,6 +90,18 @@ def _ask(engine: EngineSnapshot, target: Target, asked: TensorRTRequest) -> Ask:
 def shared_inputs(engine: EngineSnapshot) -> SharedInputs:
     """Return what the identities of all targets of an engine have in common."""
     return SharedInputs.of(engine.profiles, engine.options, engine.verification)
+
+
+def cannot_be_requested(shared: SharedInputs) -> Trouble | None:
+    """Return why no Job can hold a request; the schema bounds it, but an engine may be older than that."""
+    size = len(shared.profiles) + 2 * (len(shared.options) + len(shared.verification))
+    if size <= REQUEST_BYTES:
+        return None
+    return Trouble(
+        Reason.InvalidRequest,
+        f"spec.profiles, spec.options and spec.verification take {size} bytes of a build request; at most "
+        f"{REQUEST_BYTES} fit: use fewer profiles, or leave inputs of fixed shape out of them",
+    )
 
 
 def _wanted(
