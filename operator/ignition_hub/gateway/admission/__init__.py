@@ -2,5 +2,5 @@
 What happens to a pod that asks for engines when it is created: pure code behind the webhook.
 
 What it asks for, as the contract reads its annotations -> ``injection`` (the JSON patch) -> ``review`` (the
-answer to the API server); ``bounds`` is how much of a pod they look at.
+answer to the API server); ``bounds`` and ``pod_shape`` are what they take for a pod.
 """

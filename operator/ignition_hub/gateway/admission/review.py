@@ -15,6 +15,7 @@ from ignition_hub.engine.errors import ContractError, RequestError
 from ignition_hub.engine.quoting import shortened
 from ignition_hub.gateway.admission.bounds import MESSAGE_CHARACTERS, UID_CHARACTERS, require_small_patch
 from ignition_hub.gateway.admission.injection import InjectionSettings, Json, inject, warnings_about
+from ignition_hub.gateway.admission.pod_shape import require_shape
 
 REVIEW_VERSION = "admission.k8s.io/v1"
 BAD_REQUEST = 400
@@ -29,12 +30,13 @@ def review(admission_review: Mapping[str, Any], lookup: Lookup, settings: Inject
     """
     Answer one AdmissionReview of version v1: allowed with a patch, or denied with a sentence for the author.
 
-    Raises ContractError when it is not an AdmissionReview that can be answered.
+    Raises ContractError when it is not an AdmissionReview that can be answered, or its pod is none.
     """
     request = read_request(admission_review)
     pod = request.get("object")
     if request.get("operation") != "CREATE" or not isinstance(pod, dict) or pod.get("kind", "Pod") != "Pod":
         return answer(request, allowed=True)
+    require_shape(pod)
     engines = lookup(request["namespace"])
     try:
         patch = encoded(inject(pod, engines, settings))

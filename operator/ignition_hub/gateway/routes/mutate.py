@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from ignition_hub.engine.naming import engines_named
-from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES, MOST_ENGINES, RESOURCE
+from ignition_hub.engine.errors import RequestError
+from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.gateway.admission.injection import InjectionSettings
 from ignition_hub.gateway.admission.review import read_request, review
 from ignition_hub.gateway.process.bodies import REVIEW_BYTES, REVIEWS
@@ -36,11 +36,13 @@ async def mutate(request: web.Request) -> web.Response:
 
 
 def named_engines(document: Mapping[str, Any]) -> set[str]:
-    """Return the names that the pod of a review gives to TensorRTEngines; of too many none."""
+    """Return the TensorRTEngines that the pod of a review names; none where they cannot be read."""
     pod = document["request"].get("object") or {}
     annotations = (pod.get("metadata") or {}).get("annotations") or {}
-    names = {name for _, name in engines_named(annotations.get(ANNOTATION_ENGINES.name, ""))}
-    return {name for name in names if RESOURCE.fullmatch(name)} if len(names) <= MOST_ENGINES else set()
+    try:
+        return {entry.resource for entry in ANNOTATION_ENGINES.of(annotations)}
+    except RequestError:
+        return set()
 
 
 def injection_settings(settings: GatewaySettings) -> InjectionSettings:

@@ -16,11 +16,14 @@ def review(engines=None):
         (None, set()),
         ("", set()),
         ("resnet50, det=yolo-v8,", {"resnet50", "yolo-v8"}),
-        ("../nodes, Upper, ok", {"ok"}),
+        ("../nodes, ok", set()),
+        ("Upper, ok", set()),
+        ("x," * 3000, set()),
+        (["resnet50"], set()),
         (",".join(f"e{number}" for number in range(17)), set()),
     ],
 )
-def test_only_names_that_can_be_of_an_engine_are_asked_for_and_of_too_many_none(text, names):
+def test_what_a_pod_names_is_asked_for_and_nothing_of_an_annotation_that_is_refused(text, names):
     assert named_engines(review(text)) == names
 
 
