@@ -27,18 +27,22 @@ from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.process.exit_codes import FAILED
-from ignition_hub.controller.process.keys import Key
+from ignition_hub.controller.process.keys import ENGINES, PLATFORM, PODS, Key, lane_of
+from ignition_hub.controller.process.lanes import Lanes
 from ignition_hub.controller.process.leader_election import Election, KubeLease
 from ignition_hub.controller.process.metrics import HealthServer, Vitals
-from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.controller.reconciler import Clock, Reconciler
 from ignition_hub.controller.watches import Watching, feeds, register, settings_for_kopf
-from ignition_hub.kube import Kube, KubeError
+from ignition_hub.kube import Kube, KubeError, RateLimiter
 
 logger = logging.getLogger(__name__)
 
 LEASE = "ignition-hub-controller"
 WORKERS = 32
+"""For engines."""
+POD_WORKERS, FEW_WORKERS = 16, 4
+RELEASES = RateLimiter(qps=150, burst=300, in_flight=POD_WORKERS)
+"""Pods that wait for one engine are released together: a thousand within seconds, behind no other write."""
 RESYNC = 600.0
 RESYNC_SPREAD = 60.0
 SHUTDOWN = 10.0
@@ -58,12 +62,20 @@ class ControllerSettings:
 
 
 class Controller:
-    """One replica."""
+    """One replica; ``lease`` is a connection of the election's own, so that no other request delays it."""
 
-    def __init__(self, kube: Kube, world: World, cluster: Cluster, settings: ControllerSettings) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        world: World,
+        cluster: Cluster,
+        settings: ControllerSettings,
+        *,
+        lease: Kube | None = None,
+    ) -> None:
         identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
         self.cluster = cluster
-        self.queue: WorkQueue[Key] = WorkQueue()
+        self.queue = Lanes(lane_of, {PODS: POD_WORKERS, ENGINES: settings.workers, PLATFORM: FEW_WORKERS})
         builds: BuildQueue[Key] = BuildQueue()
         self.reconciler = Reconciler(
             cluster=cluster,
@@ -77,7 +89,7 @@ class Controller:
         )
         self.watching = Watching(cluster, self.queue, builds)
         self._feeds = feeds(cluster, self.watching)
-        self.election = Election(KubeLease(kube, LEASE, settings.release_namespace), identity)
+        self.election = Election(KubeLease(lease or kube, LEASE, settings.release_namespace), identity)
         self._kube = kube
         self._settings = settings
         self._established = asyncio.Event()
@@ -136,7 +148,7 @@ class Controller:
         await self._refresh_until_done()
         self.watching.wake_all(within=1.0)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.queue.work(self.reconciler.reconcile, workers=self._settings.workers))
+            group.create_task(self.queue.work(self.reconciler.reconcile))
             group.create_task(self._resync())
 
     async def _resync(self) -> None:
@@ -170,16 +182,17 @@ class Controller:
 
 async def run(settings: ControllerSettings) -> int:
     """Connect to everything and run one replica; return the exit status."""
-    kube = await Kube.connect()
-    cluster = Cluster(kube, settings.build_namespace)
+    kube, lease = await Kube.connect(), await Kube.connect(limiter=RateLimiter(qps=5, burst=10, in_flight=2))
+    cluster = Cluster(kube, settings.build_namespace, releases=kube.paced(RELEASES))
     keys = GatewayKeys(settings.gateway_url, settings.ca_file)
     buckets = Buckets(kube, cluster.stores, settings.release_namespace, keys)
     logger.info("controller starts", extra={"pid": os.getpid(), "gateway": settings.gateway_url})
     try:
-        return await Controller(kube, buckets, cluster, settings).run()
+        return await Controller(kube, buckets, cluster, settings, lease=lease).run()
     finally:
         buckets.close()
         await kube.close()
+        await lease.close()
 
 
 async def _ended(task: "asyncio.Task[Any]") -> BaseException | None:

@@ -28,7 +28,8 @@ from ignition_hub.controller.policy.status import Decision, difference, engine_s
 from ignition_hub.controller.policy.store_status import opens_for_engines
 from ignition_hub.controller.policy.views import EngineSnapshot, JobAction, QueuePosition, TargetSnapshot
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, pool_key
-from ignition_hub.controller.process.work_queue import Again, WorkQueue
+from ignition_hub.controller.process.lanes import KeyQueue
+from ignition_hub.controller.process.work_queue import Again
 from ignition_hub.kube import Object
 
 COLLECT_EVERY = 1.0
@@ -62,7 +63,7 @@ class Reconciler:
         cluster: Cluster,
         observer: Observer,
         world: World,
-        queue: WorkQueue[Key],
+        queue: KeyQueue[Key],
         builds: BuildQueue[Key],
         settings: JobSettings,
         clock: Clock,

@@ -21,7 +21,7 @@ from ignition_hub.controller.policy.job_status import news_of, state_of
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.views import JobState
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_key, pool_key, store_key
-from ignition_hub.controller.process.work_queue import WorkQueue
+from ignition_hub.controller.process.lanes import KeyQueue
 from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
 from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
 from ignition_hub.wire.back_off import BackOff
@@ -30,7 +30,7 @@ from ignition_hub.wire.back_off import BackOff
 class Watching:
     """Feeds mirrors and queue."""
 
-    def __init__(self, cluster: Cluster, queue: WorkQueue[Key], builds: BuildQueue[Key]) -> None:
+    def __init__(self, cluster: Cluster, queue: KeyQueue[Key], builds: BuildQueue[Key]) -> None:
         self._cluster = cluster
         self._queue = queue
         self._builds = builds

@@ -70,8 +70,10 @@ class Kube:
         return cls(Connection(configuration), limiter or RateLimiter())
 
     def paced(self, limiter: RateLimiter) -> Self:
-        """Return the same connection with a budget of its own; closing either closes both."""
-        return type(self)(self._connection, limiter)
+        """Return the same connection and counts with a budget of its own; closing either closes both."""
+        paced = type(self)(self._connection, limiter)
+        paced.writes = self.writes
+        return paced
 
     async def close(self) -> None:
         """Close every connection."""

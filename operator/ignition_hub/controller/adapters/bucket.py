@@ -5,10 +5,11 @@ The world outside Kubernetes for real: the default EngineStore's bucket, behind 
 neither the watches nor the other engines.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from ignition_hub.buckets.breaker import Breaker
 from ignition_hub.buckets.default_store import DefaultStore, OpenStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.controller.adapters.object_cache import Mirror
@@ -34,6 +35,8 @@ from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.ttl_cache import TtlCache
 
+T = TypeVar("T")
+
 THREADS, WAITING = 16, 1024
 HASHING_THREADS = 2
 """Whole models are read in a pool of their own: they take minutes and must not delay the short questions."""
@@ -49,7 +52,7 @@ class Bucket:
     def __init__(self, store: OpenStore, keys: GatewayKeys, quick: Workers, hashing: Workers) -> None:
         self.opened = store
         self._spec, self._objects, self._keys = store.spec, store.objects, keys
-        self._quick, self._hashing = quick, hashing
+        self._quick, self._hashing, self._breaker = quick, hashing, Breaker()
 
     @property
     def bucket(self) -> str:
@@ -72,31 +75,34 @@ class Bucket:
         """Look at a model or a bundle; None when it does not exist."""
         where = parse_s3_uri(uri)
         if uri.endswith("/"):
-            bundle = await self._quick.run(lambda: read_bundle(self._objects, uri))
+            bundle = await self._ask(lambda: read_bundle(self._objects, uri))
             return ModelFacts("", bundle.size, bundle.files) if bundle else None
-        facts = await self._quick.run(lambda: self._objects.head(where.key, bucket=where.bucket))
+        facts = await self._ask(lambda: self._objects.head(where.key, bucket=where.bucket))
         return ModelFacts(facts.etag, facts.size) if facts else None
 
     async def exists(self, uri: str) -> bool:
         """Tell whether there is an object."""
         where = parse_s3_uri(uri)
-        return await self._quick.run(lambda: self._objects.head(where.key, bucket=where.bucket)) is not None
+        return await self._ask(lambda: self._objects.head(where.key, bucket=where.bucket)) is not None
 
     async def find(self, inputs: EngineInputs, identity: str) -> Manifest | None:
         """Return the verified manifest of an identity; None when there is none."""
         keys = await self._keys.get()
         try:
-            return await self._quick.run(lambda: find(self._objects, keys, inputs, identity))
+            return await self._ask(lambda: find(self._objects, keys, inputs, identity))
         except ManifestRefused:
             renewed = await self._keys.get(renewed=True)
             if renewed is keys:
                 raise
-            return await self._quick.run(lambda: find(self._objects, renewed, inputs, identity))
+            return await self._ask(lambda: find(self._objects, renewed, inputs, identity))
 
     async def digest(self, uri: str) -> str:
         """Return the SHA-256 of a model by reading all of it."""
         where = parse_s3_uri(uri)
         return (await self._hashing.run(self._objects.digest, where.key, bucket=where.bucket))[0]
+
+    async def _ask(self, ask: Callable[[], T]) -> T:
+        return await self._breaker.run(lambda: self._quick.run(ask))
 
 
 class Buckets:

@@ -26,8 +26,9 @@ WAITING = f"{LABEL_WAITING}=true"
 class Cluster:
     """Mirrors of all kinds we watch, and the writes we make."""
 
-    def __init__(self, kube: Kube, build_namespace: str) -> None:
+    def __init__(self, kube: Kube, build_namespace: str, *, releases: Kube | None = None) -> None:
         self.kube = kube
+        self._releases = releases or kube
         self.build_namespace = build_namespace
         self.engines = Mirror()
         self.pools = Mirror()
@@ -150,7 +151,7 @@ class Cluster:
         observed = {key: metadata[key] for key in ("uid", "resourceVersion")}
         body = {**patch, "metadata": {**(patch.get("metadata") or {}), **observed}}
         with contextlib.suppress(NotFound):
-            await self.kube.merge_patch(PODS, metadata["name"], body, metadata["namespace"])
+            await self._releases.merge_patch(PODS, metadata["name"], body, metadata["namespace"])
         self.waiting_pods.drop(pod)
 
     async def failure_of(self, job: Object) -> Trouble:

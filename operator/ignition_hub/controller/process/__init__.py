@@ -1,4 +1,4 @@
 """
-The process around the passes: ``work_queue`` (each of the ``keys`` once, with back-off), ``leader_election``,
-``metrics`` and ``exit_codes``.
+The process around the passes: ``work_queue`` (each of the ``keys`` once, with back-off) in ``lanes``,
+``leader_election``, ``metrics`` and ``exit_codes``.
 """

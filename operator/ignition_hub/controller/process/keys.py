@@ -18,6 +18,8 @@ class Key(NamedTuple):
 
 JOBS_KEY = Key("jobs")
 
+PODS, ENGINES, PLATFORM = "pods", "engines", "platform"
+
 
 def engine_key(body: Object) -> Key:
     """Return the key of a TensorRTEngine."""
@@ -37,3 +39,8 @@ def pool_key(name: str) -> Key:
 def store_key(body: Object) -> Key:
     """Return the key of an EngineStore."""
     return Key("store", name=body["metadata"]["name"])
+
+
+def lane_of(key: Key) -> str:
+    """Return which workers a key waits for: those of pods, of engines, or of what the platform team has."""
+    return {"pod": PODS, "engine": ENGINES}.get(key.kind, PLATFORM)

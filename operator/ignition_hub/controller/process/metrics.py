@@ -1,8 +1,8 @@
 """
 What the outside can ask the controller process: is it alive, is it ready, what are its figures.
 
-Alive means that its loop turns and its queue moves: a watch that stands still is kopf's to restart, a queue
-that stands still is a reason to restart the process.
+Alive means that its loop turns. How long keys wait is a figure and no reason to restart: after a restart they
+would wait again, and a store that is away or a large cluster would have the process restarted for ever.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,9 +12,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-
-STUCK = 300.0
-"""Seconds a key may wait for a worker while leading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +78,6 @@ class HealthServer:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        vitals = self._look()
-        if vitals.leads and vitals.oldest > STUCK:
-            return web.Response(status=503, text=f"a key has waited {vitals.oldest:.0f} s for a worker")
         return web.Response(text="alive")
 
     async def _readyz(self, _: web.Request) -> web.Response:
