@@ -3,8 +3,8 @@ The Kubernetes API as a few verbs on plain dicts.
 
 Read ``resources`` (which kinds, and where they live: building a request is pure), ``client`` (sending it:
 every request has a deadline and passes a rate limiter) and ``reflector`` (what is read often is followed
-instead). Around them: ``connection`` is log-in and HTTP, ``pace`` that limiter, ``errors`` how every failure
-leaves, and ``tokens`` what a review says about a caller.
+instead). Around them: ``connection`` is log-in and HTTP, ``documents`` is JSON, ``pace`` that limiter,
+``errors`` how every failure leaves, and ``tokens`` what a review says about a caller.
 """
 
 from ignition_hub.kube.client import Kube

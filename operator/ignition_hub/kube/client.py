@@ -5,7 +5,6 @@ The verbs of the Kubernetes API, on plain dicts.
 must carry documents of newer clusters unharmed. ``connection`` sends the requests.
 """
 
-import json
 import os
 import random
 from collections import Counter
@@ -19,6 +18,7 @@ from kubernetes.aio.client import Configuration
 
 from ignition_hub.engine.names import FIELD_MANAGER
 from ignition_hub.kube.connection import Connection
+from ignition_hub.kube.documents import document_of, text_of
 from ignition_hub.kube.errors import NotFound, Unavailable, error_of
 from ignition_hub.kube.pace import RateLimiter
 from ignition_hub.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Object, Resource, path_of
@@ -146,11 +146,9 @@ class Kube:
         path = path_of(resource, namespace=namespace)
         try:
             async for line in self._stream(path, {key: value for key, value in query.items() if value}):
-                event = json.loads(line)
+                event = document_of(line)
                 if event["type"] == "ERROR":
-                    raise error_of(
-                        int(event["object"].get("code") or 500), json.dumps(event["object"]).encode()
-                    )
+                    raise error_of(int(event["object"].get("code") or 500), text_of(event["object"]))
                 yield event["type"], event["object"]
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise Unavailable(0, f"watch {path}: {error or type(error).__name__}") from error
@@ -239,7 +237,7 @@ class Kube:
         if method in {"POST", "PUT", "PATCH"}:
             asked["fieldManager"] = FIELD_MANAGER
         target = f"{path}?{urlencode(asked)}" if asked else path
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else text_of(body)
         headers = {"Content-Type": content_type} if data is not None else {}
         limits = aiohttp.ClientTimeout(total=DEADLINE)
         try:
@@ -249,7 +247,7 @@ class Kube:
             raise Unavailable(0, f"{method} {path}: {error or type(error).__name__}") from error
         if status >= 400:
             raise error_of(status, text)
-        document: Object = json.loads(text) if text else {}
+        document: Object = document_of(text) if text else {}
         return document
 
     async def _stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
