@@ -38,7 +38,7 @@ async def serve(
     async with _set_up(public), _set_up(private), _background(*works):
         host = settings.host or None
         listener = await listen(public, host, settings.port, certificate.context)
-        await web.TCPSite(private, host, settings.metrics_port).start()
+        metrics = await listen(private, host, settings.metrics_port, None)
         addresses = [str(each.getsockname()) for each in listener.sockets]
         log.info("serving", extra={"addresses": addresses})
         await stop.wait()
@@ -49,6 +49,7 @@ async def serve(
         # Not left to the runner: it stops reading at once, and a model on its way could not arrive any more.
         if not await services.life.idle(settings.shutdown_seconds):
             log.warning("%d requests are still running and will be closed", services.life.under_way)
+        metrics.close()
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,8 @@
 """
-Connections: how long one may take to send its first request or stay idle, and how many may be silent.
+Connections: how long one may take to send its first request or stay idle, and how many may wait for one.
 
-aiohttp alone keeps an idle connection for an hour. A connection that is set up and sends nothing, or half a
-header, costs its client nothing and the gateway a descriptor and the memory of TLS.
+aiohttp alone keeps an idle connection for an hour. A connection that is set up and sends nothing, half a
+header, or nothing more, costs its client nothing, and the gateway 280 KiB: TLS has a buffer for each.
 """
 
 import asyncio
@@ -17,41 +17,59 @@ FIRST_REQUEST_SECONDS = 30.0
 """From the connection to the end of its first header, the handshake included."""
 IDLE_SECONDS = 100.0
 """Between requests: longer than the 90 s of Go's clients, so that the API server meets no closed one."""
-SILENT_CONNECTIONS = 1024
-"""The most that may be waited for; one more, and the one that was silent longest is closed."""
+WAITING_CONNECTIONS = 1024
+"""The most without a request under way; one more, and the one that has waited longest is closed."""
 
 
 class Connections:
-    """Makes the protocol of each connection of a server, and closes those that send no request."""
+    """Makes the protocol of each connection, and closes those that wait too long or are too many."""
 
     def __init__(
         self,
         server: web.Server,
         *,
         seconds: float = FIRST_REQUEST_SECONDS,
-        most: int = SILENT_CONNECTIONS,
+        most: int = WAITING_CONNECTIONS,
     ) -> None:
         self._server, self._seconds, self._most = server, seconds, most
-        self._silent: dict[web.RequestHandler, TimerHandle] = {}
+        # In the order in which they began to wait; with a timer until the first request.
+        self._waiting: dict[web.RequestHandler, TimerHandle | None] = {}
         self._answer, server.request_handler = server.request_handler, self._heard
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
         protocol = self._server()
-        loop = asyncio.get_running_loop()
-        self._silent[protocol] = loop.call_later(self._seconds, self._give_up, protocol)
-        if len(self._silent) > self._most:
-            self._give_up(next(iter(self._silent)))
+        timer = asyncio.get_running_loop().call_later(self._seconds, self._give_up, protocol)
+        self._wait(protocol, timer)
         return protocol
 
     async def _heard(self, request: web.BaseRequest) -> web.StreamResponse:
-        if (timer := self._silent.pop(request.protocol, None)) is not None:
+        if (timer := self._waiting.pop(request.protocol, None)) is not None:
             timer.cancel()
-        return await self._answer(request)
+        try:
+            return await self._answer(request)
+        finally:
+            self._wait(request.protocol, None)
+
+    def _wait(self, protocol: web.RequestHandler, timer: TimerHandle | None) -> None:
+        self._waiting[protocol] = timer
+        if len(self._waiting) > self._most:
+            self._forget_closed()
+        while len(self._waiting) > self._most:
+            self._give_up(next(iter(self._waiting)))
+
+    def _forget_closed(self) -> None:
+        # One without a transport is closed, or still shaking hands, which its timer tells.
+        self._waiting = {
+            protocol: timer
+            for protocol, timer in self._waiting.items()
+            if timer is not None or protocol.transport is not None
+        }
 
     def _give_up(self, protocol: web.RequestHandler) -> None:
-        self._silent.pop(protocol).cancel()
-        # Without a transport it is still shaking hands, which has a limit of its own.
+        if (timer := self._waiting.pop(protocol)) is not None:
+            timer.cancel()
+        # While it shakes hands there is nothing to close; that has a limit of its own.
         if protocol.transport is not None:
             protocol.force_close()
 

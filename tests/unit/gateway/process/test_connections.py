@@ -33,12 +33,20 @@ async def listening(context=None, slow=None, **bounds):
         connections.callback(writer.close)
         return reader, writer
 
+    connect.server = runner.server
     try:
         async with asyncio.timeout(10), connections:
             yield connect
     finally:
         server.close()
         await runner.cleanup()
+
+
+async def open_connections(server, number):
+    for _ in range(5000):
+        if len(server.connections) == number:
+            return
+        await asyncio.sleep(0.001)
 
 
 async def ask(reader, writer):
@@ -82,16 +90,57 @@ async def test_a_connection_that_was_heard_in_time_stays():
         await ask(reader, writer)
 
 
-async def test_one_silent_connection_too_many_closes_the_oldest_and_none_that_was_heard():
+async def test_one_silent_connection_too_many_closes_the_oldest():
     async with listening(seconds=60, most=2) as connect:
-        heard = await connect()
-        await ask(*heard)
         oldest = await connect()
         newer = [await connect() for _ in range(2)]
 
         assert await oldest[0].read() == b""
-        for each in (heard, *newer):
+        for each in newer:
             await ask(*each)
+
+
+async def test_one_idle_connection_too_many_closes_the_one_that_was_idle_longest():
+    async with listening(seconds=60, most=2) as connect:
+        used, idle = await connect(), await connect()
+        await ask(*idle)
+        await ask(*used)
+        await connect()
+
+        assert await idle[0].read() == b""
+        await ask(*used)
+
+
+async def test_a_connection_whose_request_is_answered_is_closed_by_no_others():
+    began, gate = asyncio.Event(), asyncio.Event()
+
+    async def slow(_):
+        began.set()
+        await gate.wait()
+        return web.Response(text="here")
+
+    async with listening(slow=slow, seconds=60, most=1) as connect:
+        reader, writer = await connect()
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
+        await began.wait()
+        for _ in range(3):
+            await connect()
+        gate.set()
+
+        await reader.readuntil(b"here")
+
+
+async def test_connections_that_were_closed_take_no_place():
+    async with listening(seconds=60, most=2) as connect:
+        kept = await connect()
+        await ask(*kept)
+        for _ in range(5):
+            gone = await connect()
+            await ask(*gone)
+            gone[1].close()
+            await open_connections(connect.server, 1)
+
+        await ask(*kept)
 
 
 async def test_a_body_is_as_large_as_it_says():
