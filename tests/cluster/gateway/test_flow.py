@@ -368,7 +368,12 @@ def test_the_process_that_admits_pods_needs_no_key_and_serves_nothing_else(
 ):
     flags = ("--serve=admission", "--signing-key=")
     with running_gateway(control_plane.kubeconfig, tmp_path / "admission", *flags) as admission:
-        request = {"uid": "u", "namespace": team, "operation": "CREATE", "object": {"kind": "Pod"}}
+        request = {
+            "uid": "u",
+            "namespace": team,
+            "operation": "CREATE",
+            "object": {"metadata": {}, "spec": {}},
+        }
         review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
         assert admission.ask("POST", "/mutate", review).body["response"]["allowed"]
