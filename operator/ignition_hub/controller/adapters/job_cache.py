@@ -1,5 +1,5 @@
 """
-The builder Jobs, and of each pool how many are where.
+The builder Jobs without their pod templates, and of each pool how many are where.
 
 Counted up to date one event at a time: a pass that walked over all Jobs would cost more with every resource.
 """
@@ -19,6 +19,9 @@ Word = TypeVar("Word", bound=str)
 AT_WORK = frozenset({JobState.ACTIVE, JobState.SUSPENDED, JobState.GOING})
 """States in which a Job takes a place of its pool."""
 
+SPEC_READ = ("suspend", "activeDeadlineSeconds")
+"""What ``job_status`` reads of a spec; the rest is most of a Job's memory."""
+
 
 class Jobs(Mirror):
     """Jobs by name; and of each pool the states of all, and the identities that are being built."""
@@ -35,6 +38,10 @@ class Jobs(Mirror):
     def busy(self, pool: str) -> Collection[str]:
         """Return the identities (32 digits) that are being built in ``pool``."""
         return self._busy.get(pool, {}).keys()
+
+    def _kept(self, body: Object) -> Object:
+        spec = body.get("spec") or {}
+        return {**super()._kept(body), "spec": {name: spec[name] for name in SPEC_READ if name in spec}}
 
     def _enter(self, body: Object) -> None:
         self._count(body, 1)

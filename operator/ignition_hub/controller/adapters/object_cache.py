@@ -53,11 +53,10 @@ class Mirror:
         newest = max(version_of(known) if known else 0, self._gone.get(name, 0))
         if version and version <= newest:
             return False
-        metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
         self._gone.pop(name, None)
         if known is not None:
             self._leave(known)
-        self._objects[name] = kept = {**body, "metadata": metadata}
+        self._objects[name] = kept = self._kept(body)
         self._enter(kept)
         return True
 
@@ -91,6 +90,11 @@ class Mirror:
     def _remove(self, name: Name) -> None:
         if (known := self._objects.pop(name, None)) is not None:
             self._leave(known)
+
+    def _kept(self, body: Object) -> Object:
+        """Return as much of an object as is ever read: here all but its managed fields."""
+        metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
+        return {**body, "metadata": metadata}
 
     def _enter(self, body: Object) -> None:
         """Count an object in: mirrors that are asked for more than a name keep the answer here."""
