@@ -27,6 +27,8 @@ class CandidateTarget:
     identity: str | None
     uri: str | None
     message: str
+    newest: tuple[str, str] | None = None
+    """When the newest engine of this identity was built, and its SHA-256."""
 
     @property
     def covers(self) -> str:
@@ -102,7 +104,15 @@ def _candidate(target: Mapping[str, Any], platform: str | None) -> CandidateTarg
         identity=target.get("identity"),
         uri=target.get("uri"),
         message=target.get("message") or target.get("reason") or "",
+        newest=_newest(target),
     )
+
+
+def _newest(target: Mapping[str, Any]) -> tuple[str, str] | None:
+    newest = target.get("newest") or {}
+    if not newest or newest["identity"] != target.get("identity"):
+        return None
+    return newest["builtAt"], newest["sha256"]
 
 
 def _rank(candidate: CandidateTarget, gpu: NodeGpu) -> int | None:

@@ -32,6 +32,7 @@ from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.pinned import pinned_files
 from ignition_hub.engine.request import PLUGIN
 from ignition_hub.kube import Object
+from ignition_hub.store.errors import RolledBack
 from ignition_hub.ttl_cache import TtlCache
 
 PROOF_PATIENCE = 2.0
@@ -153,18 +154,25 @@ class Observer:
         if job is not None and at_work and job.rebuild is None and not snapshot.was_ready:
             return snapshot  # it cannot be there yet, and a bucket is not to be polled
         try:
-            return replace(snapshot, manifest=await self._manifest(store, wanted, job))
+            return replace(snapshot, manifest=await self._manifest(store, wanted, snapshot))
         except IgnitionError as error:
             if error.reason is not Reason.ManifestRefused:
                 raise
             return replace(snapshot, refused=Trouble(error.reason, str(error)))
 
     async def _manifest(
-        self, store: Store, wanted: ResolvedTarget, job: JobSnapshot | None
+        self, store: Store, wanted: ResolvedTarget, snapshot: TargetSnapshot
     ) -> Manifest | None:
+        job = snapshot.job
         # The Job is part of the question: what was not there before it ended is asked for anew after.
         question = f"{store.bucket}/{wanted.identity}/{job.uid + job.state if job else ''}"
         found = await self._manifests.get(question, lambda: store.find(wanted.inputs, wanted.identity))
+        if found is not None and snapshot.has_seen_newer(found):
+            # An answer that is remembered may be older than the status: only the store's own counts.
+            self._manifests.forget(question)
+            found = await store.find(wanted.inputs, wanted.identity)
+            if found is not None and snapshot.has_seen_newer(found):
+                raise RolledBack(found.built_at)
         if found is None:
             self._manifests.forget(question)
         return found

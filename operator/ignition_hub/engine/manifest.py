@@ -17,6 +17,8 @@ from ignition_hub.engine.fields import one_of
 from ignition_hub.engine.identity import FLAVORS, EngineInputs
 
 MANIFEST_SCHEMA = "ignitionhub.io/manifest/v1"
+BUILT_AT = "%Y-%m-%dT%H:%M:%SZ"
+"""How ``built_at`` is written: such times sort as texts."""
 CHECKED = ("none", "model", "engine")
 
 
@@ -106,6 +108,16 @@ class Manifest(Record):
 
     def __post_init__(self) -> None:
         one_of("Manifest.schema", self.schema, (MANIFEST_SCHEMA,))
+
+    def is_rolled_back(self, built_at: str, sha256: str) -> bool:
+        """
+        Tell whether this is an engine that was replaced: one of ``built_at`` and ``sha256`` was seen already.
+
+        A manifest that was replaced stays signed. Only its time, which is earlier than that of every
+        replacement, says that it was put back.
+        """
+        is_another = self.engine.sha256 != sha256
+        return self.built_at < built_at or (self.built_at == built_at and is_another)
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes: those that are stored and signed."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ignition_hub.engine.errors import NodeError, Reason, RequestError
-from ignition_hub.engine.manifest import EngineFile, Manifest
+from ignition_hub.engine.manifest import BUILT_AT, EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.pinned import pinned_files
 from ignition_hub.engine.request import CALIBRATION, INPUTS, PLUGIN, READ_WRITE
@@ -77,7 +77,7 @@ def _manifest(resolved: ResolvedRequest, built: "Built") -> Manifest:
         inputs=resolved.inputs,
         engine=EngineFile(paths.engine(built.sha256), built.sha256, built.size),
         provenance_key=paths.provenance(built.sha256),
-        built_at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        built_at=datetime.now(timezone.utc).strftime(BUILT_AT),
         build=built.facts,
     )
 

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ignition_hub.engine.errors import ContractError
-from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.manifest import BUILT_AT, Manifest
 from ignition_hub.local.cache import Cache
 from ignition_hub.local.locking import locked_if_free
 from ignition_hub.local.timing import clear_timing_caches
@@ -82,7 +82,7 @@ def _entries(cache: Cache) -> Iterator[CachedEngine]:
 
 def _built_at(manifest: Manifest, path: Path) -> float:
     try:
-        built_at = datetime.strptime(manifest.built_at, "%Y-%m-%dT%H:%M:%SZ")
+        built_at = datetime.strptime(manifest.built_at, BUILT_AT)
         return built_at.replace(tzinfo=timezone.utc).timestamp()
     except ValueError:
         return path.stat().st_mtime

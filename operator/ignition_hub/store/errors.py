@@ -71,6 +71,15 @@ class ManifestRefused(IgnitionError):
         super().__init__(Reason.ManifestRefused, message, remedy)
 
 
+class RolledBack(ManifestRefused):
+    """The manifest of an earlier engine lies where that of a newer one was."""
+
+    def __init__(self, built_at: str) -> None:
+        super().__init__(
+            f"the engine built at {built_at} was put back in the place of the one that replaced it"
+        )
+
+
 class PublishConflict(TransientError):
     """Others kept changing the same manifest."""
 

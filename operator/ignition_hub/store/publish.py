@@ -7,11 +7,13 @@ wins, and everybody else answers with it.
 """
 
 from dataclasses import dataclass
+from dataclasses import replace as replaced
+from datetime import datetime, timedelta
 
-from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.manifest import BUILT_AT, Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.store.errors import ManifestRefused, ObjectMissing, ObjectTooLarge, PublishConflict
-from ignition_hub.store.find import DOCUMENT_BYTES, believe, engine_exists
+from ignition_hub.store.find import DOCUMENT_BYTES, believe, engine_exists, read_manifest
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.trust import PublicKeys, SigningKey, manifest_from_bytes, sign, signed_manifest_bytes
 
@@ -38,7 +40,8 @@ def publish(
     replaced always. Raise PublishConflict when others keep changing the manifest, and the store's errors.
     """
     manifest_key = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest
-    manifest_bytes = _vouched(store, key, keys, manifest)
+    earlier = _signed_there(store, keys, manifest_key, manifest.identity)
+    manifest_bytes = _vouched(store, key, keys, dated_after(earlier, manifest), earlier)
     ours = manifest_from_bytes(manifest_bytes)
     for _ in range(ATTEMPTS):
         if store.put_new(manifest_key, manifest_bytes):
@@ -54,6 +57,27 @@ def publish(
     raise PublishConflict(f"{manifest_key} was changed by others during {ATTEMPTS} attempts to write it")
 
 
+def dated_after(there: Manifest | None, manifest: Manifest) -> Manifest:
+    """
+    Return ``manifest``, dated later than the one it replaces, whatever this gateway's clock says.
+
+    By this time controller and gateway tell a replacement from what it replaced (``is_rolled_back``).
+    """
+    if there is None or there.engine == manifest.engine or manifest.built_at > there.built_at:
+        return manifest
+    # Times of the format have no zone of their own, and none is needed to add a second.
+    second_after = datetime.strptime(there.built_at, BUILT_AT) + timedelta(seconds=1)
+    return replaced(manifest, built_at=second_after.strftime(BUILT_AT))
+
+
+def _signed_there(store: ObjectStore, keys: PublicKeys, manifest_key: str, identity: str) -> Manifest | None:
+    """Return the manifest that this one would replace, if it is signed; its engine may be gone."""
+    try:
+        return read_manifest(store, keys, manifest_key, identity)
+    except ManifestRefused:
+        return None
+
+
 def _current(store: ObjectStore, manifest_key: str) -> tuple[bytes, str] | None:
     """Return what lies where the manifest belongs, and its ETag; None when it is gone or just changed."""
     try:
@@ -66,8 +90,14 @@ def _current(store: ObjectStore, manifest_key: str) -> tuple[bytes, str] | None:
         return (b"", facts.etag) if facts is not None and facts.size > DOCUMENT_BYTES else None
 
 
-def _vouched(store: ObjectStore, key: SigningKey, keys: PublicKeys, manifest: Manifest) -> bytes:
-    """Make the engine's provenance exist and return the manifest bytes it vouches for."""
+def _vouched(
+    store: ObjectStore, key: SigningKey, keys: PublicKeys, manifest: Manifest, there: Manifest | None
+) -> bytes:
+    """
+    Make the engine's provenance exist and return the manifest bytes it vouches for.
+
+    What was signed before counts, unless ``there`` has replaced it since: then it would be rolled back to.
+    """
     manifest_bytes = manifest.to_bytes()
     envelope = sign(manifest, manifest_bytes, key)
     if store.put_new(manifest.provenance_key, envelope):
@@ -76,7 +106,8 @@ def _vouched(store: ObjectStore, key: SigningKey, keys: PublicKeys, manifest: Ma
         signed = signed_manifest_bytes(store.get(manifest.provenance_key, DOCUMENT_BYTES), keys)
         earlier = manifest_from_bytes(signed)
         # Of the same engine too: an older engine's statement could have been copied here.
-        if (earlier.identity, earlier.engine) == (manifest.identity, manifest.engine):
+        is_this = (earlier.identity, earlier.engine) == (manifest.identity, manifest.engine)
+        if is_this and (there is None or earlier == there or earlier.built_at > there.built_at):
             return signed
     except (ManifestRefused, ObjectMissing, ObjectTooLarge):
         pass

@@ -238,6 +238,22 @@ def test_an_engine_or_manifest_changed_in_the_bucket_is_not_handed_out(hub, team
     assert (answer.status, answer.reason) == (422, "ManifestRefused")
 
 
+def test_an_engine_that_was_replaced_is_not_handed_out_when_it_is_put_back(hub, team, request_, builder):
+    done = hub.complete(builder, hub.upload(builder, plan()))
+    there = published(hub, request_)
+    later = {"identity": request_.identity, "sha256": "ab" * 32, "builtAt": "2999-01-01T00:00:00Z"}
+    tie = later | {"builtAt": there.built_at}
+    earlier = later | {"builtAt": "2020-01-01T00:00:00Z"}
+    own = tie | {"sha256": there.engine.sha256}
+
+    for number, (newest, status) in enumerate([(later, 422), (tie, 422), (earlier, 200), (own, 200)]):
+        name = f"resnet50-{number}"
+        apply_engine(hub, team, [ready_target(hub, request_, done.body, newest=newest)], name=name)
+        answer = resolve(hub, team, name=name)
+        assert answer.status == status, answer.message
+        assert status == 200 or (answer.reason, "was put back" in answer.message) == ("ManifestRefused", True)
+
+
 def test_an_engine_that_is_gone_is_waited_for_until_a_builder_has_replaced_it(hub, team, request_, job):
     first, second = hub.builder(job), hub.builder(job)
     done = hub.complete(first, hub.upload(first, plan()))

@@ -122,10 +122,35 @@ def test_a_manifest_that_somebody_else_signed_is_refused_and_replaced_by_a_build
 
 def test_a_forced_rebuild_replaces_a_good_manifest(store):
     publish(store, KEY, KEYS, manifest_in(store))
-    rebuilt = manifest_in(store, sha256="77" * 32)
+    rebuilt = manifest_in(store, sha256="77" * 32, built_at="2026-01-02T03:04:06Z")
 
     assert publish(store, KEY, KEYS, rebuilt, replace=True).is_new
     assert found(store) == rebuilt
+
+
+@pytest.mark.parametrize("clock", ["2026-01-02T03:04:05Z", "2025-01-01T00:00:00Z"], ids=["equal", "behind"])
+def test_a_rebuild_has_a_later_time_than_what_it_replaces_whatever_the_clock_says(store, clock):
+    publish(store, KEY, KEYS, manifest_in(store, built_at="2026-01-02T03:04:05Z"))
+
+    publish(store, KEY, KEYS, manifest_in(store, sha256="77" * 32, built_at=clock), replace=True)
+
+    assert found(store).built_at == "2026-01-02T03:04:06Z"
+
+
+def test_a_rebuild_that_gives_the_bytes_of_an_earlier_build_is_signed_again_and_is_no_rollback(store):
+    days = [f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3)]
+    first, second = (
+        manifest_in(store, built_at=days[0]),
+        manifest_in(store, sha256="77" * 32, built_at=days[1]),
+    )
+    publish(store, KEY, KEYS, first)
+    publish(store, KEY, KEYS, second, replace=True)
+
+    publish(store, KEY, KEYS, manifest_in(store, built_at=days[2]), replace=True)
+
+    assert found(store).engine == first.engine
+    assert not found(store).is_rolled_back(second.built_at, second.engine.sha256)
+    assert first.is_rolled_back(second.built_at, second.engine.sha256)
 
 
 def test_a_signed_manifest_copied_into_another_folder_is_refused(store):
@@ -171,7 +196,7 @@ def test_a_manifest_too_large_to_be_one_is_replaced_by_a_build(store):
 def test_the_statement_of_an_older_engine_does_not_stand_in_for_a_new_one(store):
     older = manifest_in(store)
     publish(store, KEY, KEYS, older)
-    rebuilt = manifest_in(store, sha256="77" * 32)
+    rebuilt = manifest_in(store, sha256="77" * 32, built_at="2026-01-02T03:04:06Z")
     store.put(rebuilt.provenance_key, store.get(older.provenance_key, DOCUMENT_BYTES))
 
     assert publish(store, KEY, KEYS, rebuilt, replace=True).manifest == rebuilt

@@ -184,6 +184,52 @@ async def test_a_manifest_nobody_vouches_for_is_refused(observer, world):
     assert target.refused.reason is Reason.ManifestRefused
 
 
+def remembered(target, **newest):
+    """A status that remembers the newest engine of a target."""
+    entry = {"identity": target.wanted.identity, "sha256": "ab" * 32, "builtAt": "2026-01-01T00:00:01Z"}
+    status = ready_status(target)
+    status["targets"][0] |= {"state": "Failed", "newest": entry | newest}
+    return status
+
+
+async def test_an_engine_that_was_replaced_and_put_back_is_refused_although_it_is_signed(observer, world):
+    target = await publish(observer, world, engine())
+
+    target = await snapshot(observer, engine(status=remembered(target)))
+
+    assert target.manifest is None
+    assert target.refused.reason is Reason.ManifestRefused
+    assert "built at 2026-01-01T00:00:00Z was put back" in target.refused.message
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        {"builtAt": "2025-12-31T23:59:59Z"},
+        {"builtAt": "2026-01-01T00:00:00Z", "sha256": "of what is published"},
+        {"identity": "0" * 64},
+    ],
+    ids=["a rebuild", "the same engine", "another identity"],
+)
+async def test_an_engine_that_replaces_what_is_remembered_is_not_refused(observer, world, newest):
+    target = await publish(observer, world, engine())
+    [published] = world.bucket.manifests.values()
+    newest = newest | ({"sha256": published.engine.sha256} if "sha256" in newest else {})
+
+    assert (await snapshot(observer, engine(status=remembered(target, **newest)))).manifest == published
+
+
+async def test_an_answer_of_before_a_rebuild_is_no_rollback(observer, world):
+    target = await publish(observer, world, engine())
+    await snapshot(observer, engine())
+    [old] = world.bucket.manifests.values()
+    world.bucket.manifests[old.identity] = new = replace(old, built_at="2026-01-01T00:00:02Z")
+
+    status = remembered(target, sha256=new.engine.sha256, builtAt=new.built_at)
+
+    assert (await snapshot(observer, engine(status=status))).manifest == new
+
+
 BUNDLE = "s3://models/vit/"
 
 

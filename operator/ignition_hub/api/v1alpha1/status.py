@@ -67,6 +67,17 @@ class WarningCount(Part):
     """How often it occurred."""
 
 
+class NewestEngine(Part):
+    """What tells an engine from those that it replaced."""
+
+    identity: Sha256
+    """Identity of the engine."""
+    sha256: Sha256
+    """SHA-256 of the engine file."""
+    built_at: Time
+    """When it was built; a rebuild has a later time."""
+
+
 class TargetStatus(Part):
     """State of one target, and where its engine is."""
 
@@ -109,6 +120,11 @@ class TargetStatus(Part):
     """The hardware and software of the build."""
     build_seconds: Seconds | None = None
     """How long the build took, in seconds."""
+    newest: NewestEngine | None = None
+    """
+    The newest engine that this target had. An earlier one of the same identity is refused, even though it is
+    signed: somebody put it back.
+    """
     warnings: Annotated[
         tuple[WarningCount, ...], Field(max_length=64, json_schema_extra=keyed_by("code"))
     ] = ()

@@ -76,6 +76,7 @@ def target_entry(decision: Decision, now: str) -> dict[str, Any]:
         "compatibility": snapshot.target.compatibility,
         **_choice(snapshot),
         **(_published(snapshot.bucket, plan.manifest) if plan.manifest else {}),
+        "newest": _newest(snapshot, plan),
         "source": plan.source,
         "progress": _progress(plan),
         "lastTransitionTime": since or now,
@@ -195,6 +196,18 @@ def _published(bucket: str, manifest: Manifest) -> dict[str, Any]:
         "builtOn": {name: value for name, value in built_on.items() if value},
         "buildSeconds": round(build.seconds, 3),
         "warnings": _warnings(build.warnings),
+    }
+
+
+def _newest(snapshot: TargetSnapshot, plan: Plan) -> Mapping[str, Any] | None:
+    """Return the newest engine; it is remembered, whatever becomes of the target, until there is another."""
+    if plan.manifest is None:
+        return snapshot.newest
+    engine = plan.manifest.engine
+    return {
+        "identity": plan.manifest.identity,
+        "sha256": engine.sha256,
+        "builtAt": plan.manifest.built_at,
     }
 
 

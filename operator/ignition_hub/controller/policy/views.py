@@ -203,6 +203,17 @@ class TargetSnapshot:
         return self.engine.earlier.get(self.target.name)
 
     @property
+    def newest(self) -> Mapping[str, Any] | None:
+        """The newest engine that the status remembers: identity, sha256 and builtAt."""
+        return self.earlier.document.get("newest") if self.earlier else None
+
+    def has_seen_newer(self, manifest: Manifest) -> bool:
+        """Tell whether the status remembers an engine that had replaced the one of ``manifest``."""
+        newest = self.newest or {}
+        same = newest.get("identity") == manifest.identity
+        return same and manifest.is_rolled_back(newest["builtAt"], newest["sha256"])
+
+    @property
     def was_ready(self) -> bool:
         """Tell whether the status calls this target Ready with the engine it needs now."""
         identity = self.wanted.identity if self.wanted else None

@@ -29,14 +29,20 @@ class VerifiedEngines:
             seconds=SECONDS, size=4096
         )
 
-    async def get(self, store: OpenStore, manifest_key: str, identity: str) -> tuple[Manifest, str]:
+    async def get(
+        self, store: OpenStore, manifest_key: str, identity: str, *, again: bool = False
+    ) -> tuple[Manifest, str]:
         """
         Return the verified manifest of an identity and a URL of its engine, whose size was looked at.
+
+        ``again`` looks at the store itself, whatever is remembered.
 
         Raise EngineNotReady when there is none, ManifestRefused when it is not to be believed, and the
         store's errors; none of them is remembered.
         """
         question = (store.settings, manifest_key, identity)
+        if again:
+            self._known.forget(question)
         return await self._known.get(
             question, lambda: self._workers.run(looked_at, store, self._keys, manifest_key, identity)
         )

@@ -16,7 +16,7 @@ from ignition_hub.kube import ENGINES, NODES, STORES, Kube, Object, Reflector, U
 
 TARGET_FIELDS = (
     "name", "state", "reason", "message", "gpuArch", "product", "compatibility", "tensorrt", "identity",
-    "uri", "lastTransitionTime",
+    "uri", "newest", "lastTransitionTime",
 )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import TokenUser
-from ignition_hub.store.errors import ManifestRefused
+from ignition_hub.store.errors import ManifestRefused, RolledBack
 from ignition_hub.store.find import manifest_key_of
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,11 @@ class EngineQuery:
         if why_not is not None:
             raise IgnitionError(Reason.SourceForbidden, why_not)
 
+    def has_seen_newer(self, manifest: Manifest) -> bool:
+        """Tell whether the status remembers an engine that had replaced the one of ``manifest``."""
+        newest = self.candidate.newest
+        return newest is not None and manifest.is_rolled_back(*newest)
+
     def require(self, manifest: Manifest) -> None:
         """Raise ManifestRefused unless a signed manifest is about this model and target, and loads here."""
         # Whoever could write a status must not be given the engine of another namespace's model.
@@ -78,6 +83,8 @@ class EngineQuery:
             raise ManifestRefused(
                 "the status refers to an engine built from another source than spec.model.source"
             )
+        if self.has_seen_newer(manifest):
+            raise RolledBack(manifest.built_at)
         # The status only sorted the candidates; what was signed decides.
         fit = loads(EngineFacts.of_manifest(manifest), self.gpu)
         if not fit.is_vouched_for:
@@ -139,7 +146,11 @@ async def locate(
     errors: list[IgnitionError] = []
     for wanted in queries[:MOST_TRIED]:
         try:
-            manifest, url = await engines.get(store, manifest_key_in(store, wanted), wanted.identity)
+            manifest_key = manifest_key_in(store, wanted)
+            manifest, url = await engines.get(store, manifest_key, wanted.identity)
+            if wanted.has_seen_newer(manifest):
+                # What is remembered may be of before the rebuild that the status knows of.
+                manifest, url = await engines.get(store, manifest_key, wanted.identity, again=True)
             wanted.require(manifest)
         except (ManifestRefused, EngineNotReady, NoEngineForGPU) as error:
             log.warning("target %s cannot be handed out: %s", wanted.candidate.name, error)

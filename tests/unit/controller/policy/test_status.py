@@ -129,6 +129,34 @@ def test_an_outage_keeps_the_words_about_a_ready_target_and_the_pin_of_another()
     assert second["targets"][1]["tensorrt"] == first["targets"][1]["tensorrt"]
 
 
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"job": FAILED},
+        {"trouble": AWAY, "wanted": None},
+        {"trouble": Trouble(Reason.SourceForbidden, "not yours"), "wanted": None},
+        {"refused": Trouble(Reason.ManifestRefused, "put back")},
+        {"wanted": replace(WANTED, identity="0" * 64)},
+    ],
+    ids=["failed", "an outage", "no right any more", "put back", "another engine is wanted"],
+)
+def test_the_newest_engine_is_remembered_whatever_becomes_of_the_target(view):
+    one = engine(archs=("sm_86",))
+    status = engine_status(one, decisions_of(one, READY), NOW)
+    newest = status["targets"][0]["newest"]
+    manifest = READY["manifest"]
+    assert newest == {
+        "identity": IDENTITY,
+        "sha256": manifest.engine.sha256,
+        "builtAt": manifest.built_at,
+    }
+
+    for _ in range(2):
+        again = engine(status, archs=("sm_86",))
+        status = engine_status(again, decisions_of(again, view), LATER)
+        assert status["targets"][0]["newest"] == newest
+
+
 def test_warnings_that_the_schema_would_refuse_are_left_out():
     manifest = READY["manifest"]
     odd = ({"code": "bad word", "count": 1}, {"code": "Fine", "count": 0}, {"code": "Fine", "count": 2})

@@ -67,3 +67,11 @@ async def test_after_some_seconds_it_is_looked_at_again(engines, looked):
     await engines.get(STORE, "a", "1")
 
     assert len(looked) == 2
+
+
+async def test_who_knows_of_a_rebuild_has_it_looked_at_again_and_the_others_get_that_too(engines, looked):
+    await engines.get(STORE, "a", "1")
+
+    assert await engines.get(STORE, "a", "1", again=True) == ("manifest 2", "url")
+    assert await engines.get(STORE, "a", "1") == ("manifest 2", "url")
+    assert len(looked) == 2

@@ -143,3 +143,38 @@ async def test_a_store_that_is_away_gives_nobody_a_lesser_engine(monkeypatch):
     away = StoreUnavailable("away")
 
     assert await located(monkeypatch, 2, {"t0": away}) == (away, ["t0"])
+
+
+async def remembered(monkeypatch, *manifests):
+    """Look for an engine whose status knows of a rebuild, in a gateway that remembers the first manifest."""
+    monkeypatch.setattr(resolve, "manifest_key_in", lambda store, wanted: "key")
+    newest = {"identity": "00", "sha256": "cd" * 32, "builtAt": "2026-01-02T03:04:06Z"}
+    target = {"state": "Ready", "gpuArch": "sm_89", "identity": "00", "uri": "s3://b/0", "newest": newest}
+    engine = {"metadata": {"name": "resnet"}, "spec": {}, "status": {"targets": [target]}}
+
+    class Engines:
+        async def get(self, store, manifest_key, identity, *, again=False):
+            return manifests[again], "url"
+
+    [query] = [EngineQuery(choice, L4, SPEC, "vision") for choice in ready_for(engine, L4)]
+    return (await locate(Engines(), None, [query]))[0]
+
+
+SPEC = {
+    "model": {"name": "resnet50", "version": "v1", "source": {"uri": "s3://models/a"}},
+    "precision": "fp16",
+}
+BEFORE = make_manifest(built_at="2026-01-02T03:04:05Z")
+AFTER = make_manifest(built_at="2026-01-02T03:04:06Z", sha256="cd" * 32)
+
+
+async def test_what_is_remembered_of_before_a_rebuild_is_looked_at_again(monkeypatch):
+    assert await remembered(monkeypatch, BEFORE, AFTER) == AFTER
+
+
+@pytest.mark.parametrize(
+    "there", [BEFORE, replace(BEFORE, built_at=AFTER.built_at)], ids=["earlier", "a tie"]
+)
+async def test_an_engine_that_was_replaced_is_refused_when_it_is_what_the_store_has(monkeypatch, there):
+    with pytest.raises(ManifestRefused, match="was put back"):
+        await remembered(monkeypatch, there, there)
