@@ -1,11 +1,13 @@
 """
-Connections: how long one may take to send its first request or stay idle, and how many may wait for one.
+Connections: how long one may take to send its first request, to read an answer or stay idle, and how many
+may wait for a request.
 
 aiohttp alone keeps an idle connection for an hour. A connection that is set up and sends nothing, half a
 header, or nothing more, costs its client nothing, and the gateway 280 KiB: TLS has a buffer for each.
 """
 
 import asyncio
+import contextlib
 import ssl
 from asyncio import TimerHandle
 
@@ -17,6 +19,8 @@ FIRST_REQUEST_SECONDS = 30.0
 """From the connection to the end of its first header, the handshake included."""
 IDLE_SECONDS = 100.0
 """Between requests: longer than the 90 s of Go's clients, so that the API server meets no closed one."""
+ANSWER_SECONDS = 30.0
+"""How long a client may take to read its answer."""
 WAITING_CONNECTIONS = 1024
 """The most without a request under way; one more, and the one that has waited longest is closed."""
 
@@ -29,9 +33,10 @@ class Connections:
         server: web.Server,
         *,
         seconds: float = FIRST_REQUEST_SECONDS,
+        sending: float = ANSWER_SECONDS,
         most: int = WAITING_CONNECTIONS,
     ) -> None:
-        self._server, self._seconds, self._most = server, seconds, most
+        self._server, self._seconds, self._sending, self._most = server, seconds, sending, most
         # In the order in which they began to wait; with a timer until the first request.
         self._waiting: dict[web.RequestHandler, TimerHandle | None] = {}
         self._answer, server.request_handler = server.request_handler, self._heard
@@ -47,9 +52,23 @@ class Connections:
         if (timer := self._waiting.pop(request.protocol, None)) is not None:
             timer.cancel()
         try:
-            return await self._answer(request)
+            response = await self._answer(request)
+            await self._send(request, response)
         finally:
             self._wait(request.protocol, None)
+        return response
+
+    async def _send(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        # Here, because aiohttp waits for ever for a client that reads nothing. Afterwards it finds the answer
+        # sent, or meets the error of a lost connection again, and knows what to do with it.
+        with contextlib.suppress(ConnectionError):
+            try:
+                async with asyncio.timeout(self._sending):
+                    await response.prepare(request)
+                    await response.write_eof()
+            except TimeoutError:
+                if request.transport is not None:
+                    request.transport.abort()
 
     def _wait(self, protocol: web.RequestHandler, timer: TimerHandle | None) -> None:
         self._waiting[protocol] = timer

@@ -176,3 +176,30 @@ async def test_the_work_of_a_client_that_left_ends():
         writer.close()
 
         await ended.wait()
+
+
+async def test_a_client_that_does_not_read_its_answer_is_closed(caplog):
+    async def slow(_):
+        return web.Response(body=b"x" * (32 << 20))
+
+    async with listening(slow=slow, sending=0.1) as connect:
+        _, writer = await connect(limit=1024)
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
+        await open_connections(connect.server, 1)
+
+        await open_connections(connect.server, 0)
+        assert connect.server.connections == []
+    assert caplog.text == ""
+
+
+async def test_a_client_that_leaves_while_it_is_answered_is_no_defect(caplog):
+    async def slow(request):
+        request.transport.abort()
+        return web.Response(body=b"x" * (1 << 20))
+
+    async with listening(slow=slow) as connect:
+        _, writer = await connect()
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
+        await open_connections(connect.server, 1)
+        await open_connections(connect.server, 0)
+    assert caplog.text == ""
