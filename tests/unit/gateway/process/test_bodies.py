@@ -10,7 +10,8 @@ from aiohttp.test_utils import TestServer
 
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.gateway.errors import translate_errors
-from ignition_hub.gateway.process.bodies import Bodies, json_object
+from ignition_hub.gateway.process import bodies as bodies_
+from ignition_hub.gateway.process.bodies import Bodies, json_object, values_in
 
 
 @contextlib.asynccontextmanager
@@ -73,6 +74,21 @@ async def test_a_body_that_announces_too_much_is_refused_before_it_is_read():
         status, _ = await answer(post(b" " * 101))
 
     assert status == 413
+
+
+@pytest.mark.parametrize("list_", ["[], " * 99, "{}, " * 99, "[" * 99 + "]" * 99 + ", "])
+async def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(list_, monkeypatch):
+    monkeypatch.setattr(bodies_, "json_object", None)
+    async with served(Bodies(most=1, seconds=5, values=90), most=1000) as post:
+        status, body = await answer(post(f'{{"a": [{list_}[]]}}'.encode()))
+
+    assert (status, body["reason"]) == (400, "InvalidRequest")
+    assert "at most 90 are accepted" in body["message"]
+
+
+def test_values_are_counted():
+    assert values_in(b'{"a": [1, 2, {"b": null}], "c": []}') == 7
+    assert values_in(b"{}") == 1
 
 
 async def test_a_compressed_body_is_refused():
