@@ -45,7 +45,7 @@ async def make_missing_keys(kube: Kube, wanted: Wanted, now: datetime) -> None:
 
 
 async def _authority(kube: Kube, wanted: Wanted, now: datetime) -> KeyPair:
-    """Return the authority that is in the cluster, whoever made it."""
+    """Return the authority that is in the cluster, made now or by an earlier run."""
     await _create(kube, tls_secret(wanted.authority, material.authority(now)), wanted)
     found = await _existing(kube, wanted.authority, wanted.namespace)
     pair = KeyPair(content(found, "tls.crt"), content(found, "tls.key"))

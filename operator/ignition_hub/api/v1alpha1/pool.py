@@ -186,7 +186,7 @@ class BuildPoolSpec(Part):
     """
     host_users: bool | None = None
     """
-    `false` gives each builder pod a user namespace of its own: root in it is no user of the node. Needs
+    `false` gives each builder pod a user namespace of its own: root in it is not a user of the node. Needs
     Kubernetes 1.33, and nodes whose kernel and container runtime have it. Default: what the cluster does.
     """
     runtimes: Annotated[
