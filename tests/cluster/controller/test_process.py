@@ -184,7 +184,9 @@ async def _ready(kube: Kube, name: str) -> Object | None:
 
 def _publish(site: Site, job: Object) -> None:
     request = request_of(job)
-    publish(site.objects, KEY, KEYS, make_manifest(request.inputs, request.identity))
+    manifest = make_manifest(request.inputs, request.identity)
+    site.objects.put(manifest.engine.key, bytes(manifest.engine.size))
+    publish(site.objects, KEY, KEYS, manifest)
 
 
 def _engine(name: str, **model: Any) -> Object:
