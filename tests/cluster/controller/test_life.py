@@ -6,6 +6,7 @@ The test plays the Job controller and the gateway; see ``controller_harness``.
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -269,6 +270,32 @@ async def test_an_engine_that_is_gone_from_the_store_is_said_to_be_and_built_aga
         "BuildSucceeded",
         "EngineMissing",
     ]
+
+
+async def test_an_engine_that_was_replaced_and_put_back_is_refused_until_the_newer_one_is_there(
+    hub: Hub,
+) -> None:
+    manifests = hub.world.bucket.manifests
+    async with hub.controller(resync=0.5):
+        await hub.apply(make_engine())
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready")
+        [old] = manifests.values()
+        manifests[old.identity] = new = replace(old, built_at="2026-01-02T00:00:00Z")
+
+        async def remembered() -> bool:
+            [target] = (await hub.engine("resnet50"))["status"]["targets"]
+            return bool(target["newest"]["builtAt"] == new.built_at)
+
+        await eventually(remembered)
+        manifests[old.identity] = old
+        refused = await hub.until_target("Failed")
+        manifests[old.identity] = new
+        restored = await hub.until_target("Ready")
+
+    assert refused["reason"] == "ManifestRefused"
+    assert f"built at {old.built_at} was put back" in refused["message"]
+    assert restored["newest"] == refused["newest"]
 
 
 async def test_two_controllers_at_once_do_no_harm(hub: Hub) -> None:

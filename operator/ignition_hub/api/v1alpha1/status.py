@@ -122,8 +122,8 @@ class TargetStatus(Part):
     """How long the build took, in seconds."""
     newest: NewestEngine | None = None
     """
-    The newest engine that this target had. An earlier one of the same identity is refused, even though it is
-    signed: somebody put it back.
+    The newest engine that this target had. An earlier one of the same identity is refused, although it is
+    signed.
     """
     warnings: Annotated[
         tuple[WarningCount, ...], Field(max_length=64, json_schema_extra=keyed_by("code"))
