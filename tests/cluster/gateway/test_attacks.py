@@ -2,6 +2,7 @@
 
 import hashlib
 import urllib.error
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from gateway_harness import (
     ready_target,
     resolve,
 )
+from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import StorePaths
 
 pytestmark = pytest.mark.cluster
@@ -161,6 +163,22 @@ def test_a_log_that_is_no_text_does_not_keep_an_engine_from_being_published(hub,
 
     assert answer.status == 200, answer.message
     assert published(hub, request_) is not None
+
+
+def test_a_damaged_manifest_does_not_hide_the_next_engine_that_loads(hub, team, request_):
+    inputs = replace(request_.inputs, compatibility="Product", product="NVIDIA-L4")
+    exact = replace(request_, inputs=inputs, identity=identity_of(inputs))
+    builders = [hub.builder(hub.job(each)) for each in (exact, request_)]
+    best, next_ = (hub.complete(builder, hub.upload(builder, plan())).body for builder in builders)
+    product = {"name": "l4", "compatibility": "Product", "product": "NVIDIA-L4"}
+    targets = [ready_target(hub, exact, best, **product), ready_target(hub, request_, next_)]
+    apply_engine(hub, team, targets)
+    hub.store.put(best["manifest_key"], b"{}")
+
+    answer = resolve(hub, team)
+
+    assert answer.status == 200, answer.message
+    assert answer.body["identity"] == request_.identity
 
 
 def test_a_part_holds_no_more_than_the_upload_announced(hub, request_):
