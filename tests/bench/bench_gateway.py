@@ -10,9 +10,9 @@ another checkout, in the same run, on the same API server and bucket.
 CPU is that of the gateway's processes for each one served, as the kernel has it: the figure that a busy
 machine changes least.
 
-Rows: pods created a second by dry run, beside pods that no webhook sees, which is the floor; resolves
-a second over kept connections; ``--pods`` init containers that ask at once, each over its own connection, with the
-fetcher's pauses; then the first two again while 256 clients send tokens of nobody. All of it stays on the
+Rows: pods created a second by dry run, beside pods that no webhook sees, which is the floor; resolves over
+kept connections; ``--pods`` init containers that ask at once, each over its own connection, as the
+fetcher does; then the first two again while 256 clients send tokens of nobody. All of it stays on the
 loopback and ends by itself.
 """
 
