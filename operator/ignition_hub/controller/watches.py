@@ -84,9 +84,10 @@ class Watching:
         self._queue.add_after(JOBS_KEY, within)
 
     def _is_news(self, before: Object | None, job: Object) -> bool:
-        """Tell whether a Job that is there says something else now; who creates it looks on by itself."""
+        """Tell whether a Job that is there says something else now; who creates it knows that it begins."""
         if before is None:
-            return not self._cluster.is_being_created(job["metadata"]["name"])
+            begins = state_of(job) in {JobState.ACTIVE, JobState.SUSPENDED}
+            return not (begins and self._cluster.is_being_created(job["metadata"]["name"]))
         same = before["metadata"].get("uid") == job["metadata"].get("uid")
         return not same or news_of(before) != news_of(job)
 

@@ -152,6 +152,15 @@ async def test_who_creates_a_job_is_not_woken_by_it_and_who_finds_one_is(
     assert queue.asked == [Key("engine", "vision", "resnet50")]
 
 
+async def test_a_job_that_ended_before_the_answer_to_its_creation_wakes_who_waits_for_it(
+    watching: Watching, queue: Queue, cluster: Cluster, kube: FakeKube
+) -> None:
+    kube.event = watching.job
+    assert await cluster.create_job(job(1, **COMPLETE))
+
+    assert queue.asked == [Key("engine", "vision", "resnet50")]
+
+
 async def test_a_status_of_our_own_wakes_nobody_although_the_watch_is_faster_than_the_answer(
     watching: Watching, queue: Queue, cluster: Cluster, kube: FakeKube
 ) -> None:
