@@ -88,7 +88,7 @@ def pools_in(path: str) -> list[BuildPool]:
 def pools_of_cluster(kubectl: Kubectl) -> list[BuildPool]:
     """Return the BuildPools of the cluster."""
     found = json.loads(kubectl.run("get", "buildpools.ignitionhub.io", "--output", "json"))
-    return [BuildPool.model_validate(body) for body in found["items"]]
+    return [BuildPool.as_asked(body) for body in found["items"]]
 
 
 def build_plan(engine: TensorRTEngine, pools: Iterable[BuildPool]) -> BuildPlan:

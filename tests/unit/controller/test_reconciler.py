@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 
-from fakeworld import FakeWorld
+from fakekube import FakeKube
+from fakeworld import FakeWorld, make_engine, make_pool
 from ignition_hub.controller import reconciler as module
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
-from ignition_hub.controller.process.keys import JOBS_KEY
+from ignition_hub.controller.process.keys import JOBS_KEY, engine_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.controller.reconciler import COLLECT_EVERY, Clock, Reconciler
+from ignition_hub.kube import ENGINES
 
 
 async def test_jobs_are_looked_through_once_in_a_while_and_what_came_too_early_comes_again(
@@ -43,3 +45,31 @@ async def test_jobs_are_looked_through_once_in_a_while_and_what_came_too_early_c
     assert await reconciler.reconcile(JOBS_KEY) == Again()
 
     assert looks == [100.0, 100.0 + COLLECT_EVERY]
+
+
+async def test_a_state_of_a_later_release_neither_stops_its_resource_nor_the_collection_of_jobs() -> None:
+    kube: Any = FakeKube()
+    cluster, world, builds = Cluster(kube, "builds"), FakeWorld(), BuildQueue[Any]()
+    later = {"name": "sm-86", "state": "Rehearsing", "reason": "RehearsalDue", "rehearsal": {"of": 3}}
+    engine = make_engine()
+    engine["metadata"] |= {"uid": "u", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    engine["status"] = {"observedGeneration": 1, "targets": [later], "rehearsals": 1}
+    pool = make_pool()
+    pool["status"] = {"conditions": "of a later release"}
+    cluster.pools.put(pool)
+    cluster.engines.put(await kube.create(ENGINES, engine, engine["metadata"]["namespace"]))
+    reconciler = Reconciler(
+        cluster=cluster,
+        observer=Observer(cluster, world, now=lambda: 1767225600.0),
+        world=world,
+        queue=WorkQueue(),
+        builds=builds,
+        settings=JobSettings(gateway_url="https://gateway.invalid"),
+        clock=Clock(wall=lambda: 1767225600.0, steady=lambda: 100.0),
+        instance="test",
+    )
+
+    await reconciler.reconcile(engine_key(engine))
+
+    assert builds.all_known([engine_key(engine)])
+    assert ("create", "jobs") in {(verb, key[0]) for verb, key in kube.writes}

@@ -1,8 +1,8 @@
 """
 The kinds of ``ignitionhub.io/v1alpha1``: TensorRTEngine, BuildPool, EngineStore.
 
-``TensorRTEngine.model_validate(body)`` reads what the API server sent. Unknown fields are left out, so a
-newer CRD or another writer's status never stops an older controller.
+``TensorRTEngine.as_asked(body)`` reads what people wrote of what the API server sent. Unknown fields are left
+out, so a newer CRD never stops an older controller; nor does a status, which is read word by word.
 """
 
 from ignition_hub.api.v1alpha1.common import Condition, CustomResource, ObjectMeta, PinnedSource, Source

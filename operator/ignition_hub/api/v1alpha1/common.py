@@ -1,10 +1,13 @@
 """What every kind shares: metadata, conditions, and the address of an object somewhere else."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from ignition_hub.api.schema import Part, Sha256, Text, Time, rule, ruled, rules
+
+C = TypeVar("C", bound="CustomResource")
 
 
 class ObjectMeta(Part):
@@ -39,6 +42,15 @@ class CustomResource(Part):
     """Kind of this object."""
     metadata: ObjectMeta
     """Standard object metadata."""
+
+    @classmethod
+    def as_asked(cls: type[C], body: Mapping[str, Any]) -> C:
+        """
+        Return an object without its status, which a controller of another release may have written.
+
+        Raise ``pydantic.ValidationError`` for what no CRD lets in.
+        """
+        return cls.model_validate({name: value for name, value in body.items() if name != "status"})
 
 
 class Condition(Part):

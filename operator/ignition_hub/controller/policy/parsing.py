@@ -26,7 +26,7 @@ ANNOTATION_LENGTH = 253
 
 def engine_snapshot(body: Mapping[str, Any]) -> EngineSnapshot:
     """Return the view of a TensorRTEngine; raise ``pydantic.ValidationError`` for what no CRD lets in."""
-    engine = TensorRTEngine.model_validate(body)
+    engine = TensorRTEngine.as_asked(body)
     metadata, spec = engine.metadata, engine.spec
     status = body.get("status") or {}
     rebuild = metadata.annotations.get(ANNOTATION_REBUILD)
@@ -74,7 +74,7 @@ def earlier_target(entry: Mapping[str, Any]) -> EarlierTarget:
 
 def pool_facts(bodies: list[dict[str, Any]]) -> list[PoolFacts]:
     """Return what the pools that stay can build, by name."""
-    return offers_of(BuildPool.model_validate(body) for body in bodies)
+    return offers_of(BuildPool.as_asked(body) for body in bodies)
 
 
 def _build_wish(engine: TensorRTEngine) -> BuildParameters:
