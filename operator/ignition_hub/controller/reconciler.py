@@ -164,6 +164,7 @@ class Reconciler:
             limit,
             busy=self._cluster.busy(snapshot.wanted.pool),
             since=snapshot.engine.created,
+            namespace=key.namespace,
             key=key,
         )
         return None if ahead is None else QueuePosition(ahead, limit)

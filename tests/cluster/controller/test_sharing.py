@@ -12,7 +12,7 @@ import pytest
 
 from controller_harness import Hub
 from fakeworld import make_engine
-from ignition_hub.kube import ENGINES, NAMESPACES, Object
+from ignition_hub.kube import ENGINES, NAMESPACES, POOLS, Object
 from job_controller import condition_of, eventually, request_of
 
 pytestmark = pytest.mark.cluster
@@ -132,6 +132,24 @@ async def test_deleting_one_of_two_namesakes_leaves_the_build_of_the_other(hub: 
 
     assert request_of(left).namespace == neighbour.namespace
     assert "_fp32_sm_86_" in body["status"]["targets"][0]["uri"]
+
+
+async def test_a_namespace_that_asks_later_does_not_wait_for_all_builds_of_the_one_before(
+    hub: Hub, neighbour: Hub
+) -> None:
+    await hub.kube.merge_patch(POOLS, "rtx", {"spec": {"maxConcurrentBuilds": 1}})
+    async with hub.controller():
+        for precision in ("fp32", "tf32", "bf16", "int8"):
+            await hub.apply(make_engine(precision, precision=precision))
+        first = await hub.until_job()
+        await neighbour.apply(make_engine(precision="fp16"))
+        queued = await neighbour.until_target("Queued")
+        await hub.complete(first)
+        second = await hub.until_job()
+
+    assert queued["message"] == "pool rtx has maxConcurrentBuilds 1; this build is next"
+    assert request_of(first).namespace == hub.namespace
+    assert request_of(second).namespace == neighbour.namespace
 
 
 async def two_of(hub: Hub) -> list[Object] | None:

@@ -80,8 +80,10 @@ def test_while_it_is_unknown_what_a_key_wants_its_earlier_wants_stand():
     assert not demand.all_known(["never decided"])
 
 
-def claim(slots, identity, *, busy=(), since=0.0, limit=1, key=None):
-    return slots.claim("pool", identity, limit, busy=busy, since=since, key=key or identity)
+def claim(slots, identity, *, busy=(), since=0.0, limit=1, namespace="ns", key=None):
+    return slots.claim(
+        "pool", identity, limit, busy=busy, since=since, namespace=namespace, key=key or identity
+    )
 
 
 def test_a_claim_counts_until_it_is_released():
@@ -125,3 +127,29 @@ def test_who_leaves_makes_room():
 
 def test_a_pool_of_nothing_serves_nobody():
     assert claim(BuildQueue(), A, limit=0) == 0
+
+
+def test_a_build_that_two_namespaces_wait_for_stands_with_the_one_whose_turn_is_first():
+    slots = BuildQueue()
+    for number in range(9):
+        claim(slots, f"{number:032}", busy=["x"], namespace="big")
+    assert claim(slots, A, busy=["x"], since=9.0, namespace="big", key="theirs") == 9
+    assert claim(slots, A, busy=["x"], since=99.0, namespace="small", key="ours") == 1
+    assert claim(slots, A, busy=["x"], since=9.0, namespace="big", key="theirs") == 1
+
+    assert slots.waiting("pool") == 10
+    assert slots.next_in("pool", 2) == [f"{0:032}", "ours"]
+    assert slots.leave(A) == "pool"
+    assert slots.waiting("pool") == 9
+
+
+def test_a_build_that_has_its_place_already_takes_no_second_turn_of_its_namespace():
+    slots = BuildQueue()
+    assert claim(slots, A, namespace="one") is None
+    assert claim(slots, A, busy=[A], namespace="one") is None
+    slots.release(A)
+    claim(slots, B, busy=[A], namespace="one")
+
+    # One turn each: the second of "one" is in the round after that of "two", and no later.
+    assert claim(slots, C, busy=[A], namespace="two") == 0
+    assert claim(slots, "d" * 32, busy=[A], namespace="two", since=1.0) == 2

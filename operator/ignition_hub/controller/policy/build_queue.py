@@ -3,22 +3,31 @@ Whose turn is it: who waits for which identity, who may start in a build pool, a
 
 A Job serves every engine of its identity, in any namespace, so it has no owner: it may go when every engine
 was decided on and none wants it. A pool runs at most ``maxConcurrentBuilds`` builds. Its active Jobs are
-counted from the cache; a claim covers the moment between the decision and the Job's appearance there.
+counted from the cache; a claim covers the moment between the decision and the Job's appearance there. A build
+that several namespaces wait for stands in the queue with the one whose turn is first.
 
 Pure bookkeeping, and a shortcut: a restart rebuilds all of it from the Jobs and the resources. Identities are
 known by as many digits as a label holds.
 """
 
-from bisect import bisect_left, insort
 from collections.abc import Collection, Hashable, Iterable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from ignition_hub.controller.policy.fair_order import FairOrder, Turn
 from ignition_hub.engine.naming import identity_label
 
 K = TypeVar("K", bound=Hashable)
 
-Turn = tuple[float, str]
-"""When it was first asked for, and the identity."""
+
+@dataclass(frozen=True, slots=True)
+class _Standing(Generic[K]):
+    """Where a build waits, and who is woken when it is its turn."""
+
+    pool: str
+    namespace: str
+    turn: Turn
+    key: K
 
 
 class BuildQueue(Generic[K]):
@@ -32,8 +41,8 @@ class BuildQueue(Generic[K]):
         self._wanted: dict[K, frozenset[str] | None] = {}
         self._keys: dict[str, dict[K, None]] = {}
         self._claims: dict[str, str] = {}
-        self._queues: dict[str, list[Turn]] = {}
-        self._turns: dict[str, tuple[str, Turn, K]] = {}
+        self._orders: dict[str, FairOrder] = {}
+        self._standing: dict[str, _Standing[K]] = {}
 
     def want(self, key: K, identities: Iterable[str] | None) -> frozenset[str]:
         """Note what ``key`` wants now, None while that is unknown; return the identities it lets go of."""
@@ -65,21 +74,35 @@ class BuildQueue(Generic[K]):
         return all(self._wanted.get(key) is not None for key in keys)
 
     def claim(
-        self, pool: str, identity: str, limit: int, *, busy: Collection[str], since: float, key: K
+        self,
+        pool: str,
+        identity: str,
+        limit: int,
+        *,
+        busy: Collection[str],
+        since: float,
+        namespace: str,
+        key: K,
     ) -> int | None:
         """
         Claim a place for ``identity`` in ``pool``; None when it is granted, else how many are served before.
 
-        ``busy`` are the identities of the pool's active Jobs. The claim holds until ``release``.
+        ``busy`` are the identities of the pool's active Jobs; ``key``, of ``namespace``, asked at ``since``.
+        The claim holds until ``release``.
         """
         identity = identity_label(identity)
-        ahead = self._ahead(pool, identity, since)
-        if ahead < limit - self._others(pool, identity, busy):
-            self._claims[identity] = pool
+        standing = self._stand(_Standing(pool, namespace, (since, identity), key))
+        order = self._orders[pool]
+        ahead = order.ahead(standing.namespace, standing.turn)
+        if ahead >= limit - self._others(pool, identity, busy):
+            return ahead
+        if self._is_at_work(pool, identity, busy):
             self.leave(identity)
-            return None
-        self._wait(pool, identity, since, key)
-        return ahead
+        else:
+            del self._standing[identity]
+            order.serve(standing.namespace, standing.turn)
+        self._claims[identity] = pool
+        return None
 
     def release(self, identity: str) -> None:
         """End a claim: the Job is in the cache, or will not be."""
@@ -87,21 +110,20 @@ class BuildQueue(Generic[K]):
 
     def leave(self, identity: str) -> str:
         """Take ``identity`` out of its queue; return the pool whose queue it was, empty if it was in none."""
-        standing = self._turns.pop(identity_label(identity), None)
+        standing = self._standing.pop(identity_label(identity), None)
         if standing is None:
             return ""
-        pool, turn, _ = standing
-        queue = self._queues[pool]
-        del queue[bisect_left(queue, turn)]
-        return pool
+        self._orders[standing.pool].leave(standing.namespace, standing.turn)
+        return standing.pool
 
     def next_in(self, pool: str, count: int) -> list[K]:
         """Return who is to be woken when ``count`` places of ``pool`` are free."""
-        return [self._turns[identity][2] for _, identity in self._queues.get(pool, [])[:count]]
+        order = self._orders.get(pool)
+        return [self._standing[identity].key for identity in order.first(count)] if order else []
 
     def waiting(self, pool: str) -> int:
         """Return how many builds wait in ``pool``."""
-        return len(self._queues.get(pool, []))
+        return len(self._orders.get(pool, ()))
 
     def _let_go(self, identity: str, key: K) -> None:
         keys = self._keys.get(identity, {})
@@ -112,18 +134,20 @@ class BuildQueue(Generic[K]):
     def _others(self, pool: str, identity: str, busy: Collection[str]) -> int:
         """Count what is built in ``pool`` besides ``identity``; claims are as few as there are workers."""
         claimed = sum(where == pool and one not in busy for one, where in self._claims.items())
-        own = identity in busy or self._claims.get(identity) == pool
-        return len(busy) + claimed - own
+        return len(busy) + claimed - self._is_at_work(pool, identity, busy)
 
-    def _ahead(self, pool: str, identity: str, since: float) -> int:
-        standing = self._turns.get(identity)
-        return bisect_left(self._queues.get(pool, []), standing[1] if standing else (since, identity))
+    def _is_at_work(self, pool: str, identity: str, busy: Collection[str]) -> bool:
+        return identity in busy or self._claims.get(identity) == pool
 
-    def _wait(self, pool: str, identity: str, since: float, key: K) -> None:
-        standing = self._turns.get(identity)
-        if standing is not None and standing[0] == pool:
-            return
+    def _stand(self, asked: _Standing[K]) -> _Standing[K]:
+        """Have a build wait as ``asked``, unless it waits in this pool and is not served later there."""
+        identity, order = asked.turn[1], self._orders.setdefault(asked.pool, FairOrder())
+        now = self._standing.get(identity)
+        if now is not None and now.pool == asked.pool:
+            ahead = order.ahead(now.namespace, now.turn)
+            if ahead <= order.ahead(asked.namespace, asked.turn):
+                return now
         self.leave(identity)
-        turn = (since, identity)
-        self._turns[identity] = (pool, turn, key)
-        insort(self._queues.setdefault(pool, []), turn)
+        order.enter(asked.namespace, asked.turn)
+        self._standing[identity] = asked
+        return asked
