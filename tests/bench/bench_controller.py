@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from controller_harness import plane_of_its_own
 from fakeworld import MODEL_URI, make_engine, make_pool
+from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
 from ignition_hub.kube import ENGINES, JOBS, NAMESPACES, POOLS, Kube, RateLimiter, path_of
 from localcluster import ControlPlane
@@ -160,7 +161,7 @@ class Bench:
         with running([*self._commands[side], "--expect", str(count)]) as operator:
             restart = operator.wait_for("judged", TO_JUDGED)
             restart_cpu = operator.cpu
-            time.sleep(SETTLED)
+            time.sleep(COUNT_AFTER + 3.0)  # the pool is described after the engines
             before = self._writes()
             time.sleep(rest)
             at_rest = self._writes() - before
