@@ -14,7 +14,7 @@ edge, ``pipeline`` the middle of it, which needs no cluster. In the order of a b
 * third stage, if the request asks for verification: ``verification`` has ``verifying`` run them;
 * ``facts`` with the ``environment`` for the manifest, and ``hub`` again to publish.
 
-Meanwhile ``progress`` tells how far it is, ``build_log`` keeps the log, ``memory`` who was killed.
+Meanwhile ``progress`` tells how far it is, ``journal`` keeps the log, ``memory`` who was killed.
 """
 
 import os

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ignition_builder.build_log import BuildLog
+from ignition_builder.journal import Journal
 from ignition_hub.compatibility.support_matrix import Version, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT, EngineInputs
@@ -89,7 +89,7 @@ def compiler_has_company(request: BuildRequest, weights: int, room: int, memory:
     return memory.limit is None or memory.limit >= needed_for(weights, request.inputs) + room
 
 
-def check_memory(weights: int, memory: Memory, build_log: BuildLog, inputs: EngineInputs) -> None:
+def check_memory(weights: int, memory: Memory, journal: Journal, inputs: EngineInputs) -> None:
     """
     Raise RequestError (ModelTooLarge) when a model with so many bytes of weights cannot fit; warn when tight.
 
@@ -113,7 +113,7 @@ def check_memory(weights: int, memory: Memory, build_log: BuildLog, inputs: Engi
             f"raise resources of the BuildPool to {mebibytes(needed)}; {NEEDED}",
         )
     if needed > memory.limit:
-        build_log.warn(Warn.HostMemoryTight, f"the model has {figures}; {NEEDED}")
+        journal.warn(Warn.HostMemoryTight, f"the model has {figures}; {NEEDED}")
 
 
 def forget_peak(clear: Path = Path("/proc/self/clear_refs")) -> None:

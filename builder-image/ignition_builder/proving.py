@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.documents import CONVERTED, PROVE, QUANTIZED, Proof, Task, counted, prepared_of
+from ignition_builder.journal import Journal
 from ignition_builder.memory import Memory, compiler_has_company, read_memory
 from ignition_builder.progress import Watcher, part_of
 from ignition_builder.stage_process import Child
@@ -89,6 +89,6 @@ def _answer(child: Child, task: Task, watch: Watcher, until: float) -> Proof:
 
 
 def _not_proven(task: Task, why: str) -> Proof:
-    with BuildLog(Path(task.log)) as build_log:
-        build_log.warn(Warn.ConversionNotProven, why)
-        return Proof(record={"proven": False, "why": why}, warnings=counted(build_log.warnings))
+    with Journal(Path(task.log)) as journal:
+        journal.warn(Warn.ConversionNotProven, why)
+        return Proof(record={"proven": False, "why": why}, warnings=counted(journal.warnings))

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.documents import COMPILE, INSPECT, MERGE, PROVE, VERIFY, Task
+from ignition_builder.journal import Journal
 from ignition_builder.memory import forget_peak
 from ignition_builder.report import Report, disk_error
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
@@ -102,9 +102,9 @@ def answer(stage: Any, task: Task, report: Report) -> bool:
     """Do ``stage`` and report; False after an error, for the process may not be what it was."""
     speak_into(Path(task.log))
     forget_peak()
-    with BuildLog(Path(task.log)) as build_log:
+    with Journal(Path(task.log)) as journal:
         try:
-            report.result(stage.run(task, report, build_log))
+            report.result(stage.run(task, report, journal))
         except IgnitionError as error:
             report.error(error)
         except OSError as error:
@@ -112,7 +112,7 @@ def answer(stage: Any, task: Task, report: Report) -> bool:
         except MemoryError:
             report.error(TransientError(Reason.OutOfMemory, "the build process ran out of memory"))
         except Exception as error:  # noqa: BLE001  (the edge of the process: everything needs a reason)
-            build_log.note(traceback.format_exc())
+            journal.note(traceback.format_exc())
             message = f"the build process failed in stage {task.stage} ({type(error).__name__}: {error})"
             report.error(RequestError(Reason.BuildFailed, message, "see the builder's log"))
         else:

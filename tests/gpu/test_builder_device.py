@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling.gpu import Share, check_gpu, gpu_facts, memory_in_use, present_gpu
+from ignition_builder.journal import Journal
 from ignition_hub.device import DeviceFacts
 from ignition_hub.engine.errors import NodeError, Reason
 from ignition_hub.engine.identity import PRODUCT
@@ -54,11 +54,11 @@ def test_another_gpu_is_refused(arch, product, gpu: DeviceFacts) -> None:
 
 def test_work_on_the_gpu_is_noticed(tmp_path, gpu: DeviceFacts) -> None:
     before = memory_in_use()
-    with BuildLog(tmp_path / "log") as build_log, work(1 << 30):
+    with Journal(tmp_path / "log") as journal, work(1 << 30):
         during = memory_in_use()
         assert before is not None
         assert during is not None
         assert during - before >= 1 << 30
-        Share().warn_if_busy(gpu_facts(gpu), build_log)
+        Share().warn_if_busy(gpu_facts(gpu), journal)
 
-    assert build_log.warnings["SharedGPU"] == (0 if gpu.mig else 1)
+    assert journal.warnings["SharedGPU"] == (0 if gpu.mig else 1)

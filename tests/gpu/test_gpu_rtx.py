@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gpubuilds import Bench, loaded
-from ignition_builder.build_log import BuildLog
+from ignition_builder.journal import Journal
 from ignition_builder.verifying.execution import outputs_of
 from ignition_builder.verifying.reference import outputs_of as reference_outputs
 from ignition_builder.verifying.samples import drawn
@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.gpu, pytest.mark.timeout(300)]
 def test_an_engine_compiled_ahead_of_time_is_equal_to_the_model(rtx: Bench, precision: str) -> None:
     built = rtx.build(dense(), precision)
     samples = drawn(built.facts.model["inputs"], ())
-    with BuildLog(rtx.folder / "run.log") as build_log:
-        found = outputs_of(rtx.trt, built.path, samples, build_log)
+    with Journal(rtx.folder / "run.log") as journal:
+        found = outputs_of(rtx.trt, built.path, samples, journal)
     wanted = reference_outputs(built.path.parent / "model.onnx", samples, "the model")
 
     for one, other in zip(found, wanted, strict=True):

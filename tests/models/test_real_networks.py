@@ -8,10 +8,10 @@ from onnx import numpy_helper
 from accuracy_checks.cpu import checked_build
 from accuracy_checks.inputs import INPUTS, written
 from accuracy_checks.request import request_of
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import facts_of, load_checked
 from ignition_builder.documents import AS_IS, CONVERTED, QUANTIZED, STRONG, VERIFY, Prepared, Task
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import build
 from ignition_builder.report import Report
 from ignition_builder.verifying import stage as verifying
@@ -114,5 +114,5 @@ def verified(name, converted, folder):
             peak_memory_bytes=0,
         ),
     )
-    with BuildLog(folder / "log") as build_log, (folder / "answers").open("wb") as answers:
-        return verifying.run(task, Report(answers.fileno()), build_log)
+    with Journal(folder / "log") as journal, (folder / "answers").open("wb") as answers:
+        return verifying.run(task, Report(answers.fileno()), journal)

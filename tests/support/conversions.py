@@ -5,8 +5,8 @@ import onnx
 from onnx import helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
+from ignition_builder.journal import Journal
 from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import HALF
 from smallmodels import read_back, saved
@@ -19,9 +19,9 @@ class Converted:
         work = folder / f"work-{narrow.precision}"
         work.mkdir()
         path = saved(model, folder)
-        with BuildLog(folder / "log") as build_log:
-            target, self.record = convert(load_checked(path), path, narrow, work, build_log)
-        self.warned = build_log.warnings
+        with Journal(folder / "log") as journal:
+            target, self.record = convert(load_checked(path), path, narrow, work, journal)
+        self.warned = journal.warnings
         self.model = read_back(target)
         onnx.checker.check_model(self.model, full_check=True)
         inferred = shape_inference.infer_shapes(self.model, strict_mode=True).graph

@@ -11,11 +11,11 @@ from typing import Any
 
 from onnx import helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.graphs import called
 from ignition_builder.checking.inspection import opset_of
 from ignition_builder.checking.naming import Names
 from ignition_builder.checking.static_branches import ELSE, THEN, branches_of, ways_of
+from ignition_builder.journal import Journal
 from ignition_hub.engine.identity import Profile
 
 OLDEST_OPSET, OLDEST_IR = 9, 4
@@ -24,7 +24,7 @@ MOST_ROUNDS = 16
 """Branches in branches, and those that others decide, are foreseen one after the other."""
 
 
-def take_foreseen_branches(model: Any, profiles: Sequence[Profile], build_log: BuildLog) -> bool:
+def take_foreseen_branches(model: Any, profiles: Sequence[Profile], journal: Journal) -> bool:
     """
     Write the branch that is taken in the place of each ``If`` that is foreseen; tell whether there was any.
 
@@ -40,7 +40,7 @@ def take_foreseen_branches(model: Any, profiles: Sequence[Profile], build_log: B
             break
         taken += _take(model, ways)
     if taken:
-        build_log.note(
+        journal.note(
             f"{len(taken)} If go the same way with all shapes of the profiles, and only the branch they take "
             f"is compiled: {', '.join(taken[:9])}{' and others' if len(taken) > 9 else ''}"
         )

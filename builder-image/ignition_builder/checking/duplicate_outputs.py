@@ -8,15 +8,15 @@ that name, and no profile knows it. Whoever feeds the engine has the value in ha
 
 from typing import Any
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import inputs_of
+from ignition_builder.journal import Journal
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.warnings import Warn
 
 REMEDY = "to keep it, return it under another name through an Identity"
 
 
-def leave_out_repeated(model: Any, build_log: BuildLog) -> bool:
+def leave_out_repeated(model: Any, journal: Journal) -> bool:
     """
     Leave such outputs out of ``model``, each with a warning; tell whether there were any.
 
@@ -26,7 +26,7 @@ def leave_out_repeated(model: Any, build_log: BuildLog) -> bool:
     seen, kept = set(inputs), []
     for value in model.graph.output:
         if value.name in seen:
-            build_log.warn(Warn.OutputLeftOut, _words(value.name, value.name in inputs))
+            journal.warn(Warn.OutputLeftOut, _words(value.name, value.name in inputs))
         else:
             kept.append(value)
         seen.add(value.name)

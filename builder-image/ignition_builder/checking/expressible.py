@@ -9,10 +9,10 @@ from typing import Any
 
 import onnx
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.graphs import called
 from ignition_builder.checking.inspection import nodes_of, opset_of, tensors_of, type_name
+from ignition_builder.journal import Journal
 from ignition_hub.compatibility.support_matrix import Version, dotted, parse_version
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
@@ -81,10 +81,10 @@ _WRITTEN = "none"
 _PLAIN = "export the model with plain tensors of numbers, and do the rest before or after it"
 
 
-def check_expressible(model: Any, inputs: EngineInputs, build_log: BuildLog) -> None:
+def check_expressible(model: Any, inputs: EngineInputs, journal: Journal) -> None:
     """Raise RequestError (UnsupportedOperator) for what TensorRT cannot express; warn of a newer opset."""
     check_kinds(model, inputs)
-    _warn_of_opset(model, inputs, build_log)
+    _warn_of_opset(model, inputs, journal)
 
 
 def check_kinds(model: Any, inputs: EngineInputs) -> None:
@@ -180,17 +180,13 @@ def _meeting(reduction: str) -> str:
     return f"write it over a mask: {two}(data, {several}({masked}, 1))"
 
 
-def _warn_of_opset(model: Any, inputs: EngineInputs, build_log: BuildLog) -> None:
+def _warn_of_opset(model: Any, inputs: EngineInputs, journal: Journal) -> None:
     opset, newest = opset_of(model), newest_opset(inputs)
     release = inputs.release
     if opset > newest:
-        build_log.warn(
-            Warn.OpsetBeyondParser, f"opset {opset}: {release} knows operators up to opset {newest}"
-        )
+        journal.warn(Warn.OpsetBeyondParser, f"opset {opset}: {release} knows operators up to opset {newest}")
     elif 0 < opset < OLDEST_OPSET:
-        build_log.warn(
-            Warn.OpsetBeyondParser, f"opset {opset}: {release} promises opset {OLDEST_OPSET} and up"
-        )
+        journal.warn(Warn.OpsetBeyondParser, f"opset {opset}: {release} promises opset {OLDEST_OPSET} and up")
 
 
 def _quantized_names(model: Any) -> set[str]:

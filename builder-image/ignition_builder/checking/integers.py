@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import graphs_of
 from ignition_builder.checking.weights import array_of
+from ignition_builder.journal import Journal
 from ignition_hub.compatibility.support_matrix import Version, parse_version
 from ignition_hub.engine.identity import TENSORRT_RTX, EngineInputs
 from ignition_hub.engine.warnings import Warn
@@ -28,7 +28,7 @@ def is_int64_native(inputs: EngineInputs) -> bool:
     return inputs.flavor == TENSORRT_RTX or parse_version(inputs.tensorrt_version) >= INT64_SINCE
 
 
-def warn_of_clamping(model: Any, folder: Path, inputs: EngineInputs, build_log: BuildLog) -> None:
+def warn_of_clamping(model: Any, folder: Path, inputs: EngineInputs, journal: Journal) -> None:
     """
     Warn, once for each constant, of INT64 values beyond INT32 that this TensorRT would clamp.
 
@@ -39,7 +39,7 @@ def warn_of_clamping(model: Any, folder: Path, inputs: EngineInputs, build_log: 
     for name, values in _constants(model, folder):
         beyond = values[(values < _LOWEST) | (values > _HIGHEST)]
         if beyond.size:
-            build_log.warn(
+            journal.warn(
                 Warn.Int64Clamped,
                 f"{name}: {beyond.size} of {values.size} values are beyond INT32, such as {beyond.flat[0]}; "
                 f"TensorRT {inputs.tensorrt_version} clamps them, 10.0 and newer keep them",

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from ignition_builder.build_log import BuildLog
+from ignition_builder.journal import Journal
 from ignition_builder.progress import Phases
 from ignition_builder.report import Report
 
@@ -51,15 +51,15 @@ def as_said(severity: str, _message: str) -> str:
     return severity
 
 
-def logger_of(trt: Any, build_log: BuildLog, severity_of: Callable[[str, str], str] = as_said) -> Any:
+def logger_of(trt: Any, journal: Journal, severity_of: Callable[[str, str], str] = as_said) -> Any:
     """
-    Return the ILogger of this process, which from now on writes to ``build_log``.
+    Return the ILogger of this process, which from now on writes to ``journal``.
 
     NVIDIA's logger is global to a process and the first one wins, so a second build turns the first one's.
     ``severity_of`` says how grave a message really is, by the name of its severity and its words.
     """
     logger = _logger_of_process(trt)
-    logger.build_log, logger.severity_of = build_log, severity_of
+    logger.journal, logger.severity_of = journal, severity_of
     return logger
 
 
@@ -68,14 +68,14 @@ def _logger_of_process(trt: Any) -> Any:
     verbose = int(trt.ILogger.VERBOSE)
 
     class Logger(trt.ILogger):  # type: ignore[misc]
-        build_log: BuildLog
+        journal: Journal
         severity_of: Callable[[str, str], str]
 
         def log(self, severity: Any, message: str) -> None:
             # TensorRT sends tens of thousands of verbose messages for one network, and comparing numbers
             # takes a quarter of the time that comparing members takes.
             if severity.value != verbose:
-                self.build_log.hear(self.severity_of(severity.name, message), message)
+                self.journal.hear(self.severity_of(severity.name, message), message)
 
     return Logger()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.atomic_file import whole_file
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling.backend import BuilderBackend, network_flags, release_of
 from ignition_builder.compiling.callbacks import BUILDING, Sink, logger_of, monitor_of, writer_of
 from ignition_builder.compiling.configuring import Configured, Parsed, configured, prepare_parser
@@ -17,6 +16,7 @@ from ignition_builder.compiling.libraries import load_plugins, load_standard_plu
 from ignition_builder.compiling.profile_errors import broken_promise
 from ignition_builder.compiling.request import CompilationRequest
 from ignition_builder.compiling.timing import TimingCache
+from ignition_builder.journal import Journal
 from ignition_builder.messages import verdict_of
 from ignition_builder.report import Report
 from ignition_hub.engine.errors import Reason, RequestError, TransientError
@@ -32,12 +32,12 @@ class Compiler:
     The order of calls is ``parse``, ``compile``; the properties are complete after both.
     """
 
-    def __init__(self, backend: BuilderBackend, request: CompilationRequest, build_log: BuildLog) -> None:
-        self._backend, self._trt, self._request, self._build_log = backend, backend.trt, request, build_log
-        logger = logger_of(self._trt, build_log, backend.severity_of)
+    def __init__(self, backend: BuilderBackend, request: CompilationRequest, journal: Journal) -> None:
+        self._backend, self._trt, self._request, self._build_log = backend, backend.trt, request, journal
+        logger = logger_of(self._trt, journal, backend.severity_of)
         load_standard_plugins(self._trt, logger)
         self._builder = self._trt.Builder(logger)
-        self._plugins = load_plugins(self._trt, self._builder, request.options, request.plugins, build_log)
+        self._plugins = load_plugins(self._trt, self._builder, request.options, request.plugins, journal)
         self._network = self._builder.create_network(network_flags(self._trt, request.typing))
         # Freed last: the network refers to weights the parser holds.
         self._parser = self._trt.OnnxParser(self._network, logger)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.build_log import BuildLog
+from ignition_builder.journal import Journal
 from ignition_builder.memory import mebibytes
 from ignition_hub.device import LIBNVML, DeviceFacts, NoGPU, device
 from ignition_hub.engine.errors import NodeError, Reason
@@ -57,13 +57,13 @@ class Share:
     def __init__(self, library: str = LIBNVML) -> None:
         self._library, self._own, self._others = library, 0, 0
 
-    def warn_if_busy(self, found: Mapping[str, Any], build_log: BuildLog) -> None:
+    def warn_if_busy(self, found: Mapping[str, Any], journal: Journal) -> None:
         """Warn (SharedGPU) when others hold memory; to be asked before a build uses the GPU."""
         held = None if found["mig"] else memory_in_use(self._library)
         self._others = max(0, (held or 0) - self._own)
         if self._others > BUSY_BYTES:
             size = f"{mebibytes(self._others)} of {found['name']}"
-            build_log.warn(Warn.SharedGPU, f"other processes use {size}; kernels are timed while they run")
+            journal.warn(Warn.SharedGPU, f"other processes use {size}; kernels are timed while they run")
 
     def settle(self) -> None:
         """Take what is in use beyond what others held for this process's own; to be called after a build."""

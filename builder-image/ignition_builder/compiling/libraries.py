@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.build_log import BuildLog
+from ignition_builder.journal import Journal
 from ignition_builder.options import EXTERNAL, PACKED, BuildOptions, PluginLibrary
 from ignition_hub.engine.errors import Reason, RequestError
 
@@ -43,7 +43,7 @@ def load_standard_plugins(trt: Any, logger: Any) -> None:
 
 
 def load_plugins(
-    trt: Any, builder: Any, options: BuildOptions, files: Mapping[str, Path], build_log: BuildLog
+    trt: Any, builder: Any, options: BuildOptions, files: Mapping[str, Path], journal: Journal
 ) -> list[Loaded]:
     """Load every library of ``options``; RequestError names the one that is missing or registers nothing."""
     loaded: list[Loaded] = []
@@ -52,7 +52,7 @@ def load_plugins(
         if plugin.name not in files:
             raise _refusal(plugin, "its library was not delivered with the build", "push it again")
         before = creators_of(registry)
-        _load(registry, plugin, files[plugin.name], build_log)
+        _load(registry, plugin, files[plugin.name], journal)
         fresh = tuple(sorted(creators_of(registry) - before))
         if not fresh:
             raise _refusal(
@@ -86,12 +86,12 @@ def _registry_of(trt: Any, builder: Any) -> Any:
     return (builder if hasattr(builder, "get_plugin_registry") else trt).get_plugin_registry()
 
 
-def _load(registry: Any, plugin: PluginLibrary, path: Path, build_log: BuildLog) -> None:
-    before = len(build_log.errors)
+def _load(registry: Any, plugin: PluginLibrary, path: Path, journal: Journal) -> None:
+    before = len(journal.errors)
     if hasattr(registry, "load_library") and registry.load_library(str(path)) is not None:
         return
     # The registry logs an error for a library that registers itself; only a failure of both is one.
-    del build_log.errors[before:]
+    del journal.errors[before:]
     try:
         ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
     except OSError as error:

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.atomic_file import whole_file
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling.backend import open_backend
 from ignition_builder.compiling.callbacks import logger_of
 from ignition_builder.compiling.timing import merged
 from ignition_builder.documents import Task
+from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
 
 
-def run(task: Task, _report: Report, build_log: BuildLog) -> dict[str, Any]:
+def run(task: Task, _report: Report, journal: Journal) -> dict[str, Any]:
     """Add the cache ``path_in`` to the one in ``path_out``; raises IgnitionError when they do not fit."""
     asked = task.timing_cache
     if asked is None or asked.path_in is None or asked.path_out is None:
@@ -25,7 +25,7 @@ def run(task: Task, _report: Report, build_log: BuildLog) -> dict[str, Any]:
     backend = open_backend(inputs)
     # Before anything of NVIDIA's is created: without a driver its objects crash.
     backend.check(inputs, options_of(inputs.options))
-    builder = backend.trt.Builder(logger_of(backend.trt, build_log, backend.severity_of))
+    builder = backend.trt.Builder(logger_of(backend.trt, journal, backend.severity_of))
     ours, others = Path(asked.path_out), Path(asked.path_in)
     try:
         both = merged(builder.create_builder_config(), ours.read_bytes(), others.read_bytes())

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling.backend import load_backend, open_backend
 from ignition_builder.compiling.callbacks import logger_of
 from ignition_builder.compiling.compiler import Compiler
@@ -17,6 +16,7 @@ from ignition_builder.compiling.kernels import keep_kernels
 from ignition_builder.compiling.page_cache import sweeping
 from ignition_builder.compiling.request import CompilationRequest
 from ignition_builder.documents import CALIBRATOR, Compiled, Prepared, Task, counted, prepared_of
+from ignition_builder.journal import Journal
 from ignition_builder.memory import check_memory, peak, read_memory
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
@@ -36,7 +36,7 @@ def warm() -> None:
             load_backend(flavor)
 
 
-def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
+def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Compiled as JSON; raises IgnitionError with the reason."""
     prepared = prepared_of(task)
     _keep_temporary_files_in(task.folder)
@@ -44,12 +44,12 @@ def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
     backend = open_backend(request.inputs)
     backend.check(request.inputs, request.options)
     if backend.gpu is not None:
-        _share.warn_if_busy(backend.gpu, build_log)
+        _share.warn_if_busy(backend.gpu, journal)
     model, target = Path(prepared.path), Path(task.folder) / ENGINE_FILE
-    check_memory(prepared.weights_bytes, read_memory(), build_log, request.inputs)
-    compiler = Compiler(backend, request, build_log)
+    check_memory(prepared.weights_bytes, read_memory(), journal, request.inputs)
+    compiler = Compiler(backend, request, journal)
     if backend.gpu is not None:
-        keep_kernels(backend.trt, logger_of(backend.trt, build_log, backend.severity_of))
+        keep_kernels(backend.trt, logger_of(backend.trt, journal, backend.severity_of))
     compiler.parse(model)
     with sweeping(prepared.weights_bytes, prepared.weight_files):
         sink = compiler.compile(target, report)
@@ -70,7 +70,7 @@ def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
         parser_messages=tuple(compiler.parser_messages),
         plugins=tuple(compiler.plugins),
         timing_cache=compiler.timing_cache,
-        warnings=counted(build_log.warnings),
+        warnings=counted(journal.warnings),
         peak_memory_bytes=peak(),
     ).to_json()
 

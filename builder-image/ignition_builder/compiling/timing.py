@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ignition_builder.atomic_file import whole_file
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling.callbacks import Sink
 from ignition_builder.compiling.checked_config import Settled, members_of
 from ignition_builder.documents import TimingCacheTask
+from ignition_builder.journal import Journal
 from ignition_builder.messages import quoted
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.request import LOCKED, OFF, READ_WRITE
@@ -33,8 +33,8 @@ REBUILD = "build once with build.timingCache: ReadWrite, then lock it"
 class TimingCache:
     """The timing cache of one build: brought into its configuration, and taken out again when it is over."""
 
-    def __init__(self, config: Settled, task: TimingCacheTask, build_log: BuildLog) -> None:
-        self._config, self._task, self._build_log = config, task, build_log
+    def __init__(self, config: Settled, task: TimingCacheTask, journal: Journal) -> None:
+        self._config, self._task, self._build_log = config, task, journal
         self._cache: Any = None
         """Held here: TensorRT refers to it."""
         self._size_in = 0

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from onnx import inliner, shape_inference
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import check_written, graphs_of, inputs_of, opset_of
 from ignition_builder.checking.weights import Change, write_model
+from ignition_builder.journal import Journal
 from ignition_builder.precision.floats import DOUBLE, FLOAT, Narrow, Rounding
 from ignition_builder.precision.narrowing import Narrowed, narrow_model
 from ignition_builder.precision.normalization import fold_normalizations
@@ -29,7 +29,7 @@ _DTYPES = {FLOAT: np.dtype("<f4"), DOUBLE: np.dtype("<f8")}
 
 
 def convert(
-    model: Any, path: Path, narrow: Narrow, folder: Path, build_log: BuildLog
+    model: Any, path: Path, narrow: Narrow, folder: Path, journal: Journal
 ) -> tuple[Path, dict[str, Any]]:
     """
     Write ``model``, which lies in ``path``, in the type ``narrow`` into ``folder``; return the new file and
@@ -38,9 +38,9 @@ def convert(
     ``model`` is used up. Raises RequestError (UnsupportedPrecision) when it cannot be done.
     """
     came = opset_of(model)
-    rounding = Rounding(narrow, build_log)
+    rounding = Rounding(narrow, journal)
     try:
-        model = _raised(whole_graph(model), narrow, build_log)
+        model = _raised(whole_graph(model), narrow, journal)
         folded = fold_normalizations(model, path.parent, narrow)
         model = shape_inference.infer_shapes(model)
         outcome = narrow_model(model, narrow, rounding)
@@ -49,7 +49,7 @@ def convert(
     # ONNX's own tools fail on unusual graphs with whatever their code runs into.
     except Exception as error:
         raise _refusal(narrow, f"{type(error).__name__}: {on_one_line(str(error), 400)}") from error
-    _warn_of(outcome, narrow, opset_of(model), build_log)
+    _warn_of(outcome, narrow, opset_of(model), journal)
     target = folder / f"{narrow.precision}.onnx"
     changes = {name: Change(_DTYPES[kind], rounding) for name, kind in outcome.later.items()}
     write_model(model, path.parent, target, changes)
@@ -70,7 +70,7 @@ def whole_graph(model: Any) -> Any:
     return model
 
 
-def _raised(model: Any, narrow: Narrow, build_log: BuildLog) -> Any:
+def _raised(model: Any, narrow: Narrow, journal: Journal) -> Any:
     """Return the model with the opset in which ONNX defines its operators for ``narrow``, if that helps."""
     came = opset_of(model)
     why = ""
@@ -84,7 +84,7 @@ def _raised(model: Any, narrow: Narrow, build_log: BuildLog) -> Any:
     if why and came < narrow.begins:
         raise _too_old(narrow, came, why)
     if why:
-        build_log.note(f"the model stays at opset {came}: {why}")
+        journal.note(f"the model stays at opset {came}: {why}")
     return model
 
 
@@ -97,10 +97,10 @@ def _gains(model: Any, narrow: Narrow, opset: int) -> bool:
     )
 
 
-def _warn_of(outcome: Narrowed, narrow: Narrow, opset: int, build_log: BuildLog) -> None:
+def _warn_of(outcome: Narrowed, narrow: Narrow, opset: int, journal: Journal) -> None:
     usual = f"ONNX opset {opset} or TensorRT has no {narrow.precision} for it"
     for (operator, why), count in sorted(outcome.kept.items()):
-        build_log.warn(Warn.MixedPrecision, f"{operator} stays fp32: {why or usual}", count)
+        journal.warn(Warn.MixedPrecision, f"{operator} stays fp32: {why or usual}", count)
 
 
 def _check(target: Path, narrow: Narrow) -> None:

@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 import onnx
 
-from ignition_builder.build_log import BuildLog
+from ignition_builder.journal import Journal
 from ignition_hub.engine.warnings import Warn
 
 FLOAT, DOUBLE = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
@@ -53,8 +53,8 @@ BRAIN = Narrow(
 class Rounding:
     """Rounds values to a narrow type, to nearest and ties to even, and warns of what does not fit."""
 
-    def __init__(self, narrow: Narrow, build_log: BuildLog) -> None:
-        self._narrow, self._build_log = narrow, build_log
+    def __init__(self, narrow: Narrow, journal: Journal) -> None:
+        self._narrow, self._build_log = narrow, journal
         self._warned: set[str] = set()
 
     def __call__(self, name: str, values: Any) -> bytes:

@@ -17,7 +17,6 @@ from typing import Any
 import onnx
 import onnxruntime
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import (
     graphs_of,
     inner_tensors_of,
@@ -28,6 +27,7 @@ from ignition_builder.checking.inspection import (
 )
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import is_external, take_in, write_model
+from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import Samples, read_samples
 from ignition_builder.precision.conversion import whole_graph
 from ignition_builder.precision.insertion import OPERATORS, insert, places_of
@@ -47,7 +47,7 @@ _FATAL = 4
 
 
 def quantize(
-    model: Any, path: Path, calibration: Path, method: str, *, folder: Path, build_log: BuildLog
+    model: Any, path: Path, calibration: Path, method: str, *, folder: Path, journal: Journal
 ) -> tuple[Path, dict[str, Any]]:
     """
     Write the int8 version of ``model``, which lies in ``path``, into ``folder``; return the new file and what
@@ -62,10 +62,10 @@ def quantize(
     with tempfile.TemporaryDirectory(dir=folder, prefix="quantize-") as scratch:
         try:
             is_half = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in tensors_of(model))
-            came = _fused(_copied(model, path, Path(scratch), build_log), "fused")
+            came = _fused(_copied(model, path, Path(scratch), journal), "fused")
             if is_half:
                 came = _fused(came, "widened")
-            _quantize(came, target, samples, method, build_log)
+            _quantize(came, target, samples, method, journal)
         except IgnitionError:
             raise
         # onnxruntime fails on unusual graphs with whatever its code runs into.
@@ -75,11 +75,11 @@ def quantize(
     return target, _record(method, samples)
 
 
-def _copied(model: Any, path: Path, scratch: Path, build_log: BuildLog) -> Path:
+def _copied(model: Any, path: Path, scratch: Path, journal: Journal) -> Path:
     """Write the model where onnxruntime may write beside it, with an opset that has scales per channel."""
     model = whole_graph(model)
     if opset_of(model) < PER_CHANNEL_OPSET:
-        build_log.note(f"the opset is raised from {opset_of(model)} to {PER_CHANNEL_OPSET} to quantize")
+        journal.note(f"the opset is raised from {opset_of(model)} to {PER_CHANNEL_OPSET} to quantize")
         model = _raised(model)
     copy = scratch / "came.onnx"
     write_model(model, path.parent, copy, {})
@@ -134,7 +134,7 @@ def _store_once(path: Path) -> None:
             path.write_bytes(model.SerializeToString())
 
 
-def _quantize(path: Path, target: Path, samples: Samples, method: str, build_log: BuildLog) -> None:
+def _quantize(path: Path, target: Path, samples: Samples, method: str, journal: Journal) -> None:
     model = load_skeleton(path)
     # onnxruntime stores the weights of branches and loops beside the file too (run: 1.31.1).
     for tensor in filter(is_external, inner_tensors_of(model)):
@@ -142,7 +142,7 @@ def _quantize(path: Path, target: Path, samples: Samples, method: str, build_log
     places = places_of(model)
     if not places.weights and not places.activations:
         raise _nothing(model)
-    ranges = ranges_of(model, path.parent, places.activations, samples, method=method, build_log=build_log)
+    ranges = ranges_of(model, path.parent, places.activations, samples, method=method, journal=journal)
     insert(model, path.parent, places, ranges)
     write_model(model, path.parent, target, {})
 

@@ -19,8 +19,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.fresh import Fresh
+from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import WHERE, Samples
 from ignition_builder.precision.entropy import BINS, best_bins
 from ignition_hub.engine.errors import Reason, RequestError
@@ -93,7 +93,7 @@ class Activation:
 
 
 def ranges_of(
-    model: Any, folder: Path, names: Sequence[str], samples: Samples, *, method: str, build_log: BuildLog
+    model: Any, folder: Path, names: Sequence[str], samples: Samples, *, method: str, journal: Journal
 ) -> dict[str, float]:
     """
     Return for each activation in ``names`` the absolute value that is to be the largest level.
@@ -106,7 +106,7 @@ def ranges_of(
     found = _extremes(model, folder, names, samples)
     doubtful = {name: item for name, item in found.items() if item.is_doubtful}
     _each(model, folder / "doubtful.onnx", doubtful, samples, Activation.look)
-    _warn_of(doubtful, build_log)
+    _warn_of(doubtful, journal)
     if method == MAX:
         return {name: item.largest for name, item in found.items()}
     ranged = {name: item for name, item in found.items() if item.is_ranged}
@@ -150,7 +150,7 @@ def _each(
                 take(found[name], values)
 
 
-def _warn_of(found: Mapping[str, Activation], build_log: BuildLog) -> None:
+def _warn_of(found: Mapping[str, Activation], journal: Journal) -> None:
     for name, item in found.items():
         if item.lost and not item.finite:
             raise RequestError(
@@ -159,7 +159,7 @@ def _warn_of(found: Mapping[str, Activation], build_log: BuildLog) -> None:
                 "give inputs that are typical for the model",
             )
         if item.lost:
-            build_log.warn(
+            journal.warn(
                 Warn.CalibrationNotFinite,
                 f"{name}: {item.lost} values of the calibration data are NaN or infinite, which int8 has "
                 "not; its range is that of the others",

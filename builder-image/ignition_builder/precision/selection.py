@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import inner_tensors_of, tensors_of
 from ignition_builder.checking.weights import external_size, is_external, take_in, write_model
 from ignition_builder.documents import AS_IS, CALIBRATOR, CONVERTED, FLAGS, QUANTIZED, STRONG, WEAK
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.precision.calibration import is_calibration_cache
 from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import BRAIN, DOUBLE, FLOAT, HALF, Narrow
@@ -52,7 +52,7 @@ class Came:
     inputs: EngineInputs
     files: Files
     folder: Path
-    build_log: BuildLog
+    journal: Journal
     is_changed: bool = False
 
     @property
@@ -91,7 +91,7 @@ def _full(came: Came) -> Way:
     _refuse_narrow(came, _amounts(came.model), (HALF, BRAIN))
     if is_quantized(came.model):
         check_quantized(came.model, came.path.parent)
-        came.build_log.warn(Warn.MixedPrecision, f"the model is quantized; {precision} was requested")
+        came.journal.warn(Warn.MixedPrecision, f"the model is quantized; {precision} was requested")
     if precision == "tf32":
         _warn_of_tf32(came)
     _refuse_calibration(came)
@@ -112,17 +112,15 @@ def _narrow(came: Came, narrow: Narrow) -> Way:
     _refuse_narrow(came, amounts if any(amounts.values()) else _inputs(came.model), _OTHERS[narrow])
     if is_quantized(came.model):
         check_quantized(came.model, came.path.parent)
-        came.build_log.warn(Warn.MixedPrecision, f"the model is quantized; {narrow.precision} was requested")
+        came.journal.warn(Warn.MixedPrecision, f"the model is quantized; {narrow.precision} was requested")
     if not came.is_strong:
         return came.path, {"path": FLAGS, "arguments": {"flags": [narrow.precision.upper()]}}
     # Who chose the types of most weights chose those of the rest too.
     if amounts[narrow.type] > amounts[FLOAT]:
         if amounts[FLOAT]:
-            came.build_log.warn(
-                Warn.MixedPrecision, f"the model is {narrow.precision}, some weights are fp32"
-            )
+            came.journal.warn(Warn.MixedPrecision, f"the model is {narrow.precision}, some weights are fp32")
         return _as_is(came)
-    target, record = convert(came.model, came.path, narrow, came.folder, came.build_log)
+    target, record = convert(came.model, came.path, narrow, came.folder, came.journal)
     return target, {"path": CONVERTED, **record}
 
 
@@ -140,7 +138,7 @@ def _refuse_narrow(came: Came, amounts: Mapping[int, int], others: Sequence[Narr
                 f"ask for {item.precision}, or export the model in fp32",
             )
         if amounts[item.type]:
-            came.build_log.warn(
+            came.journal.warn(
                 Warn.MixedPrecision, f"some weights are {item.precision}, but {precision} was requested"
             )
 
@@ -183,7 +181,7 @@ def _calibrated(came: Came, calibration: Path) -> Way:
     # Of fp16 onnxruntime makes fp32 before it quantizes; it computes nothing in bf16 (run: 1.31.1).
     _refuse_narrow(came, _amounts(came.model), (BRAIN,))
     target, record = quantize(
-        came.model, came.path, calibration, method, folder=came.folder, build_log=came.build_log
+        came.model, came.path, calibration, method, folder=came.folder, journal=came.journal
     )
     return target, {"path": QUANTIZED, **record}
 
@@ -204,7 +202,7 @@ def _brought(came: Came) -> Way:
             f"ask for {' or '.join(sorted(found))}, or {MODEL_OPT}" if found else MODEL_OPT,
         )
     for other in sorted(found - {precision}):
-        came.build_log.warn(
+        came.journal.warn(
             Warn.MixedPrecision, f"parts of the model are quantized to {other}, but {precision} was requested"
         )
     _refuse_calibration(came)
@@ -236,7 +234,7 @@ _RULES: dict[str, Callable[[Came], Way]] = {
 def _warn_of_tf32(came: Came) -> None:
     arch = came.inputs.gpu_arch
     if not has_tf32(arch):
-        came.build_log.warn(
+        came.journal.warn(
             Warn.Tf32NotInForce, f"{arch} has no TF32, which begins with sm_80: it computes in fp32"
         )
 
@@ -250,7 +248,7 @@ def _warn_of_double(came: Came) -> None:
         if value.type.tensor_type.elem_type == DOUBLE and value.name not in names
     ]
     for name in names:
-        came.build_log.warn(Warn.DoubleNarrowed, f"{name} is DOUBLE, which TensorRT reads as FLOAT")
+        came.journal.warn(Warn.DoubleNarrowed, f"{name} is DOUBLE, which TensorRT reads as FLOAT")
 
 
 def _embed_inner_data(model: Any, folder: Path) -> None:

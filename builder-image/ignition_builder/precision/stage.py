@@ -7,7 +7,6 @@ It loads ONNX and never TensorRT, so its memory is gone before the engine is com
 from pathlib import Path
 from typing import Any
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.branches import take_foreseen_branches
 from ignition_builder.checking.checker_exceptions import check_text
 from ignition_builder.checking.duplicate_outputs import leave_out_repeated
@@ -27,6 +26,7 @@ from ignition_builder.checking.squeezes import name_squeezed_axes
 from ignition_builder.checking.stored_integers import widen_stored_integers
 from ignition_builder.checking.weights import external_size, weight_files
 from ignition_builder.documents import Prepared, Task, counted
+from ignition_builder.journal import Journal
 from ignition_builder.memory import peak
 from ignition_builder.precision.selection import Came, with_precision
 from ignition_builder.report import Report
@@ -34,7 +34,7 @@ from ignition_builder.report import Report
 CHECKING = "Checking model"
 
 
-def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
+def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Prepared as JSON; raises IgnitionError with the reason."""
     report.progress(CHECKING, 0.0)
     inputs = task.request.inputs
@@ -42,16 +42,16 @@ def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
     _check_outline(task)
     model, path, is_changed = _loaded(task, plugins=plugins)
     check_functions(model)
-    check_expressible(model, inputs, build_log)
+    check_expressible(model, inputs, journal)
     check_travelling(model, inputs)
-    check_plugin_nodes(model, inputs, build_log)
+    check_plugin_nodes(model, inputs, journal)
     check_inference(model, plugins=plugins)
-    warn_of_clamping(model, path.parent, inputs, build_log)
+    warn_of_clamping(model, path.parent, inputs, journal)
     is_changed |= forget_placeholders(model)
-    is_changed |= leave_out_repeated(model, build_log)
+    is_changed |= leave_out_repeated(model, journal)
     profiles = resolved(inputs.profiles, inputs_of(model))
     check_fit(model, profiles, plugins=plugins)
-    is_changed |= take_foreseen_branches(model, profiles, build_log)
+    is_changed |= take_foreseen_branches(model, profiles, journal)
     is_changed |= name_squeezed_axes(model, profiles)
     facts = facts_of(model)
     came = Came(
@@ -60,7 +60,7 @@ def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
         inputs=inputs,
         files=task.files,
         folder=Path(task.folder),
-        build_log=build_log,
+        journal=journal,
         is_changed=is_changed,
     )
     ready = with_precision(came)
@@ -71,7 +71,7 @@ def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
         converter=ready.converter,
         typing=ready.typing,
         profiles=profiles,
-        warnings=counted(build_log.warnings),
+        warnings=counted(journal.warnings),
         peak_memory_bytes=peak(),
         weights_bytes=external_size(skeleton),
         weight_files=weight_files(skeleton, ready.path),

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling.callbacks import logger_of
+from ignition_builder.journal import Journal
 from ignition_builder.messages import verdict_of
 from ignition_builder.verifying.cuda import Cuda, Events
 from ignition_builder.verifying.samples import Sample
@@ -22,8 +22,8 @@ from ignition_hub.engine.errors import Reason, RequestError
 class Execution:
     """An engine with its context; ``outputs`` and ``once`` run it on a sample."""
 
-    def __init__(self, trt: Any, engine: Any, cuda: Cuda, build_log: BuildLog) -> None:
-        self._trt, self._engine, self._cuda, self._build_log = trt, engine, cuda, build_log
+    def __init__(self, trt: Any, engine: Any, cuda: Cuda, journal: Journal) -> None:
+        self._trt, self._engine, self._cuda, self._build_log = trt, engine, cuda, journal
         self._context = engine.create_execution_context()
         self._kept: list[Any] = []
         """What TensorRT reads where it lies."""
@@ -95,20 +95,20 @@ class Execution:
 
 
 @contextmanager
-def executed(trt: Any, plan: Path, build_log: BuildLog) -> Iterator[Execution]:
+def executed(trt: Any, plan: Path, journal: Journal) -> Iterator[Execution]:
     """Load the engine in ``plan`` while the block runs; NodeError when there is no GPU to run it on."""
     with Cuda() as cuda:
-        runtime = trt.Runtime(logger_of(trt, build_log))
+        runtime = trt.Runtime(logger_of(trt, journal))
         if hasattr(runtime, "engine_host_code_allowed"):
             # The engine was built a moment ago in this very pod; its lean runtime is NVIDIA's own.
             runtime.engine_host_code_allowed = True
         engine = runtime.deserialize_cuda_engine(plan.read_bytes())
         if engine is None:
-            raise verdict_of(build_log.errors, "TensorRT cannot load the engine it built")
-        yield Execution(trt, engine, cuda, build_log)
+            raise verdict_of(journal.errors, "TensorRT cannot load the engine it built")
+        yield Execution(trt, engine, cuda, journal)
 
 
-def outputs_of(trt: Any, plan: Path, samples: Any, build_log: BuildLog) -> list[Mapping[str, Any]]:
+def outputs_of(trt: Any, plan: Path, samples: Any, journal: Journal) -> list[Mapping[str, Any]]:
     """Return the engine's outputs for each sample, name to array."""
-    with executed(trt, plan, build_log) as execution:
+    with executed(trt, plan, journal) as execution:
         return [execution.outputs(sample) for sample in samples]

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.graphs import nodes_of
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import external_size
 from ignition_builder.documents import Proof, Task, counted, prepared_of
+from ignition_builder.journal import Journal
 from ignition_builder.memory import hold_to, mebibytes, peak, read_memory
 from ignition_builder.report import Report
 from ignition_builder.verifying.distance import Distance, distance
@@ -115,7 +115,7 @@ def bound() -> None:
     hold_to(ALLOWED if limit is None else min(ALLOWED, limit // 2))
 
 
-def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
+def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Proof as JSON; raises IgnitionError (VerificationFailed) when the conversion is wrong."""
     report.progress(PROVING, 0.0)
     precision = task.request.inputs.precision
@@ -124,14 +124,14 @@ def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
     except (NotProvenError, RequestError, MemoryError) as error:
         # Nothing was found: an error of the accuracy check's, without its remedy.
         why = error.message if isinstance(error, RequestError) else str(error) or "it takes too much memory"
-        build_log.warn(Warn.ConversionNotProven, why)
+        journal.warn(Warn.ConversionNotProven, why)
         record: dict[str, Any] = {"proven": False, "why": on_one_line(why, 400)}
     else:
         _check(findings, precision)
-        _tell(findings, precision, build_log)
+        _tell(findings, precision, journal)
         outputs = [item.to_json() for item in findings]
         record = {"proven": True, "against": f"{NAME} {VERSION}", "inputs": inputs, "outputs": outputs}
-    return Proof(record=record, warnings=counted(build_log.warnings), peak_memory_bytes=peak()).to_json()
+    return Proof(record=record, warnings=counted(journal.warnings), peak_memory_bytes=peak()).to_json()
 
 
 def _examined(task: Task) -> tuple[str, list[Finding]]:
@@ -196,12 +196,12 @@ def _beyond_rounding(item: Finding, precision: str) -> str:
     return f", {plain} without rounding, where weights in {precision} make {item.rounded.relative:.1%}"
 
 
-def _tell(findings: list[Finding], precision: str, build_log: BuildLog) -> None:
+def _tell(findings: list[Finding], precision: str, journal: Journal) -> None:
     """Write down what was found, and warn of a precision that is too narrow."""
     for item in findings:
-        build_log.note(f"{PROVING.lower()}: {item.said()} in {precision}")
+        journal.note(f"{PROVING.lower()}: {item.said()} in {precision}")
         if item.is_far:
-            build_log.warn(
+            journal.warn(
                 Warn.PrecisionTooNarrow,
                 f"{item.said()} in {precision} on numbers that may be unlike yours; the conversion is right: "
                 f"use {WIDER[precision]}, or ask verification.accuracy with inputs of yours",

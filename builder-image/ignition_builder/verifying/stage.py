@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ignition_builder.arrays import load_arrays
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.compiling.backend import open_backend
 from ignition_builder.documents import (
@@ -28,6 +27,7 @@ from ignition_builder.documents import (
     counted,
     prepared_of,
 )
+from ignition_builder.journal import Journal
 from ignition_builder.memory import peak
 from ignition_builder.report import Report
 from ignition_builder.verifying import benchmark, reference
@@ -65,7 +65,7 @@ class CandidateOutputs:
     outputs: Sequence[Mapping[str, Any]]
 
 
-def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
+def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     """Return a Verified as JSON; raises IgnitionError (VerificationFailed) when a check does not hold."""
     report.progress(VERIFYING, 0.0)
     prepared, checks = prepared_of(task), task.request.verification
@@ -73,29 +73,29 @@ def run(task: Task, report: Report, build_log: BuildLog) -> dict[str, Any]:
     accuracy: dict[str, Any] | None = None
     speed: dict[str, Any] | None = None
     if wanted := checks.get("accuracy"):
-        checked, accuracy = _accuracy(task, prepared, wanted, build_log)
+        checked, accuracy = _accuracy(task, prepared, wanted, journal)
         report.progress(VERIFYING, 0.5)
     if wanted := checks.get("benchmark"):
-        speed = _benchmark(task, prepared, wanted, build_log)
+        speed = _benchmark(task, prepared, wanted, journal)
     return Verified(
         checked=checked,
         accuracy=accuracy,
         benchmark=speed,
-        warnings=counted(build_log.warnings),
+        warnings=counted(journal.warnings),
         peak_memory_bytes=peak(),
     ).to_json()
 
 
 def _accuracy(
-    task: Task, prepared: Prepared, wanted: Mapping[str, Any], build_log: BuildLog
+    task: Task, prepared: Prepared, wanted: Mapping[str, Any], journal: Journal
 ) -> tuple[str, dict[str, Any] | None]:
     if _nothing_differs(task, prepared):
-        return _nothing_compared(task, prepared, build_log)
+        return _nothing_compared(task, prepared, journal)
     tolerance = _tolerance(wanted)
-    samples, given = _references(task, _samples(task, prepared), build_log)
+    samples, given = _references(task, _samples(task, prepared), journal)
     right = _of_the_engine(prepared, given)
     check_reference(right)
-    candidate = _candidate(task, prepared, samples, build_log)
+    candidate = _candidate(task, prepared, samples, journal)
     answers = answers_of(load_skeleton(Path(task.model)))
     figures = [
         item
@@ -103,7 +103,7 @@ def _accuracy(
         for item in compared(one, other, tolerance, answers)
     ]
     check(figures, tolerance, candidate.words, is_calibrated=prepared.converter["path"] in MEASURED)
-    _warn_of_overlooked(figures, tolerance, build_log)
+    _warn_of_overlooked(figures, tolerance, journal)
     return candidate.kind, {
         "against": f"{reference.NAME} {reference.VERSION}",
         "rtol": tolerance.rtol,
@@ -124,10 +124,10 @@ def _nothing_differs(task: Task, prepared: Prepared) -> bool:
     return computes_the_same(original, built, ENGINES)
 
 
-def _nothing_compared(task: Task, prepared: Prepared, build_log: BuildLog) -> tuple[str, None]:
+def _nothing_compared(task: Task, prepared: Prepared, journal: Journal) -> tuple[str, None]:
     if task.files.inputs is not None:
         _samples(task, prepared)  # Those that do not fit are a mistake, wanted or not.
-    build_log.warn(
+    journal.warn(
         Warn.NothingCompared,
         "verification.accuracy: the model was built as it came and its engine cannot be run here, so there "
         "is nothing to compare: a pool with the GPU compares the engine",
@@ -140,13 +140,11 @@ def _tolerance(wanted: Mapping[str, Any]) -> Tolerance:
     return Tolerance(float(wanted["rtol"]), float(wanted["atol"]), **shares)
 
 
-def _warn_of_overlooked(
-    figures: Sequence[OutputComparison], tolerance: Tolerance, build_log: BuildLog
-) -> None:
+def _warn_of_overlooked(figures: Sequence[OutputComparison], tolerance: Tolerance, journal: Journal) -> None:
     """Name the outputs of which no sample could tell much."""
     told = {item.output for item in figures if not tolerance.overlooks(item)}
     for name, scale in {item.output: item.scale for item in figures if item.output not in told}.items():
-        build_log.warn(
+        journal.warn(
             Warn.ToleranceTooWide,
             f"verification.accuracy: the values of output {name} are usually about {scale:.2g} and atol is "
             f"{tolerance.atol:g}, so wrong values would pass: give a much smaller atol, or "
@@ -160,9 +158,7 @@ def _of_the_engine(prepared: Prepared, outputs: Sequence[Mapping[str, Any]]) -> 
     return [{name: values for name, values in sample.items() if name in names} for sample in outputs]
 
 
-def _benchmark(
-    task: Task, prepared: Prepared, wanted: Mapping[str, Any], build_log: BuildLog
-) -> dict[str, Any]:
+def _benchmark(task: Task, prepared: Prepared, wanted: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
     if not _runs_here(task):
         raise RequestError(
             Reason.UnsupportedOption,
@@ -170,7 +166,7 @@ def _benchmark(
             "leave it out, or build on a pool whose nodes have the GPU",
         )
     sample = _drawn(task, prepared)[0]
-    with executed(open_backend(task.request.inputs).trt, _plan(task), build_log) as execution:
+    with executed(open_backend(task.request.inputs).trt, _plan(task), journal) as execution:
         execution.bind(sample)
         with execution.events() as events:
             times = benchmark.measured(partial(_timed, execution, events), float(wanted["seconds"]))
@@ -186,11 +182,11 @@ def _timed(execution: Execution, events: Events) -> float:
 
 
 def _candidate(
-    task: Task, prepared: Prepared, samples: Sequence[Sample], build_log: BuildLog
+    task: Task, prepared: Prepared, samples: Sequence[Sample], journal: Journal
 ) -> CandidateOutputs:
     if _runs_here(task):
         trt, plan = open_backend(task.request.inputs).trt, _plan(task)
-        return CandidateOutputs(ENGINE, "the engine", outputs_of(trt, plan, samples, build_log))
+        return CandidateOutputs(ENGINE, "the engine", outputs_of(trt, plan, samples, journal))
     _require_known_types(task, prepared)
     words = (
         "the model in its own types"
@@ -228,7 +224,7 @@ def _drawn(task: Task, prepared: Prepared) -> list[Sample]:
 
 
 def _references(
-    task: Task, samples: Sequence[Sample], build_log: BuildLog
+    task: Task, samples: Sequence[Sample], journal: Journal
 ) -> tuple[list[Sample], list[dict[str, Any]]]:
     """Return the samples that the model runs on, at the ends of a profile too, and its outputs."""
     model = reference.Runnable(Path(task.model), "the model")
@@ -241,7 +237,7 @@ def _references(
             if not sample.is_extreme:
                 raise
             sizes = {name: list(values.shape) for name, values in sample.values.items()}
-            build_log.warn(Warn.ShapesNotCompared, f"not compared in the shapes {sizes}: {error.message}")
+            journal.warn(Warn.ShapesNotCompared, f"not compared in the shapes {sizes}: {error.message}")
     return run, right
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from accuracy_checks.inputs import CALIBRATION, written
 from accuracy_checks.request import request_of
-from ignition_builder.build_log import BuildLog
 from ignition_builder.documents import INSPECT, Prepared, Task
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.precision import stage as preparing
 from ignition_builder.report import Report
 from ignition_builder.verifying.distance import distance
@@ -50,8 +50,8 @@ def _runs(name: str, precision: str, folder: Path) -> Runs:
         log=str(folder / "log"),
         files=Files(calibration=calibration),
     )
-    with BuildLog(folder / "log") as build_log, (folder / "answers").open("wb") as answers:
-        prepared = Prepared.from_json(preparing.run(task, Report(answers.fileno()), build_log))
+    with Journal(folder / "log") as journal, (folder / "answers").open("wb") as answers:
+        prepared = Prepared.from_json(preparing.run(task, Report(answers.fileno()), journal))
     return Runs(replace(task, prepared=prepared), prepared)
 
 

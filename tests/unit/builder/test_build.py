@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ignition_builder import pipeline
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling import stage as compiling
 from ignition_builder.documents import COMPILE, INSPECT, Prepared, Task
+from ignition_builder.journal import Journal
 from ignition_builder.memory import Memory
 from ignition_builder.pipeline import Built, build
 from ignition_builder.report import Report
@@ -224,11 +224,11 @@ def test_a_model_beyond_the_containers_memory_is_refused_before_it_is_compiled(t
 
     monkeypatch.setenv("TMPDIR", os.environ.get("TMPDIR", ""))
     with (
-        BuildLog(tmp_path / "log") as build_log,
+        Journal(tmp_path / "log") as journal,
         (tmp_path / "pipe").open("wb") as pipe,
         pytest.raises(RequestError) as caught,
     ):
-        compiling.run(task, Report(pipe.fileno()), build_log)
+        compiling.run(task, Report(pipe.fileno()), journal)
 
     assert caught.value.reason is Reason.ModelTooLarge
     assert os.environ["TMPDIR"] == str(tmp_path)

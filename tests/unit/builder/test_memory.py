@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from ignition_builder.app import last_words
-from ignition_builder.build_log import BuildLog
+from ignition_builder.journal import Journal
 from ignition_builder.memory import Memory, check_memory, forget_peak, peak, read_memory
 from ignition_builder.stage_process import death
 from ignition_hub.engine.errors import Reason, RequestError
@@ -63,15 +63,15 @@ def test_a_machine_without_counters_is_unknown_and_no_error(tmp_path):
     [(GIB, None, 0), (GIB, 4 * GIB, 0), (GIB, 2 * GIB, 1), (0, 100 << 20, 1)],
 )
 def test_a_model_that_may_not_fit_is_warned_of(weights, limit, warned, tmp_path):
-    with BuildLog(tmp_path / "log") as build_log:
-        check_memory(weights, Memory(limit, 0), build_log, inputs())
+    with Journal(tmp_path / "log") as journal:
+        check_memory(weights, Memory(limit, 0), journal, inputs())
 
-    assert build_log.warnings["HostMemoryTight"] == warned
+    assert journal.warnings["HostMemoryTight"] == warned
 
 
 def test_a_model_that_cannot_fit_is_refused_with_the_figure_that_would_do(tmp_path):
-    with BuildLog(tmp_path / "log") as build_log, pytest.raises(RequestError) as caught:
-        check_memory(4 * GIB, Memory(5 * GIB, 0), build_log, inputs())
+    with Journal(tmp_path / "log") as journal, pytest.raises(RequestError) as caught:
+        check_memory(4 * GIB, Memory(5 * GIB, 0), journal, inputs())
 
     assert (caught.value.reason, caught.value.exit_code) == (Reason.ModelTooLarge, 16)
     assert "4,096 MiB of weights" in caught.value.message
@@ -86,8 +86,8 @@ def test_a_model_that_cannot_fit_is_refused_with_the_figure_that_would_do(tmp_pa
 def test_a_container_too_small_for_tensorrt_itself_is_refused_before_it_starts(
     version, needs, has, works, tmp_path
 ):
-    with BuildLog(tmp_path / "log") as build_log, pytest.raises(RequestError) as caught:
-        check_memory(0, Memory(has << 20, 0), build_log, inputs(version))
+    with Journal(tmp_path / "log") as journal, pytest.raises(RequestError) as caught:
+        check_memory(0, Memory(has << 20, 0), journal, inputs(version))
 
     assert caught.value.exit_code == 16
     assert f"TensorRT {version} needs {needs}" in caught.value.message
@@ -96,13 +96,13 @@ def test_a_container_too_small_for_tensorrt_itself_is_refused_before_it_starts(
 
 
 def test_what_a_release_needs_for_itself_comes_on_top_of_the_model(tmp_path):
-    with BuildLog(tmp_path / "log") as build_log:
-        check_memory(GIB, Memory(7 * GIB, 0), build_log, inputs("8.6.1.6"))
-        assert build_log.warnings["HostMemoryTight"] == 1
-        check_memory(GIB, Memory(8 * GIB, 0), build_log, inputs("8.6.1.6"))
-        check_memory(GIB, Memory(7 * GIB, 0), build_log, inputs("10.13.2.6"))
+    with Journal(tmp_path / "log") as journal:
+        check_memory(GIB, Memory(7 * GIB, 0), journal, inputs("8.6.1.6"))
+        assert journal.warnings["HostMemoryTight"] == 1
+        check_memory(GIB, Memory(8 * GIB, 0), journal, inputs("8.6.1.6"))
+        check_memory(GIB, Memory(7 * GIB, 0), journal, inputs("10.13.2.6"))
 
-    assert build_log.warnings["HostMemoryTight"] == 1
+    assert journal.warnings["HostMemoryTight"] == 1
 
 
 def test_a_kill_the_kernel_counted_is_out_of_memory_with_the_figures():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ignition_builder.build_log import MAX_LOG_BYTES, BuildLog
+from ignition_builder.journal import MAX_LOG_BYTES, Journal
 from ignition_builder.messages import (
     QUOTE_LENGTH,
     SURVIVED,
@@ -130,12 +130,12 @@ def test_no_message_at_all_is_still_a_sentence():
 
 
 def test_warnings_are_counted_by_code(tmp_path):
-    with BuildLog(tmp_path / "log") as build_log:
-        build_log.hear("WARNING", "weights outside the range of INT32 was clamped")
-        build_log.hear("WARNING", "weights outside the range of INT32 was clamped")
-        build_log.hear("WARNING", "Type is UINT8. Defaulting to INT8 instead")
+    with Journal(tmp_path / "log") as journal:
+        journal.hear("WARNING", "weights outside the range of INT32 was clamped")
+        journal.hear("WARNING", "weights outside the range of INT32 was clamped")
+        journal.hear("WARNING", "Type is UINT8. Defaulting to INT8 instead")
 
-    assert build_log.warnings == {"Int64Clamped": 2, "Int8Assumed": 1}
+    assert journal.warnings == {"Int64Clamped": 2, "Int8Assumed": 1}
     assert warning_code("anything else") == "TensorRTWarning"
 
 
@@ -160,10 +160,10 @@ def test_an_embedded_runtime_that_is_missing_is_answered_with_the_option_that_ne
     ],
 )
 def test_an_error_that_tensorrt_gets_over_fails_nothing(message, warnings, tmp_path):
-    with BuildLog(tmp_path / "log") as build_log:
-        build_log.hear(severity_of("TensorRT", "ERROR", message), message)
+    with Journal(tmp_path / "log") as journal:
+        journal.hear(severity_of("TensorRT", "ERROR", message), message)
 
-    assert (build_log.errors, build_log.warnings) == ([], warnings)
+    assert (journal.errors, journal.warnings) == ([], warnings)
 
 
 @pytest.mark.parametrize("flavor", ["TensorRT", "TensorRTRTX"])
@@ -186,19 +186,19 @@ def test_every_error_that_is_got_over_says_where_it_was_seen():
 
 
 def test_errors_are_kept_until_somebody_takes_them(tmp_path):
-    with BuildLog(tmp_path / "log") as build_log:
-        build_log.hear("INFO", UNKNOWN)
-        build_log.hear("INTERNAL_ERROR", TURING)
-        assert build_log.take_errors() == [TURING]
+    with Journal(tmp_path / "log") as journal:
+        journal.hear("INFO", UNKNOWN)
+        journal.hear("INTERNAL_ERROR", TURING)
+        assert journal.take_errors() == [TURING]
 
-    assert build_log.errors == []
+    assert journal.errors == []
     assert "nobody knows" in (tmp_path / "log").read_text()
 
 
 def test_a_model_that_makes_tensorrt_chatter_does_not_fill_the_disk(tmp_path):
-    with BuildLog(tmp_path / "log") as build_log:
+    with Journal(tmp_path / "log") as journal:
         for _ in range(300):
-            build_log.hear("ERROR", "x" * 8192)
+            journal.hear("ERROR", "x" * 8192)
 
     assert (tmp_path / "log").stat().st_size <= MAX_LOG_BYTES
-    assert len(build_log.errors) == 64
+    assert len(journal.errors) == 64

@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.branches import take_foreseen_branches
 from ignition_builder.checking.checker_exceptions import set_aside
 from ignition_builder.checking.graphs import graphs_of, nodes_of
 from ignition_builder.checking.static_branches import MOST_NODES
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import build
 from ignition_builder.verifying.reference import outputs_of
 from ignition_builder.verifying.samples import Sample
@@ -65,17 +65,17 @@ ONE = profile((1, 8), (1, 8))
 
 
 @pytest.fixture
-def build_log(tmp_path):
-    with BuildLog(tmp_path / "log") as opened:
+def journal(tmp_path):
+    with Journal(tmp_path / "log") as opened:
         yield opened
 
 
-def is_folded(model, tmp_path, build_log, profiles=(ONE,), inputs=None):
+def is_folded(model, tmp_path, journal, profiles=(ONE,), inputs=None):
     """Tell whether there is no If left; the model has then to compute what it did, in onnxruntime."""
     samples = [Sample(0, inputs or {"x": X})]
     right = outputs_of(saved(model, tmp_path), samples, "it")
     before, count = model.SerializeToString(), ifs_in(model)
-    changed = take_foreseen_branches(model, profiles, build_log)
+    changed = take_foreseen_branches(model, profiles, journal)
     assert changed == (ifs_in(model) < count) == (before != model.SerializeToString())
     check(model)
     onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
@@ -99,31 +99,29 @@ def operators(model):
 
 
 @pytest.mark.parametrize(("size", "taken", "left_out"), [(1, "Neg", "Abs"), (2, "Abs", "Neg")])
-def test_the_branch_that_is_taken_stands_in_the_place_of_the_choice(
-    size, taken, left_out, tmp_path, build_log
-):
+def test_the_branch_that_is_taken_stands_in_the_place_of_the_choice(size, taken, left_out, tmp_path, journal):
     model = choosing(*asking(size), choice(one("Neg"), one("Abs")), node("Exp", ["h"], ["y"]))
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
     assert operators(model)[-2:] == [taken, "Exp"]
     assert left_out not in operators(model)
     assert list(model.graph.node[-2].output) == ["h"]
 
 
-def test_the_log_says_which_branch_was_taken(tmp_path, build_log):
+def test_the_log_says_which_branch_was_taken(tmp_path, journal):
     model = choosing(*asking(1), choice(one("Neg"), one("Abs"), ["y"]))
-    assert take_foreseen_branches(model, [ONE], build_log)
+    assert take_foreseen_branches(model, [ONE], journal)
     assert "1 If go the same way with all shapes of the profiles" in (tmp_path / "log").read_text()
     assert "node choice (If) its then branch" in (tmp_path / "log").read_text()
 
 
-def test_a_choice_in_a_branch_is_taken_too(tmp_path, build_log):
+def test_a_choice_in_a_branch_is_taken_too(tmp_path, journal):
     inner = [*asking(8, 1, "x", "d"), choice(one("Neg", made="i"), one("Abs", made="i"), ["b"], "d", "in")]
     model = choosing(*asking(1), choice(branch(inner), one("Exp"), ["y"]))
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
     assert operators(model)[-1] == "Neg"
 
 
-def test_a_choice_that_follows_from_what_another_gave_is_taken_too(tmp_path, build_log):
+def test_a_choice_that_follows_from_what_another_gave_is_taken_too(tmp_path, journal):
     axes = constant("axes", [0])
     squeezed = branch([axes, node("Squeeze", ["x", "axes"], ["b"])])
     rank = [node("Shape", ["h"], ["s"]), node("Size", ["s"], ["r"]), constant("two", 2)]
@@ -134,11 +132,11 @@ def test_a_choice_that_follows_from_what_another_gave_is_taken_too(tmp_path, bui
         *asked,
         choice(one("Neg", "h", "k"), one("Abs", "h", "k"), ["y"], "d", "second"),
     )
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
     assert operators(model)[-1] == "Neg"
 
 
-def test_a_choice_that_a_run_decides_is_left_as_it_came(tmp_path, build_log):
+def test_a_choice_that_a_run_decides_is_left_as_it_came(tmp_path, journal):
     """What its branches ask is no matter: of one that is never taken nothing has to fit the shapes."""
     inner = [*asking(1), choice(one("Neg", made="i"), one("Abs", made="i"), ["b"])]
     model = choosing(
@@ -146,20 +144,20 @@ def test_a_choice_that_a_run_decides_is_left_as_it_came(tmp_path, build_log):
         node("Cast", ["sum"], ["yes"], to=TensorProto.BOOL),
         choice(branch(inner), one("Exp"), ["y"], "yes", "run"),
     )
-    assert not is_folded(model, tmp_path, build_log)
+    assert not is_folded(model, tmp_path, journal)
     assert ifs_in(model) == 2
 
 
-def test_a_branch_reads_values_from_outside_and_weights_of_its_own(tmp_path, build_log):
+def test_a_branch_reads_values_from_outside_and_weights_of_its_own(tmp_path, journal):
     weight = numpy_helper.from_array(np.full(8, 3, dtype=np.float32), "w")
     inner = branch([node("Mul", ["k", "w"], ["m"]), node("Add", ["m", "outer"], ["b"])], weights=[weight])
     outer = numpy_helper.from_array(np.full(8, 5, dtype=np.float32), "outer")
     model = choosing(node("Exp", ["x"], ["k"]), *asking(1), choice(inner, one("Abs"), ["y"]), weights=[outer])
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
     assert {item.name for item in model.graph.initializer} == {"outer", "w"}
 
 
-def test_outputs_from_outside_weights_and_values_given_out_twice_are_passed_on(tmp_path, build_log):
+def test_outputs_from_outside_weights_and_values_given_out_twice_are_passed_on(tmp_path, journal):
     weight = numpy_helper.from_array(np.full(8, 3, dtype=np.float32), "w")
     then = branch([node("Neg", ["x"], ["n"])], ["x", "w", "n", "n"], [weight])
     names = ["b1", "b2", "b3", "b4"]
@@ -167,7 +165,7 @@ def test_outputs_from_outside_weights_and_values_given_out_twice_are_passed_on(t
     outputs = ["y1", "y2", "y3", "y4"]
     model = choosing(*asking(1), choice(then, other, outputs), outputs=outputs)
     # onnxruntime takes no branch that gives out a value of the outside or a weight (run: 1.31.1).
-    assert take_foreseen_branches(model, [ONE], build_log)
+    assert take_foreseen_branches(model, [ONE], journal)
     check(model)
     found = outputs_of(saved(model, tmp_path), [Sample(0, {"x": X})], "it")[0]
     assert np.array_equal(found["y1"], X)
@@ -176,15 +174,15 @@ def test_outputs_from_outside_weights_and_values_given_out_twice_are_passed_on(t
     assert np.array_equal(found["y4"], -X)
 
 
-def test_sizes_that_were_those_of_the_other_branch_are_forgotten(tmp_path, build_log):
+def test_sizes_that_were_those_of_the_other_branch_are_forgotten(tmp_path, journal):
     squeezed = branch([constant("axes", [0]), node("Squeeze", ["x", "axes"], ["b"])])
     model = choosing(*asking(2), choice(squeezed, one("Identity")), node("Neg", ["h"], ["y"]))
     model.graph.value_info.append(helper.make_tensor_value_info("h", TensorProto.FLOAT, [8]))
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
     assert not model.graph.value_info[0].type.tensor_type.HasField("shape")
 
 
-def test_a_plugin_beside_the_choice_changes_nothing(tmp_path, build_log):
+def test_a_plugin_beside_the_choice_changes_nothing(tmp_path, journal):
     """ONNX does not know the operator, and so no size behind it; what is known stays known."""
     plugin = node("EfficientNMS_TRT", ["x"], ["p"])
     chosen = [
@@ -193,22 +191,22 @@ def test_a_plugin_beside_the_choice_changes_nothing(tmp_path, build_log):
         choice(one("Neg", "p"), one("Abs", "p"), ["z"], "d", "behind"),
     ]
     model = choosing(*asking(1), plugin, *chosen, outputs=["y", "z"])
-    assert take_foreseen_branches(model, [ONE], build_log)
+    assert take_foreseen_branches(model, [ONE], journal)
     assert [item.name for item in model.graph.node if item.op_type == "If"] == ["behind"]
 
 
-def test_an_output_that_nobody_reads_needs_no_name(tmp_path, build_log):
+def test_an_output_that_nobody_reads_needs_no_name(tmp_path, journal):
     then = branch([node("Neg", ["x"], ["a"]), node("Relu", ["a"], ["b"])], ["a", "b"])
     other = branch([node("Abs", ["x"], ["a"]), node("Neg", ["a"], ["b"])], ["a", "b"])
     model = choosing(*asking(1), choice(then, other, ["", "y"]))
     # onnxruntime runs no If of which an output has no name (run: 1.31.1).
-    assert take_foreseen_branches(model, [ONE], build_log)
+    assert take_foreseen_branches(model, [ONE], journal)
     check(model)
     found = outputs_of(saved(model, tmp_path), [Sample(0, {"x": X})], "it")[0]
     assert np.array_equal(found["y"], np.maximum(-X, 0))
 
 
-def test_names_that_meet_are_made_fresh(tmp_path, build_log):
+def test_names_that_meet_are_made_fresh(tmp_path, journal):
     """Both choices use the names ``a`` and ``b`` inside, and the second's are used outside as well."""
     steps = [node("Neg", ["x"], ["a"]), node("Exp", ["a"], ["b"])]
     second = [node("Exp", ["h"], ["a"]), node("Neg", ["a"], ["b"])]
@@ -228,16 +226,16 @@ def test_names_that_meet_are_made_fresh(tmp_path, build_log):
         *asking(2, name="k"),
         choice(branch([*second]), branch([node("Exp", ["h"], ["a"]), *inner]), ["y"], "k", "second"),
     )
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
 
 
-def test_a_branch_may_call_a_value_what_the_choice_calls_its_output(tmp_path, build_log):
+def test_a_branch_may_call_a_value_what_the_choice_calls_its_output(tmp_path, journal):
     then = branch([node("Neg", ["x"], ["y"]), node("Exp", ["y"], ["b"])])
     model = choosing(*asking(1), choice(then, one("Abs", made="y"), ["y"]))
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
 
 
-def test_names_in_a_loop_of_the_branch_are_kept_apart(tmp_path, build_log):
+def test_names_in_a_loop_of_the_branch_are_kept_apart(tmp_path, journal):
     """The body has a value of its own called as one outside, and one called as the choice's output."""
     body = helper.make_graph(
         [
@@ -263,7 +261,7 @@ def test_names_in_a_loop_of_the_branch_are_kept_apart(tmp_path, build_log):
     ]
     then = branch([*loop, node("Add", ["l", "b"], ["sum"])], ["b"])
     model = choosing(*asking(1), choice(then, one("Abs"), ["y"]))
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
 
 
 @pytest.mark.parametrize(
@@ -274,12 +272,12 @@ def test_names_in_a_loop_of_the_branch_are_kept_apart(tmp_path, build_log):
         [profile((1, 8), (1, 8)), profile((2, 8), (2, 8))],
     ],
 )
-def test_a_choice_by_a_size_that_differs_between_shapes_is_left_alone(profiles, tmp_path, build_log):
+def test_a_choice_by_a_size_that_differs_between_shapes_is_left_alone(profiles, tmp_path, journal):
     model = choosing(*asking(1), choice(one("Neg"), one("Abs"), ["y"]))
-    assert not is_folded(model, tmp_path, build_log, profiles)
+    assert not is_folded(model, tmp_path, journal, profiles)
 
 
-def test_a_size_that_is_the_same_at_both_ends_and_not_between_is_left_alone(tmp_path, build_log):
+def test_a_size_that_is_the_same_at_both_ends_and_not_between_is_left_alone(tmp_path, journal):
     """A length of 1 to 3, every second of it: the rest is 1 at both ends, and 0 between."""
     parity = [
         *asking(1, 1)[:3],
@@ -289,10 +287,10 @@ def test_a_size_that_is_the_same_at_both_ends_and_not_between_is_left_alone(tmp_
     ]
     model = choosing(*parity, choice(one("Neg"), one("Abs"), ["y"]))
     ends = [profile((1, 1), (1, 3))]
-    assert not is_folded(model, tmp_path, build_log, ends, {"x": X[:, :2]})
+    assert not is_folded(model, tmp_path, journal, ends, {"x": X[:, :2]})
 
 
-def test_what_is_computed_of_several_sizes_of_which_one_is_free_is_not_known(tmp_path, build_log):
+def test_what_is_computed_of_several_sizes_of_which_one_is_free_is_not_known(tmp_path, journal):
     asked = [
         node("Shape", ["x"], ["s"]),
         node("ReduceMax", ["s"], ["most"], keepdims=0),
@@ -300,20 +298,20 @@ def test_what_is_computed_of_several_sizes_of_which_one_is_free_is_not_known(tmp
         node("Equal", ["most", "eight"], ["c"]),
     ]
     model = choosing(*asked, choice(one("Neg"), one("Abs"), ["y"]))
-    assert not is_folded(model, tmp_path, build_log, [profile((1, 8), (20, 8))])
+    assert not is_folded(model, tmp_path, journal, [profile((1, 8), (20, 8))])
 
 
-def test_sizes_that_nothing_changes_decide_beside_those_that_are_free(tmp_path, build_log):
+def test_sizes_that_nothing_changes_decide_beside_those_that_are_free(tmp_path, journal):
     model = choosing(*asking(8, 1), choice(one("Neg"), one("Abs"), ["y"]))
-    assert is_folded(model, tmp_path, build_log, [profile((1, 8), (4, 8))])
+    assert is_folded(model, tmp_path, journal, [profile((1, 8), (4, 8))])
 
 
-def test_a_model_without_profiles_goes_by_its_own_sizes(tmp_path, build_log):
+def test_a_model_without_profiles_goes_by_its_own_sizes(tmp_path, journal):
     model = choosing(*asking(1), choice(one("Neg"), one("Abs"), ["y"]), batch=1, length=8)
-    assert is_folded(model, tmp_path, build_log, [])
+    assert is_folded(model, tmp_path, journal, [])
 
 
-def test_a_choice_by_a_value_that_is_given_is_left_alone(tmp_path, build_log):
+def test_a_choice_by_a_value_that_is_given_is_left_alone(tmp_path, journal):
     model = model_of(
         [
             constant("rate", 16000),
@@ -324,17 +322,17 @@ def test_a_choice_by_a_value_that_is_given_is_left_alone(tmp_path, build_log):
         {"y": None},
     )
     inputs = {"x": X, "sr": np.array(16000, dtype=np.int64)}
-    assert not is_folded(model, tmp_path, build_log, [], inputs)
+    assert not is_folded(model, tmp_path, journal, [], inputs)
 
 
-def test_a_branch_that_wants_to_be_given_something_is_left_alone(build_log):
+def test_a_branch_that_wants_to_be_given_something_is_left_alone(journal):
     then = one("Neg", "given")
     then.input.append(helper.make_tensor_value_info("given", TensorProto.FLOAT, None))
     model = choosing(*asking(1), choice(then, one("Abs"), ["y"]))
-    assert not take_foreseen_branches(model, [ONE], build_log)
+    assert not take_foreseen_branches(model, [ONE], journal)
 
 
-def test_sizes_that_the_model_writes_down_inside_are_not_believed(tmp_path, build_log):
+def test_sizes_that_the_model_writes_down_inside_are_not_believed(tmp_path, journal):
     """NonZero makes as many columns as there are values; the model says it is always one."""
     model = choosing(
         node("NonZero", ["x"], ["found"]),
@@ -343,12 +341,12 @@ def test_sizes_that_the_model_writes_down_inside_are_not_believed(tmp_path, buil
     )
     model.graph.value_info.append(helper.make_tensor_value_info("found", TensorProto.INT64, [2, 1]))
     before = model.SerializeToString()
-    assert not take_foreseen_branches(model, [ONE], build_log)
+    assert not take_foreseen_branches(model, [ONE], journal)
     assert model.SerializeToString() == before
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_sizes_that_a_branch_writes_down_are_not_believed(inside, build_log):
+def test_sizes_that_a_branch_writes_down_are_not_believed(inside, journal):
     made = helper.make_tensor_value_info("b", TensorProto.INT64, [2, 1])
     found = branch([node("NonZero", ["x"], ["b"])])
     found.output[0].CopyFrom(made)
@@ -365,21 +363,21 @@ def test_sizes_that_a_branch_writes_down_are_not_believed(inside, build_log):
         {"x": [1, 8], "yes": ([], TensorProto.BOOL)},
         {"y": None},
     )
-    assert not take_foreseen_branches(model, [ONE], build_log)
+    assert not take_foreseen_branches(model, [ONE], journal)
 
 
 @pytest.mark.parametrize(
     ("numbers", "operator", "other"),
     [((-7, 2), "Div", -3), ((-7, 2), "Div", -4), ((-7, 2), "Mod", 1), ((7, 0), "Div", 0)],
 )
-def test_what_is_not_computed_alike_everywhere_is_left_alone(numbers, operator, other, build_log):
+def test_what_is_not_computed_alike_everywhere_is_left_alone(numbers, operator, other, journal):
     names = [constant("l", numbers[0]), constant("r", numbers[1]), constant("o", other)]
     asked = [node(operator, ["l", "r"], ["q"]), node("Equal", ["q", "o"], ["c"])]
     model = choosing(*names, *asked, choice(one("Neg"), one("Abs"), ["y"]))
-    assert not take_foreseen_branches(model, [ONE], build_log)
+    assert not take_foreseen_branches(model, [ONE], journal)
 
 
-def test_numbers_do_not_grow_while_they_are_foreseen(build_log):
+def test_numbers_do_not_grow_while_they_are_foreseen(journal):
     """Fourteen times twice as many; forty times would be more than a machine holds."""
     doubled = [node("Concat", [f"d{n}", f"d{n}"], [f"d{n + 1}"], axis=0) for n in range(14)]
     asked = [
@@ -387,17 +385,17 @@ def test_numbers_do_not_grow_while_they_are_foreseen(build_log):
         node("Cast", ["sum"], ["c"], to=TensorProto.BOOL),
     ]
     model = choosing(constant("d0", [1]), *doubled, *asked, choice(one("Neg"), one("Abs"), ["y"]))
-    assert not take_foreseen_branches(model, [ONE], build_log)
+    assert not take_foreseen_branches(model, [ONE], journal)
 
 
-def test_what_takes_too_many_steps_is_not_foreseen(build_log):
+def test_what_takes_too_many_steps_is_not_foreseen(journal):
     turned = [node("Neg", [f"t{n}"], [f"t{n + 1}"]) for n in range(MOST_NODES)]
     asked = node("Cast", [f"t{MOST_NODES}"], ["c"], to=TensorProto.BOOL)
     chosen = choice(one("Neg"), one("Abs"), ["y"])
-    assert not take_foreseen_branches(choosing(constant("t0", 1), *turned, asked, chosen), [ONE], build_log)
+    assert not take_foreseen_branches(choosing(constant("t0", 1), *turned, asked, chosen), [ONE], journal)
 
 
-def test_padding_that_constants_say_in_many_steps_is_known(tmp_path, build_log):
+def test_padding_that_constants_say_in_many_steps_is_known(tmp_path, journal):
     """As PyTorch exports Pad: its shape depends on numbers that are turned around and cast."""
     steps = [
         constant("pads", [0, 0, 1, 0]),
@@ -409,7 +407,7 @@ def test_padding_that_constants_say_in_many_steps_is_known(tmp_path, build_log):
         node("Pad", ["x", "p3"], ["padded"]),
     ]
     model = choosing(*steps, *asking(9, 1, "padded"), choice(one("Neg", "padded"), one("Abs"), ["y"]))
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
     assert operators(model)[-1] == "Neg"
 
 
@@ -438,7 +436,7 @@ def test_weights_of_a_branch_in_a_file_are_found_again(precision, tmp_path):
     assert output["output"] == "y"
 
 
-def test_types_that_contradict_each_other_are_left_to_others(build_log):
+def test_types_that_contradict_each_other_are_left_to_others(journal):
     """What is known without ONNX's inference, as the shapes of inputs, is known still."""
     wrong = numpy_helper.from_array(np.zeros(8), "w")
     asked = [node("Relu", ["x"], ["r"]), *asking(1, value="r", name="d")]
@@ -450,11 +448,11 @@ def test_types_that_contradict_each_other_are_left_to_others(build_log):
     model.graph.output.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [8]))
     with pytest.raises(onnx.shape_inference.InferenceError, match="elem type"):
         onnx.shape_inference.infer_shapes(model)
-    assert take_foreseen_branches(model, [ONE], build_log)
+    assert take_foreseen_branches(model, [ONE], journal)
     assert [item.name for item in model.graph.node if item.op_type == "If"] == ["behind"]
 
 
-def test_a_loop_keeps_its_choices(tmp_path, build_log):
+def test_a_loop_keeps_its_choices(tmp_path, journal):
     body = helper.make_graph(
         [node("Identity", ["go"], ["on"]), *asking(1), choice(one("Neg"), one("Abs"), ["next"])],
         "body",
@@ -469,7 +467,7 @@ def test_a_loop_keeps_its_choices(tmp_path, build_log):
         ],
     )
     model = choosing(constant("trips", 2), node("Loop", ["trips", "", "x"], ["y"], body=body))
-    assert not is_folded(model, tmp_path, build_log)
+    assert not is_folded(model, tmp_path, journal)
 
 
 def one_name_in_many_graphs():
@@ -504,9 +502,9 @@ def one_name_in_many_graphs():
     )
 
 
-def test_a_value_is_not_taken_for_another_of_its_name(tmp_path, build_log):
+def test_a_value_is_not_taken_for_another_of_its_name(tmp_path, journal):
     model = one_name_in_many_graphs()
-    assert is_folded(model, tmp_path, build_log)
+    assert is_folded(model, tmp_path, journal)
     assert operators(model)[-1] == "Abs"
 
 

@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.duplicate_outputs import REMEDY, leave_out_repeated
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import build
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.warnings import Warn
@@ -130,9 +130,9 @@ def test_a_weight_that_is_listed_as_an_input_is_no_input(tmp_path):
     weight = numpy_helper.from_array(np.ones(4, dtype=np.float32), "w")
     add = helper.make_node("Add", ["x", "w"], ["y"])
     model = model_of([add], {"x": [4], "w": [4]}, {"y": [4], "w": [4]}, weights=[weight])
-    with BuildLog(tmp_path / "log") as build_log:
-        assert not leave_out_repeated(model, build_log)
-    assert not build_log.warnings
+    with Journal(tmp_path / "log") as journal:
+        assert not leave_out_repeated(model, journal)
+    assert not journal.warnings
 
 
 def test_what_passes_through_an_identity_is_an_output_of_its_own(tmp_path):
@@ -147,8 +147,8 @@ def test_what_passes_through_an_identity_is_an_output_of_its_own(tmp_path):
 
 def test_the_model_that_is_compiled_keeps_everything_else(tmp_path):
     model = passing()
-    with BuildLog(tmp_path / "log") as build_log:
-        assert leave_out_repeated(model, build_log)
-    assert dict(build_log.warnings) == {Warn.OutputLeftOut: 1}
+    with Journal(tmp_path / "log") as journal:
+        assert leave_out_repeated(model, journal)
+    assert dict(journal.warnings) == {Warn.OutputLeftOut: 1}
     onnx.checker.check_model(model, full_check=True)
     assert [item.name for item in model.graph.input] == ["x", "frame_id"]

@@ -8,20 +8,20 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.expressible import check_expressible
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.checking.integers import warn_of_clamping
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import build
 from ignition_hub.engine.errors import Reason, RequestError
 from smallmodels import model_of, request_for, saved
 
 
 @pytest.fixture
-def build_log(tmp_path):
-    with BuildLog(tmp_path / "log") as build_log:
-        yield build_log
+def journal(tmp_path):
+    with Journal(tmp_path / "log") as journal:
+        yield journal
 
 
 def inputs_for(version: str = "", **options):
@@ -55,8 +55,8 @@ def identity(kind: int, **options):
         (TensorProto.BFLOAT16, "8.6.1.6", "input x holds bfloat16, which TensorRT 8.6.1.6 does not have"),
     ],
 )
-def test_a_type_tensorrt_lacks_is_named_with_its_input(kind, version, said, build_log):
-    error = refusal_of(check_expressible, identity(kind), inputs_for(version), build_log)
+def test_a_type_tensorrt_lacks_is_named_with_its_input(kind, version, said, journal):
+    error = refusal_of(check_expressible, identity(kind), inputs_for(version), journal)
 
     assert error.reason is Reason.UnsupportedOperator
     assert error.message.startswith(said)
@@ -65,17 +65,17 @@ def test_a_type_tensorrt_lacks_is_named_with_its_input(kind, version, said, buil
 @pytest.mark.parametrize(
     "kind", [TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.UINT8, TensorProto.BFLOAT16]
 )
-def test_types_tensorrt_has_are_let_through(kind, build_log):
-    check_expressible(identity(kind), inputs_for("10.13.2.6"), build_log)
+def test_types_tensorrt_has_are_let_through(kind, journal):
+    check_expressible(identity(kind), inputs_for("10.13.2.6"), journal)
 
-    assert not build_log.warnings
+    assert not journal.warnings
 
 
-def test_a_sequence_is_no_tensor(build_log):
+def test_a_sequence_is_no_tensor(journal):
     model = identity(TensorProto.FLOAT)
     sequence = helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [2])
     model.graph.input[0].CopyFrom(sequence)
-    error = refusal_of(check_expressible, model, inputs_for(), build_log)
+    error = refusal_of(check_expressible, model, inputs_for(), journal)
 
     assert error.message == "input x is a sequence, not a tensor"
 
@@ -92,13 +92,13 @@ def test_a_sequence_is_no_tensor(build_log):
         ("TreeEnsemble", "ai.onnx.ml", "TensorRT has no operators for classical machine learning"),
     ],
 )
-def test_an_operator_no_tensorrt_has_is_named_wherever_it_is(operator, domain, said, build_log):
+def test_an_operator_no_tensorrt_has_is_named_wherever_it_is(operator, domain, said, journal):
     inner = helper.make_graph(
         [helper.make_node(operator, ["x"], ["z"], name="inner", domain=domain)], "b", [], []
     )
     node = helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)
     model = model_of([node], {"c": ([], TensorProto.BOOL)}, {"y": [1]})
-    error = refusal_of(check_expressible, model, inputs_for("10.13.2.6"), build_log)
+    error = refusal_of(check_expressible, model, inputs_for("10.13.2.6"), journal)
 
     assert error.reason is Reason.UnsupportedOperator
     assert said in error.message
@@ -114,10 +114,10 @@ def test_an_operator_no_tensorrt_has_is_named_wherever_it_is(operator, domain, s
         (17, "8.6.1.6", None),
     ],
 )
-def test_an_opset_the_parser_does_not_promise_is_warned_of(opset, version, said, build_log):
-    check_expressible(identity(TensorProto.FLOAT, opset=opset), inputs_for(version), build_log)
+def test_an_opset_the_parser_does_not_promise_is_warned_of(opset, version, said, journal):
+    check_expressible(identity(TensorProto.FLOAT, opset=opset), inputs_for(version), journal)
 
-    assert build_log.first_warnings.get("OpsetBeyondParser") == said
+    assert journal.first_warnings.get("OpsetBeyondParser") == said
 
 
 def nms(operator: str = "EfficientNMS_TRT", domain: str = ""):
@@ -140,17 +140,17 @@ def test_an_operator_of_a_users_plugin_passes_only_with_a_library(tmp_path):
     assert refusal_of(load_checked, path).reason is Reason.UnsupportedOperator
 
 
-def test_efficient_nms_is_fine_to_10_11_and_warned_of_from_10_12(build_log):
-    check_plugin_nodes(nms(), inputs_for("10.11.0.33"), build_log)
-    assert not build_log.warnings
+def test_efficient_nms_is_fine_to_10_11_and_warned_of_from_10_12(journal):
+    check_plugin_nodes(nms(), inputs_for("10.11.0.33"), journal)
+    assert not journal.warnings
 
-    check_plugin_nodes(nms(), inputs_for("10.12.0.36"), build_log)
-    assert build_log.warnings == {"DeprecatedPlugin": 1}
-    assert "INMSLayer" in build_log.first_warnings["DeprecatedPlugin"]
+    check_plugin_nodes(nms(), inputs_for("10.12.0.36"), journal)
+    assert journal.warnings == {"DeprecatedPlugin": 1}
+    assert "INMSLayer" in journal.first_warnings["DeprecatedPlugin"]
 
 
-def test_efficient_nms_is_impossible_under_rtx_and_the_remedy_names_what_works(build_log):
-    error = refusal_of(check_plugin_nodes, nms(), inputs_for(), build_log)
+def test_efficient_nms_is_impossible_under_rtx_and_the_remedy_names_what_works(journal):
+    error = refusal_of(check_plugin_nodes, nms(), inputs_for(), journal)
 
     assert error.reason is Reason.UnsupportedOperator
     assert error.message.startswith("node nms: EfficientNMS_TRT is a plugin of TensorRT")
@@ -165,10 +165,10 @@ def test_efficient_nms_is_impossible_under_rtx_and_the_remedy_names_what_works(b
         assert word in error.remedy
 
 
-def test_rtx_has_roi_align(build_log):
-    check_plugin_nodes(nms("ROIAlign_TRT"), inputs_for(), build_log)
+def test_rtx_has_roi_align(journal):
+    check_plugin_nodes(nms("ROIAlign_TRT"), inputs_for(), journal)
 
-    assert not build_log.warnings
+    assert not journal.warnings
 
 
 @pytest.mark.parametrize(
@@ -179,17 +179,17 @@ def test_rtx_has_roi_align(build_log):
         ("NMSDynamic_TRT", "10.16.0.72", "11.0.0.114"),
     ],
 )
-def test_a_removed_plugin_is_refused_by_name_with_the_version(operator, last, first_without, build_log):
-    check_plugin_nodes(nms(operator), inputs_for(last), build_log)
-    error = refusal_of(check_plugin_nodes, nms(operator), inputs_for(first_without), build_log)
+def test_a_removed_plugin_is_refused_by_name_with_the_version(operator, last, first_without, journal):
+    check_plugin_nodes(nms(operator), inputs_for(last), journal)
+    error = refusal_of(check_plugin_nodes, nms(operator), inputs_for(first_without), journal)
 
     assert f"removed the plugin {operator}" in error.message
     assert first_without in error.message
     assert "a tensorrt.version before" in error.remedy
 
 
-def test_a_users_own_library_may_bring_a_removed_plugin_back(build_log):
-    check_plugin_nodes(nms("Normalize_TRT"), inputs_for("11.0.0.114", plugins=[{"name": "mine"}]), build_log)
+def test_a_users_own_library_may_bring_a_removed_plugin_back(journal):
+    check_plugin_nodes(nms("Normalize_TRT"), inputs_for("11.0.0.114", plugins=[{"name": "mine"}]), journal)
 
 
 def slicing():
@@ -202,20 +202,20 @@ def slicing():
     return model_of(nodes, {"x": [1]}, {"y": [1]}, weights=[ends])
 
 
-def test_int64_that_would_be_clamped_is_counted_and_named(tmp_path, build_log):
-    warn_of_clamping(slicing(), tmp_path, inputs_for("8.6.1.6"), build_log)
+def test_int64_that_would_be_clamped_is_counted_and_named(tmp_path, journal):
+    warn_of_clamping(slicing(), tmp_path, inputs_for("8.6.1.6"), journal)
 
-    assert build_log.warnings == {"Int64Clamped": 2}
+    assert journal.warnings == {"Int64Clamped": 2}
     log = (tmp_path / "log").read_text()
     assert "ends: 1 of 2 values are beyond INT32, such as 9223372036854775807" in log
     assert "low: 1 of 2 values are beyond INT32, such as -1099511627776" in log
 
 
 @pytest.mark.parametrize("version", ["10.0.1.6", "11.4.0.106", ""])
-def test_int64_is_kept_where_tensorrt_has_it(version, tmp_path, build_log):
-    warn_of_clamping(slicing(), tmp_path, inputs_for(version), build_log)
+def test_int64_is_kept_where_tensorrt_has_it(version, tmp_path, journal):
+    warn_of_clamping(slicing(), tmp_path, inputs_for(version), journal)
 
-    assert not build_log.warnings
+    assert not journal.warnings
 
 
 def summed(operator="ScatterElements", reduction="add"):
@@ -265,16 +265,16 @@ def summed_as_advised(reduction):
 
 @pytest.mark.parametrize("operator", ["ScatterElements", "ScatterND"])
 @pytest.mark.parametrize("reduction", ["add", "mul", "max", "min"])
-def test_sums_over_one_place_are_named_with_their_node(operator, reduction, build_log):
-    error = refusal_of(check_expressible, summed(operator, reduction), inputs_for(), build_log)
+def test_sums_over_one_place_are_named_with_their_node(operator, reduction, journal):
+    error = refusal_of(check_expressible, summed(operator, reduction), inputs_for(), journal)
 
     assert error.message.startswith(f"node sum ({operator}): ")
     assert f"no reduction '{reduction}'" in error.message
 
 
-def test_such_a_sum_is_tried_where_the_parser_may_have_it_and_written_values_are_none(build_log):
-    check_expressible(summed(), inputs_for("10.13.2.6"), build_log)
-    check_expressible(summed(reduction="none"), inputs_for(), build_log)
+def test_such_a_sum_is_tried_where_the_parser_may_have_it_and_written_values_are_none(journal):
+    check_expressible(summed(), inputs_for("10.13.2.6"), journal)
+    check_expressible(summed(reduction="none"), inputs_for(), journal)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -288,9 +288,9 @@ def test_such_a_sum_is_tried_where_the_parser_may_have_it_and_written_values_are
     ],
 )
 def test_what_meets_in_one_place_is_built_once_it_is_written_as_advised(
-    reduction, words, precision, tmp_path, build_log
+    reduction, words, precision, tmp_path, journal
 ):
-    error = refusal_of(check_expressible, summed(reduction=reduction), inputs_for(), build_log)
+    error = refusal_of(check_expressible, summed(reduction=reduction), inputs_for(), journal)
     advised = summed_as_advised(reduction)
     x = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
     came, got = (

@@ -6,11 +6,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked, load_mended
 from ignition_builder.checking.stored_integers import widen_stored_integers
 from ignition_builder.checking.weights import write_model
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import build
 from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import BRAIN
@@ -184,8 +184,8 @@ def test_an_import_that_a_function_or_a_branch_uses_stays(tmp_path):
 
 def test_a_model_with_such_imports_becomes_bf16(tmp_path):
     path = saved(foreign(), tmp_path)
-    with BuildLog(tmp_path / "log") as build_log:
-        target, _ = convert(load_checked(path), path, BRAIN, tmp_path, build_log)
+    with Journal(tmp_path / "log") as journal:
+        target, _ = convert(load_checked(path), path, BRAIN, tmp_path, journal)
 
     assert target.is_file()
 

@@ -19,11 +19,11 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.checking.onnxruntime_operators import BLOCKS, DYNAMIC, FUSED, INTEGER, KINDS
 from ignition_builder.documents import INSPECT, Task
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import build
 from ignition_builder.precision import stage
 from ignition_builder.report import Report
@@ -163,11 +163,11 @@ def refusal_of(model, folder, precision="fp32", reason=Reason.UnsupportedOperato
         files=Files(calibration=folder / "never read.npz") if options else Files(),
     )
     with (
-        BuildLog(folder / "log") as build_log,
+        Journal(folder / "log") as journal,
         (folder / "answers").open("wb") as answers,
         pytest.raises(RequestError) as caught,
     ):
-        stage.run(task, Report(answers.fileno()), build_log)
+        stage.run(task, Report(answers.fileno()), journal)
     assert caught.value.reason is reason
     return caught.value
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.outline import load_outline
 from ignition_builder.checking.skeleton import LARGE, load_skeleton
 from ignition_builder.documents import INSPECT, Task
+from ignition_builder.journal import Journal
 from ignition_builder.precision import stage
 from ignition_builder.report import Report
 from ignition_hub.engine.errors import Reason, RequestError
@@ -47,8 +47,8 @@ def inspected(path, folder):
     """Run the first stage in this process."""
     log = folder / "log"
     task = Task(stage=INSPECT, request=request_for("fp32"), model=str(path), folder=str(folder), log=str(log))
-    with BuildLog(log) as build_log, Path(os.devnull).open("wb") as nowhere:
-        return stage.run(task, Report(nowhere.fileno()), build_log)
+    with Journal(log) as journal, Path(os.devnull).open("wb") as nowhere:
+        return stage.run(task, Report(nowhere.fileno()), journal)
 
 
 def refusal_of(path, folder):

@@ -12,9 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.documents import INSPECT, Task
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import build
 from ignition_builder.precision import stage
 from ignition_builder.report import Report
@@ -47,8 +47,8 @@ def checked(asked, folder):
         log=str(folder / "log"),
         files=asked.files(folder),
     )
-    with BuildLog(folder / "log") as build_log, (folder / "answers").open("wb") as answers:
-        return stage.run(task, Report(answers.fileno()), build_log)
+    with Journal(folder / "log") as journal, (folder / "answers").open("wb") as answers:
+        return stage.run(task, Report(answers.fileno()), journal)
 
 
 def relu(batch: Any = 2, **options):

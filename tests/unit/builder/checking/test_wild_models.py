@@ -6,13 +6,13 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.expressible import check_expressible
 from ignition_builder.checking.inspection import inputs_of, load_checked
 from ignition_builder.checking.integers import warn_of_clamping
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.checking.profiles import resolved
 from ignition_builder.checking.signature import ModelInput
+from ignition_builder.journal import Journal
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange
 from smallmodels import request_for, saved
@@ -23,12 +23,12 @@ REASONS = {Reason.InvalidModel, Reason.UnsupportedOperator, Reason.InvalidProfil
 
 def refusal_of(path: Path, folder: Path) -> RequestError | None:
     inputs = request_for().inputs
-    with BuildLog(folder / "log") as build_log:
+    with Journal(folder / "log") as journal:
         try:
             model = load_checked(path)
-            check_expressible(model, inputs, build_log)
-            check_plugin_nodes(model, inputs, build_log)
-            warn_of_clamping(model, folder, inputs, build_log)
+            check_expressible(model, inputs, journal)
+            check_plugin_nodes(model, inputs, journal)
+            warn_of_clamping(model, folder, inputs, journal)
             resolved([], inputs_of(model))
         except RequestError as error:
             return error

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from faketensorrt import fake_tensorrt
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling import gpu
 from ignition_builder.compiling.backend import open_backend
 from ignition_builder.compiling.gpu import Share, power_mode
 from ignition_builder.compiling.nvidia import TensorRTBackend
+from ignition_builder.journal import Journal
 from ignition_builder.options import BuildOptions
 from ignition_hub.device import DeviceFacts, NoGPU
 from ignition_hub.engine.errors import NodeError, Reason
@@ -190,14 +190,14 @@ def test_a_gpu_that_others_use_is_warned_of(tmp_path):
     busy, idle = nvml(tmp_path, 3 << 30), nvml(tmp_path, 5 << 20)
     whole, slice_ = {"name": "NVIDIA L4", "mig": None}, {"name": "NVIDIA H100 MIG 1g.10gb", "mig": "1g.10gb"}
 
-    with BuildLog(tmp_path / "log") as build_log:
+    with Journal(tmp_path / "log") as journal:
         for found, library in ((whole, idle), (slice_, busy), (whole, str(tmp_path / "none.so"))):
-            Share(library).warn_if_busy(found, build_log)
-        assert not build_log.warnings
-        Share(busy).warn_if_busy(whole, build_log)
+            Share(library).warn_if_busy(found, journal)
+        assert not journal.warnings
+        Share(busy).warn_if_busy(whole, journal)
 
-    assert build_log.warnings == {"SharedGPU": 1}
-    assert "3,072 MiB" in build_log.first_warnings["SharedGPU"]
+    assert journal.warnings == {"SharedGPU": 1}
+    assert "3,072 MiB" in journal.first_warnings["SharedGPU"]
 
 
 def test_what_a_build_left_on_the_gpu_is_not_taken_for_others(tmp_path, monkeypatch):
@@ -205,12 +205,12 @@ def test_what_a_build_left_on_the_gpu_is_not_taken_for_others(tmp_path, monkeypa
     monkeypatch.setattr("ignition_builder.compiling.gpu.memory_in_use", lambda _library: next(in_use))
     share = Share()
 
-    with BuildLog(tmp_path / "log") as build_log:
-        share.warn_if_busy(found, build_log)
+    with Journal(tmp_path / "log") as journal:
+        share.warn_if_busy(found, journal)
         share.settle()
-        share.warn_if_busy(found, build_log)
-        assert not build_log.warnings
-        share.warn_if_busy(found, build_log)
+        share.warn_if_busy(found, journal)
+        assert not journal.warnings
+        share.warn_if_busy(found, journal)
 
-    assert build_log.warnings == {"SharedGPU": 1}
-    assert "2,053 MiB" in build_log.first_warnings["SharedGPU"]
+    assert journal.warnings == {"SharedGPU": 1}
+    assert "2,053 MiB" in journal.first_warnings["SharedGPU"]

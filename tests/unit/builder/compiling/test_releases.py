@@ -15,7 +15,6 @@ from onnx import TensorProto, helper
 from bindings.inventory import Inventory, inventories
 from faketensorrt import content_of, fake_tensorrt
 from faketensorrt.plans import four_numbers
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling import libraries
 from ignition_builder.compiling.compiler import Compiler
 from ignition_builder.compiling.libraries import load_plugins
@@ -23,6 +22,7 @@ from ignition_builder.compiling.nvidia import TensorRTBackend
 from ignition_builder.compiling.request import CompilationRequest
 from ignition_builder.compiling.rtx import RtxBackend
 from ignition_builder.documents import STRONG, WEAK
+from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
 from ignition_hub.compatibility.option_row import OptionRow
@@ -82,8 +82,8 @@ class Built:
         self.backend = (RtxBackend if is_rtx else TensorRTBackend)(self.fake)
         if is_rtx:
             self.backend.check(inputs, self.request.options)
-        with BuildLog(folder / "log") as self.build_log, (folder / "pipe").open("wb") as pipe:
-            self.compiler = Compiler(self.backend, self.request, self.build_log)
+        with Journal(folder / "log") as self.journal, (folder / "pipe").open("wb") as pipe:
+            self.compiler = Compiler(self.backend, self.request, self.journal)
             self.compiler.parse(saved(model or dense(), folder))
             self.compiler.compile(folder / "engine", Report(pipe.fileno()))
         self.content = content_of((folder / "engine").read_bytes())
@@ -242,8 +242,8 @@ def test_where_the_registry_loads_no_library_it_registers_itself(inventory, tmp_
     monkeypatch.setattr(libraries.ctypes, "CDLL", lambda path, mode: loaded.append(path))
     options = options_of({"plugins": [{"name": "attention"}]})
 
-    with BuildLog(tmp_path / "log") as build_log:
-        (found,) = load_plugins(fake, fake.Builder(None), options, {"attention": library}, build_log)
+    with Journal(tmp_path / "log") as journal:
+        (found,) = load_plugins(fake, fake.Builder(None), options, {"attention": library}, journal)
 
     assert (loaded, found.creators) == ([str(library)], ("attention:1",))
 
@@ -315,12 +315,12 @@ def test_an_operator_tensorrt_lacks_is_refused_with_what_the_parser_says(invento
     model = model_of([node], {"x": [1, 4]}, {"y": [1, 4]}, domains=["ours"])
     fake = fake_tensorrt(inventory.release.version)
     fake.refused_operators.add("Madeup")
-    with BuildLog(tmp_path / "log") as build_log:
+    with Journal(tmp_path / "log") as journal:
         backend = (RtxBackend if inventory in RTX else TensorRTBackend)(fake)
         compiler = Compiler(
             backend,
             CompilationRequest(inputs=request_for().inputs, options=options_of({}), typing=WEAK),
-            build_log,
+            journal,
         )
         with pytest.raises(RequestError) as caught:
             compiler.parse(saved(model, tmp_path))

@@ -12,12 +12,12 @@ import pytest
 from bindings.inventory import Inventory, inventories
 from faketensorrt import fake_tensorrt
 from faketensorrt.plans import four_numbers
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling import gpu
 from ignition_builder.compiling import stage as compiling
 from ignition_builder.documents import COMPILE, STRONG, WEAK, Compiled, Prepared, Task, TimingCacheTask
 from ignition_builder.facts import Stages, facts_of
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import digests_of
 from ignition_builder.report import Report
 from ignition_builder.verifying.header import check_plan
@@ -80,8 +80,8 @@ def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             prepared=prepared(path, version),
         )
         task = Task.from_json(task.to_json())
-        with BuildLog(tmp_path / "log") as build_log, (tmp_path / "pipe").open("wb") as pipe:
-            compiled = Compiled.from_json(compiling.run(task, Report(pipe.fileno()), build_log))
+        with Journal(tmp_path / "log") as journal, (tmp_path / "pipe").open("wb") as pipe:
+            compiled = Compiled.from_json(compiling.run(task, Report(pipe.fileno()), journal))
         assert task.prepared is not None
         return task.request, task.prepared, compiled, path
 

@@ -10,13 +10,13 @@ import pytest
 from faketensorrt import content_of, fake_tensorrt
 from faketensorrt.building import Builder
 from faketensorrt.configuring import MYELIN, TIMING_CACHE_REFUSED, ITimingCache
-from ignition_builder.build_log import BuildLog
 from ignition_builder.compiling.compiler import Compiler
 from ignition_builder.compiling.nvidia import TensorRTBackend
 from ignition_builder.compiling.request import CompilationRequest
 from ignition_builder.compiling.rtx import RtxBackend
 from ignition_builder.compiling.timing import merged
 from ignition_builder.documents import TimingCacheTask
+from ignition_builder.journal import Journal
 from ignition_builder.options import options_of
 from ignition_builder.report import Report
 from ignition_hub.engine.errors import IgnitionError, Reason
@@ -60,11 +60,11 @@ class Build:
         inputs = replace(
             request_for(flavor=backend.flavor).inputs, compatibility="Product", product="NVIDIA-A10"
         )
-        with BuildLog(folder / "log") as self.build_log, (folder / "pipe").open("wb") as pipe:
+        with Journal(folder / "log") as self.journal, (folder / "pipe").open("wb") as pipe:
             self.compiler = Compiler(
                 backend,
                 CompilationRequest(inputs=inputs, options=options, timing_cache=task, typing=typing_of(fake)),
-                self.build_log,
+                self.journal,
             )
             self.compiler.parse(saved(dense(), folder))
             self.compiler.compile(folder / "engine", Report(pipe.fileno()))
@@ -97,7 +97,7 @@ def test_the_first_build_of_a_product_leaves_a_cache(tmp_path):
 
     assert build.left == ["level 3"]
     assert build.facts == facts("ReadWrite", used=False, missed=True)
-    assert not build.build_log.warnings
+    assert not build.journal.warnings
 
 
 def test_a_cache_that_knows_everything_is_left_as_it_is(tmp_path):
@@ -111,7 +111,7 @@ def test_what_the_cache_did_not_know_is_counted_and_added(tmp_path):
     build = Build(tmp_path, "ReadWrite", cache_of("level 3"), level=5)
 
     assert build.left == ["level 3", "level 5"]
-    assert build.build_log.warnings == {"TimingCacheMiss": 1}
+    assert build.journal.warnings == {"TimingCacheMiss": 1}
 
 
 def test_a_cache_that_is_only_read_is_not_left(tmp_path):
@@ -124,7 +124,7 @@ def test_a_cache_that_is_only_read_is_not_left(tmp_path):
 def test_a_cache_of_another_release_is_ignored_and_counted(tmp_path):
     build = Build(tmp_path, "ReadWrite", cache_of("level 3", version="10.9.0.34"))
 
-    assert build.build_log.warnings == {"TimingCacheIgnored": 1}
+    assert build.journal.warnings == {"TimingCacheIgnored": 1}
     assert build.facts["used"] is False
     assert build.left == ["level 3"]
 
@@ -132,7 +132,7 @@ def test_a_cache_of_another_release_is_ignored_and_counted(tmp_path):
 def test_a_cache_that_did_not_come_is_counted_and_made_anew(tmp_path):
     build = Build(tmp_path, "ReadWrite", trouble="the store did not answer")
 
-    assert build.build_log.first_warnings == {"TimingCacheIgnored": "the store did not answer"}
+    assert build.journal.first_warnings == {"TimingCacheIgnored": "the store did not answer"}
     assert build.left == ["level 3"]
 
 
@@ -149,8 +149,8 @@ DAMAGED = pytest.mark.parametrize(
 def test_a_damaged_cache_is_ignored_and_the_build_goes_on(mode, left, release, damaged, tmp_path):
     build = Build(tmp_path, mode, damaged, release)
 
-    assert build.build_log.warnings == {"TimingCacheIgnored": 1}
-    assert "Magic tag does not match" in build.build_log.first_warnings["TimingCacheIgnored"]
+    assert build.journal.warnings == {"TimingCacheIgnored": 1}
+    assert "Magic tag does not match" in build.journal.first_warnings["TimingCacheIgnored"]
     assert build.facts == facts(mode, used=False, missed=True)
     assert build.left == left
 
@@ -170,7 +170,7 @@ def test_a_cache_that_is_put_away_without_a_word_is_not_called_used(tmp_path, mo
     build = Build(tmp_path, "ReadWrite", cache_of("level 3"))
 
     assert build.facts == facts("ReadWrite", used=False, missed=True)
-    assert build.build_log.warnings == {"TimingCacheIgnored": 1}
+    assert build.journal.warnings == {"TimingCacheIgnored": 1}
     assert build.left == ["level 3"]
 
 
@@ -180,7 +180,7 @@ def test_a_good_cache_is_used_whatever_tensorrt_says_of_it(release, mode, tmp_pa
     build = Build(tmp_path, mode, cache_of("level 3", version=fake_tensorrt(release).__version__), release)
 
     assert build.facts == facts(mode, used=True, missed=False)
-    assert (build.build_log.warnings, build.build_log.errors) == ({}, [])
+    assert (build.journal.warnings, build.journal.errors) == ({}, [])
     assert "The timing cache will not be used!" in (tmp_path / "log").read_text()
 
 

@@ -6,8 +6,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from conversions import node
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
+from ignition_builder.journal import Journal
 from ignition_builder.precision.quantize import quantize
 from ignition_builder.verifying.session import session_of
 from smallmodels import model_of, read_back, saved
@@ -39,9 +39,9 @@ def network(**names):
 def quantized(model, folder, **calibration):
     path = saved(model, folder)
     np.savez(folder / "calibration.npz", **calibration)
-    with BuildLog(folder / "log") as build_log:
+    with Journal(folder / "log") as journal:
         target, _ = quantize(
-            load_checked(path), path, folder / "calibration.npz", "max", folder=folder, build_log=build_log
+            load_checked(path), path, folder / "calibration.npz", "max", folder=folder, journal=journal
         )
     return read_back(target)
 

@@ -5,8 +5,8 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from conversions import node
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
+from ignition_builder.journal import Journal
 from ignition_builder.precision.quantize import quantize
 from ignition_builder.verifying.session import session_of
 from ignition_hub.engine.errors import RequestError
@@ -24,9 +24,9 @@ def tensor(name, values, kind=np.float32):
 def quantized(model, folder, **calibration):
     path = saved(model, folder)
     np.savez(folder / "calibration.npz", **{name: values[None] for name, values in calibration.items()})
-    with BuildLog(folder / "log") as build_log:
+    with Journal(folder / "log") as journal:
         target, _ = quantize(
-            load_checked(path), path, folder / "calibration.npz", "max", folder=folder, build_log=build_log
+            load_checked(path), path, folder / "calibration.npz", "max", folder=folder, journal=journal
         )
     return read_back(target)
 

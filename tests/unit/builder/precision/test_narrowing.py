@@ -7,8 +7,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from conversions import Converted, floats, node
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
+from ignition_builder.journal import Journal
 from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import BRAIN, HALF, Rounding
 from ignition_hub.engine.warnings import Warn
@@ -215,8 +215,8 @@ def test_a_plugin_keeps_its_types(tmp_path):
         node("Relu", ["b"], ["y"]),
     ]
     path = saved(model_of(nodes, {"x": [2]}, {"y": [2]}, domains=["trt.plugins"]), tmp_path)
-    with BuildLog(tmp_path / "log") as build_log:
-        target, _ = convert(load_checked(path), path, HALF, tmp_path, build_log)
+    with Journal(tmp_path / "log") as journal:
+        target, _ = convert(load_checked(path), path, HALF, tmp_path, journal)
     made = {item.op_type: item for item in read_back(target).graph.node if item.op_type != "Cast"}
 
     assert made["Magic"].input[0] not in {"a", "x"}
@@ -271,8 +271,8 @@ def test_what_a_normalization_is_folded_to_takes_no_name_of_the_models_own(tmp_p
 def test_values_round_to_nearest_with_ties_to_even_and_stay_finite(narrow, tmp_path):
     step = 2.0**-10 if narrow is HALF else 2.0**-7
     values = np.array([1 + step / 2, 1 + 1.5 * step, -3.4e38, 1e-44, np.inf, 0], dtype=np.float32)
-    with BuildLog(tmp_path / "log") as build_log:
-        rounding = Rounding(narrow, build_log)
+    with Journal(tmp_path / "log") as journal:
+        rounding = Rounding(narrow, journal)
         found = np.frombuffer(rounding("w", values), dtype=narrow.dtype).astype(np.float32)
         rounding("w", values)
 
@@ -280,7 +280,7 @@ def test_values_round_to_nearest_with_ties_to_even_and_stay_finite(narrow, tmp_p
     assert np.isfinite(found[2])
     assert found[3] > 0
     assert found[4:].tolist() == [np.inf, 0]
-    assert build_log.warnings[Warn.WeightsTruncated] == 1
+    assert journal.warnings[Warn.WeightsTruncated] == 1
 
 
 def test_bf16_weights_are_the_nearest_numbers(tmp_path):

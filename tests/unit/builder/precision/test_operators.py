@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from onnx.backend.test.case.node import collect_testcases
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import inputs_of, load_checked
+from ignition_builder.journal import Journal
 from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import BRAIN, HALF
 from ignition_builder.verifying.emulation import ENGINES, WIDE
@@ -41,8 +41,8 @@ def compared(case, narrow, folder) -> bool:
         expected = outputs_of(path, [sample], case.name, WIDE)[0]
     except (RequestError, ValueError):
         return False
-    with BuildLog(folder / "log") as build_log:
-        target, _ = convert(model, path, narrow, folder, build_log)
+    with Journal(folder / "log") as journal:
+        target, _ = convert(model, path, narrow, folder, journal)
     found = outputs_of(target, [sample], case.name, ENGINES)[0]
     for name, values in expected.items():
         assert_same(case.name, values, found[name], narrow)

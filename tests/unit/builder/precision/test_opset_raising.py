@@ -6,8 +6,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from conversions import Converted, floats, node
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
+from ignition_builder.journal import Journal
 from ignition_builder.precision.floats import BRAIN, HALF
 from ignition_builder.precision.opset_raising import CHANGED, NotRaisedError, raised
 from ignition_builder.precision.quantize import quantize
@@ -155,9 +155,9 @@ def quantized(model, folder):
     folder.mkdir()
     np.savez(folder / "calibration.npz", x=np.ones((2, 3, 8), dtype=np.float32))
     path = saved(model, folder)
-    with BuildLog(folder / "log") as build_log:
+    with Journal(folder / "log") as journal:
         return quantize(
-            load_checked(path), path, folder / "calibration.npz", "max", folder=folder, build_log=build_log
+            load_checked(path), path, folder / "calibration.npz", "max", folder=folder, journal=journal
         )
 
 

@@ -7,11 +7,11 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import is_external, place_of
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import build
 from ignition_builder.precision.insertion import OPERATORS
 from ignition_builder.precision.selection import Came, with_precision
@@ -60,7 +60,7 @@ def quantized(model, folder, method="entropy"):
     path, work = saved(model, folder), folder / "work"
     work.mkdir()
     inputs = request_for("int8", options=options).inputs
-    with BuildLog(folder / "log") as build_log:
+    with Journal(folder / "log") as journal:
         ready = with_precision(
             Came(
                 model=load_checked(path),
@@ -68,7 +68,7 @@ def quantized(model, folder, method="entropy"):
                 inputs=inputs,
                 files=files,
                 folder=work,
-                build_log=build_log,
+                journal=journal,
             )
         )
     assert {item.name for item in work.iterdir()} == {"int8.onnx", "int8.onnx.data"}
@@ -135,7 +135,7 @@ def test_external_data_is_read_from_beside_the_model(tmp_path):
     onnx.save(network(width=512), str(path), save_as_external_data=True, location="weights.bin")
     files, options = calibration(tmp_path)
     inputs = request_for("int8", options=options).inputs
-    with BuildLog(tmp_path / "log") as build_log:
+    with Journal(tmp_path / "log") as journal:
         ready = with_precision(
             Came(
                 model=load_checked(path),
@@ -143,7 +143,7 @@ def test_external_data_is_read_from_beside_the_model(tmp_path):
                 inputs=inputs,
                 files=files,
                 folder=tmp_path,
-                build_log=build_log,
+                journal=journal,
             )
         )
 

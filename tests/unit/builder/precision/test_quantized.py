@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.precision.quantized import quantization_of
 from ignition_builder.precision.selection import Came, with_precision
 from ignition_hub.engine.errors import Reason, RequestError
@@ -34,7 +34,7 @@ def quantized(kind=TensorProto.INT8, zero=0, scale=0.1, *, opset=21, scales=None
 def ready(model, precision, folder, files=None, **request):
     path = saved(model, folder)
     inputs = request_for(precision, **request).inputs
-    with BuildLog(folder / "log") as build_log:
+    with Journal(folder / "log") as journal:
         found = with_precision(
             Came(
                 model=load_checked(path),
@@ -42,10 +42,10 @@ def ready(model, precision, folder, files=None, **request):
                 inputs=inputs,
                 files=files or Files(),
                 folder=folder,
-                build_log=build_log,
+                journal=journal,
             )
         )
-    return found, build_log.warnings
+    return found, journal.warnings
 
 
 def refusal(model, precision, folder, reason=Reason.UnsupportedPrecision, **more) -> RequestError:

@@ -5,8 +5,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import inputs_of
+from ignition_builder.journal import Journal
 from ignition_builder.precision import ranges
 from ignition_builder.precision.calibration import read_samples
 from ignition_builder.precision.ranges import ranges_of
@@ -33,12 +33,12 @@ def found(values, method, folder, model=None, *, names=NAMES, warnings=None):
     model = model or network()
     np.savez(folder / "calibration.npz", x=values)
     samples = read_samples(folder / "calibration.npz", inputs_of(model))
-    with BuildLog(folder / "log") as build_log:
-        ranges = ranges_of(model, folder, names, samples, method=method, build_log=build_log)
+    with Journal(folder / "log") as journal:
+        ranges = ranges_of(model, folder, names, samples, method=method, journal=journal)
     if warnings is None:
-        assert not build_log.warnings
+        assert not journal.warnings
     else:
-        warnings.update(build_log.warnings)
+        warnings.update(journal.warnings)
     return ranges
 
 

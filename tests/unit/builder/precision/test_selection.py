@@ -7,9 +7,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.pipeline import build
 from ignition_builder.precision.selection import Came, with_precision
 from ignition_hub.engine.errors import Reason, RequestError
@@ -23,7 +23,7 @@ def converted(model, precision, folder):
     """Return the model that would be compiled, what converted it, and the warnings."""
     path = saved(model, folder)
     (folder / "work").mkdir()
-    with BuildLog(folder / "log") as build_log:
+    with Journal(folder / "log") as journal:
         inputs = request_for(precision).inputs
         ready = with_precision(
             Came(
@@ -32,10 +32,10 @@ def converted(model, precision, folder):
                 inputs=inputs,
                 files=Files(),
                 folder=folder / "work",
-                build_log=build_log,
+                journal=journal,
             )
         )
-    return ready.path, ready.converter, build_log.warnings
+    return ready.path, ready.converter, journal.warnings
 
 
 def types_of(model) -> dict[str, int]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
+from ignition_builder.journal import Journal
 from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import HALF
 from ignition_builder.precision.squares import square_values
@@ -64,8 +64,8 @@ def test_a_variance_that_is_a_difference_of_squares_is_computed_wide(by, moved, 
     path = saved(model, tmp_path)
     x = (200 + np.random.default_rng(0).standard_normal((4, WIDTH))).astype(np.float32)
     expected = outputs_of(path, [Sample(0, {"x": x})], "it")[0]["y"]
-    with BuildLog(tmp_path / "log") as build_log:
-        target, _ = convert(load_checked(path), path, HALF, tmp_path, build_log)
+    with Journal(tmp_path / "log") as journal:
+        target, _ = convert(load_checked(path), path, HALF, tmp_path, journal)
     found = outputs_of(target, [Sample(0, {"x": x})], "it", ENGINES)[0]["y"]
 
     # What is normalized was rounded to steps of 0.125 itself.

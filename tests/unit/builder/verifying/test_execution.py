@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ignition_builder.build_log import BuildLog
+from ignition_builder.journal import Journal
 from ignition_builder.verifying import execution, stage
 from ignition_builder.verifying.samples import Sample
 from ignition_hub.engine.errors import RequestError
@@ -100,62 +100,62 @@ class FakeEngine:
 
 
 @pytest.fixture
-def build_log(tmp_path):
-    with BuildLog(tmp_path / "log") as opened:
+def journal(tmp_path):
+    with Journal(tmp_path / "log") as opened:
         yield opened
 
 
-def an_execution(engine: FakeEngine, build_log: BuildLog) -> execution.Execution:
+def an_execution(engine: FakeEngine, journal: Journal) -> execution.Execution:
     trt = SimpleNamespace(nptype=lambda kind: kind, TensorIOMode=SimpleNamespace(INPUT=INPUT, OUTPUT=OUTPUT))
-    return execution.Execution(trt, engine, engine.cuda, build_log)
+    return execution.Execution(trt, engine, engine.cuda, journal)
 
 
-def test_an_engine_gets_its_inputs_profile_and_shapes_and_gives_its_outputs(build_log):
+def test_an_engine_gets_its_inputs_profile_and_shapes_and_gives_its_outputs(journal):
     engine = FakeEngine(FakeCuda(), {"x": np.float32})
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
-    found = an_execution(engine, build_log).outputs(Sample(1, {"x": values}))
+    found = an_execution(engine, journal).outputs(Sample(1, {"x": values}))
 
     assert found["y"].tolist() == (2 * values).tolist()
     assert (engine.profile, engine.shapes["x"]) == (1, (2, 3))
 
 
-def test_an_input_is_given_in_the_type_the_engine_has(build_log):
+def test_an_input_is_given_in_the_type_the_engine_has(journal):
     engine = FakeEngine(FakeCuda(), {"x": np.float32, "ids": np.int32})
     sample = Sample(0, {"x": np.ones(2, np.float32), "ids": np.array([3], np.int64)})
-    an_execution(engine, build_log).bind(sample)
+    an_execution(engine, journal).bind(sample)
 
     assert engine.cuda.memory[engine.addresses["ids"]].dtype == np.int32
 
 
-def test_a_shape_tensor_stays_where_the_processor_reads_it(build_log):
+def test_a_shape_tensor_stays_where_the_processor_reads_it(journal):
     engine = FakeEngine(FakeCuda(), {"x": np.float32, "size": np.int64}, ("size",))
     sizes = np.array([4, 5], np.int64)
-    an_execution(engine, build_log).bind(Sample(0, {"x": np.ones(2, np.float32), "size": sizes}))
+    an_execution(engine, journal).bind(Sample(0, {"x": np.ones(2, np.float32), "size": sizes}))
 
     assert engine.addresses["size"] not in engine.cuda.memory
     assert (ctypes.c_int64 * 2).from_address(engine.addresses["size"])[:] == [4, 5]
 
 
-def test_what_tensorrt_still_wants_is_named(build_log):
+def test_what_tensorrt_still_wants_is_named(journal):
     engine = FakeEngine(FakeCuda(), {"x": np.float32})
     engine.missing = ["mask"]
     with pytest.raises(RequestError, match="TensorRT needs more for mask"):
-        an_execution(engine, build_log).bind(Sample(0, {"x": np.ones(2, np.float32)}))
+        an_execution(engine, journal).bind(Sample(0, {"x": np.ones(2, np.float32)}))
 
 
-def test_an_output_whose_size_is_not_known_beforehand_cannot_be_compared(build_log):
+def test_an_output_whose_size_is_not_known_beforehand_cannot_be_compared(journal):
     engine = FakeEngine(FakeCuda(), {"x": np.float32})
     engine.shapes["y"] = (-1, 4)
     with pytest.raises(RequestError, match="output y: its size depends on the values"):
-        an_execution(engine, build_log).outputs(Sample(0, {"x": np.ones(2, np.float32)}))
+        an_execution(engine, journal).outputs(Sample(0, {"x": np.ones(2, np.float32)}))
 
 
-def test_an_engine_that_does_not_run_ends_in_tensorrts_own_words(build_log):
+def test_an_engine_that_does_not_run_ends_in_tensorrts_own_words(journal):
     engine = FakeEngine(FakeCuda(), {"x": np.float32})
     engine.runs = False
-    build_log.hear("ERROR", "Error Code 1: Cuda Runtime (an illegal memory access was encountered)")
+    journal.hear("ERROR", "Error Code 1: Cuda Runtime (an illegal memory access was encountered)")
     with pytest.raises(RequestError, match=r"cannot run the engine it built: .*illegal memory access"):
-        an_execution(engine, build_log).outputs(Sample(0, {"x": np.ones(2, np.float32)}))
+        an_execution(engine, journal).outputs(Sample(0, {"x": np.ones(2, np.float32)}))
 
 
 @pytest.mark.parametrize(

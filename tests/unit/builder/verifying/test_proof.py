@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.documents import INSPECT, PROVE, Prepared, Proof, Task
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.precision import levels
 from ignition_builder.precision import stage as preparing
 from ignition_builder.precision.floats import Rounding
@@ -71,8 +71,8 @@ def converted(tmp_path):
 
 def staged(stage, task):
     log = Path(task.log)
-    with BuildLog(log) as build_log, log.with_name("answers").open("wb") as answers:
-        return stage.run(task, Report(answers.fileno()), build_log)
+    with Journal(log) as journal, log.with_name("answers").open("wb") as answers:
+        return stage.run(task, Report(answers.fileno()), journal)
 
 
 def proven(task):

@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import load_checked
+from ignition_builder.journal import Journal
 from ignition_builder.precision.quantize import METHODS, quantize
 from ignition_builder.verifying import session
 from ignition_builder.verifying.reference import outputs_of
@@ -122,10 +122,8 @@ def test_calibration_runs_nothing_that_was_fused(method, tmp_path, monkeypatch):
     monkeypatch.setattr(onnxruntime.InferenceSession, "__init__", noted)
     path = saved(dense(), tmp_path)
     np.savez(tmp_path / "data.npz", x=np.random.default_rng(0).standard_normal((4, 2, 64)).astype(np.float32))
-    with BuildLog(tmp_path / "log") as build_log:
-        quantize(
-            load_checked(path), path, tmp_path / "data.npz", method, folder=tmp_path, build_log=build_log
-        )
+    with Journal(tmp_path / "log") as journal:
+        quantize(load_checked(path), path, tmp_path / "data.npz", method, folder=tmp_path, journal=journal)
 
     levels = onnxruntime.GraphOptimizationLevel
     assert {level for level, _ in made} == {levels.ORT_ENABLE_BASIC, levels.ORT_DISABLE_ALL}

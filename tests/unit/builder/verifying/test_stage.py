@@ -8,7 +8,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from conversions import Converted
 from ignition_builder.arrays import load_arrays
-from ignition_builder.build_log import BuildLog
 from ignition_builder.checking.inspection import facts_of, tensors_of
 from ignition_builder.checking.skeleton import load_skeleton
 from ignition_builder.checking.weights import write_model
@@ -24,6 +23,7 @@ from ignition_builder.documents import (
     Verified,
 )
 from ignition_builder.files import Files
+from ignition_builder.journal import Journal
 from ignition_builder.precision.floats import BRAIN, HALF
 from ignition_builder.report import Report
 from ignition_builder.verifying import reference
@@ -61,8 +61,8 @@ def verified(tmp_path):
                 peak_memory_bytes=0,
             ),
         )
-        with BuildLog(tmp_path / "log") as build_log, (tmp_path / "answers").open("wb") as answers:
-            answer = verifying.run(task, Report(answers.fileno()), build_log)
+        with Journal(tmp_path / "log") as journal, (tmp_path / "answers").open("wb") as answers:
+            answer = verifying.run(task, Report(answers.fileno()), journal)
         return Verified.from_json(json.loads(json.dumps(answer)))
 
     return run

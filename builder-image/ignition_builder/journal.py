@@ -13,7 +13,7 @@ MAX_LOG_BYTES = 1024 * 1024
 MAX_KEPT = 64
 
 
-class BuildLog:
+class Journal:
     """
     Collects messages of one stage and appends them to the file at ``path``.
 
@@ -28,7 +28,7 @@ class BuildLog:
         self.warnings: Counter[str] = Counter()
         self.first_warnings: dict[str, str] = {}
 
-    def __enter__(self) -> "BuildLog":
+    def __enter__(self) -> "Journal":
         return self
 
     def __exit__(self, *_: object) -> None:
