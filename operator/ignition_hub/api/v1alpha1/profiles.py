@@ -82,7 +82,7 @@ PROFILES_BYTES = 56 * 1024
 The most that the inputs of all profiles may take in a build request.
 
 With the rest of a spec at its largest a request has at most 128 KiB, half of what Kubernetes takes as the
-annotations of one object: see ``tests/unit/controller/policy/test_request_size.py``.
+annotations of one object: see ``tests/unit/controller/policy/test_build_job.py``.
 """
 
 

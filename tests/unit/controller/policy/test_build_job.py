@@ -15,16 +15,24 @@ from ignition_hub.controller.policy.build_job import (
     work_bytes,
 )
 from ignition_hub.controller.policy.job_status import view_of
-from ignition_hub.controller.policy.views import BuildParameters
+from ignition_hub.controller.policy.parsing import engine_snapshot
+from ignition_hub.controller.policy.ports import ModelFacts
+from ignition_hub.controller.policy.resolution import build_request, resolved_inputs
+from ignition_hub.controller.policy.views import BuildParameters, ResolvedTarget, TensorRTRequest
+from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ENDINGS, TransientError
+from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
 )
 from ignition_hub.engine.pinned import MOST_FILE_BYTES
+from largestengine import largest_engine
 
 SETTINGS = JobSettings(gateway_url="https://gateway.example.com")
 REQUEST = make_request()
+REQUEST_BYTES = 128 * 1024
+"""Half of what Kubernetes takes as the annotations of one object."""
 
 
 def job(build=BuildParameters(timeout_seconds=600, retries=1), **pool):  # noqa: B008  # frozen
@@ -153,3 +161,15 @@ def test_the_work_volume_has_room_for_the_other_files_of_a_request():
     request = replace(make_request(), inputs=inputs, verification=inputs.verification)
 
     assert work_bytes(request) == 4 * GIB + MOST_FILE_BYTES
+
+
+def test_the_request_of_the_largest_engine_has_at_most_128_kib():
+    body = largest_engine()
+    engine = engine_snapshot({**body, "metadata": {**body["metadata"], "namespace": "n" * 63}})
+    newest = TensorRTRequest("TensorRT", "1000.10000.10000.10000")
+    inputs = resolved_inputs(engine, engine.targets[0], ModelFacts("etag", 2**40), newest, "linux-x86_64")
+    resolved = ResolvedTarget(identity=identity_of(inputs), inputs=inputs, pool="pool", tier="Native")
+
+    request = canonical_json(build_request(engine, resolved, 2**40).to_json())
+
+    assert REQUEST_BYTES * 0.8 < len(request) <= REQUEST_BYTES

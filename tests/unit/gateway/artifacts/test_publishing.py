@@ -1,6 +1,7 @@
-"""What a plan's header and the builder's account must agree with before anything is signed."""
+"""What must agree with an upload before anything is signed, and what becomes of unfinished uploads."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,9 +13,13 @@ from ignition_hub.engine.protocol import Completion
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.gateway.artifacts.publishing import manifest_of
 from ignition_hub.gateway.artifacts.upload_check import UploadRejected, check_facts, check_header
+from ignition_hub.gateway.artifacts.uploads import abort_uploads
 from ignition_hub.gateway.cluster.callers import Build
+from ignition_hub.store.errors import AccessDenied
+from ignition_hub.store.objects import UnfinishedUpload
 from storefixtures import SHA, make_facts, make_inputs
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HEADER = PlanHeader("TensorRTRTX", "1.7.1.116", 100, ("sm_89",), 0)
 
 
@@ -90,3 +95,39 @@ def test_the_manifest_names_the_image_the_kubelet_saw_not_the_one_the_builder_cl
     assert manifest.build.builder_image == "registry.example.com/builder@sha256:1234"
     assert manifest.built_at == "2026-01-02T03:04:05Z"
     assert manifest.inputs.model.fingerprint == fingerprint("s3://models/resnet50.onnx", etag="e1", size=9)
+
+
+class Objects:
+    """Unfinished uploads of one folder, in no order."""
+
+    def __init__(self, *ages, refuses=False):
+        self.uploads = [UnfinishedUpload("folder/x", str(age), NOON - timedelta(seconds=age)) for age in ages]
+        self.refuses, self.aborted = refuses, []
+
+    def unfinished_uploads(self, prefix):
+        assert prefix == "folder/"
+        if self.refuses:
+            raise AccessDenied("the bucket does not permit list_multipart_uploads with these credentials")
+        return self.uploads
+
+    def abort_upload(self, key, upload_id):
+        assert key == "folder/x"
+        self.aborted.append(upload_id)
+
+
+def aborted(objects, keep):
+    abort_uploads(SimpleNamespace(objects=objects), "folder", keep=keep)
+    return objects.aborted
+
+
+def test_the_latest_uploads_stay():
+    assert aborted(Objects(5, 1, 9), keep=1) == ["9", "5"]
+    assert aborted(Objects(5), keep=1) == []
+    assert aborted(Objects(), keep=1) == []
+    assert aborted(Objects(5, 1), keep=0) == ["5", "1"]
+
+
+def test_a_store_that_lists_no_uploads_stops_no_build(caplog):
+    assert aborted(Objects(5, refuses=True), keep=0) == []
+
+    assert "unfinished uploads of folder cannot be aborted" in caplog.text
