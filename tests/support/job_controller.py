@@ -34,6 +34,11 @@ async def fail(kube: Kube, job: Object, reason: str, message: str, exit_code: in
     await _end(kube, job, "FailureTarget", "Failed", "PodFailurePolicy")
 
 
+async def time_out(kube: Kube, job: Object) -> None:
+    """Make a Job failed because its deadline passed."""
+    await _end(kube, job, "FailureTarget", "Failed", "DeadlineExceeded")
+
+
 async def _end(kube: Kube, job: Object, first: str, last: str, reason: str) -> None:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     common = {"status": "True", "lastTransitionTime": now, "lastProbeTime": now, "reason": reason}

@@ -26,7 +26,13 @@ from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.policy.status import Decision, difference, engine_status, write_delay
 from ignition_hub.controller.policy.store_status import opens_for_engines
-from ignition_hub.controller.policy.views import EngineSnapshot, JobAction, QueuePosition, TargetSnapshot
+from ignition_hub.controller.policy.views import (
+    EngineSnapshot,
+    JobAction,
+    Patience,
+    QueuePosition,
+    TargetSnapshot,
+)
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, pool_key
 from ignition_hub.controller.process.lanes import KeyQueue
 from ignition_hub.controller.process.work_queue import Again
@@ -122,6 +128,7 @@ class Reconciler:
             return Again()
         engine = engine_snapshot(body)
         observation = await self._observer.observe(engine)
+        self._builds.bear(key, engine.build.patience)
         self._note_demand(key, observation)
         decisions = await self._decide_and_apply(key, observation)
         delay = await self._write(key, body, engine, decisions)
@@ -132,7 +139,10 @@ class Reconciler:
         for snapshot in observation.targets:
             one = self._decide(key, snapshot)
             try:
-                decisions.append(await apply(self._cluster, self._settings, one, observation.model_size))
+                patience = self._patience(one)
+                decisions.append(
+                    await apply(self._cluster, self._settings, one, observation.model_size, patience)
+                )
             finally:
                 if one.plan.action is JobAction.CREATE_JOB and snapshot.wanted:
                     self._builds.release(snapshot.wanted.identity)
@@ -148,6 +158,13 @@ class Reconciler:
         elif plan.action is not JobAction.CREATE_JOB and snapshot.wanted:
             self._count_builds(self._builds.leave(snapshot.wanted.identity))
         return Decision(snapshot, plan)
+
+    def _patience(self, decision: Decision) -> Patience:
+        """Return how long a build may take for all who wait for it now."""
+        own, wanted = decision.snapshot.engine.build.patience, decision.snapshot.wanted
+        if wanted is None or decision.plan.action is not JobAction.CREATE_JOB:
+            return own
+        return self._builds.patience_of(wanted.identity, own)
 
     def _count_builds(self, pool: str) -> None:
         if pool:

@@ -13,7 +13,7 @@ import pytest
 from controller_harness import Hub
 from fakeworld import make_engine
 from ignition_hub.kube import ENGINES, NAMESPACES, POOLS, Object
-from job_controller import condition_of, eventually, request_of
+from job_controller import condition_of, eventually, request_of, time_out
 
 pytestmark = pytest.mark.cluster
 
@@ -150,6 +150,49 @@ async def test_a_namespace_that_asks_later_does_not_wait_for_all_builds_of_the_o
     assert queued["message"] == "pool rtx has maxConcurrentBuilds 1; this build is next"
     assert request_of(first).namespace == hub.namespace
     assert request_of(second).namespace == neighbour.namespace
+
+
+async def test_a_deadline_that_anothers_build_missed_is_no_verdict_on_mine(hub: Hub, neighbour: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine(build={"timeout": "1m", "retries": 0}))
+        short = await hub.until_job()
+        await neighbour.apply(make_engine())
+        await neighbour.until_target("Building")
+        await time_out(hub.kube, short)
+
+        async def another() -> Object | None:
+            jobs = await hub.jobs()
+            uids = [job["metadata"]["uid"] for job in jobs]
+            return jobs[0] if len(jobs) == 1 and short["metadata"]["uid"] not in uids else None
+
+        long = await eventually(another)
+        await hub.complete(long)
+        await neighbour.until_engine("Ready")
+        await hub.until_engine("Ready")
+
+    assert limits_of(short) == (60, 0)
+    assert limits_of(long) == (7200, 2)
+    assert request_of(long).timeout_seconds == 7200
+
+
+async def test_a_shared_build_may_take_as_long_as_the_most_patient_of_those_who_wait_for_it(
+    hub: Hub, neighbour: Hub
+) -> None:
+    await hub.kube.merge_patch(POOLS, "rtx", {"spec": {"maxConcurrentBuilds": 0}})
+    async with hub.controller():
+        await hub.apply(make_engine(build={"timeout": "1m", "retries": 5}))
+        await hub.until_target("Queued")
+        await neighbour.apply(make_engine(build={"timeout": "3h", "retries": 1}))
+        await neighbour.until_target("Queued")
+        await hub.kube.merge_patch(POOLS, "rtx", {"spec": {"maxConcurrentBuilds": 1}})
+        job = await hub.until_job()
+
+    assert limits_of(job) == (10800, 5)
+    assert request_of(job).timeout_seconds == 10800
+
+
+def limits_of(job: Object) -> tuple[int, int]:
+    return job["spec"]["activeDeadlineSeconds"], job["spec"]["backoffLimit"]
 
 
 async def two_of(hub: Hub) -> list[Object] | None:

@@ -2,6 +2,7 @@
 
 from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.policy.build_queue import BuildQueue
+from ignition_hub.controller.policy.views import Patience
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)
 
@@ -78,6 +79,21 @@ def test_while_it_is_unknown_what_a_key_wants_its_earlier_wants_stand():
     demand.want("two", None)
     assert not demand.all_known(["one", "two"])
     assert not demand.all_known(["never decided"])
+
+
+def test_the_patience_of_all_who_want_a_build_is_the_longest_time_and_the_most_retries_of_them():
+    demand = BuildQueue()
+    for key, patience in (
+        ("quick", Patience(60, 5)),
+        ("slow", Patience(9000, 0)),
+        ("other", Patience(99, 9)),
+    ):
+        demand.want(key, [C if key == "other" else A])
+        demand.bear(key, patience)
+    assert demand.patience_of(A, least=Patience(60, 1)) == Patience(9000, 5)
+
+    demand.drop("slow")
+    assert demand.patience_of(A, least=Patience(60, 1)) == Patience(60, 5)
 
 
 def claim(slots, identity, *, busy=(), since=0.0, limit=1, namespace="ns", key=None):

@@ -120,9 +120,15 @@ class BuildSettings(Part):
     """How to build. Not part of the engine's identity: a change triggers no rebuild."""
 
     timeout: Annotated[Duration, Field(json_schema_extra=ruled(TIMEOUT_RULE))] = "2h"
-    """Time limit of one build, including its retries. Default: 2h. Example: 30m"""
+    """
+    Time limit of one build, including its retries. A build that several resources wait for has the longest of
+    theirs. Default: 2h. Example: 30m
+    """
     retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """How often a build is retried after a temporary failure. Default: 2."""
+    """
+    How often a build is retried after a temporary failure. A build that several resources wait for has the
+    most of theirs. Default: 2.
+    """
     queue_name: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] | None = None
     """
     Kueue LocalQueue, in the build namespace, that admits the build. Default: none, the build starts at once.

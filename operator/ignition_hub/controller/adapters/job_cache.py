@@ -19,7 +19,7 @@ Word = TypeVar("Word", bound=str)
 AT_WORK = frozenset({JobState.ACTIVE, JobState.SUSPENDED, JobState.GOING})
 """States in which a Job takes a place of its pool."""
 
-SPEC_READ = ("suspend", "activeDeadlineSeconds")
+SPEC_READ = ("suspend", "activeDeadlineSeconds", "backoffLimit")
 """What ``job_status`` reads of a spec; the rest is most of a Job's memory."""
 
 

@@ -81,8 +81,8 @@ def build_job(
             },
         },
         "spec": {
-            "backoffLimit": build.retries,
-            "activeDeadlineSeconds": build.timeout_seconds,
+            "backoffLimit": build.patience.retries,
+            "activeDeadlineSeconds": build.patience.timeout_seconds,
             "ttlSecondsAfterFinished": KEPT_SECONDS,
             "podFailurePolicy": failure_policy(),
             "template": {

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ignition_hub.controller.policy.fair_order import FairOrder, Turn
+from ignition_hub.controller.policy.views import Patience
 from ignition_hub.engine.naming import identity_label
 
 K = TypeVar("K", bound=Hashable)
@@ -40,6 +41,7 @@ class BuildQueue(Generic[K]):
         """Forget everything, as a replica does that begins to lead."""
         self._wanted: dict[K, frozenset[str] | None] = {}
         self._keys: dict[str, dict[K, None]] = {}
+        self._patience: dict[K, Patience] = {}
         self._claims: dict[str, str] = {}
         self._orders: dict[str, FairOrder] = {}
         self._standing: dict[str, _Standing[K]] = {}
@@ -63,7 +65,17 @@ class BuildQueue(Generic[K]):
         """Forget ``key``; return the identities it lets go of."""
         released = self.want(key, ())
         self._wanted.pop(key, None)
+        self._patience.pop(key, None)
         return released
+
+    def bear(self, key: K, patience: Patience) -> None:
+        """Note how long ``key`` would have what it wants take; until ``drop``."""
+        self._patience[key] = patience
+
+    def patience_of(self, identity: str, least: Patience) -> Patience:
+        """Return the longest time and the most retries of all who want ``identity``, ``least`` at least."""
+        all_of = [least, *(self._patience.get(key, least) for key in self.keys_of(identity))]
+        return Patience(max(one.timeout_seconds for one in all_of), max(one.retries for one in all_of))
 
     def keys_of(self, identity: str) -> list[K]:
         """Return who wants ``identity``."""

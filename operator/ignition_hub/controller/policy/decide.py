@@ -133,6 +133,21 @@ def anothers_source_failed(snapshot: TargetSnapshot) -> Plan | None:
     return _without_the_job("a build from another source failed; retrying from this source", at_once=True)
 
 
+def job_was_cut_short(snapshot: TargetSnapshot) -> Plan | None:
+    """Answer when a shared Job ended at a limit that is less than this resource allows."""
+    job, mine = snapshot.job, snapshot.engine.build.patience
+    if job is None or job.failure is None:
+        return None
+    was_late = job.failure.reason is Reason.DeadlineExceeded
+    if was_late and job.timeout_seconds is not None and job.timeout_seconds < mine.timeout_seconds:
+        ended = f"after {job.timeout_seconds} s; spec.build.timeout is {mine.timeout_seconds} s here"
+    elif job.ended_after_retries is not None and job.ended_after_retries < mine.retries:
+        ended = f"after {job.ended_after_retries} retries; spec.build.retries is {mine.retries} here"
+    else:
+        return None
+    return _without_the_job(f"a shared build was ended {ended}: another build will start", at_once=True)
+
+
 def job_is_from_before(snapshot: TargetSnapshot) -> Plan | None:
     """
     Answer when a Job without an engine ended before this resource was made: it answers somebody else.
@@ -269,6 +284,7 @@ RULES: tuple[Rule, ...] = (
     engine_is_missing,  # before the build that follows, whose reason it tells
     job_is_going,
     anothers_source_failed,
+    job_was_cut_short,
     job_is_from_before,
     restart_is_due,  # before the failure is told again
     build_failed,

@@ -42,6 +42,8 @@ def view_of(job: Mapping[str, Any], now: float) -> JobSnapshot:
         rebuild=annotations.get(ANNOTATION_REBUILD),
         finished=_finished(job),
         progress=_progress(annotations.get(ANNOTATION_PROGRESS)),
+        timeout_seconds=_timeout_seconds(job),
+        ended_after_retries=_retries_that_ended(job),
     )
 
 
@@ -114,6 +116,15 @@ def _finished(job: Mapping[str, Any]) -> float | None:
     return epoch(ended.get("lastTransitionTime"))
 
 
+def _timeout_seconds(job: Mapping[str, Any]) -> int | None:
+    return (job.get("spec") or {}).get("activeDeadlineSeconds")
+
+
+def _retries_that_ended(job: Mapping[str, Any]) -> int | None:
+    ended = (_condition(job, "Failed") or {}).get("reason")
+    return (job.get("spec") or {}).get("backoffLimit") if ended == "BackoffLimitExceeded" else None
+
+
 def _json(text: Any) -> dict[str, Any]:
     try:
         document = json.loads(text)
@@ -143,9 +154,8 @@ def _reason(word: Any) -> Reason:
 
 
 def _deadline_message(job: Mapping[str, Any], told: tuple[Trouble, int | None] | None) -> str:
-    seconds = (job.get("spec") or {}).get("activeDeadlineSeconds")
     before = f" (before that: {told[0].message})" if told else ""
-    return f"the build timed out after {seconds} s{before}; raise spec.build.timeout"
+    return f"the build timed out after {_timeout_seconds(job)} s{before}; raise spec.build.timeout"
 
 
 def _ended(pod: Mapping[str, Any]) -> tuple[str, int, Mapping[str, Any], str | None] | None:

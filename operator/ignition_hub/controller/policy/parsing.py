@@ -16,6 +16,7 @@ from ignition_hub.controller.policy.views import (
     BuildParameters,
     EarlierTarget,
     EngineSnapshot,
+    Patience,
     TensorRTRequest,
 )
 from ignition_hub.engine.names import ANNOTATION_REBUILD
@@ -80,8 +81,7 @@ def pool_facts(bodies: list[dict[str, Any]]) -> list[PoolFacts]:
 def _build_wish(engine: TensorRTEngine) -> BuildParameters:
     build = engine.spec.build
     return BuildParameters(
-        timeout_seconds=convert.timeout_seconds_of(engine),
-        retries=build.retries,
+        patience=Patience(convert.timeout_seconds_of(engine), build.retries),
         queue_name=build.queue_name,
         priority_class_name=build.priority_class_name,
         low_memory=build.low_memory,

@@ -67,7 +67,7 @@ def build_request(engine: EngineSnapshot, wanted: ResolvedTarget, model_size: in
         source_size=model_size,
         options=engine.options,
         verification=engine.verification,
-        timeout_seconds=engine.build.timeout_seconds,
+        timeout_seconds=engine.build.patience.timeout_seconds,
         low_memory=engine.build.low_memory,
         timing_cache=engine.build.timing_cache,
         name=engine_file_name(wanted.inputs),

@@ -25,12 +25,19 @@ class TensorRTRequest:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildParameters:
-    """How to build; no part of the identity. ``timeout_seconds`` covers all retries."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a build may take with all its retries, and how many retries it has."""
 
     timeout_seconds: int = 7200
     retries: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildParameters:
+    """How to build; no part of the identity."""
+
+    patience: Patience = Patience()
     queue_name: str | None = None
     priority_class_name: str | None = None
     low_memory: bool = False
@@ -163,6 +170,10 @@ class JobSnapshot:
     finished: float | None = None
     """Seconds since the epoch."""
     progress: BuildProgress | None = None
+    timeout_seconds: int | None = None
+    """How long it may take with all retries."""
+    ended_after_retries: int | None = None
+    """The retries after which Kubernetes gave it up; None when something else ended it."""
     failure: Trouble | None = None
     obstacle: Trouble | None = None
     """Why the builder pod does not start."""

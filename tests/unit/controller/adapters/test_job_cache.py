@@ -40,13 +40,16 @@ def test_a_job_takes_a_place_until_it_ends() -> None:
 
 
 def test_of_a_job_only_what_is_read_is_kept_and_what_was_given_stays_whole() -> None:
-    jobs, given = Jobs(), job("a", 1, suspend=True, activeDeadlineSeconds=60, template={"spec": {}})
+    jobs, given = (
+        Jobs(),
+        job("a", 1, suspend=True, activeDeadlineSeconds=60, backoffLimit=1, template={"spec": {}}),
+    )
     given["metadata"]["managedFields"] = [{"manager": "kubectl"}]
     jobs.put(given)
     kept = jobs.get("builds", "a")
 
     assert kept is not None
-    assert kept["spec"] == {"suspend": True, "activeDeadlineSeconds": 60}
+    assert kept["spec"] == {"suspend": True, "activeDeadlineSeconds": 60, "backoffLimit": 1}
     assert kept["metadata"] == {
         key: value for key, value in given["metadata"].items() if key != "managedFields"
     }

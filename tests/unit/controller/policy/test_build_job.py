@@ -18,7 +18,7 @@ from ignition_hub.controller.policy.job_status import view_of
 from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.ports import ModelFacts
 from ignition_hub.controller.policy.resolution import build_request, resolved_inputs
-from ignition_hub.controller.policy.views import BuildParameters, ResolvedTarget, TensorRTRequest
+from ignition_hub.controller.policy.views import BuildParameters, Patience, ResolvedTarget, TensorRTRequest
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ENDINGS, TransientError
 from ignition_hub.engine.identity import identity_of
@@ -35,7 +35,7 @@ REQUEST_BYTES = 128 * 1024
 """Half of what Kubernetes takes as the annotations of one object."""
 
 
-def job(build=BuildParameters(timeout_seconds=600, retries=1), **pool):  # noqa: B008  # frozen
+def job(build=BuildParameters(patience=Patience(600, 1)), **pool):  # noqa: B008  # frozen
     return build_job(REQUEST, make_pool(**pool), build, SETTINGS)
 
 

@@ -14,6 +14,7 @@ from ignition_hub.controller.policy.views import (
     JobAction,
     JobSnapshot,
     JobState,
+    Patience,
     QueuePosition,
     ResolvedTarget,
     TargetSnapshot,
@@ -75,6 +76,8 @@ def snapshot(**changes):
 
 
 FAILED = job(JobState.FAILED, failure=Trouble(Reason.UnsupportedOperator, "node 7"))
+LATE = job(JobState.FAILED, failure=Trouble(Reason.DeadlineExceeded, "too slow"), timeout_seconds=60)
+TRIED = job(JobState.FAILED, failure=Trouble(Reason.StoreUnavailable, "away"), ended_after_retries=1)
 COMPLETE = job(JobState.COMPLETE, finished=2000.0)
 
 
@@ -157,6 +160,41 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
             "UnsupportedOperator",
             JobAction.NONE,
             id="another identity's failure restarts nothing",
+        ),
+        pytest.param(
+            snapshot(job=LATE),
+            State.PENDING,
+            "Pending",
+            JobAction.DELETE_JOB,
+            id="the deadline that passed is shorter than this resource's: build again",
+        ),
+        pytest.param(
+            snapshot(job=LATE, engine=engine(build=BuildParameters(patience=Patience(60, 2)))),
+            State.FAILED,
+            "DeadlineExceeded",
+            JobAction.NONE,
+            id="the deadline that passed is this resource's own",
+        ),
+        pytest.param(
+            snapshot(job=TRIED),
+            State.PENDING,
+            "Pending",
+            JobAction.DELETE_JOB,
+            id="given up after fewer retries than this resource asks for: build again",
+        ),
+        pytest.param(
+            snapshot(job=TRIED, engine=engine(build=BuildParameters(patience=Patience(7200, 1)))),
+            State.FAILED,
+            "StoreUnavailable",
+            JobAction.NONE,
+            id="given up after as many retries as this resource asks for",
+        ),
+        pytest.param(
+            snapshot(job=replace(FAILED, timeout_seconds=60)),
+            State.FAILED,
+            "UnsupportedOperator",
+            JobAction.NONE,
+            id="another verdict of a Job with a shorter deadline stands",
         ),
         pytest.param(
             snapshot(engine=told("Failed", reason="BuildFailed")),

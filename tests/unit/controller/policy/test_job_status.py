@@ -31,7 +31,7 @@ def stored(*conditions, annotations=None, **status):
             "creationTimestamp": "2026-01-01T00:00:00Z",
             "annotations": {**metadata["annotations"], **(annotations or {})},
         },
-        "spec": {"activeDeadlineSeconds": 600},
+        "spec": {"activeDeadlineSeconds": 600, "backoffLimit": 2},
         "status": {"conditions": [{"status": "True", **one} for one in conditions], **status},
     }
 
@@ -58,6 +58,15 @@ def test_a_job_tells_progress_age_and_who_asked():
     assert snapshot.age == 60.0
     assert snapshot.progress == BuildProgress("Building", 100)
     assert (snapshot.namespace, snapshot.resource, snapshot.pool) == ("vision", "resnet50", "rtx")
+
+
+def test_a_job_tells_how_long_it_may_take_and_whether_it_ran_out_of_retries():
+    given_up = {"type": "Failed", "reason": "BackoffLimitExceeded"}
+
+    assert view_of(stored(), now=0.0).timeout_seconds == 600
+    assert view_of(stored(given_up), now=0.0).ended_after_retries == 2
+    assert view_of(stored(FAILED), now=0.0).ended_after_retries is None
+    assert view_of(stored(), now=0.0).ended_after_retries is None
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[]", '{"phase": 1}', '{"phase": "x", "percent": "y"}'])

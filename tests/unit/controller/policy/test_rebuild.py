@@ -1,5 +1,6 @@
 """Building a published engine anew: it stays Ready meanwhile; no request is lost or answered twice."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from ignition_hub.controller.policy.views import (
     JobAction,
     JobSnapshot,
     JobState,
+    Patience,
     QueuePosition,
     ResolvedTarget,
     TargetSnapshot,
@@ -21,7 +23,7 @@ from ignition_hub.controller.policy.views import (
 )
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import identity_of
-from ignition_hub.engine.names import ANNOTATION_REBUILD
+from ignition_hub.engine.names import ANNOTATION_REBUILD, ANNOTATION_REQUEST
 from ignition_hub.engine.state import State
 from ignition_hub.kube import Forbidden, Invalid
 from storefixtures import make_inputs
@@ -171,7 +173,17 @@ class FakeCluster:
 
 async def applied(cluster):
     view = snapshot(engine())
-    return await apply(cluster, JobSettings("https://gateway.svc"), Decision(view, decide(view)), 1000)
+    settings = JobSettings("https://gateway.svc")
+    return await apply(cluster, settings, Decision(view, decide(view)), 1000, Patience(9000, 5))
+
+
+async def test_the_job_and_its_request_have_the_patience_of_all_who_wait():
+    cluster = FakeCluster(True)
+    await applied(cluster)
+    (body,) = cluster.created
+
+    assert (body["spec"]["activeDeadlineSeconds"], body["spec"]["backoffLimit"]) == (9000, 5)
+    assert json.loads(body["metadata"]["annotations"][ANNOTATION_REQUEST])["timeout_seconds"] == 9000
 
 
 async def test_the_job_carries_the_request():
