@@ -151,6 +151,7 @@ class Reconciler:
 
     def _decide(self, key: Key, snapshot: TargetSnapshot) -> Decision:
         """Decide; a build that is due needs a place in its pool, and without one it is decided again."""
+        snapshot = self._with_sharers(key, snapshot)
         plan = decide(snapshot)
         if plan.action is JobAction.CREATE_JOB and (position := self._queue_position(key, snapshot)):
             snapshot = replace(snapshot, queue_position=position)
@@ -158,6 +159,13 @@ class Reconciler:
         elif plan.action is not JobAction.CREATE_JOB and snapshot.wanted:
             self._count_builds(self._builds.leave(snapshot.wanted.identity))
         return Decision(snapshot, plan)
+
+    def _with_sharers(self, key: Key, snapshot: TargetSnapshot) -> TargetSnapshot:
+        """Look for others of the same engine only where it matters: there may be thousands."""
+        if snapshot.wanted is None or snapshot.engine.open_rebuild is None:
+            return snapshot
+        keys = self._builds.keys_of(snapshot.wanted.identity)
+        return replace(snapshot, is_shared=any(other.namespace != key.namespace for other in keys))
 
     def _patience(self, decision: Decision) -> Patience:
         """Return how long a build may take for all who wait for it now."""

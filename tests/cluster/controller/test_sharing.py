@@ -12,6 +12,7 @@ import pytest
 
 from controller_harness import Hub
 from fakeworld import make_engine
+from ignition_hub.engine.names import ANNOTATION_REBUILD
 from ignition_hub.kube import ENGINES, NAMESPACES, POOLS, Object
 from job_controller import condition_of, eventually, request_of, time_out
 
@@ -189,6 +190,29 @@ async def test_a_shared_build_may_take_as_long_as_the_most_patient_of_those_who_
 
     assert limits_of(job) == (10800, 5)
     assert request_of(job).timeout_seconds == 10800
+
+
+async def test_a_namespace_does_not_rebuild_again_and_again_what_another_uses(
+    hub: Hub, neighbour: Hub
+) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await neighbour.apply(make_engine())
+        job = await hub.until_job()
+        await neighbour.until_target("Building")
+        await hub.complete(job)
+        await hub.until_engine("Ready")
+        await neighbour.until_engine("Ready")
+        asked = {"metadata": {"annotations": {ANNOTATION_REBUILD: "now"}}}
+        await neighbour.kube.merge_patch(ENGINES, "resnet50", asked, neighbour.namespace)
+
+        async def told() -> bool:
+            target = (await neighbour.engine())["status"]["targets"][0]
+            return "rebuilt 10 minutes after its last build at the earliest" in target["message"]
+
+        await eventually(told)
+        assert [one["metadata"]["uid"] for one in await hub.jobs()] == [job["metadata"]["uid"]]
+        assert "lastHandledRebuild" not in (await neighbour.engine())["status"]
 
 
 def limits_of(job: Object) -> tuple[int, int]:

@@ -30,6 +30,7 @@ def view_of(job: Mapping[str, Any], now: float) -> JobSnapshot:
     metadata = job["metadata"]
     annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
     request = _json(annotations.get(ANNOTATION_REQUEST))
+    finished = _finished(job)
     return JobSnapshot(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
@@ -40,7 +41,8 @@ def view_of(job: Mapping[str, Any], now: float) -> JobSnapshot:
         resource=str(request.get("engine_resource", "")),
         model_uri=str(request.get("model_uri", "")),
         rebuild=annotations.get(ANNOTATION_REBUILD),
-        finished=_finished(job),
+        finished=finished,
+        ended_for=max(0.0, now - finished) if finished is not None else 0.0,
         progress=_progress(annotations.get(ANNOTATION_PROGRESS)),
         timeout_seconds=_timeout_seconds(job),
         ended_after_retries=_retries_that_ended(job),

@@ -4,6 +4,8 @@ Build a published engine anew, because somebody asked for it. Pure; a part of ``
 What is published stays Ready until its successor replaces it: a request for something better must not take
 away what works. A Job that answers a request carries it; the status calls the request handled when every
 target that it concerns has such a Job.
+
+An engine that several namespaces use is replaced for all of them, so their requests together have a budget.
 """
 
 from dataclasses import replace
@@ -21,7 +23,17 @@ LOOK_AGAIN = 15.0
 """Seconds between two looks at a Job that is in the way, or at work."""
 LOOK_AT_QUEUE = 60.0
 
+SHARED_PAUSE = 600.0
+"""
+Seconds from the end of a build to the next of an engine that namespaces share. Less than a Job is kept: it is
+what tells when the last build ended.
+"""
+
 REPLACED = "published; the requested rebuild replaces it when it is complete"
+SHARED = (
+    "published; the requested rebuild is pending: other namespaces use this engine, "
+    f"which is rebuilt {SHARED_PAUSE / 60:.0f} minutes after its last build at the earliest"
+)
 
 
 def rebuilt(snapshot: TargetSnapshot, published: Plan) -> Plan | None:
@@ -42,7 +54,7 @@ def answers_rebuild(job: JobSnapshot, engine: EngineSnapshot) -> bool:
 
 def _due(snapshot: TargetSnapshot, waiting: Plan) -> Plan:
     if snapshot.job is not None:
-        return _made_way(snapshot.job, waiting)
+        return _made_way(snapshot, snapshot.job, waiting)
     if snapshot.engine.suspended:
         why = "published; the requested rebuild is pending: spec.suspend is true"
         return replace(waiting, message=why, recheck=None)
@@ -61,7 +73,10 @@ def _followed(job: JobSnapshot, published: Plan) -> Plan | None:
     return replace(published, message=f"published; the requested rebuild failed: {why}")
 
 
-def _made_way(job: JobSnapshot, waiting: Plan) -> Plan:
-    if job.state in {JobState.COMPLETE, JobState.FAILED}:
-        return replace(waiting, message=REPLACED, action=JobAction.DELETE_JOB, recheck=1.0)
-    return replace(waiting, message="published; the requested rebuild is pending: an earlier build is active")
+def _made_way(snapshot: TargetSnapshot, job: JobSnapshot, waiting: Plan) -> Plan:
+    if job.state not in {JobState.COMPLETE, JobState.FAILED}:
+        why = "published; the requested rebuild is pending: an earlier build is active"
+        return replace(waiting, message=why)
+    if snapshot.is_shared and job.ended_for < SHARED_PAUSE:
+        return replace(waiting, message=SHARED, recheck=SHARED_PAUSE - job.ended_for)
+    return replace(waiting, message=REPLACED, action=JobAction.DELETE_JOB, recheck=1.0)

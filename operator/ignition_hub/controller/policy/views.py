@@ -169,6 +169,8 @@ class JobSnapshot:
     """The request for another build that it was made for; its engine replaces a published one."""
     finished: float | None = None
     """Seconds since the epoch."""
+    ended_for: float = 0.0
+    """Seconds since it ended; 0 until then."""
     progress: BuildProgress | None = None
     timeout_seconds: int | None = None
     """How long it may take with all retries."""
@@ -205,6 +207,8 @@ class TargetSnapshot:
     job: JobSnapshot | None = None
     queue_position: QueuePosition | None = None
     """None: the build may start now."""
+    is_shared: bool = False
+    """Whether another namespace is known to need the same engine."""
     bucket: str = ""
     """Where the manifest was found; the engine's URI begins with it."""
 

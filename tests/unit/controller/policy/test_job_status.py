@@ -60,6 +60,13 @@ def test_a_job_tells_progress_age_and_who_asked():
     assert (snapshot.namespace, snapshot.resource, snapshot.pool) == ("vision", "resnet50", "rtx")
 
 
+def test_a_job_tells_how_long_ago_it_ended():
+    ended = {"type": "Complete", "lastTransitionTime": "2026-01-01T00:01:00Z"}
+
+    assert view_of(stored(ended), now=1767225680.0).ended_for == 20.0
+    assert view_of(stored(), now=1767225680.0).ended_for == 0.0
+
+
 def test_a_job_tells_how_long_it_may_take_and_whether_it_ran_out_of_retries():
     given_up = {"type": "Failed", "reason": "BackoffLimitExceeded"}
 

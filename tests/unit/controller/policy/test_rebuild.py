@@ -1,15 +1,17 @@
 """Building a published engine anew: it stays Ready meanwhile; no request is lost or answered twice."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from fakeworld import make_engine, make_manifest, make_pool
 from ignition_hub.controller.apply import apply
-from ignition_hub.controller.policy.build_job import JobSettings
+from ignition_hub.controller.policy.build_job import KEPT_SECONDS, JobSettings
 from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.parsing import engine_snapshot
+from ignition_hub.controller.policy.rebuild import SHARED_PAUSE
 from ignition_hub.controller.policy.status import Decision, engine_status
 from ignition_hub.controller.policy.views import (
     JobAction,
@@ -114,6 +116,27 @@ def test_a_request_that_must_wait_is_not_called_handled(changes, action, words):
     assert plan.recheck is not None
     assert handled_after(view) is None
     assert handled_after(snapshot(engine(handled="before"), **changes)) == "before"
+
+
+@pytest.mark.parametrize("state", [JobState.COMPLETE, JobState.FAILED])
+def test_an_engine_that_namespaces_share_is_rebuilt_some_minutes_after_its_last_build(state):
+    ended = replace(job(state, rebuild="earlier"), ended_for=SHARED_PAUSE - 60)
+    view = snapshot(engine(), job=ended, is_shared=True)
+    plan = decide(view)
+
+    assert (plan.state, plan.action, plan.recheck) == (State.READY, JobAction.NONE, 60)
+    assert plan.message == (
+        "published; the requested rebuild is pending: other namespaces use this engine, "
+        "which is rebuilt 10 minutes after its last build at the earliest"
+    )
+    assert handled_after(view) is None
+    due = snapshot(engine(), job=replace(ended, ended_for=SHARED_PAUSE), is_shared=True)
+    assert decide(due).action is JobAction.DELETE_JOB
+    assert decide(replace(view, is_shared=False)).action is JobAction.DELETE_JOB
+
+
+def test_a_job_is_kept_for_longer_than_a_rebuild_may_have_to_wait():
+    assert SHARED_PAUSE < KEPT_SECONDS
 
 
 def test_while_suspended_a_request_waits():
