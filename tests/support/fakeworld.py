@@ -67,7 +67,7 @@ class FakeStore:
             raise IgnitionError(Reason.ManifestRefused, "the manifest is signed by nobody we know")
         return self.manifests.get(identity)
 
-    async def digest(self, uri: str) -> str:
+    async def digest(self, namespace: str, uri: str) -> str:
         self.asked["digest"] += 1
         return hashlib.sha256(self.models[uri]).hexdigest()
 

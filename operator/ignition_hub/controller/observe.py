@@ -214,7 +214,7 @@ class Observer:
         if facts is None:
             message = f"{pin.field}: {pin.uri} does not exist; upload it and the check is retried"
             return Trouble(Reason.SourceNotFound, message)
-        proof = self._digests.get((pin.uri, facts.etag, facts.size), lambda: store.digest(pin.uri))
+        proof = self._digests.get((pin.uri, facts.etag, facts.size), lambda: store.digest(namespace, pin.uri))
         try:
             digest = await asyncio.wait_for(proof, PROOF_PATIENCE)
         except TimeoutError:

@@ -16,11 +16,12 @@ from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.policy.ports import ModelFacts, Store
 from ignition_hub.controller.policy.store_status import Probe, StoreReason
-from ignition_hub.engine.errors import IgnitionError
+from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import pushed_model_key
 from ignition_hub.engine.sources import parse_s3_uri, plugin_refusal, refusal
+from ignition_hub.fair_turns import FairTurns
 from ignition_hub.kube import Forbidden, Kube, Object
 from ignition_hub.store.bundles import read_bundle
 from ignition_hub.store.errors import (
@@ -40,6 +41,8 @@ T = TypeVar("T")
 THREADS, WAITING = 16, 1024
 HASHING_THREADS = 2
 """Whole models are read in a pool of their own: they take minutes and must not delay the short questions."""
+HASHING_EACH = HASHING_THREADS - 1
+"""For one namespace: a model that is being read cannot be put aside, so one thread is left to the others."""
 DEADLINE = 30.0
 PROBE_EVERY = 240.0
 """Seconds for which a bucket that answered is not asked again, unless settings or Secret change."""
@@ -49,10 +52,12 @@ HASHING_DEADLINE = 3600.0
 class Bucket:
     """One EngineStore's bucket; fulfils ``ports.Store``."""
 
-    def __init__(self, store: OpenStore, keys: GatewayKeys, quick: Workers, hashing: Workers) -> None:
+    def __init__(
+        self, store: OpenStore, keys: GatewayKeys, quick: Workers, hashing: Workers, turns: FairTurns
+    ) -> None:
         self.opened = store
         self._spec, self._objects, self._keys = store.spec, store.objects, keys
-        self._quick, self._hashing, self._breaker = quick, hashing, Breaker()
+        self._quick, self._hashing, self._turns, self._breaker = quick, hashing, turns, Breaker()
 
     @property
     def bucket(self) -> str:
@@ -96,13 +101,20 @@ class Bucket:
                 raise
             return await self._ask(lambda: find(self._objects, renewed, inputs, identity))
 
-    async def digest(self, uri: str) -> str:
-        """Return the SHA-256 of a model by reading all of it."""
+    async def digest(self, namespace: str, uri: str) -> str:
+        """Return the SHA-256 of a model by reading all of it, in a turn of ``namespace``."""
         where = parse_s3_uri(uri)
-        return (await self._hashing.run(self._objects.digest, where.key, bucket=where.bucket))[0]
+        async with self._turns.one(namespace):
+            return (await self._hashing.run(self._objects.digest, where.key, bucket=where.bucket))[0]
 
     async def _ask(self, ask: Callable[[], T]) -> T:
         return await self._breaker.run(lambda: self._quick.run(ask))
+
+
+def hashing_turns() -> FairTurns:
+    """Return the turns in which namespaces have whole models read."""
+    most = HASHING_THREADS + WAITING
+    return FairTurns("models to read", most=most, each=HASHING_EACH, reason=Reason.StoreUnavailable)
 
 
 class Buckets:
@@ -117,6 +129,7 @@ class Buckets:
         self._hashing = Workers(
             name="digest", threads=HASHING_THREADS, waiting=WAITING, deadline=HASHING_DEADLINE
         )
+        self._turns = hashing_turns()
         self._opened: TtlCache[StoreSettings, None] = TtlCache(seconds=PROBE_EVERY, size=16)
         self._current: Bucket | None = None
 
@@ -124,7 +137,7 @@ class Buckets:
         """Return the default store; raise StoreMisconfigured when there is none that can be used."""
         opened = await self._default.current()
         if self._current is None or self._current.opened is not opened:
-            self._current = Bucket(opened, self._keys, self._quick, self._hashing)
+            self._current = Bucket(opened, self._keys, self._quick, self._hashing, self._turns)
         return self._current
 
     async def probe(self, store: Mapping[str, Any]) -> Probe:

@@ -47,8 +47,8 @@ class Store(Protocol):
     async def find(self, inputs: EngineInputs, identity: str) -> Manifest | None:
         """Return the verified manifest of an identity; None when there is none."""
 
-    async def digest(self, uri: str) -> str:
-        """Return the SHA-256 of a model by reading all of it: minutes for a large one."""
+    async def digest(self, namespace: str, uri: str) -> str:
+        """Return the SHA-256 of a model by reading all of it, in minutes, in a turn of ``namespace``."""
 
 
 class World(Protocol):

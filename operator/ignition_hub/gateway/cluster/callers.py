@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
@@ -24,9 +25,9 @@ from ignition_hub.engine.names import (
 )
 from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.request import BuildRequest
+from ignition_hub.fair_turns import FairTurns
 from ignition_hub.gateway.cluster.tokens import TokenCheck, refused
 from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
-from ignition_hub.gateway.process.limits import FairTurns
 from ignition_hub.kube import JOBS, PODS, Kube, TokenUser
 from ignition_hub.ttl_cache import TtlCache
 
@@ -63,7 +64,9 @@ class Callers:
         self._kube = kube
         self._reviews = reviews or kube
         self._tokens = TokenCheck(self._reviews)
-        self._turns = FairTurns("token reviews", most=REVIEWS_PENDING, each=REVIEWS_EACH)
+        self._turns = FairTurns(
+            "token reviews", most=REVIEWS_PENDING, each=REVIEWS_EACH, reason=Reason.GatewayUnavailable
+        )
         self._build_namespace = build_namespace
         self._users: TtlCache[str, TokenUser | None] = TtlCache(seconds=REVIEW_SECONDS, size=REMEMBERED)
         self._builds: TtlCache[str, Build] = TtlCache(seconds=REVIEW_SECONDS, size=REMEMBERED)
