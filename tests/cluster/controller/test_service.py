@@ -26,6 +26,8 @@ pytestmark = pytest.mark.cluster
 TWO_TARGETS = [{"gpuArch": "sm_86"}, {"gpuArch": "sm_89"}]
 ASKED = "2026-01-01T00:00:00Z"
 BETTER = EngineFile("ignition/engines/resnet50/better.trt", "b" * 64, 1000)
+LATER = "2026-01-01T00:00:01Z"
+"""As the gateway dates a replacement."""
 
 
 def gated_pod(name: str) -> Object:
@@ -136,7 +138,7 @@ async def test_an_engine_is_built_anew_on_request_and_stays_ready_meanwhile(hub:
         second = await hub.until_job()
         during = await hub.until_engine("Ready")
         request = request_of(second)
-        better = replace(make_manifest(request.inputs, request.identity), engine=BETTER)
+        better = replace(make_manifest(request.inputs, request.identity), engine=BETTER, built_at=LATER)
         hub.world.bucket.manifests[request.identity] = better
         await job_controller.complete(hub.kube, second)
 

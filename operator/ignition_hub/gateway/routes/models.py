@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from aiohttp import StreamReader, web
 
 from ignition_hub.buckets.default_store import OpenStore
+from ignition_hub.buckets.workers import Workers
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, RequestError
 from ignition_hub.engine.naming import is_plain_path, pushed_bundle_folder, pushed_model_key
 from ignition_hub.gateway.documents import valid_sha256
@@ -26,6 +27,7 @@ from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import ENGINES, TokenUser
 from ignition_hub.store.errors import StoreUnavailable
+from ignition_hub.store.objects import ObjectStore
 
 PART_BYTES = 16 * 1024 * 1024
 SILENCE_SECONDS = 60.0
@@ -144,7 +146,7 @@ def _announced_size(request: web.Request, most: int) -> int:
 async def _receive(request: web.Request, services: Services, store: OpenStore, announced: Announced) -> None:
     """Stream the body into its key; nothing is left when it is cut off or is not what was announced."""
     objects, quick, key = store.objects, services.quick, announced.key
-    upload_id = await quick.run(objects.start_upload, key)
+    upload_id = await started_upload(quick, objects, key)
     sha, received, etags = hashlib.sha256(), 0, list[str]()
     try:
         async for part in parts(request.content, announced.size):
@@ -163,6 +165,17 @@ async def _receive(request: web.Request, services: Services, store: OpenStore, a
         raise
     if await quick.run(objects.head, key) is None:
         raise StoreUnavailable(f"the store no longer has the upload of {key}", "push it again")
+
+
+async def started_upload(quick: Workers, objects: ObjectStore, key: str) -> str:
+    """Begin an upload and return its id; one whose client leaves meanwhile is aborted once it has begun."""
+    begun = asyncio.ensure_future(quick.run(objects.start_upload, key))
+    try:
+        return await asyncio.shield(begun)
+    except asyncio.CancelledError:
+        with contextlib.suppress(IgnitionError):
+            await quick.run(objects.abort_upload, key, await begun)
+        raise
 
 
 async def parts(content: StreamReader, most: int) -> AsyncIterator[bytes]:

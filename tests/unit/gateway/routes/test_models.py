@@ -1,9 +1,13 @@
 """A pushed model is read to the byte that was announced, and no further."""
 
+import asyncio
+import threading
+
 import pytest
 
+from ignition_hub.buckets.workers import Workers
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.gateway.routes.models import PART_BYTES, parts
+from ignition_hub.gateway.routes.models import PART_BYTES, parts, started_upload
 
 
 class Content:
@@ -30,3 +34,32 @@ async def test_a_body_of_more_than_was_announced_is_read_no_further():
 
     assert refused.value.reason is Reason.ModelDigestMismatch
     assert content.left == [b"6"]
+
+
+class SlowObjects:
+    """Begins an upload when it is told to, and notes what is aborted."""
+
+    def __init__(self):
+        self.may_begin, self.aborted = threading.Event(), []
+
+    def start_upload(self, key):
+        self.may_begin.wait(5)
+        return "upload-1"
+
+    def abort_upload(self, key, upload_id):
+        self.aborted.append((key, upload_id))
+
+
+async def test_an_upload_that_begins_after_its_client_left_is_aborted():
+    objects, quick = SlowObjects(), Workers(name="t", threads=1, waiting=1, deadline=5)
+    pushing = asyncio.create_task(started_upload(quick, objects, "models/x"))
+    await asyncio.sleep(0.01)
+
+    pushing.cancel()
+    await asyncio.sleep(0.01)
+    objects.may_begin.set()
+    with pytest.raises(asyncio.CancelledError):
+        await pushing
+
+    assert objects.aborted == [("models/x", "upload-1")]
+    quick.close()
