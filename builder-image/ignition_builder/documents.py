@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_builder.files import Files
-from ignition_hub.engine.codec import Record
+from ignition_hub.engine.codec import Whole
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.fields import one_of
 from ignition_hub.engine.identity import Profile
@@ -34,7 +34,7 @@ or by a calibrator.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared(Record):
+class Prepared(Whole):
     """
     A model that was checked and has the wanted precision.
 
@@ -65,7 +65,7 @@ class Prepared(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof(Record):
+class Proof(Whole):
     """
     Whether the model that a conversion made is the model still; a wrong one is an error instead.
 
@@ -78,7 +78,7 @@ class Proof(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled(Record):
+class Compiled(Whole):
     """
     A serialized engine in ``path``: digest and size of its bytes, and how TensorRT really built it.
 
@@ -107,7 +107,7 @@ class Compiled(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified(Record):
+class Verified(Whole):
     """
     What the accuracy and benchmark checks found; they passed, or there would be an error instead.
 
@@ -123,7 +123,7 @@ class Verified(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimingCacheTask(Record):
+class TimingCacheTask(Whole):
     """
     How a build uses TensorRT's timing cache; ``mode`` is one of TIMING_CACHES.
 
@@ -145,7 +145,7 @@ class TimingCacheTask(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task(Record):
+class Task(Whole):
     """
     One stage for one child process.
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ignition_hub.engine.codec import Record
+from ignition_hub.engine.codec import Whole
 
 
 @dataclass(frozen=True, slots=True)
-class DataFile(Record):
+class DataFile(Whole):
     """External data of the model: its path relative to the model, and what identifies its bytes."""
 
     name: str
@@ -21,7 +21,7 @@ class DataFile(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files(Record):
+class Files(Whole):
     """Where they lie; ``plugins`` maps the name of a plugin to its library."""
 
     data: tuple[DataFile, ...] = ()

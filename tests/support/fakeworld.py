@@ -12,7 +12,7 @@ from typing import Any
 
 from ignition_hub.controller.policy.ports import ModelFacts
 from ignition_hub.controller.policy.store_status import Probe, StoreReason
-from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.errors import IgnitionError, NewerRelease, Reason
 from ignition_hub.engine.identity import EngineInputs, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths, pushed_model_key
@@ -34,6 +34,7 @@ class FakeStore:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     forbidden: set[tuple[str, str]] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
+    later: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
     bundles: dict[str, dict[str, tuple[str, int]]] = field(default_factory=dict)
     no_plugins_for: set[str] = field(default_factory=set)
@@ -65,6 +66,8 @@ class FakeStore:
         self.asked["find"] += 1
         if identity in self.refused:
             raise IgnitionError(Reason.ManifestRefused, "the manifest is signed by nobody we know")
+        if identity in self.later:
+            raise NewerRelease("Manifest.schema: 'ignitionhub.io/manifest/v2' is not known")
         return self.manifests.get(identity)
 
     async def digest(self, namespace: str, uri: str) -> str:

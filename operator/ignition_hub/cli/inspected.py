@@ -26,7 +26,7 @@ from ignition_hub.runtime.vouched import read_voucher, voucher_of
 from ignition_hub.store.errors import ObjectMissing, StoreMisconfigured, StoreUnavailable
 from ignition_hub.store.find import DOCUMENT_BYTES, believe, manifest_key_of
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.trust import PublicKeys, manifest_from_bytes, verify
+from ignition_hub.store.trust import PublicKeys, claim_in, manifest_from_bytes, verify
 
 S3 = "s3://"
 DOCUMENT = ".json"
@@ -186,10 +186,9 @@ def _of_engine(store: ObjectStore, uri: str, key: str, keys: PublicKeys) -> Subj
 
 def _manifest(store: ObjectStore, key: str, keys: PublicKeys) -> tuple[Manifest, str]:
     data = store.get(key, DOCUMENT_BYTES)
-    claimed = manifest_from_bytes(data)
     if not keys:
-        return claimed, NO_KEYS
-    return believe(store, keys, key, data, claimed.identity), "holds"
+        return manifest_from_bytes(data), NO_KEYS
+    return believe(store, keys, key, data, claim_in(data).identity), "holds"
 
 
 def _wrong_size(size: int, header: PlanHeader) -> str | None:

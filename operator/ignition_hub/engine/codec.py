@@ -5,6 +5,10 @@ The types of the fields are the schema. They may be ``str``, ``int``, ``float``,
 ``Mapping[str, ...]`` and ``tuple[..., ...]`` of these or of Any, and each of them ``| None``; what only some
 values satisfy is for ``__post_init__``. A value is read as ``fields`` reads it: nothing is converted, and
 what does not fit is a ContractError.
+
+Processes of two releases read each other's documents while one replaces the other. What only the later one
+knows is left out where the rest means the same without it, which is every Record but the Wholes; where it
+does not, such as for an unknown word, the document is a NewerRelease, which passes with the upgrade.
 """
 
 import os
@@ -14,6 +18,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ignition_hub.engine.errors import NewerRelease, UnknownWord
 from ignition_hub.engine.fields import Fields
 
 R = TypeVar("R", bound="Record")
@@ -35,10 +40,24 @@ class Record:
 
     @classmethod
     def from_json(cls: type[R], document: Any) -> R:
-        """Return the record; ContractError names the class, the field, what it has and what was expected."""
+        """
+        Return the record; ContractError names the class, the field, what it has and what was expected.
+
+        NewerRelease, which is one, where a word or a field that counts is of a later release.
+        """
         readers, may_be_missing = _schema_of(cls)  # type: ignore[arg-type]  # mypy takes a class for unhashable
-        read = Fields(document, cls.__name__, readers, may_be_missing)
-        return cls(**{name: reader(read, name) for name, reader in readers.items() if name in read})
+        read = Fields(document, cls.__name__, readers, may_be_missing, all_count=issubclass(cls, Whole))
+        values = {name: reader(read, name) for name, reader in readers.items() if name in read}
+        try:
+            return cls(**values)
+        except UnknownWord as error:
+            raise NewerRelease(str(error)) from error
+
+
+class Whole(Record):
+    """A record whose every field counts: it is not read without those that only a later release knows."""
+
+    __slots__ = ()
 
 
 _PLAIN: Mapping[Any, Reader] = {

@@ -9,6 +9,8 @@ this page. ::
     |- NodeError              this node cannot do it, another can                   (20-29)
     |- TransientError         try again                                             (30-39)
     `- ContractError          a document does not have the shape this contract fixes
+       |- UnknownWord         a word is none of those that this release knows
+       `- NewerRelease        another release wrote the document; transient too
 """
 
 from collections.abc import Mapping
@@ -68,6 +70,8 @@ class Reason(StrEnum):
     """The pod was asked to stop (eviction, node drain) before it was done."""
     OutOfMemory = "OutOfMemory"
     """The kernel ended the process because the container's memory limit was reached."""
+    NewerRelease = "NewerRelease"
+    """A later release wrote a document that this one cannot read; it is left as it is until the upgrade."""
 
     # Fetching.
     EngineNotFound = "EngineNotFound"
@@ -244,6 +248,9 @@ ENDINGS: Mapping[Reason, Ending] = MappingProxyType(
         Reason.OutOfMemory: Ending(
             builder=137, fetcher=137, retry=True, meaning="the memory limit was reached"
         ),
+        Reason.NewerRelease: Ending(
+            builder=34, http=503, retry=True, meaning="a later release wrote what has to be read"
+        ),
         # Fetching.
         Reason.EngineNotFound: Ending(http=404),
         Reason.EngineNotReady: Ending(
@@ -382,3 +389,21 @@ class ContractError(IgnitionError):
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(Reason.InvalidRequest, message, remedy)
+
+
+class UnknownWord(ContractError):
+    """A word is none of those that this release knows; in a document of ours, a later release wrote it."""
+
+
+class NewerRelease(ContractError, TransientError):
+    """
+    A document of ours says what this release does not know: it is neither used nor replaced nor deleted.
+
+    It passes by itself when what reads it is upgraded.
+    """
+
+    def __init__(
+        self, message: str, remedy: str = "a later release wrote it; upgrade what reads it to that release"
+    ) -> None:
+        super().__init__(message, remedy)
+        self.reason = Reason.NewerRelease

@@ -1,14 +1,15 @@
 """
-Read JSON documents strictly: an unknown, missing or mistyped field is a ContractError that names it.
+Read JSON documents by field: a missing or mistyped one is a ContractError that names it.
 
 ``codec`` reads every record through ``Fields``. A field that a later release added may be missing, so that
-documents which were written before it stay readable.
+documents which were written before it stay readable; one that only a later release knows is left out, or a
+NewerRelease where every field counts.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
-from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.errors import ContractError, NewerRelease, UnknownWord
 
 T = TypeVar("T")
 
@@ -17,7 +18,8 @@ class Fields:
     """
     The fields of one JSON object; ``where`` is its path in messages, such as ``BuildRequest.inputs``.
 
-    ``may_be_missing`` are the fields that need not be there; ask ``in`` before reading one.
+    ``may_be_missing`` are the fields that need not be there; ask ``in`` before reading one. ``all_count``:
+    whether a field that is none of ``names`` is a NewerRelease.
     """
 
     def __init__(
@@ -26,12 +28,14 @@ class Fields:
         where: str,
         names: Collection[str],
         may_be_missing: Collection[str] = (),
+        *,
+        all_count: bool = False,
     ) -> None:
         if not isinstance(document, Mapping):
             raise ContractError(f"{where}: expected an object, got {kind_of(document)}")
-        for name in document:
+        for name in document if all_count else ():
             if name not in names:
-                raise ContractError(f"{where}.{name}: unknown field", f"the fields are {', '.join(names)}")
+                raise NewerRelease(f"{where}.{name}: unknown field; the fields are {', '.join(names)}")
         for name in names:
             if name not in document and name not in may_be_missing:
                 raise ContractError(f"{where}.{name}: missing")
@@ -120,13 +124,13 @@ def inside(where: str, read: Callable[[Any], T], document: Any) -> T:
     try:
         return read(document)
     except ContractError as error:
-        raise ContractError(f"{where}: {error.message}", error.remedy) from error
+        raise type(error)(f"{where}: {error.message}", error.remedy) from error
 
 
 def one_of(where: str, value: str, allowed: Collection[str]) -> None:
-    """Raise ContractError unless ``value`` is one of ``allowed``."""
+    """Raise UnknownWord unless ``value`` is one of ``allowed``."""
     if value not in allowed:
-        raise ContractError(f"{where}: {value!r} is not known", f"use one of {', '.join(allowed)}")
+        raise UnknownWord(f"{where}: {value!r} is not known", f"use one of {', '.join(allowed)}")
 
 
 def kind_of(value: Any) -> str:

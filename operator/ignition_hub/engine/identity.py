@@ -3,6 +3,7 @@ What makes two engines the same: the identity, the key of every build, Job and s
 
 ``EngineInputs`` holds everything that changes a plan's bytes or where it may load. The controller makes it
 from a resource and a pool, ``identity_of`` hashes it, and the builder is given it back inside its request.
+Without one of its fields it would be another engine, so all of it is read, or none.
 """
 
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
-from ignition_hub.engine.codec import MAY_BE_MISSING, Record
+from ignition_hub.engine.codec import MAY_BE_MISSING, Record, Whole
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.fields import one_of
 
@@ -51,7 +52,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Model(Record):
+class Model(Whole):
     """A model: name and version as people write them, and the fingerprint of its bytes or source."""
 
     name: str
@@ -65,7 +66,7 @@ class Model(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ShapeRange(Record):
+class ShapeRange(Whole):
     """Smallest, usual and largest shape of one input; whether they fit the model is the builder's to say."""
 
     min: tuple[int, ...]
@@ -74,7 +75,7 @@ class ShapeRange(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRange(Record):
+class BatchRange(Whole):
     """Smallest, usual and largest batch."""
 
     min: int
@@ -83,7 +84,7 @@ class BatchRange(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Profile(Record):
+class Profile(Whole):
     """
     One optimization profile.
 
@@ -107,7 +108,7 @@ class Profile(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class EngineInputs(Record):
+class EngineInputs(Whole):
     """
     Everything that changes an engine's bytes or where it may load.
 

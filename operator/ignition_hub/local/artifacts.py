@@ -138,6 +138,7 @@ def declined(settings: ArtifactsSettings, error: IgnitionError) -> StoreDeclined
     remedies = {
         Reason.StoreMisconfigured: "check ARTIFACTS_ENDPOINT, ARTIFACTS_ACCESS_KEY and ARTIFACTS_SECRET_KEY",
         Reason.ManifestRefused: "the engine is not used; find out who wrote it",
+        Reason.NewerRelease: "a later release wrote it; upgrade ignition-hub here",
     }
     return StoreDeclined(error.reason, f"{settings.uri}: {error.message}", remedies.get(error.reason, ""))
 

@@ -11,7 +11,7 @@ from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.sources import parse_s3_uri
 from ignition_hub.store.errors import ManifestRefused, ObjectMissing, ObjectTooLarge
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.trust import PublicKeys, manifest_from_bytes, verify
+from ignition_hub.store.trust import PublicKeys, claim_in, verify
 
 DOCUMENT_BYTES = 4 * 1024 * 1024
 """The most of a manifest or a provenance that is read before its signature is; real ones have a few KiB."""
@@ -21,7 +21,8 @@ def find(store: ObjectStore, keys: PublicKeys, inputs: EngineInputs, identity: s
     """
     Return the verified manifest of an identity; None when nobody published one, or its engine is gone.
 
-    Raise ManifestRefused when there is one that is not to be believed, and the store's errors.
+    Raise ManifestRefused when there is one that is not to be believed, NewerRelease when only a later
+    release can read it, and the store's errors.
     """
     paths = StorePaths(store.settings.prefix, inputs, identity)
     manifest = read_manifest(store, keys, paths.manifest, identity)
@@ -52,22 +53,31 @@ def read_manifest(store: ObjectStore, keys: PublicKeys, manifest_key: str, ident
 def believe(
     store: ObjectStore, keys: PublicKeys, manifest_key: str, manifest_bytes: bytes, identity: str
 ) -> Manifest:
-    """Return the manifest in these bytes if its provenance vouches for it and it is in its own place."""
-    claimed = manifest_from_bytes(manifest_bytes)
+    """
+    Return the manifest in these bytes if its provenance vouches for it and it is in its own place.
+
+    The signature comes first, over the bytes: what is not ours is ManifestRefused, and only of what is ours
+    can be told that a later release wrote it (NewerRelease).
+    """
+    claimed = claim_in(manifest_bytes)
     folder = manifest_key.rpartition("/")[0] + "/"
-    if not claimed.provenance_key.startswith(folder) or not claimed.engine.key.startswith(folder):
+    if not claimed.provenance_key.startswith(folder) or not claimed.engine_key.startswith(folder):
         raise ManifestRefused(f"{manifest_key} points outside its own folder")
+    # The folder shows 16 digits of the identity only, and a signed manifest may have been copied elsewhere.
+    if claimed.identity != identity:
+        raise _of_another(manifest_key, claimed.identity, identity)
     try:
         envelope = store.get(claimed.provenance_key, DOCUMENT_BYTES)
     except ObjectMissing as error:
         raise ManifestRefused(f"{manifest_key} has no provenance at {claimed.provenance_key}") from error
     manifest = verify(manifest_bytes, envelope, keys)
-    # The folder shows 16 digits of the identity only, and a signed manifest may have been copied elsewhere.
-    if manifest.identity != identity or identity_of(manifest.inputs) != identity:
-        raise ManifestRefused(
-            f"{manifest_key} is the manifest of identity {manifest.identity}, not {identity}"
-        )
+    if (made_of := identity_of(manifest.inputs)) != identity:
+        raise _of_another(manifest_key, made_of, identity)
     return manifest
+
+
+def _of_another(manifest_key: str, found: str, identity: str) -> ManifestRefused:
+    return ManifestRefused(f"{manifest_key} is the manifest of identity {found:.64}, not {identity}")
 
 
 def manifest_key_of(engine_uri: str) -> str:

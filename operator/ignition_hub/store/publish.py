@@ -37,7 +37,8 @@ def publish(
 
     ``keys`` are those that earlier publications may be signed with; ``replace`` puts this manifest in the
     place of a good one (a forced rebuild). One that is not to be believed, or whose engine is gone, is
-    replaced always. Raise PublishConflict when others keep changing the manifest, and the store's errors.
+    replaced always; one of a later release never: it is a NewerRelease, and nothing is written. Raise
+    PublishConflict when others keep changing the manifest, and the store's errors.
     """
     manifest_key = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest
     earlier = _signed_there(store, keys, manifest_key, manifest.identity)

@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
-from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.errors import ContractError, NewerRelease
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.store.errors import ManifestRefused
 
@@ -32,6 +32,15 @@ ALGORITHM = "ed25519"
 
 PublicKeys = Mapping[str, Ed25519PublicKey]
 """Keys that are believed, by key id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a manifest says before its signature is looked at: words that every release writes alike."""
+
+    identity: str
+    provenance_key: str
+    engine_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +130,15 @@ def verify(manifest_bytes: bytes, envelope_bytes: bytes, keys: PublicKeys) -> Ma
     """
     Return the manifest if a believed key signed exactly these bytes and the engine they name.
 
-    Raise ManifestRefused, saying which link is broken.
+    Raise ManifestRefused, saying which link is broken; NewerRelease where none is, and only a later release
+    can read what was signed.
     """
-    engine_sha256, manifest_sha256 = _subjects(_signed_statement(envelope_bytes, keys))
+    statement = _signed_statement(envelope_bytes, keys)
+    engine_sha256, manifest_sha256 = _subjects(statement)
     if sha256_hex(manifest_bytes) != manifest_sha256:
         raise ManifestRefused("the signed provenance is about another manifest")
-    manifest = manifest_from_bytes(manifest_bytes)
+    _require_known_types(statement)
+    manifest = _signed_manifest(manifest_bytes)
     if manifest.engine.sha256 != engine_sha256:
         raise ManifestRefused("the signed provenance does not cover the engine that the manifest names")
     return manifest
@@ -135,6 +147,7 @@ def verify(manifest_bytes: bytes, envelope_bytes: bytes, keys: PublicKeys) -> Ma
 def signed_manifest_bytes(envelope_bytes: bytes, keys: PublicKeys) -> bytes:
     """Return the manifest bytes that an envelope of ours carries, verified."""
     statement = _signed_statement(envelope_bytes, keys)
+    _require_known_types(statement)
     try:
         content = statement["predicate"]["runDetails"]["byproducts"][0]["content"]
         manifest_bytes = base64.b64decode(content, validate=True)
@@ -185,10 +198,13 @@ def _signed_statement(envelope_bytes: bytes, keys: PublicKeys) -> dict[str, Any]
     if payload_type != PAYLOAD_TYPE:
         raise ManifestRefused(f"the provenance is of type {payload_type!r}, not {PAYLOAD_TYPE}")
     _require_signature(signatures, keys, _pre_authentication(payload_type, payload))
-    statement = json.loads(payload)
-    if statement.get("_type") != STATEMENT_TYPE or statement.get("predicateType") != PREDICATE_TYPE:
-        raise ManifestRefused("the signed provenance is not a SLSA statement of a build")
-    return dict(statement)
+    return dict(json.loads(payload))
+
+
+def _require_known_types(statement: Mapping[str, Any]) -> None:
+    types = statement.get("_type"), statement.get("predicateType")
+    if types != (STATEMENT_TYPE, PREDICATE_TYPE):
+        raise NewerRelease(f"the signed provenance is of types {types!r:.160}")
 
 
 def _require_signature(signatures: list[tuple[str, bytes]], keys: PublicKeys, message: bytes) -> None:
@@ -214,10 +230,34 @@ def _subjects(statement: Mapping[str, Any]) -> tuple[str, str]:
     return engine, manifest
 
 
-def manifest_from_bytes(manifest_bytes: bytes) -> Manifest:
-    """Read a manifest that nobody vouches for yet; raise ManifestRefused when it is none."""
+def _signed_manifest(manifest_bytes: bytes) -> Manifest:
+    """Read what a believed key signed: what cannot be read of it, another release wrote."""
     try:
         return Manifest.from_bytes(manifest_bytes)
+    except NewerRelease:
+        raise
+    except ContractError as error:
+        raise NewerRelease(f"the manifest is signed, and cannot be read: {error}") from error
+
+
+def claim_in(manifest_bytes: bytes) -> Claim:
+    """Return what a manifest of any release claims; raise ManifestRefused when it is none."""
+    try:
+        document = json.loads(manifest_bytes)
+        claim = Claim(document["identity"], document["provenance_key"], document["engine"]["key"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ManifestRefused(f"the manifest cannot be read: {error!r:.160}") from error
+    if not all(isinstance(word, str) for word in astuple(claim)):
+        raise ManifestRefused("the manifest cannot be read: identity and keys must be strings")
+    return claim
+
+
+def manifest_from_bytes(manifest_bytes: bytes) -> Manifest:
+    """Read a manifest that nobody vouches for; ManifestRefused when it is none, NewerRelease as codec."""
+    try:
+        return Manifest.from_bytes(manifest_bytes)
+    except NewerRelease:
+        raise
     except ContractError as error:
         raise ManifestRefused(f"the manifest cannot be read: {error}") from error
 

@@ -23,6 +23,7 @@ from gateway_harness import (
     resolve,
 )
 from gatewayprocess import running_gateway, wait_for
+from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.names import ANNOTATION_REBUILD
@@ -64,6 +65,36 @@ def test_an_engine_goes_from_a_builder_to_a_pod(hub, team, request_, job, builde
     assert answer.body["gpu"] == {"arch": "sm_89", "product": "NVIDIA-L4"}
     assert answer.body["sha256"] == manifest.engine.sha256
     assert answer.body["file_name"] == "resnet50_v1_fp16_sm_89_1.7.1.trt"
+
+
+def annotate(hub, job, document):
+    """Write a request onto a Job as a controller of another release does."""
+    path = f"/apis/batch/v1/namespaces/{BUILDS}/jobs/{job['metadata']['name']}"
+    annotations = {"ignitionhub.io/request": canonical_json(document).decode()}
+    patch = {"metadata": {"annotations": annotations}}
+    hub.api.ask("PATCH", path, patch, media="application/merge-patch+json")
+
+
+def test_a_builder_and_a_controller_of_a_later_release_get_an_engine_published(hub, request_, job):
+    annotate(hub, job, request_.to_json() | {"addedLater": 1})
+    builder = hub.builder(job)
+
+    grant = hub.gateway.ask("GET", "/v1/builds/self", token=builder)
+    body = hub.upload(builder, plan()) | {"addedLater": 1}
+    body["facts"] |= {"addedLater": 1}
+    done = hub.complete(builder, body)
+
+    assert BuildGrant.from_json(grant.body).request == request_
+    assert (done.status, published(hub, request_).engine.sha256) == (200, body["sha256"])
+
+
+def test_a_request_that_only_a_later_gateway_knows_waits_for_it(hub, request_, job):
+    annotate(hub, job, request_.to_json() | {"timing_cache": "AddedLater"})
+
+    answer = hub.gateway.ask("GET", "/v1/builds/self", token=hub.builder(job))
+
+    assert (answer.status, answer.reason) == (503, "NewerRelease")
+    assert "upgrade" in answer.message
 
 
 def test_progress_and_failure_are_written_onto_the_job(hub, job, builder):
@@ -294,10 +325,9 @@ def test_a_status_that_points_at_another_model_is_refused(hub, team, request_, b
         ("upload", {"size": 0, "sha256": "ab" * 32}, "size: 0"),
         ("upload", {"size": 1, "sha256": "AB"}, "sha256: 'AB'"),
         ("upload", {"size": 1 << 36, "sha256": "ab" * 32, "part_size": 5 << 20}, "use at least"),
-        ("upload", {"size": 1, "sha256": "ab" * 32, "where": "x"}, "where: unknown field"),
         ("complete", {}, "missing"),
         ("progress", {"phase": "x", "percent": 101}, "percent: 101"),
-        ("failed", {"reason": "Because", "message": "", "exit_code": 1}, "'Because'"),
+        ("failed", {"reason": "because", "message": "", "exit_code": 1}, "'because'"),
         ("progress", b"{", "not JSON"),
     ],
 )

@@ -1,11 +1,15 @@
 """Publishing and finding engines in a real bucket, cut off and contended."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ignition_hub.engine.canonical import canonical_json
+from ignition_hub.engine.errors import NewerRelease
 from ignition_hub.engine.identity import identity_of
+from ignition_hub.engine.naming import StorePaths
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import DOCUMENT_BYTES, find, manifest_key_of
 from ignition_hub.store.objects import ObjectStore
@@ -230,3 +234,64 @@ def test_an_engine_of_another_size_than_was_signed_is_refused_and_a_build_replac
         found(store)
 
     assert publish(store, KEY, KEYS, manifest_in(store, sha256="ef" * 32)).is_new
+
+
+def later_release_published(store, manifest, key=KEY, *, whole=True, **build):
+    """Put what a later release signs: its manifest has ``build`` besides; return what the bucket then has."""
+    document = json.loads(manifest.to_bytes())
+    document["build"] |= build
+    data = canonical_json(document)
+    store.put(manifest.engine.key, b"\0" * manifest.engine.size)
+    store.put(manifest.provenance_key, sign(manifest, data, key))
+    if whole:
+        store.put(manifest_key(store, manifest), data)
+    return content(store, manifest)
+
+
+def manifest_key(store, manifest):
+    return StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest
+
+
+def content(store, manifest):
+    """Return every object of the engine's folder by key."""
+    folder = manifest_key(store, manifest).rpartition("/")[0] + "/"
+    return {one.key: store.get(one.key, DOCUMENT_BYTES) for one in store.listed(folder, most=1000)}
+
+
+def test_a_manifest_of_a_later_release_with_a_field_more_is_used_and_kept_as_it_is(store):
+    manifest = manifest_in(store)
+    before = later_release_published(store, manifest, addedLater={"of": 1})
+
+    assert found(store) == manifest
+    again = publish_uploaded(store, KEY, KEYS, manifest_in(store, built_at="2027-01-01T00:00:00Z"))
+
+    assert (again.is_new, again.manifest) == (False, manifest)
+    assert content(store, manifest) == before
+
+
+@pytest.mark.parametrize("replace", [False, True], ids=["a build", "a rebuild"])
+@pytest.mark.parametrize(
+    ("sha256", "whole"),
+    [("ab" * 32, True), ("77" * 32, True), ("ab" * 32, False)],
+    ids=["the same bytes", "other bytes", "the same bytes, cut off before the manifest"],
+)
+def test_what_only_a_later_release_can_read_is_neither_used_nor_replaced(store, replace, sha256, whole):
+    manifest = manifest_in(store)
+    before = later_release_published(store, manifest, whole=whole, checked="twice")
+    rebuilt = manifest_in(store, sha256=sha256, built_at="2027-01-01T00:00:00Z")
+
+    with pytest.raises(NewerRelease, match="checked: 'twice' is not known"):
+        publish_uploaded(store, KEY, KEYS, rebuilt, replace=replace)
+
+    assert content(store, manifest) == before
+
+
+def test_what_no_release_of_ours_signed_is_refused_and_replaced_whatever_it_says(store):
+    later_release_published(store, manifest_in(store), OTHER, checked="twice")
+    with pytest.raises(ManifestRefused, match="no signature from a trusted key"):
+        found(store)
+
+    honest = manifest_in(store, sha256="77" * 32)
+
+    assert publish(store, KEY, KEYS, honest).is_new
+    assert found(store) == honest

@@ -10,8 +10,10 @@ from fakeworld import MODEL, MODEL_SHA256, MODEL_URI, RTX_VERSION, FakeWorld, ma
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings, build_job
+from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.parsing import earlier_target, engine_snapshot
 from ignition_hub.controller.policy.resolution import build_request
+from ignition_hub.controller.policy.views import JobAction
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.engine.identity import Profile
 from ignition_hub.engine.naming import pushed_model_key
@@ -182,6 +184,19 @@ async def test_a_manifest_nobody_vouches_for_is_refused(observer, world):
 
     assert target.manifest is None
     assert target.refused.reason is Reason.ManifestRefused
+
+
+async def test_what_only_a_later_release_can_read_proves_nothing_and_is_not_built_again(observer, world):
+    target = await publish(observer, world, engine())
+    world.bucket.later.add(target.wanted.identity)
+
+    new = await snapshot(observer, engine())
+    ready = await snapshot(observer, engine(status=ready_status(target)))
+
+    assert (new.refused, new.trouble.unknown, new.trouble.reason) == (None, True, Reason.NewerRelease)
+    assert [decide(one).state for one in (new, ready)] == ["Pending", "Ready"]
+    assert {decide(one).action for one in (new, ready)} == {JobAction.NONE}
+    assert decide(ready).keeps_status
 
 
 def remembered(target, **newest):

@@ -14,8 +14,9 @@ import pytest
 
 import ignition_hub
 from contractdocuments import FACTS, INPUTS, MANIFEST, RECORDS
-from ignition_hub.engine.codec import MAY_BE_MISSING, Record
-from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.codec import MAY_BE_MISSING, Record, Whole
+from ignition_hub.engine.errors import ContractError, NewerRelease, Reason, UnknownWord
+from ignition_hub.engine.fields import one_of
 from ignition_hub.engine.identity import Profile, identity_of
 
 IDENTITY = "c4a4a65d32f8bcfbb7c7dffa6d59285bbc300d5d2bfcc0b102944a761ac6ec05"
@@ -102,6 +103,24 @@ class Outer(Record):
     optional_path: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class All(Whole):
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Record):
+    word: str
+
+    def __post_init__(self) -> None:
+        one_of("Word.word", self.word, ("a", "b"))
+
+
+@dataclass(frozen=True, slots=True)
+class Words(Record):
+    nested: Word
+
+
 OUTER = Outer()
 
 
@@ -169,7 +188,7 @@ def test_keys_come_in_the_order_of_the_fields():
         ({"inners": {}}, "Outer.inners: expected an array, got object {}"),
         ({"inners": [{"number": 1}, 2]}, "Outer.inners[1]: Inner: expected an object, got number"),
         ({"named": []}, "Outer.named: expected an object, got array []"),
-        ({"named": {"b": {"x": 1}}}, "Outer.named.b: Inner.x: unknown field: the fields are number"),
+        ({"named": {"b": {"x": 1}}}, "Outer.named.b: Inner.number: missing"),
         ({"headers": {"h": None}}, "Outer.headers.h: expected a string, got null None"),
         ({"path": 3}, "Outer.path: expected a string, got number 3"),
         ({"paths": {"p": 3}}, "Outer.paths.p: expected a string, got number 3"),
@@ -187,10 +206,25 @@ def test_what_does_not_fit_is_refused_by_class_field_and_value(document, message
     assert refused(whole).startswith(message)
 
 
-def test_an_unknown_field_is_refused_with_those_there_are():
-    assert refused({**OUTER.to_json(), "surprise": 1}) == (
-        f"Outer.surprise: unknown field: the fields are {', '.join(OUTER.to_json())}"
-    )
+def test_a_field_that_only_a_later_release_knows_is_left_out():
+    assert Outer.from_json({**OUTER.to_json(), "surprise": 1}) == OUTER
+
+
+def test_a_whole_is_not_read_without_a_field_that_only_a_later_release_knows():
+    with pytest.raises(NewerRelease) as error:
+        All.from_json({"number": 1, "surprise": 1})
+
+    assert error.value.message == "All.surprise: unknown field; the fields are number"
+    assert "upgrade" in error.value.remedy
+
+
+def test_a_word_that_only_a_later_release_knows_is_no_mistake_of_a_document_and_one_of_a_caller():
+    with pytest.raises(NewerRelease, match=r"^Words\.nested: Word\.word: 'c' is not known: use one of a, b"):
+        Words.from_json({"nested": {"word": "c"}})
+    with pytest.raises(UnknownWord) as error:
+        Word("c")
+
+    assert error.value.reason is Reason.InvalidRequest
 
 
 @pytest.mark.parametrize("name", sorted(OUTER.to_json().keys() - {"later"}))

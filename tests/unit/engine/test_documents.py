@@ -1,4 +1,4 @@
-"""Requests, grants and manifests cross process borders as strict JSON."""
+"""Requests, grants and manifests cross process borders as JSON."""
 
 import json
 from dataclasses import replace
@@ -82,14 +82,12 @@ def test_a_document_survives_json(document):
 
 
 @pytest.mark.parametrize("document", [REQUEST, GRANT, GRANT.files[0], FACTS, MANIFEST, MANIFEST.engine])
-def test_a_missing_and_an_unknown_field_are_named(document):
+def test_a_missing_field_is_named(document):
     kind, fields = type(document), document.to_json()
 
     for name in fields.keys() - LATER.get(kind, set()):
         with pytest.raises(ContractError, match=rf"{kind.__name__}\.{name}: missing"):
             kind.from_json({other: value for other, value in fields.items() if other != name})
-    with pytest.raises(ContractError, match=rf"{kind.__name__}\.surprise: unknown field"):
-        kind.from_json({**fields, "surprise": 1})
 
 
 @pytest.mark.parametrize("document", [REQUEST, FACTS, replace(GRANT, files=())])

@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from ignition_hub.engine.errors import ContractError, IgnitionError, Reason
+from ignition_hub.engine.errors import ContractError, IgnitionError, NewerRelease, Reason
 from ignition_hub.gateway.errors import TokenRejected, status_of, translate_errors
 from ignition_hub.gateway.process.draining import RequestsInFlight
 from ignition_hub.gateway.process.metrics import Metrics, counting
@@ -28,6 +28,7 @@ async def ask(error, path="/engines/arcface"):
     ("error", "status", "reason"),
     [
         (ContractError("size: 0 is out of range"), 400, "InvalidRequest"),
+        (NewerRelease("Manifest.schema: 'v2' is not known"), 503, "NewerRelease"),
         (TokenRejected("no bearer token"), 401, "TokenRejected"),
         (ManifestRefused("the signature does not fit"), 422, "ManifestRefused"),
         (StoreUnavailable("s3.example.com: timeout"), 502, "StoreUnavailable"),

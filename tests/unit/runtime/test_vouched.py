@@ -63,10 +63,11 @@ def test_a_document_that_is_too_large_is_not_read(paths):
 def test_a_manifest_of_a_newer_hub_says_what_to_upgrade(paths):
     record = json.loads(paths.record.read_text())
     record["manifest"]["build"]["quantumness"] = 1
+    record["manifest"]["build"]["checked"] = "twice"
     paths.record.chmod(0o644)
     paths.record.write_text(json.dumps(record))
 
-    with pytest.raises(EngineRefused, match="quantumness: unknown field") as refused:
+    with pytest.raises(EngineRefused, match="checked: 'twice' is not known") as refused:
         voucher_of(paths.engine)
     assert "upgrade ignition-hub here" in refused.value.remedy
 

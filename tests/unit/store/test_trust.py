@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ignition_hub.engine.canonical import canonical_json
+from ignition_hub.engine.errors import NewerRelease
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.trust import (
     SigningKey,
+    claim_in,
     keys_from_json,
     keys_to_json,
     sign,
@@ -31,6 +33,18 @@ ENVELOPE = sign(MANIFEST, BYTES, KEY)
 
 def forged(**changes):
     return canonical_json({**json.loads(ENVELOPE), **changes})
+
+
+def signed(statement):
+    """Return an envelope of ours around any statement."""
+    from ignition_hub.store.trust import PAYLOAD_TYPE, _pre_authentication
+
+    payload = canonical_json(statement)
+    signature = KEY.private.sign(_pre_authentication(PAYLOAD_TYPE, payload))
+    encoded = base64.b64encode(signature).decode()
+    return forged(
+        payload=base64.b64encode(payload).decode(), signatures=[{"keyid": KEY.keyid, "sig": encoded}]
+    )
 
 
 def test_what_was_signed_is_believed():
@@ -139,3 +153,59 @@ def test_a_key_of_another_algorithm_does_not_sign():
 def test_a_file_that_is_no_key_is_refused():
     with pytest.raises(ValueError, match="not an unencrypted private key"):
         SigningKey.from_pem(b"-----BEGIN NOTHING-----")
+
+
+def of_another_release(change):
+    document = json.loads(BYTES)
+    change(document)
+    return canonical_json(document)
+
+
+def test_a_signed_manifest_with_a_field_that_only_a_later_release_knows_is_believed():
+    later = of_another_release(lambda document: document["build"].update(addedLater=1))
+
+    assert verify(later, sign(MANIFEST, later, KEY), KEYS) == MANIFEST
+    assert signed_manifest_bytes(sign(MANIFEST, later, KEY), KEYS) == later
+
+
+LATER = {
+    "another schema": lambda document: document.update(schema="ignitionhub.io/manifest/v2"),
+    "another word": lambda document: document["build"].update(checked="twice"),
+    "another input": lambda document: document["inputs"].update(addedLater=1),
+    "a field less": lambda document: document.pop("built_at"),
+    "a field of another kind": lambda document: document["engine"].update(size="3"),
+}
+
+
+@pytest.mark.parametrize("change", LATER.values(), ids=LATER)
+def test_what_our_key_signed_and_only_another_release_can_read_is_no_forgery(change):
+    later = of_another_release(change)
+
+    for read in (lambda envelope: verify(later, envelope, KEYS), lambda e: signed_manifest_bytes(e, KEYS)):
+        with pytest.raises(NewerRelease, match="upgrade"):
+            read(sign(MANIFEST, later, KEY))
+        with pytest.raises(ManifestRefused, match="no signature from a trusted key"):
+            read(sign(MANIFEST, later, OTHER))
+
+
+def test_a_signed_statement_of_a_type_that_only_a_later_release_knows_is_no_forgery():
+    statement = {**statement_of(MANIFEST, BYTES), "predicateType": "https://slsa.dev/provenance/v2"}
+    later = signed(statement)
+
+    with pytest.raises(NewerRelease, match="provenance/v2"):
+        verify(BYTES, later, KEYS)
+    with pytest.raises(NewerRelease, match="provenance/v2"):
+        signed_manifest_bytes(later, KEYS)
+    with pytest.raises(ManifestRefused, match="another manifest"):
+        verify(BYTES + b" ", later, KEYS)
+
+
+@pytest.mark.parametrize("data", [b"[]", b"{}", b"[" * 100_000, b'{"identity":"a","provenance_key":"b"}'])
+def test_bytes_that_claim_nothing_are_refused(data):
+    with pytest.raises(ManifestRefused, match="the manifest cannot be read"):
+        claim_in(data)
+
+
+def test_a_claim_is_made_in_words():
+    with pytest.raises(ManifestRefused, match="must be strings"):
+        claim_in(of_another_release(lambda document: document.update(identity=["a"])))

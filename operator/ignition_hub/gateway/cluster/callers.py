@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.errors import ContractError, NewerRelease, Reason
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
@@ -147,13 +147,19 @@ def has_ended(pod: Mapping[str, Any], job: Mapping[str, Any]) -> bool:
 
 
 def build_from(job: Mapping[str, Any], pod: Mapping[str, Any]) -> Build:
-    """Return the build that a Job and its pod are about."""
+    """
+    Return the build that a Job and its pod are about.
+
+    Raise BuildNotFound when they are about none, NewerRelease when only a later gateway knows what is asked.
+    """
     metadata = job["metadata"]
     annotations = metadata.get("annotations") or {}
     try:
         request = BuildRequest.from_json(json.loads(annotations[ANNOTATION_REQUEST]))
-    except (KeyError, ValueError) as error:
-        raise BuildNotFound(f"Job {metadata['name']} has no build request") from error
+    except NewerRelease:
+        raise
+    except (KeyError, ValueError, ContractError) as error:
+        raise BuildNotFound(f"Job {metadata['name']} has no build request: {error}") from error
     if identity_of(request.inputs) != request.identity or job_name(request.identity) != metadata["name"]:
         raise BuildNotFound(f"Job {metadata['name']} has the request of another build")
     return Build(

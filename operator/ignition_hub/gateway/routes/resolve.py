@@ -22,7 +22,7 @@ from ignition_hub.compatibility.engine_choice import (
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.loading import EngineFacts, loads
 from ignition_hub.engine.canonical import canonical_json
-from ignition_hub.engine.errors import IgnitionError, Reason
+from ignition_hub.engine.errors import IgnitionError, NewerRelease, Reason
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import engine_folder
 from ignition_hub.engine.pod_annotations import RESOURCE
@@ -141,7 +141,8 @@ async def locate(
     """
     Return the manifest and a URL of the best engine that is whole; at least one query, the best first.
 
-    One that is damaged or lost does not hide the next that loads on the same GPU. The error is the best's.
+    One that is damaged, lost or of a later release does not hide the next that loads on the same GPU. The
+    error is the best's.
     """
     errors: list[IgnitionError] = []
     for wanted in queries[:MOST_TRIED]:
@@ -152,7 +153,7 @@ async def locate(
                 # What is remembered may be of before the rebuild that the status knows of.
                 manifest, url = await engines.get(store, manifest_key, wanted.identity, again=True)
             wanted.require(manifest)
-        except (ManifestRefused, EngineNotReady, NoEngineForGPU) as error:
+        except (ManifestRefused, NewerRelease, EngineNotReady, NoEngineForGPU) as error:
             log.warning("target %s cannot be handed out: %s", wanted.candidate.name, error)
             errors.append(error)
         else:

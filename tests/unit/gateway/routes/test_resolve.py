@@ -9,6 +9,7 @@ from fakeruntime import Engine
 from ignition_hub.compatibility.engine_choice import EngineNotReady, ready_for
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.engine.canonical import canonical_json
+from ignition_hub.engine.errors import NewerRelease
 from ignition_hub.fetch.gateway import LARGEST_ANSWER
 from ignition_hub.gateway.documents import FACTS_BYTES, bounded
 from ignition_hub.gateway.routes import resolve
@@ -126,9 +127,9 @@ async def located(monkeypatch, number, errors):
 
 
 async def test_a_damaged_or_lost_engine_does_not_hide_the_next_that_loads(monkeypatch):
-    errors = {"t0": ManifestRefused("bent"), "t1": EngineNotReady("gone")}
+    errors = {"t0": ManifestRefused("bent"), "t1": EngineNotReady("gone"), "t2": NewerRelease("of 0.2.0")}
 
-    assert await located(monkeypatch, 3, errors) == ("t2", ["t0", "t1", "t2"])
+    assert await located(monkeypatch, 4, errors) == ("t3", ["t0", "t1", "t2", "t3"])
 
 
 async def test_where_no_engine_is_whole_the_error_is_that_of_the_best(monkeypatch):

@@ -1,0 +1,312 @@
+"""
+Two releases at once: every document between processes, with what the other one knows or does not know yet.
+
+Each record goes through the reader that meets it. A field more is left out, or for a Whole a NewerRelease; a
+word more is a NewerRelease; a field that a release added may be missing. A record or a list of words that has
+no row here fails by name.
+"""
+
+import copy
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from contractdocuments import FACTS, INPUTS, RECORDS, REQUEST
+from ignition_builder.documents import Task
+from ignition_builder.hub.gateway import GatewayClient
+from ignition_hub.compatibility import readiness
+from ignition_hub.compatibility.engine_choice import EngineNotReady, ready_for
+from ignition_hub.compatibility.gpus import NodeGpu
+from ignition_hub.controller.policy.job_status import failure_of, view_of
+from ignition_hub.engine import identity, manifest, request
+from ignition_hub.engine.canonical import canonical_json
+from ignition_hub.engine.codec import Record, Whole
+from ignition_hub.engine.errors import NewerRelease, Reason
+from ignition_hub.engine.identity import BatchRange, EngineInputs, Model, Profile, ShapeRange, identity_of
+from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
+from ignition_hub.engine.naming import job_name
+from ignition_hub.engine.protocol import (
+    Completion,
+    Failure,
+    ProgressReport,
+    StartedUpload,
+    TimingCacheRead,
+    TimingCacheWrite,
+    Upload,
+    UploadPart,
+)
+from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile
+from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
+from ignition_hub.fetch.gateway import read_resolved
+from ignition_hub.gateway.cluster.callers import build_from
+from ignition_hub.gateway.documents import annotation_of, completion_in, failure_in, progress_in, upload_in
+from ignition_hub.store.trust import SigningKey, keys_from_json, keys_to_json, sign, verify
+from ignition_hub.wire.deadline import Deadline
+
+KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
+MIB = 1024 * 1024
+LATER = {"of": ["a later release"]}
+
+Document = dict[str, Any]
+Place = tuple[str | int, ...]
+
+
+def gateway_of_the_request(document: Document) -> Any:
+    job = {
+        "metadata": {
+            "name": job_name(identity_of(INPUTS)),
+            "uid": "u",
+            "annotations": {"ignitionhub.io/request": json.dumps(document)},
+        }
+    }
+    return build_from(job, {}).request
+
+
+def client_answered(document: Document) -> Any:
+    class Answered(GatewayClient):
+        def _call(self, *_: Any) -> Document:
+            return document
+
+    return Answered(None, Path("token"), None)  # type: ignore[arg-type]  # it calls nobody
+
+
+def believed(document: Document) -> Manifest:
+    data = canonical_json(document)
+    return verify(data, sign(RECORDS["manifest"], data, KEY), {KEY.keyid: KEY.public})
+
+
+def timing_cache_read(document: Document) -> Any:
+    return TimingCacheRead.from_json(document)
+
+
+def timing_cache_write(document: Document) -> Any:
+    return TimingCacheWrite.from_json(document)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record as it is sent: inside ``document`` at ``at``, to ``read``."""
+
+    kind: type[Record]
+    document: Document
+    read: Callable[[Document], Any]
+    at: Place = ()
+
+    def changed(self, change: Callable[[Document], Any]) -> Document:
+        sent: Document = json.loads(json.dumps(self.document))
+        place: Any = sent
+        for step in self.at:
+            place = place[step]
+        change(place)
+        return sent
+
+
+def rows() -> Iterator[Row]:
+    yield Row(BuildRequest, REQUEST.to_json(), gateway_of_the_request)
+    for kind, at in (
+        (EngineInputs, ("inputs",)),
+        (Model, ("inputs", "model")),
+        (Profile, ("inputs", "profiles", 0)),
+        (ShapeRange, ("inputs", "profiles", 0, "shapes", "x")),
+        (BatchRange, ("inputs", "profiles", 0, "batch_size")),
+    ):
+        yield Row(kind, REQUEST.to_json(), gateway_of_the_request, at)
+    grant = RECORDS["grant"].to_json()
+    grant["files"][0]["etag"], grant["model_etag"] = "e", "m"
+    for kind, at in ((BuildGrant, ()), (GrantedFile, ("files", 0)), (BuildRequest, ("request",))):
+        yield Row(kind, grant, lambda document: client_answered(document).grant(), at)
+    yield Row(ProgressReport, ProgressReport("Building engine", 41).to_json(), progress_in)
+    upload = Upload(33 * MIB, "ab" * 32, 16 * MIB).to_json()
+    yield Row(Upload, upload, lambda document: upload_in(document, most=1 << 30))
+    started = StartedUpload("u", "k", (UploadPart(1, "https://s3/1"),)).to_json()
+    for kind, at in ((StartedUpload, ()), (UploadPart, ("parts", 0))):
+        yield Row(kind, started, lambda document: client_answered(document).upload(1, "ab" * 32, 1), at)
+    done = Completion("u", "k", "ab" * 32, 3, ("e",), FACTS, "log").to_json()
+    for kind, at in ((Completion, ()), (BuildFacts, ("facts",))):
+        yield Row(kind, done, lambda document: completion_in(document, most=1 << 30), at)
+    yield Row(Failure, Failure("OutOfMemory", "m", 137).to_json(), failure_in)
+    yield Row(TimingCacheRead, TimingCacheRead("12.9").to_json(), timing_cache_read)
+    yield Row(TimingCacheWrite, TimingCacheWrite("12.9", 3, "e").to_json(), timing_cache_write)
+    patience = Deadline(1.0)
+    yield Row(
+        StoredTimingCache,
+        RECORDS["stored timing cache"].to_json(),
+        lambda document: client_answered(document).timing_cache("12.9", patience),
+    )
+    yield Row(
+        TimingCacheUpload,
+        RECORDS["timing cache upload"].to_json(),
+        lambda document: client_answered(document).timing_cache_upload("12.9", 3, None, patience),
+    )
+    for kind, at in (
+        (Manifest, ()),
+        (EngineFile, ("engine",)),
+        (BuildFacts, ("build",)),
+        (EngineInputs, ("inputs",)),
+    ):
+        yield Row(kind, RECORDS["manifest"].to_json(), believed, at)
+
+
+ROWS = tuple(rows())
+WORDS = {
+    ("BuildRequest.timing_cache", BuildRequest, "timing_cache"),
+    ("GrantedFile.role", GrantedFile, "role"),
+    ("BuildFacts.flavor", BuildFacts, "flavor"),
+    ("BuildFacts.checked", BuildFacts, "checked"),
+    ("Manifest.schema", Manifest, "schema"),
+    ("precision", EngineInputs, "precision"),
+    ("flavor", EngineInputs, "flavor"),
+    ("compatibility", EngineInputs, "compatibility"),
+}
+"""Fields that hold one of a list of words: as ``one_of`` names them, their record, their name."""
+
+NO_DOCUMENT = {"Target.compatibility"}
+
+
+def name_of(value: Any) -> str | None:
+    return ".".join([value.kind.__name__, *map(str, value.at)]) if isinstance(value, Row) else None
+
+
+def records(kind: type[Record] = Record) -> Iterator[type[Record]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from records(one)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_a_field_that_a_later_release_added_is_left_out_or_waits_for_the_upgrade(row):
+    later = row.changed(lambda place: place.update(addedLater=LATER))
+
+    if issubclass(row.kind, Whole):
+        with pytest.raises(NewerRelease, match=rf"{row.kind.__name__}\.addedLater: unknown field"):
+            row.read(later)
+    else:
+        assert row.read(later) == row.read(row.changed(dict))
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [(row, field) for row in ROWS for _, kind, field in sorted(WORDS, key=str) if kind is row.kind],
+    ids=name_of,
+)
+def test_a_word_that_a_later_release_added_waits_for_the_upgrade(row, field):
+    with pytest.raises(NewerRelease, match=rf"{field}: 'AddedLater' is not known") as refused:
+        row.read(row.changed(lambda place: place.update({field: "AddedLater"})))
+
+    assert refused.value.reason is Reason.NewerRelease
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        (row, field)
+        for row in ROWS
+        for field in fields(row.kind)  # type: ignore[arg-type]
+        if "may_be_missing" in field.metadata
+    ],
+    ids=lambda value: name_of(value) or value.name,
+)
+def test_a_field_that_an_earlier_release_does_not_write_has_a_value(row, field):
+    # A request and a manifest without it are of another engine where an identity covers it.
+    covered = issubclass(row.kind, Whole)
+    earlier = row.changed(lambda place: place.pop(field.name))
+
+    read = row.kind.from_json(inside(earlier, row.at)) if covered else inside(row.read(earlier), row.at)
+
+    default = field.default if field.default is not MISSING else field.default_factory()
+    assert getattr(read, field.name) == default
+
+
+def inside(value: Any, at: Place) -> Any:
+    for step in at:
+        value = value[step] if isinstance(value, dict | list | tuple) else getattr(value, str(step))
+    return value
+
+
+def test_every_record_between_processes_is_read_here_with_what_another_release_knows():
+    between = {one.__name__ for one in records() if one.__module__.startswith("ignition_hub.")} - {"Whole"}
+
+    assert between - {row.kind.__name__ for row in ROWS} == set()
+
+
+def test_every_list_of_words_of_a_document_has_a_word_more_here():
+    sources = "".join(inspect.getsource(module) for module in (identity, manifest, request))
+
+    assert set(re.findall(r'one_of\("([\w.]+)"', sources)) - NO_DOCUMENT == {named for named, _, _ in WORDS}
+
+
+def test_the_stages_of_a_build_are_of_one_image_and_read_all_or_nothing():
+    stages = [one for one in records() if one.__module__.startswith("ignition_builder.")]
+
+    assert Task in stages
+    assert [one.__name__ for one in stages if not issubclass(one, Whole)] == []
+
+
+def test_the_reason_of_a_failure_that_a_later_builder_knows_reaches_the_job_and_fails_the_build():
+    failure = failure_in({"reason": "AddedLater", "message": "m", "exit_code": 25, "addedLater": LATER})
+    annotation = {**annotation_of(failure), "addedLater": LATER}
+    job = {"metadata": {"annotations": {"ignitionhub.io/failure": json.dumps(annotation)}}}
+
+    told = failure_of(job, [])
+
+    assert (annotation["reason"], told.reason, told.message) == ("AddedLater", Reason.BuildFailed, "m")
+
+
+def test_a_job_whose_annotations_say_more_is_seen_as_before():
+    said = {
+        "ignitionhub.io/request": REQUEST.to_json(),
+        "ignitionhub.io/progress": {"phase": "Building engine", "percent": 41},
+    }
+
+    def job(**more: Any) -> Document:
+        annotations = {name: json.dumps({**value, **more}) for name, value in said.items()}
+        return {"metadata": {"name": "j", "annotations": annotations}}
+
+    assert view_of(job(addedLater=LATER), 0.0) == view_of(job(), 0.0)
+
+
+def test_an_answer_about_an_engine_that_says_more_is_used():
+    answer = {
+        "name": "resnet50",
+        "identity": identity_of(INPUTS),
+        "gpu": {"arch": "sm_89", "product": None},
+        "file_name": "resnet50.trt",
+        "url": "https://s3.example.com/resnet50.trt?X-Amz-Signature=0",
+        "size": 3,
+        "sha256": "ab" * 32,
+        "manifest": RECORDS["manifest"].to_json(),
+    }
+    later = copy.deepcopy(answer) | {"addedLater": LATER}
+    later["manifest"]["addedLater"] = LATER
+
+    read, known = read_resolved("resnet50", later), read_resolved("resnet50", answer)
+
+    assert (read.source, read.size, read.sha256) == (known.source, known.size, known.sha256)
+    assert Manifest.from_json(read.record["manifest"]) == RECORDS["manifest"]
+
+
+def test_keys_of_an_algorithm_that_only_a_later_release_knows_are_passed_over():
+    keys = keys_to_json({KEY.keyid: KEY.public})
+    later = {"keys": [{"algorithm": "ml-dsa", "addedLater": LATER}, *keys["keys"]], "addedLater": LATER}
+
+    assert list(keys_from_json(later)) == [KEY.keyid]
+
+
+def test_pods_wait_while_a_target_has_a_state_that_only_a_later_release_knows():
+    target = {"name": "sm-89", "state": "AddedLater", "gpuArch": "sm_89", "addedLater": LATER}
+    resource = {
+        "metadata": {"name": "resnet50", "generation": 1},
+        "spec": {},
+        "status": {"observedGeneration": 1, "targets": [target]},
+    }
+
+    with pytest.raises(EngineNotReady, match="sm-89 is AddedLater"):
+        ready_for(resource, NodeGpu("sm_89", "NVIDIA-L4", mig=None))
+    assert not readiness.view_of(resource).is_settled
