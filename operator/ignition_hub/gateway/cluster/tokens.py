@@ -28,7 +28,7 @@ LEEWAY = 60.0
 
 KEYS_SECONDS = 600.0
 RENEWED_AFTER = 10.0
-"""A token of an unknown key has the keys read again, but no sooner: junk must not make us ask."""
+"""An unknown key, or a failure, has the keys read again, but no sooner: junk must not make us ask."""
 
 Keys = Mapping[str, jwt.PyJWK]
 
@@ -55,7 +55,7 @@ class TokenCheck:
         Raise TokenRejected for a token that the API server would not accept either.
         """
         keys = await self._keys.get("keys", self._read)
-        if keys is None:
+        if keys is None and (keys := await self._renewed.get("keys", self._renew)) is None:
             return None
         try:
             claims = await self._decoded(token, keys)

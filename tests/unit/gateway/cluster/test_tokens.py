@@ -111,3 +111,18 @@ async def test_clocks_may_differ_by_a_little(kube):
 
 async def test_a_token_that_is_bound_to_nothing_is_of_no_namespace(kube):
     assert await TokenCheck(kube).claims_of(token(**{"kubernetes.io": None})) == Claims("")
+
+
+async def test_a_failure_to_read_the_keys_is_remembered_for_seconds_and_not_for_minutes():
+    kube = FakeKube()
+    check = TokenCheck(kube)
+    for _ in range(5):
+        assert await check.claims_of("junk") is None
+    assert kube.reads == 2
+
+    kube.keys.append(jwk(RSA, "RS256", "one"))
+    check._renewed.forget("keys")  # as after ten seconds
+
+    with pytest.raises(TokenRejected):
+        await check.claims_of("junk")
+    assert await check.claims_of(token()) == Claims("vision")
