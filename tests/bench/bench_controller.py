@@ -71,6 +71,8 @@ class Run:
     restart: float
     restart_cpu: float
     writes_at_rest: int
+    growth_at_rest: float
+    """MiB of resident memory."""
 
 
 class Program:
@@ -107,8 +109,15 @@ class Program:
 
     @property
     def peak_mib(self) -> float:
+        return self._memory("VmHWM")
+
+    @property
+    def resident_mib(self) -> float:
+        return self._memory("VmRSS")
+
+    def _memory(self, row: str) -> float:
         lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{row}:"))
 
     def ends(self) -> str:
         """Ask it to end; return how many passes it made."""
@@ -162,11 +171,13 @@ class Bench:
             restart = operator.wait_for("judged", TO_JUDGED)
             restart_cpu = operator.cpu
             time.sleep(COUNT_AFTER + 3.0)  # the pool is described after the engines
-            before = self._writes()
+            before, memory = self._writes(), operator.resident_mib
             time.sleep(rest)
-            at_rest = self._writes() - before
+            at_rest, growth = self._writes() - before, operator.resident_mib - memory
         asyncio.run(self._clear(namespace))
-        return Run(side, count, wall, cpu, peak, writes / count, passes, restart, restart_cpu, at_rest)
+        return Run(
+            side, count, wall, cpu, peak, writes / count, passes, restart, restart_cpu, at_rest, growth
+        )
 
     def _load(self, namespace: str, count: int) -> float:
         command = [str(self._programs / "loader"), "-namespace", namespace, "-timeout", f"{TO_READY:.0f}s"]
@@ -228,9 +239,10 @@ def table(runs: list[Run]) -> Iterator[str]:
     """Yield the lines of the table."""
     yield (
         "| N | wall s Go / ours | ratio | CPU s Go / ours | ratio | ms of CPU each | MiB Go / ours | ratio"
-        " | writes each Go / ours | restart s Go / ours | restart CPU s Go / ours | writes at rest | passes |"
+        " | writes each Go / ours | restart s Go / ours | restart CPU s Go / ours"
+        " | writes at rest | MiB more at rest | passes |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     for count in sorted({run.count for run in runs}):
         go, ours = (next(run for run in runs if (run.side, run.count) == (side, count)) for side in SIDES)
         yield (
@@ -239,7 +251,8 @@ def table(runs: list[Run]) -> Iterator[str]:
             f" | {go.peak:.0f} / {ours.peak:.0f} | {ours.peak / go.peak:.2f}"
             f" | {go.writes:.2f} / {ours.writes:.2f} | {go.restart:.2f} / {ours.restart:.2f}"
             f" | {go.restart_cpu:.2f} / {ours.restart_cpu:.2f}"
-            f" | {go.writes_at_rest} / {ours.writes_at_rest} | {ours.passes} (Go {go.passes}) |"
+            f" | {go.writes_at_rest} / {ours.writes_at_rest}"
+            f" | {go.growth_at_rest:.1f} / {ours.growth_at_rest:.1f} | {ours.passes} (Go {go.passes}) |"
         )
 
 

@@ -10,12 +10,13 @@ looked at, and at its end how many passes it made of each kind.
 """
 
 import argparse
-import asyncio
 import sys
 from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import uvloop
 
 from fakeworld import FakeStore, FakeWorld, make_manifest
 from ignition_hub.controller.adapters.cluster import Cluster
@@ -95,7 +96,7 @@ def main() -> int:
     parser.add_argument("--health-port", type=int, default=0, help="0 takes one that is free")
     parser.add_argument("--expect", type=int, default=0)
     options = parser.parse_args()
-    return asyncio.run(run(options.health_port, options.expect))
+    return uvloop.run(run(options.health_port, options.expect))
 
 
 if __name__ == "__main__":

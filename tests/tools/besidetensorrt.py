@@ -28,7 +28,7 @@ HUB = (
     "ignition_hub.kube",
 )
 """Packages of the product that need Python 3.11; they run in the hub's own image."""
-HUBS_LIBRARIES = ("aiohttp", "kopf", "kubernetes", "orjson", "prometheus_client")
+HUBS_LIBRARIES = ("aiohttp", "kopf", "kubernetes", "orjson", "prometheus_client", "uvloop")
 """What the hub alone imports; the newest kopf has no release for 3.10."""
 DEVELOPMENT = ("bindings.collect", "images", "localcluster", "installation", "tomllib")
 """What development uses: it runs on the Python of ``make setup``."""

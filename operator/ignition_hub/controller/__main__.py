@@ -1,10 +1,10 @@
 """``python -m ignition_hub.controller``: one replica of the controller."""
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
+import uvloop
 from kubernetes.aio.config import ConfigException
 
 from ignition_hub.controller.app import ControllerSettings, run
@@ -32,7 +32,7 @@ def main() -> int:
         )
     log_as_json(arguments.pop("log_level"))
     try:
-        return asyncio.run(run(ControllerSettings(**arguments)))
+        return uvloop.run(run(ControllerSettings(**arguments)))
     except ConfigException as error:
         print(f"ignition-controller: cannot log in to Kubernetes: {error}", file=sys.stderr)  # noqa: T201
         return FAILED

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import uvloop
 from kubernetes.aio.config import ConfigException
 
 from ignition_hub.buckets.default_store import DefaultStore
@@ -43,7 +44,7 @@ def main() -> int:
     settings = parse_settings(sys.argv[1:])
     log_as_json()
     try:
-        asyncio.run(run(settings))
+        uvloop.run(run(settings))
     except (ConfigException, OSError, ValueError, TypeError) as error:
         log.error("the gateway cannot start: %s", error)  # noqa: TRY400  # an operator's mistake: the words are enough
         return CANNOT_START
