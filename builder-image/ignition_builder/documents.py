@@ -59,7 +59,7 @@ class Prepared(Whole):
         one_of("Prepared.typing", self.typing, (STRONG, WEAK))
         one_of(
             "Prepared.converter.path",
-            str(self.converter.get("path")),
+            self.converter.get("path"),
             (AS_IS, CONVERTED, QUANTIZED, FLAGS, CALIBRATOR),
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from ignition_hub.engine.errors import ContractError, NewerRelease, UnknownWord
+from ignition_hub.engine.quoting import shown
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Fields:
             raise ContractError(f"{where}: expected an object, got {kind_of(document)}")
         for name in document if all_count else ():
             if name not in names:
-                raise NewerRelease(f"{where}.{name}: unknown field; the fields are {', '.join(names)}")
+                raise NewerRelease(f"{where}.{name:.80}: unknown field; the fields are {', '.join(names)}")
         for name in names:
             if name not in document and name not in may_be_missing:
                 raise ContractError(f"{where}.{name}: missing")
@@ -60,8 +61,11 @@ class Fields:
         return value
 
     def number(self, name: str) -> float:
-        """Return an integer or a float."""
-        return float(self._typed(name, (int, float), "a number"))
+        """Return an integer or a float; an integer that no float holds is refused."""
+        try:
+            return float(self._typed(name, (int, float), "a number"))
+        except OverflowError as error:
+            raise self._mistyped(name, "a number within the range of a float") from error
 
     def flag(self, name: str) -> bool:
         """Return a boolean."""
@@ -88,18 +92,18 @@ class Fields:
 
     def nested(self, name: str, read: Callable[[Any], T]) -> T:
         """Return what ``read`` makes of the field; its errors name this field."""
-        return inside(f"{self._where}.{name}", read, self._document[name])
+        return inside(f"{self._where}.{name:.80}", read, self._document[name])
 
     def values(self, name: str, read: Callable[["Fields", str], T]) -> dict[str, T]:
         """Return what ``read`` makes of each value of an object; errors name the key."""
         values = self.mapping(name)
-        inner = Fields(values, f"{self._where}.{name}", list(values))
+        inner = Fields(values, f"{self._where}.{name:.80}", list(values))
         return {key: read(inner, key) for key in values}
 
     def nested_items(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
         """Return what ``read`` makes of each item of an array; errors name the item."""
         items = enumerate(self.items(name))
-        return tuple(inside(f"{self._where}.{name}[{index}]", read, item) for index, item in items)
+        return tuple(inside(f"{self._where}.{name:.80}[{index}]", read, item) for index, item in items)
 
     def _typed(self, name: str, kind: Any, expected: str) -> Any:
         value = self._document[name]
@@ -116,7 +120,9 @@ class Fields:
 
     def _mistyped(self, name: str, expected: str) -> ContractError:
         value = self._document[name]
-        return ContractError(f"{self._where}.{name}: expected {expected}, got {kind_of(value)} {value!r:.80}")
+        return ContractError(
+            f"{self._where}.{name:.80}: expected {expected}, got {kind_of(value)} {shown(value)}"
+        )
 
 
 def inside(where: str, read: Callable[[Any], T], document: Any) -> T:
@@ -127,10 +133,10 @@ def inside(where: str, read: Callable[[Any], T], document: Any) -> T:
         raise type(error)(f"{where}: {error.message}", error.remedy) from error
 
 
-def one_of(where: str, value: str, allowed: Collection[str]) -> None:
+def one_of(where: str, value: Any, allowed: Collection[str]) -> None:
     """Raise UnknownWord unless ``value`` is one of ``allowed``."""
     if value not in allowed:
-        raise UnknownWord(f"{where}: {value!r} is not known", f"use one of {', '.join(allowed)}")
+        raise UnknownWord(f"{where}: {shown(value)} is not known", f"use one of {', '.join(allowed)}")
 
 
 def kind_of(value: Any) -> str:

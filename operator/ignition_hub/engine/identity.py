@@ -140,7 +140,7 @@ class EngineInputs(Whole):
         _match("gpu_arch", self.gpu_arch, _ARCH, "an architecture, for example sm_89")
         if (self.product is not None) != (self.compatibility == PRODUCT):
             raise ContractError(
-                f"product: {self.product!r} is not allowed with compatibility {self.compatibility}",
+                f"product: {self.product!r:.80} is not allowed with compatibility {self.compatibility}",
                 "a product is part of the identity exactly when compatibility is Product",
             )
 
@@ -202,4 +202,4 @@ def is_for_windows(options: Mapping[str, Any]) -> bool:
 
 def _match(where: str, value: str, pattern: str, expected: str) -> None:
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise ContractError(f"{where}: {value!r} is not valid", f"expected {expected}")
+        raise ContractError(f"{where}: {value!r:.80} is not valid", f"expected {expected}")

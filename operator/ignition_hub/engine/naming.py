@@ -69,7 +69,7 @@ def engines_named(text: str) -> list[tuple[str, str]]:
 def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:
     """Return the key under which ``ignition push`` stores a model for one namespace."""
     if not re.fullmatch(_NAMESPACE, namespace):
-        raise ContractError(f"namespace: {namespace!r} is not a Kubernetes namespace name")
+        raise ContractError(f"namespace: {namespace!r:.80} is not a Kubernetes namespace name")
     return _under(prefix, Tree.MODELS, f"{namespace}/{_sha256('sha256', sha256)}.onnx")
 
 
@@ -154,5 +154,5 @@ def _under(prefix: str, tree: Tree, key: str) -> str:
 
 def _sha256(field: str, value: str) -> str:
     if not re.fullmatch(_SHA256, value):
-        raise ContractError(f"{field}: {value!r} is not a SHA-256", "expected 64 lower-case hex digits")
+        raise ContractError(f"{field}: {value!r:.80} is not a SHA-256", "expected 64 lower-case hex digits")
     return value

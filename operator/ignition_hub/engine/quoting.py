@@ -5,6 +5,8 @@ What a builder quotes out of models is read by people of other namespaces. It co
 and as the termination message of a pod.
 """
 
+from typing import Any
+
 
 def printable(text: str) -> str:
     """Return ``text`` without what would steer a terminal or break a document; line ends stay."""
@@ -16,6 +18,14 @@ def printable(text: str) -> str:
 def on_one_line(text: str, most: int | None = None) -> str:
     """Return ``text`` with every run of blanks and line ends as one blank, cut after ``most`` characters."""
     return " ".join(text.split())[:most]
+
+
+def shown(value: Any) -> str:
+    """Return a value of a document as messages show it: at most 80 characters, however deep it is nested."""
+    try:
+        return f"{value!r:.80}"
+    except RecursionError:
+        return "…"
 
 
 def shortened(text: str, most: int) -> str:

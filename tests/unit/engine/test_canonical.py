@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,30 @@ def test_one_number_or_list_has_one_spelling(one, other):
 def test_what_json_cannot_hold_is_refused_by_its_path(value, named):
     with pytest.raises(ContractError, match=named):
         canonical_json(value)
+
+
+def nested(depth, key):
+    return {key: nested(depth - 1, key)} if depth else {"x": math.nan}
+
+
+def test_a_document_may_be_nested_100_levels_wherever_it_is_read():
+    assert canonical_json(json.loads("[" * 100 + "]" * 100))
+    for depth in (101, 900):
+        with pytest.raises(ContractError, match="nested too deeply: nest at most 100 levels"):
+            canonical_json(json.loads("[" * depth + "]" * depth))
+
+
+def test_the_place_of_what_is_wrong_is_written_down_once_and_is_short():
+    document = nested(90, "k" * 50_000)
+    tracemalloc.start()
+
+    with pytest.raises(ContractError, match="nan is not a JSON number") as refused:
+        canonical_json(document)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    assert len(str(refused.value)) < 1024
 
 
 def test_true_is_not_one():

@@ -143,3 +143,31 @@ def test_bytes_that_are_no_manifest_are_refused(data):
 
 def test_a_manifest_records_whether_the_engine_ever_ran():
     assert MANIFEST.to_json()["build"]["checked"] == "model"
+
+
+@pytest.mark.parametrize("digits", [400, 4000])
+def test_an_integer_that_no_float_holds_is_refused_where_a_number_is_expected(digits):
+    with pytest.raises(ContractError, match=r"BuildFacts\.seconds: expected a number within the range"):
+        BuildFacts.from_json({**FACTS.to_json(), "seconds": 10**digits})
+
+
+def test_a_refusal_quotes_80_characters_of_a_word_and_of_a_name():
+    with pytest.raises(ContractError) as refused:
+        BuildFacts.from_json({**FACTS.to_json(), "flavor": "x" * 100_000})
+    with pytest.raises(ContractError) as unknown:
+        Manifest.from_json({**MANIFEST.to_json(), "inputs": {**MANIFEST.inputs.to_json(), "k" * 100_000: 1}})
+
+    assert len(str(refused.value)) < 300
+    assert len(str(unknown.value)) < 500
+
+
+def test_a_value_nested_deeper_than_python_shows_is_refused_and_left_out():
+    with pytest.raises(ContractError) as refused:
+        BuildFacts.from_json({**FACTS.to_json(), "driver": json.loads("[" * 900 + "]" * 900)})
+    deep = []
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(ContractError, match="expected a string, got array …"):
+        BuildFacts.from_json({**FACTS.to_json(), "driver": deep})
+
+    assert len(str(refused.value)) < 200
