@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from ignition_hub.engine.canonical import canonical_json, sha256_hex
 from ignition_hub.engine.errors import ContractError, NewerRelease
 from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.quoting import shown
 from ignition_hub.store.errors import ManifestRefused
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -85,18 +86,22 @@ def keys_to_json(keys: PublicKeys) -> dict[str, Any]:
     return {"keys": entries}
 
 
-def keys_from_json(document: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
+def keys_from_json(document: Any) -> dict[str, Ed25519PublicKey]:
     """Read the answer of ``GET /v1/keys``; keys of other algorithms are passed over."""
-    keys: dict[str, Ed25519PublicKey] = {}
-    for entry in document.get("keys", []):
-        if entry.get("algorithm") != ALGORITHM:
-            continue
-        try:
-            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(entry["public"], validate=True))
-        except (KeyError, ValueError) as error:
-            raise ContractError(f"keys: {entry!r} is not an {ALGORITHM} key: {error}") from error
-        keys[key_id(key)] = key
-    return keys
+    entries = document.get("keys", []) if isinstance(document, Mapping) else None
+    if not isinstance(entries, list):
+        raise ContractError(f"keys: expected an object with an array of keys, got {shown(document)}")
+    ours = [
+        entry for entry in entries if not isinstance(entry, Mapping) or entry.get("algorithm") == ALGORITHM
+    ]
+    return {key_id(key): key for key in map(_public_key, ours)}
+
+
+def _public_key(entry: Any) -> Ed25519PublicKey:
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(entry["public"], validate=True))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ContractError(f"keys: {shown(entry)} is not an {ALGORITHM} key: {error!s:.80}") from error
 
 
 def sign(manifest: Manifest, manifest_bytes: bytes, key: SigningKey) -> bytes:
@@ -196,15 +201,25 @@ def _signed_statement(envelope_bytes: bytes, keys: PublicKeys) -> dict[str, Any]
     except (KeyError, TypeError, ValueError, RecursionError, binascii.Error) as error:
         raise ManifestRefused(f"the provenance is not a DSSE envelope: {error}") from error
     if payload_type != PAYLOAD_TYPE:
-        raise ManifestRefused(f"the provenance is of type {payload_type!r}, not {PAYLOAD_TYPE}")
+        raise ManifestRefused(f"the provenance is of type {shown(payload_type)}, not {PAYLOAD_TYPE}")
     _require_signature(signatures, keys, _pre_authentication(payload_type, payload))
-    return dict(json.loads(payload))
+    return _statement_in(payload)
+
+
+def _statement_in(payload: bytes) -> dict[str, Any]:
+    try:
+        statement = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise ManifestRefused(f"the signed provenance is not JSON: {error}") from error
+    if not isinstance(statement, dict):
+        raise ManifestRefused("the signed provenance is not a JSON object")
+    return statement
 
 
 def _require_known_types(statement: Mapping[str, Any]) -> None:
     types = statement.get("_type"), statement.get("predicateType")
     if types != (STATEMENT_TYPE, PREDICATE_TYPE):
-        raise NewerRelease(f"the signed provenance is of types {types!r:.160}")
+        raise NewerRelease(f"the signed provenance is of types {shown(types)}")
 
 
 def _require_signature(signatures: list[tuple[str, bytes]], keys: PublicKeys, message: bytes) -> None:
@@ -246,8 +261,8 @@ def claim_in(manifest_bytes: bytes) -> Claim:
         document = json.loads(manifest_bytes)
         claim = Claim(document["identity"], document["provenance_key"], document["engine"]["key"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ManifestRefused(f"the manifest cannot be read: {error!r:.160}") from error
-    if not all(isinstance(word, str) for word in astuple(claim)):
+        raise ManifestRefused(f"the manifest cannot be read: {shown(error)}") from error
+    if not all(isinstance(word, str) for word in (claim.identity, claim.provenance_key, claim.engine_key)):
         raise ManifestRefused("the manifest cannot be read: identity and keys must be strings")
     return claim
 
