@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ignition_hub.engine.errors import ENDINGS, Reason
 from ignition_hub.engine.pod_annotations import OnMiss
+from ignition_hub.engine.quoting import shown
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.settings import FetchSettings
 from ignition_hub.wire.address import Address
@@ -165,8 +166,7 @@ def _field(body: dict[str, Any], name: str, kind: type[T], holds: Callable[[T], 
     value = body.get(name)
     if type(value) is kind and holds(value):
         return value
-    shown = "missing" if value is None else f"{str(value)[:80]!r}"
-    raise ValueError(f"field {name} is {shown}")
+    raise ValueError(f"field {name} is {'missing' if value is None else shown(value)}")
 
 
 def _at_deadline(last: FetchError, deadline: Deadline) -> FetchError:

@@ -49,7 +49,7 @@ class DownloadJournal:
             self._path.unlink(missing_ok=True)
 
     def _read(self) -> set[int]:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             found = json.loads(self._path.read_text(encoding="ascii"))
             indices = found.pop("finished") if isinstance(found, dict) and "finished" in found else None
             if found == self._key and isinstance(indices, list):

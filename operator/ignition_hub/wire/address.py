@@ -27,7 +27,7 @@ class Address:
         """Read ``url``; ValueError says what is wrong with it, without repeating a signature in it."""
         parts = urlsplit(url)
         if parts.scheme not in PORTS:
-            raise ValueError(f"scheme {parts.scheme!r} is not http or https")
+            raise ValueError(f"scheme {parts.scheme!r:.80} is not http or https")
         if not parts.hostname or parts.username or parts.password:
             raise ValueError("a URL needs a host and must carry no user or password")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -4,6 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.engine.quoting import printable, shortened
+
+MESSAGE_CHARACTERS = 2048
+"""The longest message that is passed on: the gateway sends none that is longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
@@ -25,12 +30,14 @@ class GatewayResponse:
     @property
     def reason(self) -> str:
         """The gateway's reason, CamelCase; empty where it gave none."""
-        return str(self._said("reason") or "")
+        return self._said("reason")
 
     @property
     def message(self) -> str:
         """The gateway's sentence for people, or what the status alone says."""
-        return str(self._said("message") or f"the gateway answered {self.status}")
+        return self._said("message") or f"the gateway answered {self.status}"
 
-    def _said(self, name: str) -> Any:
-        return (self.body or {}).get(name)
+    def _said(self, name: str) -> str:
+        """Return a text of the answer that any log takes, and nothing for what is no text."""
+        value = (self.body or {}).get(name)
+        return printable(shortened(value, MESSAGE_CHARACTERS)) if isinstance(value, str) else ""

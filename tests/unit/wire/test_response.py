@@ -50,3 +50,17 @@ def test_a_token_that_cannot_be_read_says_why(tmp_path, content):
 
     with pytest.raises(ValueError, match=r"No such file|can't decode"):
         read_token(file)
+
+
+@pytest.mark.parametrize("value", ['{"k": 1}', "5", "[]", "true", "[" * 500 + "]" * 500])
+def test_a_reason_or_message_that_is_no_text_is_none_at_all(value):
+    answer = GatewayResponse.of(503, f'{{"reason": {value}, "message": {value}}}'.encode())
+
+    assert (answer.reason, answer.message) == ("", "the gateway answered 503")
+
+
+def test_a_message_is_text_that_every_log_takes_and_no_longer_than_the_gateways():
+    answer = GatewayResponse.of(503, b'{"reason": "A", "message": "\\ud800\\u001b[2J' + b"x" * 9999 + b'"}')
+
+    assert answer.message.startswith("\ufffd\ufffd[2Jxxx")
+    assert len(answer.message) == 2048
