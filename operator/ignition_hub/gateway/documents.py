@@ -14,7 +14,7 @@ from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.protocol import Completion, Failure, ProgressReport, Upload
-from ignition_hub.engine.quoting import printable, shortened
+from ignition_hub.engine.quoting import printable, shortened, shown
 
 MIB = 1024 * 1024
 PART_BYTES_LEAST = 5 * MIB
@@ -133,4 +133,4 @@ def valid_sha256(name: str, value: str) -> str:
 
 def _between(name: str, value: float, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise ContractError(f"{name}: {value} is out of range", f"expected {least} to {most}")
+        raise ContractError(f"{name}: {shown(value)} is out of range", f"expected {least} to {most}")

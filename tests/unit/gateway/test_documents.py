@@ -1,12 +1,18 @@
 """Nothing in a request body is believed, and what is wrong is named."""
 
+import json
 import math
 
 import pytest
 
-from ignition_hub.engine.errors import ContractError
+from contractdocuments import REQUEST
+from ignition_hub.engine.errors import ContractError, NewerRelease
+from ignition_hub.engine.identity import identity_of
+from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.protocol import ProgressReport
 from ignition_hub.engine.quoting import shortened
+from ignition_hub.engine.request import BuildRequest
+from ignition_hub.gateway.cluster.callers import build_from
 from ignition_hub.gateway.documents import (
     FACTS_BYTES,
     MIB,
@@ -16,6 +22,9 @@ from ignition_hub.gateway.documents import (
     progress_in,
     upload_in,
 )
+from ignition_hub.gateway.errors import BuildNotFound
+from ignition_hub.gateway.process.bodies import json_object
+from mutants import COUNT, of_bytes, of_document, survey
 from storefixtures import SHA, make_facts
 
 GIB = 1024 * MIB
@@ -154,3 +163,59 @@ def test_the_words_of_a_builder_steer_no_terminal():
 def test_short_text_is_left_alone():
     assert shortened("abc", 3) == "abc"
     assert shortened("abcd", 3) == "ab…"
+
+
+BODIES = {
+    "progress": ({"phase": "Building engine", "percent": 41.9}, progress_in),
+    "upload": (
+        {"size": 33 * MIB, "sha256": SHA, "part_size": 16 * MIB},
+        lambda document: upload_in(document, most=GIB),
+    ),
+    "completion": (make_completion(), lambda document: completion_in(document, most=GIB)),
+    "failure": ({"reason": "OutOfMemory", "message": "m", "exit_code": 137}, failure_in),
+}
+
+
+@pytest.mark.parametrize("mutants", [of_document, of_bytes])
+@pytest.mark.parametrize("name", BODIES)
+def test_every_mutant_of_a_body_is_refused_by_field_or_read_so_that_it_is_read_again(name, mutants):
+    document, read = BODIES[name]
+    origin = document if mutants is of_document else json.dumps(document).encode()
+
+    def is_read_again(_, body):
+        assert read(body.to_json()) == body
+
+    found = survey(
+        f"body of {name}",
+        41,
+        mutants(origin, 41),
+        lambda data: read(json_object(data, name)),
+        is_read_again,
+        refusals=ContractError,
+    )
+
+    assert found.accepted > 0
+    assert found.shown == COUNT
+
+
+def test_every_mutant_of_the_request_on_a_job_is_refused_or_is_of_the_jobs_identity():
+    def read(data):
+        annotations = {"ignitionhub.io/request": data.decode("utf-8", "replace")}
+        job = {"metadata": {"name": job_name(REQUEST.identity), "uid": "u", "annotations": annotations}}
+        return build_from(job, {}).request
+
+    def builds_the_same(_, request):
+        assert identity_of(request.inputs) == REQUEST.identity
+        assert BuildRequest.from_json(request.to_json()) == request
+
+    found = survey(
+        "request on a Job",
+        42,
+        of_document(REQUEST.to_json(), 42),
+        read,
+        builds_the_same,
+        refusals=(BuildNotFound, NewerRelease),
+    )
+
+    assert found.accepted > 0
+    assert found.shown == COUNT

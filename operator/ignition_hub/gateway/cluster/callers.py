@@ -123,7 +123,8 @@ def bearer_token(headers: Mapping[str, str]) -> str:
     """Return the token of an ``Authorization: Bearer`` header."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     token = token.strip()
-    if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS:
+    # A header may hold any bytes; a token is ASCII, and as text what is not cannot even be hashed.
+    if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS or not token.isascii():
         raise TokenRejected("no bearer token", f"send a ServiceAccount token with the audience {AUDIENCE}")
     return token
 
@@ -156,11 +157,12 @@ def build_from(job: Mapping[str, Any], pod: Mapping[str, Any]) -> Build:
     annotations = metadata.get("annotations") or {}
     try:
         request = BuildRequest.from_json(json.loads(annotations[ANNOTATION_REQUEST]))
+        identity = identity_of(request.inputs)
     except NewerRelease:
         raise
-    except (KeyError, ValueError, ContractError) as error:
+    except (KeyError, ValueError, RecursionError, ContractError) as error:
         raise BuildNotFound(f"Job {metadata['name']} has no build request: {error}") from error
-    if identity_of(request.inputs) != request.identity or job_name(request.identity) != metadata["name"]:
+    if identity != request.identity or job_name(identity) != metadata["name"]:
         raise BuildNotFound(f"Job {metadata['name']} has the request of another build")
     return Build(
         request=request,

@@ -62,7 +62,8 @@ class TokenCheck:
         except jwt.PyJWTError as error:
             raise refused(str(error)) from error
         bound = claims.get("kubernetes.io")
-        return Claims(str(bound.get("namespace") or "") if isinstance(bound, Mapping) else "")
+        namespace = bound.get("namespace") if isinstance(bound, Mapping) else None
+        return Claims(namespace if isinstance(namespace, str) else "")
 
     async def _decoded(self, token: str, keys: Keys) -> Mapping[str, Any]:
         kid = str(jwt.get_unverified_header(token).get("kid"))

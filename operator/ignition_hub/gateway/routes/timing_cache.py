@@ -15,6 +15,7 @@ from ignition_hub.engine.errors import ContractError, IgnitionError, Reason, Req
 from ignition_hub.engine.identity import TENSORRT_RTX
 from ignition_hub.engine.naming import timing_cache_key
 from ignition_hub.engine.protocol import TimingCacheRead, TimingCacheWrite
+from ignition_hub.engine.quoting import shown
 from ignition_hub.engine.request import OFF, READ_WRITE, BuildRequest
 from ignition_hub.engine.sources import reads_alone, refusal
 from ignition_hub.engine.timing_cache import MOST_BYTES, StoredTimingCache, TimingCacheUpload, owner_of
@@ -57,7 +58,7 @@ async def upload(request: web.Request) -> web.Response:
 def _checked(writing: TimingCacheWrite) -> TimingCacheWrite:
     if not 1 <= writing.size <= MOST_BYTES:
         raise ContractError(
-            f"size: {writing.size} is out of range",
+            f"size: {shown(writing.size)} is out of range",
             f"a timing cache of 1 to {MOST_BYTES} bytes is stored; delete the stored one to start over",
         )
     if writing.etag is not None and not re.fullmatch(_ETAG, writing.etag):

@@ -1,5 +1,6 @@
 """What an admission costs and reads is bounded before the work is done, whatever is sent as a pod."""
 
+import base64
 import contextlib
 import copy
 import json
@@ -16,6 +17,8 @@ from ignition_hub.engine.pod_annotations import read_engines, require_containers
 from ignition_hub.gateway.admission.bounds import MESSAGE_CHARACTERS, PATCH_BYTES
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 from ignition_hub.gateway.admission.review import review
+from ignition_hub.gateway.process.bodies import json_object
+from mutants import COUNT, of_bytes, of_document, survey
 
 READY = EngineView("bert", (ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT"),))
 WAITING = EngineView("whisper", failure="no such model")
@@ -258,3 +261,36 @@ def test_the_part_that_is_wrong_is_named(change, words):
         response_to({**whole_pod(), **change})
 
     assert str(refused.value) == words
+
+
+REVIEW = {
+    "apiVersion": "admission.k8s.io/v1",
+    "kind": "AdmissionReview",
+    "request": {
+        "uid": "u1",
+        "namespace": "vision",
+        "operation": "CREATE",
+        "object": whole_pod("bert, other=whisper"),
+    },
+}
+
+
+@pytest.mark.parametrize("mutants", [of_document, of_bytes])
+def test_every_mutant_of_a_review_is_refused_or_answered_with_what_may_be_added(mutants):
+    origin = REVIEW if mutants is of_document else json.dumps(REVIEW).encode()
+
+    def read(data):
+        return review(json_object(data, "AdmissionReview"), lambda _: ENGINES, SETTINGS)
+
+    def adds_what_it_may(data, answer):
+        request, response = json.loads(data)["request"], json.loads(json.dumps(answer))["response"]
+        assert response["uid"] == request["uid"]
+        assert len(response.get("status", {}).get("message", "")) <= MESSAGE_CHARACTERS
+        for one in json.loads(base64.b64decode(response.get("patch", "")) or b"[]"):
+            assert one["op"] == "add"
+            assert one["path"].startswith(("/spec/", "/metadata/labels/ignitionhub.io~1"))
+
+    found = survey("review", 61, mutants(origin, 61), read, adds_what_it_may, refusals=ContractError)
+
+    assert found.accepted > 0
+    assert found.shown == COUNT

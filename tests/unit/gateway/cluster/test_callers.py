@@ -129,7 +129,9 @@ async def test_an_api_server_that_is_away_is_not_a_verdict():
     assert (await callers.user_of(bearing("good"))).pod_name == "builder-1"
 
 
-@pytest.mark.parametrize("header", ["", "Basic abc", "Bearer", "Bearer ", "Bearer " + "x" * 20_000])
+@pytest.mark.parametrize(
+    "header", ["", "Basic abc", "Bearer", "Bearer ", "Bearer " + "x" * 20_000, "Bearer é"]
+)
 async def test_what_is_no_bearer_token_never_reaches_the_api_server(header):
     kube = FakeKube()
 

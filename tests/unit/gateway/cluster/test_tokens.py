@@ -1,14 +1,19 @@
 """A token's own words: what this cluster did not sign for us, or no longer, never reaches the API server."""
 
+import asyncio
+import base64
+import json
 import time
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from ignition_hub.gateway.cluster.callers import bearer_token
 from ignition_hub.gateway.cluster.tokens import Claims, TokenCheck
 from ignition_hub.gateway.errors import TokenRejected
 from ignition_hub.kube import Forbidden
+from mutants import COUNT, of_bytes, of_document, survey
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -126,3 +131,73 @@ async def test_a_failure_to_read_the_keys_is_remembered_for_seconds_and_not_for_
     with pytest.raises(TokenRejected):
         await check.claims_of("junk")
     assert await check.claims_of(token()) == Claims("vision")
+
+
+def segment(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def signed(head, claims):
+    """Return a token with any head and claims, signed by the cluster."""
+    content = segment(head) + b"." + segment(claims)
+    return (content + b"." + segment(RSA_ALGORITHM.sign(content, RSA))).decode()
+
+
+RSA_ALGORITHM = jwt.algorithms.RSAAlgorithm(jwt.algorithms.RSAAlgorithm.SHA256)
+HEAD = {"alg": "RS256", "kid": "one", "typ": "JWT"}
+CLAIMS = jwt.decode(token(), options={"verify_signature": False})
+
+
+def heads(seed):
+    """Yield tokens with a mutant for a head, which anybody can send."""
+    rest = token().partition(".")[2].encode()
+    return (segment(head) + b"." + rest for head in of_document(HEAD, seed))
+
+
+def said_by(check, runner):
+    """Return how a token is read as it arrives: in a header, whose bytes may be anything."""
+
+    def read(data):
+        header = {"Authorization": f"Bearer {data.decode('utf-8', 'surrogateescape')}"}
+        return runner.run(check.claims_of(bearer_token(header)))
+
+    return read
+
+
+@pytest.mark.parametrize("tokens", [heads, lambda seed: of_bytes(token().encode(), seed)])
+def test_every_mutant_of_a_token_is_refused_or_says_what_was_signed(tokens):
+    check = TokenCheck(FakeKube(jwk(RSA, "RS256", "one"), jwk(EC, "ES256", "two")))
+
+    def says_the_same(_, claims):
+        assert claims == Claims("vision")
+
+    with asyncio.Runner() as runner:
+        read = said_by(check, runner)
+        found = survey("token", 51, tokens(51), read, says_the_same, refusals=TokenRejected)
+
+    assert found.shown == COUNT
+
+
+def test_every_mutant_of_claims_that_the_cluster_signed_is_refused_or_tells_the_namespace_in_them():
+    check = TokenCheck(FakeKube(jwk(RSA, "RS256", "one")))
+    head = json.dumps(HEAD).encode()
+
+    def tells_the_namespace(data, claims):
+        bound = json.loads(data).get("kubernetes.io")
+        said = bound.get("namespace") if isinstance(bound, dict) else None
+        assert claims == Claims(said if isinstance(said, str) else "")
+
+    with asyncio.Runner() as runner:
+        read = said_by(check, runner)
+        mutants = of_document(CLAIMS, 52)
+        found = survey(
+            "claims",
+            52,
+            mutants,
+            lambda data: read(signed(head, data).encode()),
+            tells_the_namespace,
+            refusals=TokenRejected,
+        )
+
+    assert found.accepted > 0
+    assert found.shown == COUNT
