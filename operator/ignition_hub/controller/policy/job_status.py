@@ -130,7 +130,7 @@ def _retries_that_ended(job: Mapping[str, Any]) -> int | None:
 def _json(text: Any) -> dict[str, Any]:
     try:
         document = json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
@@ -140,15 +140,20 @@ def _progress(annotation: str | None) -> BuildProgress | None:
     phase, percent = document.get("phase"), document.get("percent")
     if not isinstance(phase, str) or not isinstance(percent, (int, float)):
         return None
-    return BuildProgress(phase[:200], min(100, max(0, int(percent))))
+    return BuildProgress(phase[:200], int(min(100, max(0, percent))))
 
 
 def _told(job: Mapping[str, Any]) -> tuple[Trouble, int | None] | None:
     document = _json((job["metadata"].get("annotations") or {}).get(ANNOTATION_FAILURE))
     if not document:
         return None
-    trouble = Trouble(_reason(document.get("reason")), str(document.get("message") or "no message"))
+    trouble = Trouble(_reason(document.get("reason")), _message_in(document) or "no message")
     return trouble, document.get("exitCode")
+
+
+def _message_in(document: Mapping[str, Any]) -> str:
+    message = document.get("message")
+    return message if isinstance(message, str) else ""
 
 
 def _reason(word: Any) -> Reason:
@@ -180,10 +185,10 @@ def _exit_trouble(code: int, ended: Mapping[str, Any], limit: str | None) -> Tro
     if ended.get("reason") == "OOMKilled" and said.get("reason") != Reason.OutOfMemory:
         figure = f" of {limit}" if limit else ""
         remedy = "raise resources.limits.memory of the BuildPool"
-        message = f"the builder was OOM-killed at its memory limit{figure}; {remedy}"
-        return Trouble(Reason.OutOfMemory, message)
-    if said.get("message"):
-        return Trouble(_reason(said.get("reason")), str(said["message"]))
+        words = f"the builder was OOM-killed at its memory limit{figure}; {remedy}"
+        return Trouble(Reason.OutOfMemory, words)
+    if message := _message_in(said):
+        return Trouble(_reason(said.get("reason")), message)
     if code == 137:
         return Trouble(Reason.Crashed, "the builder was killed with SIGKILL, and not because of memory")
     reason = reason_of_exit(code)

@@ -15,7 +15,8 @@ from ignition_hub.controller.policy.job_status import (
 )
 from ignition_hub.controller.policy.views import BuildParameters, BuildProgress, JobState
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
+from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS, ANNOTATION_REQUEST
+from mutants import COUNT, of_bytes, of_document, survey
 
 SETTINGS = JobSettings(gateway_url="https://gateway.example.com")
 REQUEST = make_request()
@@ -192,3 +193,35 @@ def test_what_keeps_a_pod_from_running_is_told(pods, reason, words):
 
 def test_a_pod_that_is_being_created_is_no_obstacle():
     assert obstacle_of([pod(waiting={"reason": "ContainerCreating"})]) is None
+
+
+WORDS = {"reason": "OutOfMemory", "message": "out of memory", "exitCode": 137}
+
+
+@pytest.mark.parametrize("mutants", [of_document, of_bytes])
+def test_whatever_the_last_words_of_a_builder_and_the_annotations_of_its_job_are_there_is_a_reason(mutants):
+    """Only a builder that was taken over, with its model, writes others."""
+    origin = WORDS if mutants is of_document else json.dumps(WORDS).encode()
+
+    def read(data):
+        text = data.decode("utf-8", "replace")
+        annotations = dict.fromkeys((ANNOTATION_PROGRESS, ANNOTATION_FAILURE, ANNOTATION_REQUEST), text)
+        job = stored({"type": "Failed"}, annotations=annotations)
+        ended = pod(terminated={"exitCode": 1, "message": text})
+        return view_of(job, now=0.0), failure_of(job, []), failure_of(job, [ended])
+
+    def has_a_reason(_, found):
+        view, *troubles = found
+        assert all(one.reason in Reason and isinstance(one.message, str) and one.message for one in troubles)
+        assert view.progress is None or 0 <= view.progress.percent <= 100
+
+    found = survey("last words", 71, mutants(origin, 71), read, has_a_reason)
+
+    assert found.accepted == COUNT
+
+
+@pytest.mark.parametrize("percent", ["1e999", "-1e999", "NaN", "9" * 400])
+def test_a_percentage_that_is_no_number_of_percent_is_cut_to_one(percent):
+    text = f'{{"phase": "Building", "percent": {percent}}}'
+
+    assert view_of(stored(annotations={ANNOTATION_PROGRESS: text}), now=0.0).progress.percent in {0, 100}
