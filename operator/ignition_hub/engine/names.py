@@ -22,6 +22,13 @@ ENGINE_FILE = "model.engine"
 RECORD_FILE = "engine.json"
 """Beside it: what loading the engine takes, as the gateway said it; the whole manifest is in the store."""
 
+INIT_CONTAINER = "ignition-fetch"
+"""Fetches and verifies the engines; runs before every other init container."""
+ENGINES_VOLUME = "ignition-engines"
+"""Holds the engines; mounted read-only in the containers that get them, unless they mount it themselves."""
+TOKEN_VOLUME = "ignition-token"  # noqa: S105  (a volume's name)
+"""A ServiceAccount token for the gateway alone; mounted in the init container only."""
+
 FIELD_MANAGER = "ignition-hub"
 
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"

@@ -17,7 +17,6 @@ from ignition_hub.engine import environment, names
 from ignition_hub.engine.errors import ENDINGS, Ending, Program, Reason
 from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, EngineReference, OnMiss
 from ignition_hub.fetch.gateway import asking_again_helps
-from ignition_hub.gateway.admission import injection
 from ignition_hub.gateway.process import exit_codes as gateway_codes
 from ignition_hub.gateway.process.metrics import Metrics
 from ignition_hub.wire.response import GatewayResponse
@@ -56,7 +55,7 @@ Row = Sequence[str]
 
 def pods() -> str:
     """Labels, annotations and variables of pods, and what the hub writes on its other objects."""
-    added = {name: getattr(injection, name) for name in ("INIT_CONTAINER", "ENGINES_VOLUME", "TOKEN_VOLUME")}
+    added = {name: getattr(names, name) for name in ("INIT_CONTAINER", "ENGINES_VOLUME", "TOKEN_VOLUME")}
     return _page(
         "Pods: labels, annotations and variables",
         "engine/names.py, engine/pod_annotations.py, engine/environment.py and gateway/admission",
@@ -124,7 +123,7 @@ def exit_codes() -> str:
         "program crashed (`Crashed`); a builder's Job tries that again.\n",
         "## Builder (container `builder` of a build Job)\n",
         markdown(_exit_rows("builder")),
-        f"## Init container `{injection.INIT_CONTAINER}`\n",
+        f"## Init container `{names.INIT_CONTAINER}`\n",
         "The kubelet starts it again whatever the code is, unless the pod's `restartPolicy` is `Never`.\n",
         markdown(_exit_rows("fetcher")),
         "## `ignition` and `kubectl ignition`\n",
@@ -187,7 +186,7 @@ def _keys_table(listed: Iterator[Key]) -> str:
 
 def _gets(added: Mapping[str, str]) -> Iterator[Row]:
     yield ["what", "name", "meaning"]
-    said = {**constants(injection), **constants(names)}
+    said = constants(names)
     meaning = required(
         EngineReference.__module__, "EngineReference.variable", EngineReference.variable.__doc__
     )
@@ -197,7 +196,7 @@ def _gets(added: Mapping[str, str]) -> Iterator[Row]:
         yield ["file", where, in_markdown(required(names.__name__, name, said[name]))]
     for name, value in added.items():
         kind = "init container" if name == "INIT_CONTAINER" else "volume"
-        yield [kind, f"`{value}`", in_markdown(required(injection.__name__, name, said[name]))]
+        yield [kind, f"`{value}`", in_markdown(required(names.__name__, name, said[name]))]
     yield [
         "scheduling gate",
         f"`{names.SCHEDULING_GATE}`",

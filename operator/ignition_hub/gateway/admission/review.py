@@ -14,7 +14,8 @@ from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import ContractError, RequestError
 from ignition_hub.engine.quoting import shortened
 from ignition_hub.gateway.admission.bounds import MESSAGE_CHARACTERS, UID_CHARACTERS, require_small_patch
-from ignition_hub.gateway.admission.injection import InjectionSettings, Json, inject, warnings_about
+from ignition_hub.gateway.admission.injection import InjectionSettings, inject, warnings_about
+from ignition_hub.gateway.admission.json_patch import Json
 from ignition_hub.gateway.admission.pod_shape import require_shape
 
 REVIEW_VERSION = "admission.k8s.io/v1"

@@ -1,0 +1,91 @@
+"""
+The init container that fetches a pod's engines, and what the hub's installation decides about it. Pure.
+"""
+
+from dataclasses import dataclass
+
+from ignition_hub.engine import environment
+from ignition_hub.engine.names import (
+    ENGINES_FOLDER,
+    ENGINES_VOLUME,
+    INIT_CONTAINER,
+    TOKEN_FILE,
+    TOKEN_FOLDER,
+    TOKEN_VOLUME,
+)
+from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, InjectionRequest
+from ignition_hub.gateway.admission.json_patch import Json
+
+FETCHER_USER = 65532
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InjectionSettings:
+    """
+    What the hub's installation decides about the init container.
+
+    ``authorities`` is the PEM text the gateway's certificate is checked against; empty for the system's.
+    ``deadline_seconds`` is for all engines of a pod, ``token_seconds`` the life of one projected token.
+    """
+
+    fetcher_image: str
+    gateway_url: str
+    authorities: str = ""
+    deadline_seconds: int = 600
+    token_seconds: int = 3600
+    image_pull_policy: str = "IfNotPresent"
+    cpu_request: str = "100m"
+    memory_request: str = "64Mi"
+    memory_limit: str = "128Mi"
+
+
+def fetcher(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> Json:
+    """Build the init container; it meets the restricted Pod Security Standard in any pod."""
+    return {
+        "name": INIT_CONTAINER,
+        "image": settings.fetcher_image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "env": variables(pod, request, settings),
+        "resources": {
+            "requests": {"cpu": settings.cpu_request, "memory": settings.memory_request},
+            "limits": {"memory": settings.memory_limit},
+        },
+        "securityContext": security_context(pod),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": ENGINES_VOLUME, "mountPath": ENGINES_FOLDER},
+            {"name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": True},
+        ],
+    }
+
+
+def variables(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> list[Json]:
+    """Return what the fetcher is told: what to bring, whom to ask, and what the pod's annotations say."""
+    annotations = pod["metadata"]["annotations"]  # they name the engines, so there are some
+    told = {
+        environment.GATEWAY_URL: settings.gateway_url,
+        environment.TOKEN_FILE: TOKEN_FILE,
+        environment.CA: settings.authorities,
+        environment.ENGINES: ",".join(
+            f"{reference.alias}={reference.resource}" for reference in request.engines
+        ),
+        environment.MOUNT: ENGINES_FOLDER,
+        environment.DEADLINE_SECONDS: str(settings.deadline_seconds),
+        **{annotation.variable: annotation.text_of(annotations) for annotation in FOR_THE_FETCHER},
+    }
+    return [{"name": name, "value": value} for name, value in told.items() if value]
+
+
+def security_context(pod: Json) -> Json:
+    """Build the restricted context; the image's own user, except where the pod says root for everybody."""
+    context: Json = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if (pod["spec"].get("securityContext") or {}).get("runAsUser") == 0:
+        context["runAsUser"] = FETCHER_USER
+    return context
