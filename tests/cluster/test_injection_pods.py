@@ -1,5 +1,10 @@
-"""Injected pods on a real API server: the patch is valid, restricted, and a gated pod can be released."""
+"""
+Injected pods on a real API server: in restricted namespaces, with quotas and limits, beside other webhooks.
 
+The webhook of these tests is called by the API server itself, so the order of its admission plugins is real.
+"""
+
+import base64
 import json
 
 import pytest
@@ -9,6 +14,8 @@ from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.engine.names import LABEL_INJECT, LABEL_WAITING, SCHEDULING_GATE
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
+from ignition_hub.gateway.admission.review import review
+from webhookserver import webhook
 
 pytestmark = pytest.mark.cluster
 
@@ -111,3 +118,141 @@ def test_the_gates_of_others_hold_a_pod_after_ours_is_lifted(control_plane, api,
     released = patched(api, pod, release_of(pod, [ready("sm_89")], 0.0))
 
     assert released["spec"]["schedulingGates"] == [{"name": "example.com/quota"}]
+
+
+@pytest.fixture
+def hub(api, restricted, tmp_path):
+    """The API server asks the hub's admission about each pod of the namespace; every engine is ready."""
+    engines = {"resnet": ready("sm_89")}
+
+    def answer(asked):
+        return review(asked, lambda _: engines, SETTINGS)
+
+    with webhook(api, "ignition-hub-test", restricted, answer, tmp_path / "hub"):
+        yield restricted
+
+
+def asking(namespace, *resources, **spec):
+    """A pod whose containers ask for these resources."""
+    pod = make_pod(namespace)
+    server = pod["spec"]["containers"][0]
+    pod["spec"]["containers"] = [
+        {**server, "name": f"c{number}", "resources": each} for number, each in enumerate(resources)
+    ]
+    pod["spec"] |= spec
+    return pod
+
+
+def both(**quantities):
+    return {"requests": quantities, "limits": quantities}
+
+
+def limit_range(api, namespace, **limits):
+    document = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "limits"},
+        "spec": {"limits": [{"type": "Container", **limits}]},
+    }
+    answer = api.ask("POST", f"/api/v1/namespaces/{namespace}/limitranges", document)
+    assert answer.status == 201, answer.message
+
+
+def quota(api, namespace, **hard):
+    """Make a quota, and count as its controller does: nothing is used yet."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "quota"},
+        "spec": {"hard": hard},
+    }
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    answer = api.ask("POST", path, document)
+    assert answer.status == 201, answer.message
+    document = answer.body | {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}
+    answer = api.ask("PUT", f"{path}/quota/status", document)
+    assert answer.status == 200, answer.message
+
+
+def used(api, namespace):
+    return api.ask("GET", f"/api/v1/namespaces/{namespace}/resourcequotas/quota").body["status"]["used"]
+
+
+def fetcher_of(pod):
+    return next(one for one in pod["spec"]["initContainers"] if one["name"] == "ignition-fetch")
+
+
+@pytest.mark.parametrize(
+    ("quality", "resources"),
+    [
+        ("Guaranteed", [both(cpu="4", memory="8Gi"), both(cpu="100m", memory="64Mi")]),
+        ("Burstable", [{"requests": {"cpu": "1"}, "limits": {"memory": "8Gi"}}]),
+        ("BestEffort", [{}, {}]),
+    ],
+)
+def test_a_pod_keeps_its_quality_of_service(api, hub, quality, resources):
+    assert created(api, asking(hub, *resources))["status"]["qosClass"] == quality
+
+
+def test_a_quota_counts_an_injected_pod_as_the_same_pod_without_engines(api, hub):
+    hard = {"limits.cpu": "9", "limits.memory": "17Gi", "requests.cpu": "9", "requests.memory": "17Gi"}
+    quota(api, hub, **hard)
+
+    created(api, asking(hub, both(cpu="4", memory="8Gi"), both(cpu="1", memory="1Gi")))
+
+    assert used(api, hub) == {
+        "limits.cpu": "5",
+        "limits.memory": "9Gi",
+        "requests.cpu": "5",
+        "requests.memory": "9Gi",
+    }
+
+
+def test_the_fetcher_has_the_limits_that_a_limit_range_gave_the_container_before_it(api, hub):
+    limit_range(
+        api,
+        hub,
+        default={"cpu": "2", "memory": "4Gi"},
+        defaultRequest={"cpu": "1", "memory": "2Gi"},
+        min={"cpu": "500m", "memory": "1Gi"},
+        max={"cpu": "2", "memory": "4Gi"},
+        maxLimitRequestRatio={"cpu": "2", "memory": "2"},
+    )
+    quota(api, hub, **{"limits.cpu": "2", "limits.memory": "4Gi"})
+
+    pod = created(api, asking(hub, {}))
+
+    assert fetcher_of(pod)["resources"] == pod["spec"]["containers"][0]["resources"]
+    assert used(api, hub) == {"limits.cpu": "2", "limits.memory": "4Gi"}
+
+
+def test_the_api_server_fills_in_defaults_before_its_webhooks_and_again_after(api, restricted, tmp_path):
+    """What copying a container's resources relies on: LimitRanger runs before webhooks, and after them."""
+    limit_range(api, restricted, default={"cpu": "2"}, defaultRequest={"cpu": "1"})
+    seen = []
+
+    def answer(asked):
+        pod = asked["request"]["object"]
+        seen.append([one.get("resources", {}).get("limits") for one in pod["spec"]["containers"]])
+        if "initContainers" in pod["spec"]:
+            return patching(asked, [])
+        added = {"name": "late", "image": "late:1", "securityContext": RESTRICTED}
+        return patching(asked, [{"op": "add", "path": "/spec/initContainers", "value": [added]}])
+
+    with webhook(api, "adds-test", restricted, answer, tmp_path):
+        pod = created(api, asking(restricted, {}))
+
+    assert seen[0] == [{"cpu": "2"}]
+    assert pod["spec"]["initContainers"][0]["resources"] == {"limits": {"cpu": "2"}, "requests": {"cpu": "1"}}
+
+
+def patching(asked, patch):
+    """Return an AdmissionReview that answers with a JSON patch, as the webhooks of others do."""
+    encoded = base64.b64encode(json.dumps(patch).encode()).decode()
+    response = {
+        "uid": asked["request"]["uid"],
+        "allowed": True,
+        "patchType": "JSONPatch",
+        "patch": encoded,
+    }
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}

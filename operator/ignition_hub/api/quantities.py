@@ -19,11 +19,15 @@ _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Deci
 
 def bytes_of(quantity: str | int) -> int:
     """Return a memory quantity in bytes, rounded up; ValueError when it is not a quantity."""
+    return int(amount_of(quantity).to_integral_value(rounding="ROUND_CEILING"))
+
+
+def amount_of(quantity: str | int) -> Decimal:
+    """Return a quantity in its base unit, CPUs or bytes; ValueError when it is not a quantity."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]{0,2})", str(quantity))
     if match is None or match[2] not in _FACTORS:
         raise ValueError(f"{quantity!r} is not a quantity; write for example 512Mi or 4Gi")
-    value = Decimal(match[1]) * _FACTORS[match[2]]
-    return int(value.to_integral_value(rounding="ROUND_CEILING"))
+    return Decimal(match[1]) * _FACTORS[match[2]]
 
 
 def seconds_of(duration: str) -> float:

@@ -61,6 +61,12 @@ LABEL_GPU_PRODUCT = f"{GROUP}/gpu-product"
 LABEL_JETPACK = f"{GROUP}/jetpack"
 """Node label of the platform team: the JetPack release of a Jetson node, such as ``6.2``."""
 
+ANNOTATION_SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+"""
+Pod annotation of the author: volumes whose loss lets the cluster autoscaler take the node away, as
+``name,...``; the webhook appends that of the engines.
+"""
+
 SCHEDULING_GATE = f"{GROUP}/engine"
 """Name of the scheduling gate a pod holds until its engines have a ready target."""
 

@@ -15,6 +15,7 @@ from ignition_hub.engine.names import (
 )
 from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, InjectionRequest
 from ignition_hub.gateway.admission.json_patch import Json
+from ignition_hub.gateway.admission.resources import resources_like
 
 FETCHER_USER = 65532
 
@@ -34,9 +35,6 @@ class InjectionSettings:
     deadline_seconds: int = 600
     token_seconds: int = 3600
     image_pull_policy: str = "IfNotPresent"
-    cpu_request: str = "100m"
-    memory_request: str = "64Mi"
-    memory_limit: str = "128Mi"
 
 
 def fetcher(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> Json:
@@ -46,10 +44,7 @@ def fetcher(pod: Json, request: InjectionRequest, settings: InjectionSettings) -
         "image": settings.fetcher_image,
         "imagePullPolicy": settings.image_pull_policy,
         "env": variables(pod, request, settings),
-        "resources": {
-            "requests": {"cpu": settings.cpu_request, "memory": settings.memory_request},
-            "limits": {"memory": settings.memory_limit},
-        },
+        "resources": resources_like(pod["spec"].get("containers") or ()),
         "securityContext": security_context(pod),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [

@@ -11,12 +11,13 @@ from typing import Any
 from ignition_hub.compatibility.placement import can_be_placed
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.names import AUDIENCE, ENGINES_VOLUME, INIT_CONTAINER, LABEL_INJECT, TOKEN_VOLUME
+from ignition_hub.engine.names import INIT_CONTAINER, LABEL_INJECT
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES, InjectionRequest, injection_request
 from ignition_hub.gateway.admission.fetcher import InjectionSettings, fetcher
-from ignition_hub.gateway.admission.json_patch import Json, Patch, add, appended
+from ignition_hub.gateway.admission.json_patch import Json, Patch, add
 from ignition_hub.gateway.admission.recipients import recipients
 from ignition_hub.gateway.admission.scheduling import scheduling, where_why_is
+from ignition_hub.gateway.admission.volumes import volumes
 
 __all__ = ["EngineView", "InjectionSettings", "inject", "warnings_about"]
 
@@ -85,16 +86,6 @@ def warnings_about(pod: Json, engines: Mapping[str, EngineView]) -> list[str]:
     if not stuck and all(view.ready for view in views) and not can_be_placed(views):
         stuck = [f"no GPU can run all of: {', '.join(view.name for view in views)}"]
     return [f"the pod will wait: {reason}" for reason in stuck]
-
-
-def volumes(pod: Json, settings: InjectionSettings) -> Patch:
-    """Add the engines' folder and the token the fetcher shows to the gateway."""
-    token = {"audience": AUDIENCE, "expirationSeconds": settings.token_seconds, "path": "token"}
-    ours: list[Json] = [
-        {"name": ENGINES_VOLUME, "emptyDir": {}},
-        {"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}},
-    ]
-    return appended(pod, ("spec", "volumes"), ours)
 
 
 def init_container(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> Patch:

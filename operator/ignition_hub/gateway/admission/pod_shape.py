@@ -15,10 +15,11 @@ _TERMS = [{"matchExpressions": [dict], "matchFields": [dict]}]
 _AFFINITY = {
     "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": _TERMS}}
 }
+_RESOURCES = {"requests": dict, "limits": dict}
 _POD = {
     "metadata!": {"labels": dict, "annotations": dict},
     "spec!": {
-        "containers": [{"name!": str, "env": _NAMED, "volumeMounts": [_MOUNT]}],
+        "containers": [{"name!": str, "env": _NAMED, "volumeMounts": [_MOUNT], "resources": _RESOURCES}],
         "initContainers": _NAMED,
         "volumes": [dict],
         "schedulingGates": [dict],

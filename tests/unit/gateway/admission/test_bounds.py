@@ -200,6 +200,7 @@ def whole_pod(engines="bert"):
                     "name": "app",
                     "env": [{"name": "A", "value": "1"}],
                     "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                    "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "1", "memory": "64Mi"}},
                 }
             ],
             "initContainers": [{"name": "migrate"}],

@@ -86,6 +86,92 @@ def test_the_fetcher_is_told_what_to_bring_and_whom_to_ask():
     assert environment["IGNITION_ON_MISS"] == "Wait"
 
 
+def asked_by_the_fetcher(*resources):
+    containers = [{"name": f"c{n}", "resources": each} for n, each in enumerate(resources)]
+    return injected(pod(spec={"containers": containers}))["spec"]["initContainers"][0]["resources"]
+
+
+def both(**quantities):
+    return {"requests": quantities, "limits": quantities}
+
+
+def test_the_fetcher_of_a_guaranteed_pod_has_limits_that_equal_its_requests():
+    server = both(cpu="4", memory="8Gi")
+    server["limits"] = {**server["limits"], "nvidia.com/gpu": "1"}
+
+    assert asked_by_the_fetcher(server) == both(cpu="4", memory="8Gi")
+
+
+def test_the_fetcher_of_a_burstable_pod_asks_for_what_a_container_does_limits_included():
+    server = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "4Gi"}}
+
+    assert asked_by_the_fetcher(server) == server
+
+
+def test_the_fetcher_of_a_pod_that_asks_for_nothing_asks_for_nothing():
+    assert asked_by_the_fetcher({}, {}) == {}
+    assert asked_by_the_fetcher({"limits": {"nvidia.com/gpu": "1"}, "claims": [{"name": "gpu"}]}) == {}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_fetcher_asks_for_what_the_container_with_the_most_cpu_does(turned):
+    proxy, server = both(cpu="100m", memory="128Mi"), both(cpu="1.5", memory="8Gi")
+    limited = {"limits": {"cpu": "1", "memory": "16Gi"}}
+
+    found = asked_by_the_fetcher(*sorted([proxy, server, limited], key=str, reverse=turned))
+
+    assert found == server
+
+
+def test_a_container_with_too_little_memory_for_a_fetcher_is_not_its_model():
+    small, server = both(cpu="8", memory="32Mi"), {"requests": {"cpu": "10m"}}
+
+    assert asked_by_the_fetcher(small, server) == server
+
+
+@pytest.mark.parametrize(
+    ("theirs", "request_", "limit"),
+    [
+        (both(memory="32Mi"), "128Mi", "128Mi"),
+        ({"requests": {"memory": "16Mi"}, "limits": {"memory": "64Mi"}}, "33554432", "128Mi"),
+        ({"limits": {"memory": "64Mi"}}, None, "128Mi"),
+        ({"requests": {"memory": "16Mi"}}, "16Mi", None),
+    ],
+)
+def test_a_memory_limit_too_small_for_any_fetcher_is_raised_and_its_ratio_kept(theirs, request_, limit):
+    found = asked_by_the_fetcher(theirs)
+
+    assert found.get("requests", {}).get("memory") == request_
+    assert found.get("limits", {}).get("memory") == limit
+
+
+@pytest.mark.parametrize("quantity", ["9" * 100_000, "many", None, {"a": "b"}, "1e3"])
+def test_a_quantity_that_cannot_be_read_is_left_to_the_api_server(quantity):
+    theirs = {"requests": {"memory": quantity, "cpu": quantity}, "limits": {"memory": quantity}}
+
+    assert asked_by_the_fetcher(theirs, {})["requests"]["memory"] == quantity
+
+
+SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "all_of_them"),
+    [
+        (None, "ignition-engines"),
+        ("", "ignition-engines"),
+        ("scratch", "scratch,ignition-engines"),
+        ("a,ignition-engines,b", "a,ignition-engines,b"),
+    ],
+)
+def test_the_engines_do_not_hold_the_node_when_the_cluster_shrinks(theirs, all_of_them):
+    document = pod()
+    if theirs is not None:
+        document["metadata"]["annotations"][SAFE_TO_EVICT] = theirs
+
+    assert injected(document)["metadata"]["annotations"][SAFE_TO_EVICT] == all_of_them
+
+
 def test_the_containers_see_the_engines_read_only_and_learn_their_paths():
     container = injected(pod("arcface-r100, detector=yolo-v8"))["spec"]["containers"][0]
 

@@ -1,0 +1,72 @@
+"""
+What the init container asks for: what one container of the pod asks for already.
+
+Whatever a namespace demands of containers (``limits.cpu`` of a ResourceQuota, minimum, maximum and ratio of a
+LimitRange) holds for a copy where it holds for the original. A Guaranteed pod stays Guaranteed, a BestEffort
+pod BestEffort. Kubernetes counts the largest init container only, so the pod asks for no more than before.
+LimitRanger fills in its defaults before webhooks are called: they are copied too. Pure.
+"""
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
+
+from ignition_hub.api.quantities import amount_of
+from ignition_hub.gateway.admission.json_patch import Json
+
+COPIED = ("cpu", "memory", "ephemeral-storage")
+"""No devices: the fetcher uses none, and a claim or a GPU is the container's own."""
+LEAST_MEMORY = "128Mi"
+"""The smallest memory limit that a fetcher is started with; it uses less than half."""
+QUANTITY_CHARACTERS = 64
+"""The longest quantity that is read; those of the API server have about twenty."""
+REQUESTS, LIMITS = "requests", "limits"
+
+
+def resources_like(containers: Sequence[Json]) -> Json:
+    """Return what the container asks for that has enough memory for a fetcher and requests the most CPU."""
+    asked = [resources_of(container) for container in containers]
+    return with_enough_memory(max(asked, key=_fitness, default={}))
+
+
+def resources_of(container: Json) -> Json:
+    """Return the requests and limits of a container, as far as they are copied."""
+    resources = container.get("resources") or {}
+    kinds = {kind: copied(resources.get(kind) or {}) for kind in (REQUESTS, LIMITS)}
+    return {kind: quantities for kind, quantities in kinds.items() if quantities}
+
+
+def copied(quantities: Json) -> Json:
+    """Return those quantities of a resource list that are copied."""
+    return {name: quantities[name] for name in COPIED if name in quantities}
+
+
+def with_enough_memory(resources: Json) -> Json:
+    """Raise a memory limit below ``LEAST_MEMORY``, and the request in proportion, as a LimitRange may ask."""
+    limit, least = _amount(resources, LIMITS, "memory"), amount_of(LEAST_MEMORY)
+    if not limit or limit >= least:
+        return resources
+    raised = {**resources, LIMITS: {**resources[LIMITS], "memory": LEAST_MEMORY}}
+    if request := _amount(resources, REQUESTS, "memory"):
+        share = (request * least / limit).to_integral_value(ROUND_CEILING)
+        raised[REQUESTS] = {**resources[REQUESTS], "memory": LEAST_MEMORY if request == limit else str(share)}
+    return raised
+
+
+def _fitness(resources: Json) -> tuple[bool, Decimal, Decimal]:
+    limit = _amount(resources, LIMITS, "memory")
+    cpu, memory = (_requested(resources, name) for name in ("cpu", "memory"))
+    return not limit or limit >= amount_of(LEAST_MEMORY), cpu, memory
+
+
+def _requested(resources: Json, name: str) -> Decimal:
+    # A limit without a request is the request, as the API server's defaulting has it.
+    return _amount(resources, REQUESTS, name) or _amount(resources, LIMITS, name) or Decimal(0)
+
+
+def _amount(resources: Json, kind: str, name: str) -> Decimal | None:
+    # Not validated yet: what is no quantity counts as missing, and the API server refuses the pod for it.
+    quantity = str(resources.get(kind, {}).get(name, ""))
+    try:
+        return amount_of(quantity) if len(quantity) <= QUANTITY_CHARACTERS else None
+    except ValueError:
+        return None

@@ -1,0 +1,97 @@
+"""
+A mutating webhook for a real API server: HTTPS on this machine, answered by a function of the test.
+
+The API server calls it at its URL, in the order of the configurations' names, as it does with any other.
+"""
+
+import base64
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from localcluster.certificates import create_authority
+
+Json = dict[str, Any]
+Answer = Callable[[Json], Json]
+"""Takes an AdmissionReview, returns an AdmissionReview."""
+
+
+@contextmanager
+def webhook(api: Any, name: str, namespace: str, answer: Answer, folder: Path) -> Iterator[None]:
+    """Have the API server ask ``answer`` about every pod that is created in ``namespace``."""
+    authority = create_authority(folder)
+    pair = authority.issue("webhook", common_name="webhook", hosts=["127.0.0.1"])
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pair.certificate, pair.key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(answer))
+    server.daemon_threads = True
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    document = configuration(name, namespace, server.server_address[1], authority.certificate.read_bytes())
+    path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+    try:
+        created = api.ask("POST", path, document)
+        assert created.status == 201, created.message
+        yield
+    finally:
+        api.ask("DELETE", f"{path}/{name}")
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def configuration(name: str, namespace: str, port: int, authority: bytes) -> Json:
+    """Return a configuration like that of the chart, for one namespace."""
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": f"{name}.example.com",
+                "admissionReviewVersions": ["v1"],
+                "rules": [
+                    {
+                        "apiGroups": [""],
+                        "apiVersions": ["v1"],
+                        "resources": ["pods"],
+                        "operations": ["CREATE"],
+                    }
+                ],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "reinvocationPolicy": "IfNeeded",
+                "sideEffects": "None",
+                "timeoutSeconds": 10,
+                "failurePolicy": "Fail",
+                "clientConfig": {
+                    "url": f"https://127.0.0.1:{port}/mutate",
+                    "caBundle": base64.b64encode(authority).decode(),
+                },
+            }
+        ],
+    }
+
+
+def handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
+    """Return a request handler that answers with ``answer``."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            content = json.dumps(answer(json.loads(body))).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
