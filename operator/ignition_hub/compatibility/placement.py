@@ -160,7 +160,7 @@ def with_terms(affinity: Mapping[str, Any] | None, terms: list[Term]) -> Json:
 
 
 def _selectors(target: ReadyTarget) -> frozenset[GpuSelector]:
-    return _selectors_of(replace(target, since=0.0))
+    return _selectors_of(replace(target, since=0.0, size=0))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -29,7 +29,7 @@ class ReadyTarget:
     """
     A target whose engine is published: what it was built for, and how far the build reaches.
 
-    ``since`` is in seconds since the epoch; 0 when the status does not say.
+    ``since`` is in seconds since the epoch, ``size`` in bytes; each is 0 when the status does not say.
     """
 
     arch: str
@@ -37,6 +37,7 @@ class ReadyTarget:
     compatibility: str
     flavor: str
     since: float = 0.0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,12 @@ class EngineView:
         """When pods need not wait for more targets, in seconds since the epoch; 0 once none is coming."""
         first = min((target.since for target in self.ready), default=float("inf"))
         return 0.0 if self.is_settled else first + GRACE
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the largest engine that is ready; None while one may come whose size is not known."""
+        sizes = [target.size for target in self.ready]
+        return max(sizes) if sizes and all(sizes) else None
 
 
 def view_of(resource: Mapping[str, Any]) -> EngineView:
@@ -87,6 +94,7 @@ def _ready(target: Mapping[str, Any]) -> ReadyTarget:
         compatibility=target.get("compatibility", "SameComputeCapability"),
         flavor=(target.get("tensorrt") or {}).get("flavor", "TensorRT"),
         since=_seconds(since) if since else 0.0,
+        size=target.get("sizeBytes") or 0,
     )
 
 

@@ -83,3 +83,14 @@ def test_an_engine_for_windows_serves_no_pod_and_says_so():
 
     assert view.ready == ()
     assert "for Windows" in view.failure
+
+
+def test_an_engine_is_as_large_as_the_largest_of_its_ready_targets():
+    ready = [{**READY, "sizeBytes": size} for size in (2_000, 3_000)]
+
+    assert view_of(resource(targets=[*ready, other("Building")])).size == 3_000
+
+
+def test_the_size_of_an_engine_is_not_known_before_each_ready_target_tells_it():
+    assert view_of(resource(targets=[other("Building")])).size is None
+    assert view_of(resource(targets=[READY, {**READY, "sizeBytes": 1}])).size is None

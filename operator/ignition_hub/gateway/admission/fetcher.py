@@ -26,7 +26,8 @@ class InjectionSettings:
     What the hub's installation decides about the init container.
 
     ``authorities`` is the PEM text the gateway's certificate is checked against; empty for the system's.
-    ``deadline_seconds`` is for all engines of a pod, ``token_seconds`` the life of one projected token.
+    ``deadline_seconds`` is for all engines of a pod, ``token_seconds`` the life of one projected token,
+    ``largest_engine`` the size in bytes of the largest engine that the hub accepts.
     """
 
     fetcher_image: str
@@ -34,6 +35,7 @@ class InjectionSettings:
     authorities: str = ""
     deadline_seconds: int = 600
     token_seconds: int = 3600
+    largest_engine: int = 64 * 1024**3
     image_pull_policy: str = "IfNotPresent"
 
 

@@ -40,7 +40,7 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
     request = injection_request(pod)
     views = wanted_views(request, engines)
     return [
-        *volumes(pod, settings),
+        *volumes(pod, request, engines, settings),
         *init_container(pod, request, settings),
         *recipients(pod, request),
         *scheduling(pod, views, request),

@@ -2,19 +2,43 @@
 The volumes of an injected pod: the folder of its engines, and the token that the fetcher shows. Pure.
 """
 
+from collections.abc import Mapping
+
+from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.names import ANNOTATION_SAFE_TO_EVICT, AUDIENCE, ENGINES_VOLUME, TOKEN_VOLUME
+from ignition_hub.engine.pod_annotations import InjectionRequest
 from ignition_hub.gateway.admission.fetcher import InjectionSettings
 from ignition_hub.gateway.admission.json_patch import Json, Patch, add, appended
 
+MIB = 1024**2
+ROOM = 64 * MIB
+"""Bytes for what lies beside the engines: their records, and the journals of downloads."""
 
-def volumes(pod: Json, settings: InjectionSettings) -> Patch:
+
+def volumes(
+    pod: Json, request: InjectionRequest, engines: Mapping[str, EngineView], settings: InjectionSettings
+) -> Patch:
     """Add the engines' folder and the token the fetcher shows to the gateway."""
     token = {"audience": AUDIENCE, "expirationSeconds": settings.token_seconds, "path": "token"}
     ours: list[Json] = [
-        {"name": ENGINES_VOLUME, "emptyDir": {}},
+        {"name": ENGINES_VOLUME, "emptyDir": {"sizeLimit": size_limit(request, engines, settings)}},
         {"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}},
     ]
     return [*appended(pod, ("spec", "volumes"), ours), *safe_to_evict(pod)]
+
+
+def size_limit(
+    request: InjectionRequest, engines: Mapping[str, EngineView], settings: InjectionSettings
+) -> str:
+    """
+    Return the most that the engines' folder may hold; the kubelet evicts a pod whose folder holds more.
+
+    Twice the engines: while one is fetched that replaces another, or after a rebuild that gave a larger one,
+    both are there. An engine that is not built yet counts as the largest that the hub accepts, because the
+    volumes of a pod cannot be changed when its gate is lifted.
+    """
+    sizes = [engines[reference.resource].size or settings.largest_engine for reference in request.engines]
+    return f"{-(-(2 * sum(sizes) + ROOM) // MIB)}Mi"
 
 
 def safe_to_evict(pod: Json) -> Patch:

@@ -49,5 +49,8 @@ def injection_settings(settings: GatewaySettings) -> InjectionSettings:
     """Return what pods are given; the CA is read each time, because it is renewed while we run."""
     authorities = settings.ca_bundle.read_text() if settings.ca_bundle else ""
     return InjectionSettings(
-        fetcher_image=settings.fetcher_image, gateway_url=settings.gateway_url, authorities=authorities
+        fetcher_image=settings.fetcher_image,
+        gateway_url=settings.gateway_url,
+        authorities=authorities,
+        largest_engine=settings.max_engine_bytes,
     )

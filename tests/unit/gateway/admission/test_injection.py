@@ -152,6 +152,34 @@ def test_a_quantity_that_cannot_be_read_is_left_to_the_api_server(quantity):
     assert asked_by_the_fetcher(theirs, {})["requests"]["memory"] == quantity
 
 
+MIB = 1024**2
+
+
+def sized(name, *sizes):
+    targets = [ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT", size=size) for size in sizes]
+    return EngineView(name, tuple(targets))
+
+
+def size_limit(engines, *views):
+    views = {view.name: view for view in views}
+    patch = inject(pod(engines), views, SETTINGS)
+    volumes = applied(pod(engines), patch)["spec"]["volumes"]
+    return next(volume["emptyDir"] for volume in volumes if volume["name"] == "ignition-engines")["sizeLimit"]
+
+
+def test_the_folder_of_the_engines_holds_each_twice_and_what_lies_beside():
+    small, large = sized("small", 10 * MIB + 1), sized("large", 100 * MIB, 300 * MIB)
+
+    assert size_limit("small", small) == f"{20 + 64 + 1}Mi"
+    assert size_limit("small, large", small, large) == f"{20 + 600 + 64 + 1}Mi"
+    assert size_limit("large, again=large", large) == f"{1200 + 64}Mi"
+
+
+@pytest.mark.parametrize("view", [EngineView("bert"), sized("bert", 0), sized("bert", 10 * MIB, 0)])
+def test_an_engine_whose_size_is_not_known_counts_as_the_largest_that_is_accepted(view):
+    assert size_limit("bert", view) == f"{2 * 64 * 1024 + 64}Mi"
+
+
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 
 
@@ -190,7 +218,6 @@ def test_the_token_is_for_the_hub_alone_and_only_the_fetcher_has_it():
     (source,) = volumes["ignition-token"]["projected"]["sources"]
 
     assert source["serviceAccountToken"]["audience"] == "ignition-hub"
-    assert volumes["ignition-engines"]["emptyDir"] == {}
     assert "ignition-token" not in json.dumps(spec["containers"])
 
 
