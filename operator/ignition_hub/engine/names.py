@@ -23,9 +23,12 @@ RECORD_FILE = "engine.json"
 """Beside it: what loading the engine takes, as the gateway said it; the whole manifest is in the store."""
 
 INIT_CONTAINER = "ignition-fetch"
-"""Fetches and verifies the engines; runs before every other init container."""
+"""Fetches and verifies the engines; it ends before any container that gets them starts."""
 ENGINES_VOLUME = "ignition-engines"
-"""Holds the engines; mounted read-only in the containers that get them, unless they mount it themselves."""
+"""
+Holds the engines; mounted read-only in the containers that get them, unless they mount it themselves. A pod
+may bring a volume of this name.
+"""
 TOKEN_VOLUME = "ignition-token"  # noqa: S105  (a volume's name)
 """A ServiceAccount token for the gateway alone; mounted in the init container only."""
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.environment import ENGINE_OF_ALIAS, PREFIX
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.names import ENGINES_FOLDER, GROUP
+from ignition_hub.engine.names import ENGINES_FOLDER, GROUP, INIT_CONTAINER
 from ignition_hub.engine.naming import engines_named
 from ignition_hub.engine.quoting import shortened
 
@@ -178,7 +178,10 @@ ANNOTATION_MOUNT_PATH = PodAnnotation(f"{GROUP}/mount-path", read_mount_path, EN
 ANNOTATION_CONTAINERS: PodAnnotation[frozenset[str] | None] = PodAnnotation(
     f"{GROUP}/containers", read_containers, None, "app"
 )
-"""Pod annotation of the author: containers that get the engines, as ``name, ...``. Default: all."""
+"""
+Pod annotation of the author: containers that get the engines, as ``name, ...``. Default: all of
+``spec.containers``; init containers, and native sidecars among them, get engines only where they are named.
+"""
 ANNOTATION_ON_MISS = PodAnnotation(f"{GROUP}/on-miss", read_on_miss, OnMiss.WAIT, "Fail")
 """
 Pod annotation of the author: what follows where no target serves the GPU of the pod's node. ``Wait`` asks
@@ -190,7 +193,7 @@ FOR_THE_FETCHER: tuple[PodAnnotation[Any], ...] = (ANNOTATION_ON_MISS,)
 
 @dataclass(frozen=True, slots=True)
 class InjectionRequest:
-    """Everything a pod's annotations say. ``containers`` is None where all containers get the engines."""
+    """Everything a pod's annotations say. ``containers`` is None for all of ``spec.containers``."""
 
     engines: tuple[EngineReference, ...]
     mount_path: str
@@ -212,9 +215,14 @@ def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
             "lists no engines", 'list the names of TensorRTEngines, for example "arcface-r100, det=yolo-v8"'
         )
     if request.containers is not None:
-        names = [container["name"] for container in pod.get("spec", {}).get("containers") or ()]
-        require_containers(request.containers, names)
+        require_containers(request.containers, container_names(pod.get("spec", {})))
     return request
+
+
+def container_names(spec: Mapping[str, Any]) -> list[str]:
+    """Return the names of a pod's containers, init containers last and the hub's own left out."""
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    return [container["name"] for container in containers if container["name"] != INIT_CONTAINER]
 
 
 def require_containers(wanted: frozenset[str], names: list[str]) -> None:

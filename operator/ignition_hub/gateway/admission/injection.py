@@ -41,8 +41,8 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
     views = wanted_views(request, engines)
     return [
         *volumes(pod, request, engines, settings),
+        *recipients(pod, request),  # before there is one init container more, and its indices another
         *init_container(pod, request, settings),
-        *recipients(pod, request),
         *scheduling(pod, views, request),
     ]
 

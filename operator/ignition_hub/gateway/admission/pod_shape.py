@@ -16,12 +16,13 @@ _AFFINITY = {
     "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": _TERMS}}
 }
 _RESOURCES = {"requests": dict, "limits": dict}
+_CONTAINER = {"name!": str, "env": _NAMED, "volumeMounts": [_MOUNT], "resources": _RESOURCES}
 _POD = {
     "metadata!": {"labels": dict, "annotations": dict},
     "spec!": {
-        "containers": [{"name!": str, "env": _NAMED, "volumeMounts": [_MOUNT], "resources": _RESOURCES}],
-        "initContainers": _NAMED,
-        "volumes": [dict],
+        "containers": [_CONTAINER],
+        "initContainers": [_CONTAINER],
+        "volumes": [{"name!": str, "projected": {"sources": [{"serviceAccountToken": dict}]}}],
         "schedulingGates": [dict],
         "securityContext": dict,
         "affinity": _AFFINITY,

@@ -2,36 +2,51 @@
 The containers that get a pod's engines: each sees them read-only, and is told where they are. Pure.
 """
 
-from ignition_hub.engine.names import ENGINES_VOLUME
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ignition_hub.engine.names import ENGINE_FILE, ENGINES_VOLUME
 from ignition_hub.engine.pod_annotations import (
     ANNOTATION_MOUNT_PATH,
     AnnotationError,
-    EngineReference,
     InjectionRequest,
 )
 from ignition_hub.gateway.admission.bounds import require_few_containers
 from ignition_hub.gateway.admission.json_patch import Json, Patch, appended
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A container that gets engines: ``path`` is where it stands in the pod."""
+
+    path: tuple[str | int, ...]
+    container: Json
+
+
 def recipients(pod: Json, request: InjectionRequest) -> Patch:
     """Show the engines to the containers that get them, and tell each where they are."""
-    chosen = [
-        (index, container)
-        for index, container in enumerate(pod["spec"].get("containers") or ())
-        if request.containers is None or container["name"] in request.containers
-    ]
+    chosen = [*named_among(pod, "initContainers", request), *named_among(pod, "containers", request)]
     require_few_containers(chosen)
     patch: Patch = []
-    for index, container in chosen:
-        patch += mount(container, index, request) + variables(container, index, request)
+    for recipient in chosen:
+        patch += mount(recipient, request) + variables(recipient, request)
     return patch
 
 
-def mount(container: Json, index: int, request: InjectionRequest) -> Patch:
+def named_among(pod: Json, field: str, request: InjectionRequest) -> Iterator[Recipient]:
+    """Yield the containers of one list that get engines; of the init containers those that are named."""
+    for index, container in enumerate(pod["spec"].get(field) or ()):
+        everyone = request.containers is None and field == "containers"
+        if everyone or container["name"] in (request.containers or ()):
+            yield Recipient(("spec", field, index), container)
+
+
+def mount(recipient: Recipient, request: InjectionRequest) -> Patch:
     """Add the read-only mount, unless the container has made its own of the same volume."""
-    mounts = container.get("volumeMounts") or ()
-    if any(one["name"] == ENGINES_VOLUME for one in mounts):
+    container = recipient.container
+    if own_folder(container) is not None:
         return []
+    mounts = container.get("volumeMounts") or ()
     if taken := [one["name"] for one in mounts if one["mountPath"].rstrip("/") == request.mount_path]:
         raise AnnotationError(
             ANNOTATION_MOUNT_PATH,
@@ -39,20 +54,24 @@ def mount(container: Json, index: int, request: InjectionRequest) -> Patch:
             "set the annotation to another path",
         )
     ours = {"name": ENGINES_VOLUME, "mountPath": request.mount_path, "readOnly": True}
-    return appended(container, ("volumeMounts",), [ours], below=("spec", "containers", index))
+    return appended(container, ("volumeMounts",), [ours], below=recipient.path)
 
 
-def variables(container: Json, index: int, request: InjectionRequest) -> Patch:
+def variables(recipient: Recipient, request: InjectionRequest) -> Patch:
     """Add the path of each engine; a variable the author set stays as it is."""
+    container = recipient.container
+    folder = own_folder(container) or request.mount_path
     there = {variable["name"] for variable in container.get("env") or ()}
     ours = [
-        {"name": reference.variable, "value": engine_path(request, reference)}
+        {"name": reference.variable, "value": f"{folder}/{reference.alias}/{ENGINE_FILE}"}
         for reference in request.engines
         if reference.variable not in there
     ]
-    return appended(container, ("env",), ours, below=("spec", "containers", index))
+    return appended(container, ("env",), ours, below=recipient.path)
 
 
-def engine_path(request: InjectionRequest, reference: EngineReference) -> str:
-    """Return where a container finds an engine."""
-    return f"{request.mount_path}/{reference.alias}/model.engine"
+def own_folder(container: Json) -> str | None:
+    """Return where a container mounts the engines' volume by itself, if it does."""
+    mounts = container.get("volumeMounts") or ()
+    paths = [one["mountPath"].rstrip("/") for one in mounts if one["name"] == ENGINES_VOLUME]
+    return paths[0] if paths else None

@@ -5,6 +5,7 @@ The volumes of an injected pod: the folder of its engines, and the token that th
 from collections.abc import Mapping
 
 from ignition_hub.compatibility.readiness import EngineView
+from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import ANNOTATION_SAFE_TO_EVICT, AUDIENCE, ENGINES_VOLUME, TOKEN_VOLUME
 from ignition_hub.engine.pod_annotations import InjectionRequest
 from ignition_hub.gateway.admission.fetcher import InjectionSettings
@@ -18,13 +19,28 @@ ROOM = 64 * MIB
 def volumes(
     pod: Json, request: InjectionRequest, engines: Mapping[str, EngineView], settings: InjectionSettings
 ) -> Patch:
-    """Add the engines' folder and the token the fetcher shows to the gateway."""
+    """Add the engines' folder, unless the pod brings its own, and the token shown to the gateway."""
+    there = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
+    require_hubs_token(there.get(TOKEN_VOLUME))
     token = {"audience": AUDIENCE, "expirationSeconds": settings.token_seconds, "path": "token"}
     ours: list[Json] = [
         {"name": ENGINES_VOLUME, "emptyDir": {"sizeLimit": size_limit(request, engines, settings)}},
         {"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}},
     ]
-    return [*appended(pod, ("spec", "volumes"), ours), *safe_to_evict(pod)]
+    missing = [volume for volume in ours if volume["name"] not in there]
+    return [*appended(pod, ("spec", "volumes"), missing), *safe_to_evict(pod)]
+
+
+def require_hubs_token(volume: Json | None) -> None:
+    """Raise RequestError for a volume that has the name of the token's and holds something else."""
+    sources = ((volume or {}).get("projected") or {}).get("sources") or ()
+    audiences = [(source.get("serviceAccountToken") or {}).get("audience") for source in sources]
+    if volume is not None and AUDIENCE not in audiences:
+        raise RequestError(
+            Reason.InvalidRequest,
+            f"the pod has a volume {TOKEN_VOLUME} that holds no token for the audience {AUDIENCE}",
+            "give it another name: the init container mounts this one",
+        )
 
 
 def size_limit(

@@ -100,6 +100,9 @@ def test_256_containers_get_engines_and_257_are_refused():
 
     assert inject(pod(of=several[:256]), ENGINES, SETTINGS)
     assert inject(pod(of=several, containers="c0"), ENGINES, SETTINGS)
+    named = pod(of=several[:128], containers=",".join(one["name"] for one in several))
+    named["spec"]["initContainers"] = several[128:]
+    assert "257 containers of the pod would get engines" in refusal(named)
     assert "257 containers of the pod would get engines; at most 256 can" in refusal(pod(of=several))
 
 
@@ -183,6 +186,7 @@ def test_a_review_whose_uid_is_too_long_is_refused():
     assert len(str(refused.value)) < 200
 
 
+TOKEN = {"audience": "ignition-hub", "path": "token"}
 TERM = {"matchExpressions": [{"key": "zone", "operator": "Exists"}], "matchFields": []}
 
 
@@ -192,7 +196,7 @@ def whole_pod(engines="bert"):
         "kind": "Pod",
         "metadata": {
             "labels": {"ignitionhub.io/inject": "true"},
-            "annotations": {"ignitionhub.io/engines": engines, "ignitionhub.io/containers": "app"},
+            "annotations": {"ignitionhub.io/engines": engines, "ignitionhub.io/containers": "app, migrate"},
         },
         "spec": {
             "containers": [
@@ -203,8 +207,10 @@ def whole_pod(engines="bert"):
                     "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "1", "memory": "64Mi"}},
                 }
             ],
-            "initContainers": [{"name": "migrate"}],
-            "volumes": [{"name": "data"}],
+            "initContainers": [{"name": "migrate", "env": [{"name": "A"}]}],
+            "volumes": [
+                {"name": "ignition-token", "projected": {"sources": [{"serviceAccountToken": TOKEN}]}}
+            ],
             "schedulingGates": [{"name": "quota"}],
             "securityContext": {"runAsUser": 1000},
             "affinity": {"nodeAffinity": required},

@@ -254,6 +254,56 @@ def test_only_the_containers_that_are_named_get_the_engines():
     assert proxy == {"name": "proxy"}
 
 
+TRITON = {"name": "triton", "restartPolicy": "Always"}
+
+
+def test_init_containers_and_native_sidecars_get_the_engines_when_they_are_named():
+    inits = [{"name": "migrate"}, {"name": "layout"}, TRITON]
+
+    spec = injected(pod(spec={"initContainers": inits}, containers="layout, triton"))["spec"]
+
+    fetcher, migrate, layout, triton = spec["initContainers"]
+    assert fetcher["name"] == "ignition-fetch"
+    assert migrate == {"name": "migrate"}
+    for container in (layout, triton):
+        assert container["volumeMounts"] == [
+            {"name": "ignition-engines", "mountPath": "/engines", "readOnly": True}
+        ]
+        assert container["env"][0]["value"] == "/engines/arcface-r100/model.engine"
+    assert spec["containers"] == [{"name": "app"}]
+
+
+def test_init_containers_get_nothing_when_no_container_is_named():
+    spec = injected(pod(spec={"initContainers": [TRITON]}))["spec"]
+
+    assert spec["initContainers"][1] == TRITON
+    assert spec["containers"][0]["volumeMounts"]
+
+
+def test_a_name_that_no_container_has_is_refused_with_those_of_init_containers_too():
+    message = refusal(pod(spec={"initContainers": [TRITON]}, containers="tritn"))
+
+    assert "no container 'tritn': its containers are: app, triton" in message
+
+
+def test_a_pod_may_bring_the_volume_of_the_engines_and_say_where_a_container_sees_it():
+    theirs = {"name": "ignition-engines", "emptyDir": {"medium": "Memory"}}
+    server = {"name": "app", "volumeMounts": [{"name": "ignition-engines", "mountPath": "/models/"}]}
+
+    spec = injected(pod(spec={"containers": [server], "volumes": [theirs]}))["spec"]
+
+    assert [volume["name"] for volume in spec["volumes"]] == ["ignition-engines", "ignition-token"]
+    assert spec["volumes"][0] == theirs
+    assert spec["containers"][0]["volumeMounts"] == server["volumeMounts"]
+    assert spec["containers"][0]["env"][0]["value"] == "/models/arcface-r100/model.engine"
+
+
+def test_a_volume_of_the_tokens_name_that_holds_something_else_is_refused():
+    message = refusal(pod(spec={"volumes": [{"name": "ignition-token", "secret": {"secretName": "x"}}]}))
+
+    assert message.startswith("the pod has a volume ignition-token that holds no token for the audience")
+
+
 def test_the_mount_path_of_the_annotation_is_used_everywhere():
     container = injected(pod(mount_path="/models/trt/"))["spec"]["containers"][0]
 
