@@ -132,9 +132,9 @@ def hub(api, restricted, tmp_path):
         yield restricted
 
 
-def asking(namespace, *resources, **spec):
+def asking(namespace, *resources, terms=(), **spec):
     """A pod whose containers ask for these resources."""
-    pod = make_pod(namespace)
+    pod = make_pod(namespace, terms=terms)
     server = pod["spec"]["containers"][0]
     pod["spec"]["containers"] = [
         {**server, "name": f"c{number}", "resources": each} for number, each in enumerate(resources)
@@ -244,6 +244,41 @@ def test_the_api_server_fills_in_defaults_before_its_webhooks_and_again_after(ap
 
     assert seen[0] == [{"cpu": "2"}]
     assert pod["spec"]["initContainers"][0]["resources"] == {"limits": {"cpu": "2"}, "requests": {"cpu": "1"}}
+
+
+@pytest.mark.parametrize("terms", [(), (ZONE, DISK)])
+def test_a_pod_that_was_printed_and_is_created_again_is_the_same(control_plane, api, hub, terms):
+    pod = asking(hub, both(cpu="1", memory="1Gi"), {}, terms=terms)
+    first = created(api, pod)
+    printed = control_plane.kubectl("get", "pod", "server", "-n", hub, "-o", "yaml")
+
+    control_plane.kubectl("replace", "--force", "-f", "-", stdin=printed)
+
+    second = api.ask("GET", f"/api/v1/namespaces/{hub}/pods/server").body
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    assert second["spec"] == first["spec"]
+    assert without(second["metadata"]["annotations"], LAST_APPLIED) == first["metadata"]["annotations"]
+
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def without(mapping, key):
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def test_the_fetcher_follows_a_webhook_that_is_called_after_the_hubs(api, hub, tmp_path):
+    """As the VerticalPodAutoscaler's is, which knows nothing of the fetcher."""
+    recommended = both(cpu="3", memory="2Gi")
+
+    def answer(asked):
+        patch = [{"op": "add", "path": "/spec/containers/0/resources", "value": recommended}]
+        return patching(asked, patch)
+
+    with webhook(api, "recommends-test", hub, answer, tmp_path / "other"):
+        pod = created(api, asking(hub, both(cpu="9", memory="9Gi")))
+
+    assert fetcher_of(pod)["resources"] == recommended
 
 
 def patching(asked, patch):

@@ -80,11 +80,18 @@ def affinity_for(engines: Sequence[EngineView], affinity: Mapping[str, Any] | No
     Return ``affinity`` narrowed to nodes where every engine has a ready target.
 
     For pods that are being created, where terms may still be added: every term of the pod is combined with
-    every term of ours.
+    every term of ours, unless it was before.
     """
     ours = terms_for(shared_reach(engines))
     theirs = required_terms(affinity)
-    return with_terms(affinity, [_both(one, other) for one in theirs for other in ours] if theirs else ours)
+    combined = [both for term in theirs for both in _combined(term, ours)]
+    return with_terms(affinity, combined if theirs else ours)
+
+
+def is_narrowed(term: Term, ours: Sequence[Term]) -> bool:
+    """Whether ``term`` admits only nodes that one of ``ours`` does, because it requires the same."""
+    theirs = term.get("matchExpressions") or ()
+    return any(all(one in theirs for one in other["matchExpressions"]) for other in ours)
 
 
 def affinity_to_wait_with(affinity: Mapping[str, Any] | None) -> Json | None:
@@ -96,8 +103,12 @@ def affinity_to_wait_with(affinity: Mapping[str, Any] | None) -> Json | None:
     """
     if not (theirs := required_terms(affinity)):
         return None
-    split = ({"matchExpressions": [_exists(LABEL_GPU_ARCH)]}, {"matchExpressions": _without(LABEL_GPU_ARCH)})
-    return with_terms(affinity, [_both(term, half) for term in theirs for half in split])
+    return with_terms(affinity, [both for term in theirs for both in _combined(term, HALVES)])
+
+
+def is_split(term: Term) -> bool:
+    """Whether ``term`` says already by which family of labels nodes are chosen."""
+    return is_narrowed(term, HALVES)
 
 
 def narrowed(affinity: Mapping[str, Any] | None, engines: Sequence[EngineView]) -> Json:
@@ -246,6 +257,10 @@ def _both(one: Term, other: Term) -> Term:
     return {**one, "matchExpressions": expressions}
 
 
+def _combined(term: Term, others: Sequence[Term]) -> list[Term]:
+    return [term] if is_narrowed(term, others) else [_both(term, other) for other in others]
+
+
 def _in(key: str, values: list[str]) -> Expression:
     return {"key": key, "operator": "In", "values": values}
 
@@ -256,3 +271,10 @@ def _exists(key: str) -> Expression:
 
 def _without(*keys: str) -> list[Expression]:
     return [{"key": key, "operator": "DoesNotExist"} for key in keys]
+
+
+HALVES: tuple[Term, ...] = (
+    {"matchExpressions": [_exists(LABEL_GPU_ARCH)]},
+    {"matchExpressions": _without(LABEL_GPU_ARCH)},
+)
+"""The two families of labels that tell of a node's GPU: the platform team's, and GPU Feature Discovery's."""

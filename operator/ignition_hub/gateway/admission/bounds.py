@@ -40,13 +40,26 @@ def require_few_containers(chosen: Sequence[Any]) -> None:
         )
 
 
-def require_few_terms(theirs: int, ours: int) -> None:
-    """Raise PodTooLarge unless ``theirs`` node selector terms can be combined with each of ``ours``."""
-    most = min(MOST_TERMS, MOST_COMBINED_TERMS // max(ours, 1))
+def require_few_terms(theirs: int, ours: int, combined: int = 0) -> None:
+    """
+    Raise PodTooLarge unless ``theirs`` node selector terms can be combined with each of ``ours``.
+
+    ``combined`` are as many terms that were combined before, and stay as they are.
+    """
+    most = min(MOST_TERMS, (MOST_COMBINED_TERMS - combined) // max(ours, 1))
     if theirs > most:
         raise PodTooLarge(
             f"spec.affinity.nodeAffinity requires one of {theirs} node selector terms",
             f"with these engines at most {most} are accepted; one term can list several values",
+        )
+
+
+def require_few_combined(terms: int) -> None:
+    """Raise PodTooLarge for more node selector terms than any pod has, combined or not: each is looked at."""
+    if terms > MOST_COMBINED_TERMS:
+        raise PodTooLarge(
+            f"spec.affinity.nodeAffinity requires one of {terms} node selector terms",
+            f"at most {MOST_TERMS} are accepted; one term can list several values",
         )
 
 

@@ -5,6 +5,7 @@ The init container that fetches a pod's engines, and what the hub's installation
 from dataclasses import dataclass
 
 from ignition_hub.engine import environment
+from ignition_hub.engine.environment import PREFIX
 from ignition_hub.engine.names import (
     ENGINES_FOLDER,
     ENGINES_VOLUME,
@@ -15,9 +16,11 @@ from ignition_hub.engine.names import (
 )
 from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, InjectionRequest
 from ignition_hub.gateway.admission.json_patch import Json
-from ignition_hub.gateway.admission.resources import resources_like
+from ignition_hub.gateway.admission.resources import resources_like, with_others_resources
 
 FETCHER_USER = 65532
+NOT_OTHERS = ("command", "args", "restartPolicy")
+"""Fields that would make another program of the init container, or let the pod start before it has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,26 @@ def variables(pod: Json, request: InjectionRequest, settings: InjectionSettings)
         **{annotation.variable: annotation.text_of(annotations) for annotation in FOR_THE_FETCHER},
     }
     return [{"name": name, "value": value} for name, value in told.items() if value]
+
+
+def refreshed(there: Json, ours: Json) -> Json:
+    """
+    Return an init container that was injected before, with all that is ours as it is today.
+
+    What the API server and other webhooks added to it stays: defaults, mounts, variables, a user.
+    """
+    kept = {name: value for name, value in there.items() if name not in NOT_OTHERS}
+    mounted = {mount["mountPath"] for mount in ours["volumeMounts"]}
+    context = {**(there.get("securityContext") or {}), **ours["securityContext"]}
+    return {
+        **kept,
+        **ours,
+        "env": ours["env"] + [one for one in there.get("env") or () if not one["name"].startswith(PREFIX)],
+        "volumeMounts": ours["volumeMounts"]
+        + [one for one in there.get("volumeMounts") or () if one["mountPath"] not in mounted],
+        "resources": with_others_resources(ours["resources"], there.get("resources") or {}),
+        "securityContext": context,
+    }
 
 
 def security_context(pod: Json) -> Json:

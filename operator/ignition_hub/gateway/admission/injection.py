@@ -11,10 +11,11 @@ from typing import Any
 from ignition_hub.compatibility.placement import can_be_placed
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.names import INIT_CONTAINER, LABEL_INJECT
+from ignition_hub.engine.names import LABEL_INJECT
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES, InjectionRequest, injection_request
-from ignition_hub.gateway.admission.fetcher import InjectionSettings, fetcher
-from ignition_hub.gateway.admission.json_patch import Json, Patch, add
+from ignition_hub.gateway.admission.fetcher import InjectionSettings
+from ignition_hub.gateway.admission.init_containers import init_containers
+from ignition_hub.gateway.admission.json_patch import Json, Patch
 from ignition_hub.gateway.admission.recipients import recipients
 from ignition_hub.gateway.admission.scheduling import scheduling, where_why_is
 from ignition_hub.gateway.admission.volumes import volumes
@@ -30,19 +31,19 @@ class UnknownEngine(RequestError):
 
 def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSettings) -> Patch:
     """
-    Return the JSON patch for ``pod``, empty where there is nothing to do.
+    Return the JSON patch for ``pod``, empty where there is nothing to do: it may have been injected before.
 
     ``engines`` are all TensorRTEngines of the pod's namespace, by name. Raises RequestError, whose text is
     for the pod's author.
     """
-    if not pod_asks(pod) or has_fetcher(pod):
+    if not pod_asks(pod):
         return []
     request = injection_request(pod)
     views = wanted_views(request, engines)
     return [
         *volumes(pod, request, engines, settings),
         *recipients(pod, request),  # before there is one init container more, and its indices another
-        *init_container(pod, request, settings),
+        *init_containers(pod, request, settings),
         *scheduling(pod, views, request),
     ]
 
@@ -53,11 +54,6 @@ def pod_asks(pod: Mapping[str, Any]) -> bool:
     return (metadata.get("labels") or {}).get(LABEL_INJECT) == "true" and MIRROR not in (
         metadata.get("annotations") or {}
     )
-
-
-def has_fetcher(pod: Mapping[str, Any]) -> bool:
-    """Whether the pod was injected before: the API server asks again when another webhook changed it."""
-    return any(container["name"] == INIT_CONTAINER for container in pod["spec"].get("initContainers") or ())
 
 
 def wanted_views(request: InjectionRequest, engines: Mapping[str, EngineView]) -> list[EngineView]:
@@ -75,7 +71,7 @@ def wanted_views(request: InjectionRequest, engines: Mapping[str, EngineView]) -
 
 def warnings_about(pod: Json, engines: Mapping[str, EngineView]) -> list[str]:
     """Say why a pod may wait longer than its author expects; for a pod that ``inject`` accepts."""
-    if not pod_asks(pod) or has_fetcher(pod):
+    if not pod_asks(pod):
         return []
     views = wanted_views(injection_request(pod), engines)
     stuck = [
@@ -86,11 +82,3 @@ def warnings_about(pod: Json, engines: Mapping[str, EngineView]) -> list[str]:
     if not stuck and all(view.ready for view in views) and not can_be_placed(views):
         stuck = [f"no GPU can run all of: {', '.join(view.name for view in views)}"]
     return [f"the pod will wait: {reason}" for reason in stuck]
-
-
-def init_container(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> Patch:
-    """Add the fetcher before every other init container, which may need the engines already."""
-    ours = fetcher(pod, request, settings)
-    if pod["spec"].get("initContainers"):
-        return [add(("spec", "initContainers", 0), ours)]
-    return [add(("spec", "initContainers"), [ours])]

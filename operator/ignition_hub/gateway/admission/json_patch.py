@@ -13,6 +13,11 @@ def add(path: tuple[Any, ...], value: Any) -> Json:
     return {"op": "add", "path": pointer(path), "value": value}
 
 
+def remove(path: tuple[Any, ...]) -> Json:
+    """Take out a member of an object, or an item of an array: those behind it move up."""
+    return {"op": "remove", "path": pointer(path)}
+
+
 def appended(document: Json, path: tuple[str, ...], ours: list[Json], below: tuple[Any, ...] = ()) -> Patch:
     """Append to the array at ``path`` of ``document``, making it where it is missing."""
     there: Any = document

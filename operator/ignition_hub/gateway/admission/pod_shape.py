@@ -16,7 +16,13 @@ _AFFINITY = {
     "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": _TERMS}}
 }
 _RESOURCES = {"requests": dict, "limits": dict}
-_CONTAINER = {"name!": str, "env": _NAMED, "volumeMounts": [_MOUNT], "resources": _RESOURCES}
+_CONTAINER = {
+    "name!": str,
+    "env": _NAMED,
+    "volumeMounts": [_MOUNT],
+    "resources": _RESOURCES,
+    "securityContext": dict,
+}
 _POD = {
     "metadata!": {"labels": dict, "annotations": dict},
     "spec!": {

@@ -40,6 +40,16 @@ def copied(quantities: Json) -> Json:
     return {name: quantities[name] for name in COPIED if name in quantities}
 
 
+def with_others_resources(ours: Json, there: Json) -> Json:
+    """Return ``ours`` and what a LimitRange filled in of resources that are not copied."""
+    others = {
+        kind: {name: quantity for name, quantity in (there.get(kind) or {}).items() if name not in COPIED}
+        for kind in (REQUESTS, LIMITS)
+    }
+    kinds = {kind: {**others[kind], **ours.get(kind, {})} for kind in (REQUESTS, LIMITS)}
+    return {kind: quantities for kind, quantities in kinds.items() if quantities}
+
+
 def with_enough_memory(resources: Json) -> Json:
     """Raise a memory limit below ``LEAST_MEMORY``, and the request in proportion, as a LimitRange may ask."""
     limit, least = _amount(resources, LIMITS, "memory"), amount_of(LEAST_MEMORY)

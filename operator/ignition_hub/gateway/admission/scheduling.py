@@ -8,6 +8,8 @@ from ignition_hub.compatibility.placement import (
     affinity_for,
     affinity_to_wait_with,
     can_be_placed,
+    is_narrowed,
+    is_split,
     required_terms,
     shared_reach,
     terms_for,
@@ -16,7 +18,7 @@ from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
 from ignition_hub.engine.pod_annotations import InjectionRequest, OnMiss
-from ignition_hub.gateway.admission.bounds import require_few_terms
+from ignition_hub.gateway.admission.bounds import require_few_combined, require_few_terms
 from ignition_hub.gateway.admission.json_patch import Json, Patch, add, appended
 
 TO_WAIT_WITH = 2
@@ -25,11 +27,8 @@ TO_WAIT_WITH = 2
 
 def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionRequest) -> Patch:
     """Keep the pod off nodes that no ready target serves, or from being scheduled at all for now."""
-    affinity = pod["spec"].get("affinity")
-    theirs = len(required_terms(affinity))
-    if can_be_placed(engines):
-        require_few_terms(theirs, len(terms_for(shared_reach(engines))))
-        return [add(("spec", "affinity"), affinity_for(engines, affinity))]
+    if can_be_placed(engines) and not is_held(pod):
+        return narrowed_to(pod, engines)
     failed = [engine for engine in engines if not engine.ready and engine.failure]
     if failed and request.on_miss is OnMiss.FAIL:
         raise RequestError(
@@ -37,18 +36,49 @@ def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionReque
             f"TensorRTEngine {failed[0].name} has no ready target and will not get one",
             f"{where_why_is(failed[0])}; correct it, or set the annotation on-miss to Wait",
         )
-    require_few_terms(theirs, TO_WAIT_WITH)
+    return held(pod)
+
+
+def narrowed_to(pod: Json, engines: Sequence[EngineView]) -> Patch:
+    """Narrow the pod's affinity to the nodes that its engines serve."""
+    affinity, ours = pod["spec"].get("affinity"), terms_for(shared_reach(engines))
+    theirs = required_terms(affinity)
+    require_few_combined(len(theirs))
+    narrowed = sum(is_narrowed(term, ours) for term in theirs)
+    require_few_terms(len(theirs) - narrowed, len(ours), narrowed)
+    return with_affinity(pod, affinity_for(engines, affinity))
+
+
+def is_held(pod: Json) -> bool:
+    """Whether the pod has the hub's scheduling gate already; the controller lifts it."""
+    return SCHEDULING_GATE in [gate.get("name") for gate in pod["spec"].get("schedulingGates") or ()]
+
+
+def held(pod: Json) -> Patch:
+    """Hold the pod by the scheduling gate, with an affinity that can be narrowed while it waits."""
+    affinity = pod["spec"].get("affinity")
+    theirs = required_terms(affinity)
+    require_few_combined(len(theirs))
+    split = sum(is_split(term) for term in theirs)
+    require_few_terms(len(theirs) - split, TO_WAIT_WITH, split)
     waiting = affinity_to_wait_with(affinity)
+    gate = [] if is_held(pod) else [{"name": SCHEDULING_GATE}]
     return [
-        *appended(pod, ("spec", "schedulingGates"), [{"name": SCHEDULING_GATE}]),
+        *appended(pod, ("spec", "schedulingGates"), gate),
         *labelled(pod, LABEL_WAITING, "true"),
-        *([add(("spec", "affinity"), waiting)] if waiting else []),
+        *(with_affinity(pod, waiting) if waiting else []),
     ]
+
+
+def with_affinity(pod: Json, affinity: Json) -> Patch:
+    """Set the pod's affinity where it has another."""
+    return [] if pod["spec"].get("affinity") == affinity else [add(("spec", "affinity"), affinity)]
 
 
 def labelled(pod: Json, label: str, value: str) -> Patch:
     """Add a label; a pod that was selected by label has labels."""
-    return [add(("metadata", "labels", label), value)] if pod["metadata"].get("labels") else []
+    labels = pod["metadata"].get("labels")
+    return [add(("metadata", "labels", label), value)] if labels and labels.get(label) != value else []
 
 
 def where_why_is(engine: EngineView) -> str:

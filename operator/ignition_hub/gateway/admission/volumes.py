@@ -34,8 +34,9 @@ def volumes(
 def require_hubs_token(volume: Json | None) -> None:
     """Raise RequestError for a volume that has the name of the token's and holds something else."""
     sources = ((volume or {}).get("projected") or {}).get("sources") or ()
-    audiences = [(source.get("serviceAccountToken") or {}).get("audience") for source in sources]
-    if volume is not None and AUDIENCE not in audiences:
+    tokens = [source.get("serviceAccountToken") or {} for source in sources]
+    ours = [token for token in tokens if (token.get("audience"), token.get("path")) == (AUDIENCE, "token")]
+    if volume is not None and not ours:
         raise RequestError(
             Reason.InvalidRequest,
             f"the pod has a volume {TOKEN_VOLUME} that holds no token for the audience {AUDIENCE}",

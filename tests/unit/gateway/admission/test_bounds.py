@@ -117,6 +117,24 @@ def test_64_node_selector_terms_are_narrowed_and_65_are_refused(engine):
     )
 
 
+@pytest.mark.parametrize("engine", ["bert", "whisper"])
+def test_a_pod_with_the_most_terms_is_accepted_again_after_they_were_combined(engine):
+    document = pod(engine, terms=[ZONE] * 64)
+    [affinity] = [op["value"] for op in inject(document, ENGINES, SETTINGS) if op["path"] == "/spec/affinity"]
+    assert len(placement.required_terms(affinity)) > 64
+
+    document["spec"]["affinity"] = affinity
+
+    assert "/spec/affinity" not in [op["path"] for op in inject(document, ENGINES, SETTINGS)]
+
+
+@pytest.mark.parametrize("engine", ["bert", "whisper"])
+def test_more_terms_than_any_combination_has_are_refused_before_each_is_looked_at(engine):
+    terms = [placement.HALVES[0]] * 257
+
+    assert "one of 257 node selector terms: at most 64 are" in refusal(pod(engine, terms=terms))
+
+
 def test_the_more_terms_engines_need_the_fewer_a_pod_may_have():
     every = EngineView(
         "bert", tuple(ReadyTarget(gpu.arch, None, "SameComputeCapability", "TensorRT") for gpu in GPUS)
@@ -186,6 +204,13 @@ def test_a_review_whose_uid_is_too_long_is_refused():
     assert len(str(refused.value)) < 200
 
 
+FETCHER = {
+    "name": "ignition-fetch",
+    "env": [{"name": "IGNITION_MOUNT", "value": "/x"}],
+    "volumeMounts": [{"name": "ignition-engines", "mountPath": "/engines"}],
+    "resources": {"limits": {"cpu": "1"}},
+    "securityContext": {"runAsUser": 1},
+}
 TOKEN = {"audience": "ignition-hub", "path": "token"}
 TERM = {"matchExpressions": [{"key": "zone", "operator": "Exists"}], "matchFields": []}
 
@@ -207,7 +232,7 @@ def whole_pod(engines="bert"):
                     "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "1", "memory": "64Mi"}},
                 }
             ],
-            "initContainers": [{"name": "migrate", "env": [{"name": "A"}]}],
+            "initContainers": [{"name": "migrate", "env": [{"name": "A"}]}, FETCHER],
             "volumes": [
                 {"name": "ignition-token", "projected": {"sources": [{"serviceAccountToken": TOKEN}]}}
             ],

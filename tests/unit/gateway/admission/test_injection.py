@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ignition_hub.compatibility.placement import affinity_for, reach_of, required_terms, terms_for
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.engine import pod_annotations
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
@@ -36,17 +37,19 @@ def pod(engines="arcface-r100", *, labels=None, spec=None, **annotations):
 
 
 def applied(document, patch):
-    """Apply a patch of ``add`` operations, as RFC 6902 says."""
+    """Apply a patch of ``add`` and ``remove`` operations, as RFC 6902 says."""
     result = copy.deepcopy(document)
     for operation in patch:
-        assert operation["op"] == "add"
+        assert operation["op"] in {"add", "remove"}
         *parents, last = (
             step.replace("~1", "/").replace("~0", "~") for step in operation["path"].lstrip("/").split("/")
         )
         at = result
         for step in parents:
             at = at[int(step)] if isinstance(at, list) else at[step]
-        if not isinstance(at, list):
+        if operation["op"] == "remove":
+            del at[int(last) if isinstance(at, list) else last]
+        elif not isinstance(at, list):
             at[last] = copy.deepcopy(operation["value"])
         elif last == "-":
             at.append(copy.deepcopy(operation["value"]))
@@ -57,6 +60,15 @@ def applied(document, patch):
 
 def injected(document):
     return applied(document, inject(document, ENGINES, SETTINGS))
+
+
+def asked_by_the_fetcher(*resources):
+    containers = [{"name": f"c{n}", "resources": each} for n, each in enumerate(resources)]
+    return injected(pod(spec={"containers": containers}))["spec"]["initContainers"][0]["resources"]
+
+
+def both(**quantities):
+    return {"requests": quantities, "limits": quantities}
 
 
 def refusal(document):
@@ -84,15 +96,6 @@ def test_the_fetcher_is_told_what_to_bring_and_whom_to_ask():
     assert environment["IGNITION_GATEWAY_URL"] == "https://gateway.svc"
     assert environment["IGNITION_CA"] == "PEM"
     assert environment["IGNITION_ON_MISS"] == "Wait"
-
-
-def asked_by_the_fetcher(*resources):
-    containers = [{"name": f"c{n}", "resources": each} for n, each in enumerate(resources)]
-    return injected(pod(spec={"containers": containers}))["spec"]["initContainers"][0]["resources"]
-
-
-def both(**quantities):
-    return {"requests": quantities, "limits": quantities}
 
 
 def test_the_fetcher_of_a_guaranteed_pod_has_limits_that_equal_its_requests():
@@ -240,9 +243,86 @@ def test_what_the_pod_had_is_still_there():
     assert spec["containers"][0]["volumeMounts"][0] == {"name": "data", "mountPath": "/data"}
 
 
-def test_a_second_call_changes_nothing():
-    assert inject(injected(pod()), ENGINES, SETTINGS) == []
-    assert inject(injected(pod("bert")), ENGINES, SETTINGS) == []
+ZONE = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
+TERMS = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [ZONE, ZONE]}}
+SPECS = {
+    "plain": {},
+    "sidecars": {"initContainers": [{"name": "first"}, {"name": "proxy", "restartPolicy": "Always"}]},
+    "guaranteed": {"containers": [{"name": "app", "resources": both(cpu="2", memory="64Mi")}]},
+    "placed": {"affinity": {"nodeAffinity": TERMS}, "schedulingGates": [{"name": "example.com/quota"}]},
+    "root": {"securityContext": {"runAsUser": 0}, "volumes": [{"name": "ignition-engines", "emptyDir": {}}]},
+}
+
+
+@pytest.mark.parametrize("engines", ["arcface-r100", "bert", "arcface-r100, bert"])
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_a_second_call_changes_nothing(spec, engines):
+    assert inject(injected(pod(engines, spec=spec)), ENGINES, SETTINGS) == []
+
+
+def test_a_second_call_keeps_what_the_api_server_and_others_added_to_the_fetcher():
+    document = injected(pod())
+    (fetcher,) = document["spec"]["initContainers"]
+    fetcher |= {"terminationMessagePath": "/dev/termination-log", "resources": {"limits": {"x.io/y": "1"}}}
+    fetcher["env"].append({"name": "CLUSTER", "value": "a"})
+    fetcher["volumeMounts"].append({"name": "kube-api-access", "mountPath": "/var/run/secrets/k8s"})
+    fetcher["securityContext"]["runAsUser"] = 1_000_650_000
+
+    assert inject(document, ENGINES, SETTINGS) == []
+
+
+def test_the_fetcher_of_a_pod_that_was_printed_and_applied_is_brought_up_to_date():
+    document = injected(pod())
+    document["metadata"]["annotations"]["ignitionhub.io/engines"] = "yolo-v8"
+    (fetcher,) = document["spec"]["initContainers"]
+    fetcher |= {"image": "fetcher:0", "command": ["true"], "restartPolicy": "Always"}
+    fetcher["env"] = [{"name": "IGNITION_ENGINES", "value": "a=a"}, {"name": "IGNITION_OLD", "value": "1"}]
+
+    (updated,) = injected(document)["spec"]["initContainers"]
+
+    assert updated == injected(pod("yolo-v8"))["spec"]["initContainers"][0]
+
+
+def test_the_fetcher_follows_what_another_webhook_made_the_pod_ask_for():
+    document = injected(pod(spec={"containers": [{"name": "app", "resources": both(cpu="4")}]}))
+    document["spec"]["containers"][0]["resources"] = both(cpu="1")
+    document["spec"]["initContainers"].insert(0, {"name": "theirs"})
+
+    fetcher, theirs = injected(document)["spec"]["initContainers"]
+
+    assert (fetcher["name"], fetcher["resources"]) == ("ignition-fetch", both(cpu="1"))
+    assert theirs == {"name": "theirs"}
+
+
+def test_a_pod_that_holds_the_gate_keeps_it_though_its_engine_is_ready_now():
+    document = injected(pod("bert"))
+    ready = {**ENGINES, "bert": EngineView("bert", READY.ready)}
+
+    assert inject(document, ready, SETTINGS) == []
+
+
+def test_a_printed_pod_that_was_released_before_is_narrowed_again_and_never_widened():
+    document = pod(spec={"affinity": affinity_for([EngineView("arcface-r100", READY.ready)])})
+    other = ReadyTarget("sm_86", None, "SameComputeCapability", "TensorRT")
+    engines = {"arcface-r100": EngineView("arcface-r100", (*READY.ready, other))}
+
+    document = applied(document, inject(document, engines, SETTINGS))
+
+    terms = required_terms(document["spec"]["affinity"])
+    assert terms
+    assert all(any(requires(term, old) for old in terms_for(reach_of(READY))) for term in terms)
+    assert inject(document, engines, SETTINGS) == []
+
+
+def requires(term, other):
+    return all(expression in term["matchExpressions"] for expression in other["matchExpressions"])
+
+
+def test_the_fetcher_itself_cannot_be_named():
+    document = injected(pod())
+    document["metadata"]["annotations"]["ignitionhub.io/containers"] = "ignition-fetch"
+
+    assert "no container 'ignition-fetch': its containers are: app" in refusal(document)
 
 
 def test_only_the_containers_that_are_named_get_the_engines():
