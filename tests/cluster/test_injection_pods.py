@@ -281,6 +281,52 @@ def test_the_fetcher_follows_a_webhook_that_is_called_after_the_hubs(api, hub, t
     assert fetcher_of(pod)["resources"] == recommended
 
 
+PROXY = {"name": "istio-proxy", "image": "proxy:1", "securityContext": {**RESTRICTED, "runAsUser": 1337}}
+VALIDATION = PROXY | {"name": "istio-validation"}
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_mesh_that_is_asked_after_the_hub_is_followed(api, hub, tmp_path, native):
+    """A stand-in for Istio's injector, which puts its init containers first and is asked once."""
+
+    def answer(asked):
+        spec = asked["request"]["object"]["spec"]
+        if "istio-validation" in [one["name"] for one in spec["initContainers"]]:
+            return patching(asked, [])
+        patch = [{"op": "add", "path": "/spec/initContainers/0", "value": VALIDATION}]
+        sidecar = PROXY | {"restartPolicy": "Always"}
+        patch += [
+            {"op": "add", "path": "/spec/initContainers/1", "value": sidecar}
+            if native
+            else {"op": "add", "path": "/spec/containers/-", "value": PROXY}
+        ]
+        return patching(asked, patch)
+
+    with webhook(api, "istio-test", hub, answer, tmp_path / "other"):
+        pod = created(api, asking(hub, both(cpu="1", memory="1Gi")))
+
+    names = [one["name"] for one in pod["spec"]["initContainers"]]
+    user = fetcher_of(pod)["securityContext"].get("runAsUser")
+    if native:
+        assert (names, user) == (["istio-validation", "istio-proxy", "ignition-fetch"], None)
+    else:
+        assert (names, user) == (["istio-validation", "ignition-fetch"], 1337)
+
+
+def test_the_init_containers_that_are_named_get_engines(api, hub):
+    pod = asking(hub, {})
+    secure = {"image": "app:1", "securityContext": RESTRICTED}
+    layout, triton = {"name": "layout", **secure}, {"name": "triton", **secure, "restartPolicy": "Always"}
+    pod["spec"]["initContainers"] = [{"name": "first", **secure}, layout, triton]
+    pod["metadata"]["annotations"]["ignitionhub.io/containers"] = "layout, triton"
+
+    spec = created(api, pod)["spec"]
+
+    with_engines = [one["name"] for one in spec["initContainers"] if "IGNITION_ENGINE_RESNET" in str(one)]
+    assert [one["name"] for one in spec["initContainers"]] == ["ignition-fetch", "first", "layout", "triton"]
+    assert with_engines == ["layout", "triton"]
+
+
 def patching(asked, patch):
     """Return an AdmissionReview that answers with a JSON patch, as the webhooks of others do."""
     encoded = base64.b64encode(json.dumps(patch).encode()).decode()

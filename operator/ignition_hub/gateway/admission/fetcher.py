@@ -42,15 +42,21 @@ class InjectionSettings:
     image_pull_policy: str = "IfNotPresent"
 
 
-def fetcher(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> Json:
-    """Build the init container; it meets the restricted Pod Security Standard in any pod."""
+def fetcher(
+    pod: Json, request: InjectionRequest, settings: InjectionSettings, user: int | None = None
+) -> Json:
+    """
+    Build the init container; it meets the restricted Pod Security Standard in any pod.
+
+    ``user`` is the one that it has to run as, None for the pod's, or the image's own.
+    """
     return {
         "name": INIT_CONTAINER,
         "image": settings.fetcher_image,
         "imagePullPolicy": settings.image_pull_policy,
         "env": variables(pod, request, settings),
         "resources": resources_like(pod["spec"].get("containers") or ()),
-        "securityContext": security_context(pod),
+        "securityContext": security_context(pod, user),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": ENGINES_VOLUME, "mountPath": ENGINES_FOLDER},
@@ -96,8 +102,8 @@ def refreshed(there: Json, ours: Json) -> Json:
     }
 
 
-def security_context(pod: Json) -> Json:
-    """Build the restricted context; the image's own user, except where the pod says root for everybody."""
+def security_context(pod: Json, user: int | None) -> Json:
+    """Build the restricted context; where the pod says root for everybody, with a user that is not root."""
     context: Json = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -108,4 +114,4 @@ def security_context(pod: Json) -> Json:
     }
     if (pod["spec"].get("securityContext") or {}).get("runAsUser") == 0:
         context["runAsUser"] = FETCHER_USER
-    return context
+    return context if user is None else {**context, "runAsUser": user}

@@ -9,23 +9,23 @@ from ignition_hub.engine.names import INIT_CONTAINER
 from ignition_hub.engine.pod_annotations import InjectionRequest
 from ignition_hub.gateway.admission.fetcher import InjectionSettings, fetcher, refreshed
 from ignition_hub.gateway.admission.json_patch import Json, Patch, add, remove
+from ignition_hub.gateway.admission.meshes import place, user_past
 
 WHERE = ("spec", "initContainers")
-FIRST = 0
-"""The fetcher's index: any other init container may need the engines already."""
 
 
 def init_containers(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> Patch:
     """Add the fetcher, or bring the one that is there up to date."""
-    ours = fetcher(pod, request, settings)
     there = pod["spec"].get("initContainers") or []
+    others = [container for container in there if container["name"] != INIT_CONTAINER]
+    at = place(others, request)
+    ours = fetcher(pod, request, settings, user_past(pod, others[:at]))
     if not there:
         return [add(WHERE, [ours])]
-    names = [container["name"] for container in there]
-    if INIT_CONTAINER not in names:
-        return [add((*WHERE, FIRST), ours)]
-    index = names.index(INIT_CONTAINER)
+    if len(others) == len(there):
+        return [add((*WHERE, at), ours)]
+    index = next(index for index, one in enumerate(there) if one["name"] == INIT_CONTAINER)
     wanted = refreshed(there[index], ours)
-    if (index, there[index]) == (FIRST, wanted):
+    if (index, there[index]) == (at, wanted):
         return []
-    return [remove((*WHERE, index)), add((*WHERE, FIRST), wanted)]
+    return [remove((*WHERE, index)), add((*WHERE, at), wanted)]
