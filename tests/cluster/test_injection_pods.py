@@ -246,6 +246,30 @@ def test_the_api_server_fills_in_defaults_before_its_webhooks_and_again_after(ap
     assert pod["spec"]["initContainers"][0]["resources"] == {"limits": {"cpu": "2"}, "requests": {"cpu": "1"}}
 
 
+SHAPES = {
+    "user and group": {"securityContext": {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 2000}},
+    "job": {"restartPolicy": "Never", "activeDeadlineSeconds": 600},
+    "bound to a node": {"nodeName": "gpu-l4"},
+    "resources of the pod": {"resources": both(cpu="2", memory="4Gi")},
+    "user namespace": {"hostUsers": False},
+}
+
+
+@pytest.mark.parametrize("view", [ready("sm_89"), EngineView("resnet")], ids=["ready", "waiting"])
+@pytest.mark.parametrize("spec", SHAPES.values(), ids=SHAPES)
+def test_a_pod_of_any_shape_is_accepted(control_plane, api, restricted, spec, view):
+    created(api, injected(control_plane, asking(restricted, {}, **spec), view))
+
+
+def test_a_pod_with_resources_of_its_own_keeps_its_quality_of_service_and_meets_a_quota(api, hub):
+    quota(api, hub, **{"limits.cpu": "2", "limits.memory": "4Gi"})
+
+    pod = created(api, asking(hub, {}, {}, resources=both(cpu="2", memory="4Gi")))
+
+    assert pod["status"]["qosClass"] == "Guaranteed"
+    assert used(api, hub) == {"limits.cpu": "2", "limits.memory": "4Gi"}
+
+
 @pytest.mark.parametrize("terms", [(), (ZONE, DISK)])
 def test_a_pod_that_was_printed_and_is_created_again_is_the_same(control_plane, api, hub, terms):
     pod = asking(hub, both(cpu="1", memory="1Gi"), {}, terms=terms)

@@ -5,5 +5,5 @@ What it asks for, as the contract reads its annotations -> ``injection`` (the JS
 answer to the API server). The parts of the patch: ``fetcher`` and its ``resources`` among the
 ``init_containers`` and ``meshes``, ``volumes``, ``recipients`` (the containers that get engines) and
 ``scheduling`` (gate and affinity), written with ``json_patch``. ``bounds`` and ``pod_shape`` are what they
-take for a pod.
+take for a pod, ``author_warnings`` is what it is accepted with.
 """

@@ -8,7 +8,6 @@ part has a module of its own.
 from collections.abc import Mapping
 from typing import Any
 
-from ignition_hub.compatibility.placement import can_be_placed
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import LABEL_INJECT
@@ -17,12 +16,13 @@ from ignition_hub.gateway.admission.fetcher import InjectionSettings
 from ignition_hub.gateway.admission.init_containers import init_containers
 from ignition_hub.gateway.admission.json_patch import Json, Patch
 from ignition_hub.gateway.admission.recipients import recipients
-from ignition_hub.gateway.admission.scheduling import scheduling, where_why_is
+from ignition_hub.gateway.admission.scheduling import scheduling
 from ignition_hub.gateway.admission.volumes import volumes
 
-__all__ = ["EngineView", "InjectionSettings", "inject", "warnings_about"]
+__all__ = ["EngineView", "InjectionSettings", "inject", "pod_asks", "wanted_views"]
 
 MIRROR = "kubernetes.io/config.mirror"
+KUBERNETES_OS = "kubernetes.io/os"
 
 
 class UnknownEngine(RequestError):
@@ -38,6 +38,7 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
     """
     if not pod_asks(pod):
         return []
+    require_linux(pod)
     request = injection_request(pod)
     views = wanted_views(request, engines)
     return [
@@ -56,6 +57,18 @@ def pod_asks(pod: Mapping[str, Any]) -> bool:
     )
 
 
+def require_linux(pod: Json) -> None:
+    """Raise RequestError for a pod that says that it runs on Windows."""
+    spec = pod["spec"]
+    said = ((spec.get("os") or {}).get("name"), (spec.get("nodeSelector") or {}).get(KUBERNETES_OS))
+    if "windows" in said:
+        raise RequestError(
+            Reason.InvalidRequest,
+            "the pod runs on Windows, and the init container that fetches engines on Linux only",
+            f"remove the label {LABEL_INJECT}",
+        )
+
+
 def wanted_views(request: InjectionRequest, engines: Mapping[str, EngineView]) -> list[EngineView]:
     """Return the engines a pod wants; UnknownEngine names the one that does not exist, and no others."""
     for name in (reference.resource for reference in request.engines):
@@ -67,18 +80,3 @@ def wanted_views(request: InjectionRequest, engines: Mapping[str, EngineView]) -
                 "apply it there, or list those that exist: kubectl get tensorrtengines",
             )
     return [engines[name] for name in dict.fromkeys(reference.resource for reference in request.engines)]
-
-
-def warnings_about(pod: Json, engines: Mapping[str, EngineView]) -> list[str]:
-    """Say why a pod may wait longer than its author expects; for a pod that ``inject`` accepts."""
-    if not pod_asks(pod):
-        return []
-    views = wanted_views(injection_request(pod), engines)
-    stuck = [
-        f"TensorRTEngine {view.name} has failed: {where_why_is(view)}"
-        for view in views
-        if not view.ready and view.failure
-    ]
-    if not stuck and all(view.ready for view in views) and not can_be_placed(views):
-        stuck = [f"no GPU can run all of: {', '.join(view.name for view in views)}"]
-    return [f"the pod will wait: {reason}" for reason in stuck]

@@ -32,6 +32,8 @@ _POD = {
         "schedulingGates": [dict],
         "securityContext": dict,
         "affinity": _AFFINITY,
+        "os": dict,
+        "nodeSelector": dict,
     },
 }
 """A type; a list of one; or the fields of an object, which may be missing or null but for those with a !."""

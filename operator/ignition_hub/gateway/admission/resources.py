@@ -52,31 +52,32 @@ def with_others_resources(ours: Json, there: Json) -> Json:
 
 def with_enough_memory(resources: Json) -> Json:
     """Raise a memory limit below ``LEAST_MEMORY``, and the request in proportion, as a LimitRange may ask."""
-    limit, least = _amount(resources, LIMITS, "memory"), amount_of(LEAST_MEMORY)
+    limit, least = amount(resources, LIMITS, "memory"), amount_of(LEAST_MEMORY)
     if not limit or limit >= least:
         return resources
     raised = {**resources, LIMITS: {**resources[LIMITS], "memory": LEAST_MEMORY}}
-    if request := _amount(resources, REQUESTS, "memory"):
+    if request := amount(resources, REQUESTS, "memory"):
         share = (request * least / limit).to_integral_value(ROUND_CEILING)
         raised[REQUESTS] = {**resources[REQUESTS], "memory": LEAST_MEMORY if request == limit else str(share)}
     return raised
 
 
+def amount(resources: Json, kind: str, name: str) -> Decimal | None:
+    """Return a quantity, in CPUs or bytes; None where there is none, or none that can be read."""
+    # Not validated yet: the API server refuses a pod for what is no quantity.
+    quantity = str((resources.get(kind) or {}).get(name, ""))
+    try:
+        return amount_of(quantity) if len(quantity) <= QUANTITY_CHARACTERS else None
+    except ValueError:
+        return None
+
+
 def _fitness(resources: Json) -> tuple[bool, Decimal, Decimal]:
-    limit = _amount(resources, LIMITS, "memory")
+    limit = amount(resources, LIMITS, "memory")
     cpu, memory = (_requested(resources, name) for name in ("cpu", "memory"))
     return not limit or limit >= amount_of(LEAST_MEMORY), cpu, memory
 
 
 def _requested(resources: Json, name: str) -> Decimal:
     # A limit without a request is the request, as the API server's defaulting has it.
-    return _amount(resources, REQUESTS, name) or _amount(resources, LIMITS, name) or Decimal(0)
-
-
-def _amount(resources: Json, kind: str, name: str) -> Decimal | None:
-    # Not validated yet: what is no quantity counts as missing, and the API server refuses the pod for it.
-    quantity = str(resources.get(kind, {}).get(name, ""))
-    try:
-        return amount_of(quantity) if len(quantity) <= QUANTITY_CHARACTERS else None
-    except ValueError:
-        return None
+    return amount(resources, REQUESTS, name) or amount(resources, LIMITS, name) or Decimal(0)

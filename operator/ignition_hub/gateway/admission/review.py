@@ -13,8 +13,9 @@ from typing import Any
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import ContractError, RequestError
 from ignition_hub.engine.quoting import shortened
+from ignition_hub.gateway.admission.author_warnings import warnings_about
 from ignition_hub.gateway.admission.bounds import MESSAGE_CHARACTERS, UID_CHARACTERS, require_small_patch
-from ignition_hub.gateway.admission.injection import InjectionSettings, inject, warnings_about
+from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 from ignition_hub.gateway.admission.json_patch import Json
 from ignition_hub.gateway.admission.pod_shape import require_shape
 
@@ -43,7 +44,7 @@ def review(admission_review: Mapping[str, Any], lookup: Lookup, settings: Inject
         patch = encoded(inject(pod, engines, settings))
     except RequestError as error:
         return denied(request, str(error))
-    return patched(request, patch, warnings_about(pod, engines))
+    return patched(request, patch, warnings_about(pod, engines, settings))
 
 
 def read_request(admission_review: Mapping[str, Any]) -> Mapping[str, Any]:

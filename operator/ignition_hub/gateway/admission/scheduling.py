@@ -27,6 +27,9 @@ TO_WAIT_WITH = 2
 
 def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionRequest) -> Patch:
     """Keep the pod off nodes that no ready target serves, or from being scheduled at all for now."""
+    if pod["spec"].get("nodeName"):
+        # No scheduler is asked: the API server would refuse a gate, the kubelet another affinity.
+        return []
     if can_be_placed(engines) and not is_held(pod):
         return narrowed_to(pod, engines)
     failed = [engine for engine in engines if not engine.ready and engine.failure]

@@ -238,6 +238,8 @@ def whole_pod(engines="bert"):
             ],
             "schedulingGates": [{"name": "quota"}],
             "securityContext": {"runAsUser": 1000},
+            "os": {"name": "linux"},
+            "nodeSelector": {"kubernetes.io/os": "linux"},
             "affinity": {"nodeAffinity": required},
         },
     }

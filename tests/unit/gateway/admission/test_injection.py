@@ -12,7 +12,8 @@ from ignition_hub.engine import pod_annotations
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
 from ignition_hub.engine.pod_annotations import PodAnnotation
-from ignition_hub.gateway.admission.injection import InjectionSettings, inject, warnings_about
+from ignition_hub.gateway.admission.author_warnings import warnings_about
+from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 from ignition_hub.gateway.admission.review import review
 
 READY = EngineView("arcface-r100", (ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT"),))
@@ -604,23 +605,81 @@ def test_a_pod_that_would_rather_fail_is_refused_when_its_engine_never_comes():
 
 
 def test_a_pod_that_waits_is_warned_when_its_engine_never_comes():
-    assert warnings_about(pod("whisper"), ENGINES) == [
+    assert warnings_about(pod("whisper"), ENGINES, SETTINGS) == [
         "the pod will wait: TensorRTEngine whisper has failed: "
         "kubectl describe tensorrtengine whisper says why"
     ]
-    assert warnings_about(pod("bert"), ENGINES) == []
+    assert warnings_about(pod("bert"), ENGINES, SETTINGS) == []
 
 
 def test_a_pod_is_warned_when_its_engines_have_no_gpu_in_common():
     other = EngineView("hopper", (ReadyTarget("sm_90", None, "SameComputeCapability", "TensorRT"),))
     engines = {**ENGINES, "hopper": other}
 
-    assert warnings_about(pod("arcface-r100, hopper"), engines) == [
+    assert warnings_about(pod("arcface-r100, hopper"), engines, SETTINGS) == [
         "the pod will wait: no GPU can run all of: arcface-r100, hopper"
     ]
     assert {"name": SCHEDULING_GATE} in applied(
         pod("arcface-r100, hopper"), inject(pod("arcface-r100, hopper"), engines, SETTINGS)
     )["spec"]["schedulingGates"]
+
+
+def warned(engines=None, **spec):
+    return warnings_about(pod(spec=spec), engines or ENGINES, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "because", "remedy"),
+    [
+        ({"hostNetwork": True}, "with hostNetwork and dnsPolicy ClusterFirst", "ClusterFirstWithHostNet"),
+        ({"hostNetwork": True, "dnsPolicy": "Default"}, "dnsPolicy Default", "ClusterFirstWithHostNet"),
+        ({"dnsPolicy": "Default"}, "with dnsPolicy Default", "set dnsPolicy: ClusterFirst"),
+    ],
+)
+def test_a_pod_that_does_not_ask_the_clusters_dns_is_warned(spec, because, remedy):
+    (warning,) = warned(**spec)
+
+    assert "may not find gateway.svc" in warning
+    assert because in warning
+    assert warning.endswith(remedy)
+
+
+def test_a_pod_that_asks_the_clusters_dns_or_a_gateway_outside_of_it_is_not_warned():
+    outside = InjectionSettings(fetcher_image="f", gateway_url="https://hub.example.com:443")
+
+    assert warned(hostNetwork=True, dnsPolicy="ClusterFirstWithHostNet") == []
+    assert warned(dnsPolicy="None") == []
+    assert warnings_about(pod(spec={"hostNetwork": True}), ENGINES, outside) == []
+
+
+def test_a_pod_whose_engines_take_more_than_its_ephemeral_storage_is_warned():
+    engines = {"arcface-r100": sized("arcface-r100", 2000 * MIB)}
+    limited = {"limits": {"ephemeral-storage": "999Mi"}}
+    containers = [{"name": name, "resources": limited} for name in ("app", "proxy")]
+
+    (warning,) = warned(engines, containers=containers)
+
+    assert "its engines take 2000 MiB of ephemeral storage" in warning
+    assert "allow 1998 MiB" in warning
+    assert warned(engines, containers=[*containers, {"name": "c", "resources": limited}]) == []
+    assert warned(engines) == []
+    assert warned(engines, containers=containers, volumes=[{"name": "ignition-engines"}]) == []
+
+
+@pytest.mark.parametrize(
+    "spec", [{"os": {"name": "windows"}}, {"nodeSelector": {"kubernetes.io/os": "windows"}}]
+)
+def test_a_windows_pod_is_refused(spec):
+    assert "the pod runs on Windows" in refusal(pod(spec=spec))
+
+
+@pytest.mark.parametrize("engine", ["arcface-r100", "bert"])
+def test_a_pod_that_names_its_node_gets_neither_gate_nor_affinity(engine):
+    document = injected(pod(engine, spec={"nodeName": "gpu-l4"}))
+
+    assert document["spec"]["initContainers"]
+    assert not {"affinity", "schedulingGates"} & set(document["spec"])
+    assert LABEL_WAITING not in document["metadata"]["labels"]
 
 
 def reviewed(document, **request):
@@ -657,7 +716,7 @@ def test_a_mistake_is_denied_with_a_sentence_for_its_author():
 
 
 def test_a_long_wait_is_announced_as_a_warning():
-    assert reviewed(pod("whisper"))["warnings"] == warnings_about(pod("whisper"), ENGINES)
+    assert reviewed(pod("whisper"))["warnings"] == warnings_about(pod("whisper"), ENGINES, SETTINGS)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""
+What the author of an accepted pod is warned of: why it may wait, not find the gateway, or be evicted. Pure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from ignition_hub.compatibility.placement import can_be_placed
+from ignition_hub.compatibility.readiness import EngineView
+from ignition_hub.engine.names import ENGINES_VOLUME
+from ignition_hub.engine.pod_annotations import injection_request
+from ignition_hub.gateway.admission.fetcher import InjectionSettings
+from ignition_hub.gateway.admission.injection import pod_asks, wanted_views
+from ignition_hub.gateway.admission.json_patch import Json
+from ignition_hub.gateway.admission.resources import LIMITS, amount
+from ignition_hub.gateway.admission.scheduling import where_why_is
+
+MIB = 1024**2
+
+
+def warnings_about(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSettings) -> list[str]:
+    """Say what the author of a pod may not expect; for a pod that ``inject`` accepts."""
+    if not pod_asks(pod):
+        return []
+    views = wanted_views(injection_request(pod), engines)
+    return [*waiting(views), *gateway_not_found(pod, settings), *too_large(pod, views)]
+
+
+def waiting(views: Sequence[EngineView]) -> Iterator[str]:
+    """Say why a pod may wait longer than its author expects."""
+    stuck = [
+        f"TensorRTEngine {view.name} has failed: {where_why_is(view)}"
+        for view in views
+        if not view.ready and view.failure
+    ]
+    if not stuck and all(view.ready for view in views) and not can_be_placed(views):
+        stuck = [f"no GPU can run all of: {', '.join(view.name for view in views)}"]
+    yield from (f"the pod will wait: {reason}" for reason in stuck)
+
+
+def gateway_not_found(pod: Json, settings: InjectionSettings) -> Iterator[str]:
+    """Say that a pod does not ask the cluster's DNS, which alone knows the name of a Service."""
+    host = urlsplit(settings.gateway_url).hostname or ""
+    on_host = bool(pod["spec"].get("hostNetwork"))
+    policy = pod["spec"].get("dnsPolicy") or "ClusterFirst"
+    if ".svc." in f"{host}." and (policy == "Default" or (on_host and policy == "ClusterFirst")):
+        because = f"with {'hostNetwork and ' if on_host else ''}dnsPolicy {policy} it asks the node's DNS"
+        remedy = "ClusterFirstWithHostNet" if on_host else "ClusterFirst"
+        yield f"the init container may not find {host}: {because}; set dnsPolicy: {remedy}"
+
+
+def too_large(pod: Json, views: Sequence[EngineView]) -> Iterator[str]:
+    """Say that the engines alone take more ephemeral storage than the pod's containers may use."""
+    limit, size = ephemeral_limit(pod), sum(view.size or 0 for view in views)
+    brings_own = ENGINES_VOLUME in [volume["name"] for volume in pod["spec"].get("volumes") or ()]
+    if limit and size > limit and not brings_own:
+        yield (
+            f"the kubelet may evict the pod: its engines take {size // MIB} MiB of ephemeral storage, and "
+            f"limits.ephemeral-storage of its containers allow {limit // MIB} MiB; raise them"
+        )
+
+
+def ephemeral_limit(pod: Json) -> int:
+    """Return how many bytes of ephemeral storage all containers together may use; 0 for no limit."""
+    limits = [
+        amount(one.get("resources") or {}, LIMITS, "ephemeral-storage")
+        for one in pod["spec"].get("containers") or ()
+    ]
+    return int(sum(limit for limit in limits if limit))
