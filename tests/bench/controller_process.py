@@ -1,12 +1,12 @@
 """
 The controller as a process of its own, on whatever API server ``KUBECONFIG`` names, with a store in memory.
 
-What ``bench_controller.py`` measures: everything of ``app.Controller`` is at work, the Lease, kopf and the
-health server included, and no brake on requests. In the store lies the engine of every Job that is complete,
-as if its builder had published it.
+What ``bench_controller.py`` and ``bench_gates.py`` measure: everything of ``app.Controller`` is at work, the
+Lease, kopf and the health server included, and no brake on requests unless ``--paced``. In the store lies
+the engine of every Job that is complete, as if its builder had published it.
 
-It says ``leads`` on standard output once it works, ``judged`` when as many resources as ``--expect`` were
-looked at, and at its end how many passes it made of each kind.
+It says ``watches`` on standard output once it could work, ``leads`` once it does, ``judged`` when as many
+resources as ``--expect`` were looked at, and at its end how many passes it made of each kind.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import uvloop
 
 from fakeworld import FakeStore, FakeWorld, make_manifest
 from ignition_hub.controller.adapters.cluster import Cluster
-from ignition_hub.controller.app import Controller, ControllerSettings
+from ignition_hub.controller.app import RELEASES, Controller, ControllerSettings
 from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.views import JobState
 from ignition_hub.controller.process.keys import Key
@@ -71,9 +71,11 @@ class Passes:
         return again
 
 
-async def run(port: int, expect: int) -> int:
-    kube = await Kube.connect(limiter=RateLimiter(qps=QPS, burst=500, in_flight=IN_FLIGHT))
-    cluster = Cluster(kube, BUILD_NAMESPACE)
+async def run(port: int, expect: int, *, paced: bool) -> int:
+    brake = RateLimiter() if paced else RateLimiter(qps=QPS, burst=500, in_flight=IN_FLIGHT)
+    kube = await Kube.connect(limiter=brake)
+    lease = await Kube.connect(limiter=RateLimiter(qps=5, burst=10, in_flight=2))
+    cluster = Cluster(kube, BUILD_NAMESPACE, releases=kube.paced(RELEASES) if paced else None)
     store = StoreOfCompleteJobs()
     store.cluster = cluster
     settings = ControllerSettings(
@@ -82,21 +84,31 @@ async def run(port: int, expect: int) -> int:
         gateway_url="https://gateway.invalid",
         health_port=port,
     )
-    controller = Controller(kube, FakeWorld(store), cluster, settings)
+    controller = Controller(kube, FakeWorld(store), cluster, settings, lease=lease)
     passes = Passes(controller, expect)
     controller.reconciler.reconcile = passes.reconcile  # type: ignore[method-assign]
+    standing_by = asyncio.create_task(say_when_it_watches(controller))
     status = await controller.run()
+    standing_by.cancel()
     await kube.close()
+    await lease.close()
     print("passes", *(f"{kind}={count}" for kind, count in sorted(passes.counts.items())), flush=True)
     return status
+
+
+async def say_when_it_watches(controller: Controller) -> None:
+    while not controller.vitals().watching:  # noqa: ASYNC110  # it has no event of its own
+        await asyncio.sleep(0.1)
+    print("watches", flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--health-port", type=int, default=0, help="0 takes one that is free")
     parser.add_argument("--expect", type=int, default=0)
+    parser.add_argument("--paced", action="store_true", help="with the brakes of an installation")
     options = parser.parse_args()
-    return uvloop.run(run(options.health_port, options.expect))
+    return uvloop.run(run(options.health_port, options.expect, paced=options.paced))
 
 
 if __name__ == "__main__":

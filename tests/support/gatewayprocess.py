@@ -12,6 +12,7 @@ import http.client
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -32,6 +33,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
 READY_SECONDS = 30.0
+KEYS = ("tls.crt", "tls.key", "signing.pem")
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,20 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def running_gateway(kubeconfig: Path, folder: Path, *flags: str, wait: bool = True) -> Iterator[Gateway]:
-    """Run a gateway until the block ends; its certificate and signing key are made in ``folder``."""
+def running_gateway(
+    kubeconfig: Path, folder: Path, *flags: str, wait: bool = True, like: Path | None = None
+) -> Iterator[Gateway]:
+    """
+    Run a gateway until the block ends; its certificate and signing key are made in ``folder``.
+
+    With ``like``, they are those of a replica whose folder that is.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_certificate(folder)
+    if like is None:
+        write_certificate(folder)
+    else:
+        for name in KEYS:
+            shutil.copy(like / name, folder / name)
     port, metrics_port = free_port(), free_port()
     settings = {
         "--tls-cert": folder / "tls.crt",

@@ -4,6 +4,7 @@ What serves pods, against a real API server: gates that are lifted once and for 
 The test plays the Job controller and the gateway; see ``controller_harness``.
 """
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -124,6 +125,65 @@ async def test_a_target_that_takes_too_long_is_not_waited_for(
 
     assert minors(released) == {"6"}
     assert now - (epoch(since) or 0.0) >= 4.0
+
+
+CROWD = 120
+
+
+async def gated_crowd(hub: Hub) -> set[str]:
+    """Have an engine built that many pods wait for; return their names."""
+    await hub.apply(make_engine())
+    names = {f"pod-{number}" for number in range(CROWD)}
+    await asyncio.gather(*(hub.kube.create(PODS, gated_pod(name), hub.namespace) for name in names))
+    return names
+
+
+async def released(hub: Hub) -> set[str]:
+    """Return the pods without a gate; each has its affinity and no label of those that wait."""
+    pods = [pod for pod in await hub.kube.list(PODS, hub.namespace) if not pod["spec"].get("schedulingGates")]
+    assert all(minors(pod) and LABEL_WAITING not in pod["metadata"].get("labels", {}) for pod in pods)
+    return {pod["metadata"]["name"] for pod in pods}
+
+
+async def test_pods_that_wait_are_all_released_although_the_controller_ends_in_the_middle(hub: Hub) -> None:
+    async with hub.controller():
+        names = await gated_crowd(hub)
+        job = await hub.until_job()
+    async with hub.controller() as first:
+        release, all_but_few = first.cluster.release_pod, asyncio.Semaphore(CROWD // 3)
+
+        async def until_it_ends(pod: Object, patch: Object) -> None:
+            await all_but_few.acquire()
+            await release(pod, patch)
+
+        first.cluster.release_pod = until_it_ends  # type: ignore[method-assign]
+        await hub.complete(job)
+        await hub.until_engine("Ready")
+        await eventually(lambda: at_least(hub, CROWD // 3))
+    before = await released(hub)
+    hub.writes.clear()
+    async with hub.controller():
+        await eventually(lambda: at_least(hub, CROWD))
+
+    assert len(before) == CROWD // 3
+    assert await released(hub) == names
+    assert hub.writes["patch pods"] == CROWD - len(before)
+
+
+async def at_least(hub: Hub, count: int) -> bool:
+    return len(await released(hub)) >= count
+
+
+async def test_two_controllers_that_both_think_that_they_lead_release_every_pod(hub: Hub) -> None:
+    """A process that was stopped and goes on may lead for a moment beside its heir."""
+    async with hub.controller(), hub.controller():
+        names = await gated_crowd(hub)
+        await hub.complete(await hub.until_job())
+        await eventually(lambda: at_least(hub, CROWD))
+        await hub.rest(3.0)
+
+    assert await released(hub) == names
+    assert CROWD <= hub.writes["patch pods"] <= 3 * CROWD
 
 
 async def test_an_engine_is_built_anew_on_request_and_stays_ready_meanwhile(hub: Hub) -> None:

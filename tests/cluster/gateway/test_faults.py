@@ -7,9 +7,13 @@ import json
 import ssl
 import threading
 import time
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
+from balancer import Balancer
 from gateway_harness import (
     allow_push,
     apply_engine,
@@ -20,6 +24,10 @@ from gateway_harness import (
     resolve,
 )
 from gatewayprocess import running_gateway
+from ignition_hub.engine import environment
+from ignition_hub.fetch import gateway as fetch
+from ignition_hub.fetch.settings import FetchSettings
+from ignition_hub.wire.deadline import Deadline
 
 GATEWAY_FLAGS = ("--probe-seconds=0.2",)
 
@@ -164,3 +172,91 @@ def test_a_push_that_is_cut_off_leaves_nothing(hub, team):
     assert hub.store.head(f"ignition/models/{team}/{sha256}.onnx") is None
     uploads = hub.store._client.list_multipart_uploads(Bucket="engines")
     assert not [each for each in uploads.get("Uploads", []) if team in each["Key"]]
+
+
+WEBHOOK = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/fault"
+FETCHERS, PODS = 24, 24
+
+
+def test_of_two_replicas_one_is_killed_and_every_pod_is_admitted_and_served(
+    hub, team, api, control_plane, tmp_path
+):
+    """
+    The webhook fails closed and the API server asks once: a creation may fail, and nothing goes in unchanged.
+
+    Who creates pods for a Deployment creates again, and the init container asks again.
+    """
+    request, done = publish(hub, team)
+    apply_engine(hub, team, [ready_target(hub, request, done)])
+    tokens = [hub.token(team, pod=hub.pod(team)) for _ in range(FETCHERS)]
+    authority = (hub.gateway.folder / "tls.crt").read_text()
+    with (
+        running_gateway(control_plane.kubeconfig, tmp_path / "other", like=hub.gateway.folder) as doomed,
+        Balancer.between(hub.gateway.port, doomed.port) as service,
+        webhook(api, service.port, authority),
+        ThreadPoolExecutor(FETCHERS + PODS) as threads,
+    ):
+        served = [threads.submit(fetched, service.port, authority, tmp_path, token) for token in tokens]
+        admitted = [threads.submit(created, api, team, f"new-{number}") for number in range(PODS)]
+        doomed.process.kill()
+        time.sleep(1.0)  # until the kubelet has noticed
+        service.take_out(doomed.port)
+
+        assert {one.result() for one in served} == {hashlib.sha256(plan()).hexdigest()}
+        assert all(one.result()["spec"]["initContainers"] for one in admitted)
+    names = {
+        one["metadata"]["name"] for one in api.ask("GET", f"/api/v1/namespaces/{team}/pods").body["items"]
+    }
+    assert {f"new-{number}" for number in range(PODS)} <= names
+
+
+@contextlib.contextmanager
+def webhook(api, port, authority):
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
+    where = {"url": f"https://127.0.0.1:{port}/mutate", "caBundle": b64encode(authority.encode()).decode()}
+    hook = {
+        "name": "inject.ignitionhub.io",
+        "admissionReviewVersions": ["v1"],
+        "rules": [rule],
+        "objectSelector": {"matchLabels": {"ignitionhub.io/inject": "true"}},
+        "sideEffects": "None",
+        "timeoutSeconds": 5,
+        "failurePolicy": "Fail",
+        "clientConfig": where,
+    }
+    folder, _, name = WEBHOOK.rpartition("/")
+    assert api.ask("POST", folder, {"metadata": {"name": name}, "webhooks": [hook]}).status == 201
+    time.sleep(1.0)  # the API server reads webhooks from a watch of its own
+    try:
+        yield
+    finally:
+        api.ask("DELETE", WEBHOOK)
+
+
+def fetched(port, authority, folder, token):
+    """Ask as the init container does and return the digest of the engine it is given."""
+    file = folder / hashlib.sha256(token.encode()).hexdigest()
+    file.write_text(token)
+    told = {
+        environment.GATEWAY_URL: f"https://127.0.0.1:{port}",
+        environment.CA: authority,
+        environment.TOKEN_FILE: str(file),
+        environment.ENGINES: "engine=resnet50",
+    }
+    return fetch.resolve("resnet50", FetchSettings.from_environment(told), Deadline(30.0), print).sha256
+
+
+def created(api, team, name):
+    """Create a pod, and again while the webhook cannot be asked."""
+    annotations = {"ignitionhub.io/engines": "resnet50"}
+    metadata = {"name": name, "labels": {"ignitionhub.io/inject": "true"}, "annotations": annotations}
+    spec = {"serviceAccountName": "default", "containers": [{"name": "main", "image": "none"}]}
+    with contextlib.closing(replace(api, _connection=None)) as connection:
+        for _ in range(60):
+            path = f"/api/v1/namespaces/{team}/pods"
+            answer = connection.ask("POST", path, {"metadata": metadata, "spec": spec})
+            if answer.status == 201:
+                return answer.body
+            assert "failed calling webhook" in answer.message
+            time.sleep(0.1)
+    raise AssertionError(answer.message)
