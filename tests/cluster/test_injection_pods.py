@@ -121,14 +121,14 @@ def test_the_gates_of_others_hold_a_pod_after_ours_is_lifted(control_plane, api,
 
 
 @pytest.fixture
-def hub(api, restricted, tmp_path):
+def hub(control_plane, restricted, tmp_path):
     """The API server asks the hub's admission about each pod of the namespace; every engine is ready."""
     engines = {"resnet": ready("sm_89")}
 
     def answer(asked):
         return review(asked, lambda _: engines, SETTINGS)
 
-    with webhook(api, "ignition-hub-test", restricted, answer, tmp_path / "hub"):
+    with webhook(control_plane.kubectl, "ignition-hub-test", restricted, answer, tmp_path / "hub"):
         yield restricted
 
 
@@ -226,7 +226,9 @@ def test_the_fetcher_has_the_limits_that_a_limit_range_gave_the_container_before
     assert used(api, hub) == {"limits.cpu": "2", "limits.memory": "4Gi"}
 
 
-def test_the_api_server_fills_in_defaults_before_its_webhooks_and_again_after(api, restricted, tmp_path):
+def test_the_api_server_fills_in_defaults_before_its_webhooks_and_again_after(
+    control_plane, api, restricted, tmp_path
+):
     """What copying a container's resources relies on: LimitRanger runs before webhooks, and after them."""
     limit_range(api, restricted, default={"cpu": "2"}, defaultRequest={"cpu": "1"})
     seen = []
@@ -239,7 +241,7 @@ def test_the_api_server_fills_in_defaults_before_its_webhooks_and_again_after(ap
         added = {"name": "late", "image": "late:1", "securityContext": RESTRICTED}
         return patching(asked, [{"op": "add", "path": "/spec/initContainers", "value": [added]}])
 
-    with webhook(api, "adds-test", restricted, answer, tmp_path):
+    with webhook(control_plane.kubectl, "adds-test", restricted, answer, tmp_path):
         pod = created(api, asking(restricted, {}))
 
     assert seen[0] == [{"cpu": "2"}]
@@ -291,7 +293,7 @@ def without(mapping, key):
     return {name: value for name, value in mapping.items() if name != key}
 
 
-def test_the_fetcher_follows_a_webhook_that_is_called_after_the_hubs(api, hub, tmp_path):
+def test_the_fetcher_follows_a_webhook_that_is_called_after_the_hubs(control_plane, api, hub, tmp_path):
     """As the VerticalPodAutoscaler's is, which knows nothing of the fetcher."""
     recommended = both(cpu="3", memory="2Gi")
 
@@ -299,7 +301,7 @@ def test_the_fetcher_follows_a_webhook_that_is_called_after_the_hubs(api, hub, t
         patch = [{"op": "add", "path": "/spec/containers/0/resources", "value": recommended}]
         return patching(asked, patch)
 
-    with webhook(api, "recommends-test", hub, answer, tmp_path / "other"):
+    with webhook(control_plane.kubectl, "recommends-test", hub, answer, tmp_path / "other"):
         pod = created(api, asking(hub, both(cpu="9", memory="9Gi")))
 
     assert fetcher_of(pod)["resources"] == recommended
@@ -310,7 +312,7 @@ VALIDATION = PROXY | {"name": "istio-validation"}
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_a_mesh_that_is_asked_after_the_hub_is_followed(api, hub, tmp_path, native):
+def test_a_mesh_that_is_asked_after_the_hub_is_followed(control_plane, api, hub, tmp_path, native):
     """A stand-in for Istio's injector, which puts its init containers first and is asked once."""
 
     def answer(asked):
@@ -326,7 +328,7 @@ def test_a_mesh_that_is_asked_after_the_hub_is_followed(api, hub, tmp_path, nati
         ]
         return patching(asked, patch)
 
-    with webhook(api, "istio-test", hub, answer, tmp_path / "other"):
+    with webhook(control_plane.kubectl, "istio-test", hub, answer, tmp_path / "other"):
         pod = created(api, asking(hub, both(cpu="1", memory="1Gi")))
 
     names = [one["name"] for one in pod["spec"]["initContainers"]]

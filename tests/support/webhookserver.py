@@ -19,11 +19,13 @@ from localcluster.certificates import create_authority
 Json = dict[str, Any]
 Answer = Callable[[Json], Json]
 """Takes an AdmissionReview, returns an AdmissionReview."""
+Kubectl = Callable[..., str]
+"""Runs kubectl with these arguments, and with what it reads as ``stdin``."""
 
 
 @contextmanager
-def webhook(api: Any, name: str, namespace: str, answer: Answer, folder: Path) -> Iterator[None]:
-    """Have the API server ask ``answer`` about every pod that is created in ``namespace``."""
+def webhook(kubectl: Kubectl, name: str, namespace: str, answer: Answer, folder: Path) -> Iterator[None]:
+    """Have the API server of ``kubectl`` ask ``answer`` about every pod that is created in ``namespace``."""
     authority = create_authority(folder)
     pair = authority.issue("webhook", common_name="webhook", hosts=["127.0.0.1"])
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -34,13 +36,11 @@ def webhook(api: Any, name: str, namespace: str, answer: Answer, folder: Path) -
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     document = configuration(name, namespace, server.server_address[1], authority.certificate.read_bytes())
-    path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
     try:
-        created = api.ask("POST", path, document)
-        assert created.status == 201, created.message
+        kubectl("create", "-f", "-", stdin=json.dumps(document))
         yield
     finally:
-        api.ask("DELETE", f"{path}/{name}")
+        kubectl("delete", "mutatingwebhookconfiguration", name)
         server.shutdown()
         thread.join()
         server.server_close()

@@ -180,7 +180,8 @@ ANNOTATION_CONTAINERS: PodAnnotation[frozenset[str] | None] = PodAnnotation(
 )
 """
 Pod annotation of the author: containers that get the engines, as ``name, ...``. Default: all of
-``spec.containers``; init containers, and native sidecars among them, get engines only where they are named.
+``spec.containers`` but the proxy of Istio or Linkerd; init containers, and native sidecars among them, get
+engines only where they are named.
 """
 ANNOTATION_ON_MISS = PodAnnotation(f"{GROUP}/on-miss", read_on_miss, OnMiss.WAIT, "Fail")
 """
@@ -193,7 +194,7 @@ FOR_THE_FETCHER: tuple[PodAnnotation[Any], ...] = (ANNOTATION_ON_MISS,)
 
 @dataclass(frozen=True, slots=True)
 class InjectionRequest:
-    """Everything a pod's annotations say. ``containers`` is None for all of ``spec.containers``."""
+    """Everything a pod's annotations say. ``containers`` is None where it names none."""
 
     engines: tuple[EngineReference, ...]
     mount_path: str

@@ -34,6 +34,9 @@ MESHES = (
 """As the templates of Istio's and Linkerd's injectors name them, and with their default users."""
 
 
+PROXIES = frozenset(mesh.proxy for mesh in MESHES)
+
+
 def place(others: Sequence[Json], request: InjectionRequest) -> int:
     """
     Return the index of the fetcher among the ``others``, a pod's init containers without it.
@@ -57,10 +60,10 @@ def user_past(pod: Json, before: Sequence[Json]) -> int | None:
     return None
 
 
-def user_of(container: Json) -> int | None:
-    """Return the user that a container says it runs as; None for root, as which no fetcher runs."""
+def user_of(container: Json) -> int:
+    """Return the user that a container says it runs as; 0 for root, or where it does not say."""
     user = (container.get("securityContext") or {}).get("runAsUser")
-    return user if isinstance(user, int) and user > 0 else None
+    return user if isinstance(user, int) else 0
 
 
 def _comes_first(container: Json) -> bool:

@@ -13,6 +13,7 @@ from ignition_hub.engine.pod_annotations import (
 )
 from ignition_hub.gateway.admission.bounds import require_few_containers
 from ignition_hub.gateway.admission.json_patch import Json, Patch, appended
+from ignition_hub.gateway.admission.meshes import PROXIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,10 @@ def recipients(pod: Json, request: InjectionRequest) -> Patch:
 
 
 def named_among(pod: Json, field: str, request: InjectionRequest) -> Iterator[Recipient]:
-    """Yield the containers of one list that get engines; of the init containers those that are named."""
+    """Yield those that get engines: the named, or all that are neither an init container nor a proxy."""
     for index, container in enumerate(pod["spec"].get(field) or ()):
-        everyone = request.containers is None and field == "containers"
-        if everyone or container["name"] in (request.containers or ()):
+        by_default = field == "containers" and container["name"] not in PROXIES
+        if by_default if request.containers is None else container["name"] in request.containers:
             yield Recipient(("spec", field, index), container)
 
 

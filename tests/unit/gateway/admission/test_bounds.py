@@ -128,6 +128,18 @@ def test_a_pod_with_the_most_terms_is_accepted_again_after_they_were_combined(en
     assert "/spec/affinity" not in [op["path"] for op in inject(document, ENGINES, SETTINGS)]
 
 
+@pytest.mark.parametrize(
+    ("engine", "ours"),
+    [("bert", placement.terms_for(placement.shared_reach([READY]))), ("whisper", placement.HALVES)],
+)
+def test_terms_that_were_combined_before_leave_room_for_fewer_others(engine, ours):
+    most = (256 - 200) // len(ours)
+    combined = [ours[0]] * 200
+
+    assert inject(pod(engine, terms=[*combined, *[ZONE] * most]), ENGINES, SETTINGS)
+    assert f"at most {most} are accepted" in refusal(pod(engine, terms=[*combined, *[ZONE] * (most + 1)]))
+
+
 @pytest.mark.parametrize("engine", ["bert", "whisper"])
 def test_more_terms_than_any_combination_has_are_refused_before_each_is_looked_at(engine):
     terms = [placement.HALVES[0]] * 257

@@ -149,7 +149,16 @@ def test_a_memory_limit_too_small_for_any_fetcher_is_raised_and_its_ratio_kept(t
     assert found.get("limits", {}).get("memory") == limit
 
 
-@pytest.mark.parametrize("quantity", ["9" * 100_000, "many", None, {"a": "b"}, "1e3"])
+def test_a_limit_without_a_request_counts_as_the_request():
+    limited = {"limits": {"cpu": "8", "memory": "1Gi"}}
+
+    assert asked_by_the_fetcher(both(cpu="4", memory="8Gi"), limited) == limited
+
+
+UNREADABLE = {"long": "9" * 1_500_000, "word": "many", "null": None, "object": {"a": "b"}, "exponent": "1e3"}
+
+
+@pytest.mark.parametrize("quantity", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_quantity_that_cannot_be_read_is_left_to_the_api_server(quantity):
     theirs = {"requests": {"memory": quantity, "cpu": quantity}, "limits": {"memory": quantity}}
 
@@ -288,12 +297,12 @@ def test_the_fetcher_of_a_pod_that_was_printed_and_applied_is_brought_up_to_date
 
 def test_the_fetcher_follows_what_another_webhook_made_the_pod_ask_for():
     document = injected(pod(spec={"containers": [{"name": "app", "resources": both(cpu="4")}]}))
-    document["spec"]["containers"][0]["resources"] = both(cpu="1")
+    document["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
     document["spec"]["initContainers"].insert(0, {"name": "theirs"})
 
     fetcher, theirs = injected(document)["spec"]["initContainers"]
 
-    assert (fetcher["name"], fetcher["resources"]) == ("ignition-fetch", both(cpu="1"))
+    assert (fetcher["name"], fetcher["resources"]) == ("ignition-fetch", {"requests": {"cpu": "1"}})
     assert theirs == {"name": "theirs"}
 
 
@@ -437,6 +446,13 @@ def test_init_containers_get_nothing_when_no_container_is_named():
 
     assert spec["initContainers"][1] == TRITON
     assert spec["containers"][0]["volumeMounts"]
+
+
+def test_the_proxy_of_a_mesh_gets_engines_only_where_it_is_named():
+    spec = {"containers": [{"name": "app"}, ISTIO]}
+
+    assert injected(pod(spec=spec))["spec"]["containers"][1] == ISTIO
+    assert injected(pod(spec=spec, containers="istio-proxy"))["spec"]["containers"][1]["volumeMounts"]
 
 
 def test_a_name_that_no_container_has_is_refused_with_those_of_init_containers_too():
