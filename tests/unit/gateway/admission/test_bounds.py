@@ -169,7 +169,7 @@ def test_the_truth_table_is_asked_once_about_engines_that_are_alike(monkeypatch)
         EngineView(
             f"e{number}",
             tuple(
-                ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT", float(second))
+                ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT", float(second), second)
                 for second in range(64)
             ),
         )
