@@ -32,7 +32,12 @@ class FakeKube:
         return self._put("replace", key, copy.deepcopy(body))
 
     async def merge_patch(
-        self, resource: Resource, name: str, body: Object, namespace: str | None = None
+        self,
+        resource: Resource,
+        name: str,
+        body: Object,
+        namespace: str | None = None,
+        subresource: str | None = None,
     ) -> Object:
         key = (resource.plural, namespace, name)
         self._require_version(key, body)

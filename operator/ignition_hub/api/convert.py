@@ -20,6 +20,7 @@ from ignition_hub.api.v1alpha1 import (
 from ignition_hub.compatibility.gpus import KUBERNETES_ARCH
 from ignition_hub.compatibility.option_row import OptionFields
 from ignition_hub.compatibility.options import FIELDS
+from ignition_hub.compatibility.tenants import Scheduling, Tenant, Tenants
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
 from ignition_hub.engine.names import LABEL_JETPACK
@@ -129,9 +130,29 @@ def pool_facts(pool: BuildPool) -> list[PoolFacts]:
             product=gpu.product if gpu else None,
             ahead_of_time=ahead_of_time is not None,
             platform=platform_of(pool),
+            tenants=tenants_of(pool),
         )
         for flavor in flavors
     ]
+
+
+def tenants_of(pool: BuildPool) -> Tenants:
+    """Return how a pool schedules the builds of namespaces, in order of precedence."""
+    return tuple(
+        Tenant(
+            namespaces=frozenset(tenant.namespaces),
+            queue_name=tenant.queue_name,
+            priority_class_name=tenant.priority_class_name,
+            may_name=frozenset(tenant.may_name),
+        )
+        for tenant in pool.spec.tenants
+    )
+
+
+def scheduling_of(engine: TensorRTEngine) -> Scheduling:
+    """Return which queue and priority class an engine names; without a namespace it is applied to default."""
+    build = engine.spec.build
+    return Scheduling(engine.metadata.namespace or "default", build.queue_name, build.priority_class_name)
 
 
 def platform_of(pool: BuildPool) -> str:

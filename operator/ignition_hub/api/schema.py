@@ -65,7 +65,19 @@ Arch = Annotated[str, Field(pattern=r"^sm_[0-9]{2,3}$", max_length=6)]
 Product = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)]
 FileWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", max_length=63)]
 Label = Annotated[str, Field(pattern=DNS_LABEL, max_length=63)]
+NamespaceName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$", max_length=63)]
 Subdomain = Annotated[str, Field(pattern=DNS_SUBDOMAIN, max_length=253)]
+PriorityClass = Annotated[
+    Subdomain,
+    Field(
+        json_schema_extra=ruled(
+            rule(
+                "!self.startsWith('system-')",
+                "classes that begin with system- are reserved for the cluster's own components",
+            )
+        )
+    ),
+]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 CamelWord = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=63)]
 Quantity = Annotated[

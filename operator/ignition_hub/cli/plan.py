@@ -47,12 +47,18 @@ def plan(
     """
     Say for every target which pool can build it and where the engine will load, or what would work.
 
-    A resource that is applied already keeps the TensorRT version that its status has pinned.
+    Queue and priority class are those of a build that no other namespace waits for. A resource that is
+    applied already keeps the TensorRT version that its status has pinned.
     """
     from ignition_hub.cli import planning  # noqa: PLC0415  # the API's models take long to import
 
     engines = planning.engines_in(file)
-    offered = planning.pools_in(pools) if pools else planning.pools_of_cluster(Kubectl(context))
+    if pools:
+        offered = planning.pools_in(pools)
+    else:
+        kubectl = Kubectl(context)
+        offered = planning.pools_of_cluster(kubectl)
+        engines = [planning.placed(engine, kubectl) for engine in engines]
     plans = [planning.build_plan(engine, offered) for engine in engines]
     if output is PlanFormat.text:
         typer.echo("\n".join(line for one in plans for line in planning.in_words(one)))

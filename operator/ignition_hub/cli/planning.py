@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.api.asking import ask_of, offers_of
-from ignition_hub.api.convert import targets_of
+from ignition_hub.api.convert import scheduling_of, targets_of
 from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
 from ignition_hub.cli.documents import Document, documents, read_as
 from ignition_hub.cli.errors import CliError
@@ -18,7 +18,9 @@ from ignition_hub.cli.kubectl import Kubectl
 from ignition_hub.compatibility.case import Ask, PoolFacts
 from ignition_hub.compatibility.description import Reach, where_it_loads
 from ignition_hub.compatibility.loading import EngineFacts
+from ignition_hub.compatibility.tenants import Scheduling, naming_refusal, scheduling_for_all
 from ignition_hub.compatibility.verdict import Choice, Unbuildable, choose
+from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import FLAVOR_NAMES
 
 ENGINE, POOL = "TensorRTEngine", "BuildPool"
@@ -26,11 +28,16 @@ ENGINE, POOL = "TensorRTEngine", "BuildPool"
 
 @dataclass(frozen=True, slots=True)
 class PlannedTarget:
-    """One target: where it will be built and where that engine loads, or why it cannot be."""
+    """
+    One target: where it will be built and where that engine loads, or why it cannot be.
+
+    ``scheduling`` is what the pool gives its build while no other namespace waits for it.
+    """
 
     name: str
     answer: Choice | Unbuildable
     reach: Reach | None = None
+    scheduling: Scheduling | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of ``ignition plan -o json``: what is there depends on the answer."""
@@ -47,8 +54,14 @@ class PlannedTarget:
             "pool": self.answer.pool,
             "tensorrt": {"flavor": self.answer.flavor, "version": self.answer.version},
             "tier": self.answer.tier,
+            **{field: value for field, value in self.scheduled.items() if value},
             "loads": self.reach.to_json() if self.reach else None,
         }
+
+    @property
+    def scheduled(self) -> dict[str, str | None]:
+        """The queue and the priority class of the build, by the fields of ``spec.build``."""
+        return self.scheduling.fields() if self.scheduling else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +104,24 @@ def pools_of_cluster(kubectl: Kubectl) -> list[BuildPool]:
     return [BuildPool.as_asked(body) for body in found["items"]]
 
 
+def placed(engine: TensorRTEngine, kubectl: Kubectl) -> TensorRTEngine:
+    """Return an engine in the namespace that kubectl would apply it to."""
+    if engine.metadata.namespace:
+        return engine
+    metadata = engine.metadata.model_copy(update={"namespace": kubectl.namespace()})
+    return engine.model_copy(update={"metadata": metadata})
+
+
 def build_plan(engine: TensorRTEngine, pools: Iterable[BuildPool]) -> BuildPlan:
     """Put every target of an engine to the truth table."""
     offers = offers_of(pools)
+    asked = scheduling_of(engine)
     asks = [(target.name, ask_of(engine, target)) for target in targets_of(engine)]
     return BuildPlan(
         name=engine.metadata.name,
         namespace=engine.metadata.namespace,
         precision=engine.spec.precision,
-        targets=tuple(_planned(name, ask, offers) for name, ask in asks),
+        targets=tuple(_planned(name, ask, offers, asked) for name, ask in asks),
     )
 
 
@@ -119,18 +141,21 @@ def _target_in_words(target: PlannedTarget) -> list[str]:
     chosen = target.answer
     tensorrt = f"{FLAVOR_NAMES[chosen.flavor]} {chosen.version}"
     lines = [f"  {target.name}: pool {chosen.pool} builds it with {tensorrt}, tier {chosen.tier}"]
+    lines += [f"    {field} {value}" for field, value in target.scheduled.items() if value]
     return lines + ([f"    loads {target.reach}"] if target.reach else [])
 
 
-def _planned(name: str, ask: Ask, offers: Sequence[PoolFacts]) -> PlannedTarget:
+def _planned(name: str, ask: Ask, offers: Sequence[PoolFacts], asked: Scheduling) -> PlannedTarget:
     answer = choose(offers, ask)
     if isinstance(answer, Unbuildable):
         return PlannedTarget(name, answer)
     pool = next(pool for pool in offers if (pool.name, pool.flavor) == (answer.pool, answer.flavor))
+    if refusal := naming_refusal(pool.name, pool.tenants, asked):
+        return PlannedTarget(name, Unbuildable(str(Reason.SchedulingForbidden), refusal))
     facts = EngineFacts.of_target(
         ask.target, ask.options, platform=pool.platform, flavor=answer.flavor, version=answer.version
     )
-    return PlannedTarget(name, answer, where_it_loads(facts))
+    return PlannedTarget(name, answer, where_it_loads(facts), scheduling_for_all(pool.tenants, [asked]))
 
 
 def _of_kind(kind: str, found: Sequence[Document], where: str) -> list[Document]:

@@ -10,6 +10,7 @@ from ignition_hub.compatibility import support_matrix
 from ignition_hub.compatibility.gpus import GPUS, Gpu
 from ignition_hub.compatibility.options import WEAK_TYPE_ROWS
 from ignition_hub.compatibility.support_matrix import Version, parse_version
+from ignition_hub.compatibility.tenants import Tenants
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT_RTX, EngineInputs, Target
 
@@ -25,6 +26,7 @@ class PoolFacts:
     product: str | None = None
     ahead_of_time: bool = False
     platform: str = "linux-x86_64"
+    tenants: Tenants = ()
 
 
 @dataclass(frozen=True, slots=True)

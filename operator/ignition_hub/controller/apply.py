@@ -11,7 +11,7 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy.build_job import JobSettings, build_job
 from ignition_hub.controller.policy.resolution import build_request
 from ignition_hub.controller.policy.status import Decision
-from ignition_hub.controller.policy.views import JobAction, Patience, Plan
+from ignition_hub.controller.policy.views import BuildParameters, JobAction, Plan
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
 from ignition_hub.kube import Forbidden, Invalid, KubeError
@@ -20,15 +20,19 @@ logger = logging.getLogger(__name__)
 
 
 async def apply(
-    cluster: Cluster, settings: JobSettings, decision: Decision, model_size: int | None, patience: Patience
+    cluster: Cluster,
+    settings: JobSettings,
+    decision: Decision,
+    model_size: int | None,
+    build: BuildParameters,
 ) -> Decision:
     """
     Do what the plan of one target asks; return the plan as it turned out.
 
-    ``patience`` is that of all who wait for the build.
+    ``build`` is how to build for all who wait for it.
     """
     if decision.plan.action is JobAction.CREATE_JOB:
-        return await _create(cluster, settings, decision, model_size, patience)
+        return await _create(cluster, settings, decision, model_size, build)
     job = decision.snapshot.job
     if decision.plan.action is JobAction.DELETE_JOB and job is not None:
         logger.info("deleting Job", extra={"job": job.name, "why": decision.plan.message})
@@ -37,15 +41,18 @@ async def apply(
 
 
 async def _create(
-    cluster: Cluster, settings: JobSettings, decision: Decision, model_size: int | None, patience: Patience
+    cluster: Cluster,
+    settings: JobSettings,
+    decision: Decision,
+    model_size: int | None,
+    build: BuildParameters,
 ) -> Decision:
     engine, wanted = decision.snapshot.engine, decision.snapshot.wanted
     pool = cluster.pools.get("", wanted.pool or "") if wanted else None
     if wanted is None or pool is None:
         return _instead(decision, Reason.Pending, "the BuildPool was deleted", recheck=1.0)
-    engine = replace(engine, build=replace(engine.build, patience=patience))
-    request = build_request(engine, wanted, model_size)
-    job = build_job(request, pool, engine.build, settings, rebuild=engine.open_rebuild)
+    request = build_request(replace(engine, build=build), wanted, model_size)
+    job = build_job(request, pool, build, settings, rebuild=engine.open_rebuild)
     try:
         created = await cluster.create_job(job)
     except Invalid as error:

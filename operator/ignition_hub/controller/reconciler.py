@@ -24,12 +24,13 @@ from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.ports import World
+from ignition_hub.controller.policy.shared_build import parameters_for_all
 from ignition_hub.controller.policy.status import Decision, difference, engine_status, write_delay
 from ignition_hub.controller.policy.store_status import opens_for_engines
 from ignition_hub.controller.policy.views import (
+    BuildParameters,
     EngineSnapshot,
     JobAction,
-    Patience,
     QueuePosition,
     TargetSnapshot,
 )
@@ -128,7 +129,7 @@ class Reconciler:
             return Again()
         engine = engine_snapshot(body)
         observation = await self._observer.observe(engine)
-        self._builds.bear(key, engine.build.patience)
+        self._builds.ask(key, engine.build)
         self._note_demand(key, observation)
         decisions = await self._decide_and_apply(key, observation)
         delay = await self._write(key, body, engine, decisions)
@@ -139,9 +140,9 @@ class Reconciler:
         for snapshot in observation.targets:
             one = self._decide(key, snapshot)
             try:
-                patience = self._patience(one)
+                build = self._build(one)
                 decisions.append(
-                    await apply(self._cluster, self._settings, one, observation.model_size, patience)
+                    await apply(self._cluster, self._settings, one, observation.model_size, build)
                 )
             finally:
                 if one.plan.action is JobAction.CREATE_JOB and snapshot.wanted:
@@ -157,7 +158,7 @@ class Reconciler:
             snapshot = replace(snapshot, queue_position=position)
             plan = decide(snapshot)
         elif plan.action is not JobAction.CREATE_JOB and snapshot.wanted:
-            self._count_builds(self._builds.leave(snapshot.wanted.identity))
+            self._hand_over(key, snapshot.wanted.identity)
         return Decision(snapshot, plan)
 
     def _with_sharers(self, key: Key, snapshot: TargetSnapshot) -> TargetSnapshot:
@@ -167,12 +168,23 @@ class Reconciler:
         keys = self._builds.keys_of(snapshot.wanted.identity)
         return replace(snapshot, is_shared=any(other.namespace != key.namespace for other in keys))
 
-    def _patience(self, decision: Decision) -> Patience:
-        """Return how long a build may take for all who wait for it now."""
-        own, wanted = decision.snapshot.engine.build.patience, decision.snapshot.wanted
+    def _build(self, decision: Decision) -> BuildParameters:
+        """Return how to build for all who wait for it now."""
+        own, wanted = decision.snapshot.engine.build, decision.snapshot.wanted
         if wanted is None or decision.plan.action is not JobAction.CREATE_JOB:
             return own
-        return self._builds.patience_of(wanted.identity, own)
+        return parameters_for_all(wanted.tenants, [own, *self._builds.asked_for(wanted.identity)])
+
+    def _hand_over(self, key: Key, identity: str) -> None:
+        """Leave the queue with a build that does not start for ``key``; others may take its place over."""
+        if pool := self._builds.withdraw(identity, key):
+            self._count_builds(pool)
+            self._wake_sharers(key, identity)
+
+    def _wake_sharers(self, key: Key, identity: str) -> None:
+        for other in self._builds.keys_of(identity):
+            if other != key:
+                self._queue.add(other)
 
     def _count_builds(self, pool: str) -> None:
         if pool:
@@ -235,19 +247,18 @@ class Reconciler:
     def _note_demand(self, key: Key, observation: Observation) -> None:
         troubled = any(snapshot.trouble and snapshot.trouble.unknown for snapshot in observation.targets)
         wanted = [snapshot.wanted.identity for snapshot in observation.targets if snapshot.wanted]
-        self._let_go(self._builds.want(key, None if troubled else wanted))
+        self._let_go(key, self._builds.want(key, None if troubled else wanted))
 
     def _forget(self, key: Key) -> None:
         self._paces.pop(key, None)
-        self._let_go(self._builds.drop(key))
+        self._let_go(key, self._builds.drop(key))
 
-    def _let_go(self, identities: frozenset[str]) -> None:
+    def _let_go(self, key: Key, identities: frozenset[str]) -> None:
         for identity in identities:
             # Others may want what stood in the queue under this key: they take its place over.
             if pool := self._builds.leave(identity):
                 self._count_builds(pool)
-                for other in self._builds.keys_of(identity):
-                    self._queue.add(other)
+                self._wake_sharers(key, identity)
         if identities:
             self._queue.add(JOBS_KEY)
 

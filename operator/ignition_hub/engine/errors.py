@@ -124,6 +124,8 @@ class Reason(StrEnum):
     """The target's architecture cannot run the precision."""
     CompatibilityUnsupported = "CompatibilityUnsupported"
     """The compatibility level does not exist for the flavor, version or architecture."""
+    SchedulingForbidden = "SchedulingForbidden"
+    """The BuildPool does not let the namespace name the queue or the priority class that the spec names."""
     UnknownArch = "UnknownArch"
     """The GPU architecture is not one the hub knows."""
 
@@ -300,6 +302,7 @@ ENDINGS: Mapping[Reason, Ending] = MappingProxyType(
         Reason.VersionCannotTarget: STATED,
         Reason.PrecisionUnsupportedOnArch: STATED,
         Reason.CompatibilityUnsupported: STATED,
+        Reason.SchedulingForbidden: STATED,
         Reason.UnknownArch: STATED,
         # States of a target or an engine.
         Reason.Pending: STATED,

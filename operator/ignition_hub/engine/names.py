@@ -51,7 +51,7 @@ LABEL_POOL = f"{GROUP}/pool"
 """Job label of the controller: name of the BuildPool; on builder pods too."""
 LABEL_NAMESPACE = f"{GROUP}/namespace"
 """
-Job label of the controller: namespace of the resource that asked first, for quotas and queues to select by;
+Job label of the controller: namespace by whose entry of the BuildPool's ``spec.tenants`` it is scheduled;
 on builder pods too.
 """
 LABEL_JOB_NAME = "batch.kubernetes.io/job-name"

@@ -12,8 +12,9 @@ import pytest
 
 from controller_harness import Hub
 from fakeworld import make_engine
-from ignition_hub.engine.names import ANNOTATION_REBUILD
-from ignition_hub.kube import ENGINES, NAMESPACES, POOLS, Object
+from ignition_hub.controller.policy.build_job import LABEL_QUEUE
+from ignition_hub.engine.names import ANNOTATION_REBUILD, BUILD_NAMESPACE, LABEL_NAMESPACE
+from ignition_hub.kube import ENGINES, JOBS, NAMESPACES, POOLS, Object
 from job_controller import condition_of, eventually, request_of, time_out
 
 pytestmark = pytest.mark.cluster
@@ -190,6 +191,86 @@ async def test_a_shared_build_may_take_as_long_as_the_most_patient_of_those_who_
 
     assert limits_of(job) == (10800, 5)
     assert request_of(job).timeout_seconds == 10800
+
+
+@pytest.mark.parametrize("who_asks_first", ["the first entry", "the last entry"])
+async def test_the_first_entry_of_the_pool_decides_on_a_shared_build_in_whatever_order_it_is_asked_for(
+    hub: Hub, neighbour: Hub, who_asks_first: str
+) -> None:
+    await schedule(
+        hub,
+        {"namespaces": [hub.namespace], "queueName": "fast", "priorityClassName": "high"},
+        {"namespaces": ["*"], "queueName": "slow"},
+        places=0,
+    )
+    order = [hub, neighbour] if who_asks_first == "the first entry" else [neighbour, hub]
+    async with hub.controller():
+        for one in order:
+            await one.apply(make_engine())
+            await one.until_target("Queued")
+        await hub.kube.merge_patch(POOLS, "rtx", {"spec": {"maxConcurrentBuilds": 1}})
+        job = await hub.until_job()
+
+    assert job["metadata"]["labels"][LABEL_QUEUE] == "fast"
+    assert job["metadata"]["labels"][LABEL_NAMESPACE] == hub.namespace
+    assert job["spec"]["template"]["spec"]["priorityClassName"] == "high"
+
+
+async def test_a_job_that_its_queue_does_not_admit_makes_way_for_one_in_the_queue_of_an_earlier_entry(
+    hub: Hub, neighbour: Hub
+) -> None:
+    await schedule(
+        hub,
+        {"namespaces": [hub.namespace], "queueName": "fast"},
+        {"namespaces": [neighbour.namespace], "queueName": "slow"},
+    )
+    async with hub.controller():
+        await neighbour.apply(make_engine())
+        slow = await hub.until_job()
+        await hub.kube.merge_patch(
+            JOBS, slow["metadata"]["name"], {"spec": {"suspend": True}}, BUILD_NAMESPACE
+        )
+        await neighbour.until_target("Queued")
+        await hub.apply(make_engine())
+
+        async def in_the_fast_queue() -> Object | None:
+            jobs = await hub.jobs()
+            return jobs[0] if jobs and jobs[0]["metadata"]["labels"][LABEL_QUEUE] == "fast" else None
+
+        fast = await eventually(in_the_fast_queue)
+        await hub.complete(fast)
+        await hub.until_engine("Ready")
+        await neighbour.until_engine("Ready")
+
+    assert slow["metadata"]["labels"][LABEL_QUEUE] == "slow"
+    assert hub.writes["create jobs"] == 2
+
+
+async def test_a_queue_and_a_priority_class_are_named_only_where_the_pool_lets_the_namespace(
+    hub: Hub, neighbour: Hub
+) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine(build={"queueName": "of-another-team"}))
+        await neighbour.apply(make_engine("high", precision="fp32", build={"priorityClassName": "gold"}))
+        refused = [await hub.until_target("Unbuildable"), await neighbour.until_target("Unbuildable", "high")]
+        assert not await hub.jobs()
+        await schedule(hub, {"namespaces": [hub.namespace], "mayName": ["queueName"]}, {"namespaces": ["*"]})
+        job = await hub.until_job()
+        await hub.until_target("Building")
+        await neighbour.until_target("Unbuildable", "high")
+
+    assert [target["reason"] for target in refused] == ["SchedulingForbidden"] * 2
+    assert [target["message"].partition(",")[0] for target in refused] == [
+        "spec.build.queueName is of-another-team",
+        "spec.build.priorityClassName is gold",
+    ]
+    assert job["metadata"]["labels"][LABEL_QUEUE] == "of-another-team"
+
+
+async def schedule(hub: Hub, *tenants: Object, places: int = 1) -> None:
+    """Give the pool its tenants."""
+    spec = {"tenants": list(tenants), "maxConcurrentBuilds": places}
+    await hub.kube.merge_patch(POOLS, "rtx", {"spec": spec})
 
 
 async def test_a_namespace_does_not_rebuild_again_and_again_what_another_uses(

@@ -49,6 +49,14 @@ def tolerating(**toleration: Any) -> dict[str, Any]:
     return pool(tolerations=[toleration])
 
 
+def serving(*tenants: dict[str, Any]) -> dict[str, Any]:
+    return pool(tenants=list(tenants))
+
+
+VISION = {"namespaces": ["vision", "lidar"], "queueName": "vision", "priorityClassName": "high"}
+ALL = {"namespaces": ["*"], "mayName": ["queueName", "priorityClassName"]}
+ONE_FOR_ALL = "the first entry that lists a namespace counts, so one with * must be the last"
+
 ACCEPTED = [
     pool(),
     pool(gpu={"arch": "sm_89"}),
@@ -63,6 +71,10 @@ ACCEPTED = [
     pool(runtimeClassName="nvidia", hostUsers=False),
     pool(resources={"requests": {"cpu": "500m", "memory": "8Gi"}, "limits": {"memory": 17179869184}}),
     pool(maxConcurrentBuilds=0),
+    serving(),
+    serving(VISION, ALL),
+    serving({"namespaces": ["vision"]}, {"namespaces": ["audio", "*"]}),
+    serving(*({"namespaces": [f"team-{entry}-{number}" for number in range(256)]} for entry in range(64))),
     store(),
     store({"endpoint": "http://10.0.0.1:7070", "region": "eu-central-1", "prefix": "teams/vision"}),
     store({"endpoint": "http://[fd00::1]:7070/"}),
@@ -108,6 +120,17 @@ REFUSED = [
     (pool(resources={"requests": {"memory": -1}}), "every value must be a quantity of at least 0"),
     (pool(resources={"claims": []}), 'unknown field "spec.resources.claims"'),
     (pool(maxConcurrentBuilds=-1), "should be greater than or equal to 0"),
+    (serving(ALL, VISION), ONE_FOR_ALL),
+    (serving(ALL, ALL), ONE_FOR_ALL),
+    (serving({}), "spec.tenants[0].namespaces: Required value"),
+    (serving({"namespaces": []}), "should have at least 1 items"),
+    (serving({"namespaces": ["vision", "vision"]}), "Duplicate value"),
+    (serving({"namespaces": ["Vision"]}), "namespaces[0] in body should match"),
+    (serving({"namespaces": ["team-*"]}), "namespaces[0] in body should match"),
+    (serving(VISION | {"queueName": "GPU"}), "spec.tenants[0].queueName in body should match"),
+    (serving(VISION | {"priorityClassName": "system-node-critical"}), "reserved for the cluster's own"),
+    (serving(VISION | {"mayName": ["timeout"]}), 'Unsupported value: "timeout"'),
+    (serving(*([VISION] * 65)), "must have at most 64 items"),
     (pool(hostNetwork=True), 'unknown field "spec.hostNetwork"'),
     (pool() | {"metadata": {"name": "p" * 64}}, "it has at most 63 characters"),
     (store({"endpoint": "s3.example.com"}), "must start with https:// or http://"),

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from ignition_hub.api import convert
 from ignition_hub.api.v1alpha1 import BuildPool, EngineStore, TensorRTEngine
+from ignition_hub.compatibility.tenants import Tenant
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
 
@@ -201,6 +202,27 @@ def test_a_pool_with_two_flavors_gives_two_facts() -> None:
         PoolFacts("ada", "TensorRT", ("10.13.2.6", "10.15.1.29"), ("sm_89",), "NVIDIA-L4", False),
         PoolFacts("ada", "TensorRTRTX", ("1.7.1.116",), ("sm_89",), "NVIDIA-L4", False),
     ]
+
+
+def test_tenants_keep_their_order_in_every_flavor() -> None:
+    runtimes = [
+        {"flavor": "TensorRT", "version": "10.13.2.6", "image": "a"},
+        {"flavor": "TensorRTRTX", "version": "1.7.1.116", "image": "b"},
+    ]
+    tenants = [
+        {
+            "namespaces": ["vision"],
+            "queueName": "gold",
+            "priorityClassName": "high",
+            "mayName": ["queueName"],
+        },
+        {"namespaces": ["*"]},
+    ]
+
+    facts = convert.pool_facts(make_pool(gpu={"arch": "sm_89"}, runtimes=runtimes, tenants=tenants))
+
+    first = Tenant(frozenset({"vision"}), "gold", "high", may_name=frozenset({"queueName"}))
+    assert [one.tenants for one in facts] == [(first, Tenant(frozenset({"*"})))] * 2
 
 
 def test_a_pool_without_a_gpu_compiles_ahead_of_time() -> None:

@@ -228,6 +228,14 @@ def test_one_replica_gets_no_disruption_budget():
     assert budgets == {"ignition-hub-gateway"}
 
 
+def test_the_pool_has_the_tenants_that_the_values_list(trial: list[Json]):
+    tenants = [{"namespaces": ["vision"], "queueName": "gpu-vision"}, {"namespaces": ["*"]}]
+    documents = render({"pools": {"rtx": {"tenants": tenants}}})
+
+    assert find(documents, "BuildPool", "rtx")["spec"]["tenants"] == tenants
+    assert "tenants" not in find(trial, "BuildPool", "rtx")["spec"]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

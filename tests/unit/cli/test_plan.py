@@ -109,6 +109,59 @@ def test_pools_come_from_the_cluster_when_no_file_is_given(tmp_path, monkeypatch
     assert "pool l4 builds it" in capsys.readouterr().out
 
 
+TEAMS = [
+    {"namespaces": ["vision"], "queueName": "gpu-high", "priorityClassName": "high"},
+    {"namespaces": ["default"], "queueName": "gpu-low", "mayName": ["queueName"]},
+]
+
+
+def teams(name: str = "l4") -> dict[str, Any]:
+    return pool(name, gpu={"arch": "sm_89", "product": "NVIDIA-L4"}, tenants=TEAMS)
+
+
+def test_a_plan_says_which_queue_and_priority_class_the_pool_gives(plan):
+    code, said = plan(engine(), [teams()])
+    assert (code, said.splitlines()[2:4]) == (0, ["    queueName gpu-high", "    priorityClassName high"])
+
+    _, said = plan(engine(), [teams()], "-o", "json")
+    (target,) = json.loads(said)["engines"][0]["targets"]
+    assert (target["queueName"], target["priorityClassName"]) == ("gpu-high", "high")
+
+
+def test_a_queue_that_the_namespace_may_not_name_is_refused_before_anything_is_applied(plan):
+    code, said = plan(engine(build={"queueName": "gold"}), [teams()])
+
+    assert code == 1
+    assert said.splitlines()[1:] == [
+        "  sm-89: SchedulingForbidden",
+        "    spec.build.queueName is gold, but spec.tenants[0] of BuildPool l4 does not let namespace vision "
+        "name it: remove it, which gives the build queueName gpu-high, or have the platform team add "
+        "queueName to mayName of that entry",
+    ]
+
+
+def test_a_file_without_a_namespace_is_planned_for_the_one_that_kubectl_would_apply_it_to(
+    plan, tmp_path, monkeypatch, capsys
+):
+    body = engine(build={"queueName": "gold"})
+    del body["metadata"]["namespace"]
+    assert "queueName gold" in plan(body, [teams()])[1]  # default may name one
+
+    (tmp_path / "pools.json").write_text(json.dumps({"kind": "List", "items": [teams()]}))
+    program = tmp_path / "kubectl"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\n"
+        f"print('vision' if sys.argv[1] == 'config' else open({str(tmp_path / 'pools.json')!r}).read())\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["kubectl-ignition", "plan", "-f", str(tmp_path / "engine.yaml")])
+    with pytest.raises(SystemExit):
+        app.main()
+
+    assert "does not let namespace vision name it" in capsys.readouterr().out
+
+
 def test_several_documents_lists_and_folders_are_read(plan, tmp_path):
     folder = tmp_path / "all"
     folder.mkdir()

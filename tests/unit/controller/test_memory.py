@@ -1,8 +1,10 @@
 """What the controller keeps between passes: mirrors, demand, places in pools."""
 
+from ignition_hub.compatibility.tenants import Scheduling
 from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.policy.build_queue import BuildQueue
-from ignition_hub.controller.policy.views import Patience
+from ignition_hub.controller.policy.shared_build import parameters_for_all
+from ignition_hub.controller.policy.views import BuildParameters, Patience
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)
 
@@ -81,19 +83,27 @@ def test_while_it_is_unknown_what_a_key_wants_its_earlier_wants_stand():
     assert not demand.all_known(["never decided"])
 
 
-def test_the_patience_of_all_who_want_a_build_is_the_longest_time_and_the_most_retries_of_them():
+def test_how_a_build_is_asked_for_is_known_of_all_who_want_it_and_of_no_others():
     demand = BuildQueue()
-    for key, patience in (
-        ("quick", Patience(60, 5)),
-        ("slow", Patience(9000, 0)),
-        ("other", Patience(99, 9)),
-    ):
+    for key in ("quick", "slow", "other"):
         demand.want(key, [C if key == "other" else A])
-        demand.bear(key, patience)
-    assert demand.patience_of(A, least=Patience(60, 1)) == Patience(9000, 5)
+        demand.ask(key, asking(key))
+    assert demand.asked_for(A) == [asking("quick"), asking("slow")]
 
     demand.drop("slow")
-    assert demand.patience_of(A, least=Patience(60, 1)) == Patience(60, 5)
+    demand.want("not yet observed", [A])
+    assert demand.asked_for(A) == [asking("quick")]
+
+
+def test_a_shared_build_has_the_longest_time_and_the_most_retries_of_all_who_wait_for_it():
+    quick, slow = asking("a", patience=Patience(60, 5)), asking("b", patience=Patience(9000, 0))
+
+    assert parameters_for_all((), [quick, slow]).patience == Patience(9000, 5)
+    assert parameters_for_all((), [quick]).patience == Patience(60, 5)
+
+
+def asking(namespace, **changes):
+    return BuildParameters(**{"scheduling": Scheduling(namespace), **changes})
 
 
 def claim(slots, identity, *, busy=(), since=0.0, limit=1, namespace="ns", key=None):
@@ -139,6 +149,17 @@ def test_who_leaves_makes_room():
     assert slots.waiting("pool") == 1
 
     assert claim(slots, B, since=2.0) is None
+
+
+def test_a_build_that_stands_in_the_queue_by_another_stays_when_one_of_its_sharers_withdraws():
+    slots = BuildQueue()
+    claim(slots, A, busy=["x"], key="theirs")
+    assert not slots.withdraw(A, "mine")
+    assert not slots.withdraw(B, "mine")
+    assert slots.waiting("pool") == 1
+
+    assert slots.withdraw(A, "theirs") == "pool"
+    assert slots.waiting("pool") == 0
 
 
 def test_a_pool_of_nothing_serves_nobody():

@@ -73,3 +73,30 @@ async def test_a_state_of_a_later_release_neither_stops_its_resource_nor_the_col
 
     assert builds.all_known([engine_key(engine)])
     assert ("create", "jobs") in {(verb, key[0]) for verb, key in kube.writes}
+
+
+async def test_one_who_may_not_name_a_queue_takes_no_shared_build_out_of_the_queue_of_its_pool() -> None:
+    kube: Any = FakeKube()
+    cluster, world, builds = Cluster(kube, "builds"), FakeWorld(), BuildQueue[Any]()
+    cluster.pools.put(make_pool(builds=0))
+    waits, refused = make_engine(), make_engine("other", "audio", build={"queueName": "gold"})
+    for engine in (waits, refused):
+        engine["metadata"] |= {"uid": "u", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
+        cluster.engines.put(await kube.create(ENGINES, engine, engine["metadata"]["namespace"]))
+    reconciler = Reconciler(
+        cluster=cluster,
+        observer=Observer(cluster, world, now=lambda: 1767225600.0),
+        world=world,
+        queue=WorkQueue(),
+        builds=builds,
+        settings=JobSettings(gateway_url="https://gateway.invalid"),
+        clock=Clock(wall=lambda: 1767225600.0, steady=lambda: 100.0),
+        instance="test",
+    )
+    await reconciler.reconcile(engine_key(waits))
+    await reconciler.reconcile(engine_key(refused))
+
+    body = cluster.engines.get("audio", "other")
+    assert body is not None
+    assert body["status"]["targets"][0]["reason"] == "SchedulingForbidden"
+    assert builds.next_in("rtx", 9) == [engine_key(waits)]

@@ -23,6 +23,7 @@ from ignition_hub.api.v1alpha1.pool import (
     PoolGpu,
     PoolResources,
     PoolRuntime,
+    PoolTenant,
     Toleration,
 )
 from ignition_hub.api.v1alpha1.profiles import BatchSizeSpec, ProfileSpec, ShapeRangeSpec, ValueRangeSpec
@@ -81,6 +82,7 @@ __all__ = [
     "PoolGpu",
     "PoolResources",
     "PoolRuntime",
+    "PoolTenant",
     "ProfileSpec",
     "Progress",
     "SecretRef",

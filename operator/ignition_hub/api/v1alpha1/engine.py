@@ -11,7 +11,6 @@ from pydantic import Field
 
 from ignition_hub.api.schema import (
     ATOMIC,
-    DNS_LABEL,
     Arch,
     Compatibility,
     Duration,
@@ -20,8 +19,8 @@ from ignition_hub.api.schema import (
     Label,
     Part,
     Precision,
+    PriorityClass,
     Product,
-    Subdomain,
     rule,
     ruled,
     rules,
@@ -110,10 +109,6 @@ class TargetSpec(Part):
 TIMEOUT_RULE = rule(
     "duration(self) >= duration('1m') && duration(self) <= duration('24h')", "must lie between 1m and 24h"
 )
-NOT_A_SYSTEM_CLASS = rule(
-    "!self.startsWith('system-')",
-    "classes that begin with system- are reserved for the cluster's own components",
-)
 
 
 class BuildSettings(Part):
@@ -129,14 +124,17 @@ class BuildSettings(Part):
     How often a build is retried after a temporary failure. A build that several resources wait for has the
     most of theirs. Default: 2.
     """
-    queue_name: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] | None = None
+    queue_name: Label | None = None
     """
-    Kueue LocalQueue, in the build namespace, that admits the build. Default: none, the build starts at once.
+    Kueue LocalQueue, in the build namespace, that admits the build. The target is Unbuildable where
+    `spec.tenants` of the BuildPool does not let the namespace name it. Default: what the BuildPool gives the
+    namespace, else none, and the build starts at once.
     """
-    priority_class_name: Annotated[Subdomain, Field(json_schema_extra=ruled(NOT_A_SYSTEM_CLASS))] | None = (
-        None
-    )
-    """PriorityClass of the builder pod. Default: none. Example: low"""
+    priority_class_name: PriorityClass | None = None
+    """
+    PriorityClass of the builder pod. The target is Unbuildable where `spec.tenants` of the BuildPool does not
+    let the namespace name it. Default: what the BuildPool gives the namespace, else none. Example: low
+    """
     low_memory: bool = False
     """
     Build with less memory, more slowly: a conversion is proven, and an accuracy check loads, only before or

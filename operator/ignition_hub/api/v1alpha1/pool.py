@@ -13,7 +13,10 @@ from ignition_hub.api.schema import (
     ATOMIC,
     Arch,
     Flavor,
+    Label,
+    NamespaceName,
     Part,
+    PriorityClass,
     Product,
     Quantity,
     Subdomain,
@@ -151,6 +154,37 @@ class PoolResources(Part):
     """
 
 
+EVERY_NAMESPACE_IS_LAST = rule(
+    "!self.exists(t, '*' in t.namespaces) || "
+    "self.exists_one(t, '*' in t.namespaces) && '*' in self[size(self) - 1].namespaces",
+    "the first entry that lists a namespace counts, so one with * must be the last: none after it would",
+)
+
+
+class PoolTenant(Part):
+    """How the builds of some namespaces are scheduled. Only the platform team decides it."""
+
+    namespaces: Annotated[
+        tuple[NamespaceName, ...], Field(min_length=1, max_length=256, json_schema_extra=AS_SET)
+    ]
+    """Namespaces whose builds these are; "*" stands for all. Example: [vision]"""
+    queue_name: Label | None = None
+    """
+    Kueue LocalQueue, in the build namespace, that admits their builds. Default: none, a build starts as soon
+    as the pool has a place. Example: vision
+    """
+    priority_class_name: PriorityClass | None = None
+    """PriorityClass of their builder pods. Default: none. Example: low"""
+    may_name: Annotated[
+        tuple[Literal["queueName", "priorityClassName"], ...],
+        Field(max_length=2, json_schema_extra=AS_SET),
+    ] = ()
+    """
+    Fields of `spec.build` by which their TensorRTEngines may name another queue, or another priority class:
+    any. A TensorRTEngine that names one without this is Unbuildable. Default: none.
+    """
+
+
 class BuildPoolSpec(Part):
     """Which nodes build, for which GPUs, with which TensorRT."""
 
@@ -201,6 +235,16 @@ class BuildPoolSpec(Part):
     Builds at one time; further ones are Queued. 0 starts none. Default: 1. Two on one GPU disturb each
     other's timings.
     """
+    tenants: Annotated[
+        tuple[PoolTenant, ...],
+        Field(max_length=64, json_schema_extra=ruled(EVERY_NAMESPACE_IS_LAST, **ATOMIC)),
+    ] = ()
+    """
+    Queue and priority class of the builds of namespaces, in order of precedence: for a namespace the first
+    entry that lists it counts, and for a build that several namespaces wait for the first that lists any of
+    them, in whatever order they ask. Default: none; builds have no queue and no priority class, and no
+    TensorRTEngine may name one.
+    """
 
 
 class BuildPoolStatus(Part):
@@ -215,7 +259,7 @@ class BuildPoolStatus(Part):
     running_builds: Annotated[int, Field(ge=0)] | None = None
     """Builds that take a place of maxConcurrentBuilds, as counted some seconds ago."""
     queued_builds: Annotated[int, Field(ge=0)] | None = None
-    """Builds that wait for a place, or for the queue that build.queueName names."""
+    """Builds that wait for a place, or for their queue to admit them."""
 
 
 class BuildPool(CustomResource):

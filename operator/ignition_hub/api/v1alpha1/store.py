@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ignition_hub.api.schema import AS_SET, ATOMIC, Part, Subdomain, keyed_by, rule, ruled
+from ignition_hub.api.schema import AS_SET, ATOMIC, NamespaceName, Part, Subdomain, keyed_by, rule, ruled
 from ignition_hub.api.v1alpha1.common import Condition, CustomResource
 
 ENDPOINT_RULES = (
@@ -38,8 +38,6 @@ SOURCE_RULES = (
         "must have no . or .. between slashes: it would open more than it says",
     ),
 )
-
-NamespaceName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$", max_length=63)]
 
 
 class SecretRef(Part):

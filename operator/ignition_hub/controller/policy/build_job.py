@@ -3,7 +3,7 @@ The builder Job: what it looks like; ``job_status`` is what an existing one says
 
 A Job is named by the identity it builds, so a second ``create`` changes nothing. Everything that shapes its
 pod comes from the platform team's BuildPool or from here; of the TensorRTEngine only the request (an
-annotation) and the names of a queue and a priority class arrive.
+annotation) arrives, and a queue and a priority class that the BuildPool lets its namespace name.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ from ignition_hub.engine.pinned import MOST_FILE_BYTES, pinned_files
 from ignition_hub.engine.request import BuildRequest
 
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
-"""Job label of the controller: ``spec.build.queueName``, the LocalQueue of Kueue that admits the Job."""
+"""Job label of the controller: the LocalQueue of Kueue that admits the Job, as ``spec.tenants`` decides."""
 
 USER = 65532
 TOKEN_SECONDS = 3600
@@ -69,8 +69,9 @@ def build_job(
 
     With ``rebuild``, the request it answers, the gateway lets its engine replace a published one.
     """
-    labels = _labels(request, pool)
-    queue = {LABEL_QUEUE: build.queue_name} if build.queue_name else {}
+    scheduling = build.scheduling
+    labels = _labels(request, pool, scheduling.namespace)
+    queue = {LABEL_QUEUE: scheduling.queue_name} if scheduling.queue_name else {}
     return {
         "metadata": {
             "name": job_name(request.identity),
@@ -113,12 +114,12 @@ _DO_NOT_DISTURB = {
 }
 
 
-def _labels(request: BuildRequest, pool: Mapping[str, Any]) -> dict[str, str]:
+def _labels(request: BuildRequest, pool: Mapping[str, Any], namespace: str) -> dict[str, str]:
     return {
         LABEL_MANAGED_BY: MANAGED_BY,
         LABEL_IDENTITY: identity_label(request.identity),
         LABEL_POOL: pool["metadata"]["name"],
-        LABEL_NAMESPACE: request.namespace,
+        LABEL_NAMESPACE: namespace,
     }
 
 
@@ -147,8 +148,8 @@ def _pod(
         spec["runtimeClassName"] = pool["runtimeClassName"]
     if pool.get("hostUsers") is not None:
         spec["hostUsers"] = pool["hostUsers"]
-    if build.priority_class_name:
-        spec["priorityClassName"] = build.priority_class_name
+    if build.scheduling.priority_class_name:
+        spec["priorityClassName"] = build.scheduling.priority_class_name
     return spec
 
 

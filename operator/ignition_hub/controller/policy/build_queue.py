@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ignition_hub.controller.policy.fair_order import FairOrder, Turn
-from ignition_hub.controller.policy.views import Patience
+from ignition_hub.controller.policy.views import BuildParameters
 from ignition_hub.engine.naming import identity_label
 
 K = TypeVar("K", bound=Hashable)
@@ -41,7 +41,7 @@ class BuildQueue(Generic[K]):
         """Forget everything, as a replica does that begins to lead."""
         self._wanted: dict[K, frozenset[str] | None] = {}
         self._keys: dict[str, dict[K, None]] = {}
-        self._patience: dict[K, Patience] = {}
+        self._parameters: dict[K, BuildParameters] = {}
         self._claims: dict[str, str] = {}
         self._orders: dict[str, FairOrder] = {}
         self._standing: dict[str, _Standing[K]] = {}
@@ -65,17 +65,17 @@ class BuildQueue(Generic[K]):
         """Forget ``key``; return the identities it lets go of."""
         released = self.want(key, ())
         self._wanted.pop(key, None)
-        self._patience.pop(key, None)
+        self._parameters.pop(key, None)
         return released
 
-    def bear(self, key: K, patience: Patience) -> None:
-        """Note how long ``key`` would have what it wants take; until ``drop``."""
-        self._patience[key] = patience
+    def ask(self, key: K, parameters: BuildParameters) -> None:
+        """Note how ``key`` would have built what it wants; until ``drop``."""
+        self._parameters[key] = parameters
 
-    def patience_of(self, identity: str, least: Patience) -> Patience:
-        """Return the longest time and the most retries of all who want ``identity``, ``least`` at least."""
-        all_of = [least, *(self._patience.get(key, least) for key in self.keys_of(identity))]
-        return Patience(max(one.timeout_seconds for one in all_of), max(one.retries for one in all_of))
+    def asked_for(self, identity: str) -> list[BuildParameters]:
+        """Return how those who want ``identity`` would have it built."""
+        keys = self.keys_of(identity)
+        return [self._parameters[key] for key in keys if key in self._parameters]
 
     def keys_of(self, identity: str) -> list[K]:
         """Return who wants ``identity``."""
@@ -127,6 +127,11 @@ class BuildQueue(Generic[K]):
             return ""
         self._orders[standing.pool].leave(standing.namespace, standing.turn)
         return standing.pool
+
+    def withdraw(self, identity: str, key: K) -> str:
+        """Take ``identity`` out of its queue if it stands there by ``key``; return as ``leave`` does."""
+        standing = self._standing.get(identity_label(identity))
+        return self.leave(identity) if standing is not None and standing.key == key else ""
 
     def next_in(self, pool: str, count: int) -> list[K]:
         """Return who is to be woken when ``count`` places of ``pool`` are free."""

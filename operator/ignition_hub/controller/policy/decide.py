@@ -7,6 +7,7 @@ to bottom as the life of a target: the first rule that answers is the answer.
 
 from collections.abc import Callable
 
+from ignition_hub.compatibility.tenants import precedence_of
 from ignition_hub.controller.policy.rebuild import answers_rebuild, rebuilt
 from ignition_hub.controller.policy.views import JobAction, JobState, Plan, QueuePosition, TargetSnapshot
 from ignition_hub.engine.errors import Reason
@@ -115,6 +116,14 @@ def another_build_is_asked_for(snapshot: TargetSnapshot) -> Plan | None:
     return rebuilt(snapshot, published) if published is not None else None
 
 
+def named_queue_is_refused(snapshot: TargetSnapshot) -> Plan | None:
+    """Answer when the pool does not let the namespace name the queue or the priority class that it names."""
+    refusal = snapshot.naming_refusal
+    if refusal is None:
+        return None
+    return Plan(state=State.UNBUILDABLE, reason=Reason.SchedulingForbidden, message=refusal, stalled=True)
+
+
 def job_is_going(snapshot: TargetSnapshot) -> Plan | None:
     """Answer while a Job is being deleted: its name is free when it is gone."""
     if snapshot.job is None or snapshot.job.state is not JobState.GOING:
@@ -161,6 +170,19 @@ def job_is_from_before(snapshot: TargetSnapshot) -> Plan | None:
     if snapshot.earlier is not None or job.finished >= snapshot.engine.created:
         return None
     return _without_the_job("an earlier build left no engine; it is being deleted and a new build will start")
+
+
+def job_waits_in_a_later_queue(snapshot: TargetSnapshot) -> Plan | None:
+    """Answer while a Job is suspended in the queue of an entry that comes after this namespace's."""
+    job, wanted, namespace = snapshot.job, snapshot.wanted, snapshot.engine.namespace
+    if job is None or wanted is None or job.state is not JobState.SUSPENDED or job.pool != wanted.pool:
+        return None
+    if precedence_of(wanted.tenants, namespace) >= precedence_of(wanted.tenants, job.tenant):
+        return None
+    return _without_the_job(
+        f"the suspended build is being deleted; another will be queued as spec.tenants of {wanted.pool} says "
+        f"for namespace {namespace}, whose entry comes before that of {job.tenant}"
+    )
 
 
 def restart_is_due(snapshot: TargetSnapshot) -> Plan | None:
@@ -282,6 +304,7 @@ RULES: tuple[Rule, ...] = (
     another_build_is_asked_for,
     engine_is_published,
     engine_is_missing,  # before the build that follows, whose reason it tells
+    named_queue_is_refused,  # whether or not there is a Job: what others build is not built in that queue
     job_is_going,
     anothers_source_failed,
     job_was_cut_short,
@@ -289,6 +312,7 @@ RULES: tuple[Rule, ...] = (
     restart_is_due,  # before the failure is told again
     build_failed,
     build_left_no_engine,
+    job_waits_in_a_later_queue,
     builder_is_at_work,
     failure_stands,  # after the Job is collected, its verdict remains
     build_is_suspended,

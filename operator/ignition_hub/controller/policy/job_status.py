@@ -18,6 +18,7 @@ from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     ANNOTATION_REQUEST,
     BUILDER_CONTAINER,
+    LABEL_NAMESPACE,
     LABEL_POOL,
 )
 
@@ -39,6 +40,7 @@ def view_of(job: Mapping[str, Any], now: float) -> JobSnapshot:
         pool=labels.get(LABEL_POOL, ""),
         namespace=str(request.get("namespace", "")),
         resource=str(request.get("engine_resource", "")),
+        tenant=labels.get(LABEL_NAMESPACE, ""),
         model_uri=str(request.get("model_uri", "")),
         rebuild=annotations.get(ANNOTATION_REBUILD),
         finished=finished,

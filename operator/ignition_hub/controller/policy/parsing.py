@@ -82,8 +82,7 @@ def _build_wish(engine: TensorRTEngine) -> BuildParameters:
     build = engine.spec.build
     return BuildParameters(
         patience=Patience(convert.timeout_seconds_of(engine), build.retries),
-        queue_name=build.queue_name,
-        priority_class_name=build.priority_class_name,
+        scheduling=convert.scheduling_of(engine),
         low_memory=build.low_memory,
         timing_cache=build.timing_cache,
     )

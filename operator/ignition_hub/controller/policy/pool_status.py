@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ignition_hub.compatibility.case import Ask, PoolFacts
+from ignition_hub.compatibility.tenants import entries_without_effect
 from ignition_hub.compatibility.verdict import Verdict, verdict
 from ignition_hub.controller.policy.parsing import pool_facts
 from ignition_hub.controller.policy.status import condition
@@ -65,9 +66,10 @@ def _verdicts(pool: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def _readiness(pool: Mapping[str, Any]) -> tuple[str, str, str]:
+    offers = pool_facts([dict(pool)])
     answers = [
         (f"{FLAVOR_NAMES[facts.flavor]} {version}", arch, _verdict(facts, version, arch))
-        for facts in pool_facts([dict(pool)])
+        for facts in offers
         for version in facts.versions
         for arch in facts.archs
     ]
@@ -83,7 +85,8 @@ def _readiness(pool: Mapping[str, Any]) -> tuple[str, str, str]:
         message = "spec.maxConcurrentBuilds is 0: builds stay queued until it is at least 1"
         return "True", PoolReason.STARTS_NO_BUILDS, message
     builds = "; ".join(f"{runtime} for {', '.join(archs)}" for runtime, archs in able.items())
-    return "True", PoolReason.CAN_BUILD, f"builds with {builds}" + (f"; {refused}" if refused else "")
+    said = [f"builds with {builds}", *entries_without_effect(offers[0].tenants), refused]
+    return "True", PoolReason.CAN_BUILD, "; ".join(filter(None, said))
 
 
 def _refusal(runtime: str, arch: str, answer: Verdict) -> str:

@@ -53,6 +53,10 @@ def answers_rebuild(job: JobSnapshot, engine: EngineSnapshot) -> bool:
 
 
 def _due(snapshot: TargetSnapshot, waiting: Plan) -> Plan:
+    if refusal := snapshot.naming_refusal:
+        return replace(
+            waiting, message=f"published; the requested rebuild is refused: {refusal}", recheck=None
+        )
     if snapshot.job is not None:
         return _made_way(snapshot, snapshot.job, waiting)
     if snapshot.engine.suspended:

@@ -117,7 +117,9 @@ def _wanted(
     chosen = TensorRTRequest(choice.flavor, choice.version)
     made_of = resolved_inputs(engine, target, model, chosen, pool.platform)
     identity = identity_of(made_of, shared)
-    return ResolvedTarget(identity=identity, inputs=made_of, pool=choice.pool, tier=choice.tier)
+    return ResolvedTarget(
+        identity=identity, inputs=made_of, pool=choice.pool, tier=choice.tier, tenants=pool.tenants
+    )
 
 
 def _still_ready(
@@ -140,7 +142,10 @@ def _still_ready(
             return None  # the status holds what no hub wrote; what is chosen now replaces it
         if identity_of(made_of, shared) == earlier.identity:
             tier = earlier.document.get("tier")
-            return ResolvedTarget(identity=earlier.identity, inputs=made_of, pool=earlier.pool, tier=tier)
+            tenants = next((pool.tenants for pool in pools if pool.name == earlier.pool), ())
+            return ResolvedTarget(
+                identity=earlier.identity, inputs=made_of, pool=earlier.pool, tier=tier, tenants=tenants
+            )
     return None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ignition_hub.compatibility.tenants import UNSCHEDULED, Scheduling, Tenants, naming_refusal
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import EngineInputs, Profile, Target
@@ -38,8 +39,8 @@ class BuildParameters:
     """How to build; no part of the identity."""
 
     patience: Patience = Patience()
-    queue_name: str | None = None
-    priority_class_name: str | None = None
+    scheduling: Scheduling = UNSCHEDULED
+    """As one resource asks for it, or as the pool decided."""
     low_memory: bool = False
     timing_cache: str = READ_WRITE
 
@@ -128,6 +129,8 @@ class ResolvedTarget:
     inputs: EngineInputs
     pool: str | None
     tier: str | None
+    tenants: Tenants = ()
+    """Of that pool."""
 
 
 class JobState(StrEnum):
@@ -163,6 +166,8 @@ class JobSnapshot:
     """Namespace of the resource that asked first."""
     resource: str = ""
     """Its name."""
+    tenant: str = ""
+    """Namespace whose entry of the pool's tenants decided on its queue and priority class."""
     model_uri: str = ""
     """What that resource let the builder read."""
     rebuild: str | None = None
@@ -221,6 +226,13 @@ class TargetSnapshot:
     def newest(self) -> Mapping[str, Any] | None:
         """The newest engine that the status remembers: identity, sha256 and builtAt."""
         return self.earlier.document.get("newest") if self.earlier else None
+
+    @property
+    def naming_refusal(self) -> str | None:
+        """Why the pool does not let the namespace name the queue or the priority class that it names."""
+        if self.wanted is None or self.wanted.pool is None:
+            return None
+        return naming_refusal(self.wanted.pool, self.wanted.tenants, self.engine.build.scheduling)
 
     def has_seen_newer(self, manifest: Manifest) -> bool:
         """Tell whether the status remembers an engine that had replaced the one of ``manifest``."""

@@ -7,6 +7,7 @@ import pytest
 
 from fakeworld import IMAGE, make_pool, make_request
 from ignition_builder.report import kind_of
+from ignition_hub.compatibility.tenants import Scheduling
 from ignition_hub.controller.policy.build_job import (
     GIB,
     JobSettings,
@@ -140,12 +141,13 @@ def test_only_a_gpu_pool_asks_for_a_gpu_and_only_when_it_names_no_other(pool, li
     assert pod_spec(**pool)["containers"][0]["resources"]["limits"] == limits
 
 
-def test_queue_and_priority_class_are_passed_on_only_when_named():
+def test_queue_and_priority_class_are_set_only_where_the_pool_decided_on_one():
     plain = job()
-    queued = job(BuildParameters(queue_name="gpu-builds", priority_class_name="low"))
+    queued = job(BuildParameters(scheduling=Scheduling("vision", "gpu-builds", "low")))
 
     assert queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpu-builds"
     assert queued["spec"]["template"]["spec"]["priorityClassName"] == "low"
+    assert view_of(queued, now=0.0).tenant == "vision"
     assert "kueue.x-k8s.io/queue-name" not in plain["metadata"]["labels"]
     assert "priorityClassName" not in plain["spec"]["template"]["spec"]
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fakeworld import make_manifest
+from ignition_hub.compatibility.tenants import Scheduling, Tenant
 from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.views import (
     BuildParameters,
@@ -479,3 +480,63 @@ def test_a_failure_in_words_of_another_version_still_stands():
     plan = decide(snapshot(engine=told("Failed", reason="NoLongerAReason")))
 
     assert (plan.state, plan.keeps_status) == (State.FAILED, True)
+
+
+NAMES_A_QUEUE = BuildParameters(scheduling=Scheduling("vision", "gold"))
+
+
+@pytest.mark.parametrize(
+    "job",
+    [None, job(), FAILED, COMPLETE, job(JobState.SUSPENDED), job(JobState.GOING)],
+    ids=lambda job: str(job.state) if job else "no Job",
+)
+def test_a_queue_that_the_namespace_may_not_name_is_refused_whatever_others_build(job):
+    plan = decide(snapshot(engine=engine(build=NAMES_A_QUEUE), job=job))
+
+    assert (plan.state, plan.reason, plan.action) == (
+        State.UNBUILDABLE,
+        Reason.SchedulingForbidden,
+        JobAction.NONE,
+    )
+    assert plan.stalled
+    assert plan.message.startswith("spec.build.queueName is gold, but spec.tenants of BuildPool rtx ")
+
+
+def test_an_engine_that_is_there_needs_no_queue():
+    view = snapshot(engine=engine(build=NAMES_A_QUEUE), manifest=MANIFEST)
+
+    assert decide(view).state is State.READY
+
+
+VISION_FIRST = replace(
+    WANTED, tenants=(Tenant(frozenset({"vision"}), "fast"), Tenant(frozenset({"*"}), "slow"))
+)
+
+
+def test_a_job_that_is_suspended_in_a_later_queue_makes_way_for_one_in_the_queue_of_an_earlier_entry():
+    held = job(JobState.SUSPENDED, tenant="audio", pool="rtx")
+    plan = decide(snapshot(wanted=VISION_FIRST, job=held))
+
+    assert (plan.state, plan.action) == (State.PENDING, JobAction.DELETE_JOB)
+    assert plan.message == (
+        "the suspended build is being deleted; another will be queued as spec.tenants of rtx says for "
+        "namespace vision, whose entry comes before that of audio"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "namespace"),
+    [
+        ({"state": JobState.ACTIVE, "tenant": "audio"}, "vision"),  # what runs is not stopped
+        ({"tenant": "vision"}, "vision"),
+        ({"tenant": "vision"}, "audio"),  # a later entry takes nothing away
+        ({"tenant": "audio"}, "lidar"),  # nor does the same
+        ({"tenant": "audio", "pool": "another"}, "vision"),  # its own list decided there
+    ],
+)
+def test_no_other_job_makes_way(changes, namespace):
+    held = job(**{"state": JobState.SUSPENDED, "pool": "rtx", **changes})
+
+    assert decide(snapshot(wanted=VISION_FIRST, engine=engine(namespace=namespace), job=held)).action is (
+        JobAction.NONE
+    )

@@ -11,6 +11,10 @@ from ignition_hub.controller.policy.resolution import shared_inputs, want
 from ignition_hub.controller.policy.views import TargetSnapshot, Trouble
 from plannedresources import CPU, L4, OLD, engine, pool
 
+TENANTS = {
+    "gpu": {"arch": "sm_89"},
+    "tenants": [{"namespaces": ["vision"], "queueName": "gold", "mayName": ["queueName"]}],
+}
 UNBUILDABLE = [
     (engine({"gpuArch": "sm_90"}), [L4, CPU]),
     (engine({"gpuArch": "sm_75"}), [L4]),
@@ -36,6 +40,25 @@ def test_the_status_says_the_words_of_the_plan(tmp_path, body, pools):
     decided = decide(TargetSnapshot(target=target, engine=snapshot, unbuildable=wanted))
 
     assert (decided.reason, decided.message) == (planned.reason, planned.message)
+
+
+NAMING = [
+    (engine(build={"queueName": "gold"}), [L4]),
+    (engine(build={"priorityClassName": "gold"}), [pool("l4", **TENANTS)]),
+]
+
+
+@pytest.mark.parametrize(("body", "pools"), NAMING)
+def test_the_status_says_the_words_of_the_plan_of_a_name_that_is_not_allowed(tmp_path, body, pools):
+    planned = planned_of(body, pools, tmp_path)
+
+    snapshot = engine_snapshot(body)
+    [target], shared = snapshot.targets, shared_inputs(snapshot)
+    wanted = want(snapshot, target, pool_facts(pools), ModelFacts("etag", 1), shared=shared)
+    decided = decide(TargetSnapshot(target=target, engine=snapshot, wanted=wanted))
+
+    assert (decided.reason, decided.message) == (planned.reason, planned.message)
+    assert decided.reason == "SchedulingForbidden"
 
 
 def planned_of(body, pools, folder):

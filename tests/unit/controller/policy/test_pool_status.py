@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from fakeworld import IMAGE, make_pool
+from ignition_hub.api.convert import tenants_of
+from ignition_hub.api.v1alpha1 import BuildPool
+from ignition_hub.compatibility.tenants import entries_without_effect
 from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.pool_status import Builds, PoolReason, builds_of, pool_status
 from ignition_hub.controller.policy.status import difference
@@ -111,6 +114,17 @@ def test_a_runtime_that_builds_nothing_is_named_beside_those_that_build() -> Non
     assert message.startswith(
         "builds with TensorRT 10.13.2.6 for sm_120; spec.runtimes: TensorRT 8.6.1.6 for"
     )
+
+
+def test_an_entry_for_a_namespace_that_an_earlier_one_lists_is_named() -> None:
+    tenants = [{"namespaces": ["vision"]}, {"namespaces": ["vision", "audio"], "queueName": "gold"}]
+    status, reason, message = ready(pool(tenants=tenants))
+
+    assert (status, reason) == ("True", PoolReason.CAN_BUILD)
+    assert message.endswith(
+        "; " + next(entries_without_effect(tenants_of(BuildPool.as_asked(pool(tenants=tenants)))))
+    )
+    assert "spec.tenants[1].namespaces: vision has no effect" in message
 
 
 def test_a_paused_pool_is_as_it_was_asked_to_be_and_says_which_field_holds_its_builds_back() -> None:

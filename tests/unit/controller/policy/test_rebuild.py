@@ -14,6 +14,7 @@ from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.rebuild import SHARED_PAUSE
 from ignition_hub.controller.policy.status import Decision, engine_status
 from ignition_hub.controller.policy.views import (
+    BuildParameters,
     JobAction,
     JobSnapshot,
     JobState,
@@ -139,6 +140,17 @@ def test_a_job_is_kept_for_longer_than_a_rebuild_may_have_to_wait():
     assert SHARED_PAUSE < KEPT_SECONDS
 
 
+def test_a_rebuild_in_a_queue_that_may_not_be_named_waits_until_it_may():
+    view = snapshot(engine(build={"queueName": "gold"}))
+    plan = decide(view)
+
+    assert (plan.state, plan.action) == (State.READY, JobAction.NONE)
+    assert plan.message.startswith(
+        "published; the requested rebuild is refused: spec.build.queueName is gold"
+    )
+    assert handled_after(view) is None
+
+
 def test_while_suspended_a_request_waits():
     view = snapshot(engine(suspend=True))
 
@@ -197,7 +209,8 @@ class FakeCluster:
 async def applied(cluster):
     view = snapshot(engine())
     settings = JobSettings("https://gateway.svc")
-    return await apply(cluster, settings, Decision(view, decide(view)), 1000, Patience(9000, 5))
+    build = BuildParameters(patience=Patience(9000, 5))
+    return await apply(cluster, settings, Decision(view, decide(view)), 1000, build)
 
 
 async def test_the_job_and_its_request_have_the_patience_of_all_who_wait():
