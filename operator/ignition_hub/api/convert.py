@@ -144,6 +144,7 @@ def tenants_of(pool: BuildPool) -> Tenants:
             queue_name=tenant.queue_name,
             priority_class_name=tenant.priority_class_name,
             may_name=frozenset(tenant.may_name),
+            weight=tenant.weight,
         )
         for tenant in pool.spec.tenants
     )

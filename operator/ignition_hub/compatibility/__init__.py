@@ -10,5 +10,5 @@ documentation say the same. Read in this order:
   (where an engine loads, for people) and ``load_errors`` (what TensorRT says when it does not);
 * ``gpus`` (what a node has), ``readiness`` and ``placement`` (where a pod may go), and ``engine_choice``
   (which target's engine a GPU gets);
-* ``tenants``: which queue and priority class a namespace's builds have in a pool.
+* ``tenants``: which queue, priority class and share a namespace's builds have in a pool.
 """

@@ -1,5 +1,5 @@
 """
-Which queue and priority class a namespace's builds have in a pool: ``spec.tenants`` of a BuildPool. Pure.
+Which queue, priority class and share a namespace's builds have in a pool: its ``spec.tenants``. Pure.
 
 Entries are in order of precedence. For a namespace the first counts that lists it; for a build that several
 namespaces wait for, the first that lists any of them, in whatever order they asked. The controller asks
@@ -24,6 +24,8 @@ class Tenant:
     queue_name: str | None = None
     priority_class_name: str | None = None
     may_name: frozenset[str] = frozenset()
+    weight: int = 1
+    """Places that each of the namespaces has in a round of the pool's queue."""
 
     def lists(self, namespace: str) -> bool:
         """Tell whether the entry is for ``namespace``."""
@@ -33,7 +35,7 @@ class Tenant:
 Tenants = tuple[Tenant, ...]
 
 UNLISTED = Tenant(frozenset())
-"""What counts for a namespace that no entry lists: no queue, no priority class, and none may be named."""
+"""What counts for a namespace that no entry lists: no queue and no class, none may be named, one place."""
 
 
 @dataclass(frozen=True, slots=True)

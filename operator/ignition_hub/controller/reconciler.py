@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from ignition_hub.compatibility.tenants import tenant_of
 from ignition_hub.controller.adapters import events
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.object_cache import is_going
@@ -202,6 +203,7 @@ class Reconciler:
             busy=self._cluster.busy(snapshot.wanted.pool),
             since=snapshot.engine.created,
             namespace=key.namespace,
+            weight=tenant_of(snapshot.wanted.tenants, key.namespace).weight,
             key=key,
         )
         return None if ahead is None else QueuePosition(ahead, limit)

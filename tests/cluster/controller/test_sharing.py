@@ -216,6 +216,26 @@ async def test_the_first_entry_of_the_pool_decides_on_a_shared_build_in_whatever
     assert job["spec"]["template"]["spec"]["priorityClassName"] == "high"
 
 
+async def test_a_namespace_of_weight_two_starts_two_builds_for_each_of_another(
+    hub: Hub, neighbour: Hub
+) -> None:
+    await schedule(hub, {"namespaces": [neighbour.namespace], "weight": 2}, places=0)
+    async with hub.controller():
+        for one in (hub, neighbour):
+            model = make_engine()["spec"]["model"] | {"version": one.namespace}
+            for precision in ("fp32", "tf32", "bf16"):
+                await one.apply(make_engine(precision, precision=precision, model=model))
+                await one.until_target("Queued", precision)
+        await hub.kube.merge_patch(POOLS, "rtx", {"spec": {"maxConcurrentBuilds": 1}})
+        started = []
+        for _ in range(3):
+            job = await hub.until_job()
+            started.append(request_of(job).namespace)
+            await hub.complete(job)
+
+    assert sorted(started) == sorted([hub.namespace, neighbour.namespace, neighbour.namespace])
+
+
 async def test_a_job_that_its_queue_does_not_admit_makes_way_for_one_in_the_queue_of_an_earlier_entry(
     hub: Hub, neighbour: Hub
 ) -> None:

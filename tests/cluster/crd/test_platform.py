@@ -53,7 +53,12 @@ def serving(*tenants: dict[str, Any]) -> dict[str, Any]:
     return pool(tenants=list(tenants))
 
 
-VISION = {"namespaces": ["vision", "lidar"], "queueName": "vision", "priorityClassName": "high"}
+VISION = {
+    "namespaces": ["vision", "lidar"],
+    "queueName": "vision",
+    "priorityClassName": "high",
+    "weight": 100,
+}
 ALL = {"namespaces": ["*"], "mayName": ["queueName", "priorityClassName"]}
 ONE_FOR_ALL = "the first entry that lists a namespace counts, so one with * must be the last"
 
@@ -129,6 +134,8 @@ REFUSED = [
     (serving({"namespaces": ["team-*"]}), "namespaces[0] in body should match"),
     (serving(VISION | {"queueName": "GPU"}), "spec.tenants[0].queueName in body should match"),
     (serving(VISION | {"priorityClassName": "system-node-critical"}), "reserved for the cluster's own"),
+    (serving(VISION | {"weight": 0}), "should be greater than or equal to 1"),
+    (serving(VISION | {"weight": 101}), "should be less than or equal to 100"),
     (serving(VISION | {"mayName": ["timeout"]}), 'Unsupported value: "timeout"'),
     (serving(*([VISION] * 65)), "must have at most 64 items"),
     (pool(hostNetwork=True), 'unknown field "spec.hostNetwork"'),

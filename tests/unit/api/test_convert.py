@@ -215,13 +215,14 @@ def test_tenants_keep_their_order_in_every_flavor() -> None:
             "queueName": "gold",
             "priorityClassName": "high",
             "mayName": ["queueName"],
+            "weight": 3,
         },
         {"namespaces": ["*"]},
     ]
 
     facts = convert.pool_facts(make_pool(gpu={"arch": "sm_89"}, runtimes=runtimes, tenants=tenants))
 
-    first = Tenant(frozenset({"vision"}), "gold", "high", may_name=frozenset({"queueName"}))
+    first = Tenant(frozenset({"vision"}), "gold", "high", may_name=frozenset({"queueName"}), weight=3)
     assert [one.tenants for one in facts] == [(first, Tenant(frozenset({"*"})))] * 2
 
 

@@ -106,9 +106,16 @@ def asking(namespace, **changes):
     return BuildParameters(**{"scheduling": Scheduling(namespace), **changes})
 
 
-def claim(slots, identity, *, busy=(), since=0.0, limit=1, namespace="ns", key=None):
+def claim(slots, identity, *, busy=(), since=0.0, limit=1, namespace="ns", weight=1, key=None):
     return slots.claim(
-        "pool", identity, limit, busy=busy, since=since, namespace=namespace, key=key or identity
+        "pool",
+        identity,
+        limit,
+        busy=busy,
+        since=since,
+        namespace=namespace,
+        weight=weight,
+        key=key or identity,
     )
 
 
@@ -178,6 +185,17 @@ def test_a_build_that_two_namespaces_wait_for_stands_with_the_one_whose_turn_is_
     assert slots.next_in("pool", 2) == [f"{0:032}", "ours"]
     assert slots.leave(A) == "pool"
     assert slots.waiting("pool") == 9
+
+
+def test_a_claim_gives_its_namespace_the_weight_that_the_pool_says():
+    slots = BuildQueue()
+    for number in range(4):
+        claim(slots, f"{number:032}", busy=["x"], since=float(number), namespace="big", weight=3)
+    assert claim(slots, A, busy=["x"], namespace="small") == 1
+
+    assert claim(slots, B, busy=["x"], namespace="small", since=1.0) == 5
+    assert claim(slots, f"{3:032}", busy=["x"], since=3.0, namespace="big", weight=3) == 4
+    assert claim(slots, f"{3:032}", busy=["x"], since=3.0, namespace="big", weight=1) == 5
 
 
 def test_a_build_that_has_its_place_already_takes_no_second_turn_of_its_namespace():

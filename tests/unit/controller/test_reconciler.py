@@ -9,12 +9,13 @@ from fakeworld import FakeWorld, make_engine, make_pool
 from ignition_hub.controller import reconciler as module
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.observe import Observer
-from ignition_hub.controller.policy.build_job import JobSettings
+from ignition_hub.controller.policy.build_job import LABEL_QUEUE, JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.process.keys import JOBS_KEY, engine_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.controller.reconciler import COLLECT_EVERY, Clock, Reconciler
-from ignition_hub.kube import ENGINES
+from ignition_hub.engine.names import LABEL_NAMESPACE
+from ignition_hub.kube import ENGINES, Object
 
 
 async def test_jobs_are_looked_through_once_in_a_while_and_what_came_too_early_comes_again(
@@ -75,24 +76,32 @@ async def test_a_state_of_a_later_release_neither_stops_its_resource_nor_the_col
     assert ("create", "jobs") in {(verb, key[0]) for verb, key in kube.writes}
 
 
-async def test_one_who_may_not_name_a_queue_takes_no_shared_build_out_of_the_queue_of_its_pool() -> None:
-    kube: Any = FakeKube()
-    cluster, world, builds = Cluster(kube, "builds"), FakeWorld(), BuildQueue[Any]()
-    cluster.pools.put(make_pool(builds=0))
-    waits, refused = make_engine(), make_engine("other", "audio", build={"queueName": "gold"})
-    for engine in (waits, refused):
-        engine["metadata"] |= {"uid": "u", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
-        cluster.engines.put(await kube.create(ENGINES, engine, engine["metadata"]["namespace"]))
-    reconciler = Reconciler(
+def at_work(cluster: Cluster, builds: BuildQueue[Any]) -> Reconciler:
+    return Reconciler(
         cluster=cluster,
-        observer=Observer(cluster, world, now=lambda: 1767225600.0),
-        world=world,
+        observer=Observer(cluster, FakeWorld(), now=lambda: 1767225600.0),
+        world=FakeWorld(),
         queue=WorkQueue(),
         builds=builds,
         settings=JobSettings(gateway_url="https://gateway.invalid"),
         clock=Clock(wall=lambda: 1767225600.0, steady=lambda: 100.0),
         instance="test",
     )
+
+
+async def applied(kube: Any, cluster: Cluster, *engines: Object) -> None:
+    for engine in engines:
+        engine["metadata"] |= {"uid": "u", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
+        cluster.engines.put(await kube.create(ENGINES, engine, engine["metadata"]["namespace"]))
+
+
+async def test_one_who_may_not_name_a_queue_takes_no_shared_build_out_of_the_queue_of_its_pool() -> None:
+    kube: Any = FakeKube()
+    cluster, builds = Cluster(kube, "builds"), BuildQueue[Any]()
+    cluster.pools.put(make_pool(builds=0))
+    waits, refused = make_engine(), make_engine("other", "audio", build={"queueName": "gold"})
+    await applied(kube, cluster, waits, refused)
+    reconciler = at_work(cluster, builds)
     await reconciler.reconcile(engine_key(waits))
     await reconciler.reconcile(engine_key(refused))
 
@@ -100,3 +109,30 @@ async def test_one_who_may_not_name_a_queue_takes_no_shared_build_out_of_the_que
     assert body is not None
     assert body["status"]["targets"][0]["reason"] == "SchedulingForbidden"
     assert builds.next_in("rtx", 9) == [engine_key(waits)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("starts", [0, 1])
+async def test_the_pass_that_starts_a_shared_build_asks_for_all_who_wait_for_it(
+    order: tuple[int, int], starts: int
+) -> None:
+    kube: Any = FakeKube()
+    cluster, builds = Cluster(kube, "builds"), BuildQueue[Any]()
+    tenants = [{"namespaces": ["audio"], "queueName": "fast"}, {"namespaces": ["*"], "queueName": "slow"}]
+    cluster.pools.put(make_pool(builds=0, tenants=tenants))
+    engines = make_engine(build={"timeout": "3h"}), make_engine("other", "audio", build={"retries": 7})
+    await applied(kube, cluster, *engines)
+    reconciler = at_work(cluster, builds)
+    for number in order:
+        await reconciler.reconcile(engine_key(engines[number]))
+    cluster.pools.put(
+        make_pool(builds=1, tenants=tenants) | {"metadata": {"name": "rtx", "resourceVersion": "9"}}
+    )
+    await reconciler.reconcile(engine_key(engines[starts]))
+
+    (job,) = [body for key, body in kube.objects.items() if key[0] == "jobs"]
+    assert (job["metadata"]["labels"][LABEL_QUEUE], job["metadata"]["labels"][LABEL_NAMESPACE]) == (
+        "fast",
+        "audio",
+    )
+    assert (job["spec"]["activeDeadlineSeconds"], job["spec"]["backoffLimit"]) == (10800, 7)

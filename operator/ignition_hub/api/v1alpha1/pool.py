@@ -175,6 +175,11 @@ class PoolTenant(Part):
     """
     priority_class_name: PriorityClass | None = None
     """PriorityClass of their builder pods. Default: none. Example: low"""
+    weight: Annotated[int, Field(ge=1, le=100)] = 1
+    """
+    Places that each of the namespaces has in a round of the pool's queue: while more builds wait than
+    maxConcurrentBuilds allows, one with weight 3 starts three for each of one with weight 1. Default: 1.
+    """
     may_name: Annotated[
         tuple[Literal["queueName", "priorityClassName"], ...],
         Field(max_length=2, json_schema_extra=AS_SET),
@@ -240,10 +245,10 @@ class BuildPoolSpec(Part):
         Field(max_length=64, json_schema_extra=ruled(EVERY_NAMESPACE_IS_LAST, **ATOMIC)),
     ] = ()
     """
-    Queue and priority class of the builds of namespaces, in order of precedence: for a namespace the first
-    entry that lists it counts, and for a build that several namespaces wait for the first that lists any of
-    them, in whatever order they ask. Default: none; builds have no queue and no priority class, and no
-    TensorRTEngine may name one.
+    Queue, priority class and share of the builds of namespaces, in order of precedence: for a namespace the
+    first entry that lists it counts, and for a build that several namespaces wait for the first that lists
+    any of them, in whatever order they ask. Default: none; builds have no queue and no priority class, no
+    TensorRTEngine may name one, and namespaces have equal shares.
     """
 
 

@@ -94,17 +94,19 @@ class BuildQueue(Generic[K]):
         busy: Collection[str],
         since: float,
         namespace: str,
+        weight: int,
         key: K,
     ) -> int | None:
         """
         Claim a place for ``identity`` in ``pool``; None when it is granted, else how many are served before.
 
         ``busy`` are the identities of the pool's active Jobs; ``key``, of ``namespace``, asked at ``since``.
-        The claim holds until ``release``.
+        The namespace has ``weight`` places in a round of the queue. The claim holds until ``release``.
         """
         identity = identity_label(identity)
-        standing = self._stand(_Standing(pool, namespace, (since, identity), key))
-        order = self._orders[pool]
+        order = self._orders.setdefault(pool, FairOrder())
+        order.weigh(namespace, weight)
+        standing = self._stand(order, _Standing(pool, namespace, (since, identity), key))
         ahead = order.ahead(standing.namespace, standing.turn)
         if ahead >= limit - self._others(pool, identity, busy):
             return ahead
@@ -156,9 +158,9 @@ class BuildQueue(Generic[K]):
     def _is_at_work(self, pool: str, identity: str, busy: Collection[str]) -> bool:
         return identity in busy or self._claims.get(identity) == pool
 
-    def _stand(self, asked: _Standing[K]) -> _Standing[K]:
+    def _stand(self, order: FairOrder, asked: _Standing[K]) -> _Standing[K]:
         """Have a build wait as ``asked``, unless it waits in this pool and is not served later there."""
-        identity, order = asked.turn[1], self._orders.setdefault(asked.pool, FairOrder())
+        identity = asked.turn[1]
         now = self._standing.get(identity)
         if now is not None and now.pool == asked.pool:
             ahead = order.ahead(now.namespace, now.turn)

@@ -67,11 +67,59 @@ def test_one_that_leaves_costs_its_namespace_no_turn() -> None:
     assert order.first(5) == ["v", "x", "w", "y", "z"]
 
 
+def weighing(**weights: int) -> FairOrder:
+    order = FairOrder()
+    for namespace, weight in weights.items():
+        order.weigh(namespace, weight)
+    return order
+
+
+def test_a_namespace_of_weight_three_has_three_places_for_each_of_another_and_not_all_of_them_first() -> None:
+    order = entered(weighing(big=3), "big", *(f"b{number}" for number in range(9)))
+    entered(order, "small", *"xyz")
+
+    assert order.first(12) == ["b0", "x", "b1", "b2", "b3", "y", "b4", "b5", "b6", "z", "b7", "b8"]
+    assert order.ahead("other", (99.0, "o")) == 1
+
+
+def test_a_namespace_that_comes_late_in_a_round_has_no_more_than_its_places_of_it() -> None:
+    order = entered(weighing(big=2), "small", *"wxyz")
+    order.enter("big", (0.0, "a"))
+    order.serve("big", (0.0, "a"))
+    entered(order, "big", *"bcdef")
+
+    assert order.first(9) == ["w", "b", "c", "x", "d", "e", "y", "f", "z"]
+
+
+def test_what_waits_is_given_other_places_when_the_weight_of_its_namespace_changes() -> None:
+    order = entered(FairOrder(), "big", *(f"b{number}" for number in range(6)))
+    entered(order, "small", *"xyz")
+    order.serve("big", (0.0, "b0"))
+    order.weigh("big", 2)
+    assert order.first(9) == ["x", "b1", "y", "b2", "b3", "z", "b4", "b5"]
+
+    order.weigh("big", 1)
+    assert order.first(9) == ["x", "b1", "y", "b2", "z", "b3", "b4", "b5"]
+
+
+@pytest.mark.parametrize("weights", [{"big": 100}, {"big": 100, "small": 7}])
+def test_in_a_round_each_namespace_starts_as_many_builds_as_its_weight(weights: dict[str, int]) -> None:
+    order = weighing(**weights)
+    waiting = {f"{n}{i:04}": (n, (float(i), f"{n}{i:04}")) for n in ("big", "small") for i in range(1000)}
+    for namespace, turn in waiting.values():
+        order.enter(namespace, turn)
+
+    small = weights.get("small", 1)
+    begun = [name for name, _ in zip(served(order, waiting), range(5 * (100 + small)), strict=False)]
+    assert sum(name.startswith("small") for name in begun) == 5 * small
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_every_position_that_is_told_is_the_number_of_builds_that_are_served_before(seed: int) -> None:
     random, order = Random(seed), FairOrder()  # a walk that can be repeated
     waiting: dict[str, tuple[str, tuple[float, str]]] = {}
     for number in range(200):
+        order.weigh(random.choice("abcde"), random.choice([1, 1, 2, 3, 100]))
         if waiting and random.random() < 0.4:
             namespace, turn = waiting.pop(random.choice(list(waiting)))
             random.choice([order.leave, order.serve])(namespace, turn)
