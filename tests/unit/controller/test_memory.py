@@ -1,5 +1,9 @@
 """What the controller keeps between passes: mirrors, demand, places in pools."""
 
+from itertools import permutations
+
+import pytest
+
 from ignition_hub.compatibility.tenants import Scheduling
 from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.policy.build_queue import BuildQueue
@@ -100,6 +104,31 @@ def test_a_shared_build_has_the_longest_time_and_the_most_retries_of_all_who_wai
 
     assert parameters_for_all((), [quick, slow]).patience == Patience(9000, 5)
     assert parameters_for_all((), [quick]).patience == Patience(60, 5)
+
+
+@pytest.mark.parametrize(
+    ("modes", "mode"),
+    [
+        ("ReadWrite ReadWrite", "ReadWrite"),
+        ("ReadWrite ReadOnly", "ReadOnly"),
+        ("ReadWrite Locked", "ReadOnly"),
+        ("ReadOnly Locked", "ReadOnly"),
+        ("Locked Locked", "Locked"),
+        ("ReadWrite Off", "Off"),
+        ("Locked Off ReadOnly", "Off"),
+    ],
+)
+def test_the_timing_cache_of_a_shared_build_is_what_all_who_wait_for_it_accept(modes, mode):
+    asked = [asking(f"team-{number}", timing_cache=one) for number, one in enumerate(modes.split())]
+
+    assert {parameters_for_all((), order).timing_cache for order in permutations(asked)} == {mode}
+
+
+def test_a_shared_build_takes_less_memory_when_one_who_waits_for_it_asks_for_that():
+    asked = [asking("a"), asking("b", low_memory=True), asking("c")]
+
+    assert all(parameters_for_all((), order).low_memory for order in permutations(asked))
+    assert not parameters_for_all((), [asking("a"), asking("c")]).low_memory
 
 
 def asking(namespace, **changes):

@@ -139,14 +139,16 @@ class BuildSettings(Part):
     """
     Build with less memory, more slowly: a conversion is proven, and an accuracy check loads, only before or
     after the engine is compiled, also where TensorRT-RTX would have the room meanwhile. Model and engine are
-    streamed through files in any case. Default: false.
+    streamed through files in any case. A build that several resources wait for does so when one of them asks
+    for it. Default: false.
     """
     timing_cache: Literal["ReadWrite", "ReadOnly", "Locked", "Off"] = "ReadWrite"
     """
     Use of the timing cache that the store keeps for each GPU product and TensorRT version. It is shared by
     the models that only this namespace may read, otherwise by builds of the same model. Locked fails a build
-    that would have to measure a new tactic. TensorRT-RTX compiles without measuring and has none. Default:
-    ReadWrite.
+    that would have to measure a new tactic. TensorRT-RTX compiles without measuring and has none. A build
+    that several resources wait for is Off when one of them is, Locked when all are, and ReadOnly when one is
+    ReadOnly or Locked. Default: ReadWrite.
     """
 
 

@@ -11,6 +11,7 @@ from ignition_hub.compatibility.tenants import precedence_of
 from ignition_hub.controller.policy.rebuild import answers_rebuild, rebuilt
 from ignition_hub.controller.policy.views import JobAction, JobState, Plan, QueuePosition, TargetSnapshot
 from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.request import LOCKED
 from ignition_hub.engine.state import State
 
 Rule = Callable[[TargetSnapshot], Plan | None]
@@ -155,6 +156,20 @@ def job_was_cut_short(snapshot: TargetSnapshot) -> Plan | None:
     else:
         return None
     return _without_the_job(f"a shared build was ended {ended}: another build will start", at_once=True)
+
+
+def others_settings_failed(snapshot: TargetSnapshot) -> Plan | None:
+    """Answer when a shared Job failed in a way that what this resource asks for would have spared it."""
+    job, mine = snapshot.job, snapshot.engine.build
+    if job is None or job.failure is None:
+        return None
+    if job.failure.reason in OF_A_LOCKED_CACHE and job.timing_cache == LOCKED != mine.timing_cache:
+        how = f"with build.timingCache: Locked; it is {mine.timing_cache} here"
+    elif job.failure.reason is Reason.OutOfMemory and mine.low_memory and not job.low_memory:
+        how = "without build.lowMemory; it is true here"
+    else:
+        return None
+    return _without_the_job(f"a shared build failed {how}: another build will start", at_once=True)
 
 
 def job_is_from_before(snapshot: TargetSnapshot) -> Plan | None:
@@ -308,6 +323,7 @@ RULES: tuple[Rule, ...] = (
     job_is_going,
     anothers_source_failed,
     job_was_cut_short,
+    others_settings_failed,
     job_is_from_before,
     restart_is_due,  # before the failure is told again
     build_failed,
@@ -322,6 +338,9 @@ RULES: tuple[Rule, ...] = (
 
 OF_THE_SOURCE = frozenset({Reason.SourceForbidden, Reason.SourceNotFound, Reason.ModelDigestMismatch})
 """Failures that speak about what one resource lets the builder read; others may let it read better."""
+
+OF_A_LOCKED_CACHE = frozenset({Reason.UnsupportedOption, Reason.BuildFailed})
+"""Failures that a locked timing cache can be the cause of."""
 
 PASSING = OF_THE_SOURCE | {Reason.ManifestRefused}
 """Failures that are decided again in every pass: they say nothing about a build."""

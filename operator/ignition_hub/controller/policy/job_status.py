@@ -21,6 +21,7 @@ from ignition_hub.engine.names import (
     LABEL_NAMESPACE,
     LABEL_POOL,
 )
+from ignition_hub.engine.request import READ_WRITE
 
 POD_IS_LATE = 20.0
 """Seconds after which a pod that does not run is worth a look."""
@@ -47,6 +48,8 @@ def view_of(job: Mapping[str, Any], now: float) -> JobSnapshot:
         ended_for=max(0.0, now - finished) if finished is not None else 0.0,
         progress=_progress(annotations.get(ANNOTATION_PROGRESS)),
         timeout_seconds=_timeout_seconds(job),
+        low_memory=bool(request.get("low_memory", False)),
+        timing_cache=str(request.get("timing_cache", READ_WRITE)),
         ended_after_retries=_retries_that_ended(job),
     )
 

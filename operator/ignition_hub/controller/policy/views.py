@@ -181,6 +181,8 @@ class JobSnapshot:
     """How long it may take with all retries."""
     ended_after_retries: int | None = None
     """The retries after which Kubernetes gave it up; None when something else ended it."""
+    low_memory: bool = False
+    timing_cache: str = READ_WRITE
     failure: Trouble | None = None
     obstacle: Trouble | None = None
     """Why the builder pod does not start."""

@@ -152,6 +152,13 @@ def test_queue_and_priority_class_are_set_only_where_the_pool_decided_on_one():
     assert "priorityClassName" not in plain["spec"]["template"]["spec"]
 
 
+def test_a_job_tells_again_how_it_was_asked_to_build():
+    asked = replace(REQUEST, low_memory=True, timing_cache="Locked")
+    told = view_of(build_job(asked, make_pool(), BuildParameters(), SETTINGS), now=0.0)
+
+    assert (told.low_memory, told.timing_cache) == (True, "Locked")
+
+
 def test_the_work_volume_grows_with_the_model():
     assert work_bytes(replace(REQUEST, source_size=None)) == 4 * GIB
     assert work_bytes(replace(REQUEST, source_size=10 * GIB)) == 60 * GIB

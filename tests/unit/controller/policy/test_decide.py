@@ -540,3 +540,38 @@ def test_no_other_job_makes_way(changes, namespace):
     assert decide(snapshot(wanted=VISION_FIRST, engine=engine(namespace=namespace), job=held)).action is (
         JobAction.NONE
     )
+
+
+LOCKED = job(JobState.FAILED, failure=Trouble(Reason.UnsupportedOption, "no cache"), timing_cache="Locked")
+KILLED = job(JobState.FAILED, failure=Trouble(Reason.OutOfMemory, "of 8Gi"))
+
+
+@pytest.mark.parametrize(
+    ("failed", "mine", "words"),
+    [
+        (LOCKED, {}, "with build.timingCache: Locked; it is ReadWrite here"),
+        (LOCKED, {"timing_cache": "Off"}, "with build.timingCache: Locked; it is Off here"),
+        (KILLED, {"low_memory": True}, "without build.lowMemory; it is true here"),
+    ],
+)
+def test_a_build_that_failed_by_the_settings_of_others_is_no_verdict_on_ours(failed, mine, words):
+    plan = decide(snapshot(job=failed, engine=told("Building", build=BuildParameters(**mine))))
+
+    assert (plan.state, plan.action, plan.at_once) == (State.PENDING, JobAction.DELETE_JOB, True)
+    assert plan.message == f"a shared build failed {words}: another build will start"
+
+
+@pytest.mark.parametrize(
+    ("failed", "mine"),
+    [
+        (LOCKED, {"timing_cache": "Locked"}),
+        (replace(LOCKED, timing_cache="ReadOnly"), {}),
+        (replace(LOCKED, failure=Trouble(Reason.InvalidModel, "no layers")), {}),
+        (KILLED, {}),
+        (replace(KILLED, low_memory=True), {"low_memory": True}),
+    ],
+)
+def test_a_build_that_failed_as_ours_would_is_a_verdict(failed, mine):
+    plan = decide(snapshot(job=failed, engine=told("Building", build=BuildParameters(**mine))))
+
+    assert (plan.state, plan.reason, plan.action) == (State.FAILED, failed.failure.reason, JobAction.NONE)
