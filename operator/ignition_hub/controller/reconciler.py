@@ -164,7 +164,8 @@ class Reconciler:
 
     def _with_sharers(self, key: Key, snapshot: TargetSnapshot) -> TargetSnapshot:
         """Look for others of the same engine only where it matters: there may be thousands."""
-        if snapshot.wanted is None or snapshot.engine.open_rebuild is None:
+        asks_again = snapshot.engine.open_rebuild is not None or snapshot.ended_without_engine
+        if snapshot.wanted is None or not asks_again:
             return snapshot
         keys = self._builds.keys_of(snapshot.wanted.identity)
         return replace(snapshot, is_shared=any(other.namespace != key.namespace for other in keys))

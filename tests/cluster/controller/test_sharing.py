@@ -316,6 +316,31 @@ async def test_a_namespace_does_not_rebuild_again_and_again_what_another_uses(
         assert "lastHandledRebuild" not in (await neighbour.engine())["status"]
 
 
+async def test_a_namespace_does_not_restart_again_and_again_what_failed_for_another_too(
+    hub: Hub, neighbour: Hub
+) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await neighbour.apply(make_engine())
+        job = await hub.until_job()
+        await hub.until_target("Building")
+        await neighbour.until_target("Building")
+        await hub.fail(job, "BuildFailed", "TensorRT refused", 18)
+        await hub.until_engine("Stalled")
+        await neighbour.until_engine("Stalled")
+        asked = {"metadata": {"annotations": {ANNOTATION_REBUILD: "now"}}}
+        await neighbour.kube.merge_patch(ENGINES, "resnet50", asked, neighbour.namespace)
+        waiting = await neighbour.until_engine("Stalled", status="False")
+        await hub.rest()  # times are whole seconds: in the same one the build might have been for it
+        await neighbour.apply(make_engine("applied-after"))
+        fresh = await neighbour.until_target("Pending", "applied-after")
+
+    assert [one["metadata"]["uid"] for one in await hub.jobs()] == [job["metadata"]["uid"]]
+    assert "built again 10 minutes after its last build ended" in waiting["status"]["targets"][0]["message"]
+    assert "built again 10 minutes after its last build ended" in fresh["message"]
+    assert "lastHandledRebuild" not in waiting["status"]
+
+
 def limits_of(job: Object) -> tuple[int, int]:
     return job["spec"]["activeDeadlineSeconds"], job["spec"]["backoffLimit"]
 

@@ -6,10 +6,18 @@ to bottom as the life of a target: the first rule that answers is the answer.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ignition_hub.compatibility.tenants import precedence_of
-from ignition_hub.controller.policy.rebuild import answers_rebuild, rebuilt
-from ignition_hub.controller.policy.views import JobAction, JobState, Plan, QueuePosition, TargetSnapshot
+from ignition_hub.controller.policy.rebuild import ATTEMPTED, answers_rebuild, pause_left, rebuilt
+from ignition_hub.controller.policy.views import (
+    ENDED,
+    JobAction,
+    JobState,
+    Plan,
+    QueuePosition,
+    TargetSnapshot,
+)
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.request import LOCKED
 from ignition_hub.engine.state import State
@@ -21,6 +29,8 @@ LOOK_AT_BUILD = 15.0
 
 LOOK_AT_QUEUE = 60.0
 """Seconds between two looks at a queue; a free place wakes those who wait anyway."""
+
+REQUEST = "annotate this resource with ignitionhub.io/rebuild-requested-at"
 
 NEARLY_EXACT = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Steps in which a place in a queue is told: every exact place would be a status write each."""
@@ -178,13 +188,33 @@ def job_is_from_before(snapshot: TargetSnapshot) -> Plan | None:
 
     So it is when the store was emptied, or a resource is deleted and applied again.
     """
-    job = snapshot.job
-    if job is None or job.state not in (JobState.COMPLETE, JobState.FAILED) or job.finished is None:
+    job, earlier = snapshot.job, snapshot.earlier
+    if job is None or job.state not in ENDED or job.finished is None:
         return None
     # The API server stamps whole seconds: in a tie the Job may have been made for this very resource.
-    if snapshot.earlier is not None or job.finished >= snapshot.engine.created:
+    if job.finished >= snapshot.engine.created or (earlier is not None and earlier.state != State.PENDING):
         return None
+    if left := pause_left(snapshot):
+        message = f"an earlier build left no engine; {ATTEMPTED}"
+        return Plan(state=State.PENDING, reason=Reason.Pending, message=message, recheck=left)
     return _without_the_job("an earlier build left no engine; it is being deleted and a new build will start")
+
+
+def restart_has_to_wait(snapshot: TargetSnapshot) -> Plan | None:
+    """
+    Answer when a restart is asked for of a build that others wait for too, soon after it ended.
+
+    A change of the spec is asked for once, in the generation that follows; only a request can stay open. What
+    a change can do for a shared build that failed, the rules before this one have seen.
+    """
+    left = pause_left(snapshot)
+    verdict = build_failed(snapshot) or build_left_no_engine(snapshot)
+    if not left or verdict is None or not _failure_was_answered(snapshot):
+        return None
+    if snapshot.engine.open_rebuild is None:
+        return replace(verdict, message=f"{verdict.message}; {ATTEMPTED}, when it is requested: {REQUEST}")
+    message = f"{verdict.message}; the requested rebuild is pending: {ATTEMPTED}"
+    return replace(verdict, message=message, stalled=False, defers_rebuild=True, recheck=left)
 
 
 def job_waits_in_a_later_queue(snapshot: TargetSnapshot) -> Plan | None:
@@ -206,13 +236,13 @@ def restart_is_due(snapshot: TargetSnapshot) -> Plan | None:
 
     Written at once: the new generation in the status is what makes the next failure final again.
     """
-    if (
-        snapshot.job is None
-        or snapshot.job.state is not JobState.FAILED
-        or not _failure_was_answered(snapshot)
-    ):
+    job = snapshot.job
+    if job is None or job.state not in ENDED or not _failure_was_answered(snapshot):
         return None
-    return _without_the_job("the failed build is being deleted; a new build will start", at_once=True)
+    message = "the failed build is being deleted; a new build will start"
+    if job.state is JobState.COMPLETE:
+        message = "the build left no engine; another build will start"
+    return _without_the_job(message, at_once=True)
 
 
 def build_failed(snapshot: TargetSnapshot) -> Plan | None:
@@ -229,12 +259,10 @@ def build_left_no_engine(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when a Job is complete and its engine is not in the store."""
     if snapshot.job is None or snapshot.job.state is not JobState.COMPLETE:
         return None
-    if _failure_was_answered(snapshot):
-        return _without_the_job("the build left no engine; another build will start", at_once=True)
     return _failed(
         Reason.BuildFailed,
         f"Job {snapshot.job.name} is complete, but the store holds no manifest of this engine; "
-        "look at the gateway's log, then annotate this resource with ignitionhub.io/rebuild-requested-at",
+        f"look at the gateway's log, then {REQUEST}",
     )
 
 
@@ -325,6 +353,7 @@ RULES: tuple[Rule, ...] = (
     job_was_cut_short,
     others_settings_failed,
     job_is_from_before,
+    restart_has_to_wait,
     restart_is_due,  # before the failure is told again
     build_failed,
     build_left_no_engine,

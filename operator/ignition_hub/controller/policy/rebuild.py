@@ -5,12 +5,14 @@ What is published stays Ready until its successor replaces it: a request for som
 away what works. A Job that answers a request carries it; the status calls the request handled when every
 target that it concerns has such a Job.
 
-An engine that several namespaces use is replaced for all of them, so their requests together have a budget.
+An engine that several namespaces use is replaced for all of them, so their requests together have a budget,
+and so have their attempts to build what failed.
 """
 
 from dataclasses import replace
 
 from ignition_hub.controller.policy.views import (
+    ENDED,
     EngineSnapshot,
     JobAction,
     JobSnapshot,
@@ -34,6 +36,10 @@ SHARED = (
     "published; the requested rebuild is pending: other namespaces use this engine, "
     f"which is rebuilt {SHARED_PAUSE / 60:.0f} minutes after its last build at the earliest"
 )
+ATTEMPTED = (
+    "other namespaces wait for this engine too, "
+    f"which is built again {SHARED_PAUSE / 60:.0f} minutes after its last build ended at the earliest"
+)
 
 
 def rebuilt(snapshot: TargetSnapshot, published: Plan) -> Plan | None:
@@ -50,6 +56,13 @@ def rebuilt(snapshot: TargetSnapshot, published: Plan) -> Plan | None:
 def answers_rebuild(job: JobSnapshot, engine: EngineSnapshot) -> bool:
     """Tell whether ``job`` was made for the request that ``engine`` carries."""
     return job.rebuild is not None and job.rebuild == engine.rebuild
+
+
+def pause_left(snapshot: TargetSnapshot) -> float:
+    """Return in how many seconds another build may take the place of the one that ended; 0 is now."""
+    if snapshot.job is None or not snapshot.is_shared:
+        return 0.0
+    return max(0.0, SHARED_PAUSE - snapshot.job.ended_for)
 
 
 def _due(snapshot: TargetSnapshot, waiting: Plan) -> Plan:
@@ -78,9 +91,9 @@ def _followed(job: JobSnapshot, published: Plan) -> Plan | None:
 
 
 def _made_way(snapshot: TargetSnapshot, job: JobSnapshot, waiting: Plan) -> Plan:
-    if job.state not in {JobState.COMPLETE, JobState.FAILED}:
+    if job.state not in ENDED:
         why = "published; the requested rebuild is pending: an earlier build is active"
         return replace(waiting, message=why)
-    if snapshot.is_shared and job.ended_for < SHARED_PAUSE:
-        return replace(waiting, message=SHARED, recheck=SHARED_PAUSE - job.ended_for)
+    if left := pause_left(snapshot):
+        return replace(waiting, message=SHARED, recheck=left)
     return replace(waiting, message=REPLACED, action=JobAction.DELETE_JOB, recheck=1.0)

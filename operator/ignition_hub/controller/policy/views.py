@@ -144,6 +144,9 @@ class JobState(StrEnum):
     """It carries a deletion timestamp."""
 
 
+ENDED = frozenset({JobState.COMPLETE, JobState.FAILED})
+
+
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
     """What the builder says it is doing, and how much of that is done."""
@@ -228,6 +231,11 @@ class TargetSnapshot:
     def newest(self) -> Mapping[str, Any] | None:
         """The newest engine that the status remembers: identity, sha256 and builtAt."""
         return self.earlier.document.get("newest") if self.earlier else None
+
+    @property
+    def ended_without_engine(self) -> bool:
+        """Tell whether the Job ended and there is no engine that could be used."""
+        return self.job is not None and self.job.state in ENDED and self.manifest is None
 
     @property
     def naming_refusal(self) -> str | None:

@@ -136,6 +136,67 @@ def test_an_engine_that_namespaces_share_is_rebuilt_some_minutes_after_its_last_
     assert decide(replace(view, is_shared=False)).action is JobAction.DELETE_JOB
 
 
+ATTEMPTED = (
+    "other namespaces wait for this engine too, which is built again 10 minutes after its last build ended "
+    "at the earliest"
+)
+
+
+def failed_once(state=JobState.FAILED, *, minutes=4, is_shared=True, an_engine=None):
+    ended = replace(job(state), ended_for=minutes * 60.0)
+    return snapshot(an_engine or engine(state="Failed"), manifest=None, job=ended, is_shared=is_shared)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (JobState.FAILED, "TensorRT said no"),
+        (JobState.COMPLETE, "the store holds no manifest of this engine"),
+    ],
+)
+def test_a_build_that_failed_for_several_namespaces_is_tried_again_some_minutes_after_it_ended(state, why):
+    plan = decide(failed_once(state))
+
+    assert (plan.state, plan.action, plan.stalled, plan.recheck) == (
+        State.FAILED,
+        JobAction.NONE,
+        False,
+        360.0,
+    )
+    assert why in plan.message
+    assert plan.message.endswith(f"; the requested rebuild is pending: {ATTEMPTED}")
+    assert handled_after(failed_once(state)) is None
+    assert decide(failed_once(state, minutes=10)).action is JobAction.DELETE_JOB
+    assert decide(failed_once(state, is_shared=False)).action is JobAction.DELETE_JOB
+
+
+def test_a_change_of_the_spec_does_not_start_a_shared_build_again_so_soon_and_says_what_will():
+    changed = replace(engine(state="Failed", rebuild=None), generation=2)
+    plan = decide(failed_once(an_engine=changed))
+
+    assert (plan.state, plan.action, plan.stalled) == (State.FAILED, JobAction.NONE, True)
+    assert plan.message == (
+        f"TensorRT said no; {ATTEMPTED}, when it is requested: annotate this resource with "
+        "ignitionhub.io/rebuild-requested-at"
+    )
+    assert decide(failed_once(an_engine=changed, is_shared=False)).action is JobAction.DELETE_JOB
+
+
+@pytest.mark.parametrize("state", [JobState.FAILED, JobState.COMPLETE])
+def test_a_resource_that_is_applied_after_a_shared_build_failed_waits_for_its_turn_to_try(state):
+    fresh = replace(engine(rebuild=None), earlier={}, observed_generation=-1, created=100.0)
+    before = replace(job(state), ended_for=240.0, finished=50.0)
+    first = decide(snapshot(fresh, manifest=None, job=before, is_shared=True))
+    assert (first.state, first.action, first.recheck) == (State.PENDING, JobAction.NONE, 360.0)
+    assert first.message == f"an earlier build left no engine; {ATTEMPTED}"
+
+    told = replace(engine(rebuild=None, state="Pending"), created=100.0)
+    due = replace(before, ended_for=600.0)
+    assert decide(snapshot(told, manifest=None, job=due, is_shared=True)).action is JobAction.DELETE_JOB
+    alone = decide(snapshot(fresh, manifest=None, job=before))
+    assert alone.action is JobAction.DELETE_JOB
+
+
 def test_a_job_is_kept_for_longer_than_a_rebuild_may_have_to_wait():
     assert SHARED_PAUSE < KEPT_SECONDS
 
