@@ -10,6 +10,7 @@ resources as ``--expect`` were looked at, and at its end how many passes it made
 """
 
 import argparse
+import asyncio
 import sys
 from collections import Counter
 from pathlib import Path
