@@ -46,6 +46,47 @@ def test_a_pod_created_before_its_engine_waits_for_it(tenant: Tenant, tmp_path: 
     assert [pod["spec"]["nodeName"] for pod in running] == ["gpu-a10"]
 
 
+LIMITS = {
+    "apiVersion": "v1",
+    "kind": "LimitRange",
+    "metadata": {"name": "limits"},
+    "spec": {
+        "limits": [
+            {
+                "type": "Container",
+                "default": {"cpu": "500m", "memory": "256Mi"},
+                "defaultRequest": {"cpu": "250m", "memory": "128Mi"},
+                "min": {"cpu": "200m", "memory": "100Mi"},
+                "max": {"cpu": "500m", "memory": "256Mi"},
+                "maxLimitRequestRatio": {"cpu": "2", "memory": "2"},
+            }
+        ]
+    },
+}
+QUOTA = {
+    "apiVersion": "v1",
+    "kind": "ResourceQuota",
+    "metadata": {"name": "quota"},
+    "spec": {"hard": {"limits.cpu": "1", "limits.memory": "512Mi", "requests.cpu": "500m"}},
+}
+
+
+def test_a_namespace_with_quotas_limits_and_pod_security_runs_the_deployment(
+    tenant: Tenant, tmp_path: Path
+) -> None:
+    tenant.apply(LIMITS, QUOTA)
+    tenant.apply(tenant.push(distinct("squeezenet", tmp_path), name="net", archs=("sm_86", "sm_89")))
+    tenant.wait_ready("net")
+
+    tenant.deploy("server", engines="net", replicas=2)
+    pods = tenant.wait_running("server", replicas=2)
+
+    (quota,) = tenant.kubectl.list("resourcequotas", tenant.namespace)
+    assert quota["status"]["used"] == QUOTA["spec"]["hard"]
+    assert {pod["status"]["qosClass"] for pod in pods} == {"Burstable"}
+    assert all(engine_digest(tenant.kubectl, pod, "net") for pod in pods)
+
+
 def test_a_second_resource_with_the_same_identity_finds_the_engine(tenant: Tenant, tmp_path: Path) -> None:
     model = distinct("squeezenet", tmp_path)
     first = tenant.push(model, name="squeezenet", archs=("sm_89",))
