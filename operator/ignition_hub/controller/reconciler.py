@@ -178,15 +178,12 @@ class Reconciler:
         return parameters_for_all(wanted.tenants, [own, *self._builds.asked_for(wanted.identity)])
 
     def _hand_over(self, key: Key, identity: str) -> None:
-        """Leave the queue with a build that does not start for ``key``; others may take its place over."""
+        """Take out of the queue what stands there by ``key``; others who want it take its place over."""
         if pool := self._builds.withdraw(identity, key):
             self._count_builds(pool)
-            self._wake_sharers(key, identity)
-
-    def _wake_sharers(self, key: Key, identity: str) -> None:
-        for other in self._builds.keys_of(identity):
-            if other != key:
-                self._queue.add(other)
+            for other in self._builds.keys_of(identity):
+                if other != key:
+                    self._queue.add(other)
 
     def _count_builds(self, pool: str) -> None:
         if pool:
@@ -258,10 +255,7 @@ class Reconciler:
 
     def _let_go(self, key: Key, identities: frozenset[str]) -> None:
         for identity in identities:
-            # Others may want what stood in the queue under this key: they take its place over.
-            if pool := self._builds.leave(identity):
-                self._count_builds(pool)
-                self._wake_sharers(key, identity)
+            self._hand_over(key, identity)
         if identities:
             self._queue.add(JOBS_KEY)
 

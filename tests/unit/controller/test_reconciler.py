@@ -111,6 +111,23 @@ async def test_one_who_may_not_name_a_queue_takes_no_shared_build_out_of_the_que
     assert builds.next_in("rtx", 9) == [engine_key(waits)]
 
 
+async def test_one_who_no_longer_wants_a_shared_build_does_not_take_it_out_of_the_queue() -> None:
+    kube: Any = FakeKube()
+    cluster, builds = Cluster(kube, "builds"), BuildQueue[Any]()
+    cluster.pools.put(make_pool(builds=0))
+    waits, leaves = make_engine(), make_engine("other", "audio")
+    await applied(kube, cluster, waits, leaves)
+    reconciler = at_work(cluster, builds)
+    for engine in (waits, leaves):
+        await reconciler.reconcile(engine_key(engine))
+    (first,) = builds.next_in("rtx", 9)
+    gone = next(engine for engine in (waits, leaves) if engine_key(engine) != first)
+    cluster.engines.drop(gone | {"metadata": gone["metadata"] | {"resourceVersion": "99"}})
+    await reconciler.reconcile(engine_key(gone))
+
+    assert builds.next_in("rtx", 9) == [first]
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @pytest.mark.parametrize("starts", [0, 1])
 async def test_the_pass_that_starts_a_shared_build_asks_for_all_who_wait_for_it(
