@@ -217,15 +217,15 @@ def restart_has_to_wait(snapshot: TargetSnapshot) -> Plan | None:
     return replace(verdict, message=message, stalled=False, defers_rebuild=True, recheck=left)
 
 
-def job_waits_in_a_later_queue(snapshot: TargetSnapshot) -> Plan | None:
-    """Answer while a Job is suspended in the queue of an entry that comes after this namespace's."""
+def job_waits_by_a_later_entry(snapshot: TargetSnapshot) -> Plan | None:
+    """Answer while a Job waits, in its queue or for a node, by an entry that comes after this namespace's."""
     job, wanted, namespace = snapshot.job, snapshot.wanted, snapshot.engine.namespace
-    if job is None or wanted is None or job.state is not JobState.SUSPENDED or job.pool != wanted.pool:
+    if job is None or wanted is None or not job.has_no_pod_at_work or job.pool != wanted.pool:
         return None
     if precedence_of(wanted.tenants, namespace) >= precedence_of(wanted.tenants, job.tenant):
         return None
     return _without_the_job(
-        f"the suspended build is being deleted; another will be queued as spec.tenants of {wanted.pool} says "
+        f"the waiting build is being deleted; another will be queued as spec.tenants of {wanted.pool} says "
         f"for namespace {namespace}, whose entry comes before that of {job.tenant}"
     )
 
@@ -357,7 +357,7 @@ RULES: tuple[Rule, ...] = (
     restart_is_due,  # before the failure is told again
     build_failed,
     build_left_no_engine,
-    job_waits_in_a_later_queue,
+    job_waits_by_a_later_entry,
     builder_is_at_work,
     failure_stands,  # after the Job is collected, its verdict remains
     build_is_suspended,

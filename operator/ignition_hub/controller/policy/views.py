@@ -190,6 +190,12 @@ class JobSnapshot:
     obstacle: Trouble | None = None
     """Why the builder pod does not start."""
 
+    @property
+    def has_no_pod_at_work(self) -> bool:
+        """Tell whether its queue, its quota or its priority holds it back: to delete it ends no work."""
+        obstacle = self.obstacle.reason if self.obstacle else None
+        return self.state is JobState.SUSPENDED or obstacle in {Reason.Queued, Reason.Unschedulable}
+
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:

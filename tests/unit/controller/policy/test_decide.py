@@ -513,13 +513,21 @@ VISION_FIRST = replace(
 )
 
 
-def test_a_job_that_is_suspended_in_a_later_queue_makes_way_for_one_in_the_queue_of_an_earlier_entry():
-    held = job(JobState.SUSPENDED, tenant="audio", pool="rtx")
+@pytest.mark.parametrize(
+    "held_back",
+    [
+        {"state": JobState.SUSPENDED},
+        {"obstacle": Trouble(Reason.Unschedulable, "no node has room for its class")},
+        {"obstacle": Trouble(Reason.Queued, "a quota of its class is used up")},
+    ],
+)
+def test_a_job_that_waits_by_a_later_entry_makes_way_for_one_by_an_earlier_entry(held_back):
+    held = job(tenant="audio", pool="rtx", **held_back)
     plan = decide(snapshot(wanted=VISION_FIRST, job=held))
 
     assert (plan.state, plan.action) == (State.PENDING, JobAction.DELETE_JOB)
     assert plan.message == (
-        "the suspended build is being deleted; another will be queued as spec.tenants of rtx says for "
+        "the waiting build is being deleted; another will be queued as spec.tenants of rtx says for "
         "namespace vision, whose entry comes before that of audio"
     )
 
@@ -528,6 +536,14 @@ def test_a_job_that_is_suspended_in_a_later_queue_makes_way_for_one_in_the_queue
     ("changes", "namespace"),
     [
         ({"state": JobState.ACTIVE, "tenant": "audio"}, "vision"),  # what runs is not stopped
+        (
+            {
+                "state": JobState.ACTIVE,
+                "tenant": "audio",
+                "obstacle": Trouble(Reason.ImageUnavailable, "no such tag"),  # nor is it what holds back
+            },
+            "vision",
+        ),
         ({"tenant": "vision"}, "vision"),
         ({"tenant": "vision"}, "audio"),  # a later entry takes nothing away
         ({"tenant": "audio"}, "lidar"),  # nor does the same
