@@ -10,6 +10,7 @@ import hashlib
 import struct
 import urllib.request
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 from uuid import uuid4
 
 from gatewayprocess import running_gateway
@@ -30,6 +31,7 @@ HUB = "ignition-hub"
 STORE = "/apis/ignitionhub.io/v1alpha1/enginestores/default"
 PART = 16 * 1024 * 1024
 MODEL = b"onnx bytes of a model"
+BUNDLE = "9f" * 32
 
 
 def plan(*, arch=0x08, version=(1, 7, 1, 116), extra=b"kernel code " * 100, flavor=b"vtrt"):
@@ -202,6 +204,20 @@ def allow_push(hub, namespace):
         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
     }
     hub.post(f"{base}/rolebindings", binding)
+
+
+def push(hub, namespace, data, sha256=None):
+    headers = {"X-Content-SHA256": sha256 or hashlib.sha256(data).hexdigest()}
+    return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
+
+
+def push_part(hub, namespace, name, data, bundle=BUNDLE):
+    headers = {
+        "X-Content-SHA256": hashlib.sha256(data).hexdigest(),
+        "X-Bundle": bundle,
+        "X-Name": quote(name),
+    }
+    return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
 
 
 def apply_engine(hub, namespace, targets, *, name="resnet50", observed=None):

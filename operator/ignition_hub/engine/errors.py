@@ -154,6 +154,8 @@ class Reason(StrEnum):
     """The namespace may not read the model's source."""
     SourceNotFound = "SourceNotFound"
     """The model's source does not exist."""
+    StorageQuotaExceeded = "StorageQuotaExceeded"
+    """What the namespace keeps in the store, with what is asked for, is more than its quota."""
     StoreMisconfigured = "StoreMisconfigured"
     """There is no default EngineStore, its bucket is missing, or its credentials are wrong."""
     ImageUnavailable = "ImageUnavailable"
@@ -317,6 +319,7 @@ ENDINGS: Mapping[Reason, Ending] = MappingProxyType(
         Reason.TargetsFailed: STATED,
         Reason.SourceForbidden: Ending(http=403),
         Reason.SourceNotFound: Ending(http=404),
+        Reason.StorageQuotaExceeded: Ending(http=403),
         Reason.StoreMisconfigured: Ending(http=502),
         Reason.ImageUnavailable: STATED,
         Reason.Unschedulable: STATED,

@@ -73,6 +73,11 @@ def pushed_model_key(prefix: str, namespace: str, sha256: str) -> str:
     return _under(prefix, Tree.MODELS, f"{namespace}/{_sha256('sha256', sha256)}.onnx")
 
 
+def pushed_models_folder(prefix: str, namespace: str) -> str:
+    """Return the folder, with its trailing /, of all that ``ignition push`` stores for one namespace."""
+    return pushed_model_key(prefix, namespace, "0" * 64).rpartition("/")[0] + "/"
+
+
 def pushed_bundle_folder(prefix: str, namespace: str, digest: str) -> str:
     """Return the folder, with its trailing /, in which ``ignition push`` stores the files of one bundle."""
     return pushed_model_key(prefix, namespace, digest).removesuffix(".onnx") + "/"

@@ -14,6 +14,7 @@ from kubernetes.aio.config import ConfigException
 from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
+from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
 from ignition_hub.gateway.cluster.views import EngineViews, Views
@@ -85,6 +86,7 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
         engines=VerifiedEngines(signer.keys, quick),
         quick=quick,
         heavy=Workers(name="engine", threads=4, waiting=64, deadline=1800.0),
+        quotas=StorageQuotas(views, quick),
     )
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.publishing import Signer
+from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
 from ignition_hub.gateway.cluster.views import EngineViews, Views
@@ -43,6 +44,7 @@ class Services(AdmissionServices):
     """For calls that take milliseconds."""
     heavy: Workers
     """For calls that read a whole engine."""
+    quotas: StorageQuotas
     completing: ConcurrencyLimit = field(
         default_factory=lambda: ConcurrencyLimit("completions", most=64, each=2)
     )

@@ -101,6 +101,16 @@ class ObjectStore:
         found = answer.get("Contents") or []
         return [Listed(item["Key"], item["ETag"].strip('"'), item["Size"]) for item in found]
 
+    def all_listed(self, prefix: str, *, page_size: int = 1000) -> Iterator[Listed]:
+        """Yield every object whose key begins with ``prefix``, in order; a request for each page."""
+        page: dict[str, Any] = {"IsTruncated": True}
+        following: dict[str, str] = {}
+        while page.get("IsTruncated"):
+            page = self._call("list_objects_v2", Prefix=prefix, MaxKeys=page_size, **following)
+            following = {"ContinuationToken": page.get("NextContinuationToken") or ""}
+            for item in page.get("Contents") or []:
+                yield Listed(item["Key"], item["ETag"].strip('"'), item["Size"])
+
     def check_bucket(self, bucket: str | None = None) -> None:
         """Raise StoreMisconfigured or StoreUnavailable unless the bucket is there and opens for us."""
         name = bucket or self.settings.bucket

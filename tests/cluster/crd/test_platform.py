@@ -45,6 +45,10 @@ def source(prefix: str, *namespaces: str) -> dict[str, Any]:
     return store(modelSources=[{"prefix": prefix, "namespaces": list(namespaces or ("vision",))}])
 
 
+def quota(storage: Any, *namespaces: str) -> dict[str, Any]:
+    return store(quotas=[{"namespaces": list(namespaces), "storage": storage}])
+
+
 def tolerating(**toleration: Any) -> dict[str, Any]:
     return pool(tolerations=[toleration])
 
@@ -86,6 +90,8 @@ ACCEPTED = [
     source("s3://models/"),
     source("s3://models/open/", "*", "vision"),
     plugins("s3://plugins/"),
+    quota("200Gi", "vision"),
+    quota(0, "vision", "*"),
 ]
 
 EITHER = "exactly one of gpu (nodes with that GPU) and aheadOfTime (TensorRT-RTX on a CPU) must be given"
@@ -174,6 +180,11 @@ REFUSED = [
     (plugins("s3://plugins"), "must end with /"),
     (plugins("s3://plugins/../models/"), "must have no . or .. between slashes"),
     (store(pluginSources=[{"prefix": "s3://plugins/"}]), "pluginSources[0].namespaces: Required value"),
+    (quota("200 GB", "vision"), "spec.quotas[0].storage in body should match"),
+    (quota(-1, "vision"), "must be a quantity of at least 0, for example 200Gi"),
+    (quota("1Gi"), "should have at least 1 items"),
+    (quota("1Gi", "Vision"), "namespaces[0] in body should match"),
+    (store(quotas=[{"namespaces": ["vision"]}]), "spec.quotas[0].storage: Required value"),
     (store(retention={"unreferencedAfter": "720h"}), 'unknown field "spec.retention"'),
 ]
 

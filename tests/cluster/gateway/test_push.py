@@ -5,11 +5,10 @@ Models that people push through the gateway, and the bound on every model: a rea
 import gzip
 import hashlib
 from dataclasses import replace
-from urllib.parse import quote
 
 import pytest
 
-from gateway_harness import allow_push, make_request, read
+from gateway_harness import BUNDLE, allow_push, make_request, push, push_part, read
 from gatewayprocess import running_gateway
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.request import BuildGrant
@@ -23,11 +22,6 @@ def narrow_hub(hub, control_plane, tmp_path_factory):
     folder = tmp_path_factory.mktemp("narrow")
     with running_gateway(control_plane.kubeconfig, folder, "--max-model-bytes=1000") as gateway:
         yield replace(hub, gateway=gateway)
-
-
-def push(hub, namespace, data, sha256=None):
-    headers = {"X-Content-SHA256": sha256 or hashlib.sha256(data).hexdigest()}
-    return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
 
 
 def test_a_pushed_model_lies_in_its_namespaces_folder(hub, team):
@@ -63,18 +57,6 @@ def test_a_compressed_model_is_refused_and_leaves_nothing(hub, team):
     assert (answer.status, answer.reason) == (400, "InvalidRequest")
     assert answer.message.startswith("Content-Encoding: 'gzip' is not accepted")
     assert hub.store.listed(f"ignition/models/{team}/", most=1) == []
-
-
-BUNDLE = "9f" * 32
-
-
-def push_part(hub, namespace, name, data, bundle=BUNDLE):
-    headers = {
-        "X-Content-SHA256": hashlib.sha256(data).hexdigest(),
-        "X-Bundle": bundle,
-        "X-Name": quote(name),
-    }
-    return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
 
 
 def test_a_pushed_bundle_lies_in_its_namespaces_folder_and_can_be_built_from(hub, team):

@@ -179,3 +179,14 @@ def test_conditional_writes_are_probed_and_leave_nothing(store):
     assert store.probe_conditional_writes()
     listed = store._client.list_objects_v2(Bucket="engines", Prefix="ignition/probes/")
     assert listed.get("KeyCount", 0) == 0
+
+
+def test_a_listing_of_several_pages_is_whole_and_in_order(store):
+    names = [f"pages/{number}" for number in range(5)]
+    for name in names:
+        store.put(name, b"x" * 3)
+
+    for page_size in (1, 2, 5, 1000):
+        found = list(store.all_listed("pages/", page_size=page_size))
+        assert [(one.key, one.size) for one in found] == [(name, 3) for name in names]
+    assert list(store.all_listed("pages/none/")) == []

@@ -262,6 +262,8 @@ def test_the_pool_has_the_tenants_that_the_values_list(trial: list[Json]):
         ({"store": {"modelSources": [{"prefix": "https://a/", "namespaces": ["a"]}]}}, "prefix"),
         ({"store": {"pluginSources": [{"prefix": "https://a/", "namespaces": ["a"]}]}}, "prefix"),
         ({"store": {"pluginSources": [{"prefix": "s3://plugins/"}]}}, "namespaces"),
+        ({"store": {"quotas": [{"namespaces": ["a"]}]}}, "storage"),
+        ({"store": {"quotas": [{"namespaces": ["a"], "storage": "50 GB"}]}}, "storage"),
         ({"webhook": {"failurePolicy": "Maybe"}}, "failurePolicy"),
     ],
 )

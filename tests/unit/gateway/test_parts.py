@@ -1,7 +1,9 @@
-"""The small parts of the gateway: pace and flags."""
+"""The small parts of the gateway: pace, reservations and flags."""
 
 import pytest
 
+from ignition_hub.api.quotas import EngineSizes
+from ignition_hub.gateway.artifacts.storage_quotas import Reservations, used_bytes
 from ignition_hub.gateway.process.progress import ProgressThrottle
 from ignition_hub.gateway.process.settings import Role, parse_settings
 
@@ -32,6 +34,50 @@ def test_a_pace_forgets_the_job_that_was_quiet_longest():
 
     assert pace.is_due("a")
     assert not pace.is_due("c")
+
+
+def test_what_is_reserved_counts_until_it_is_released_or_its_time_is_over():
+    clock = Clock()
+    held = Reservations(clock=clock)
+    held.hold("vision", "first", "models/x", 10, 5.0)
+    held.hold("vision", "again", "models/x", 10, 60.0)
+    held.hold("vision", "other", "models/y", 1, float("inf"))
+
+    assert held.of("vision") == {"models/x": 10, "models/y": 1}
+    assert held.of("audio") == {}
+    held.release("vision", "other")
+    clock.now += 5
+    assert held.of("vision") == {"models/x": 10}
+    clock.now += 55
+    assert held.of("vision") == {}
+    assert vars(held)["_held"] == {}
+
+
+def test_what_several_namespaces_reserve_is_shortened_in_all_of_them():
+    clock = Clock()
+    held = Reservations(clock=clock)
+    for namespace in ("vision", "audio"):
+        held.hold(namespace, "engine", "engine", 10, 3600.0)
+
+    held.shorten("engine", 300.0)
+
+    clock.now += 299
+    assert (held.of("vision"), held.of("audio")) == ({"engine": 10}, {"engine": 10})
+    held.shorten("engine", 0.0)
+    assert (held.of("vision"), held.of("audio")) == ({}, {})
+
+
+def test_what_is_stored_and_reserved_counts_once_and_what_is_replaced_not_at_all():
+    sizes = EngineSizes()
+    sizes.enter("vision", [{"identity": "engine", "sizeBytes": 1000}, {"identity": "soon"}])
+    models = {"models/x": 100}
+    held = {"models/x": 100, "models/y": 10, "engine": 1000, "soon": 1}
+
+    def used(what):
+        return used_bytes("vision", what, models, sizes, held)
+
+    assert used("models/new") == 1111
+    assert [used(what) for what in ("models/x", "models/y", "engine", "soon")] == [1011, 1101, 111, 1110]
 
 
 def test_flags_win_over_the_environment_and_the_url_follows_the_namespace():

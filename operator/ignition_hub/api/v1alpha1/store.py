@@ -1,5 +1,5 @@
 """
-EngineStore: the S3-compatible bucket that engines are kept in, and what namespaces may read with its keys.
+EngineStore: the S3-compatible bucket that engines are kept in, and what namespaces may read and keep there.
 
 The platform team's. The only secret is named here and read by the gateway and the controller alone.
 """
@@ -8,7 +8,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ignition_hub.api.schema import AS_SET, ATOMIC, NamespaceName, Part, Subdomain, keyed_by, rule, ruled
+from ignition_hub.api.schema import (
+    AS_SET,
+    ATOMIC,
+    NamespaceName,
+    Part,
+    Quantity,
+    Subdomain,
+    keyed_by,
+    rule,
+    ruled,
+)
 from ignition_hub.api.v1alpha1.common import Condition, CustomResource
 
 ENDPOINT_RULES = (
@@ -37,6 +47,11 @@ SOURCE_RULES = (
         r"!self.matches('(?i)(/|%2f)([.]|%2e){1,2}(/|%2f|$)')",
         "must have no . or .. between slashes: it would open more than it says",
     ),
+)
+
+STORAGE_RULE = rule(
+    "isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",
+    "must be a quantity of at least 0, for example 200Gi",
 )
 
 
@@ -92,6 +107,21 @@ class PluginSource(Part):
     """Namespaces that may load them; "*" stands for all. Example: [vision]"""
 
 
+class StorageQuota(Part):
+    """How much each of some namespaces may keep in the store."""
+
+    namespaces: Annotated[
+        tuple[NamespaceName, ...], Field(min_length=1, max_length=256, json_schema_extra=AS_SET)
+    ]
+    """Namespaces it applies to, each on its own; "*" stands for every namespace. Example: [vision]"""
+    storage: Annotated[Quantity, Field(json_schema_extra=ruled(STORAGE_RULE))]
+    """
+    Bytes that each of these namespaces may use: the models it pushed, and the engines of its
+    TensorRTEngines, each engine once. An engine that namespaces share counts for each of them. 0 lets
+    nothing in. Example: 200Gi
+    """
+
+
 class EngineStoreSpec(Part):
     """Where engines are kept and what may be read."""
 
@@ -106,6 +136,12 @@ class EngineStoreSpec(Part):
     """
     Where plugin libraries may come from, which is never what a namespace pushed or may merely read. Default:
     none, engines with plugins are refused.
+    """
+    quotas: Annotated[tuple[StorageQuota, ...], Field(max_length=64, json_schema_extra=ATOMIC)] = ()
+    """
+    How much namespaces may keep in the store; the first entry that lists a namespace counts for it, so "*"
+    belongs at the end. What would exceed a quota is not pushed and not built; what is there stays. Default:
+    no limit.
     """
 
 

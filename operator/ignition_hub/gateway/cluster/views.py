@@ -10,13 +10,14 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.api.quotas import EngineSizes
 from ignition_hub.compatibility.gpus import NodeGpu, node_gpu
 from ignition_hub.compatibility.readiness import EngineView, view_of
 from ignition_hub.kube import ENGINES, NODES, STORES, Kube, Object, Reflector, Unavailable
 
 TARGET_FIELDS = (
     "name", "state", "reason", "message", "gpuArch", "product", "compatibility", "tensorrt", "identity",
-    "uri", "newest", "lastTransitionTime",
+    "uri", "sizeBytes", "newest", "lastTransitionTime",
 )  # fmt: skip
 
 
@@ -26,6 +27,12 @@ class EngineRecord:
 
     view: EngineView
     resource: Mapping[str, Any]
+
+    @property
+    def targets(self) -> Sequence[Mapping[str, Any]]:
+        """What the status says about each target."""
+        targets: Sequence[Mapping[str, Any]] = self.resource["status"]["targets"]
+        return targets
 
 
 def engine_record(body: Object) -> EngineRecord:
@@ -53,12 +60,35 @@ def gpu_of_node(body: Object) -> NodeGpu | None:
     return node_gpu(body["metadata"].get("labels") or {})
 
 
+class EngineRecords(Reflector[EngineRecord]):
+    """The records of all TensorRTEngines, and ``sizes``, what they count against storage quotas."""
+
+    def __init__(self, kube: Kube) -> None:
+        super().__init__(kube, ENGINES, engine_record)
+        self.sizes = EngineSizes()
+
+    def _end(self) -> None:
+        super()._end()
+        self.sizes = EngineSizes()
+        for namespace, records in self._views.items():
+            for record in records.values():
+                self.sizes.enter(namespace, record.targets)
+
+    def _happened(self, event: str, body: Object) -> None:
+        name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
+        if before := self.get(name, namespace):
+            self.sizes.leave(namespace, before.targets)
+        super()._happened(event, body)
+        if after := self.get(name, namespace):
+            self.sizes.enter(namespace, after.targets)
+
+
 class EngineViews:
     """The TensorRTEngines; ``fresh`` asks for what is not there yet, with a budget of its own."""
 
     def __init__(self, kube: Kube, fresh: Kube) -> None:
         self._fresh = fresh
-        self._engines = Reflector(kube, ENGINES, engine_record)
+        self._engines = EngineRecords(kube)
 
     @property
     def _followed(self) -> Sequence[Reflector[Any]]:
@@ -121,6 +151,11 @@ class Views(EngineViews):
         """Return every EngineStore; Unavailable before the first list."""
         self._require(self._stores)
         return list(self._stores.all_in().values())
+
+    def engine_sizes(self) -> EngineSizes:
+        """Return what the TensorRTEngines count against storage quotas; Unavailable before the first list."""
+        self._require(self._engines)
+        return self._engines.sizes
 
     async def gpu(self, node: str) -> NodeGpu | None:
         """Return the GPU of a node; None when there is no such node, or no label tells."""

@@ -55,6 +55,7 @@ async def upload(request: web.Request) -> web.Response:
     body = await request.app[DOCUMENTS].read(request, "upload", most=SMALL_BYTES)
     wanted = upload_in(body, most=services.settings.max_engine_bytes)
     store = await services.stores.current()
+    await services.quotas.let_in_engine(store, build.request, wanted.size)
     answer = await services.quick.run(start_upload, store, build.request, wanted)
     return web.json_response(answer.to_json())
 
@@ -68,6 +69,7 @@ async def completed(request: web.Request) -> web.Response:
     store = await services.stores.current()
     # Shielded: the place of a publication is taken until it ends, whether its builder waits or not.
     publication = await asyncio.shield(_publication(services, store, build, done))
+    services.quotas.engine_is_published(build.request)
     services.metrics.published.labels("new" if publication.is_new else "existing").inc()
     answer = {
         "uri": store.uri_of(publication.manifest.engine.key),
@@ -81,6 +83,7 @@ async def failed(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     build = await _build(request, services, fresh=True)
     failure = failure_in(await request.app[DOCUMENTS].read(request, "failed", most=FAILURE_BYTES))
+    services.quotas.engine_failed(build.request)
     await _annotate(services, build, {ANNOTATION_FAILURE: annotation_of(failure)})
     return web.Response(status=204)
 

@@ -73,7 +73,10 @@ async def push(request: web.Request) -> web.Response:
     with request.app[_places].one(namespace):
         store = await services.stores.current()
         announced = _announced(request, store.prefix, namespace, sha256, size)
-        async with _in_time(seconds_for(size)):
+        async with (
+            services.quotas.of_model(store, namespace, announced.key, size),
+            _in_time(seconds_for(size)),
+        ):
             await _receive(request, services, store, announced)
     services.metrics.pushed_bytes.inc(size)
     answer = {"uri": store.uri_of(announced.key), "sha256": sha256, "size": size}

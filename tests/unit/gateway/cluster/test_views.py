@@ -22,6 +22,7 @@ TARGET = {
     "gpuArch": "sm_89",
     "identity": "a" * 64,
     "uri": "s3://engines/x",
+    "sizeBytes": 50,
     "lastTransitionTime": "2026-01-02T00:00:00Z",
     "artifact": {"size": 1},
 }
@@ -76,6 +77,26 @@ class FakeKube:
         return next(matching, None)
 
 
+class WatchedKube(FakeKube):
+    """Its watch of TensorRTEngines brings what it is told; ``FAILS`` ends the watch as an outage does."""
+
+    def __init__(self, *objects):
+        super().__init__(*objects)
+        self.news = asyncio.Queue()
+
+    async def watch(self, resource, version, namespace=None):
+        while resource is ENGINES:
+            event, body = await self.news.get()
+            if event == "FAILS":
+                raise Unavailable(0, "connection reset")
+            yield event, body
+        await asyncio.Event().wait()
+
+    async def tells(self, event, body):
+        await self.news.put((event, body))
+        await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def following(kube, fresh=None):
     views = Views(kube, fresh or kube)
@@ -116,6 +137,26 @@ async def test_what_is_known_costs_no_request():
         assert (await views.gpu("gpu-l4")).exact_product == "NVIDIA-L4"
         assert [store["metadata"]["name"] for store in await views.stores()] == ["main"]
         assert kube.asked == []
+
+
+async def test_engines_count_by_what_their_status_says_now():
+    kube = WatchedKube((ENGINES, engine()), (ENGINES, engine("again")), (ENGINES, engine(namespace="audio")))
+
+    async with following(kube) as views:
+        assert views.engine_sizes().bytes_in("vision") == 50
+        assert views.engine_sizes().namespaces_of("a" * 64) == ["vision", "audio"]
+
+        larger = engine()
+        larger["status"] = {"targets": [{**TARGET, "identity": "b" * 64, "sizeBytes": 7}]}
+        await kube.tells("MODIFIED", larger)
+        assert views.engine_sizes().bytes_in("vision") == 57
+        await kube.tells("DELETED", engine("again"))
+        assert views.engine_sizes().bytes_in("vision") == 7
+        kube.objects = [(ENGINES, engine("third"))]
+        await kube.tells("FAILS", {})
+        await asyncio.sleep(0.3)
+        assert views.engine_sizes().bytes_in("vision") == 50
+        assert views.engine_sizes().bytes_in("audio") == 0
 
 
 async def test_what_is_younger_than_the_watch_is_asked_for_by_name():
