@@ -38,6 +38,8 @@ class FakeStore:
     asked: Counter[str] = field(default_factory=Counter)
     bundles: dict[str, dict[str, tuple[str, int]]] = field(default_factory=dict)
     no_plugins_for: set[str] = field(default_factory=set)
+    quotas: dict[str, int] = field(default_factory=dict)
+    pushed: Counter[str] = field(default_factory=Counter)
     bucket: str = "engines"
 
     def refusal(self, namespace: str, uri: str) -> str | None:
@@ -50,6 +52,13 @@ class FakeStore:
 
     def is_pushed(self, namespace: str, uri: str, sha256: str) -> bool:
         return uri == f"s3://{self.bucket}/{pushed_model_key('ignition', namespace, sha256)}"
+
+    def quota(self, namespace: str) -> int | None:
+        return self.quotas.get(namespace)
+
+    async def pushed_bytes(self, namespace: str) -> int:
+        self.asked["pushed_bytes"] += 1
+        return self.pushed[namespace]
 
     async def model(self, uri: str) -> ModelFacts | None:
         self.asked["model"] += 1

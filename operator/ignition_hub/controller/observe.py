@@ -7,10 +7,11 @@ real object before anything the store holds may help it, and its right to every 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ignition_hub.api.quotas import StorageUse
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy import job_status
@@ -37,6 +38,9 @@ from ignition_hub.ttl_cache import TtlCache
 
 PROOF_PATIENCE = 2.0
 """Seconds one pass waits for a digest; it is computed on, and the next pass finds it."""
+
+LISTED_SECONDS = 30.0
+"""How long a listing of what a namespace pushed counts; the gateway asks again when bytes come in."""
 
 RANGES_INLINE = 512
 """Ranges of all profiles that are written down on the loop; more are in a thread."""
@@ -73,6 +77,7 @@ class Observer:
         self._manifests: TtlCache[str, Manifest | None] = TtlCache(seconds=2.0)
         self._digests: TtlCache[tuple[str, str, int], str] = TtlCache(seconds=86400.0)
         self._shared: TtlCache[tuple[str, int], SharedInputs] = TtlCache(seconds=86400.0, size=SHARED_KEPT)
+        self._pushed: TtlCache[tuple[str, str], int] = TtlCache(seconds=LISTED_SECONDS)
         self._failures: TtlCache[str, Trouble] = TtlCache(seconds=86400.0)
         self._pools: tuple[list[Object], list[PoolFacts]] = ([], [])
 
@@ -92,6 +97,37 @@ class Observer:
             for target, wanted in await self._wanted(engine, self._pool_facts(), model)
         ]
         return Observation(list(await asyncio.gather(*targets)), model.size)
+
+    async def with_quota(self, snapshot: TargetSnapshot, namespaces: Iterable[str]) -> TargetSnapshot:
+        """
+        Return a target whose build is due with what keeps it from the store, if anything does.
+
+        ``namespaces`` wait for it, its own first: one that has room, or no quota, suffices.
+        """
+        identity, full = snapshot.wanted.identity if snapshot.wanted else "", None
+        try:
+            store, asked = await self._world.store(), set[str]()
+            for namespace in namespaces:
+                if namespace in asked:
+                    continue
+                asked.add(namespace)
+                use = await self._use(store, namespace, identity)
+                if use is None or not use.is_full:
+                    return snapshot
+                full = full or use
+        except IgnitionError as error:
+            return replace(snapshot, trouble=_trouble(error))
+        return replace(snapshot, full_quota=full)
+
+    async def _use(self, store: Store, namespace: str, identity: str) -> StorageUse | None:
+        """Return what a namespace uses of its quota, but for an engine that is replaced; None: no quota."""
+        quota = store.quota(namespace)
+        if quota is None:
+            return None
+        pushed = await self._pushed.get((store.bucket, namespace), lambda: store.pushed_bytes(namespace))
+        sizes = self._cluster.engines.sizes
+        used = pushed + sizes.bytes_in(namespace) - sizes.size_of(namespace, identity)
+        return StorageUse(namespace, used, quota)
 
     def _pool_facts(self) -> list[PoolFacts]:
         """Return what the pools can build; they are read again when one of them changed."""

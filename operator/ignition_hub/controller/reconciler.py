@@ -5,7 +5,7 @@ A pass begins with what is there, remembers nothing it could not find again, and
 two requests. Keys come from the queue; what wakes them is in ``watches``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -139,7 +139,7 @@ class Reconciler:
     async def _decide_and_apply(self, key: Key, observation: Observation) -> list[Decision]:
         decisions = []
         for snapshot in observation.targets:
-            one = self._decide(key, snapshot)
+            one = await self._decide(key, snapshot)
             try:
                 build = self._build(one)
                 decisions.append(
@@ -151,16 +151,25 @@ class Reconciler:
                     self._count_builds(snapshot.wanted.pool or "")
         return decisions
 
-    def _decide(self, key: Key, snapshot: TargetSnapshot) -> Decision:
-        """Decide; a build that is due needs a place in its pool, and without one it is decided again."""
+    async def _decide(self, key: Key, snapshot: TargetSnapshot) -> Decision:
+        """Decide; a build that is due needs room in the store and a place in its pool, or it waits."""
         snapshot = self._with_sharers(key, snapshot)
         plan = decide(snapshot)
+        if plan.action is JobAction.CREATE_JOB:
+            snapshot = await self._observer.with_quota(snapshot, self._waiting(key, snapshot))
+            plan = decide(snapshot)
         if plan.action is JobAction.CREATE_JOB and (position := self._queue_position(key, snapshot)):
             snapshot = replace(snapshot, queue_position=position)
             plan = decide(snapshot)
         elif plan.action is not JobAction.CREATE_JOB and snapshot.wanted:
             self._hand_over(key, snapshot.wanted.identity)
         return Decision(snapshot, plan)
+
+    def _waiting(self, key: Key, snapshot: TargetSnapshot) -> Iterator[str]:
+        """Yield the namespaces that wait for a build, that of ``key`` first: mostly no other is asked for."""
+        yield key.namespace
+        if snapshot.wanted is not None:
+            yield from (other.namespace for other in self._builds.keys_of(snapshot.wanted.identity))
 
     def _with_sharers(self, key: Key, snapshot: TargetSnapshot) -> TargetSnapshot:
         """Look for others of the same engine only where it matters: there may be thousands."""

@@ -43,6 +43,8 @@ class Watching:
             self._queue.add(key)
             for pod in gated_by(self._cluster, key.namespace, key.name):
                 self._queue.add(pod)
+        if kind == "DELETED":
+            self._wake_for_room(key.namespace)
 
     def job(self, kind: str | None, body: Object) -> None:
         """A builder Job is there, changed or is gone."""
@@ -90,6 +92,11 @@ class Watching:
             return not (begins and self._cluster.is_being_created(job["metadata"]["name"]))
         same = before["metadata"].get("uid") == job["metadata"].get("uid")
         return not same or news_of(before) != news_of(job)
+
+    def _wake_for_room(self, namespace: str) -> None:
+        """Have one looked at for which what was deleted may make room; the others look by themselves."""
+        if name := self._cluster.engines.next_for_room(namespace):
+            self._queue.add(Key("engine", namespace, name))
 
     def _wake_for_job(self, job: Object) -> None:
         """Have everybody looked at who waits for a Job, or for the place it frees."""

@@ -23,6 +23,10 @@ SETTLED = frozenset({State.READY, State.FAILED, State.UNBUILDABLE})
 """States in which nothing more happens by itself."""
 
 
+AT_REST = frozenset({Reason.Suspended, Reason.StorageQuotaExceeded})
+"""Reasons for which nothing starts until a person changes something."""
+
+
 def is_on_its_way(state: str | None, reason: str | None) -> bool:
-    """Tell whether a target's state will still change by itself: nothing starts while it is suspended."""
-    return state not in SETTLED and reason != Reason.Suspended
+    """Tell whether a target's state will still change by itself."""
+    return state not in SETTLED and reason not in AT_REST

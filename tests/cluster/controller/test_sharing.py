@@ -61,6 +61,57 @@ async def test_a_job_that_somebody_still_waits_for_outlives_the_one_who_asked_fi
         await eventually(lambda: none_of(hub))
 
 
+def other_precision(name: str, precision: str) -> Object:
+    return make_engine(name, precision=precision)
+
+
+async def test_a_namespace_whose_quota_is_full_gets_no_more_builds_until_there_is_room(hub: Hub) -> None:
+    hub.world.bucket.quotas = {hub.namespace: 1000}
+    async with hub.controller():
+        await hub.apply(make_engine("first"))
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready", "first")
+        await hub.apply(other_precision("second", "fp32"))
+        body = await hub.until_engine("Stalled", "second")
+        jobs, writes = len(await hub.jobs()), hub.status_writes()
+        await hub.rest()
+        assert (len(await hub.jobs()), hub.status_writes()) == (jobs, writes)
+
+        await hub.kube.delete(ENGINES, "first", hub.namespace)
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready", "second")
+
+    target = body["status"]["targets"][0]
+    assert (target["state"], target["reason"], jobs) == ("Pending", "StorageQuotaExceeded", 1)
+    assert target["message"].startswith(
+        f"no build is started: namespace {hub.namespace} uses 1000B of its storage quota of 1000B: delete"
+    )
+    assert condition_of(body, "Reconciling")["status"] == "False"
+
+
+async def test_an_engine_that_is_there_is_used_whatever_the_quota(hub: Hub, neighbour: Hub) -> None:
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready")
+        hub.world.bucket.quotas = {hub.namespace: 0, neighbour.namespace: 0}
+        await neighbour.apply(make_engine())
+        await neighbour.until_engine("Ready")
+        await hub.rest()
+        assert condition_of(await hub.engine(), "Ready")["status"] == "True"
+
+
+async def test_a_build_goes_on_for_a_namespace_that_has_room(hub: Hub, neighbour: Hub) -> None:
+    hub.world.bucket.quotas = {hub.namespace: 0}
+    async with hub.controller():
+        await hub.apply(make_engine())
+        await hub.until_engine("Stalled")
+        await neighbour.apply(make_engine())
+        await hub.complete(await hub.until_job())
+        await neighbour.until_engine("Ready")
+        await hub.until_engine("Ready")
+
+
 async def test_a_namespace_that_may_not_read_the_model_gets_no_hit(hub: Hub) -> None:
     async with hub.controller():
         await hub.apply(make_engine())

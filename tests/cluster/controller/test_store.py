@@ -214,3 +214,28 @@ async def test_a_whole_source_may_be_no_bundle_of_others(s3: S3Server, secret: d
     told = await trouble(store(s3), secret, "s3://models/speech/")
 
     assert told.reason is Reason.SourceForbidden
+
+
+async def test_what_a_namespace_pushed_is_what_lies_in_its_folder(
+    s3: S3Server, secret: dict[str, str]
+) -> None:
+    a_store = store(s3)
+    a_store["spec"]["quotas"] = [{"namespaces": ["vision"], "storage": "1Ki"}]
+    settings = StoreSettings(
+        endpoint=s3.endpoint, bucket="engines", access_key=s3.access_key, secret_key=s3.secret_key
+    )
+    objects = ObjectStore(settings)
+    for key, size in (("vision/a.onnx", 700), ("vision/bundle/w.bin", 324), ("vision-too/b.onnx", 5000)):
+        objects.put(f"ignition/models/{key}", b"x" * size)
+    objects.close()
+    kube: Any = FakeKube(secret)
+    cluster = Cluster(kube, "ignition-hub-builds")
+    cluster.stores.put(a_store)
+    buckets = Buckets(kube, cluster.stores, "ignition-hub", GatewayKeys("https://gateway.invalid", None))
+    try:
+        opened = await buckets.store()
+        assert (opened.quota("vision"), opened.quota("vision-too")) == (1024, None)
+        assert await opened.pushed_bytes("vision") == 1024
+        assert await opened.pushed_bytes("nobody") == 0
+    finally:
+        buckets.close()

@@ -498,3 +498,57 @@ async def test_an_engine_older_than_the_bounds_of_the_schema_is_told_what_to_cha
     assert found.unbuildable.reason is Reason.InvalidRequest
     assert "at most 245760 fit: use fewer profiles" in found.unbuildable.message
     assert found.wanted is None
+
+
+async def with_quota(observer, *namespaces):
+    return await observer.with_quota(await snapshot(observer, engine()), namespaces)
+
+
+async def test_without_a_quota_nothing_is_listed(observer, world):
+    world.bucket.quotas = {"audio": 0}
+
+    assert (await with_quota(observer, "vision")).full_quota is None
+    assert world.bucket.asked["pushed_bytes"] == 0
+
+
+async def test_what_is_pushed_and_what_engines_have_use_a_quota_together(observer, world, cluster):
+    world.bucket.quotas, world.bucket.pushed["vision"] = {"vision": 1000}, 400
+    target = {"name": "sm-86", "state": "Ready", "identity": "ab" * 32, "sizeBytes": 599}
+    stored = make_engine("other")
+    stored["metadata"]["resourceVersion"] = "1"
+    cluster.engines.put({**stored, "status": {"targets": [target]}})
+    assert (await with_quota(observer, "vision")).full_quota is None
+
+    stored = {**stored, "metadata": {**stored["metadata"], "resourceVersion": "2"}}
+    cluster.engines.put({**stored, "status": {"targets": [{**target, "sizeBytes": 600}]}})
+    full = (await with_quota(observer, "vision")).full_quota
+    assert (full.namespace, full.used, full.quota) == ("vision", 1000, 1000)
+    assert world.bucket.asked["pushed_bytes"] == 1
+
+
+async def test_an_engine_that_is_replaced_does_not_stand_in_its_own_way(observer, world, cluster):
+    world.bucket.quotas = {"vision": 1000}
+    identity = (await snapshot(observer, engine())).wanted.identity
+    target = {"name": "sm-86", "state": "Ready", "identity": identity, "sizeBytes": 1000}
+    cluster.engines.put({**make_engine(), "status": {"targets": [target]}})
+
+    assert (await with_quota(observer, "vision")).full_quota is None
+
+
+async def test_a_build_goes_on_while_one_that_waits_for_it_has_room(observer, world):
+    world.bucket.quotas = {"vision": 0, "audio": 0, "speech": 1}
+
+    assert (await with_quota(observer, "vision", "vision", "audio")).full_quota.namespace == "vision"
+    assert (await with_quota(observer, "vision", "audio", "speech")).full_quota is None
+    assert (await with_quota(observer, "vision", "others")).full_quota is None
+
+
+async def test_a_listing_that_fails_starts_no_build_and_proves_nothing(observer, world, monkeypatch):
+    async def away(namespace):
+        raise TransientError(Reason.StoreUnavailable, "s3.example.com does not answer")
+
+    world.bucket.quotas = {"vision": 1000}
+    monkeypatch.setattr(world.bucket, "pushed_bytes", away)
+    plan = decide(await with_quota(observer, "vision"))
+
+    assert (plan.action, plan.reason, plan.unknown) == (JobAction.NONE, Reason.StoreUnavailable, True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from ignition_hub.api.quotas import quota_of
 from ignition_hub.buckets.breaker import Breaker
 from ignition_hub.buckets.default_store import DefaultStore, OpenStore
 from ignition_hub.buckets.workers import Workers
@@ -19,7 +20,7 @@ from ignition_hub.controller.policy.store_status import Probe, StoreReason
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import Manifest
-from ignition_hub.engine.naming import pushed_model_key
+from ignition_hub.engine.naming import pushed_model_key, pushed_models_folder
 from ignition_hub.engine.sources import parse_s3_uri, plugin_refusal, refusal
 from ignition_hub.fair_turns import FairTurns
 from ignition_hub.kube import Forbidden, Kube, Object
@@ -75,6 +76,15 @@ class Bucket:
     def is_pushed(self, namespace: str, uri: str, sha256: str) -> bool:
         """Tell whether this namespace pushed ``uri``: the gateway checked that its key is its digest."""
         return uri == self.opened.uri_of(pushed_model_key(self.opened.prefix, namespace, sha256))
+
+    def quota(self, namespace: str) -> int | None:
+        """Return the bytes that a namespace may keep here; None is no limit."""
+        return quota_of(self._spec, namespace)
+
+    async def pushed_bytes(self, namespace: str) -> int:
+        """Return the bytes of all that a namespace pushed, by a listing of it."""
+        folder = pushed_models_folder(self.opened.prefix, namespace)
+        return await self._ask(lambda: sum(found.size for found in self._objects.all_listed(folder)))
 
     async def model(self, uri: str) -> ModelFacts | None:
         """Look at a model or a bundle; None when it does not exist."""

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ignition_hub.controller.adapters.engine_cache import Engines
 from ignition_hub.controller.adapters.job_cache import Jobs
 from ignition_hub.controller.adapters.object_cache import Mirror, Name, name_of
 from ignition_hub.controller.adapters.pod_cache import WaitingPods
@@ -30,7 +31,7 @@ class Cluster:
         self.kube = kube
         self._releases = releases or kube
         self.build_namespace = build_namespace
-        self.engines = Mirror()
+        self.engines = Engines()
         self.pools = Mirror()
         self.stores = Mirror()
         self.jobs = Jobs()

@@ -8,6 +8,7 @@ to bottom as the life of a target: the first rule that answers is the answer.
 from collections.abc import Callable
 from dataclasses import replace
 
+from ignition_hub.api.quotas import REMEDY
 from ignition_hub.compatibility.tenants import precedence_of
 from ignition_hub.controller.policy.rebuild import ATTEMPTED, answers_rebuild, pause_left, rebuilt
 from ignition_hub.controller.policy.views import (
@@ -311,6 +312,19 @@ def build_is_suspended(snapshot: TargetSnapshot) -> Plan | None:
     return Plan(state=State.PENDING, reason=Reason.Suspended, message=message)
 
 
+def storage_quota_is_full(snapshot: TargetSnapshot) -> Plan | None:
+    """Answer when no namespace that waits for the engine may keep another byte."""
+    if snapshot.full_quota is None:
+        return None
+    return Plan(
+        state=State.PENDING,
+        reason=Reason.StorageQuotaExceeded,
+        message=f"no build is started: {snapshot.full_quota}: {REMEDY}; the check is retried",
+        stalled=True,
+        recheck=LOOK_AT_QUEUE,
+    )
+
+
 def pool_is_full(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when the pool runs as many builds as it may."""
     if snapshot.queue_position is None:
@@ -361,6 +375,7 @@ RULES: tuple[Rule, ...] = (
     builder_is_at_work,
     failure_stands,  # after the Job is collected, its verdict remains
     build_is_suspended,
+    storage_quota_is_full,
     pool_is_full,
     build_is_due,  # answers always, so `next` cannot run dry
 )

@@ -38,6 +38,12 @@ class Store(Protocol):
     def is_pushed(self, namespace: str, uri: str, sha256: str) -> bool:
         """Tell whether this namespace pushed ``uri``: the gateway checked that its key is its digest."""
 
+    def quota(self, namespace: str) -> int | None:
+        """Return the bytes that a namespace may keep here; None is no limit."""
+
+    async def pushed_bytes(self, namespace: str) -> int:
+        """Return the bytes of all that a namespace pushed, by a listing of it."""
+
     async def model(self, uri: str) -> ModelFacts | None:
         """Look at a model or a bundle; None when it does not exist."""
 

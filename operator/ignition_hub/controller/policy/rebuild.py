@@ -75,6 +75,9 @@ def _due(snapshot: TargetSnapshot, waiting: Plan) -> Plan:
     if snapshot.engine.suspended:
         why = "published; the requested rebuild is pending: spec.suspend is true"
         return replace(waiting, message=why, recheck=None)
+    if snapshot.full_quota is not None:
+        why = f"published; the requested rebuild is pending: {snapshot.full_quota}"
+        return replace(waiting, message=why, recheck=LOOK_AT_QUEUE)
     if snapshot.queue_position is not None:
         why = "published; the requested rebuild is queued in its BuildPool"
         return replace(waiting, message=why, recheck=LOOK_AT_QUEUE)

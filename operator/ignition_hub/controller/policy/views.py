@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ignition_hub.api.quotas import StorageUse
 from ignition_hub.compatibility.tenants import UNSCHEDULED, Scheduling, Tenants, naming_refusal
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import Reason
@@ -221,6 +222,8 @@ class TargetSnapshot:
     refused: Trouble | None = None
     """The manifest is there and must not be believed."""
     job: JobSnapshot | None = None
+    full_quota: StorageUse | None = None
+    """Set when a build is due and no namespace that waits for it has room in the store."""
     queue_position: QueuePosition | None = None
     """None: the build may start now."""
     is_shared: bool = False

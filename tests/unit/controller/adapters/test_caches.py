@@ -1,4 +1,4 @@
-"""Jobs are counted by pool, and gated pods found by their engines, as they come, change and go."""
+"""Jobs are counted by pool, engines by namespace, and gated pods found by their engines: come, change, go."""
 
 import random
 from collections import Counter
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ignition_hub.controller.adapters import job_cache
+from ignition_hub.controller.adapters.engine_cache import Engines
 from ignition_hub.controller.adapters.job_cache import AT_WORK, Jobs
 from ignition_hub.controller.adapters.pod_cache import WaitingPods
 from ignition_hub.controller.policy.job_status import state_of
@@ -39,6 +40,30 @@ def test_a_job_takes_a_place_until_it_ends() -> None:
     jobs.drop(job("c", 6))
     assert not jobs.busy("rtx")
     assert jobs.states("rtx") == {"Complete": 1, "Failed": 1}
+
+
+def stored(name: str, version: int, reason: str, size: int = 0, namespace: str = "vision") -> Object:
+    target = {"name": "sm-86", "reason": reason, "identity": f"{len(name):064x}", "sizeBytes": size}
+    metadata = {"name": name, "namespace": namespace, "resourceVersion": str(version)}
+    return {"metadata": metadata, "status": {"targets": [target]}}
+
+
+def test_engines_are_counted_by_their_status_and_who_waits_for_room_is_known_in_order() -> None:
+    engines = Engines()
+    engines.put({"metadata": {"name": "new", "namespace": "vision", "resourceVersion": "1"}})
+    engines.put(stored("a", 2, "Built", 100))
+    engines.put(stored("bb", 3, "StorageQuotaExceeded"))
+    engines.put(stored("ccc", 4, "StorageQuotaExceeded"))
+    engines.put(stored("dddd", 5, "StorageQuotaExceeded", namespace="audio"))
+
+    assert engines.sizes.bytes_in("vision") == 100
+    assert engines.next_for_room("vision") == "bb"
+    engines.put(stored("bb", 6, "Building"))
+    assert engines.next_for_room("vision") == "ccc"
+    engines.drop(stored("ccc", 7, ""))
+    engines.drop(stored("a", 8, ""))
+    assert (engines.next_for_room("vision"), engines.sizes.bytes_in("vision")) == (None, 0)
+    assert engines.next_for_room("audio") == "dddd"
 
 
 def test_of_a_job_only_what_is_read_is_kept_and_what_was_given_stays_whole() -> None:

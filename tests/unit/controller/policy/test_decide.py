@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fakeworld import make_manifest
+from ignition_hub.api.quotas import StorageUse
 from ignition_hub.compatibility.tenants import Scheduling, Tenant
 from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.views import (
@@ -34,6 +35,7 @@ WANTED = ResolvedTarget(identity=IDENTITY, inputs=INPUTS, pool="rtx", tier="Bulk
 MANIFEST = make_manifest(INPUTS, IDENTITY)
 AWAY = Trouble(Reason.StoreUnavailable, "s3.example.com does not answer", unknown=True)
 GONE = Trouble(Reason.SourceNotFound, "s3://models/a.onnx does not exist")
+FULL = StorageUse("vision", 2048, 1024)
 FORBIDDEN = Trouble(Reason.SourceForbidden, "not yours")
 
 
@@ -358,6 +360,27 @@ COMPLETE = job(JobState.COMPLETE, finished=2000.0)
             id="suspended, but there",
         ),
         pytest.param(
+            snapshot(full_quota=FULL, queue_position=QueuePosition(3, 2)),
+            State.PENDING,
+            "StorageQuotaExceeded",
+            JobAction.NONE,
+            id="quota full",
+        ),
+        pytest.param(
+            snapshot(full_quota=FULL, manifest=MANIFEST),
+            State.READY,
+            "Reused",
+            JobAction.NONE,
+            id="quota full, but there",
+        ),
+        pytest.param(
+            snapshot(full_quota=FULL, job=job()),
+            State.BUILDING,
+            "Building",
+            JobAction.NONE,
+            id="quota full, but at work",
+        ),
+        pytest.param(
             snapshot(queue_position=QueuePosition(3, 2)),
             State.QUEUED,
             "Queued",
@@ -444,6 +467,16 @@ def test_a_place_in_the_queue_is_told_in_coarse_steps(ahead, words):
 
 def test_a_pool_that_starts_nothing_says_so():
     assert "maxConcurrentBuilds is 0" in decide(snapshot(queue_position=QueuePosition(0, 0))).message
+
+
+def test_who_has_no_room_is_told_how_much_of_what_is_used_and_what_would_work():
+    plan = decide(snapshot(full_quota=FULL))
+
+    assert plan.message.startswith(
+        "no build is started: namespace vision uses 2Ki of its storage quota of 1Ki: delete TensorRTEngines"
+    )
+    assert "spec.quotas of the EngineStore" in plan.message
+    assert (plan.stalled, plan.recheck) == (True, 60.0)
 
 
 def test_a_restart_is_written_at_once_so_that_the_next_failure_is_final_again():

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from fakeworld import make_engine, make_manifest, make_pool
+from ignition_hub.api.quotas import StorageUse
 from ignition_hub.controller.apply import apply
 from ignition_hub.controller.policy.build_job import KEPT_SECONDS, JobSettings
 from ignition_hub.controller.policy.decide import decide
@@ -106,6 +107,11 @@ def test_a_handled_request_without_its_job_is_over():
         ),
         ({"job": job(JobState.GOING)}, JobAction.NONE, "pending: an earlier build is active"),
         ({"queue_position": QueuePosition(0, 1)}, JobAction.NONE, "queued in its BuildPool"),
+        (
+            {"full_quota": StorageUse("vision", 2048, 1024)},
+            JobAction.NONE,
+            "pending: namespace vision uses 2Ki of its storage quota of 1Ki",
+        ),
     ],
 )
 def test_a_request_that_must_wait_is_not_called_handled(changes, action, words):
