@@ -76,7 +76,8 @@ async def run(port: int, expect: int, *, paced: bool) -> int:
     brake = RateLimiter() if paced else RateLimiter(qps=QPS, burst=500, in_flight=IN_FLIGHT)
     kube = await Kube.connect(limiter=brake)
     lease = await Kube.connect(limiter=RateLimiter(qps=5, burst=10, in_flight=2))
-    cluster = Cluster(kube, BUILD_NAMESPACE, releases=kube.paced(RELEASES) if paced else None)
+    releases = kube.paced(RELEASES) if paced else None
+    cluster = Cluster(kube, BUILD_NAMESPACE, releases=releases, most_engines=0)  # all are in one namespace
     store = StoreOfCompleteJobs()
     store.cluster = cluster
     settings = ControllerSettings(

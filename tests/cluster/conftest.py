@@ -32,6 +32,7 @@ PLURALS = {
     "BuildPool": "buildpools",
     "EngineStore": "enginestores",
     "Namespace": "namespaces",
+    "ResourceQuota": "resourcequotas",
 }
 
 IDLE_SECONDS = 60.0

@@ -55,11 +55,13 @@ class Hub:
     writes: Counter[str] = field(default_factory=Counter)
 
     @asynccontextmanager
-    async def controller(self, *, qps: float = 500, **options: Any) -> AsyncIterator[Controller]:
+    async def controller(
+        self, *, qps: float = 500, most_engines: int = 0, **options: Any
+    ) -> AsyncIterator[Controller]:
         """Run a controller, leading at once, until the block ends."""
         kube = await Kube.connect(limiter=RateLimiter(qps=qps, burst=500))
         kube.writes = self.writes
-        cluster = Cluster(kube, BUILD_NAMESPACE)
+        cluster = Cluster(kube, BUILD_NAMESPACE, most_engines=most_engines)
         settings = ControllerSettings(
             release_namespace=RELEASE_NAMESPACE,
             build_namespace=BUILD_NAMESPACE,

@@ -7,7 +7,7 @@ from pathlib import Path
 import uvloop
 from kubernetes.aio.config import ConfigException
 
-from ignition_hub.controller.app import ControllerSettings, run
+from ignition_hub.controller.app import MOST_ENGINES, ControllerSettings, run
 from ignition_hub.controller.process.exit_codes import FAILED
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
 from ignition_hub.logs import log_as_json
@@ -24,6 +24,12 @@ def main() -> int:
     parser.add_argument("--ca-file", type=Path, help="CA certificates that verify the gateway (PEM)")
     parser.add_argument("--health-port", type=int, default=8080, help="port of /healthz, /readyz, /metrics")
     parser.add_argument("--workers", type=int, default=32, help="engines reconciled concurrently")
+    parser.add_argument(
+        "--max-engines-per-namespace",
+        type=int,
+        default=MOST_ENGINES,
+        help="TensorRTEngines of one namespace that are worked on, the oldest; 0 is no limit",
+    )
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     arguments = vars(parser.parse_args())
     if not arguments["gateway_url"].startswith("https://"):

@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 LEASE = "ignition-hub-controller"
 WORKERS = 32
 """For engines."""
+MOST_ENGINES = 1000
+"""TensorRTEngines of one namespace that are worked on."""
 POD_WORKERS, FEW_WORKERS = 16, 4
 RELEASES = RateLimiter(qps=150, burst=300, in_flight=POD_WORKERS)
 """Pods that wait for one engine are released together: a thousand within seconds, behind no other write."""
@@ -58,6 +60,7 @@ class ControllerSettings:
     ca_file: Path | None = None
     health_port: int = 8080
     workers: int = WORKERS
+    max_engines_per_namespace: int = MOST_ENGINES
     resync: float = RESYNC
 
 
@@ -183,7 +186,12 @@ class Controller:
 async def run(settings: ControllerSettings) -> int:
     """Connect to everything and run one replica; return the exit status."""
     kube, lease = await Kube.connect(), await Kube.connect(limiter=RateLimiter(qps=5, burst=10, in_flight=2))
-    cluster = Cluster(kube, settings.build_namespace, releases=kube.paced(RELEASES))
+    cluster = Cluster(
+        kube,
+        settings.build_namespace,
+        releases=kube.paced(RELEASES),
+        most_engines=settings.max_engines_per_namespace,
+    )
     keys = GatewayKeys(settings.gateway_url, settings.ca_file)
     buckets = Buckets(kube, cluster.stores, settings.release_namespace, keys)
     logger.info("controller starts", extra={"pid": os.getpid(), "gateway": settings.gateway_url})

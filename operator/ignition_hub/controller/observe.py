@@ -82,16 +82,16 @@ class Observer:
         self._pools: tuple[list[Object], list[PoolFacts]] = ([], [])
 
     async def observe(self, engine: EngineSnapshot) -> Observation:
-        """Return what is known about every target of ``engine``."""
+        """Return what is known about every target of ``engine``; beyond its namespace's limit, only that."""
+        if excess := self._cluster.engines.excess(engine.namespace, engine.name):
+            return _troubled(engine, excess)
         try:
             store = await self._world.store()
             model = await self._model(store, engine)
         except IgnitionError as error:
             model = _trouble(error)
         if isinstance(model, Trouble):
-            return Observation(
-                [TargetSnapshot(target=t, engine=engine, trouble=model) for t in engine.targets]
-            )
+            return _troubled(engine, model)
         targets = [
             self._target(store, engine, target, wanted, model)
             for target, wanted in await self._wanted(engine, self._pool_facts(), model)
@@ -272,6 +272,10 @@ class Observer:
         if snapshot.state is JobState.ACTIVE and job_status.pods_are_late(body, snapshot.age):
             return replace(snapshot, obstacle=await self._cluster.obstacle_of(body))
         return snapshot
+
+
+def _troubled(engine: EngineSnapshot, trouble: Trouble) -> Observation:
+    return Observation([TargetSnapshot(target=one, engine=engine, trouble=trouble) for one in engine.targets])
 
 
 async def _shared_inputs(engine: EngineSnapshot) -> SharedInputs:

@@ -14,7 +14,7 @@ import kopf
 
 from ignition_hub.controller.adapters.cluster import OURS, WAITING, Cluster
 from ignition_hub.controller.adapters.feed import Feed
-from ignition_hub.controller.adapters.object_cache import Mirror
+from ignition_hub.controller.adapters.object_cache import Mirror, is_going
 from ignition_hub.controller.passes.pod_gate import gated_by
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.job_status import news_of, state_of
@@ -43,8 +43,8 @@ class Watching:
             self._queue.add(key)
             for pod in gated_by(self._cluster, key.namespace, key.name):
                 self._queue.add(pod)
-        if kind == "DELETED":
-            self._wake_for_room(key.namespace)
+        if kind == "DELETED" or is_going(body):
+            self._wake_next_of(key.namespace)
 
     def job(self, kind: str | None, body: Object) -> None:
         """A builder Job is there, changed or is gone."""
@@ -93,10 +93,12 @@ class Watching:
         same = before["metadata"].get("uid") == job["metadata"].get("uid")
         return not same or news_of(before) != news_of(job)
 
-    def _wake_for_room(self, namespace: str) -> None:
-        """Have one looked at for which what was deleted may make room; the others look by themselves."""
-        if name := self._cluster.engines.next_for_room(namespace):
-            self._queue.add(Key("engine", namespace, name))
+    def _wake_next_of(self, namespace: str) -> None:
+        """Have those looked at that get the place, or may get the room, of a resource that was deleted."""
+        engines = self._cluster.engines
+        for name in (engines.next_for_place(namespace), engines.next_for_room(namespace)):
+            if name:
+                self._queue.add(Key("engine", namespace, name))
 
     def _wake_for_job(self, job: Object) -> None:
         """Have everybody looked at who waits for a Job, or for the place it frees."""

@@ -154,6 +154,8 @@ class Reason(StrEnum):
     """The namespace may not read the model's source."""
     SourceNotFound = "SourceNotFound"
     """The model's source does not exist."""
+    TooManyEngines = "TooManyEngines"
+    """The namespace has more TensorRTEngines than the hub works on, and this is not one of the oldest."""
     StorageQuotaExceeded = "StorageQuotaExceeded"
     """What the namespace keeps in the store, with what is asked for, is more than its quota."""
     StoreMisconfigured = "StoreMisconfigured"
@@ -319,6 +321,7 @@ ENDINGS: Mapping[Reason, Ending] = MappingProxyType(
         Reason.TargetsFailed: STATED,
         Reason.SourceForbidden: Ending(http=403),
         Reason.SourceNotFound: Ending(http=404),
+        Reason.TooManyEngines: STATED,
         Reason.StorageQuotaExceeded: Ending(http=403),
         Reason.StoreMisconfigured: Ending(http=502),
         Reason.ImageUnavailable: STATED,

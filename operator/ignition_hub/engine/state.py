@@ -23,7 +23,7 @@ SETTLED = frozenset({State.READY, State.FAILED, State.UNBUILDABLE})
 """States in which nothing more happens by itself."""
 
 
-AT_REST = frozenset({Reason.Suspended, Reason.StorageQuotaExceeded})
+AT_REST = frozenset({Reason.Suspended, Reason.StorageQuotaExceeded, Reason.TooManyEngines})
 """Reasons for which nothing starts until a person changes something."""
 
 

@@ -112,6 +112,45 @@ async def test_a_build_goes_on_for_a_namespace_that_has_room(hub: Hub, neighbour
         await hub.until_engine("Ready")
 
 
+async def test_resources_beyond_the_limit_of_a_namespace_wait_for_a_place(hub: Hub, neighbour: Hub) -> None:
+    async with hub.controller(most_engines=1):
+        await hub.apply(make_engine("a-first"))
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready", "a-first")
+        await asyncio.sleep(1.0)  # ages are whole seconds
+        await hub.apply(other_precision("b-second", "fp32"))
+        body = await hub.until_engine("Stalled", "b-second")
+        await neighbour.apply(other_precision("elsewhere", "bf16"))
+        await hub.complete(await hub.until_job())
+        await neighbour.until_engine("Ready", "elsewhere")
+        jobs, writes = len(await hub.jobs()), hub.status_writes()
+        await hub.rest()
+        assert (len(await hub.jobs()), hub.status_writes()) == (jobs, writes)
+
+        await hub.kube.delete(ENGINES, "a-first", hub.namespace)
+        await hub.complete(await hub.until_job())
+        await hub.until_engine("Ready", "b-second")
+
+    target = body["status"]["targets"][0]
+    assert (target["state"], target["reason"], jobs) == ("Pending", "TooManyEngines", 2)
+    assert target["message"].startswith(f"namespace {hub.namespace} has more than 1 TensorRTEngines")
+
+
+async def test_a_lower_limit_takes_no_engine_away_that_is_ready(hub: Hub) -> None:
+    async with hub.controller():
+        for name, precision in (("a-first", "fp16"), ("b-second", "fp32")):
+            await hub.apply(other_precision(name, precision))
+            await hub.complete(await hub.until_job())
+            await hub.until_engine("Ready", name)
+    before = await hub.engine("b-second")
+    async with hub.controller(most_engines=1):
+        await hub.rest(3.0)
+        after = await hub.engine("b-second")
+
+    assert after["status"] == before["status"]
+    assert condition_of(after, "Ready")["status"] == "True"
+
+
 async def test_a_namespace_that_may_not_read_the_model_gets_no_hit(hub: Hub) -> None:
     async with hub.controller():
         await hub.apply(make_engine())

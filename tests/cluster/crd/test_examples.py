@@ -32,4 +32,29 @@ def test_an_example_means_to_the_models_what_it_says(body: dict[str, Any]) -> No
 
 
 def test_there_is_an_example_of_every_kind() -> None:
-    assert {body["kind"] for body in BODIES} == {*OURS, "Deployment"}
+    assert {body["kind"] for body in BODIES} == {*OURS, "Deployment", "ResourceQuota"}
+
+
+def test_the_api_server_counts_engines_against_a_resource_quota(api: Any, namespace: str) -> None:
+    [example] = [body for body in BODIES if body["kind"] == "ResourceQuota"]
+    one, none = (dict.fromkeys(example["spec"]["hard"], number) for number in ("1", "0"))
+    quota = {**example, "metadata": {"name": "engines", "namespace": namespace}, "spec": {"hard": one}}
+    assert api.create(quota, keep=True).status == 201
+    # The quota controller of a whole cluster does this when it sees a quota.
+    counted = api.ask(
+        "PATCH",
+        f"{api.path(quota, 'engines')}/status",
+        {"status": {"hard": one, "used": none}},
+        media="application/merge-patch+json",
+    )
+    assert counted.status == 200, counted.message
+
+    engine = next(body for body in BODIES if body["kind"] == "TensorRTEngine")
+    first, second = (
+        api.create({**engine, "metadata": {"name": name, "namespace": namespace}}, keep=True)
+        for name in ("first", "second")
+    )
+
+    assert (first.status, second.status) == (201, 403), first.message
+    assert "exceeded quota: engines" in second.message
+    assert "used: count/tensorrtengines.ignitionhub.io=1" in second.message

@@ -552,3 +552,15 @@ async def test_a_listing_that_fails_starts_no_build_and_proves_nothing(observer,
     plan = decide(await with_quota(observer, "vision"))
 
     assert (plan.action, plan.reason, plan.unknown) == (JobAction.NONE, Reason.StoreUnavailable, True)
+
+
+async def test_of_a_resource_beyond_the_limit_nothing_is_asked(world):
+    cluster = Cluster(FakeKube(), "ignition-hub-builds", most_engines=1)
+    for name, created in (("older", "2025-01-01T00:00:00Z"), ("resnet50", "2026-01-01T00:00:00Z")):
+        body = make_engine(name)
+        body["metadata"]["creationTimestamp"] = created
+        cluster.engines.put(body)
+    target = await snapshot(Observer(cluster, world, now=lambda: NOW), engine())
+
+    assert (target.trouble.reason, target.wanted) == (Reason.TooManyEngines, None)
+    assert not world.bucket.asked

@@ -85,6 +85,20 @@ def job(version: int, *, annotations: Any = None, uid: str = "1", **status: Any)
     return {"metadata": {**metadata, "labels": labels, "annotations": annotations or {}}, "status": status}
 
 
+def test_who_gets_the_place_and_who_may_get_the_room_of_a_deleted_engine_is_looked_at(kube: Any) -> None:
+    cluster, queue = Cluster(kube, "builds", most_engines=1), Queue()
+    watching = Watching(cluster, queue, BuildQueue())
+    waiting = {"targets": [{"name": "sm-86", "reason": "StorageQuotaExceeded"}]}
+    watching.engine("ADDED", engine(1, name="first", creationTimestamp="2026-01-01"))
+    watching.engine("ADDED", engine(2, name="second", creationTimestamp="2026-01-02"))
+    watching.engine("ADDED", {**engine(3, name="third", creationTimestamp="2026-01-03"), "status": waiting})
+    queue.asked.clear()
+
+    watching.engine("DELETED", engine(4, name="first", creationTimestamp="2026-01-01"))
+
+    assert [key.name for key in queue.asked] == ["first", "second", "third"]
+
+
 def engine(version: int, **metadata: Any) -> Object:
     body = make_engine()
     body["metadata"] |= {"resourceVersion": str(version), "generation": 1, "uid": "1", **metadata}

@@ -27,11 +27,13 @@ WAITING = f"{LABEL_WAITING}=true"
 class Cluster:
     """Mirrors of all kinds we watch, and the writes we make."""
 
-    def __init__(self, kube: Kube, build_namespace: str, *, releases: Kube | None = None) -> None:
+    def __init__(
+        self, kube: Kube, build_namespace: str, *, releases: Kube | None = None, most_engines: int = 0
+    ) -> None:
         self.kube = kube
         self._releases = releases or kube
         self.build_namespace = build_namespace
-        self.engines = Engines()
+        self.engines = Engines(most=most_engines)
         self.pools = Mirror()
         self.stores = Mirror()
         self.jobs = Jobs()

@@ -49,6 +49,16 @@ def nothing_was_learned(snapshot: TargetSnapshot) -> Plan | None:
     )
 
 
+def namespace_has_too_many_engines(snapshot: TargetSnapshot) -> Plan | None:
+    """Answer when the resource is beyond its namespace's limit; an engine that was Ready stays usable."""
+    trouble = snapshot.trouble
+    if trouble is None or trouble.reason is not Reason.TooManyEngines:
+        return None
+    if _stays_ready(snapshot):
+        return replace(_kept(), defers_rebuild=True)
+    return Plan(state=State.PENDING, reason=trouble.reason, message=trouble.message, stalled=True)
+
+
 def source_is_gone(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when the model is not there; an engine already made from it stays usable."""
     trouble = snapshot.trouble
@@ -353,6 +363,7 @@ def build_is_due(snapshot: TargetSnapshot) -> Plan:
 
 RULES: tuple[Rule, ...] = (
     nothing_was_learned,
+    namespace_has_too_many_engines,
     source_is_gone,
     source_is_refused,  # before any hit: knowing a digest is not possession
     target_is_unbuildable,

@@ -66,6 +66,73 @@ def test_engines_are_counted_by_their_status_and_who_waits_for_room_is_known_in_
     assert engines.next_for_room("audio") == "dddd"
 
 
+def aged(name: str, created: str, version: int = 1, **metadata: Any) -> Object:
+    known = {"name": name, "namespace": "vision", "uid": name, "resourceVersion": str(version)}
+    return {"metadata": {**known, "creationTimestamp": created, **metadata}}
+
+
+def within(engines: Engines) -> list[str]:
+    names = [body["metadata"]["name"] for body in engines]
+    return sorted(name for name in names if engines.excess("vision", name) is None)
+
+
+def test_the_oldest_of_a_namespace_are_within_its_limit_and_in_one_second_the_first_by_name() -> None:
+    engines = Engines(most=2)
+    for name, created in (
+        ("new", "2026-01-03"),
+        ("b", "2026-01-02"),
+        ("a", "2026-01-02"),
+        ("old", "2026-01-01"),
+    ):
+        engines.put(aged(name, created))
+
+    assert within(engines) == ["a", "old"]
+    excess = engines.excess("vision", "b")
+    assert excess is not None
+    assert (excess.reason, excess.unknown) == ("TooManyEngines", False)
+    assert excess.message.startswith("namespace vision has more than 2 TensorRTEngines")
+    assert "controller.maxEnginesPerNamespace" in excess.message
+
+
+def test_a_place_that_is_freed_goes_to_the_next_and_one_that_is_being_deleted_takes_none() -> None:
+    engines = Engines(most=2)
+    for number in range(4):
+        engines.put(aged(f"e{number}", f"2026-01-0{number + 1}"))
+    engines.put(aged("e0", "2026-01-01", 2, deletionTimestamp="2026-02-01"))
+
+    assert within(engines) == ["e0", "e1", "e2"]  # what is being deleted is not judged any more
+    assert engines.next_for_place("vision") == "e2"
+    engines.drop(aged("e0", "2026-01-01", 3))
+    engines.drop(aged("e1", "2026-01-02", 4))
+    assert within(engines) == ["e2", "e3"]
+    assert engines.next_for_place("vision") == "e3"
+    engines.drop(aged("e3", "2026-01-04", 5))
+    assert engines.next_for_place("vision") is None
+
+
+def test_without_a_limit_all_are_within_it() -> None:
+    engines = Engines()
+    for number in range(5):
+        engines.put(aged(f"e{number}", "2026-01-01"))
+    engines.drop(aged("e0", "2026-01-01", 2))
+
+    assert within(engines) == ["e1", "e2", "e3", "e4"]
+    assert engines.next_for_place("vision") is None
+
+
+def test_after_any_events_the_oldest_are_within_the_limit() -> None:
+    chance, engines, there = random.Random(1), Engines(most=5), dict[str, str]()
+    for version in range(1, 500):
+        name = f"e{chance.randrange(20)}"
+        if name in there and chance.random() < 0.6:
+            engines.drop(aged(name, there.pop(name), version))
+        else:
+            there.setdefault(name, f"2026-01-{chance.randrange(1, 29):02d}")
+            engines.put(aged(name, there[name], version))
+        oldest = sorted(there, key=lambda one: (there[one], one))[:5]
+        assert within(engines) == sorted(oldest)
+
+
 def test_of_a_job_only_what_is_read_is_kept_and_what_was_given_stays_whole() -> None:
     jobs, given = (
         Jobs(),

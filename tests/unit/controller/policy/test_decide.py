@@ -469,6 +469,20 @@ def test_a_pool_that_starts_nothing_says_so():
     assert "maxConcurrentBuilds is 0" in decide(snapshot(queue_position=QueuePosition(0, 0))).message
 
 
+EXCESS = Trouble(Reason.TooManyEngines, "namespace vision has more than 2")
+
+
+def test_a_resource_beyond_the_limit_is_not_worked_on_and_keeps_what_was_ready():
+    new = decide(snapshot(trouble=EXCESS))
+    ready = decide(snapshot(trouble=EXCESS, engine=told("Ready", reason="Built", rebuild="now")))
+    changed = decide(snapshot(trouble=EXCESS, engine=told("Ready", generation=0, reason="Built")))
+
+    assert (new.state, new.reason, new.action) == (State.PENDING, Reason.TooManyEngines, JobAction.NONE)
+    assert (new.stalled, new.recheck, new.back_off) == (True, None, False)
+    assert (ready.state, ready.keeps_status, ready.defers_rebuild) == (State.READY, True, True)
+    assert (changed.state, changed.reason) == (State.PENDING, Reason.TooManyEngines)
+
+
 def test_who_has_no_room_is_told_how_much_of_what_is_used_and_what_would_work():
     plan = decide(snapshot(full_quota=FULL))
 
