@@ -180,6 +180,7 @@ class Controller:
             engines=len(self.cluster.engines),
             jobs=len(self.cluster.jobs),
             writes=dict(self._kube.writes),
+            storage=self.reconciler.storage.latest if self.election.leads else (),
         )
 
 

@@ -19,6 +19,7 @@ from ignition_hub.controller.passes import pod_gate
 from ignition_hub.controller.passes.build_pools import describe_pool
 from ignition_hub.controller.passes.engine_stores import describe_store
 from ignition_hub.controller.passes.job_cleanup import collect
+from ignition_hub.controller.passes.storage_report import StorageReport
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.decide import decide
@@ -80,6 +81,7 @@ class Reconciler:
         self._cluster = cluster
         self._observer = observer
         self._world = world
+        self.storage = StorageReport(cluster, world)
         self._queue = queue
         self._builds = builds
         self._settings = settings
@@ -117,7 +119,7 @@ class Reconciler:
 
     async def _store(self, key: Key) -> Again:
         before = self._cluster.stores.get("", key.name)
-        again = await describe_store(self._cluster, self._world, key, self._now())
+        again = await describe_store(self._cluster, self._world, self.storage, key, self._now())
         if not opens_for_engines(before) and opens_for_engines(self._cluster.stores.get("", key.name)):
             # What waited for the bucket would come back in up to five minutes.
             self._queue.hasten(lambda waiting: waiting.kind == "engine", within=STORE_IS_BACK)

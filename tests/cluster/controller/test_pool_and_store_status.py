@@ -244,6 +244,21 @@ async def test_at_rest_and_after_a_restart_nothing_is_written(hub: Hub, s3: S3Se
         await until_builds(hub, 0, 0)
 
 
+async def test_a_store_tells_what_namespaces_use_of_their_quotas_and_rests(hub: Hub, s3: S3Server) -> None:
+    await give_secret(hub, s3.access_key, s3.secret_key)
+    body = store(s3)
+    body["spec"]["quotas"] = [{"namespaces": ["vision"], "storage": "200Gi"}]
+    hub.world.bucket.quotas, hub.world.bucket.pushed["vision"] = {"vision": 200 * 1024**3}, 150 * 1024**3
+    await hub.apply(body)
+    async with hub.controller():
+        told = await until_ready(hub, STORES, "main", "BucketReachable")
+        writes = hub.writes[STORE_WRITE]
+        await hub.rest(3.0)
+
+    assert told["status"]["storage"] == [{"namespace": "vision", "used": "150Gi", "quota": "200Gi"}]
+    assert hub.writes[STORE_WRITE] == writes
+
+
 async def test_a_status_that_is_overwritten_is_written_again(hub: Hub) -> None:
     async with hub.controller():
         await until_builds(hub, 0, 0)

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from compatibility_page.tables import markdown
+from ignition_hub.api.quotas import StorageUse
 from ignition_hub.bootstrap import exit_codes as bootstrap_codes
 from ignition_hub.cli import errors as cli_errors
 from ignition_hub.controller.policy.build_job import failure_policy
@@ -216,7 +217,8 @@ def _variables() -> Iterator[Row]:
 
 def _controller_metrics() -> list[Metric]:
     registry = CollectorRegistry()
-    registry.register(VitalsCollector(lambda: Vitals(True, True, 0, 0.0, 0, 0, {"patch status": 1})))
+    vitals = Vitals(True, True, 0, 0.0, 0, 0, {"patch status": 1}, [StorageUse("vision", 0, 0)])
+    registry.register(VitalsCollector(lambda: vitals))
     return list(registry.collect())
 
 

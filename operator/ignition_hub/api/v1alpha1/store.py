@@ -11,6 +11,7 @@ from pydantic import Field
 from ignition_hub.api.schema import (
     AS_SET,
     ATOMIC,
+    Line,
     NamespaceName,
     Part,
     Quantity,
@@ -145,6 +146,17 @@ class EngineStoreSpec(Part):
     """
 
 
+class NamespaceStorage(Part):
+    """What a namespace uses of its quota, as people read it."""
+
+    namespace: Annotated[str, Field(max_length=63)]
+    """The namespace."""
+    used: Line
+    """Bytes of its pushed models and its engines. Example: 150Gi"""
+    quota: Line
+    """Bytes that it may use. Example: 200Gi"""
+
+
 class EngineStoreStatus(Part):
     """What was found about the store."""
 
@@ -156,6 +168,13 @@ class EngineStoreStatus(Part):
     """Ready, when the bucket answers to the credentials in the Secret."""
     default: bool | None = None
     """Whether this is the store that the hub uses."""
+    storage: Annotated[
+        tuple[NamespaceStorage, ...], Field(max_length=64, json_schema_extra=keyed_by("namespace"))
+    ] = ()
+    """
+    What namespaces use of `spec.quotas`, the 64 fullest of them; at most some minutes old. Absent without
+    quotas, and where the store is not in use.
+    """
 
 
 class EngineStore(CustomResource):

@@ -3,13 +3,14 @@ The pass about an EngineStore: its status says whether the bucket opens with the
 
 The Secret is read every half minute, for the controller may not watch it. The bucket is asked when settings
 or Secret changed and every few minutes besides; while that fails, as often as the queue's back-off has it,
-and at least every half minute: engines wait for it.
+and at least every half minute: engines wait for it. What namespaces use is the word of ``storage_report``.
 """
 
 import random
 
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.object_cache import is_going
+from ignition_hub.controller.passes.storage_report import StorageReport
 from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.policy.status import difference
 from ignition_hub.controller.policy.store_status import Probe, StoreReason, store_status
@@ -23,7 +24,7 @@ READ_SECRET_EVERY = 30.0
 """Seconds; a little less each time, so that stores are not read together."""
 
 
-async def describe_store(cluster: Cluster, world: World, key: Key, now: str) -> Again:
+async def describe_store(cluster: Cluster, world: World, report: StorageReport, key: Key, now: str) -> Again:
     """Write the status of an EngineStore if it says something else now; ``now`` is RFC 3339."""
     store = cluster.stores.get("", key.name)
     if store is None or is_going(store):
@@ -34,7 +35,9 @@ async def describe_store(cluster: Cluster, world: World, key: Key, now: str) -> 
         default, probe = "", Probe(StoreReason.SEVERAL_DEFAULTS, str(error))
     else:
         probe = await world.probe(store)
-    if patch := difference(store.get("status") or {}, store_status(store, probe, default=default, now=now)):
+    used = await report.on(store) if default == key.name else ()
+    status = store_status(store, probe, default=default, used=used, now=now)
+    if patch := difference(store.get("status") or {}, status):
         await cluster.write_status(store, patch, STORES)
     return _again(probe.reason)
 

@@ -5,12 +5,17 @@ Whether the service honours conditional writes is not told: only a write could f
 and its metric ``ignition_gateway_store_conditional_writes`` has the answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.api.quotas import StorageUse
+from ignition_hub.api.summary import size_line
 from ignition_hub.controller.policy.status import condition
 from ignition_hub.engine.enums import StrEnum
+
+MOST_ENTRIES = 64
+"""Namespaces of ``status.storage``; the metrics tell of all."""
 
 
 class StoreReason(StrEnum):
@@ -51,15 +56,31 @@ def opens_for_engines(store: Mapping[str, Any] | None) -> bool:
     return status.get("default") is True and ready == {"True"}
 
 
-def store_status(store: Mapping[str, Any], probe: Probe, *, default: str, now: str) -> dict[str, Any]:
-    """Return the whole status at ``now`` (RFC 3339); ``default`` names the store in use, if any."""
+def store_status(
+    store: Mapping[str, Any], probe: Probe, *, default: str, now: str, used: Sequence[StorageUse] = ()
+) -> dict[str, Any]:
+    """
+    Return the whole status at ``now`` (RFC 3339); ``default`` names the store in use, if any.
+
+    ``used`` is what its namespaces use of their quotas; the status tells of the fullest.
+    """
     metadata = store["metadata"]
     verdict = ("Ready", *_readiness(store, probe, default))
     return {
         "observedGeneration": metadata["generation"],
         "conditions": [condition(store.get("status") or {}, metadata["generation"], now, verdict)],
         "default": metadata["name"] == default,
+        **({"storage": storage_entries(used)} if used else {}),
     }
+
+
+def storage_entries(used: Sequence[StorageUse]) -> list[dict[str, str]]:
+    """Return an entry for each of the fullest namespaces, by name."""
+    fullest = sorted(used, key=lambda one: (-one.used / max(one.quota, 1), one.namespace))[:MOST_ENTRIES]
+    return [
+        {"namespace": one.namespace, "used": size_line(one.used) or "0", "quota": size_line(one.quota) or "0"}
+        for one in sorted(fullest, key=lambda one: one.namespace)
+    ]
 
 
 def _readiness(store: Mapping[str, Any], probe: Probe, default: str) -> tuple[str, str, str]:

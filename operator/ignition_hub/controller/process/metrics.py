@@ -5,13 +5,15 @@ Alive means that its loop turns. How long keys wait is a figure and no reason to
 would wait again, and a store that is away or a large cluster would have the process restarted for ever.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from ignition_hub.api.quotas import StorageUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Vitals:
     engines: int
     jobs: int
     writes: dict[str, int]
+    storage: Sequence[StorageUse]
+    """What namespaces use of their storage quotas."""
 
 
 class VitalsCollector(Collector):
@@ -51,6 +55,22 @@ class VitalsCollector(Collector):
         for request, count in sorted(vitals.writes.items()):
             writes.add_metric([request], count)
         yield writes
+        yield from _storage(vitals.storage)
+
+
+def _storage(uses: Sequence[StorageUse]) -> Iterator[Metric]:
+    used = GaugeMetricFamily(
+        "ignition_controller_storage_used_bytes",
+        "Bytes that count against the storage quota of a namespace; some minutes old, of the leader only",
+        labels=["namespace"],
+    )
+    quota = GaugeMetricFamily(
+        "ignition_controller_storage_quota_bytes", "Storage quota of a namespace", labels=["namespace"]
+    )
+    for use in uses:
+        used.add_metric([use.namespace], use.used)
+        quota.add_metric([use.namespace], use.quota)
+    yield from (used, quota)
 
 
 class HealthServer:

@@ -10,12 +10,14 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.passes.build_pools import UNTIL_ALL_ARE_DECIDED, describe_pool
 from ignition_hub.controller.passes.engine_stores import READ_SECRET_EVERY, describe_store
+from ignition_hub.controller.passes.storage_report import StorageReport
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.store_status import Probe, StoreReason
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pool_key, store_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.controller.watches import Watching
+from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.names import ANNOTATION_DEFAULT_STORE, LABEL_POOL
 from ignition_hub.kube import Conflict, Forbidden, Object
 
@@ -83,10 +85,13 @@ async def pool_pass(cluster: Cluster, builds: BuildQueue[Key] | None = None) -> 
     return await describe_pool(cluster, builds or BuildQueue(), pool_key("rtx"), NOW)
 
 
-async def store_pass(cluster: Cluster, answer: Probe, name: str = "main") -> Again:
+async def store_pass(
+    cluster: Cluster, answer: Probe, name: str = "main", report: StorageReport | None = None
+) -> Again:
     world = World()
     world.answer = answer
-    return await describe_store(cluster, world, Key("store", name=name), NOW)
+    report = report or StorageReport(cluster, world)
+    return await describe_store(cluster, world, report, Key("store", name=name), NOW)
 
 
 async def test_a_pool_is_described_once(kube: FakeKube, cluster: Cluster) -> None:
@@ -292,3 +297,50 @@ async def test_a_hundred_changes_within_the_pause_are_one_pass() -> None:
     assert await queue.take() == pool_key("rtx")
     queue.finish(pool_key("rtx"))
     assert len(queue) == 0
+
+
+def with_quotas(kube: FakeKube, cluster: Cluster, *quotas: tuple[list[str], str]) -> Object:
+    body = make_store()
+    body["spec"]["quotas"] = [{"namespaces": names, "storage": storage} for names, storage in quotas]
+    target = {"name": "sm-86", "identity": "ab" * 32, "sizeBytes": 60}
+    cluster.engines.put({**make_engine(namespace="audio"), "status": {"targets": [target]}})
+    return added(kube, cluster.stores, body)
+
+
+async def test_what_namespaces_use_is_looked_at_every_few_minutes_and_at_rest_written_once(
+    kube: FakeKube, cluster: Cluster
+) -> None:
+    with_quotas(kube, cluster, (["vision"], "200"), (["*"], "100"))
+    world = World()
+    world.bucket.quotas, world.bucket.pushed["vision"] = {"vision": 200, "audio": 100}, 150
+    report = StorageReport(cluster, world)
+
+    for _ in range(3):
+        await store_pass(cluster, World.answer, report=report)
+
+    assert [write["storage"] for write in kube.writes] == [
+        [
+            {"namespace": "audio", "used": "60B", "quota": "100B"},
+            {"namespace": "vision", "used": "150B", "quota": "200B"},
+        ]
+    ]
+    assert world.bucket.asked["pushed_bytes"] == 2
+    assert [use.namespace for use in report.latest] == ["audio", "vision"]
+
+
+async def test_while_the_bucket_fails_the_last_report_stands_and_without_quotas_there_is_none(
+    kube: FakeKube, cluster: Cluster
+) -> None:
+    body = with_quotas(kube, cluster, (["vision"], "200"))
+    world = World()
+    world.bucket.quotas = {"vision": 200}
+    report = StorageReport(cluster, world)
+    before = await report.on(body)
+    body["metadata"]["generation"] = 2
+    world.trouble = IgnitionError(Reason.StoreUnavailable, "s3 does not answer")
+
+    assert [use.namespace for use in before] == ["vision"]
+    assert await report.on(body) == before
+    world.trouble = None
+    assert await report.on({**body, "spec": {**body["spec"], "quotas": []}}) == ()
+    assert report.latest == ()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ignition_hub.api.quotas import StorageUse
 from ignition_hub.controller.policy.status import difference
 from ignition_hub.controller.policy.store_status import (
     FIELDS,
@@ -78,3 +79,15 @@ def test_engines_go_on_with_the_default_store_when_it_is_ready_and_with_no_other
     assert [opens_for_engines(one) for one in (store(**unused), store(**failed), store(), None)] == [
         False
     ] * 4
+
+
+def test_what_namespaces_use_is_told_of_the_fullest_by_name() -> None:
+    used = [StorageUse(f"n{number:03d}", number, 100) for number in range(99, 0, -1)]
+    status = store_status(store(), ANSWERS, default="main", used=[StorageUse("z", 0, 0), *used], now=NOW)
+
+    names = [entry["namespace"] for entry in status["storage"]]
+    assert names == [f"n{number:03d}" for number in range(36, 100)]
+    assert status["storage"][0] == {"namespace": "n036", "used": "36B", "quota": "100B"}
+    [entry] = store_status(store(), ANSWERS, default="", used=[StorageUse("z", 0, 0)], now=NOW)["storage"]
+    assert entry == {"namespace": "z", "used": "0", "quota": "0"}
+    assert "storage" not in store_status(store(), ANSWERS, default="main", now=NOW)

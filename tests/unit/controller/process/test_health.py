@@ -3,6 +3,7 @@
 import aiohttp
 
 from gatewayprocess import free_port
+from ignition_hub.api.quotas import StorageUse
 from ignition_hub.controller.process.metrics import HealthServer, Vitals
 
 
@@ -15,6 +16,7 @@ def vitals(**changes):
         "engines": 0,
         "jobs": 0,
         "writes": {},
+        "storage": (),
     }
     return Vitals(**{**facts, **changes})
 
@@ -34,6 +36,13 @@ async def test_a_long_backlog_is_told_as_a_metric_and_leaves_the_process_alive()
 
     assert told["/healthz"] == (200, "alive")
     assert "ignition_controller_queue_oldest_seconds 3600.0" in told["/metrics"][1]
+
+
+async def test_what_namespaces_use_of_their_quotas_is_a_metric():
+    told = await answers(vitals(storage=[StorageUse("vision", 150, 200)]))
+
+    assert 'ignition_controller_storage_used_bytes{namespace="vision"} 150.0' in told["/metrics"][1]
+    assert 'ignition_controller_storage_quota_bytes{namespace="vision"} 200.0' in told["/metrics"][1]
 
 
 async def test_a_controller_that_does_not_watch_yet_is_not_ready():
