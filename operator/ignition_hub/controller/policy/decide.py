@@ -55,7 +55,7 @@ def namespace_has_too_many_engines(snapshot: TargetSnapshot) -> Plan | None:
     if trouble is None or trouble.reason is not Reason.TooManyEngines:
         return None
     if _stays_ready(snapshot):
-        return replace(_kept(), defers_rebuild=True)
+        return _kept()
     return Plan(state=State.PENDING, reason=trouble.reason, message=trouble.message, stalled=True)
 
 
@@ -430,7 +430,14 @@ def _failed(reason: Reason, message: str) -> Plan:
 
 
 def _kept(*, back_off: bool = False, recheck: float | None = None) -> Plan:
-    return Plan(state=State.READY, reason=Reason.Built, keeps_status=True, back_off=back_off, recheck=recheck)
+    return Plan(
+        state=State.READY,
+        reason=Reason.Built,
+        keeps_status=True,
+        defers_rebuild=True,
+        back_off=back_off,
+        recheck=recheck,
+    )
 
 
 def _stays_ready(snapshot: TargetSnapshot) -> bool:

@@ -469,6 +469,11 @@ def test_a_pool_that_starts_nothing_says_so():
     assert "maxConcurrentBuilds is 0" in decide(snapshot(queue_position=QueuePosition(0, 0))).message
 
 
+@pytest.mark.parametrize("trouble", [AWAY, GONE])
+def test_a_rebuild_that_is_asked_for_while_its_source_or_store_is_away_stays_asked_for(trouble):
+    assert decide(snapshot(trouble=trouble, engine=told("Ready", rebuild="now"))).defers_rebuild
+
+
 EXCESS = Trouble(Reason.TooManyEngines, "namespace vision has more than 2")
 
 
