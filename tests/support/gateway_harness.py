@@ -211,11 +211,12 @@ def push(hub, namespace, data, sha256=None):
     return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
 
 
-def push_part(hub, namespace, name, data, bundle=BUNDLE):
+def push_part(hub, namespace, name, data, *, bundle=BUNDLE, size=None):
     headers = {
         "X-Content-SHA256": hashlib.sha256(data).hexdigest(),
         "X-Bundle": bundle,
         "X-Name": quote(name),
+        **({"X-Bundle-Size": str(size)} if size is not None else {}),
     }
     return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
 

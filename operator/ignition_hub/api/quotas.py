@@ -18,8 +18,8 @@ from ignition_hub.engine.names import ANNOTATION_REBUILD
 from ignition_hub.engine.sources import EVERY_NAMESPACE
 
 REMEDY = (
-    "delete TensorRTEngines there that are not needed, or have the platform team raise the entry in "
-    "spec.quotas of the EngineStore"
+    "delete TensorRTEngines there that are not needed, or have the platform team delete pushed models or "
+    "raise the entry in spec.quotas of the EngineStore"
 )
 
 BUILD_REMEDY = f"{REMEDY}; then annotate it with {ANNOTATION_REBUILD}"

@@ -87,6 +87,8 @@ def _bundle(name: str, files: Mapping[str, Path]) -> ModelUpload:
     digest = sha256_hex(canonical_json(listing))
     # The model last: False sorts first.
     ordered = sorted(uploads, key=lambda inside: (inside.lower().endswith(".onnx"), inside))
+    size = sum(file.size for file in uploads.values())
     return ModelUpload(
-        name, tuple(replace(uploads[inside], name=inside, bundle=digest) for inside in ordered)
+        name,
+        tuple(replace(uploads[inside], name=inside, bundle=digest, bundle_size=size) for inside in ordered),
     )

@@ -68,12 +68,17 @@ class UploadFile:
     """Its path inside ``bundle``."""
     bundle: str | None = None
     """Digest of the bundle it belongs to."""
+    bundle_size: int = 0
+    """Bytes of that bundle in all."""
 
     @property
     def headers(self) -> dict[str, str]:
         """What announces it."""
         own = {"X-Content-SHA256": self.sha256, "Content-Length": str(self.size)}
-        return own | ({"X-Bundle": self.bundle, "X-Name": quote(self.name)} if self.bundle else {})
+        if not self.bundle:
+            return own
+        size = {"X-Bundle-Size": str(self.bundle_size)} if self.bundle_size else {}
+        return own | size | {"X-Bundle": self.bundle, "X-Name": quote(self.name)}
 
     def chunks(self, progress: ByteCallback) -> Iterator[bytes]:
         """Yield the file's content and tell how much of it is taken."""

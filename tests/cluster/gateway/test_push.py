@@ -112,6 +112,14 @@ def test_a_bundle_has_a_digest(hub, team):
     assert answer.message.startswith("X-Bundle: ")
 
 
+def test_the_size_of_a_bundle_is_a_number(hub, team):
+    allow_push(hub, team)
+    answer = push_part(hub, team, "weights.bin", b"weights", size="1e3")
+
+    assert answer.status == 400
+    assert answer.message.startswith("X-Bundle-Size: ")
+
+
 def test_a_push_needs_the_right_to_create_engines(hub, team):
     answer = push(hub, team, b"onnx")
 

@@ -131,6 +131,25 @@ def test_the_files_of_a_bundle_count_too(hub, pusher):
     assert hub.store.head(f"ignition/models/{pusher}/{BUNDLE}/weights.bin") is None
 
 
+def test_a_bundle_that_does_not_fit_is_refused_with_its_first_file(hub, pusher):
+    first = push_part(hub, pusher, "weights.bin", model(4 * KIB), size=11 * KIB)
+    fits = push_part(hub, pusher, "weights.bin", model(4 * KIB), size=10 * KIB)
+    last = push_part(hub, pusher, "vit.onnx", model(6 * KIB), size=10 * KIB)
+
+    assert (first.status, first.reason) == (403, "StorageQuotaExceeded")
+    assert first.message.startswith(
+        f"the bundle has 11Ki, but namespace {pusher} uses 0 of its storage quota"
+    )
+    assert (fits.status, last.status) == (200, 200)
+    assert sorted(pushed(hub, pusher)) == [4 * KIB, 6 * KIB]
+
+
+def test_a_bundle_that_says_it_is_small_gets_no_more_room(hub, pusher):
+    answers = [push_part(hub, pusher, f"{n}.bin", model(6 * KIB, b"%d" % n), size=1) for n in range(2)]
+
+    assert [answer.status for answer in answers] == [200, 403]
+
+
 def test_engines_count_by_their_size_in_the_status(hub, pusher, request_):
     ready = ready_target(hub, request_, {"uri": "s3://engines/x"}, sizeBytes=8 * KIB)
     apply_engine(hub, pusher, [ready])

@@ -195,6 +195,20 @@ def test_a_store_of_ones_own_needs_no_embedded_server():
     assert spec["credentialsSecretRef"] == {"name": "engine-store"}
 
 
+def test_quotas_and_the_limit_of_engines_reach_the_store_and_the_controller():
+    quotas = [{"namespaces": ["*"], "storage": "50Gi"}]
+    documents = render({"store": {"quotas": quotas}, "controller": {"maxEnginesPerNamespace": 250000}})
+
+    [store] = [each for each in documents if each["kind"] == "EngineStore"]
+    assert store["spec"]["quotas"] == quotas
+    [controller] = [
+        each["spec"]["template"]["spec"]["containers"][0]
+        for each in documents
+        if each["kind"] == "Deployment" and each["metadata"]["name"] == "ignition-hub-controller"
+    ]
+    assert "--max-engines-per-namespace=250000" in controller["args"]
+
+
 def test_a_store_can_be_added_later():
     documents = render(OWN_STORE | {"store": {"create": False}})
 

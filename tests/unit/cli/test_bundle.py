@@ -57,6 +57,12 @@ def test_a_folder_is_pushed_whole_without_hidden_files(folder: Path) -> None:
     assert names(folder) == ["layers/0.bin", "weights.bin", "vit.onnx"]
 
 
+def test_every_file_of_a_bundle_says_how_large_the_bundle_is(folder: Path) -> None:
+    pushed = model_upload(with_data(folder))
+
+    assert {file.bundle_size for file in pushed.files} == {pushed.size}
+
+
 def test_the_digest_of_a_bundle_is_that_of_every_name_and_byte(folder: Path) -> None:
     with_data(folder)
     before = model_upload(folder).files[0].bundle

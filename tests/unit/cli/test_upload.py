@@ -116,10 +116,11 @@ def test_a_file_of_a_bundle_says_so_and_is_answered_with_the_bundle(file: Upload
         request.read()
         return httpx.Response(200, json={"uri": "s3://b/f/ä.bin", "bundle": "s3://b/f/", "sha256": SHA})
 
-    part = replace(file, name="layers/ä 1.bin", bundle="9f" * 32)
+    part = replace(file, name="layers/ä 1.bin", bundle="9f" * 32, bundle_size=1000)
 
     assert push(gateway(handler), part) == "s3://b/f/"
     assert seen[0].headers["X-Bundle"] == "9f" * 32
+    assert seen[0].headers["X-Bundle-Size"] == "1000"
     assert seen[0].headers["X-Name"] == "layers/%C3%A4%201.bin"
 
 

@@ -77,6 +77,7 @@ def test_what_is_stored_and_reserved_counts_once_and_what_is_replaced_not_at_all
         return used_bytes("vision", what, models, sizes, held)
 
     assert used("models/new") == 1111
+    assert [used(folder) for folder in ("models/", "model", "models/x/")] == [1001, 1111, 1111]
     assert [used(what) for what in ("models/x", "models/y", "engine", "soon")] == [1011, 1101, 111, 1110]
 
 

@@ -86,12 +86,19 @@ class StorageQuotas:
         self._reservations = Reservations()
 
     @contextlib.asynccontextmanager
-    async def of_model(self, store: OpenStore, namespace: str, key: str, size: int) -> AsyncIterator[None]:
+    async def of_model(
+        self, store: OpenStore, namespace: str, key: str, size: int, bundle: tuple[str, int] | None = None
+    ) -> AsyncIterator[None]:
         """
         Let a model of ``size`` bytes in to be stored at ``key`` while the block runs, and count it after.
 
-        Raise StorageQuotaExceeded when the quota of its namespace has no room for it.
+        Raise StorageQuotaExceeded when the quota of its namespace has no room for it, or for the whole
+        ``bundle`` that it belongs to: its folder, and its bytes in all.
         """
+        if bundle is not None:
+            whole = await self._use(store, namespace, bundle[0])
+            if whole is not None and not whole.has_room_for(bundle[1]):
+                raise StorageQuotaExceeded("the bundle", bundle[1], whole)
         use = await self._use(store, namespace, key)
         if use is None:
             yield
@@ -158,13 +165,16 @@ class StorageQuotas:
 def used_bytes(
     namespace: str, what: str, models: Mapping[str, int], sizes: EngineSizes, held: Mapping[str, int]
 ) -> int:
-    """Return the bytes that count against a quota, each thing once, and ``what`` not at all."""
-    stored = sum(models.values()) + sizes.bytes_in(namespace)
-    coming = sum(
-        size for one, size in held.items() if one not in models and not sizes.size_of(namespace, one)
+    """Return the bytes that count against a quota, each once; ``what``, or all below it, does not."""
+    objects = {**held, **models}
+    others = (
+        size
+        for one, size in objects.items()
+        if one != what
+        and not (what.endswith("/") and one.startswith(what))
+        and not sizes.size_of(namespace, one)
     )
-    counted = models.get(what) or sizes.size_of(namespace, what) or held.get(what, 0)
-    return stored + coming - counted
+    return sum(others) + sizes.bytes_in(namespace) - sizes.size_of(namespace, what)
 
 
 def pushed_models(store: OpenStore, namespace: str) -> Mapping[str, int]:

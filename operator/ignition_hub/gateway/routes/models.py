@@ -3,13 +3,14 @@
 
 The body is streamed into a multipart upload while it is hashed. It becomes visible only after the digest was
 found right, under a key of the caller's own namespace: knowing a digest gives nobody a model. A model with
-external data comes file by file: ``X-Bundle`` is one digest for all of them, ``X-Name`` the file's path,
-percent-encoded.
+external data comes file by file: ``X-Bundle`` is one digest for all of them, ``X-Bundle-Size`` their bytes in
+all, ``X-Name`` the file's path, percent-encoded.
 """
 
 import asyncio
 import contextlib
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -48,6 +49,13 @@ class Announced:
     size: int
     bundle: str | None = None
     """The folder of the bundle it belongs to."""
+    bundle_size: int = 0
+    """Bytes of that bundle in all; 0 when the client did not say."""
+
+    @property
+    def whole_bundle(self) -> tuple[str, int] | None:
+        """The bundle's folder and bytes, where both are known."""
+        return (self.bundle, self.bundle_size) if self.bundle and self.bundle_size else None
 
     def require(self, sha256: str, size: int) -> None:
         """Raise RequestError unless this is what arrived."""
@@ -74,7 +82,7 @@ async def push(request: web.Request) -> web.Response:
         store = await services.stores.current()
         announced = _announced(request, store.prefix, namespace, sha256, size)
         async with (
-            services.quotas.of_model(store, namespace, announced.key, size),
+            services.quotas.of_model(store, namespace, announced.key, size, announced.whole_bundle),
             _in_time(seconds_for(size)),
         ):
             await _receive(request, services, store, announced)
@@ -134,7 +142,14 @@ def _announced(request: web.Request, prefix: str, namespace: str, sha256: str, s
         raise ContractError(
             f"X-Name: {name!r:.80} is not a plain relative path", "send the file's path in the bundle"
         )
-    return Announced(folder + name, sha256, size, folder)
+    return Announced(folder + name, sha256, size, folder, _bundle_size(request))
+
+
+def _bundle_size(request: web.Request) -> int:
+    text = request.headers.get("X-Bundle-Size", "0")  # clients of the first release do not send it
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ContractError(f"X-Bundle-Size: {text!r:.80} is not a number of bytes", "send it in digits")
+    return int(text)
 
 
 def _announced_size(request: web.Request, most: int) -> int:
