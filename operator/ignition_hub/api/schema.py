@@ -88,3 +88,9 @@ Duration = Annotated[str, Field(pattern=DURATION, max_length=32)]
 Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 Line = Annotated[str, Field(max_length=253)]
 Text = Annotated[str, Field(max_length=32768)]
+
+EVERY_NAMESPACE_IS_LAST = rule(
+    "!self.exists(t, '*' in t.namespaces) || "
+    "self.exists_one(t, '*' in t.namespaces) && '*' in self[size(self) - 1].namespaces",
+    "the first entry that lists a namespace counts, so one with * must be the last: none after it would",
+)

@@ -183,6 +183,7 @@ REFUSED = [
     (quota("200 GB", "vision"), "spec.quotas[0].storage in body should match"),
     (quota(-1, "vision"), "must be a quantity of at least 0, for example 200Gi"),
     (quota("1Gi"), "should have at least 1 items"),
+    (store(quotas=[{"namespaces": [name], "storage": 1} for name in ("*", "vision")]), ONE_FOR_ALL),
     (quota("1Gi", "Vision"), "namespaces[0] in body should match"),
     (store(quotas=[{"namespaces": ["vision"]}]), "spec.quotas[0].storage: Required value"),
     (store(retention={"unreferencedAfter": "720h"}), 'unknown field "spec.retention"'),

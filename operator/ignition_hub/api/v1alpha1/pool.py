@@ -11,6 +11,7 @@ from pydantic import Field
 from ignition_hub.api.schema import (
     AS_SET,
     ATOMIC,
+    EVERY_NAMESPACE_IS_LAST,
     Arch,
     Flavor,
     Label,
@@ -152,13 +153,6 @@ class PoolResources(Part):
     Upper bounds by resource name; a build needs about 3 times the model's weights in memory, and with
     TensorRT 8.6 5Gi besides for its kernels, with 8.5 2.5Gi. Default: none. Example: {memory: 16Gi}
     """
-
-
-EVERY_NAMESPACE_IS_LAST = rule(
-    "!self.exists(t, '*' in t.namespaces) || "
-    "self.exists_one(t, '*' in t.namespaces) && '*' in self[size(self) - 1].namespaces",
-    "the first entry that lists a namespace counts, so one with * must be the last: none after it would",
-)
 
 
 class PoolTenant(Part):

@@ -11,6 +11,7 @@ from pydantic import Field
 from ignition_hub.api.schema import (
     AS_SET,
     ATOMIC,
+    EVERY_NAMESPACE_IS_LAST,
     Line,
     NamespaceName,
     Part,
@@ -138,11 +139,13 @@ class EngineStoreSpec(Part):
     Where plugin libraries may come from, which is never what a namespace pushed or may merely read. Default:
     none, engines with plugins are refused.
     """
-    quotas: Annotated[tuple[StorageQuota, ...], Field(max_length=64, json_schema_extra=ATOMIC)] = ()
+    quotas: Annotated[
+        tuple[StorageQuota, ...],
+        Field(max_length=64, json_schema_extra=ruled(EVERY_NAMESPACE_IS_LAST, **ATOMIC)),
+    ] = ()
     """
-    How much namespaces may keep in the store; the first entry that lists a namespace counts for it, so "*"
-    belongs at the end. What would exceed a quota is not pushed and not built; what is there stays. Default:
-    no limit.
+    How much namespaces may keep in the store; the first entry that lists a namespace counts for it. What
+    would exceed a quota is not pushed and not built; what is there stays. Default: no limit.
     """
 
 
