@@ -21,6 +21,8 @@ from ignition_hub.engine.codec import Record
 from ignition_hub.engine.errors import IgnitionError
 
 COUNT = 10_000
+FEW = 2_000
+"""Of what is small, or read by what many others are read by."""
 MESSAGE_CHARACTERS = 1024
 """The longest refusal, whatever it quotes."""
 SECONDS = 1.0

@@ -11,7 +11,7 @@ from ignition_hub.engine.pod_annotations import OnMiss
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import DIGEST, Resolved, asking_again_helps, read_resolved, refusal
 from ignition_hub.wire.response import MESSAGE_CHARACTERS, GatewayResponse
-from mutants import COUNT, of_bytes, of_document, survey
+from mutants import COUNT, FEW, of_bytes, of_document, survey
 
 ANSWER = {
     "name": "resnet50",
@@ -69,6 +69,6 @@ def test_every_mutant_of_a_refusal_is_a_refusal_with_an_exit_code(mutants):
         assert len(str(error)) <= MESSAGE_CHARACTERS + 512
         str(error).encode()
 
-    found = survey("refusal", 32, mutants(origin, 32), read, has_an_ending)
+    found = survey("refusal", 32, mutants(origin, 32, FEW), read, has_an_ending)
 
-    assert found.accepted == COUNT
+    assert found.accepted == FEW
