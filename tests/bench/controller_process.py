@@ -17,8 +17,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-import uvloop
-
 from fakeworld import FakeStore, FakeWorld, make_manifest
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.app import RELEASES, Controller, ControllerSettings
@@ -30,7 +28,7 @@ from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
 from ignition_hub.engine.naming import job_name
-from ignition_hub.kube import Kube, RateLimiter
+from ignition_hub.kube import Kube, RateLimiter, event_loop
 
 QPS = 100_000.0
 IN_FLIGHT = 32
@@ -110,7 +108,7 @@ def main() -> int:
     parser.add_argument("--expect", type=int, default=0)
     parser.add_argument("--paced", action="store_true", help="with the brakes of an installation")
     options = parser.parse_args()
-    return uvloop.run(run(options.health_port, options.expect, paced=options.paced))
+    return event_loop.run(run(options.health_port, options.expect, paced=options.paced))
 
 
 if __name__ == "__main__":

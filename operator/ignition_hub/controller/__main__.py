@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-import uvloop
 from kubernetes.aio.config import ConfigException
 
 from ignition_hub.controller.app import MOST_ENGINES, ControllerSettings, run
 from ignition_hub.controller.process.exit_codes import FAILED
 from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
+from ignition_hub.kube import event_loop
 from ignition_hub.logs import log_as_json
 
 
@@ -38,7 +38,7 @@ def main() -> int:
         )
     log_as_json(arguments.pop("log_level"))
     try:
-        return uvloop.run(run(ControllerSettings(**arguments)))
+        return event_loop.run(run(ControllerSettings(**arguments)))
     except ConfigException as error:
         print(f"ignition-controller: cannot log in to Kubernetes: {error}", file=sys.stderr)  # noqa: T201
         return FAILED

@@ -13,6 +13,7 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from ignition_hub.controller.process.leader_election import Election, KubeLease
 from ignition_hub.controller.process.metrics import HealthServer, Vitals
 from ignition_hub.controller.reconciler import Clock, Reconciler
 from ignition_hub.controller.watches import Watching, feeds, register, settings_for_kopf
-from ignition_hub.kube import Kube, KubeError, RateLimiter
+from ignition_hub.kube import Kube, KubeError, RateLimiter, Resource
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Controller:
             instance=identity,
         )
         self.watching = Watching(cluster, self.queue, builds)
-        self._feeds = feeds(cluster, self.watching)
+        self.feeds = feeds(cluster, self.watching)
         self.election = Election(KubeLease(lease or kube, LEASE, settings.release_namespace), identity)
         self._kube = kube
         self._settings = settings
@@ -119,7 +120,7 @@ class Controller:
     async def watch(self) -> None:
         """Run all watches; one of kopf's that cannot go on ends the process, and the kubelet restarts it."""
         async with asyncio.TaskGroup() as group:
-            feeds = [group.create_task(feed.run(), name="feed") for feed in self._feeds]
+            feeds = [group.create_task(feed.run(), name="feed") for feed in self.feeds]
             await self._watch_by_kopf()
             for feed in feeds:
                 feed.cancel()
@@ -148,11 +149,18 @@ class Controller:
     async def lead(self) -> None:
         """Work for as long as this replica leads."""
         self.reconciler.begin()
-        await self._refresh_until_done()
+        await self.see_everything()
         self.watching.wake_all(within=1.0)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.work(self.reconciler.reconcile))
             group.create_task(self._resync())
+
+    async def see_everything(self) -> None:
+        """List all kinds, but for those whose first list is under way: that is as new, and takes as long."""
+        under_way = [feed for feed in self.feeds if not feed.is_synced]
+        await self._refresh_until_done(but=[feed.resource for feed in under_way])
+        for feed in under_way:
+            await feed.synced()
 
     async def _resync(self) -> None:
         while True:
@@ -160,10 +168,10 @@ class Controller:
             await self._refresh_until_done()
             self.watching.wake_all(within=RESYNC_SPREAD)
 
-    async def _refresh_until_done(self) -> None:
+    async def _refresh_until_done(self, but: Collection[Resource] = ()) -> None:
         while True:
             try:
-                await self.cluster.refresh()
+                await self.cluster.refresh(but)
             except KubeError as error:
                 logger.warning("cannot list: %s", error)
                 await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311  # spreads load
@@ -174,7 +182,7 @@ class Controller:
         """Look at the process."""
         return Vitals(
             leads=self.election.leads,
-            watching=self._established.is_set() and all(feed.is_synced for feed in self._feeds),
+            watching=self._established.is_set() and all(feed.is_synced for feed in self.feeds),
             queued=len(self.queue),
             oldest=self.queue.oldest_age(),
             engines=len(self.cluster.engines),

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import uvloop
 from kubernetes.aio.config import ConfigException
 
 from ignition_hub.buckets.default_store import DefaultStore
@@ -24,7 +23,7 @@ from ignition_hub.gateway.process.settings import GatewaySettings, Role, parse_s
 from ignition_hub.gateway.routes.probes import watch_store
 from ignition_hub.gateway.server import serve
 from ignition_hub.gateway.services import AdmissionServices, Services
-from ignition_hub.kube import Kube, RateLimiter
+from ignition_hub.kube import Kube, RateLimiter, event_loop
 from ignition_hub.logs import log_as_json
 from ignition_hub.store.trust import SigningKey
 
@@ -45,7 +44,7 @@ def main() -> int:
     settings = parse_settings(sys.argv[1:])
     log_as_json()
     try:
-        uvloop.run(run(settings))
+        event_loop.run(run(settings))
     except (ConfigException, OSError, ValueError, TypeError) as error:
         log.error("the gateway cannot start: %s", error)  # noqa: TRY400  # an operator's mistake: the words are enough
         return CANNOT_START

@@ -38,7 +38,8 @@ class Follower(ABC):
     def __init__(
         self, kube: Kube, resource: Resource, namespace: str | None = None, labels: str | None = None
     ) -> None:
-        self._kube, self._resource, self._namespace = kube, resource, namespace
+        self.resource = resource
+        self._kube, self._namespace = kube, namespace
         self._selector = {"labels": labels} if labels else {}
         self._failures = 0
         self._synced = asyncio.Event()
@@ -63,7 +64,7 @@ class Follower(ABC):
             except KubeError as error:
                 version, self.trouble = "", error.message
                 self._failures += 1
-                logger.warning("cannot follow %s: %s", self._resource.plural, error.message)
+                logger.warning("cannot follow %s: %s", self.resource.plural, error.message)
                 await asyncio.sleep(BETWEEN.delay(self._failures))
 
     @abstractmethod
@@ -86,7 +87,7 @@ class Follower(ABC):
         """Take every object in, page by page, and return the version of the list."""
         version = ""
         self._begin()
-        async for page in self._kube.pages(self._resource, self._namespace, size=self.page, **self._selector):
+        async for page in self._kube.pages(self.resource, self._namespace, size=self.page, **self._selector):
             version = page["metadata"]["resourceVersion"]
             for body in page.get("items") or []:
                 self._listed(body)
@@ -97,7 +98,7 @@ class Follower(ABC):
 
     async def _follow(self, version: str) -> str:
         """Take events in until the watch ends by itself; return the version to go on from."""
-        async for event, body in self._kube.watch(self._resource, version, self._namespace, **self._selector):
+        async for event, body in self._kube.watch(self.resource, version, self._namespace, **self._selector):
             version, self._failures = body["metadata"]["resourceVersion"], 0
             if event != "BOOKMARK":
                 self._happened(event, body)
@@ -143,7 +144,7 @@ class Reflector(Follower, Generic[View]):
         try:
             view = self._view(body)
         except Exception:  # one object that cannot be read must not take the others away
-            logger.exception("cannot read %s %s", self._resource.kind, metadata["name"])
+            logger.exception("cannot read %s %s", self.resource.kind, metadata["name"])
             return
         views.setdefault(_namespace_of(body), {})[metadata["name"]] = view
 

@@ -41,15 +41,16 @@ class Cluster:
         self._creating: dict[str, asyncio.Lock] = {}
         self._writing: dict[Name, Mapping[str, Any]] = {}
 
-    async def refresh(self) -> None:
-        """List everything anew: what a watch missed is known again."""
-        await asyncio.gather(
-            self._refresh(self.engines, ENGINES),
-            self._refresh(self.pools, POOLS),
-            self._refresh(self.stores, STORES),
-            self._refresh(self.jobs, JOBS, self.build_namespace, OURS),
-            self._refresh(self.waiting_pods, PODS, None, WAITING),
+    async def refresh(self, but: Collection[Resource] = ()) -> None:
+        """List everything anew, ``but`` for some kinds: what a watch missed is known again."""
+        kinds = (
+            (self.engines, ENGINES, None, None),
+            (self.pools, POOLS, None, None),
+            (self.stores, STORES, None, None),
+            (self.jobs, JOBS, self.build_namespace, OURS),
+            (self.waiting_pods, PODS, None, WAITING),
         )
+        await asyncio.gather(*(self._refresh(*kind) for kind in kinds if kind[1] not in but))
 
     async def _refresh(
         self, mirror: Mirror, resource: Resource, namespace: str | None = None, labels: str | None = None

@@ -55,4 +55,4 @@ class Feed(Follower):
         try:
             self._tell(event, body)
         except Exception:  # one object that cannot be read must not end the watch of the others
-            logger.exception("cannot take in %s %s", self._resource.kind, body["metadata"]["name"])
+            logger.exception("cannot take in %s %s", self.resource.kind, body["metadata"]["name"])

@@ -1,15 +1,20 @@
 """A mirror fed by a list and a watch: what it holds, and what is told of it."""
 
 import asyncio
+import gc
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from fakeworld import FakeWorld
+from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.feed import Feed
 from ignition_hub.controller.adapters.object_cache import Mirror
-from ignition_hub.kube import JOBS, Expired, Object
+from ignition_hub.controller.app import Controller, ControllerSettings
+from ignition_hub.kube import JOBS, Expired, Object, event_loop
 from ignition_hub.kube import reflector as module
 from ignition_hub.wire.back_off import BackOff
 
@@ -115,3 +120,61 @@ async def test_an_object_that_cannot_be_taken_in_does_not_end_the_watch_of_the_o
     async with fed(FakeKube([job("bad", 1), job("good", 2)]), mirror):
         assert names(mirror) == ["good"]
         assert "cannot take in Job bad" in caplog.text
+
+
+class EmptyKube:
+    """An API server that has nothing, and counts how often each kind is listed."""
+
+    def __init__(self) -> None:
+        self.lists: Counter[str] = Counter()
+
+    def paced(self, limiter: Any) -> "EmptyKube":
+        return self
+
+    async def list(self, resource: Any, *_: Any) -> list[Object]:
+        self.lists[resource.plural] += 1
+        return []
+
+    async def pages(self, resource: Any, *_: Any, **__: Any) -> AsyncIterator[Object]:
+        self.lists[resource.plural] += 1
+        await asyncio.sleep(0)
+        yield {"metadata": {"resourceVersion": "1"}, "items": []}
+
+    async def watch(self, *_: Any, **__: Any) -> AsyncIterator[tuple[str, Object]]:
+        await asyncio.Event().wait()
+        yield "", {}
+
+
+async def test_who_leads_at_once_lists_each_kind_once_and_who_waited_lists_all_again() -> None:
+    kube: Any = EmptyKube()
+    settings = ControllerSettings(
+        release_namespace="hub", build_namespace="builds", gateway_url="https://gateway.invalid"
+    )
+    controller = Controller(kube, FakeWorld(), Cluster(kube, "builds"), settings)
+    following = [asyncio.ensure_future(feed.run()) for feed in controller.feeds]
+
+    await controller.see_everything()
+
+    assert all(feed.is_synced for feed in controller.feeds)
+    assert set(kube.lists.values()) == {1}
+    assert len(kube.lists) == 5
+
+    await controller.see_everything()
+
+    assert set(kube.lists.values()) == {2}
+    for task in following:
+        task.cancel()
+    await asyncio.gather(*following, return_exceptions=True)
+
+
+def test_controller_and_gateway_run_on_uvloop() -> None:
+    async def module_of_the_loop() -> str:
+        return type(asyncio.get_running_loop()).__module__
+
+    thresholds = gc.get_threshold()
+    try:
+        assert event_loop.run(module_of_the_loop()) == "uvloop"
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
