@@ -58,6 +58,13 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedObject(Listed):
+    """The same with the time of its last write, by the clock of the server."""
+
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class UnfinishedUpload:
     """A multipart upload that is neither completed nor aborted; ``begun`` by the clock of the server."""
 
@@ -111,6 +118,18 @@ class ObjectStore:
             for item in page.get("Contents") or []:
                 yield Listed(item["Key"], item["ETag"].strip('"'), item["Size"])
 
+    def every(self, prefix: str, *, after: str = "") -> Iterator[ListedObject]:
+        """Yield every object whose key begins with ``prefix`` and is behind ``after``, in order, by pages."""
+        start = {"StartAfter": after} if after else {}
+        more: dict[str, str] = {}
+        while True:
+            answer = self._call("list_objects_v2", Prefix=prefix, **start, **more)
+            for item in answer.get("Contents") or []:
+                yield ListedObject(item["Key"], item["ETag"].strip('"'), item["Size"], item["LastModified"])
+            if not answer.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": answer["NextContinuationToken"]}
+
     def check_bucket(self, bucket: str | None = None) -> None:
         """Raise StoreMisconfigured or StoreUnavailable unless the bucket is there and opens for us."""
         name = bucket or self.settings.bucket
@@ -163,6 +182,20 @@ class ObjectStore:
         """Delete an object; absent is success."""
         self._call("delete_object", Key=key)
 
+    def delete_version(self, key: str, etag: str) -> bool:
+        """
+        Delete an object that still has this ETag; False: it has another, absent is success.
+
+        Amazon S3 compares at the moment of the deletion; a server that ignores If-Match there (MinIO does,
+        minio/minio issue 21677) is asked for the ETag directly before.
+        """
+        found = self.head(key)
+        if found is None:
+            return True
+        return found.etag == etag and self._conditionally(
+            "delete_object", key, {"IfMatch": f'"{etag}"'}, absent=frozenset({"404", "NoSuchKey"})
+        )
+
     def presign_get(
         self, key: str, expires: int, *, bucket: str | None = None, if_match: str | None = None
     ) -> str:
@@ -201,6 +234,26 @@ class ObjectStore:
         """Return the first 1,000 multipart uploads of keys that begin with ``prefix``, in no order."""
         found = self._call("list_multipart_uploads", Prefix=prefix).get("Uploads") or []
         return [UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"]) for item in found]
+
+    def every_upload(self, prefix: str, *, after: str = "") -> Iterator[UnfinishedUpload]:
+        """
+        Yield the unfinished uploads of keys that begin with ``prefix`` and are behind ``after``, by pages.
+
+        Of a key with more uploads than a page has, those of the page; the others follow once these are gone.
+        Pages go on behind a key and never behind an upload of it: versitygw 1.7.0 refuses the marker that it
+        answered itself for that.
+        """
+        while True:
+            marker = {"KeyMarker": after} if after else {}
+            answer = self._call("list_multipart_uploads", Prefix=prefix, **marker)
+            page = answer.get("Uploads") or []
+            is_whole = not answer.get("IsTruncated") or page[0]["Key"] == page[-1]["Key"]
+            found = page if is_whole else [item for item in page if item["Key"] != page[-1]["Key"]]
+            for item in found:
+                yield UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"])
+            if not answer.get("IsTruncated"):
+                return
+            after = found[-1]["Key"]
 
     def presign_part(self, key: str, upload_id: str, number: int, size: int, expires: int) -> str:
         """
@@ -300,6 +353,7 @@ class ObjectStore:
         arguments: Mapping[str, Any],
         *,
         gone: frozenset[str] = frozenset(),
+        absent: frozenset[str] = frozenset(),
         client: Any = None,
     ) -> bool:
         where = self._where(key)
@@ -309,6 +363,8 @@ class ObjectStore:
             except ClientError as error:
                 if code_of(error) in {"PreconditionFailed", "412", *gone}:
                     return False
+                if code_of(error) in absent:
+                    return True
                 # 409: a write of the same key was in flight and nobody won. The server asks to try again.
                 if code_of(error) != "ConditionalRequestConflict":
                     raise translated(error, self.settings.endpoint, where["Bucket"]) from error

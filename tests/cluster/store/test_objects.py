@@ -1,6 +1,7 @@
 """The store's verbs on a real S3 server."""
 
 import hashlib
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -190,3 +191,68 @@ def test_a_listing_of_several_pages_is_whole_and_in_order(store):
         found = list(store.all_listed("pages/", page_size=page_size))
         assert [(one.key, one.size) for one in found] == [(name, 3) for name in names]
     assert list(store.all_listed("pages/none/")) == []
+
+
+def keys(listed):
+    return [each.key for each in listed]
+
+
+def test_every_object_is_listed_in_order_beyond_one_page_with_its_time(store):
+    names = [f"many/{number:04}" for number in range(1005)]
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda name: store.put(name, b"x"), names))
+
+    found = list(store.every("many/"))
+
+    assert keys(found) == names
+    assert abs(found[0].modified.timestamp() - time.time()) < 60
+    assert keys(store.every("many/", after="many/1002")) == ["many/1003", "many/1004"]
+    assert keys(store.every("many/", after="many/0999")) == names[1000:]
+    assert keys(store.every("none/")) == []
+
+
+def test_a_listing_goes_on_behind_all_that_begins_with_a_path(store):
+    for name in ("u/aa.onnx", "u/aa.unused", "u/aa/x", "u/aa/y/z", "u/ab/x", "u/b"):
+        store.put(name, b"x")
+
+    assert sorted(keys(store.every("u/aa"))) == ["u/aa.onnx", "u/aa.unused", "u/aa/x", "u/aa/y/z"]
+    assert keys(store.every("u/", after="u/aa0")) == ["u/ab/x", "u/b"]
+
+
+def test_every_unfinished_upload_is_listed(store):
+    begun = [("opened/a", store.start_upload("opened/a")) for _ in range(3)]
+    begun += [("opened/b", store.start_upload("opened/b"))]
+    store.start_upload("opened-not/c")
+
+    found = list(store.every_upload("opened/"))
+
+    assert sorted((each.key, each.upload_id) for each in found) == sorted(begun)
+    assert keys(store.every_upload("opened/", after="opened/a")) == ["opened/b"]
+    for key, upload_id in begun:
+        store.abort_upload(key, upload_id)
+    assert list(store.every_upload("opened/")) == []
+
+
+@pytest.mark.parametrize(("most", "of_two"), [(1, 1), (2, 2), (3, 2), (4, 2)])
+def test_pages_of_unfinished_uploads_are_put_together(store, monkeypatch, most, of_two):
+    folder = f"pages-{most}"
+    for number in (1, 2, 2, 3, 4):
+        store.start_upload(f"{folder}/{number}")
+    call = store._call
+    monkeypatch.setattr(store, "_call", lambda name, **given: call(name, MaxUploads=most, **given))
+
+    found = [each.key.rpartition("/")[2] for each in store.every_upload(f"{folder}/")]
+
+    assert found == ["1", *["2"] * of_two, "3", "4"]
+
+
+def test_an_object_is_deleted_only_while_it_is_the_one_that_was_seen(store):
+    store.put("d/one", b"seen")
+    seen = store.head("d/one").etag
+    store.put("d/one", b"another")
+
+    assert not store.delete_version("d/one", seen)
+    assert store.get("d/one", 10) == b"another"
+    assert store.delete_version("d/one", store.head("d/one").etag)
+    assert store.head("d/one") is None
+    assert store.delete_version("d/one", seen)
