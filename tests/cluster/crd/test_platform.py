@@ -186,7 +186,14 @@ REFUSED = [
     (store(quotas=[{"namespaces": [name], "storage": 1} for name in ("*", "vision")]), ONE_FOR_ALL),
     (quota("1Gi", "Vision"), "namespaces[0] in body should match"),
     (store(quotas=[{"namespaces": ["vision"]}]), "spec.quotas[0].storage: Required value"),
-    (store(retention={"unreferencedAfter": "720h"}), 'unknown field "spec.retention"'),
+    (store(retention={"unreferencedAfter": "720h"}), 'unknown field "spec.retention.unreferencedAfter"'),
+    (store(retention={"unfinishedUploads": "1h"}), "must lie between 24h and 87600h"),
+    (store(retention={"supersededBuilds": "59m"}), "must lie between 1h and 87600h"),
+    (store(retention={"deletedEngines": "0s"}), "must lie between 1h and 87600h"),
+    (store(retention={"engines": "90d"}), "spec.retention.engines in body should match"),
+    (store(retention={"models": "1m"}), "must lie between 1h and 87600h"),
+    (store(retention={"logs": "100000h"}), "must lie between 1h and 87600h"),
+    (store(retention={"timingCaches": 720}), "spec.retention.timingCaches in body must be of type string"),
 ]
 
 
@@ -195,6 +202,12 @@ def test_what_the_documentation_allows_is_accepted(api: Any, body: dict[str, Any
     answer = api.create(body)
 
     assert answer.status == 201, answer.message
+
+
+def test_by_default_what_may_be_wanted_again_is_kept_for_ever(api: Any) -> None:
+    written = api.create(store(retention={})).body["spec"]["retention"]
+
+    assert written == {"unfinishedUploads": "168h", "supersededBuilds": "168h", "deletedEngines": "24h"}
 
 
 @pytest.mark.parametrize(("body", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])

@@ -43,6 +43,7 @@ from ignition_hub.api.v1alpha1.store import (
     EngineStoreStatus,
     ModelSource,
     PluginSource,
+    Retention,
     SecretRef,
 )
 from ignition_hub.api.v1alpha1.verification import Accuracy, AccuracyInputs, Benchmark, Verification
@@ -85,6 +86,7 @@ __all__ = [
     "PoolTenant",
     "ProfileSpec",
     "Progress",
+    "Retention",
     "SecretRef",
     "ShapeRangeSpec",
     "Source",

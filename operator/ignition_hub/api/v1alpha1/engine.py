@@ -202,8 +202,10 @@ class EngineSpec(Part):
     """How to build; not part of the engine's identity. Default: see each field."""
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
     """
-    What happens to the engines in the store when this resource is deleted. Delete never removes bytes that
-    another resource still uses; this version collects nothing, so both keep them. Default: Retain.
+    What happens to the engines in the store when this resource is deleted. Retain: they are kept for as long
+    as spec.retention.engines of the EngineStore says. Delete: once a run of prune has seen them in use, a run
+    after the deletion removes them, spec.retention.deletedEngines later; never what another resource still
+    uses. Of several resources that used an engine, all must have said Delete. Default: Retain.
     """
     suspend: bool = False
     """While true, no new build is started; ready engines stay ready. Default: false."""

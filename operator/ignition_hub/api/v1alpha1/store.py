@@ -12,6 +12,7 @@ from ignition_hub.api.schema import (
     AS_SET,
     ATOMIC,
     EVERY_NAMESPACE_IS_LAST,
+    Duration,
     Line,
     NamespaceName,
     Part,
@@ -54,6 +55,14 @@ SOURCE_RULES = (
 STORAGE_RULE = rule(
     "isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",
     "must be a quantity of at least 0, for example 200Gi",
+)
+KEPT_RULE = rule(
+    "duration(self) >= duration('1h') && duration(self) <= duration('87600h')",
+    "must lie between 1h and 87600h (ten years); leave the field out to use its default",
+)
+UPLOAD_RULE = rule(
+    "duration(self) >= duration('24h') && duration(self) <= duration('87600h')",
+    "must lie between 24h and 87600h: the largest models take most of a day",
 )
 
 
@@ -124,6 +133,43 @@ class StorageQuota(Part):
     """
 
 
+KeptFor = Annotated[Duration | None, Field(json_schema_extra=ruled(KEPT_RULE))]
+
+
+class Retention(Part):
+    """
+    How long the store keeps what nothing uses; `kubectl ignition prune` removes it afterwards. What a
+    resource uses is kept, whatever these say.
+    """
+
+    unfinished_uploads: Annotated[Duration, Field(json_schema_extra=ruled(UPLOAD_RULE))] = "168h"
+    """Uploads that were begun and never completed, since they were begun. Default: 168h."""
+    superseded_builds: Annotated[Duration, Field(json_schema_extra=ruled(KEPT_RULE))] = "168h"
+    """
+    Builds that no manifest names, since a later build replaced them, and in any case while a pod runs that is
+    older than the later build. Default: 168h.
+    """
+    deleted_engines: Annotated[Duration, Field(json_schema_extra=ruled(KEPT_RULE))] = "24h"
+    """
+    Engines whose resources had `deletionPolicy: Delete` and are deleted, since they were first found unused.
+    Default: 24h.
+    """
+    engines: KeptFor = None
+    """
+    All other engines that no resource uses, since they were first found unused. Default: for ever. Example:
+    2160h
+    """
+    models: KeptFor = None
+    """
+    Pushed models that no resource names, since they were first found unused. Default: for ever. Example:
+    2160h
+    """
+    logs: KeptFor = None
+    """Build logs of engines that are kept, since they were written. Default: for ever. Example: 2160h"""
+    timing_caches: KeptFor = None
+    """Timing caches, since they were last written. Default: for ever. Example: 4320h"""
+
+
 class EngineStoreSpec(Part):
     """Where engines are kept and what may be read."""
 
@@ -139,6 +185,8 @@ class EngineStoreSpec(Part):
     Where plugin libraries may come from, which is never what a namespace pushed or may merely read. Default:
     none, engines with plugins are refused.
     """
+    retention: Retention = Retention()
+    """How long what nothing uses is kept. Default: see each field."""
     quotas: Annotated[
         tuple[StorageQuota, ...],
         Field(max_length=64, json_schema_extra=ruled(EVERY_NAMESPACE_IS_LAST, **ATOMIC)),
