@@ -15,6 +15,7 @@ from ignition_hub.cli.cache import cache
 from ignition_hub.cli.errors import REFUSED, CliError
 from ignition_hub.cli.inspect import inspect
 from ignition_hub.cli.plan import plan
+from ignition_hub.cli.prune import prune
 from ignition_hub.cli.push import push
 from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.engine.quoting import on_one_line
@@ -24,6 +25,7 @@ COMMANDS: Mapping[Callable[..., None], str] = {
     plan: "Show what can be built where, and why not.",
     build: "Build an engine on this machine.",
     inspect: "Show what an engine is and where it loads.",
+    prune: "Remove what nothing uses from the store.",
 }
 """In the order of the help, each with a line that a narrow terminal shows whole."""
 
