@@ -84,13 +84,13 @@ def test_the_pool_and_the_store_are_there_with_the_first_install(installed: Cont
 
 
 @pytest.mark.parametrize("resource", ["secrets", "configmaps"])
-@pytest.mark.parametrize("account", ["keys", "authority", "controller", "gateway"])
+@pytest.mark.parametrize("account", ["keys", "authority", "controller", "gateway", "prune"])
 def test_none_of_the_hubs_accounts_may_create_a_secret_once_the_hub_is_installed(
     installed: ControlPlane, account: str, resource: str
 ):
     accounts = installed.kubectl("get", "serviceaccounts", "-n", HUB, "-o", "name").split()
 
-    assert {name.rpartition("-")[2] for name in accounts} == {"controller", "gateway"}
+    assert {name.rpartition("-")[2] for name in accounts} == {"controller", "gateway", "prune"}
     assert not may(installed, account, "create", resource, HUB)
     assert not may(installed, account, "patch", WEBHOOKS, "")
 
@@ -165,6 +165,9 @@ def test_a_changed_value_reaches_the_pool(installed: ControlPlane):
         ("gateway", "create", "tokenreviews.authentication.k8s.io", ""),
         ("gateway", "get", "nodes", ""),
         ("gateway", "watch", "nodes", ""),
+        ("gateway", "list", "pods", ""),
+        ("gateway", "update", "leases.coordination.k8s.io/ignition-hub-prune", HUB),
+        ("prune", "prune", "enginestores.ignitionhub.io/default", ""),
         ("gateway", "watch", "tensorrtengines.ignitionhub.io", ""),
         ("gateway", "watch", "enginestores.ignitionhub.io", ""),
         ("gateway", "get", "secrets/ignition-hub-store", HUB),
@@ -196,6 +199,10 @@ def test_the_hub_may_do_its_work(
         ("gateway", "create", "jobs.batch", BUILDS),
         ("gateway", "patch", "pods", "default"),
         ("gateway", "patch", "nodes", ""),
+        ("gateway", "prune", "enginestores.ignitionhub.io", ""),
+        ("gateway", "update", "leases.coordination.k8s.io/ignition-hub-controller", HUB),
+        ("prune", "get", "enginestores.ignitionhub.io", ""),
+        ("prune", "get", "secrets/ignition-hub-store", HUB),
     ],
 )
 def test_the_hub_may_do_no_more(

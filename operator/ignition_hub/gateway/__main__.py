@@ -16,6 +16,8 @@ from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
+from ignition_hub.gateway.cluster.turns import PruneLease
+from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.exit_codes import CANNOT_START
 from ignition_hub.gateway.process.metrics import Metrics
@@ -80,6 +82,8 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
         callers=Callers(kube, settings.build_namespace, reviews=kube.paced(REVIEWS)),
         views=views,
         stores=DefaultStore(kube, settings.release_namespace, views.stores),
+        usage=StoreUsage(kube, views),
+        prune_lease=PruneLease(kube, settings.release_namespace),
         signer=signer,
         metrics=Metrics(),
         engines=VerifiedEngines(signer.keys, quick),

@@ -10,6 +10,8 @@ from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
+from ignition_hub.gateway.cluster.turns import PruneLease
+from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.draining import RequestsInFlight
 from ignition_hub.gateway.process.limits import ConcurrencyLimit
@@ -38,6 +40,8 @@ class Services(AdmissionServices):
     callers: Callers
     views: Views
     stores: DefaultStore
+    usage: StoreUsage
+    prune_lease: PruneLease
     signer: Signer
     engines: VerifiedEngines
     quick: Workers

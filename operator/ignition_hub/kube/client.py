@@ -208,9 +208,12 @@ class Kube:
         """Return the public keys that ServiceAccount tokens of this cluster are signed with, as a JWK set."""
         return await self.send("GET", "/openid/v1/jwks")
 
-    async def may(self, user: TokenUser, verb: str, resource: Resource, namespace: str) -> bool:
-        """Ask the API server whether ``user`` may do ``verb`` on a resource in a namespace."""
+    async def may(
+        self, user: TokenUser, verb: str, resource: Resource, namespace: str = "", *, name: str = ""
+    ) -> bool:
+        """Ask the API server whether ``user`` may do ``verb`` on a resource, or on the one of a name."""
         attributes = {
+            "name": name,
             "namespace": namespace,
             "verb": verb,
             "group": resource.group,

@@ -10,7 +10,7 @@ memory follows what is used and not what people write.
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeAlias, TypeVar
 
 from ignition_hub.kube.client import Kube
@@ -115,6 +115,9 @@ class Reflector(Follower, Generic[View]):
         self._view = view
         self._views: Views[View] = {}
         self._list_so_far: Views[View] = {}
+        self._unread: set[tuple[str, str]] = set()
+        self.changes = 0
+        """How often something was taken in."""
 
     def get(self, name: str, namespace: str = "") -> View | None:
         """Return the view of an object; None when there is none."""
@@ -124,17 +127,32 @@ class Reflector(Follower, Generic[View]):
         """Return the views of a namespace by name."""
         return self._views.get(namespace, {})
 
+    def all(self) -> Iterator[View]:
+        """Yield the views of all namespaces."""
+        for views in self._views.values():
+            yield from views.values()
+
+    @property
+    def unread(self) -> str | None:
+        """Return which object there is no view of, because it cannot be read; None when there is none."""
+        namespace, name = min(self._unread, default=("", ""))
+        return f"{self.resource.kind} {namespace}/{name} cannot be read" if name else None
+
     def _begin(self) -> None:
         self._list_so_far = {}
+        self._unread.clear()
 
     def _listed(self, body: Object) -> None:
         self._put(self._list_so_far, body)
 
     def _end(self) -> None:
         self._views, self._list_so_far = self._list_so_far, {}
+        self.changes += 1
 
     def _happened(self, event: str, body: Object) -> None:
+        self.changes += 1
         if event == "DELETED":
+            self._unread.discard((_namespace_of(body), body["metadata"]["name"]))
             self._views.get(_namespace_of(body), {}).pop(body["metadata"]["name"], None)
         else:
             self._put(self._views, body)
@@ -145,7 +163,9 @@ class Reflector(Follower, Generic[View]):
             view = self._view(body)
         except Exception:  # one object that cannot be read must not take the others away
             logger.exception("cannot read %s %s", self.resource.kind, metadata["name"])
+            self._unread.add((_namespace_of(body), metadata["name"]))
             return
+        self._unread.discard((_namespace_of(body), metadata["name"]))
         views.setdefault(_namespace_of(body), {})[metadata["name"]] = view
 
 

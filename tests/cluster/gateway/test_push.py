@@ -37,6 +37,22 @@ def test_a_pushed_model_lies_in_its_namespaces_folder(hub, team):
     assert hub.store.digest(key) == (sha256, len(data))
 
 
+@pytest.mark.parametrize("is_bundle", [False, True])
+def test_a_model_that_is_pushed_again_counts_as_used_from_now_and_leaves_no_upload(hub, team, is_bundle):
+    allow_push(hub, team)
+
+    def again():
+        return push_part(hub, team, "vit.onnx", b"graph") if is_bundle else push(hub, team, b"graph")
+
+    uri = again().body["bundle" if is_bundle else "uri"]
+    unused = uri.removeprefix("s3://engines/").rstrip("/").removesuffix(".onnx") + ".unused"
+    hub.store.put(unused, b"")
+
+    assert again().status == 200
+    assert hub.store.head(unused) is None
+    assert list(hub.store.every_upload(f"ignition/models/{team}/")) == []
+
+
 def test_a_push_that_is_not_what_it_announces_leaves_nothing(hub, team):
     allow_push(hub, team)
 

@@ -59,7 +59,7 @@ def test_the_build_namespace_is_restricted_and_its_account_has_neither_token_nor
 
     bindings = [document for document in trial if document["kind"].endswith("RoleBinding")]
     subjects = {subject["name"] for binding in bindings for subject in binding["subjects"]}
-    hub = {f"ignition-hub-{name}" for name in ("controller", "gateway", "keys", "authority")}
+    hub = {f"ignition-hub-{name}" for name in ("controller", "gateway", "keys", "authority", "prune")}
     assert subjects == hub | {"system:authenticated"}
 
 
@@ -102,6 +102,22 @@ def test_the_one_path_outside_resources_is_that_of_the_keys_of_tokens(trial: lis
     rules = [rule for role in roles for rule in role["rules"] if "resources" not in rule]
 
     assert rules == [{"nonResourceURLs": ["/openid/v1/jwks"], "verbs": ["get"]}]
+
+
+def test_the_account_that_prunes_may_ask_for_that_and_nothing_else(trial: list[Json]):
+    account = find(trial, "ServiceAccount", "ignition-hub-prune", "ignition-hub")
+    bound = [
+        (each["kind"], each["roleRef"]["name"])
+        for each in trial
+        if each["kind"].endswith("RoleBinding")
+        and any(subject["name"] == "ignition-hub-prune" for subject in each["subjects"])
+    ]
+
+    assert account["automountServiceAccountToken"] is False
+    assert bound == [("ClusterRoleBinding", "ignition-hub-prune")]
+    assert find(trial, "ClusterRole", "ignition-hub-prune")["rules"] == [
+        {"apiGroups": ["ignitionhub.io"], "resources": ["enginestores"], "verbs": ["prune"]}
+    ]
 
 
 def test_the_hub_never_writes_specs_nodes_or_roles(trial: list[Json]):

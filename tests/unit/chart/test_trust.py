@@ -111,7 +111,8 @@ def test_the_right_to_make_secrets_exists_only_while_a_hook_runs(trial: list[Jso
     lasting = {d["metadata"]["name"] for d in trial if d["kind"] == "ServiceAccount"} - {
         d["metadata"]["name"] for d in of_hooks
     }
-    assert lasting == {"ignition-hub-controller", "ignition-hub-gateway", "ignition-builder"}
+    accounts = {f"ignition-hub-{name}" for name in ("controller", "gateway", "prune")}
+    assert lasting == accounts | {"ignition-builder"}
 
 
 def test_a_job_of_another_image_has_another_name():

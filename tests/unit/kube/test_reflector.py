@@ -109,3 +109,27 @@ async def test_an_object_that_cannot_be_read_takes_no_other_away(caplog):
     async with following(kube, view=lambda body: body["spec"]["n"]) as known:
         assert known.all_in("vision") == {"good": 1}
         assert "cannot read TensorRTEngine bad" in caplog.text
+
+
+async def test_an_object_that_cannot_be_read_is_named_until_it_can_be_or_is_gone():
+    bad = [("MODIFIED", {"metadata": engine("a", 3)["metadata"]})]
+    kube = FakeKube([engine("a", 1), engine("b", 2)], watches=[bad])
+
+    async with following(kube) as reflector:
+        assert reflector.unread == "TensorRTEngine vision/a cannot be read"
+        reflector._happened("MODIFIED", engine("a", 4))
+        assert reflector.unread is None
+        reflector._happened("MODIFIED", bad[0][1])
+        reflector._happened("DELETED", bad[0][1])
+        assert reflector.unread is None
+
+
+async def test_every_change_is_counted_and_all_namespaces_are_there():
+    kube = FakeKube([engine("a", 1, size=1), engine("b", 2, namespace="speech", size=2)])
+
+    async with following(kube) as reflector:
+        listed = reflector.changes
+        assert sorted(view["size"] for view in reflector.all()) == [1, 2]
+        reflector._happened("MODIFIED", engine("a", 4))
+        reflector._happened("DELETED", engine("a", 4))
+        assert reflector.changes == listed + 2

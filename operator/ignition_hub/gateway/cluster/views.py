@@ -14,6 +14,7 @@ from ignition_hub.api.quotas import EngineSizes
 from ignition_hub.compatibility.gpus import NodeGpu, node_gpu
 from ignition_hub.compatibility.readiness import EngineView, view_of
 from ignition_hub.kube import ENGINES, NODES, STORES, Kube, Object, Reflector, Unavailable
+from ignition_hub.retention.demand import Claim, claim_of
 
 TARGET_FIELDS = (
     "name", "state", "reason", "message", "gpuArch", "product", "compatibility", "tensorrt", "identity",
@@ -23,10 +24,12 @@ TARGET_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class EngineRecord:
-    """A TensorRTEngine: for admission its ``view``, for resolve the fields of its resource that are used."""
+    """A TensorRTEngine: for admission its ``view``, for resolve its ``resource``, for prune its ``claim``."""
 
     view: EngineView
     resource: Mapping[str, Any]
+    """Those of its fields that are used."""
+    claim: Claim
 
     @property
     def targets(self) -> Sequence[Mapping[str, Any]]:
@@ -52,7 +55,7 @@ def engine_record(body: Object) -> EngineRecord:
         },
         "status": {"observedGeneration": status.get("observedGeneration", -1), "targets": targets},
     }
-    return EngineRecord(view_of(body), resource)
+    return EngineRecord(view_of(body), resource, claim_of(body))
 
 
 def gpu_of_node(body: Object) -> NodeGpu | None:
@@ -146,6 +149,21 @@ class Views(EngineViews):
     @property
     def _followed(self) -> Sequence[Reflector[Any]]:
         return self._engines, self._nodes, self._stores
+
+    @property
+    def engine_changes(self) -> int:
+        """How often what is known of TensorRTEngines has changed."""
+        return self._engines.changes
+
+    def require_all_engines(self) -> None:
+        """Raise Unavailable unless every TensorRTEngine is known, up to date."""
+        self._require(self._engines)
+        if why := self._engines.trouble or self._engines.unread:
+            raise Unavailable(0, f"what is in use is not known for certain: {why}")
+
+    def claims(self) -> list[Claim]:
+        """Return what every TensorRTEngine that is known uses."""
+        return [record.claim for record in self._engines.all()]
 
     async def stores(self) -> list[Object]:
         """Return every EngineStore; Unavailable before the first list."""

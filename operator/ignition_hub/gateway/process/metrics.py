@@ -58,6 +58,18 @@ class Metrics:
         self.pushed_bytes = Counter(
             "ignition_gateway_models_pushed_bytes_total", "Bytes of pushed models.", registry=self.registry
         )
+        self.pruned_objects = Counter(
+            "ignition_gateway_pruned_objects_total",
+            "Objects and unfinished uploads removed from the store, by the class of spec.retention.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.pruned_bytes = Counter(
+            "ignition_gateway_pruned_bytes_total",
+            "Bytes of objects removed from the store, by the class of spec.retention.",
+            ["kind"],
+            registry=self.registry,
+        )
 
 
 def counting(metrics: Metrics, life: RequestsInFlight) -> Middleware:

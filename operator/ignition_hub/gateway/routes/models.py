@@ -27,6 +27,7 @@ from ignition_hub.gateway.process.bodies import require_plain
 from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.kube import ENGINES, TokenUser
+from ignition_hub.retention.layout import UNUSED
 from ignition_hub.store.errors import StoreUnavailable
 from ignition_hub.store.objects import ObjectStore
 
@@ -174,15 +175,24 @@ async def _receive(request: web.Request, services: Services, store: OpenStore, a
             etags.append(await quick.run(objects.put_part, key, upload_id, len(etags) + 1, part))
         announced.require(sha.hexdigest(), received)
         is_new = await services.heavy.run(objects.complete_upload, key, upload_id, etags)
-        if not is_new and announced.bundle:
-            # Of a model of one file the key says that these are the same bytes, of a bundle it does not.
-            announced.require(*await services.heavy.run(objects.digest, key))
+        if not is_new:
+            await _found_again(services, objects, announced)
+            await quick.run(objects.abort_upload, key, upload_id)
     except BaseException:
         with contextlib.suppress(IgnitionError):
             await quick.run(objects.abort_upload, key, upload_id)
         raise
     if await quick.run(objects.head, key) is None:
         raise StoreUnavailable(f"the store no longer has the upload of {key}", "push it again")
+
+
+async def _found_again(services: Services, objects: ObjectStore, announced: Announced) -> None:
+    """Check what is there already, and have it count as used from now: it may be about to be removed."""
+    if announced.bundle:
+        # Of a model of one file the key says that these are the same bytes, of a bundle it does not.
+        announced.require(*await services.heavy.run(objects.digest, announced.key))
+    unit = (announced.bundle or announced.key).rstrip("/").removesuffix(".onnx")
+    await services.quick.run(objects.delete, unit + UNUSED)
 
 
 async def started_upload(quick: Workers, objects: ObjectStore, key: str) -> str:

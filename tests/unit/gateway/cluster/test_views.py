@@ -2,14 +2,17 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 
 from ignition_hub.compatibility.engine_choice import ready_for
 from ignition_hub.compatibility.gpus import node_gpu
 from ignition_hub.compatibility.readiness import view_of
+from ignition_hub.gateway.cluster.turns import holder_of
+from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import Views, engine_record
-from ignition_hub.kube import ENGINES, NODES, STORES, Unavailable
+from ignition_hub.kube import ENGINES, NODES, PODS, STORES, Unavailable
 
 L4 = {
     "nvidia.com/gpu.compute.major": "8",
@@ -57,9 +60,11 @@ class FakeKube:
     def __init__(self, *objects):
         self.objects = list(objects)
         self.asked = []
+        self.listed = []
         self.is_away = False
 
-    async def pages(self, resource, namespace=None, *, size):
+    async def pages(self, resource, namespace=None, labels=None, *, size=500):
+        self.listed.append((resource, labels))
         if self.is_away:
             raise Unavailable(0, "connection refused")
         items = [body for kind, body in self.objects if kind is resource]
@@ -181,3 +186,65 @@ async def test_before_the_first_list_nothing_is_said_of_engines_or_stores():
             await ask
     with pytest.raises(Unavailable):
         views.engines_in("vision")
+
+
+def injected(name="serving", engines="resnet50"):
+    annotations = {"ignitionhub.io/engines": engines}
+    metadata = {"name": name, "namespace": "vision", "annotations": annotations}
+    return {"metadata": {**metadata, "creationTimestamp": "2026-01-02T03:04:05Z"}}
+
+
+async def test_what_is_in_use_follows_the_watch_and_pods_are_listed_once_a_run():
+    kube = FakeKube((ENGINES, engine()), (PODS, injected()))
+
+    async with following(kube) as views:
+        usage = StoreUsage(kube, views)
+        pods = await usage.pods(fresh=True)
+        demand = usage.demand(pods)
+        assert demand.users("resnet50", "a" * 16)
+        assert demand.has_pod_before("resnet50", 2e9)
+        assert usage.demand(await usage.pods(fresh=False)) is demand
+        views._engines._happened("MODIFIED", engine(shapes="the same engines"))
+        assert usage.demand(pods) is demand
+        views._engines._happened("DELETED", engine())
+        assert not usage.demand(pods).users("resnet50", "a" * 16)
+        await usage.pods(fresh=True)
+        assert kube.listed.count((PODS, "ignitionhub.io/inject=true")) == 2
+
+
+@pytest.mark.parametrize("lacks", ["the watch", "an object"])
+async def test_what_is_in_use_is_not_said_while_it_is_not_known_for_certain(lacks):
+    kube = FakeKube((ENGINES, engine()))
+
+    async with following(kube) as views:
+        if lacks == "the watch":
+            views._engines.trouble = "connection refused"
+        else:
+            views._engines._happened("ADDED", {"metadata": engine("odd")["metadata"], "spec": 7})
+
+        with pytest.raises(Unavailable, match=r"what is in use is not known for certain: .*(refused|odd)"):
+            StoreUsage(kube, views).demand(())
+
+
+async def test_before_the_first_list_nothing_is_said_to_be_unused():
+    kube = FakeKube()
+
+    with pytest.raises(Unavailable):
+        StoreUsage(kube, Views(kube, kube)).demand(())
+
+
+@pytest.mark.parametrize(
+    ("spec", "holder"),
+    [
+        ({"holderIdentity": "a", "renewTime": "2026-01-02T03:04:05.000000Z"}, "a"),
+        ({"holderIdentity": "a", "renewTime": "2026-01-02T03:03:06.000000Z"}, "a"),
+        ({"holderIdentity": "a", "renewTime": "2026-01-02T03:03:05.000000Z"}, None),
+        ({"holderIdentity": "a", "renewTime": "2027-01-02T03:04:05.000000Z"}, None),
+        ({"holderIdentity": "", "renewTime": "2026-01-02T03:04:05.000000Z"}, None),
+        ({"holderIdentity": "a"}, None),
+    ],
+)
+def test_a_run_that_is_not_heard_of_for_a_minute_gives_way(spec, holder):
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    assert holder_of({"spec": spec}, now) == holder
