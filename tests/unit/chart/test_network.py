@@ -153,6 +153,18 @@ def test_a_store_at_any_address_can_be_asked_for_without_the_credentials_of_node
     assert not reaches(policy, Place(443, address="169.254.169.254"))
 
 
+def test_the_schedule_reaches_dns_and_the_gateway_and_nothing_else():
+    policy = find(render(), "NetworkPolicy", "ignition-hub-prune")["spec"]
+
+    assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "prune"
+    assert policy["policyTypes"] == ["Egress"]
+    dns, gateway = policy["egress"]
+    assert {each["port"] for each in dns["ports"]} == {53}
+    (peer,) = gateway["to"]
+    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+    assert gateway["ports"] == [{"port": 8443, "protocol": "TCP"}]
+
+
 def test_without_policies_there_are_none_and_the_store_need_not_be_said():
     documents = render(OWN_STORE | {"networkPolicies": {"enabled": False}})
 

@@ -3,6 +3,7 @@
 import pytest
 
 from chart_harness import CHART, HELM, OWN_STORE, ROOT, TRIAL, Json, containers, find, helm, refusal, render
+from ignition_hub.engine.names import TOKEN_FOLDER
 
 pytestmark = pytest.mark.skipif(
     not HELM.exists(), reason="helm is not built: PYTHONPATH=tests/tools python3 -m localcluster build"
@@ -118,6 +119,47 @@ def test_the_account_that_prunes_may_ask_for_that_and_nothing_else(trial: list[J
     assert find(trial, "ClusterRole", "ignition-hub-prune")["rules"] == [
         {"apiGroups": ["ignitionhub.io"], "resources": ["enginestores"], "verbs": ["prune"]}
     ]
+
+
+def test_the_schedule_prunes_under_pod_security_restricted_with_nothing_but_its_token(trial: list[Json]):
+    schedule = find(trial, "CronJob", "ignition-hub-prune")["spec"]
+    job = schedule["jobTemplate"]["spec"]
+    pod = job["template"]["spec"]
+    (container,) = pod["containers"]
+
+    assert (schedule["schedule"], schedule["concurrencyPolicy"]) == ("17 3 * * *", "Forbid")
+    assert job["activeDeadlineSeconds"] > 0
+    gateway = find(trial, "Deployment", "ignition-hub-gateway")["spec"]["template"]["spec"]
+    assert pod["securityContext"] == gateway["securityContext"]
+    assert container["securityContext"] == gateway["containers"][0]["securityContext"]
+    assert container["image"] == gateway["containers"][0]["image"]
+    assert container["resources"]["requests"]
+    assert container["resources"]["limits"]
+    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("ignition-hub-prune", False)
+    token, authority = pod["volumes"]
+    assert token["projected"]["sources"] == [
+        {"serviceAccountToken": {"path": "token", "audience": "ignition-hub", "expirationSeconds": 3600}}
+    ]
+    assert authority["configMap"] == {"name": "ignition-hub-ca"}
+    assert container["volumeMounts"][0]["mountPath"] == TOKEN_FOLDER
+    assert "--dry-run" not in container["args"]
+
+
+def test_the_schedule_can_be_a_report_or_left_out():
+    report = find(render({"prune": {"dryRun": True}}), "CronJob", "ignition-hub-prune")
+    without = render({"prune": {"enabled": False}})
+
+    (container,) = report["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"][-1] == "--dry-run"
+    assert not [document for document in without if document["kind"] == "CronJob"]
+    assert find(without, "ServiceAccount", "ignition-hub-prune")
+
+
+def test_the_retention_of_the_charts_store_is_that_of_the_values(trial: list[Json]):
+    documents = render({"store": {"retention": {"engines": "2160h"}}})
+
+    assert "retention" not in find(trial, "EngineStore", "default")["spec"]
+    assert find(documents, "EngineStore", "default")["spec"]["retention"] == {"engines": "2160h"}
 
 
 def test_the_hub_never_writes_specs_nodes_or_roles(trial: list[Json]):
@@ -270,6 +312,9 @@ def test_the_pool_has_the_tenants_that_the_values_list(trial: list[Json]):
     ("changes", "said"),
     [
         ({"images": {"registry": ""}}, "images.registry: missing"),
+        ({"store": {"retention": {"engines": "90d"}}}, "/store/retention/engines"),
+        ({"store": {"retention": {"engine": "90h"}}}, "additional properties 'engine' not allowed"),
+        ({"prune": {"schedule": "3 o'clock"}}, "/prune/schedule"),
         (
             {"embeddedS3": {"enabled": False}, "store": {"endpoint": "https://s3.example.com"}},
             "store.credentialsSecret: missing",
