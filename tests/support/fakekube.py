@@ -39,6 +39,7 @@ class FakeKube:
         namespace: str | None = None,
         subresource: str | None = None,
     ) -> Object:
+        del subresource
         key = (resource.plural, namespace, name)
         self._require_version(key, body)
         return self._put("patch", key, merged(self.objects[key], body))

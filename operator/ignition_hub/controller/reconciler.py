@@ -232,7 +232,8 @@ class Reconciler:
         if delay > 0:
             await self._tell(body, [one for one in decisions if one.plan.action is JobAction.CREATE_JOB])
             return delay
-        await self._cluster.write_status(body, patch)
+        if not await self._cluster.write_status(body, patch):
+            return 0.0  # deleted meanwhile: there is nobody to tell
         pace.written_at = now
         for pod in pod_gate.gated_by(self._cluster, key.namespace, key.name):
             self._queue.add(pod)

@@ -153,3 +153,17 @@ async def test_the_pass_that_starts_a_shared_build_asks_for_all_who_wait_for_it(
         "audio",
     )
     assert (job["spec"]["activeDeadlineSeconds"], job["spec"]["backoffLimit"]) == (10800, 7)
+
+
+async def test_an_engine_that_was_deleted_meanwhile_gets_no_events() -> None:
+    kube: Any = FakeKube()
+    cluster, builds = Cluster(kube, "builds"), BuildQueue[Any]()
+    engine = make_engine(targets=[{"gpuArch": "sm_90"}])
+    await applied(kube, cluster, engine)
+    kube.objects.clear()
+    kube.writes.clear()
+
+    await at_work(cluster, builds).reconcile(engine_key(engine))
+
+    assert not kube.writes
+    assert not len(cluster.engines)

@@ -106,8 +106,12 @@ class Cluster:
 
     async def write_status(
         self, observed: Object, patch: Mapping[str, Any], kind: Resource = ENGINES
-    ) -> None:
-        """Merge ``patch`` into the status of the very version of an object that was ``observed``."""
+    ) -> bool:
+        """
+        Merge ``patch`` into the status of the very version of an object that was ``observed``.
+
+        False when the object is gone.
+        """
         metadata = observed["metadata"]
         body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": dict(patch)}
         name, namespace = metadata["name"], metadata.get("namespace")
@@ -118,6 +122,7 @@ class Cluster:
             mirror.put(await self.kube.merge_patch(kind, name, body, namespace, "status"))
         except NotFound:
             mirror.drop(observed)
+            return False
         except Conflict:
             # The watch may be late: the next pass must not decide on that old version again. A new spec of
             # a pool or a store has to come by the watch, which wakes every engine.
@@ -126,6 +131,7 @@ class Cluster:
             raise
         finally:
             self._writing.pop(name_of(observed), None)
+        return True
 
     def is_own_status(self, before: Object | None, engine: Object) -> bool:
         """
