@@ -186,16 +186,21 @@ class Kube:
         namespace: str | None = None,
         propagation: str = "Background",
         uid: str | None = None,
-    ) -> None:
-        """Delete an object; with ``uid``, only that incarnation. Absent is success."""
+    ) -> Object | None:
+        """
+        Delete an object; with ``uid``, only that incarnation. Absent is success.
+
+        Return the object when it stays for now, until its finalizers are gone.
+        """
         self.writes[f"delete {resource.plural}"] += 1
         body: Object = {"propagationPolicy": propagation}
         if uid:
             body["preconditions"] = {"uid": uid}
         try:
-            await self.send("DELETE", path_of(resource, name, namespace), body=body)
+            answer = await self.send("DELETE", path_of(resource, name, namespace), body=body)
         except NotFound:
-            return
+            return None
+        return answer if answer.get("kind") == resource.kind else None
 
     async def review_token(self, token: str, audience: str) -> TokenUser | None:
         """Ask the API server whose token this is; None when it is not valid for ``audience``."""

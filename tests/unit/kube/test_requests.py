@@ -7,6 +7,7 @@ import pytest
 
 from ignition_hub.kube import (
     ENGINES,
+    JOBS,
     PODS,
     STORES,
     Conflict,
@@ -220,3 +221,24 @@ async def test_an_error_within_a_watch_is_the_error_of_its_code(code, kind):
 async def test_a_watch_that_sends_half_a_document_is_a_connection_that_broke():
     with pytest.raises(Unavailable, match="watch /apis/ignitionhub"):
         [each async for each in ScriptedKube(b'{"type": "ADD').watch(ENGINES, "7")]
+
+
+class AnsweringKube(Kube):
+    """Answers every request with the same document."""
+
+    def __init__(self, answer):
+        super().__init__(None, RateLimiter())
+        self.answer = answer
+
+    async def send(self, method, path, **arguments):
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "stays"),
+    [({"kind": "Status", "status": "Success"}, False), ({"kind": "Job", "metadata": {}}, True), ({}, False)],
+)
+async def test_a_deleted_object_that_finalizers_hold_is_returned(answer, stays):
+    left = await AnsweringKube(answer).delete(JOBS, "a", "builds")
+
+    assert left == (answer if stays else None)

@@ -95,11 +95,15 @@ class Cluster:
     async def delete_job(self, name: str, uid: str) -> None:
         """Delete that very Job; another one of its name is left alone."""
         try:
-            await self.kube.delete(JOBS, name, self.build_namespace, uid=uid)
+            going = await self.kube.delete(JOBS, name, self.build_namespace, uid=uid)
         except Conflict:
             existing = await self.kube.get(JOBS, name, self.build_namespace)
             if existing is not None and existing["metadata"]["uid"] == uid:
                 raise
+            going = None
+        if going is not None:
+            self.jobs.put(going)  # until its finalizers are gone it keeps its place in the pool
+            return
         known = self.job(name)
         if known is not None and known["metadata"].get("uid") == uid:
             self.jobs.drop(known)

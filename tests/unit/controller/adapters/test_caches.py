@@ -3,10 +3,12 @@
 import random
 from collections import Counter
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from ignition_hub.controller.adapters import job_cache
+from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.engine_cache import Engines
 from ignition_hub.controller.adapters.job_cache import AT_WORK, Jobs
 from ignition_hub.controller.adapters.pod_cache import WaitingPods
@@ -247,3 +249,17 @@ def test_a_pod_that_changed_or_went_is_found_as_it_is_now() -> None:
     pods.put(pod("two", 4, "yolo"))
     pods.replace([], pods.versions())
     assert pods.waiting_for("vision", "yolo") == []
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["held", "gone"])
+async def test_a_job_that_finalizers_hold_keeps_its_place_after_it_was_deleted(stays: bool) -> None:
+    kube = mock.AsyncMock()
+    kube.delete.return_value = job("a", 2, going=True) if stays else None
+    cluster = Cluster(kube, "builds")
+    before = job("a", 1)
+    before["metadata"]["uid"] = "u"
+    cluster.jobs.put(before)
+
+    await cluster.delete_job("a", "u")
+
+    assert set(cluster.busy("rtx")) == ({"a"} if stays else set())
