@@ -9,7 +9,6 @@ endpoint, with the same credentials.
 """
 
 import hashlib
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -301,14 +300,13 @@ class ObjectStore:
         """
         Tell whether the server honours ``If-None-Match``: some ignore it silently.
 
-        Writes one small object twice under the hub's prefix and deletes it.
+        Asked with one small object under the hub's prefix, which stays: every process asks with the same one,
+        and a process that ends halfway leaves nothing else.
         """
-        name = f"probes/{secrets.token_hex(8)}"
+        name = "probes/conditional-writes"
         key = f"{self.settings.prefix}/{name}" if self.settings.prefix else name
-        try:
-            return self.put_new(key, b"first") and not self.put_new(key, b"second")
-        finally:
-            self.delete(key)
+        self.put_new(key, b"probe")
+        return not self.put_new(key, b"probe") and self.head(key) is not None
 
     def _where(self, key: str, bucket: str | None = None) -> dict[str, Any]:
         return {"Bucket": bucket or self.settings.bucket, "Key": key}
