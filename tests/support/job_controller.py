@@ -21,9 +21,9 @@ def request_of(job: Object) -> BuildRequest:
     return BuildRequest.from_json(json.loads(job["metadata"]["annotations"][ANNOTATION_REQUEST]))
 
 
-async def complete(kube: Kube, job: Object) -> None:
-    """Make a Job complete."""
-    await _end(kube, job, "SuccessCriteriaMet", "Complete", "CompletionsReached")
+async def complete(kube: Kube, job: Object, *, after: float = 0.0) -> None:
+    """Make a Job complete, ``after`` seconds from now by its status."""
+    await _end(kube, job, "SuccessCriteriaMet", "Complete", "CompletionsReached", after=after)
 
 
 async def fail(kube: Kube, job: Object, reason: str, message: str, exit_code: int) -> None:
@@ -39,13 +39,18 @@ async def time_out(kube: Kube, job: Object) -> None:
     await _end(kube, job, "FailureTarget", "Failed", "DeadlineExceeded")
 
 
-async def _end(kube: Kube, job: Object, first: str, last: str, reason: str) -> None:
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+async def _end(kube: Kube, job: Object, first: str, last: str, reason: str, *, after: float = 0.0) -> None:
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + after))
+    patch = {"status": ended(first, last, reason, now)}
+    await kube.merge_patch(JOBS, job["metadata"]["name"], patch, BUILD_NAMESPACE, "status")
+
+
+def ended(first: str, last: str, reason: str, now: str) -> Object:
+    """Return the status of a Job that ended at ``now``, with the condition ``last`` and the one before it."""
     common = {"status": "True", "lastTransitionTime": now, "lastProbeTime": now, "reason": reason}
     conditions = [{"type": first, **common}, {"type": last, **common}]
     outcome = {"completionTime": now, "succeeded": 1} if last == "Complete" else {"failed": 1}
-    status = {"startTime": now, "conditions": conditions, **outcome}
-    await kube.merge_patch(JOBS, job["metadata"]["name"], {"status": status}, BUILD_NAMESPACE, "status")
+    return {"startTime": now, "conditions": conditions, **outcome}
 
 
 async def eventually(check: Callable[[], Awaitable[Any]], *, seconds: float = 30.0) -> Any:
