@@ -1,12 +1,11 @@
 """
-The controller cut off after every request, and answered with refusals: the end is always the same.
+The controller answered with refusals: the end is always the same. ``test_crash_points`` kills it.
 
-The reference life of an engine has eight writes. For each of them a controller is killed once right before
-the request and once right after it; a second one, which knows nothing, then finds what is there and finishes.
+The life is that of one engine: a failed build, the rebuild that succeeds, a change of the spec, the deletion.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -41,15 +40,9 @@ pytestmark = pytest.mark.cluster
 LONG_AFTER = 10_000.0
 
 
-class Killed(BaseException):
-    """The process is gone: nothing may catch this."""
+class RefusedKube(Kube):
+    """A client some of whose writes, counted from 1, are refused."""
 
-
-class MortalKube(Kube):
-    """A client that ends at its n-th write, before or after the request reached the server."""
-
-    dies_at: int | None = None
-    dies_after: bool = False
     refuses: dict[int, Exception]
     count = 0
 
@@ -57,14 +50,9 @@ class MortalKube(Kube):
         if method == "GET" or "events" in path:
             return await super().send(method, path, **arguments)
         self.count += 1
-        if self.count == self.dies_at and not self.dies_after:
-            raise Killed
         if refusal := self.refuses.pop(self.count, None):
             raise refusal
-        answer = await super().send(method, path, **arguments)
-        if self.count == self.dies_at:
-            raise Killed
-        return answer
+        return await super().send(method, path, **arguments)
 
 
 class Life:
@@ -77,7 +65,7 @@ class Life:
         self.elapsed = 0.0
         self.live_jobs: list[str] = []
 
-    def begin(self, kube: MortalKube) -> Reconciler:
+    def begin(self, kube: Kube) -> Reconciler:
         """Start a controller that knows nothing."""
         cluster = Cluster(kube, BUILD_NAMESPACE)
         clock = Clock(wall=lambda: 1767225600.0, steady=lambda: self.elapsed)
@@ -107,17 +95,12 @@ class Life:
                 except (Conflict, Unavailable):
                     continue
 
-    async def steps(self, controllers: Iterator[MortalKube]) -> None:
-        """Live the whole life; a controller that dies is followed by the next."""
-        reconciler = self.begin(next(controllers))
+    async def steps(self, kube: Kube) -> None:
+        """Live the whole life."""
+        reconciler = self.begin(kube)
 
         async def work() -> None:
-            nonlocal reconciler
-            try:
-                await self.passes(reconciler)
-            except Killed:
-                reconciler = self.begin(next(controllers))
-                await self.passes(reconciler)
+            await self.passes(reconciler)
 
         await self.kube.create(ENGINES, make_engine(namespace=self.namespace), self.namespace)
         await work()
@@ -178,44 +161,16 @@ def fast() -> RateLimiter:
     return RateLimiter(qps=1000, burst=1000)
 
 
-async def mortal(connections: str, **fate: Any) -> MortalKube:
-    kube = await MortalKube.connect(kubeconfig=connections, limiter=fast())
-    kube.refuses = fate.pop("refuses", {})
-    for name, value in fate.items():
-        setattr(kube, name, value)
-    return kube
-
-
-WRITES = 8
-"""Of the reference life; the later ones are deletions and creations after a change of the spec."""
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("write", range(1, WRITES + 1))
-async def test_a_controller_killed_at_any_write_leaves_nothing_that_the_next_does_not_finish(
-    life: Life, connections: str, write: int, after: bool
-) -> None:
-    controllers = [await mortal(connections, dies_at=write, dies_after=after), await mortal(connections)]
-    try:
-        await life.steps(iter(controllers))
-        left = [job for job in await life.kube.list(JOBS, BUILD_NAMESPACE) if not _has_ended(job)]
-    finally:
-        for kube in controllers:
-            await kube.close()
-
-    assert left == []
-    assert controllers[0].count == write
-
-
 @pytest.mark.parametrize(
     "refusal",
     [Conflict(409, "the object has been modified"), Unavailable(500, "no"), Unavailable(0, "timed out")],
     ids=["409", "500", "timeout"],
 )
 async def test_every_write_may_be_refused_once(life: Life, connections: str, refusal: Exception) -> None:
-    kube = await mortal(connections, refuses=dict.fromkeys(range(1, 40, 2), refusal))
+    kube = await RefusedKube.connect(kubeconfig=connections, limiter=fast())
+    kube.refuses = dict.fromkeys(range(1, 40, 2), refusal)
     try:
-        await life.steps(iter([kube]))
+        await life.steps(kube)
         left = [job for job in await life.kube.list(JOBS, BUILD_NAMESPACE) if not _has_ended(job)]
     finally:
         await kube.close()
