@@ -1,0 +1,432 @@
+"""
+The gateway killed at every single write, to the API server and to the bucket: before it is sent, and after
+it was done.
+
+Each story is a request or a few; its writes are counted once undisturbed. Then for every write and side a
+real gateway gets SIGKILL there, from a proxy on its wires (``wiretap``), its client asks the next one what
+it had asked the first, and the bucket has to hold what it holds undisturbed, nothing half visible and nothing
+besides.
+"""
+
+import ast
+import contextlib
+import hashlib
+import http.client
+import json
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+import ignition_hub
+from gateway_harness import (
+    BUILDS,
+    Hub,
+    allow_push,
+    make_request,
+    make_team,
+    plan,
+    prepare_cluster,
+    published,
+)
+from gatewayprocess import running_gateway
+from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS, ANNOTATION_REBUILD
+from ignition_hub.engine.naming import StorePaths
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.settings import StoreSettings
+from s3server import S3Server
+from wiretap import Fate, Wire, kind_of_api, kind_of_s3
+
+pytestmark = pytest.mark.cluster
+
+ENGINE = plan()
+SHA256 = hashlib.sha256(ENGINE).hexdigest()
+PROBE = "put new probe"
+"""A gateway's first writes; the next gateway starts while the first one is asked."""
+
+
+class Gateways:
+    """One gateway after another; the next one starts while the first one works."""
+
+    def __init__(self, kubeconfig, folder):
+        self._kubeconfig, self._folder = kubeconfig, folder
+        self._opened, self._starter = contextlib.ExitStack(), ThreadPoolExecutor(1)
+        self._started, self._key = 0, b""
+        self._spare: Future = self._starter.submit(self._start)
+
+    def next(self):
+        ready = self._spare.result(timeout=120)
+        self._spare = self._starter.submit(self._start)
+        return ready
+
+    def close(self):
+        with contextlib.suppress(RuntimeError):  # nobody needs the one that did not come up
+            self._spare.result(timeout=120)
+        self._starter.shutdown()
+        self._opened.close()
+
+    def _start(self):
+        self._started += 1
+        folder = self._folder / str(self._started)
+        folder.mkdir()
+        if self._key:
+            (folder / "signing.pem").write_bytes(self._key)
+        gateway = self._opened.enter_context(running_gateway(self._kubeconfig, folder))
+        self._key = (folder / "signing.pem").read_bytes()
+        return gateway
+
+
+@dataclass
+class Persistent:
+    """A client that asks the next gateway when one is gone, as builders and ``push`` do."""
+
+    gateways: Gateways
+    deaths: int = 0
+
+    def __post_init__(self):
+        self.now = self.gateways.next()
+
+    def ask(self, *arguments, **options):
+        try:
+            return self.now.ask(*arguments, **options)
+        except (OSError, http.client.HTTPException):
+            assert self.now.process.wait(timeout=20) == -9
+            assert "Traceback" not in self.now.log()
+            self.deaths += 1
+            self.now = self.gateways.next()
+            return self.now.ask(*arguments, **options)
+
+
+@dataclass
+class Stage:
+    """A hub whose gateways may be killed, and a team of one story."""
+
+    hub: Hub
+    fate: Fate
+    team: str
+    dies_at: int | None = None
+    dies_after: bool = False
+    folders: list[str] = field(default_factory=list)
+
+    def begin(self):
+        """Count the writes from here."""
+        self.fate.arm(self.hub.gateway.now.process, self.dies_at, dies_after=self.dies_after)
+
+    def build(self):
+        """Make a Job; return its request, the Job and a builder's token."""
+        request = make_request(self.hub, self.team)
+        self.folders.append(paths_of(request).folder)
+        job = self.hub.job(request)
+        return request, job, self.hub.builder(job)
+
+    def push(self, data, sha256=None):
+        allow_push(self.hub, self.team)
+        self.folders.append(f"ignition/models/{self.team}")
+        headers = {"X-Content-SHA256": sha256 or hashlib.sha256(data).hexdigest()}
+        token = self.hub.token(self.team)
+        self.begin()
+        return self.hub.gateway.ask("POST", "/v1/models", data, token=token, headers=headers)
+
+    def objects(self):
+        """Return what lies in the folders of this story, by the end of its key and its size."""
+        store = self.hub.store
+        found = [(folder, each) for folder in self.folders for each in store.listed(f"{folder}/", most=1000)]
+        return [each.key.removeprefix(folder) for folder, each in found]
+
+    def unfinished(self):
+        return sum(len(self.hub.store.unfinished_uploads(f"{folder}/")) for folder in self.folders)
+
+
+def paths_of(request):
+    return StorePaths("ignition", request.inputs, request.identity)
+
+
+def an_engine_is_published(stage):
+    """Of three uploads that were begun, the last is completed; then it is told again."""
+    request, _, token = stage.build()
+    stage.begin()
+    body = [stage.hub.upload(token, ENGINE) for _ in range(3)][-1]
+    done = stage.hub.complete(token, body)
+
+    assert done.status == 200, done.message
+    assert stage.hub.complete(token, body).body == done.body
+    assert published(stage.hub, request).engine.sha256 == SHA256
+    return done.status
+
+
+def an_engine_is_replaced(stage):
+    """A rebuild of what is published."""
+    request, job, token = stage.build()
+    assert stage.hub.complete(token, stage.hub.upload(token, ENGINE)).status == 200
+    first = published(stage.hub, request)
+    annotate(stage.hub, job, {ANNOTATION_REBUILD: "now"})
+    stage.begin()
+    better = plan(extra=b"better code " * 100)
+    done = stage.hub.complete(token, stage.hub.upload(token, better))
+
+    assert done.status == 200, done.message
+    second = published(stage.hub, request)
+    assert second.engine.sha256 == hashlib.sha256(better).hexdigest()
+    assert second.built_at > first.built_at
+    return done.status
+
+
+def a_provenance_is_not_believed(stage):
+    """Somebody else wrote where the provenance belongs."""
+    request, _, token = stage.build()
+    stage.hub.store.put(paths_of(request).provenance(SHA256), b"{}")
+    stage.begin()
+    done = stage.hub.complete(token, stage.hub.upload(token, ENGINE))
+
+    assert published(stage.hub, request).engine.sha256 == SHA256
+    return done.status
+
+
+def an_upload_is_rejected(stage):
+    """A plan for another GPU."""
+    request, _, token = stage.build()
+    stage.begin()
+    done = stage.hub.complete(token, stage.hub.upload(token, plan(arch=0x04)))
+
+    assert done.reason == "UploadRejected"
+    assert published(stage.hub, request) is None
+    return done.status
+
+
+def a_model_is_pushed(stage):
+    """In two parts."""
+    return stage.push(b"onnx" * (5 * 1024 * 1024)).status
+
+
+def a_push_is_not_what_it_announced(stage):
+    """Read whole, then refused."""
+    return stage.push(b"onnx", sha256="ab" * 32).status
+
+
+def a_build_tells_what_it_does(stage):
+    """Progress, and then a failure."""
+    _, job, token = stage.build()
+    stage.begin()
+    report = {"phase": "Building engine", "percent": 7}
+    told = [stage.hub.gateway.ask("POST", "/v1/builds/self/progress", report, token=token).status]
+    failure = {"reason": "UnsupportedOperator", "message": "node Foo_1", "exit_code": 11}
+    told.append(stage.hub.gateway.ask("POST", "/v1/builds/self/failed", failure, token=token).status)
+
+    annotations = stage.hub.annotations(job)
+    assert json.loads(annotations[ANNOTATION_PROGRESS]) == report
+    assert json.loads(annotations[ANNOTATION_FAILURE])["message"] == "node Foo_1"
+    return told
+
+
+STORIES = {
+    story.__name__: story
+    for story in (
+        an_engine_is_published,
+        an_engine_is_replaced,
+        a_provenance_is_not_believed,
+        an_upload_is_rejected,
+        a_model_is_pushed,
+        a_push_is_not_what_it_announced,
+        a_build_tells_what_it_does,
+    )
+}
+
+WRITES = {
+    "an_engine_is_published": 9,
+    "an_engine_is_replaced": 6,
+    "a_provenance_is_not_believed": 6,
+    "an_upload_is_rejected": 3,
+    "a_model_is_pushed": 4,
+    "a_push_is_not_what_it_announced": 3,
+    "a_build_tells_what_it_does": 2,
+}
+"""How many writes each story has: twice as many crash points."""
+
+PROBES = 2
+
+SITES = {
+    "gateway.artifacts.publishing:_signed": {"complete upload", "delete object", "put log"},
+    "gateway.artifacts.uploads:start_upload": {"begin upload"},
+    "gateway.artifacts.uploads:abort_uploads": {"abort upload"},
+    "gateway.routes.builds:_annotate": {"patch jobs"},
+    "gateway.routes.models:_receive": {"put part", "complete upload", "abort upload"},
+    "gateway.routes.models:started_upload": {"begin upload", "abort upload"},
+    "gateway.routes.probes:_probe_writes": {PROBE},
+    "store.publish:publish": {"put new manifest", "replace manifest"},
+    "store.publish:_vouched": {"put new provenance", "put provenance"},
+}
+"""Where the gateway writes, and what."""
+
+MAY_BE_LEFT = {"an_upload_is_rejected": 1, "a_model_is_pushed": 1, "a_push_is_not_what_it_announced": 1}
+"""Uploads that the dead began and nobody can name any more; no object shows them, and they are collected."""
+
+
+def annotate(hub, job, annotations):
+    path = f"/apis/batch/v1/namespaces/{BUILDS}/jobs/{job['metadata']['name']}"
+    patch = {"metadata": {"annotations": annotations}}
+    assert hub.api.ask("PATCH", path, patch, media="application/merge-patch+json").status == 200
+
+
+def counted(method, target, headers):
+    kind = kind_of_s3(method, target, headers)
+    return None if kind == PROBE else kind
+
+
+@pytest.fixture(scope="module")
+def wired(control_plane, api, tmp_path_factory):
+    """A hub whose gateways speak over wires, and what decides when one is killed."""
+    fate, folder = Fate(), tmp_path_factory.mktemp("gateways")
+    with (
+        S3Server.start() as s3,
+        Wire.before(s3.endpoint, counted, fate) as to_s3,
+        Wire.before(api.server, kind_of_api, fate, tls=api.tls) as to_api,
+    ):
+        for bucket in ("engines", "models"):
+            s3.create_bucket(bucket)
+        prepare_cluster(api, replace(s3, endpoint=to_s3.address))
+        gateways = Gateways(wired_kubeconfig(control_plane, to_api, folder), folder)
+        store = ObjectStore(settings_of(s3))
+        models = ObjectStore(replace(settings_of(s3), bucket="models"))
+        try:
+            yield Hub(api, Persistent(gateways), store, models, s3), fate
+        finally:
+            gateways.close()
+            store.close()
+            models.close()
+            api.ask("DELETE", "/apis/ignitionhub.io/v1alpha1/enginestores/default")
+
+
+def settings_of(s3):
+    return StoreSettings(
+        endpoint=s3.endpoint,
+        bucket="engines",
+        prefix="ignition",
+        access_key=s3.access_key,
+        secret_key=s3.secret_key,
+    )
+
+
+def wired_kubeconfig(control_plane, wire, folder):
+    document = json.loads(control_plane.kubeconfig.read_text())
+    for each in document["clusters"]:
+        each["cluster"] = {"server": wire.address}
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(document))
+    return file
+
+
+@dataclass(frozen=True)
+class End:
+    """What a story leaves."""
+
+    answer: object
+    objects: list[str]
+    unfinished: int
+    writes: list[str]
+
+
+@pytest.fixture(scope="module")
+def told(wired):
+    """Tell a story, undisturbed once only."""
+    hub, fate = wired
+    known = {}
+
+    def tell(name, dies_at=None, *, dies_after=False):
+        if dies_at is None and name in known:
+            return known[name]
+        stage = Stage(hub, fate, make_team(hub), dies_at, dies_after)
+        answer = STORIES[name](stage)
+        end = End(answer, stage.objects(), stage.unfinished(), list(fate.writes))
+        return end if dies_at else known.setdefault(name, end)
+
+    return tell
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_every_write_of_a_story_has_its_crash_points(told, name):
+    end = told(name)
+
+    print(f"{name}: {2 * len(end.writes)} crash points:", dict(Counter(end.writes)))
+    assert len(end.writes) == WRITES[name]
+    assert end.unfinished == 0
+
+
+def test_the_stories_hold_everything_that_the_gateway_writes(told):
+    writes = {kind for name in STORIES for kind in told(name).writes}
+
+    assert set(SITES) == set(sites_of_writes())
+    assert writes | {PROBE} == set().union(*SITES.values())
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("name", "write"), [(name, write) for name, count in WRITES.items() for write in range(1, count + 1)]
+)
+def test_a_gateway_killed_at_a_write_leaves_what_the_next_one_finishes(wired, told, name, write, after):
+    expected, deaths = told(name), wired[0].gateway.deaths
+
+    end = told(name, write, dies_after=after)
+
+    assert wired[0].gateway.deaths == deaths + 1
+    assert end.answer == expected.answer
+    assert end.objects == expected.objects
+    assert end.unfinished <= MAY_BE_LEFT.get(name, 0)
+
+
+PROBING = """
+import json, sys
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.settings import StoreSettings
+sys.stdin.readline()
+assert ObjectStore(StoreSettings(**json.loads(sys.argv[1]))).probe_conditional_writes()
+"""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("write", range(1, PROBES + 1))
+def test_a_process_killed_while_it_probes_the_bucket_leaves_the_probe_only(wired, write, after):
+    hub, fate = wired[0], Fate()
+    with Wire.before(hub.s3.endpoint, kind_of_s3, fate) as wire:
+        settings = settings_of(replace(hub.s3, endpoint=wire.address))
+        known = json.dumps({name: getattr(settings, name) for name in settings.__dataclass_fields__})
+        command = [sys.executable, "-c", PROBING, known]
+        for dies_at, status in ((write, -9), (None, 0)):
+            with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+                fate.arm(process, dies_at, dies_after=after)
+                process.stdin.write(b"go\n")
+                process.stdin.close()
+                assert process.wait(timeout=60) == status
+
+    assert fate.writes == [PROBE] * PROBES
+    assert [each.key for each in hub.store.listed("ignition/probes/", most=10)] == [
+        "ignition/probes/conditional-writes"
+    ]
+
+
+WRITING = frozenset(
+    {
+        "put", "put_new", "delete", "start_upload", "put_part", "complete_upload", "abort_upload",
+        "probe_conditional_writes", "create", "replace", "merge_patch",
+    }
+)  # fmt: skip
+
+
+def sites_of_writes():
+    """Yield every function of the gateway that asks a store or the API server to write, with its module."""
+    root = Path(ignition_hub.__file__).parent
+    for file in sorted([*root.glob("gateway/**/*.py"), *root.glob("store/**/*.py")]):
+        module = ".".join(file.relative_to(root).with_suffix("").parts)
+        for function in ast.walk(ast.parse(file.read_text())):
+            is_function = isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+            if is_function and any(writes(node) for node in ast.walk(function)):
+                yield f"{module}:{function.name}"
+
+
+def writes(node):
+    if not isinstance(node, ast.Attribute) or node.attr not in WRITING:
+        return False
+    return ast.unparse(node.value).split(".")[-1] in {"objects", "store", "kube"}
