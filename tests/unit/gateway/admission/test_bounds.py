@@ -321,6 +321,13 @@ REVIEW = {
 }
 
 
+MAY_BE_ADDED = (
+    "/spec/",
+    "/metadata/labels/ignitionhub.io~1",
+    "/metadata/annotations/cluster-autoscaler.kubernetes.io~1safe-to-evict-local-volumes",
+)
+
+
 @pytest.mark.parametrize("mutants", [of_document, of_bytes])
 def test_every_mutant_of_a_review_is_refused_or_answered_with_what_may_be_added(mutants):
     origin = REVIEW if mutants is of_document else json.dumps(REVIEW).encode()
@@ -334,7 +341,7 @@ def test_every_mutant_of_a_review_is_refused_or_answered_with_what_may_be_added(
         assert len(response.get("status", {}).get("message", "")) <= MESSAGE_CHARACTERS
         for one in json.loads(base64.b64decode(response.get("patch", "")) or b"[]"):
             assert one["op"] == "add"
-            assert one["path"].startswith(("/spec/", "/metadata/labels/ignitionhub.io~1"))
+            assert one["path"].startswith(MAY_BE_ADDED)
 
     found = survey("review", 61, mutants(origin, 61), read, adds_what_it_may, refusals=ContractError)
 
