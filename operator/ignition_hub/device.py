@@ -12,6 +12,7 @@ import ctypes
 import re
 from dataclasses import dataclass
 
+from ignition_hub.compatibility.spelling import product_of
 from ignition_hub.engine.errors import NodeError, Reason
 
 LIBCUDA = "libcuda.so.1"
@@ -85,7 +86,7 @@ class DeviceFacts:
     @property
     def product(self) -> str:
         """The product as GPU Feature Discovery spells it into a label, a slice's profile included."""
-        return self.name.replace(" ", "-")
+        return product_of(self.name)
 
 
 def probe(ordinal: int = 0, *, libcuda: str = LIBCUDA, libnvml: str = LIBNVML) -> DeviceFacts | None:

@@ -8,6 +8,7 @@ from ignition_hub.cli.errors import CliError
 from ignition_hub.compatibility.gpus import NodeGpu, arch_of_product, gpu_of, node_gpu
 from ignition_hub.compatibility.loading import EngineFacts, Loading, Runtime, described, loads
 from ignition_hub.compatibility.runtimes import runtime_refusal
+from ignition_hub.compatibility.spelling import product_of
 from ignition_hub.compatibility.support_matrix import parse_version
 from ignition_hub.device import DeviceFacts, probe
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT
@@ -79,7 +80,7 @@ def load_verdict(
 
 def named_gpu(name: str) -> NodeGpu:
     """Return the GPU that ``sm_89``, ``NVIDIA-L4`` or ``NVIDIA L4`` names."""
-    product = name.replace(" ", "-")
+    product = product_of(name)
     arch = arch_of_product(product)
     if arch is None:
         if name.startswith(("sm", "compute")) or name[:1].isdecimal():

@@ -8,7 +8,7 @@ documentation say the same. Read in this order:
   look at, and the ``support_matrix`` and ``options`` (rows are ``option_row``) they cite;
 * ``loading``: the truth table of loading, with ``runtimes`` (which one reads which version), ``description``
   (where an engine loads, for people) and ``load_errors`` (what TensorRT says when it does not);
-* ``gpus`` (what a node has), ``readiness`` and ``placement`` (where a pod may go), and ``engine_choice``
-  (which target's engine a GPU gets);
+* ``spelling`` (one name for a product), ``gpus`` (what a node has), ``readiness`` and ``placement`` (where a
+  pod may go), and ``engine_choice`` (which target's engine a GPU gets);
 * ``tenants``: which queue, priority class and share a namespace's builds have in a pool.
 """

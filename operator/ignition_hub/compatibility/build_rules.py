@@ -14,7 +14,8 @@ from ignition_hub.compatibility.case import (
     has_precision,
     type_since,
 )
-from ignition_hub.compatibility.gpus import GPUS, SHARED
+from ignition_hub.compatibility.gpus import GPUS
+from ignition_hub.compatibility.spelling import SHARED
 from ignition_hub.compatibility.support_matrix import dotted
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.identity import (

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ignition_hub.compatibility.spelling import MIG_INVALID, SHARED, split
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_JETPACK
 
@@ -24,10 +25,6 @@ GFD_PRODUCT = "nvidia.com/gpu.product"
 KUBERNETES_ARCH = "kubernetes.io/arch"
 """Node label of the kubelet: ``amd64`` or ``arm64``, the platform of the engines that load there."""
 
-SHARED = "-SHARED"
-"""What GFD puts behind the product of a GPU that is time-sliced or under MPS."""
-
-_SUFFIX = r"(?:-MIG-(?P<mig>[^-]+(?:-.*?)??))?(?:-SHARED)?$"
 _ARCH_SPELLING = r"(?i:sm|compute)?[_-]?([0-9]{1,2})\.?([0-9])"
 
 
@@ -176,7 +173,7 @@ def arch_of_capability(major: str, minor: str) -> str | None:
 
 def arch_of_product(product: str) -> str | None:
     """Return the architecture of a well-known product, spelt as a label or with blanks; None for others."""
-    wanted = _without_suffix(product).replace(" ", "-").lower()
+    wanted = split(product)[0].lower()
     return next((arch for known, arch in _ARCH_BY_PRODUCT.items() if known.lower() == wanted), None)
 
 
@@ -189,17 +186,17 @@ def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
     A MIG slice alone tells its architecture here and not to the scheduler, for which slices are not listed.
     """
     told = labels.get(LABEL_GPU_PRODUCT) or labels.get(GFD_PRODUCT) or ""
-    if any("-MIG-INVALID" in labels.get(name, "") for name in (LABEL_GPU_PRODUCT, GFD_PRODUCT)):
+    if any(MIG_INVALID in labels.get(name, "") for name in (LABEL_GPU_PRODUCT, GFD_PRODUCT)):
         return None  # before the suffix is stripped, which would make it look like a whole GPU
-    product = _PRODUCT_BY_LABEL.get(told, _without_suffix(told))
+    card, profile = split(told)
+    product = _PRODUCT_BY_LABEL.get(told, card)
     arch = _node_arch(labels, product)
     if arch is None:
         return None
-    suffix = re.search(_SUFFIX, told)
     return NodeGpu(
         arch=arch,
         product=product or None,
-        mig=suffix.group("mig") if suffix else None,
+        mig=profile,
         platform=node_platform(labels),
     )
 
@@ -223,7 +220,3 @@ def _node_arch(labels: Mapping[str, str], product: str) -> str | None:
 def _spelt_as_arch(text: str) -> str | None:
     match = re.fullmatch(_ARCH_SPELLING, text.strip())
     return f"sm_{match[1]}{match[2]}" if match else None
-
-
-def _without_suffix(product: str) -> str:
-    return re.sub(_SUFFIX, "", product, count=1)

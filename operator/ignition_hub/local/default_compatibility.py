@@ -7,6 +7,7 @@ settled here and not by what happens to be cached, so one request gives one iden
 
 from collections.abc import Callable
 
+from ignition_hub.compatibility import spelling
 from ignition_hub.compatibility.gpus import gpu_of
 from ignition_hub.compatibility.support_matrix import SAME_CAPABILITY_SINCE, parse_version
 from ignition_hub.device import DeviceFacts
@@ -46,7 +47,7 @@ def product_of(product: str | None, release: str, arch: str, gpu: Callable[[], D
     ``release`` names TensorRT in the message. Raises RequestError when nobody says it.
     """
     if product is not None:
-        return product.replace(" ", "-")
+        return spelling.product_of(product)
     here = gpu()
     if here is not None and here.arch == arch:
         return here.product
