@@ -1,10 +1,10 @@
 """
 The GPUs: architectures, the products that have them, and what a node's labels say about its GPU.
 
-``node_gpu`` reads a node, ``placement`` names the labels of the nodes it wants, both by ``arch_labels`` and
-``product_labels``; ``verdict`` asks ``gpu_of`` for the rest. Products are spelt as GPU Feature Discovery
-(GFD) writes them into ``nvidia.com/gpu.product``; Jetson modules, which GFD does not tell apart, as the
-platform team labels them.
+``node_gpu`` and ``inventory`` read a node, ``placement`` names the labels of the nodes it wants, all by
+``arch_labels`` and ``product_labels``; ``verdict`` asks ``gpu_of`` for the rest. Products are spelt as GPU
+Feature Discovery (GFD) writes them into ``nvidia.com/gpu.product``; Jetson modules, which GFD does not tell
+apart, as the platform team labels them.
 """
 
 import re
@@ -22,8 +22,26 @@ GFD_MINOR = "nvidia.com/gpu.compute.minor"
 """Node label of GPU Feature Discovery: minor compute capability, such as ``9``."""
 GFD_PRODUCT = "nvidia.com/gpu.product"
 """Node label of GPU Feature Discovery: the product, with its ``-MIG-`` and ``-SHARED`` suffixes."""
+GFD_MEMORY = "nvidia.com/gpu.memory"
+"""Node label of GPU Feature Discovery: MiB of one card, or of one slice with the strategy ``single``."""
+GFD_MULTIPROCESSORS = "nvidia.com/gpu.multiprocessors"
+"""Node label of GPU Feature Discovery: those of one slice; a node of whole cards has none."""
+GFD_REPLICAS = "nvidia.com/gpu.replicas"
+"""Node label of GPU Feature Discovery: pods for each card; ``0`` exactly when no whole card is left."""
+GFD_SLICES_OF_ALL = "nvidia.com/gpu.slices.gi"
+"""Node label of GPU Feature Discovery: there with the strategy ``single`` alone, where all are slices."""
+GFD_STRATEGY = "nvidia.com/mig.strategy"
+"""Node label of GPU Feature Discovery: ``single`` or ``mixed``; none is written for the strategy ``none``."""
+GFD_SLICES = "nvidia.com/mig-"
+"""
+Node label of GPU Feature Discovery: begins so for one kind of MIG slice with the strategy ``mixed``, such as
+``nvidia.com/mig-1g.10gb.product``; ``.memory``, ``.multiprocessors`` and ``.count`` are read too.
+"""
 KUBERNETES_ARCH = "kubernetes.io/arch"
 """Node label of the kubelet: ``amd64`` or ``arm64``, the platform of the engines that load there."""
+
+MOST_MEBIBYTES = 1 << 24
+"""More than any GPU has: GFD writes the memory of cards that virtual machines use in bytes."""
 
 _ARCH_SPELLING = r"(?i:sm|compute)?[_-]?([0-9]{1,2})\.?([0-9])"
 
@@ -130,8 +148,8 @@ class NodeGpu:
     The GPU of a node as its labels tell it.
 
     ``product`` carries no ``-MIG-`` or ``-SHARED`` suffix; ``mig`` is the profile of a node whose GPUs are
-    all cut alike (``1g.5gb``); ``platform`` is None when the labels do not tell. Labels never tell the last
-    three; the process on the GPU may add them.
+    all cut alike (``1g.5gb``); ``platform`` is None when the labels do not tell. Labels tell multiprocessors
+    of slices alone, and never a power mode; the process on the GPU may add them.
     """
 
     arch: str
@@ -177,28 +195,61 @@ def arch_of_product(product: str) -> str | None:
     return next((arch for known, arch in _ARCH_BY_PRODUCT.items() if known.lower() == wanted), None)
 
 
-def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
+def card_of(label: str) -> str:
+    """Return the card that a product label names: without a profile, a well-known one as the table has it."""
+    return _PRODUCT_BY_LABEL.get(label, split(label)[0])
+
+
+def labelled_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
     """
-    Return the GPU a node's labels describe; None when it has none or its MIG state is invalid.
+    Return the GPU that a node's labels describe; None when they describe none or its MIG state is invalid.
 
     The platform team's own labels win over GFD's, because GFD cannot tell Jetson modules apart and names
     only one model of a mixed node. An architecture of a later GPU than this table is passed on as it is.
-    A MIG slice alone tells its architecture here and not to the scheduler, for which slices are not listed.
+    With the MIG strategy ``mixed`` it is the whole card, which a pod may not have: ask ``inventory``.
     """
     told = labels.get(LABEL_GPU_PRODUCT) or labels.get(GFD_PRODUCT) or ""
     if any(MIG_INVALID in labels.get(name, "") for name in (LABEL_GPU_PRODUCT, GFD_PRODUCT)):
         return None  # before the suffix is stripped, which would make it look like a whole GPU
-    card, profile = split(told)
-    product = _PRODUCT_BY_LABEL.get(told, card)
+    profile = split(told)[1]
+    product = card_of(told)
     arch = _node_arch(labels, product)
     if arch is None:
         return None
+    tells_a_module = LABEL_GPU_PRODUCT in labels or not is_jetson(arch) or arch_of_product(product)
+    is_a_card = profile is None and GFD_SLICES_OF_ALL in labels  # what says so speaks of what was cut
     return NodeGpu(
         arch=arch,
-        product=product or None,
+        product=(product or None) if tells_a_module and not is_a_card else None,
         mig=profile,
         platform=node_platform(labels),
+        memory_bytes=mebibytes(labels.get(GFD_MEMORY)),
+        multiprocessors=whole_number(labels.get(GFD_MULTIPROCESSORS)),
     )
+
+
+def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
+    """
+    Return what every pod of a node has, whatever it asks for; None when there is no such thing.
+
+    Where some GPUs are cut and others are not (MIG strategy ``mixed``), it is an architecture alone.
+    """
+    card = labelled_gpu(labels)
+    if card is None or labels.get(GFD_STRATEGY) != "mixed" or card.mig:
+        return card
+    cut = {split(labels[key])[0] for key in labels if key.startswith(GFD_SLICES) and key.endswith(".product")}
+    is_cut = labels.get(GFD_REPLICAS) == "0" or any(key.startswith(GFD_SLICES) for key in labels)
+    if not is_cut:
+        return card
+    if any(slice_arch(one, labels) != card.arch for one in cut):
+        return None
+    return NodeGpu(arch=card.arch, product=None, mig=None, platform=card.platform)
+
+
+def slice_arch(card: str, labels: Mapping[str, str]) -> str | None:
+    """Return the architecture of a card that is cut, on a node with these labels; None if none tells it."""
+    capability = arch_of_capability(labels.get(GFD_MAJOR, ""), labels.get(GFD_MINOR, ""))
+    return capability if card == labels.get(GFD_PRODUCT) else arch_of_product(card)
 
 
 def node_platform(labels: Mapping[str, str]) -> str | None:
@@ -206,6 +257,17 @@ def node_platform(labels: Mapping[str, str]) -> str | None:
     if release := labels.get(LABEL_JETPACK):
         return f"jetpack-{release}"
     return {"amd64": "linux-x86_64", "arm64": "linux-aarch64"}.get(labels.get(KUBERNETES_ARCH, ""))
+
+
+def mebibytes(label: str | None) -> int | None:
+    """Return bytes for a label in MiB; None for one that is not told, or not in MiB (GFD's of vfio cards)."""
+    number = whole_number(label)
+    return number << 20 if number and number < MOST_MEBIBYTES else None
+
+
+def whole_number(label: str | None) -> int | None:
+    """Return the number that a label holds; None for one that holds none."""
+    return int(label) if label and label.isdecimal() and len(label) < 16 else None
 
 
 def _node_arch(labels: Mapping[str, str], product: str) -> str | None:

@@ -1,0 +1,101 @@
+"""
+The devices of NVIDIA's DRA driver, as ResourceSlices tell of them, and which of them a claim was given.
+
+Pure; facts of the driver v0.4.1 and of ``resource.k8s.io/v1``. A device's product is spelt as a label's, so
+that an engine built beside feature discovery serves a pod with a claim.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.compatibility.gpus import NodeGpu, arch_of_capability
+from ignition_hub.compatibility.spelling import product_of, split
+
+DRIVER = "gpu.nvidia.com"
+"""The driver whose attributes are known here; it publishes whole cards and MIG slices."""
+
+_UNITS = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+_QUANTITY = re.compile(r"(?P<number>\d+)(?P<unit>Ki|Mi|Gi|Ti|)")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceId:
+    """Where a device is found: ResourceSlices name it within the pool, which a driver names for itself."""
+
+    pool: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class SliceView:
+    """The GPUs of one ResourceSlice by name; a later generation of the same pool replaces all before it."""
+
+    pool: str
+    generation: int
+    gpus: Mapping[str, NodeGpu]
+
+
+@dataclass(frozen=True, slots=True)
+class Allotted:
+    """A device that a claim was given, for one of its requests."""
+
+    request: str
+    id: DeviceId
+
+
+def slice_view(body: Mapping[str, Any]) -> SliceView | None:
+    """Return the GPUs of a ResourceSlice; None for one of another driver."""
+    spec = body["spec"]
+    if spec.get("driver") != DRIVER:
+        return None
+    gpus = {device["name"]: gpu for device in spec.get("devices") or () if (gpu := _gpu(device))}
+    pool = spec["pool"]
+    return SliceView(pool["name"], pool.get("generation", 0), gpus)
+
+
+def allotted(claim: Mapping[str, Any]) -> tuple[Allotted, ...]:
+    """Return the GPUs that a ResourceClaim was given; empty before it was allocated."""
+    allocation = (claim.get("status") or {}).get("allocation") or {}
+    results = (allocation.get("devices") or {}).get("results") or ()
+    return tuple(
+        Allotted(one.get("request", ""), DeviceId(one["pool"], one["device"]))
+        for one in results
+        if one.get("driver") == DRIVER and not one.get("adminAccess")
+    )
+
+
+def find(wanted: DeviceId, slices: Iterable[SliceView | None]) -> NodeGpu | None:
+    """Return the GPU of a device as the pool's newest generation tells of it; None when none does."""
+    here = [one for one in slices if one is not None and one.pool == wanted.pool]
+    newest = max((one.generation for one in here), default=0)
+    found = (one.gpus.get(wanted.device) for one in here if one.generation == newest)
+    return next((gpu for gpu in found if gpu is not None), None)
+
+
+def _gpu(device: Mapping[str, Any]) -> NodeGpu | None:
+    attributes = device.get("attributes") or {}
+    major, minor, *_ = (*_text(attributes, "cudaComputeCapability", "version").split("."), "", "")
+    arch = arch_of_capability(major, minor)
+    if arch is None:
+        return None
+    name = _text(attributes, "productName", "string")
+    card, profile = split(product_of(name, _text(attributes, "profile", "string") or None))
+    capacity = device.get("capacity") or {}
+    return NodeGpu(
+        arch=arch,
+        product=card or None,
+        mig=profile,
+        memory_bytes=_bytes((capacity.get("memory") or {}).get("value")),
+        multiprocessors=_bytes((capacity.get("multiprocessors") or {}).get("value")),
+    )
+
+
+def _text(attributes: Mapping[str, Any], name: str, kind: str) -> str:
+    return str((attributes.get(name) or {}).get(kind) or "")
+
+
+def _bytes(quantity: Any) -> int | None:
+    found = _QUANTITY.fullmatch(str(quantity))
+    return int(found["number"]) * _UNITS[found["unit"]] if found else None
