@@ -107,22 +107,12 @@ class ObjectStore:
         found = answer.get("Contents") or []
         return [Listed(item["Key"], item["ETag"].strip('"'), item["Size"]) for item in found]
 
-    def all_listed(self, prefix: str, *, page_size: int = 1000) -> Iterator[Listed]:
-        """Yield every object whose key begins with ``prefix``, in order; a request for each page."""
-        page: dict[str, Any] = {"IsTruncated": True}
-        following: dict[str, str] = {}
-        while page.get("IsTruncated"):
-            page = self._call("list_objects_v2", Prefix=prefix, MaxKeys=page_size, **following)
-            following = {"ContinuationToken": page.get("NextContinuationToken") or ""}
-            for item in page.get("Contents") or []:
-                yield Listed(item["Key"], item["ETag"].strip('"'), item["Size"])
-
-    def every(self, prefix: str, *, after: str = "") -> Iterator[ListedObject]:
+    def every(self, prefix: str, *, after: str = "", page_size: int = 1000) -> Iterator[ListedObject]:
         """Yield every object whose key begins with ``prefix`` and is behind ``after``, in order, by pages."""
         start = {"StartAfter": after} if after else {}
         more: dict[str, str] = {}
         while True:
-            answer = self._call("list_objects_v2", Prefix=prefix, **start, **more)
+            answer = self._call("list_objects_v2", Prefix=prefix, MaxKeys=page_size, **start, **more)
             for item in answer.get("Contents") or []:
                 yield ListedObject(item["Key"], item["ETag"].strip('"'), item["Size"], item["LastModified"])
             if not answer.get("IsTruncated"):

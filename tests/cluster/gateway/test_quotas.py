@@ -56,7 +56,7 @@ def wait_until(holds):
 
 
 def pushed(hub, team):
-    return [found.size for found in hub.store.all_listed(f"ignition/models/{team}/")]
+    return [found.size for found in hub.store.every(f"ignition/models/{team}/")]
 
 
 @pytest.fixture

@@ -193,9 +193,9 @@ def test_a_listing_of_several_pages_is_whole_and_in_order(store):
         store.put(name, b"x" * 3)
 
     for page_size in (1, 2, 5, 1000):
-        found = list(store.all_listed("pages/", page_size=page_size))
+        found = list(store.every("pages/", page_size=page_size))
         assert [(one.key, one.size) for one in found] == [(name, 3) for name in names]
-    assert list(store.all_listed("pages/none/")) == []
+    assert list(store.every("pages/none/")) == []
 
 
 def keys(listed):

@@ -84,7 +84,7 @@ class Bucket:
     async def pushed_bytes(self, namespace: str) -> int:
         """Return the bytes of all that a namespace pushed, by a listing of it."""
         folder = pushed_models_folder(self.opened.prefix, namespace)
-        return await self._ask(lambda: sum(found.size for found in self._objects.all_listed(folder)))
+        return await self._ask(lambda: sum(found.size for found in self._objects.every(folder)))
 
     async def model(self, uri: str) -> ModelFacts | None:
         """Look at a model or a bundle; None when it does not exist."""

@@ -180,4 +180,4 @@ def used_bytes(
 def pushed_models(store: OpenStore, namespace: str) -> Mapping[str, int]:
     """Return the size of every object that a namespace pushed, by key. Synchronous, a request per 1,000."""
     folder = pushed_models_folder(store.prefix, namespace)
-    return {found.key: found.size for found in store.objects.all_listed(folder)}
+    return {found.key: found.size for found in store.objects.every(folder)}
