@@ -66,13 +66,16 @@ class Hub:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         return self.post(path, {"spec": spec})["status"]["token"]
 
-    def pod(self, namespace, *, node="gpu-l4", account="default", **metadata):
+    def pod(self, namespace, *, node="gpu-l4", account="default", limits=None, claims=(), **metadata):
+        resources = {"limits": limits or {}, "claims": [{"name": name} for name in claims]}
+        labels = {"ignitionhub.io/inject": "true", **metadata.pop("labels", {})}
         body = {
-            "metadata": {"name": f"pod-{uuid4().hex[:8]}", **metadata},
+            "metadata": {"name": f"pod-{uuid4().hex[:8]}", "labels": labels, **metadata},
             "spec": {
                 "serviceAccountName": account,
                 "nodeName": node,
-                "containers": [{"name": "main", "image": "none"}],
+                "resourceClaims": [{"name": name, "resourceClaimName": name} for name in claims],
+                "containers": [{"name": "main", "image": "none", "resources": resources}],
             },
         }
         return self.post(f"/api/v1/namespaces/{namespace}/pods", body)
@@ -254,8 +257,8 @@ def ready_target(hub, request, publication, **changes):
     }
 
 
-def resolve(hub, namespace, *, node="gpu-l4", name="resnet50"):
-    token = hub.token(namespace, pod=hub.pod(namespace, node=node))
+def resolve(hub, namespace, *, node="gpu-l4", name="resnet50", **of_pod):
+    token = hub.token(namespace, pod=hub.pod(namespace, node=node, **of_pod))
     return hub.gateway.ask("POST", f"/v1/engines/{name}/resolve", {}, token=token)
 
 

@@ -134,7 +134,7 @@ def _of_slice(labels: Mapping[str, str], profile: str) -> Belief:
     return Belief(
         gpu=gpu,
         source=f"{asked} and the node's architecture",
-        doubt=f"the node has no label {label}, so of which product the slice is cannot be known",
+        doubt=f"it has no label {label}, so of which product the slice is cannot be known",
         remedy="label the node with ignitionhub.io/gpu-product, the product of the card",
     )
 
@@ -160,7 +160,7 @@ def _an_invalid_layout(node: NodeFacts) -> Belief | None:
     if MIG_INVALID not in node.labels.get(GFD_PRODUCT, ""):
         return None
     return _unknown(
-        "GPU Feature Discovery calls the node's MIG layout invalid: with the strategy single all its GPUs "
+        "GPU Feature Discovery calls its MIG layout invalid: with the strategy single all GPUs of a node "
         "must be cut alike",
         "cut every GPU of the node into the same profile, or none of them, or set the MIG strategy to mixed",
     )
@@ -171,7 +171,7 @@ def _passed_through(node: NodeFacts) -> Belief | None:
     if GFD_MAJOR in node.labels or memory < MOST_MEBIBYTES:
         return None
     return _unknown(
-        f"the GPUs of the node ({node.labels.get(GFD_PRODUCT)}) are given to virtual machines (vfio-pci)",
+        f"its GPUs ({node.labels.get(GFD_PRODUCT)}) are given to virtual machines (vfio-pci)",
         "run the pod in a virtual machine's cluster, or on a node whose GPUs have NVIDIA's driver",
     )
 
@@ -181,7 +181,7 @@ def _several_products(node: NodeFacts) -> Belief | None:
     if LABEL_GPU_PRODUCT in labels or not _has_more_cards_than_told(node):
         return None
     doubt = (
-        f"the node has GPUs of several products, and its label {GFD_PRODUCT} tells of one of them: "
+        f"it has GPUs of several products, and its label {GFD_PRODUCT} tells of one of them: "
         f"{labels.get(GFD_COUNT)} of {_cards_of(node)}"
     )
     arch = _told_arch(labels)
@@ -197,7 +197,7 @@ def _cut_cards_alone(node: NodeFacts) -> Belief | None:
     return Belief(
         gpu=NodeGpu(gpu.arch, None, None, gpu.platform),
         source="the node's architecture",
-        doubt="every GPU of the node is in MIG mode: which slice nvidia.com/gpu is cannot be known",
+        doubt="every GPU is in MIG mode: which slice nvidia.com/gpu is cannot be known",
         remedy="set the MIG strategy of the device plugin to single or mixed, and request the slice",
     )
 
@@ -216,19 +216,19 @@ def _as_labelled(node: NodeFacts) -> Belief | None:
 
 def _why_no_product(labels: Mapping[str, str], arch: str) -> tuple[str, str]:
     if GFD_SLICES_OF_ALL in labels:
-        doubt = f"the node's GPUs are MIG slices, and no label {GFD_PRODUCT} tells which"
+        doubt = f"its GPUs are MIG slices, and no label {GFD_PRODUCT} tells which"
         return doubt, "use a target with compatibility: SameComputeCapability for such slices"
     set_it = f"label the node with {LABEL_GPU_PRODUCT}"
     if is_jetson(arch) and GFD_PRODUCT in labels:
         doubt = f"{GFD_PRODUCT}={labels[GFD_PRODUCT]} is the same on every Jetson module of {arch}"
         return doubt, set_it
-    return "no label of the node tells the product", set_it
+    return "no label tells the product", set_it
 
 
 def _not_told(node: NodeFacts) -> Belief | None:
     del node
     return _unknown(
-        "the node has no label that tells its GPU",
+        "no label tells its GPU",
         "run GPU Feature Discovery there, or label the node with ignitionhub.io/gpu-arch",
     )
 

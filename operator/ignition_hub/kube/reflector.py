@@ -109,9 +109,14 @@ class Reflector(Follower, Generic[View]):
     """The objects of one kind as views, by namespace (empty for cluster-scoped kinds) and name."""
 
     def __init__(
-        self, kube: Kube, resource: Resource, view: Callable[[Object], View], namespace: str | None = None
+        self,
+        kube: Kube,
+        resource: Resource,
+        view: Callable[[Object], View],
+        namespace: str | None = None,
+        labels: str | None = None,
     ) -> None:
-        super().__init__(kube, resource, namespace)
+        super().__init__(kube, resource, namespace, labels)
         self._view = view
         self._views: Views[View] = {}
         self._list_so_far: Views[View] = {}

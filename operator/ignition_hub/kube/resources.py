@@ -33,6 +33,8 @@ STORES = Resource(GROUP, VERSION, "enginestores", namespaced=False, kind="Engine
 JOBS = Resource("batch", "v1", "jobs", namespaced=True, kind="Job")
 PODS = Resource("", "v1", "pods", namespaced=True, kind="Pod")
 NODES = Resource("", "v1", "nodes", namespaced=False, kind="Node")
+RESOURCE_CLAIMS = Resource("resource.k8s.io", "v1", "resourceclaims", namespaced=True, kind="ResourceClaim")
+RESOURCE_SLICES = Resource("resource.k8s.io", "v1", "resourceslices", namespaced=False, kind="ResourceSlice")
 SECRETS = Resource("", "v1", "secrets", namespaced=True, kind="Secret")
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False, kind="Namespace")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", namespaced=True, kind="Lease")

@@ -13,7 +13,15 @@ pytestmark = pytest.mark.cluster
 COUNTED = re.compile(
     r'^apiserver_request_total\{[^}]*resource="([a-z]+)"[^}]*verb="([A-Z]+)"[^}]*\} (\S+)', re.MULTILINE
 )
-READ_BY_PODS = ("tensorrtengines", "nodes", "enginestores", "tokenreviews")
+READ_BY_PODS = (
+    "tensorrtengines",
+    "nodes",
+    "pods",
+    "resourceclaims",
+    "resourceslices",
+    "enginestores",
+    "tokenreviews",
+)
 
 
 def requests(control_plane):

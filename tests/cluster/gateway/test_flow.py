@@ -233,7 +233,7 @@ def test_an_engine_of_another_namespace_does_not_exist(hub, team, request_, buil
     ("node", "changes", "observed", "status", "reason", "words"),
     [
         ("gpu-a10", {}, None, 422, "NoEngineForGPU", "NVIDIA-A10 (sm_86): its targets are for sm_89 (Ready)"),
-        ("cpu-only", {}, None, 422, "NoEngineForGPU", "cpu-only has no GPU labels"),
+        ("cpu-only", {}, None, 422, "NoEngineForGPU", "node cpu-only: no label tells its GPU"),
         ("gpu-l4", {"state": "Building"}, None, 409, "EngineNotReady", "sm-89 is Building"),
         ("gpu-l4", {"state": "Failed", "message": "bad model"}, None, 422, "NoEngineForGPU", "(bad model)"),
         ("gpu-l4", {}, 0, 409, "EngineNotReady", "not processed yet"),

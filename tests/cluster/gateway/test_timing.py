@@ -130,7 +130,7 @@ def test_the_product_is_the_node_of_the_token(hub, team):
         return answer.body.get("key") or answer.message
 
     assert "/NVIDIA-A10/" in key_on("gpu-a10")
-    assert "node cpu-only has no label with its GPU product" in key_on("cpu-only")
+    assert "node cpu-only: no label tells its GPU" in key_on("cpu-only")
 
 
 def test_models_that_others_may_read_too_share_no_cache(hub, team):

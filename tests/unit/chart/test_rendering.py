@@ -194,6 +194,19 @@ def test_the_hub_never_writes_specs_nodes_or_roles(trial: list[Json]):
     }
 
 
+def test_the_gateway_reads_what_tells_which_gpu_a_pod_got(trial: list[Json]):
+    role = next(
+        one for one in trial if one["kind"] == "ClusterRole" and one["metadata"]["name"].endswith("-gateway")
+    )
+    reads = {
+        (resource, tuple(rule["verbs"])) for rule in role["rules"] for resource in rule.get("resources", ())
+    }
+
+    follow = ("get", "list", "watch")
+    assert {("nodes", follow), ("pods", follow), ("resourceclaims", follow)} <= reads
+    assert ("resourceslices", ("list", "watch")) in reads
+
+
 def test_more_store_secrets_are_readable_when_named():
     documents = render({"store": {"extraCredentialsSecrets": ["second-store"]}})
 

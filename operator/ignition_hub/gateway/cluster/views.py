@@ -1,5 +1,5 @@
 """
-TensorRTEngines, nodes and EngineStores as requests need them, kept up to date by watches.
+TensorRTEngines, EngineStores and what tells of GPUs as requests need them, kept up to date by watches.
 
 A request reads here and asks the API server nothing. Only what is not here is asked for, once: an engine
 applied together with its pod, or a node that has just joined, may be younger than what the watch has brought.
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.api.quotas import EngineSizes
-from ignition_hub.compatibility.gpus import NodeGpu, node_gpu
 from ignition_hub.compatibility.readiness import EngineView, view_of
-from ignition_hub.kube import ENGINES, NODES, STORES, Kube, Object, Reflector, Unavailable
+from ignition_hub.gateway.cluster.gpus import GpuViews
+from ignition_hub.kube import ENGINES, STORES, Kube, Object, Reflector, Unavailable
 from ignition_hub.retention.demand import Claim, claim_of
 
 TARGET_FIELDS = (
@@ -56,11 +56,6 @@ def engine_record(body: Object) -> EngineRecord:
         "status": {"observedGeneration": status.get("observedGeneration", -1), "targets": targets},
     }
     return EngineRecord(view_of(body), resource, claim_of(body))
-
-
-def gpu_of_node(body: Object) -> NodeGpu | None:
-    """Return the GPU that a node's labels tell of."""
-    return node_gpu(body["metadata"].get("labels") or {})
 
 
 class EngineRecords(Reflector[EngineRecord]):
@@ -139,16 +134,16 @@ class EngineViews:
 
 
 class Views(EngineViews):
-    """The nodes and the EngineStores too."""
+    """The EngineStores too, and ``gpus``: what tells which GPU a pod got."""
 
     def __init__(self, kube: Kube, fresh: Kube) -> None:
         super().__init__(kube, fresh)
-        self._nodes = Reflector(kube, NODES, gpu_of_node)
+        self.gpus = GpuViews(kube, fresh)
         self._stores: Reflector[Object] = Reflector(kube, STORES, lambda body: body)
 
     @property
     def _followed(self) -> Sequence[Reflector[Any]]:
-        return self._engines, self._nodes, self._stores
+        return self._engines, self._stores, *self.gpus.followed
 
     @property
     def engine_changes(self) -> int:
@@ -174,10 +169,3 @@ class Views(EngineViews):
         """Return what the TensorRTEngines count against storage quotas; Unavailable before the first list."""
         self._require(self._engines)
         return self._engines.sizes
-
-    async def gpu(self, node: str) -> NodeGpu | None:
-        """Return the GPU of a node; None when there is no such node, or no label tells."""
-        if gpu := self._nodes.get(node):
-            return gpu
-        body = await self._fresh.get(NODES, node)
-        return gpu_of_node(body) if body else None

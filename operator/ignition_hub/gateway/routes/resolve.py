@@ -20,6 +20,7 @@ from ignition_hub.compatibility.engine_choice import (
     ready_for,
 )
 from ignition_hub.compatibility.gpus import NodeGpu
+from ignition_hub.compatibility.inventory import Belief
 from ignition_hub.compatibility.loading import EngineFacts, loads
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import IgnitionError, NewerRelease, Reason
@@ -30,7 +31,6 @@ from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
-from ignition_hub.kube import TokenUser
 from ignition_hub.store.errors import ManifestRefused, RolledBack
 from ignition_hub.store.find import manifest_key_of
 
@@ -101,8 +101,9 @@ async def resolve(request: web.Request) -> web.Response:
             "use the token projected into a scheduled pod",
         )
     engine = await _engine(services, user.namespace, request.match_info["name"])
-    gpu = await _gpu_of(services, user)
-    queries = [EngineQuery(choice, gpu, engine["spec"], user.namespace) for choice in ready_for(engine, gpu)]
+    belief = await services.views.gpus.belief_of(user)
+    gpu, choices = chosen_for(engine, belief, user.node_name)
+    queries = [EngineQuery(choice, gpu, engine["spec"], user.namespace) for choice in choices]
     store = await services.stores.current()
     manifest, url = await locate(services.engines, store, queries)
     services.metrics.resolved.labels(manifest.inputs.gpu_arch).inc()
@@ -125,14 +126,23 @@ async def _engine(services: Services, namespace: str, name: str) -> Mapping[str,
     return engine
 
 
-async def _gpu_of(services: Services, user: TokenUser) -> NodeGpu:
-    gpu = await services.views.gpu(user.node_name or "")
-    if gpu is None:
-        raise NoEngineForGPU(
-            f"node {user.node_name} has no GPU labels",
-            "run GPU Feature Discovery there, or label the node with ignitionhub.io/gpu-arch",
-        )
-    return gpu
+def chosen_for(
+    engine: Mapping[str, Any], belief: Belief, node: str
+) -> tuple[NodeGpu, tuple[CandidateTarget, ...]]:
+    """
+    Return the GPU of a pod on ``node`` and the engines that load on it, the best first; at least one.
+
+    NoEngineForGPU says what is not known of the GPU, where that is why there is none.
+    """
+    if belief.gpu is None:
+        raise NoEngineForGPU(f"node {node}: {belief.doubt}", belief.remedy)
+    try:
+        return belief.gpu, ready_for(engine, belief.gpu)
+    except NoEngineForGPU as error:
+        if not belief.doubt:
+            raise
+        message = f"{error.message}; node {node}: {belief.doubt}"
+        raise NoEngineForGPU(message, f"{belief.remedy}, or {error.remedy}") from error
 
 
 async def locate(

@@ -81,14 +81,14 @@ async def _caller(services: Services, request: web.Request) -> tuple[TokenUser, 
 
 
 async def _product(services: Services, user: TokenUser) -> str:
-    gpu = await services.views.gpu(user.node_name) if user.node_name else None
-    if gpu is None or gpu.exact_product is None:
+    belief = await services.views.gpus.belief_of(user)
+    if belief.gpu is None or belief.gpu.exact_product is None:
         raise RequestError(
             Reason.NoEngineForGPU,
-            f"node {user.node_name} has no label with its GPU product, and timing caches are per product",
-            "run GPU Feature Discovery there, or label the node with ignitionhub.io/gpu-product",
+            f"timing caches are per product, which is not known: node {user.node_name}: {belief.doubt}",
+            belief.remedy,
         )
-    return gpu.exact_product
+    return belief.gpu.exact_product
 
 
 def _key(store: OpenStore, build: BuildRequest, product: str, cuda: str) -> str:

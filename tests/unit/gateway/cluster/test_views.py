@@ -6,13 +6,26 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gpusituations import node_of, slices_of
 from ignition_hub.compatibility.engine_choice import ready_for
 from ignition_hub.compatibility.gpus import node_gpu
+from ignition_hub.compatibility.pod_request import PodRequest
 from ignition_hub.compatibility.readiness import view_of
+from ignition_hub.gateway.cluster.gpus import PodRecord, pod_record
 from ignition_hub.gateway.cluster.turns import holder_of
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import Views, engine_record
-from ignition_hub.kube import ENGINES, NODES, PODS, STORES, Unavailable
+from ignition_hub.kube import (
+    ENGINES,
+    NODES,
+    PODS,
+    RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
+    STORES,
+    NotFound,
+    TokenUser,
+    Unavailable,
+)
 
 L4 = {
     "nvidia.com/gpu.compute.major": "8",
@@ -54,6 +67,35 @@ def node(name, labels):
     return {"metadata": {"name": name, "labels": labels, "resourceVersion": "5"}}
 
 
+def pod(uid="7", claims=(), **limits):
+    return {
+        "metadata": {"name": "serving", "namespace": "vision", "uid": uid, "resourceVersion": "5"},
+        "spec": {
+            "nodeName": "gpu-node",
+            "resourceClaims": [{"name": name, "resourceClaimName": name} for name in claims],
+            "containers": [
+                {
+                    "name": "main",
+                    "env": [{"name": "PASSWORD", "value": "x" * 1000}],
+                    "resources": {"limits": limits, "claims": [{"name": name} for name in claims]},
+                }
+            ],
+        },
+    }
+
+
+def claim(device):
+    results = [{"request": "gpu", "driver": "gpu.nvidia.com", "pool": "gpu-node", "device": device}]
+    return {
+        "metadata": {"name": "mine", "namespace": "vision", "resourceVersion": "5"},
+        "status": {"allocation": {"devices": {"results": results}}},
+    }
+
+
+def token(uid="7", node="gpu-node"):
+    return TokenUser("u", "1", (), {}, "vision", "default", "serving", uid, node)
+
+
 class FakeKube:
     """Lists and gets what it has; its watches never bring anything."""
 
@@ -62,15 +104,18 @@ class FakeKube:
         self.asked = []
         self.listed = []
         self.is_away = False
+        self.lacks = ()
 
     async def pages(self, resource, namespace=None, labels=None, *, size=500):
         self.listed.append((resource, labels))
         if self.is_away:
             raise Unavailable(0, "connection refused")
+        if resource in self.lacks:
+            raise NotFound(404, "the server could not find the requested resource")
         items = [body for kind, body in self.objects if kind is resource]
         yield {"metadata": {"resourceVersion": "9"}, "items": items}
 
-    async def watch(self, resource, version, namespace=None):
+    async def watch(self, resource, version, namespace=None, labels=None):
         await asyncio.Event().wait()
         yield "", {}
 
@@ -132,14 +177,17 @@ def test_an_engine_without_a_status_is_one_that_nothing_is_known_of():
 
 
 async def test_what_is_known_costs_no_request():
-    kube = FakeKube((ENGINES, engine()), (NODES, node("gpu-l4", L4)), (STORES, node("main", {})))
+    kube = FakeKube(
+        (ENGINES, engine()), (NODES, node("gpu-node", L4)), (PODS, pod()), (STORES, node("main", {}))
+    )
 
     async with following(kube) as views:
         assert views.trouble is None
         assert list(views.engines_in("vision")) == ["resnet50"]
         assert views.engines_in("other") == {}
         assert (await views.engine("vision", "resnet50"))["spec"]["precision"] == "fp16"
-        assert (await views.gpu("gpu-l4")).exact_product == "NVIDIA-L4"
+        assert (await views.gpus.belief_of(token())).gpu.exact_product == "NVIDIA-L4"
+        assert (PODS, "ignitionhub.io/inject=true") in kube.listed
         assert [store["metadata"]["name"] for store in await views.stores()] == ["main"]
         assert kube.asked == []
 
@@ -165,14 +213,86 @@ async def test_engines_count_by_what_their_status_says_now():
 
 
 async def test_what_is_younger_than_the_watch_is_asked_for_by_name():
-    kube, fresh = FakeKube(), FakeKube((ENGINES, engine("young")), (NODES, node("gpu-l4", L4)))
+    objects = ((ENGINES, engine("young")), (NODES, node("gpu-node", L4)), (PODS, pod()))
+    kube, fresh = FakeKube(), FakeKube(*objects)
 
     async with following(kube, fresh) as views:
         assert list(await views.young_engines("vision", ["young", "none"])) == ["young"]
         assert (await views.engine("vision", "young"))["metadata"]["name"] == "young"
         assert await views.engine("vision", "none") is None
-        assert (await views.gpu("gpu-l4")).arch == "sm_89"
-        assert await views.gpu("none") is None
+        assert (await views.gpus.belief_of(token())).gpu.arch == "sm_89"
+        assert (await views.gpus.belief_of(token(node="none"))).doubt == "no label tells its GPU"
+
+
+MIXED = {
+    **node_of("mig-mixed-whole-and-cut"),
+    "metadata": {**node_of("mig-mixed-whole-and-cut")["metadata"], "resourceVersion": "5"},
+}
+WHOLE = "NVIDIA-H100-80GB-HBM3"
+
+
+@pytest.mark.parametrize(
+    ("limits", "product"),
+    [
+        ({"nvidia.com/gpu": "1"}, WHOLE),
+        ({"nvidia.com/mig-1g.10gb": "1"}, f"{WHOLE}-MIG-1g.10gb"),
+        ({"nvidia.com/mig-1g.10gb.me": "1"}, f"{WHOLE}-MIG-1g.10gb.me"),
+        ({}, None),
+    ],
+)
+async def test_pods_of_one_node_have_what_each_asked_for(limits, product):
+    async with following(FakeKube((NODES, MIXED), (PODS, pod(**limits)))) as views:
+        assert (await views.gpus.belief_of(token())).gpu.exact_product == product
+
+
+async def test_a_pod_that_was_made_again_under_its_name_is_not_taken_for_the_one_before():
+    kube = FakeKube((NODES, MIXED), (PODS, pod("7", **{"nvidia.com/gpu": "1"})))
+    fresh = FakeKube((PODS, pod("8", **{"nvidia.com/mig-3g.40gb": "1"})))
+
+    async with following(kube, fresh) as views:
+        assert (await views.gpus.belief_of(token("8"))).gpu.exact_product == f"{WHOLE}-MIG-3g.40gb"
+        assert (await views.gpus.belief_of(token("9"))).gpu is None
+        assert (await views.gpus.belief_of(token("7"))).gpu.exact_product == WHOLE
+        assert kube.asked == []
+
+
+async def test_a_claim_is_followed_to_its_device_on_a_node_without_labels():
+    bare = {
+        "metadata": {"name": "gpu-node", "labels": {"kubernetes.io/arch": "amd64"}, "resourceVersion": "5"}
+    }
+    slices = [(RESOURCE_SLICES, body) for body in slices_of("mig-mixed-whole-and-cut")]
+    given = (RESOURCE_CLAIMS, claim("gpu-1-mig-1g10gb-19-0"))
+    kube = FakeKube((NODES, bare), (PODS, pod(claims=["mine"])), given, *slices)
+
+    async with following(kube) as views:
+        belief = await views.gpus.belief_of(token())
+        assert belief.gpu.exact_product == f"{WHOLE}-MIG-1g.10gb"
+        assert belief.source == "the pod's claimed device gpu-1-mig-1g10gb-19-0 of pool gpu-node"
+        assert kube.asked == []
+
+
+async def test_a_claim_that_was_just_allocated_is_asked_for():
+    unallocated = {**claim("gpu-0"), "status": {}}
+    slices = [(RESOURCE_SLICES, body) for body in slices_of("two-products")]
+    kube = FakeKube((PODS, pod(claims=["mine"])), (RESOURCE_CLAIMS, unallocated), *slices)
+
+    async with following(kube, FakeKube((RESOURCE_CLAIMS, claim("gpu-1")))) as views:
+        assert (await views.gpus.belief_of(token())).gpu.exact_product == "NVIDIA-A100-SXM4-40GB"
+
+
+async def test_a_cluster_without_dra_is_no_trouble():
+    kube = FakeKube((NODES, node("gpu-node", L4)), (PODS, pod()))
+    kube.lacks = (RESOURCE_CLAIMS, RESOURCE_SLICES)
+
+    async with following(kube) as views:
+        assert views.trouble is None
+        assert (await views.gpus.belief_of(token())).gpu.arch == "sm_89"
+
+
+def test_nothing_but_its_request_is_kept_of_a_pod():
+    record = pod_record(pod(**{"nvidia.com/gpu": "1"}))
+
+    assert record == PodRecord("7", PodRequest(cards=True))
 
 
 async def test_before_the_first_list_nothing_is_said_of_engines_or_stores():
@@ -191,13 +311,14 @@ async def test_before_the_first_list_nothing_is_said_of_engines_or_stores():
 def injected(name="serving", engines="resnet50"):
     annotations = {"ignitionhub.io/engines": engines}
     metadata = {"name": name, "namespace": "vision", "annotations": annotations}
-    return {"metadata": {**metadata, "creationTimestamp": "2026-01-02T03:04:05Z"}}
+    return {"spec": {"containers": []}, "metadata": {**metadata, "creationTimestamp": "2026-01-02T03:04:05Z"}}
 
 
 async def test_what_is_in_use_follows_the_watch_and_pods_are_listed_once_a_run():
     kube = FakeKube((ENGINES, engine()), (PODS, injected()))
 
     async with following(kube) as views:
+        kube.listed.clear()
         usage = StoreUsage(kube, views)
         pods = await usage.pods(fresh=True)
         demand = usage.demand(pods)

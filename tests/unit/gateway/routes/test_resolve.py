@@ -6,8 +6,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fakeruntime import Engine
-from ignition_hub.compatibility.engine_choice import EngineNotReady, ready_for
+from ignition_hub.compatibility.engine_choice import EngineNotReady, NoEngineForGPU, ready_for
 from ignition_hub.compatibility.gpus import NodeGpu
+from ignition_hub.compatibility.inventory import Belief
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import NewerRelease
 from ignition_hub.fetch.gateway import LARGEST_ANSWER
@@ -18,6 +19,7 @@ from ignition_hub.gateway.routes.resolve import (
     MOST_TRIED,
     EngineQuery,
     _answer,
+    chosen_for,
     encoded,
     locate,
 )
@@ -102,6 +104,31 @@ def queries(number):
     ]
     engine = {"metadata": {"name": "resnet"}, "spec": {}, "status": {"targets": targets}}
     return [EngineQuery(choice, L4, {}, "vision") for choice in ready_for(engine, L4)]
+
+
+def test_what_is_not_known_of_the_gpu_is_said_with_its_remedy():
+    engine = {"metadata": {"name": "resnet"}, "spec": {}, "status": {"targets": [READY_ON_L4]}}
+    doubt = {"doubt": "no label tells the product", "remedy": "label it"}
+
+    with pytest.raises(NoEngineForGPU, match="node n: no label tells the product") as nothing:
+        chosen_for(engine, Belief(gpu=None, **doubt), "n")
+    with pytest.raises(NoEngineForGPU, match=r"alone.*|for sm_89.*; node n: no label tells") as half:
+        chosen_for(engine, Belief(gpu=NodeGpu("sm_89", None, None), **doubt), "n")
+
+    assert nothing.value.remedy == "label it"
+    assert half.value.remedy.startswith("label it, or add a target {gpuArch: sm_89}")
+    assert chosen_for(engine, Belief(gpu=L4), "n")[0] == L4
+
+
+READY_ON_L4 = {
+    "name": "l4",
+    "state": "Ready",
+    "gpuArch": "sm_89",
+    "product": "NVIDIA-L4",
+    "compatibility": "Product",
+    "identity": "00",
+    "uri": "s3://b/0",
+}
 
 
 async def located(monkeypatch, number, errors):
