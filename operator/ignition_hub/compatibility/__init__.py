@@ -10,7 +10,9 @@ documentation say the same. Read in this order:
   (where an engine loads, for people) and ``load_errors`` (what TensorRT says when it does not);
 * ``spelling`` (one name for a product), ``gpus`` (what labels tell), ``pod_request`` and ``devices`` (what a
   pod asks for and was given), and ``inventory`` (which GPU it got, or why that cannot be known);
-* ``readiness`` and ``placement`` (where a pod may go), and ``engine_choice`` (which target's engine a GPU
-  gets);
+* ``spelling`` (one name for a product), ``gpus`` (what labels tell), ``pod_request`` and ``devices`` (what a
+  pod asks for and was given), and ``inventory`` (which GPU it got, or why that cannot be known);
+* ``readiness`` and ``placement`` (where a pod may go: ``node_terms``, and ``waiting_terms`` while it waits),
+  and ``engine_choice`` (which target's engine a GPU gets);
 * ``tenants``: which queue, priority class and share a namespace's builds have in a pool.
 """

@@ -97,7 +97,7 @@ def believed(
     parts += [_of_slice(node.labels, profile) for profile in sorted(asked.profiles)]
     if asked.cards:
         parts.append(_of_cards(node))
-    return _agreed(parts) if parts else _of_any(node)
+    return _agreed(parts) if parts else _without_a_request(_of_any(node), node)
 
 
 def _of_device(name: str, gpu: NodeGpu | None, node: NodeFacts) -> Belief:
@@ -245,11 +245,25 @@ _CARD_RULES: tuple[Callable[[NodeFacts], Belief | None], ...] = (
 
 def _of_any(node: NodeFacts) -> Belief:
     """Return what is true of every GPU of the node, for a pod that asks for none by name."""
-    profiles = profiles_of(node.labels)
+    if not (profiles := profiles_of(node.labels)):
+        return _of_cards(node)
     parts = [_of_slice(node.labels, profile) for profile in profiles]
-    if not profiles or node.labels.get(GFD_REPLICAS) != "0":
+    if node.labels.get(GFD_REPLICAS) != "0":
         parts.append(_of_cards(node))
     return _agreed(parts)
+
+
+def _without_a_request(belief: Belief, node: NodeFacts) -> Belief:
+    """Take the product away where some GPUs are cut: a pod that asks for none was given none of them."""
+    if belief.gpu is None or not belief.gpu.product or not profiles_of(node.labels):
+        return belief
+    gpu = belief.gpu
+    return Belief(
+        gpu=NodeGpu(gpu.arch, None, None, gpu.platform),
+        source=belief.source,
+        doubt="the pod requests no GPU, and the node has MIG slices",
+        remedy="request nvidia.com/gpu or the slice in the container that gets the engine",
+    )
 
 
 def _agreed(parts: Sequence[Belief]) -> Belief:
@@ -258,7 +272,7 @@ def _agreed(parts: Sequence[Belief]) -> Belief:
     if unknown is not None:
         return unknown
     gpus = {part.gpu for part in parts if part.gpu is not None}
-    if len({gpu.exact_product for gpu in gpus}) == 1 and len({gpu.arch for gpu in gpus}) == 1:
+    if len({(gpu.arch, gpu.exact_product) for gpu in gpus}) == 1:
         return parts[0]
     found = " and ".join(sorted({gpu.exact_product or gpu.arch for gpu in gpus}))
     doubt = f"which GPU the engine is loaded on cannot be known: there is {found}"

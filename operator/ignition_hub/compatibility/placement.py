@@ -5,40 +5,31 @@ Pure. The webhook asks it when a pod is created and its engines are ready; the c
 lifts the scheduling gate of a pod that had to wait. Both narrow what the pod itself asked for and never
 widen it. The last word stays with the gateway, which sees the node the pod really got.
 
-Two families of node labels are read, as in ``gpus.node_gpu``: the platform team's own labels, and GPU Feature
-Discovery's where the team set none.
+The terms are ``node_terms``: labels that ``inventory`` believes, for what the pod requests. ``waiting_terms``
+are those of a pod that waits.
 """
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from ignition_hub.compatibility.gpus import (
-    GFD_MAJOR,
-    GFD_MINOR,
-    GFD_PRODUCT,
-    GPUS,
-    Gpu,
-    arch_labels,
-    node_gpu,
-    product_labels,
-)
+from ignition_hub.compatibility.gpus import GPUS, labelled_gpu
 from ignition_hub.compatibility.loading import EngineFacts, loads
+from ignition_hub.compatibility.node_terms import (
+    NOTHING,
+    GpuSelector,
+    Term,
+    both,
+    can_have,
+    terms_for,
+)
+from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
+from ignition_hub.compatibility.waiting_terms import COARSE, FINE, conjunction, parts_for
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING, SCHEDULING_GATE
 
 Json = dict[str, Any]
-Expression = dict[str, Any]
-Term = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class GpuSelector:
-    """Nodes of one architecture; of one product only when ``product`` is not empty."""
-
-    arch: str
-    product: str = ""
 
 
 def reach_of(engine: EngineView) -> frozenset[GpuSelector]:
@@ -46,45 +37,35 @@ def reach_of(engine: EngineView) -> frozenset[GpuSelector]:
     return frozenset(selector for target in engine.ready for selector in _selectors(target))
 
 
-def shared_reach(engines: Iterable[EngineView]) -> frozenset[GpuSelector]:
-    """Return the nodes where every engine has a ready target; empty when there is none, or no engine."""
+def shared_reach(engines: Iterable[EngineView], asked: PodRequest = NOTHING) -> frozenset[GpuSelector]:
+    """
+    Return the nodes where every engine has a ready target for a pod that asks for ``asked``.
+
+    Empty when there is none, or no engine.
+    """
     reaches = [reach_of(engine) for engine in engines]
     if not reaches:
         return frozenset()
     common = functools.reduce(_intersection, reaches)
     return frozenset(
-        selector for selector in common if not selector.product or GpuSelector(selector.arch) not in common
+        selector
+        for selector in common
+        if can_have(selector, asked) and (not selector.product or GpuSelector(selector.arch) not in common)
     )
 
 
-def terms_for(selectors: Iterable[GpuSelector]) -> list[Term]:
-    """Return node selector terms (any of them suffices) that admit exactly ``selectors``."""
-    selectors = sorted(selectors)
-    archs = [selector.arch for selector in selectors if not selector.product]
-    products = [selector.product for selector in selectors if selector.product]
-    terms = [[*_without(LABEL_GPU_ARCH), *_capability(major, minors)] for major, minors in _by_major(archs)]
-    if archs:
-        terms.append([_of_archs(archs)])
-        if known := _known_products(archs):
-            terms.append([*_without(LABEL_GPU_ARCH), _of_products(LABEL_GPU_PRODUCT, known)])
-            unlabelled = _without(LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, GFD_MAJOR)
-            terms.append([*unlabelled, _of_products(GFD_PRODUCT, known)])
-    if products:
-        terms.append([*_without(LABEL_GPU_PRODUCT), _of_products(GFD_PRODUCT, products)])
-        terms.append([_of_products(LABEL_GPU_PRODUCT, products)])
-    return [{"matchExpressions": term} for term in terms]
-
-
-def affinity_for(engines: Sequence[EngineView], affinity: Mapping[str, Any] | None = None) -> Json:
+def affinity_for(
+    engines: Sequence[EngineView], affinity: Mapping[str, Any] | None = None, asked: PodRequest = NOTHING
+) -> Json:
     """
     Return ``affinity`` narrowed to nodes where every engine has a ready target.
 
     For pods that are being created, where terms may still be added: every term of the pod is combined with
     every term of ours, unless it was before.
     """
-    ours = terms_for(shared_reach(engines))
+    ours = terms_for(shared_reach(engines, asked), asked)
     theirs = required_terms(affinity)
-    combined = [both for term in theirs for both in _combined(term, ours)]
+    combined = [one for term in theirs for one in _combined(term, ours)]
     return with_terms(affinity, combined if theirs else ours)
 
 
@@ -95,44 +76,46 @@ def is_narrowed(term: Term, ours: Sequence[Term]) -> bool:
 
 
 def affinity_to_wait_with(affinity: Mapping[str, Any] | None) -> Json | None:
-    """
-    Return the affinity a gated pod needs so that it can be narrowed later; None when it needs none.
-
-    Kubernetes lets expressions be added to the terms of a gated pod, but no term. So each term is split
-    by the family of labels a node has, which together admits the same nodes as before.
-    """
+    """Return the affinity a gated pod needs so that it can be narrowed later; None when it needs none."""
     if not (theirs := required_terms(affinity)):
         return None
-    return with_terms(affinity, [both for term in theirs for both in _combined(term, HALVES)])
-
-
-def is_split(term: Term) -> bool:
-    """Whether ``term`` says already by which family of labels nodes are chosen."""
-    return is_narrowed(term, HALVES)
-
-
-def narrowed(affinity: Mapping[str, Any] | None, engines: Sequence[EngineView]) -> Json:
-    """Return a gated pod's ``affinity`` narrowed by added expressions alone, or set where it had no terms."""
-    if not (theirs := required_terms(affinity)):
-        return affinity_for(engines, affinity)
-    selectors = shared_reach(engines)
-    terms = [_both(term, {"matchExpressions": _one_conjunction(term, selectors)}) for term in theirs]
+    split = sum(is_split(term) for term in theirs)
+    parts = parts_for(len(theirs) - split, split)
+    terms = [part for term in theirs for part in ([term] if is_split(term) else _combined(term, parts))]
     return with_terms(affinity, terms)
 
 
-def can_be_placed(engines: Sequence[EngineView]) -> bool:
-    """Whether every engine has a ready target, and there is a GPU that all of them serve."""
-    return all(engine.ready for engine in engines) and bool(shared_reach(engines))
+def is_split(term: Term) -> bool:
+    """Whether ``term`` says already by which kind of label nodes are chosen."""
+    return is_narrowed(term, (*FINE, *COARSE))
 
 
-def seconds_to_release(engines: Sequence[EngineView], now: float) -> float | None:
+def narrowed(
+    affinity: Mapping[str, Any] | None, engines: Sequence[EngineView], asked: PodRequest = NOTHING
+) -> Json:
+    """Return a gated pod's ``affinity`` narrowed by added expressions alone, or set where it had no terms."""
+    if not (theirs := required_terms(affinity)):
+        return affinity_for(engines, affinity, asked)
+    selectors = shared_reach(engines, asked)
+    terms = [both(one, {"matchExpressions": conjunction(one, selectors, asked)}) for one in theirs]
+    return with_terms(affinity, terms)
+
+
+def can_be_placed(engines: Sequence[EngineView], asked: PodRequest = NOTHING) -> bool:
+    """Whether every engine has a ready target, and there is a GPU for such a pod that all of them serve."""
+    return all(engine.ready for engine in engines) and bool(shared_reach(engines, asked))
+
+
+def seconds_to_release(
+    engines: Sequence[EngineView], now: float, asked: PodRequest = NOTHING
+) -> float | None:
     """
     Return how long a gated pod waits on: 0 is no longer, None is until one of its ``engines`` changes.
 
     ``now`` is in seconds since the epoch. Nothing widens a pod's affinity once its gate is lifted, so the
     pod waits until its engines have settled, or have had their time to.
     """
-    if not can_be_placed(engines):
+    if not can_be_placed(engines, asked):
         return None
     return max(0.0, *(engine.settles_by - now for engine in engines))
 
@@ -143,13 +126,14 @@ def release_of(pod: Mapping[str, Any], engines: Sequence[EngineView], now: float
 
     It removes our gate (others stay), our waiting label, and narrows the node affinity, all in one write.
     """
-    if seconds_to_release(engines, now) != 0:
+    spec, asked = pod["spec"], request_of(pod)
+    if seconds_to_release(engines, now, asked) != 0:
         return None
-    spec = pod["spec"]
     gates = [gate for gate in spec.get("schedulingGates") or () if gate.get("name") != SCHEDULING_GATE]
+    affinity = narrowed(spec.get("affinity"), engines, asked)
     return {
         "metadata": {"labels": {LABEL_WAITING: None}},
-        "spec": {"schedulingGates": gates or None, "affinity": narrowed(spec.get("affinity"), engines)},
+        "spec": {"schedulingGates": gates or None, "affinity": affinity},
     }
 
 
@@ -184,7 +168,7 @@ def _selectors_of(target: ReadyTarget) -> frozenset[GpuSelector]:
 
 
 def _serves(target: ReadyTarget, labels: Mapping[str, str]) -> bool:
-    gpu = node_gpu(labels)
+    gpu = labelled_gpu(labels)
     if gpu is None:
         return False
     engine = EngineFacts(
@@ -205,76 +189,5 @@ def _intersection(one: frozenset[GpuSelector], other: frozenset[GpuSelector]) ->
     )
 
 
-def _one_conjunction(term: Term, selectors: Iterable[GpuSelector]) -> list[Expression]:
-    # Expressions of one term are all required, so "8.9 or 12.0" cannot be said by major and minor: that
-    # would admit 8.0 too. Where it cannot, the known products of these architectures are named instead.
-    selectors = sorted(selectors)
-    archs = [selector.arch for selector in selectors if not selector.product]
-    products = [selector.product for selector in selectors if selector.product]
-    if _exists(LABEL_GPU_ARCH) in term.get("matchExpressions", ()):
-        labelled = [_of_products(LABEL_GPU_PRODUCT, [*products, *_known_products(archs)])]
-        return labelled if products else [_of_archs(archs)]
-    majors = list(_by_major(archs))
-    known = [*products, *_known_products(archs)]
-    if not known or (len(majors) == 1 and not products):
-        return _capability(*majors[0])
-    return [_of_products(GFD_PRODUCT, known)]
-
-
-def _by_major(archs: Iterable[str]) -> list[tuple[str, list[str]]]:
-    majors: dict[str, list[str]] = {}
-    for gpu in _gpus(archs):
-        major, minor = gpu.compute_capability
-        majors.setdefault(str(major), []).append(str(minor))
-    return sorted(majors.items())
-
-
-def _gpus(archs: Iterable[str]) -> list[Gpu]:
-    wanted = set(archs)
-    return [gpu for gpu in GPUS if gpu.arch in wanted]
-
-
-def _known_products(archs: Iterable[str]) -> list[str]:
-    return [product for gpu in _gpus(archs) for product in gpu.products]
-
-
-def _of_archs(archs: Iterable[str]) -> Expression:
-    return _in(LABEL_GPU_ARCH, [label for arch in archs for label in arch_labels(arch)])
-
-
-def _of_products(key: str, products: Iterable[str]) -> Expression:
-    return _in(key, [label for product in products for label in product_labels(product)])
-
-
-def _capability(major: str, minors: list[str]) -> list[Expression]:
-    return [_in(GFD_MAJOR, [major]), _in(GFD_MINOR, minors)]
-
-
-def _both(one: Term, other: Term) -> Term:
-    if not one.get("matchExpressions") and not one.get("matchFields"):
-        return one  # an empty term matches no node; adding to it would make it match some
-    expressions = [*one.get("matchExpressions", ()), *other.get("matchExpressions", ())]
-    return {**one, "matchExpressions": expressions}
-
-
 def _combined(term: Term, others: Sequence[Term]) -> list[Term]:
-    return [term] if is_narrowed(term, others) else [_both(term, other) for other in others]
-
-
-def _in(key: str, values: list[str]) -> Expression:
-    return {"key": key, "operator": "In", "values": values}
-
-
-def _exists(key: str) -> Expression:
-    return {"key": key, "operator": "Exists"}
-
-
-def _without(*keys: str) -> list[Expression]:
-    return [{"key": key, "operator": "DoesNotExist"} for key in keys]
-
-
-HALVES: tuple[Term, ...] = (
-    {"matchExpressions": [_exists(LABEL_GPU_ARCH)]},
-    {"matchExpressions": _without(LABEL_GPU_ARCH)},
-)
-"""The two families of labels that tell of a node's GPU: the platform team's, and GPU Feature Discovery's."""
+    return [term] if is_narrowed(term, others) else [both(term, other) for other in others]

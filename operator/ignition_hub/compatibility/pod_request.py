@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.engine.pod_annotations import ANNOTATION_CONTAINERS
+from ignition_hub.engine.pod_annotations import ANNOTATION_CONTAINERS, read_containers
 
 CARD = re.compile(r"nvidia\.com/gpu(\.shared)?")
 """The resource of whole cards, and with the strategy ``single`` of slices; renamed where it is shared."""
@@ -69,9 +69,17 @@ def request_of(pod: Mapping[str, Any]) -> PodRequest:
 
 
 def _chosen(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the containers that get engines: those that are named, else all but init containers."""
+    spec = pod["spec"]
     text = (pod["metadata"].get("annotations") or {}).get(ANNOTATION_CONTAINERS.name)
-    names = {name.strip() for name in text.split(",")} if isinstance(text, str) else None
-    return [one for one in pod["spec"].get("containers") or () if names is None or one.get("name") in names]
+    if not isinstance(text, str):
+        return list(spec.get("containers") or ())
+    names = read_containers(text)
+    return [
+        container
+        for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+        if container.get("name") in names
+    ]
 
 
 def _resources(container: Mapping[str, Any]) -> Iterable[str]:

@@ -56,6 +56,8 @@ MIXED = [
     ("mig-mixed-enabled-empty", CARDS, "sm_90", None),
     ("mig-mixed-enabled-empty", NOTHING, "sm_90", None),
     ("mig-mixed-label-too-long", sliced("1g.24gb"), "sm_120", f"{MAX_Q}-MIG-1g.24gb"),
+    ("mig-mixed-slices-time-sliced", NOTHING, "sm_90", None),
+    ("mig-mixed-label-too-long", NOTHING, "sm_120", None),
     ("mig-mixed-slices-time-sliced", sliced("1g.10gb"), "sm_90", f"{H100}-MIG-1g.10gb"),
     ("mig-mixed-whole-and-cut", CARDS, "sm_90", H100),
     ("mig-mixed-whole-and-cut", sliced("1g.10gb"), "sm_90", f"{H100}-MIG-1g.10gb"),

@@ -16,6 +16,7 @@ from ignition_hub.compatibility.placement import (
 )
 from ignition_hub.compatibility.readiness import GRACE, EngineView, ReadyTarget
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING, SCHEDULING_GATE
+from nodeaffinity import admits, requiring
 
 PAIRS = list(itertools.combinations([gpu for gpu in GPUS if not gpu.jetson], 2))
 NOW = 1_767_225_600.0
@@ -35,12 +36,6 @@ def moving(*archs, since=(0.0,), name="resnet"):
     return EngineView(name, tuple(ReadyTarget(arch, None, reach, "TensorRT", next(times)) for arch in archs))
 
 
-def requiring(*terms):
-    return {
-        "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}
-    }
-
-
 def term(key, operator, *values):
     return {
         "matchExpressions": [
@@ -51,29 +46,6 @@ def term(key, operator, *values):
 
 def gfd(major, minor, product="NVIDIA-Some-Card"):
     return {MAJOR: str(major), MINOR: str(minor), PRODUCT: product}
-
-
-def admits(affinity, labels):
-    """Judge as the scheduler does: one term must hold in all its expressions; an empty term never holds."""
-    terms = required_terms(affinity)
-    return not terms or any(holds(one, labels) for one in terms)
-
-
-def holds(one, labels):
-    expressions = one.get("matchExpressions") or []
-    return bool(expressions) and all(expression_holds(expression, labels) for expression in expressions)
-
-
-def expression_holds(expression, labels):
-    value = labels.get(expression["key"])
-    match expression["operator"]:
-        case "In":
-            return value in expression["values"]
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-    raise AssertionError(expression)
 
 
 def test_the_compute_capability_decides_and_not_the_product():

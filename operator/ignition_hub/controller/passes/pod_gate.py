@@ -8,6 +8,7 @@ When that is, and what the pod becomes then, is the contract's word (``compatibi
 import logging
 
 from ignition_hub.compatibility.placement import release_of, seconds_to_release
+from ignition_hub.compatibility.pod_request import request_of
 from ignition_hub.compatibility.readiness import EngineView, view_of
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.object_cache import is_going
@@ -29,7 +30,7 @@ async def lift_gate(cluster: Cluster, key: Key, now: float) -> Again:
         return Again()
     patch = release_of(pod, known, now)
     if patch is None:
-        return Again(seconds=seconds_to_release(known, now))
+        return Again(seconds=seconds_to_release(known, now, request_of(pod)))
     logger.info("lifting the scheduling gate", extra={"pod": f"{key.namespace}/{key.name}"})
     await cluster.release_pod(pod, patch)
     return Again()

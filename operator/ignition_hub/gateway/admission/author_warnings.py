@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from ignition_hub.compatibility.placement import can_be_placed
+from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.names import ENGINES_VOLUME
 from ignition_hub.engine.pod_annotations import injection_request
@@ -23,18 +24,21 @@ def warnings_about(pod: Json, engines: Mapping[str, EngineView], settings: Injec
     if not pod_asks(pod):
         return []
     views = wanted_views(injection_request(pod), engines)
-    return [*waiting(views), *gateway_not_found(pod, settings), *too_large(pod, views)]
+    return [*waiting(views, request_of(pod)), *gateway_not_found(pod, settings), *too_large(pod, views)]
 
 
-def waiting(views: Sequence[EngineView]) -> Iterator[str]:
+def waiting(views: Sequence[EngineView], asked: PodRequest) -> Iterator[str]:
     """Say why a pod may wait longer than its author expects."""
     stuck = [
         f"TensorRTEngine {view.name} has failed: {where_why_is(view)}"
         for view in views
         if not view.ready and view.failure
     ]
-    if not stuck and all(view.ready for view in views) and not can_be_placed(views):
-        stuck = [f"no GPU can run all of: {', '.join(view.name for view in views)}"]
+    if not stuck and all(view.ready for view in views) and not can_be_placed(views, asked):
+        names = ", ".join(view.name for view in views)
+        stuck = [f"no GPU can run all of: {names}"]
+        if can_be_placed(views):
+            stuck = [f"no GPU that the pod requests can run all of: {names}"]
     yield from (f"the pod will wait: {reason}" for reason in stuck)
 
 

@@ -15,7 +15,9 @@ _TERMS = [{"matchExpressions": [dict], "matchFields": [dict]}]
 _AFFINITY = {
     "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": _TERMS}}
 }
-_RESOURCES = {"requests": dict, "limits": dict}
+_RESOURCES = {"requests": dict, "limits": dict, "claims": [{"name!": str, "request": str}]}
+_CLAIMS = [{"name!": str, "resourceClaimName": str}]
+_MAPPINGS = [{"resourceName!": str, "containerName": str, "requestName": str}]
 _CONTAINER = {
     "name!": str,
     "env": _NAMED,
@@ -28,12 +30,17 @@ _POD = {
     "spec!": {
         "containers": [_CONTAINER],
         "initContainers": [_CONTAINER],
+        "resourceClaims": _CLAIMS,
         "volumes": [{"name!": str, "projected": {"sources": [{"serviceAccountToken": dict}]}}],
         "schedulingGates": [dict],
         "securityContext": dict,
         "affinity": _AFFINITY,
         "os": dict,
         "nodeSelector": dict,
+    },
+    "status": {
+        "resourceClaimStatuses": _CLAIMS,
+        "extendedResourceClaimStatus": {"resourceClaimName!": str, "requestMappings": _MAPPINGS},
     },
 }
 """A type; a list of one; or the fields of an object, which may be missing or null but for those with a !."""

@@ -4,6 +4,7 @@ Where an injected pod may be scheduled, or that it is held by a gate until its e
 
 from collections.abc import Sequence
 
+from ignition_hub.compatibility.node_terms import terms_for
 from ignition_hub.compatibility.placement import (
     affinity_for,
     affinity_to_wait_with,
@@ -12,17 +13,18 @@ from ignition_hub.compatibility.placement import (
     is_split,
     required_terms,
     shared_reach,
-    terms_for,
 )
+from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView
+from ignition_hub.compatibility.waiting_terms import COARSE
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
 from ignition_hub.engine.pod_annotations import InjectionRequest, OnMiss
 from ignition_hub.gateway.admission.bounds import require_few_combined, require_few_terms
 from ignition_hub.gateway.admission.json_patch import Json, Patch, add, appended
 
-TO_WAIT_WITH = 2
-"""Terms that each of a pod's is split into while it waits."""
+TO_WAIT_WITH = len(COARSE)
+"""Terms that each of a pod's is split into at least while it waits."""
 
 
 def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionRequest) -> Patch:
@@ -30,8 +32,9 @@ def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionReque
     if pod["spec"].get("nodeName"):
         # No scheduler is asked: the API server would refuse a gate, the kubelet another affinity.
         return []
-    if can_be_placed(engines) and not is_held(pod):
-        return narrowed_to(pod, engines)
+    asked = request_of(pod)
+    if can_be_placed(engines, asked) and not is_held(pod):
+        return narrowed_to(pod, engines, asked)
     failed = [engine for engine in engines if not engine.ready and engine.failure]
     if failed and request.on_miss is OnMiss.FAIL:
         raise RequestError(
@@ -42,14 +45,14 @@ def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionReque
     return held(pod)
 
 
-def narrowed_to(pod: Json, engines: Sequence[EngineView]) -> Patch:
-    """Narrow the pod's affinity to the nodes that its engines serve."""
-    affinity, ours = pod["spec"].get("affinity"), terms_for(shared_reach(engines))
+def narrowed_to(pod: Json, engines: Sequence[EngineView], asked: PodRequest) -> Patch:
+    """Narrow the pod's affinity to the nodes that its engines serve, with the GPU that it asks for."""
+    affinity, ours = pod["spec"].get("affinity"), terms_for(shared_reach(engines, asked), asked)
     theirs = required_terms(affinity)
     require_few_combined(len(theirs))
     narrowed = sum(is_narrowed(term, ours) for term in theirs)
     require_few_terms(len(theirs) - narrowed, len(ours), narrowed)
-    return with_affinity(pod, affinity_for(engines, affinity))
+    return with_affinity(pod, affinity_for(engines, affinity, asked))
 
 
 def is_held(pod: Json) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ignition_hub.compatibility import placement
 from ignition_hub.compatibility.gpus import GPUS
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
+from ignition_hub.compatibility.waiting_terms import COARSE
 from ignition_hub.engine.errors import ContractError, RequestError
 from ignition_hub.engine.pod_annotations import read_engines, require_containers
 from ignition_hub.gateway.admission.bounds import MESSAGE_CHARACTERS, PATCH_BYTES
@@ -130,7 +131,7 @@ def test_a_pod_with_the_most_terms_is_accepted_again_after_they_were_combined(en
 
 @pytest.mark.parametrize(
     ("engine", "ours"),
-    [("bert", placement.terms_for(placement.shared_reach([READY]))), ("whisper", placement.HALVES)],
+    [("bert", placement.terms_for(placement.shared_reach([READY]))), ("whisper", COARSE)],
 )
 def test_terms_that_were_combined_before_leave_room_for_fewer_others(engine, ours):
     most = (256 - 200) // len(ours)
@@ -142,7 +143,7 @@ def test_terms_that_were_combined_before_leave_room_for_fewer_others(engine, our
 
 @pytest.mark.parametrize("engine", ["bert", "whisper"])
 def test_more_terms_than_any_combination_has_are_refused_before_each_is_looked_at(engine):
-    terms = [placement.HALVES[0]] * 257
+    terms = [COARSE[0]] * 257
 
     assert "one of 257 node selector terms: at most 64 are" in refusal(pod(engine, terms=terms))
 
@@ -241,10 +242,15 @@ def whole_pod(engines="bert"):
                     "name": "app",
                     "env": [{"name": "A", "value": "1"}],
                     "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-                    "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "1", "memory": "64Mi"}},
+                    "resources": {
+                        "requests": {"cpu": "1"},
+                        "limits": {"cpu": "1", "memory": "64Mi", "nvidia.com/gpu": "1"},
+                        "claims": [{"name": "gpu", "request": "big"}],
+                    },
                 }
             ],
             "initContainers": [{"name": "migrate", "env": [{"name": "A"}]}, FETCHER],
+            "resourceClaims": [{"name": "gpu", "resourceClaimName": "mine"}],
             "volumes": [
                 {"name": "ignition-token", "projected": {"sources": [{"serviceAccountToken": TOKEN}]}}
             ],
@@ -253,6 +259,15 @@ def whole_pod(engines="bert"):
             "os": {"name": "linux"},
             "nodeSelector": {"kubernetes.io/os": "linux"},
             "affinity": {"nodeAffinity": required},
+        },
+        "status": {
+            "resourceClaimStatuses": [{"name": "gpu", "resourceClaimName": "mine"}],
+            "extendedResourceClaimStatus": {
+                "resourceClaimName": "made",
+                "requestMappings": [
+                    {"containerName": "app", "resourceName": "nvidia.com/gpu", "requestName": "r"}
+                ],
+            },
         },
     }
 
@@ -293,6 +308,15 @@ def test_a_pod_with_anything_in_any_place_is_answered_or_refused(engines, place,
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (
+            {"spec": {"containers": [{"name": "a", "resources": {"claims": [{"name": "g", "request": 1}]}}]}},
+            "request.object.spec.containers[0].resources.claims[0].request: expected a string, got int",
+        ),
+        (
+            {"status": {"extendedResourceClaimStatus": {"resourceClaimName": []}}},
+            "request.object.status.extendedResourceClaimStatus.resourceClaimName: "
+            "expected a string, got list",
+        ),
         ({"spec": None}, "request.object.spec: expected an object, got NoneType"),
         ({"spec": {"containers": {}}}, "request.object.spec.containers: expected a list, got dict"),
         (

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from ignition_hub.compatibility.placement import affinity_for, reach_of, required_terms, terms_for
+from ignition_hub.compatibility.node_terms import terms_for
+from ignition_hub.compatibility.placement import affinity_for, reach_of, required_terms
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.engine import pod_annotations
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
@@ -15,6 +16,7 @@ from ignition_hub.engine.pod_annotations import PodAnnotation
 from ignition_hub.gateway.admission.author_warnings import warnings_about
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 from ignition_hub.gateway.admission.review import review
+from nodeaffinity import admits
 
 READY = EngineView("arcface-r100", (ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT"),))
 YOLO = EngineView("yolo-v8", (ReadyTarget("sm_89", "NVIDIA-L4", "Product", "TensorRT"),))
@@ -638,6 +640,33 @@ def test_a_pod_is_warned_when_its_engines_have_no_gpu_in_common():
     assert {"name": SCHEDULING_GATE} in applied(
         pod("arcface-r100, hopper"), inject(pod("arcface-r100, hopper"), engines, SETTINGS)
     )["spec"]["schedulingGates"]
+
+
+def requesting(resource):
+    return pod("yolo-v8", spec={"containers": [{"name": "app", "resources": {"limits": {resource: "1"}}}]})
+
+
+def test_a_pod_that_requests_a_slice_waits_rather_than_get_the_engine_of_a_card():
+    card, cut = requesting("nvidia.com/gpu"), requesting("nvidia.com/mig-1g.6gb")
+
+    assert "schedulingGates" not in injected(card)["spec"]
+    assert injected(cut)["spec"]["schedulingGates"] == [{"name": SCHEDULING_GATE}]
+    assert warnings_about(card, ENGINES, SETTINGS) == []
+    assert warnings_about(cut, ENGINES, SETTINGS) == [
+        "the pod will wait: no GPU that the pod requests can run all of: yolo-v8"
+    ]
+
+
+def test_a_pod_with_a_claim_is_not_kept_off_nodes_without_labels():
+    resources = {"claims": [{"name": "gpu"}]}
+    spec = {
+        "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one"}],
+        "containers": [{"name": "app", "resources": resources}],
+    }
+    bare = {"kubernetes.io/arch": "amd64"}
+
+    assert admits(injected(pod(spec=spec))["spec"]["affinity"], bare)
+    assert not admits(injected(pod())["spec"]["affinity"], bare)
 
 
 def warned(engines=None, **spec):

@@ -1,0 +1,204 @@
+"""
+Node selector terms: the nodes where a pod has a GPU that one of its engines serves.
+
+Pure; ``placement`` puts them into a pod's affinity. They are ``inventory`` in the scheduler's words: what it
+believes by a label is admitted by the same label. Terms cannot count cards or compare labels, so a node may
+be admitted of which nothing is known; the gateway then says so. None is left out that it would serve.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ignition_hub.compatibility.gpus import (
+    GFD_MAJOR,
+    GFD_MINOR,
+    GFD_PRODUCT,
+    GFD_REPLICAS,
+    GFD_SLICES,
+    GPUS,
+    Gpu,
+    arch_labels,
+    product_labels,
+)
+from ignition_hub.compatibility.pod_request import PodRequest
+from ignition_hub.compatibility.spelling import LABEL_CHARACTERS, split
+from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT
+
+Expression = dict[str, Any]
+Term = dict[str, Any]
+
+NOTHING = PodRequest()
+GPU_LABELS = (LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, GFD_MAJOR, GFD_PRODUCT)
+"""A node without any of them is known by its ResourceSlices, if at all."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GpuSelector:
+    """Nodes of one architecture; of one product only when ``product`` is not empty."""
+
+    arch: str
+    product: str = ""
+
+
+def can_have(selector: GpuSelector, asked: PodRequest) -> bool:
+    """Tell whether a pod that asks for ``asked`` can get the GPU of ``selector``, on some node."""
+    if not selector.product or asked.cards or asked.has_claims or len(asked.profiles) != 1:
+        return True  # with the strategy single, a slice is nvidia.com/gpu too
+    return split(selector.product)[1] in asked.profiles
+
+
+def terms_for(selectors: Iterable[GpuSelector], asked: PodRequest = NOTHING) -> list[Term]:
+    """Return node selector terms (any of them suffices) that admit ``selectors`` for such a pod."""
+    selectors = sorted(selectors)
+    archs = [selector.arch for selector in selectors if not selector.product]
+    products = [selector.product for selector in selectors if selector.product]
+    terms: Iterable[list[Expression]]
+    if asked.has_claims:
+        terms = _claimed({selector.arch for selector in selectors})
+    elif len(asked.profiles) == 1 and not asked.cards:
+        terms = _sliced(archs, products, next(iter(asked.profiles)))
+    else:
+        terms = [*_of_all(archs, products, asked), *_slices_alone(products, asked)]
+    return [{"matchExpressions": term} for term in terms]
+
+
+def _of_all(archs: list[str], products: list[str], asked: PodRequest) -> Iterator[list[Expression]]:
+    """Admit by the labels that speak of whole cards, or of all GPUs of a node."""
+    yield from ([*without(LABEL_GPU_ARCH), *capability(major, minors)] for major, minors in by_major(archs))
+    if archs:
+        yield [of_archs(archs)]
+        if known := known_products(archs):
+            yield [*without(LABEL_GPU_ARCH), of_products(LABEL_GPU_PRODUCT, known)]
+            unlabelled = without(LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, GFD_MAJOR)
+            yield [*unlabelled, of_products(GFD_PRODUCT, known)]
+    if products:
+        whole = [not_cut_up()] if asked.cards else []
+        yield [*without(LABEL_GPU_PRODUCT), of_products(GFD_PRODUCT, products), *whole]
+        yield [of_products(LABEL_GPU_PRODUCT, products), *whole]
+
+
+def _slices_alone(products: list[str], asked: PodRequest) -> Iterator[list[Expression]]:
+    """Admit nodes of the strategy ``mixed`` for a pod that does not say what it asks for."""
+    if asked.cards:
+        return
+    for product in products:
+        if profile := split(product)[1]:
+            yield [of_products(slice_product(profile), [product])]
+
+
+def _sliced(archs: list[str], products: list[str], profile: str) -> Iterator[list[Expression]]:
+    """Admit nodes that have ``nvidia.com/mig-<profile>``, by the labels of that resource."""
+    label, known = slice_product(profile), slices_of(known_products(archs), profile)
+    if archs:
+        yield [of_archs(archs)]
+        others = slices_of(known_products(gpu.arch for gpu in GPUS if gpu.arch not in archs), profile)
+        for major, minors in by_major(archs):
+            # The capability is that of the whole cards, if there are any: those that are cut may be others.
+            yield [*without(LABEL_GPU_ARCH), *capability(major, minors), not_of_products(label, others)]
+        if known:
+            yield [*without(LABEL_GPU_ARCH), of_products(label, known)]
+            yield [*without(LABEL_GPU_ARCH, label), of_products(LABEL_GPU_PRODUCT, cards_of(known))]
+    if products:
+        yield [of_products(label, products)]
+        yield [*without(label), of_products(LABEL_GPU_PRODUCT, cards_of(products))]
+    if too_long := [product for product in products if len(product) > LABEL_CHARACTERS]:
+        yield [*without(label, LABEL_GPU_PRODUCT), of_products(GFD_PRODUCT, cards_of(too_long))]
+
+
+def _claimed(archs: Iterable[str]) -> Iterator[list[Expression]]:
+    """Admit by architecture, and nodes without labels: which device it is, the claim says."""
+    yield from _of_all(sorted(archs), [], NOTHING)
+    yield without(*GPU_LABELS)
+
+
+def slice_product(profile: str) -> str:
+    """Return the label that names the product of a profile's slices."""
+    return f"{GFD_SLICES}{profile}.product"
+
+
+def slices_of(cards: Iterable[str], profile: str) -> list[str]:
+    """Return the products that slices of these cards are."""
+    return [f"{card}-MIG-{profile}" for card in cards]
+
+
+def cards_of(products: Iterable[str]) -> list[str]:
+    """Return the cards that these slices are of."""
+    return [split(product)[0] for product in products]
+
+
+def by_major(archs: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """Return the minor compute capabilities of each major one."""
+    majors: dict[str, list[str]] = {}
+    for gpu in _gpus(archs):
+        major, minor = gpu.compute_capability
+        majors.setdefault(str(major), []).append(str(minor))
+    return sorted(majors.items())
+
+
+def known_products(archs: Iterable[str]) -> list[str]:
+    """Return the well-known products of these architectures."""
+    return [product for gpu in _gpus(archs) for product in gpu.products]
+
+
+def major_of(arch: str) -> str:
+    """Return the major compute capability of an architecture of the table; empty for another."""
+    return next((str(gpu.compute_capability[0]) for gpu in GPUS if gpu.arch == arch), "")
+
+
+def _gpus(archs: Iterable[str]) -> list[Gpu]:
+    wanted = set(archs)
+    return [gpu for gpu in GPUS if gpu.arch in wanted]
+
+
+def of_archs(archs: Iterable[str]) -> Expression:
+    """Require the platform team's label of one of these architectures."""
+    return is_in(LABEL_GPU_ARCH, [label for arch in archs for label in arch_labels(arch)])
+
+
+def of_products(key: str, products: Iterable[str]) -> Expression:
+    """Require that a label names one of these products."""
+    return is_in(key, [label for product in products for label in product_labels(product)])
+
+
+def not_of_products(key: str, products: Iterable[str]) -> Expression:
+    """Require that a label, if there is one, names none of these products."""
+    return {**of_products(key, products), "operator": "NotIn"}
+
+
+def not_cut_up() -> Expression:
+    """Require that a node has a whole card left, where feature discovery counts them."""
+    return {"key": GFD_REPLICAS, "operator": "NotIn", "values": ["0"]}
+
+
+def capability(major: str, minors: list[str]) -> list[Expression]:
+    """Require a compute capability."""
+    return [is_in(GFD_MAJOR, [major]), is_in(GFD_MINOR, minors)]
+
+
+def both(one: Term, other: Term) -> Term:
+    """Return the term that holds where both do."""
+    if not one.get("matchExpressions") and not one.get("matchFields"):
+        return one  # an empty term matches no node; adding to it would make it match some
+    expressions = [*one.get("matchExpressions", ()), *other.get("matchExpressions", ())]
+    return {**one, "matchExpressions": expressions}
+
+
+def is_in(key: str, values: list[str]) -> Expression:
+    """Require one of some values."""
+    return {"key": key, "operator": "In", "values": values}
+
+
+def exists(key: str) -> Expression:
+    """Require that there is a label."""
+    return {"key": key, "operator": "Exists"}
+
+
+def without(*keys: str) -> list[Expression]:
+    """Require that there are no such labels."""
+    return [{"key": key, "operator": "DoesNotExist"} for key in keys]
+
+
+def is_about(term: Mapping[str, Any], wanted: Expression) -> bool:
+    """Tell whether a term requires just that."""
+    return wanted in term.get("matchExpressions", ())

@@ -1,0 +1,185 @@
+"""Where pods are admitted is where the gateway would serve them, on every node that was seen."""
+
+import itertools
+
+import pytest
+
+from gpusituations import SITUATIONS, labels_of, node_of
+from ignition_hub.compatibility.gpus import GPUS, arch_of_product
+from ignition_hub.compatibility.inventory import believed, node_facts, profiles_of
+from ignition_hub.compatibility.loading import EngineFacts, loads
+from ignition_hub.compatibility.node_terms import terms_for
+from ignition_hub.compatibility.placement import (
+    affinity_for,
+    affinity_to_wait_with,
+    can_be_placed,
+    narrowed,
+    required_terms,
+)
+from ignition_hub.compatibility.pod_request import PodRequest
+from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
+from ignition_hub.compatibility.spelling import product_of
+from ignition_hub.compatibility.waiting_terms import COARSE, FINE
+from nodeaffinity import admits, holds, requiring
+
+ZONE = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
+CARDS, NOTHING, CLAIM = PodRequest(cards=True), PodRequest(), PodRequest(has_claims=True)
+H100 = "NVIDIA-H100-80GB-HBM3"
+SLICE = PodRequest(profiles=frozenset(["1g.10gb"]))
+PASSES = [(name, index, {}) for name, one in SITUATIONS.items() for index in range(len(one["nodes"]))]
+ARCH, PRODUCT = "ignitionhub.io/gpu-arch", "ignitionhub.io/gpu-product"
+LABELLED = [
+    *((name, 0, own) for name in SITUATIONS if name.startswith("cloud-")
+      for own in ({ARCH: "sm_90"}, {ARCH: "8.9"}, {PRODUCT: H100}, {PRODUCT: "nvidia-h200"})),
+    *((name, 0, own) for name in ("whole-cards", "mig-mixed-whole-and-cut", "mig-mixed-all-cut", "mig-single",
+                                  "mig-none-all-cut") for own in ({ARCH: "sm_90"}, {PRODUCT: H100})),
+    ("card-l4", 0, {ARCH: "sm89"}),
+    ("jetson-agx-orin", 0, {PRODUCT: "Jetson-AGX-Orin-64GB"}),
+    ("two-products-same-architecture", 0, {ARCH: "sm_80"}),
+    ("mig-mixed-label-too-long", 0, {ARCH: "12.0"}),
+    ("mig-single-label-too-long", 0, {ARCH: "120"}),
+]  # fmt: skip
+"""Nodes that a platform team labelled too, with what is true."""
+
+
+def requests_on(labels):
+    return [CARDS, NOTHING, *(PodRequest(profiles=frozenset([profile])) for profile in profiles_of(labels))]
+
+
+def targets_about(labels, gpu):
+    """Return an engine for every architecture, and for every product that is named or believed."""
+    yield from (ReadyTarget(one.arch, None, "SameComputeCapability", "TensorRT") for one in GPUS)
+    yield ReadyTarget("sm_80", None, "AmperePlus", "TensorRT")
+    named = {product_of(value) for key, value in labels.items() if key.endswith("product")}
+    for product in {*named, H100, f"{H100}-MIG-1g.10gb", *([gpu.exact_product] if gpu else [])} - {None}:
+        arch = arch_of_product(product) or (gpu.arch if gpu else "sm_90")
+        yield ReadyTarget(arch, product, "Product", "TensorRT")
+
+
+def serves(target, belief):
+    facts = EngineFacts(flavor="TensorRT", arch=target.arch, product=target.product,
+                        compatibility=target.compatibility)  # fmt: skip
+    return belief.gpu is not None and loads(facts, belief.gpu).is_vouched_for
+
+
+def admitted(engine, request, labels):
+    """Tell where a new pod goes, one that waited, and one that waited and has terms of its own."""
+    if not can_be_placed([engine], request):
+        return {False}
+    there = {**labels, "zone": "a"}
+    waited = [narrowed(affinity_to_wait_with(own), [engine], request) for own in (None, requiring(ZONE))]
+    return {admits(one, there) for one in (affinity_for([engine], None, request), *waited)}
+
+
+@pytest.mark.parametrize(("name", "index", "own"), [*PASSES, *LABELLED])
+def test_a_pod_is_admitted_where_it_is_served_and_elsewhere_there_is_a_reason(name, index, own):
+    body = node_of(name, index)
+    labels = body["metadata"]["labels"]
+    labels |= own
+    for request in requests_on(labels):
+        belief = believed(node_facts(body), request)
+        for target in targets_about(labels, belief.gpu):
+            goes = admitted(EngineView("det", (target,), None, True), request, labels)
+            if serves(target, belief):
+                assert goes == {True}, (request, target)
+            elif True in goes:
+                assert belief.doubt, (request, target)
+
+
+def one(arch="sm_90", product=None, compatibility="Product"):
+    compatibility = compatibility if product else "SameComputeCapability"
+    return EngineView("det", (ReadyTarget(arch, product, compatibility, "TensorRT"),), None, True)
+
+
+def test_a_pod_that_requests_a_slice_goes_where_its_slice_is():
+    affinity = affinity_for([one(product=f"{H100}-MIG-1g.10gb")], None, SLICE)
+
+    assert admits(affinity, labels_of("mig-mixed-whole-and-cut"))
+    assert not admits(affinity, labels_of("whole-cards"))
+
+
+def test_a_pod_that_requests_a_slice_cannot_be_placed_with_the_engine_of_the_card():
+    assert not can_be_placed([one(product=H100)], SLICE)
+    assert can_be_placed([one(product=H100)], CARDS)
+    assert not can_be_placed([one(product=f"{H100}-MIG-3g.40gb")], SLICE)
+
+
+def test_without_a_request_an_engine_of_a_slice_reaches_its_node_too():
+    assert admits(affinity_for([one(product=f"{H100}-MIG-1g.10gb")]), labels_of("mig-mixed-whole-and-cut"))
+
+
+def test_a_slice_of_another_architecture_than_the_whole_card_of_its_node_is_reached():
+    labels = labels_of("two-products-cut-and-whole")
+    slice_ = PodRequest(profiles=frozenset(["1g.5gb"]))
+
+    assert admits(affinity_for([one("sm_80")], None, slice_), labels)
+    assert not admits(affinity_for([one("sm_75")], None, slice_), labels)
+
+
+def test_a_pod_with_a_claim_reaches_a_node_without_labels_and_others_do_not():
+    bare = {"kubernetes.io/arch": "amd64"}
+
+    for engine in (one("sm_90"), one("sm_90", H100)):
+        assert admits(affinity_for([engine], None, CLAIM), bare)
+        assert admits(
+            narrowed(affinity_to_wait_with(requiring(ZONE)), [engine], CLAIM), {**bare, "zone": "a"}
+        )
+        assert not admits(affinity_for([engine], None, CARDS), bare)
+        assert not admits(affinity_for([engine], None, CLAIM), labels_of("card-l4"))
+
+
+@pytest.mark.parametrize(
+    ("product", "major", "minor"),
+    [
+        (H100, "9", "0"),
+        (f"{H100}-MIG-1g.10gb", "9", "0"),
+        ("NVIDIA-RTX-PRO-6000-Blackwell-Max-Q-Workstation-Edition", "12", "0"),
+        ("NVIDIA-RTX-2000-Ada-Generation", "8", "9"),
+    ],
+)
+def test_a_pod_that_waited_goes_to_slices_and_to_cards_that_no_table_lists(product, major, minor):
+    targets = tuple(
+        ReadyTarget(arch, None, "SameComputeCapability", "TensorRT") for arch in ("sm_89", "sm_90", "sm_120")
+    )
+    lifted = narrowed(affinity_to_wait_with(requiring(ZONE)), [EngineView("det", targets, None, True)])
+    labels = {"nvidia.com/gpu.product": product, "nvidia.com/gpu.compute.major": major}
+
+    assert admits(lifted, {"zone": "a", **labels, "nvidia.com/gpu.compute.minor": minor})
+    assert not admits(lifted, {"zone": "a", **labels, "nvidia.com/gpu.compute.minor": "6"})
+
+
+def test_every_node_belongs_to_one_part_of_a_waiting_pods_term():
+    keys = ("ignitionhub.io/gpu-arch", "ignitionhub.io/gpu-product", "nvidia.com/gpu.product")
+    for present in itertools.product((False, True), repeat=len(keys)):
+        for major in (None, "5", "6", "7", "8", "9", "10", "11", "12", "13"):
+            labels = {key: "x" for key, is_there in zip(keys, present, strict=True) if is_there}
+            labels |= {"nvidia.com/gpu.compute.major": major} if major else {}
+            for parts in (FINE, COARSE):
+                assert sum(holds(part, labels) for part in parts) == 1, labels
+
+
+def test_a_pod_with_many_terms_is_split_less_finely():
+    few, many = requiring(*[ZONE] * 23), requiring(*[ZONE] * 24)
+
+    assert len(required_terms(affinity_to_wait_with(few))) == 23 * len(FINE) == 253
+    assert len(required_terms(affinity_to_wait_with(many))) == 24 * len(COARSE)
+
+
+def test_products_of_one_capability_do_not_close_the_nodes_of_another():
+    targets = (
+        ReadyTarget("sm_80", "NVIDIA-A100-SXM4-40GB", "Product", "TensorRT"),
+        ReadyTarget("sm_90", None, "SameComputeCapability", "TensorRT"),
+    )
+    lifted = narrowed(affinity_to_wait_with(requiring(ZONE)), [EngineView("det", targets, None, True)])
+    labels = {"zone": "a", "nvidia.com/gpu.compute.minor": "0"}
+
+    assert admits(lifted, {**labels, "nvidia.com/gpu.compute.major": "9", "nvidia.com/gpu.product": "New"})
+    assert admits(lifted, {**labels, "nvidia.com/gpu.compute.major": "8",
+                           "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-40GB"})  # fmt: skip
+    assert not admits(
+        lifted, {**labels, "nvidia.com/gpu.compute.major": "8", "nvidia.com/gpu.product": "New"}
+    )
+
+
+def test_no_selectors_are_no_terms():
+    assert terms_for([]) == []
