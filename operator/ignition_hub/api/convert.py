@@ -20,10 +20,15 @@ from ignition_hub.api.v1alpha1 import (
 from ignition_hub.compatibility.gpus import KUBERNETES_ARCH
 from ignition_hub.compatibility.option_row import OptionFields
 from ignition_hub.compatibility.options import FIELDS
+from ignition_hub.compatibility.spelling import SHARED
 from ignition_hub.compatibility.tenants import Scheduling, Tenant, Tenants
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange, Target
 from ignition_hub.engine.names import LABEL_JETPACK
+
+NVIDIA = "nvidia.com/"
+SHARING = ".sharing-strategy"
+"""What the label ends with that says how a GPU resource is shared: cards have one, and each MIG slice."""
 
 
 def targets_of(engine: TensorRTEngine) -> tuple[Target, ...]:
@@ -131,9 +136,27 @@ def pool_facts(pool: BuildPool) -> list[PoolFacts]:
             ahead_of_time=ahead_of_time is not None,
             platform=platform_of(pool),
             tenants=tenants_of(pool),
+            shared_by=shared_by(pool),
         )
         for flavor in flavors
     ]
+
+
+def shared_by(pool: BuildPool) -> str:
+    """
+    Return what says that a pool's GPUs are shared: its nodeSelector, or the resource that builders request.
+
+    Feature discovery writes no ``-SHARED`` where the device plugin renames the resource.
+    """
+    labels = [
+        f"{key}: {value}"
+        for key, value in sorted(pool.spec.node_selector.items())
+        if (key.endswith(SHARING) and value not in ("", "none"))
+        or (key.startswith(NVIDIA) and key.endswith(".product") and value.endswith(SHARED))
+    ]
+    resources = {**pool.spec.resources.requests, **pool.spec.resources.limits}
+    renamed = [key for key in sorted(resources) if key.startswith(NVIDIA) and key.endswith(".shared")]
+    return next(iter([*labels, *renamed]), "")
 
 
 def tenants_of(pool: BuildPool) -> Tenants:

@@ -97,11 +97,12 @@ def pool_has_the_product(case: Case) -> Refusal | None:
 def pool_has_its_gpu_alone(case: Case) -> Refusal | None:
     """A build times its tactics; what else runs on a time-sliced GPU would choose for it."""
     product = case.pool.product or ""
-    if case.pool.ahead_of_time or not product.endswith(SHARED):
+    shared = product if product.endswith(SHARED) else case.pool.shared_by
+    if case.pool.ahead_of_time or not shared:
         return None
     return Refusal(
         Reason.SharedGPU,
-        f"pool {case.pool.name} has {product}: its GPU is shared, and timing on it would choose the wrong "
+        f"pool {case.pool.name} has {shared}: its GPU is shared, and timing on it would choose the wrong "
         "kernels",
         "give the pool nodes without time slicing and MPS; a MIG slice is fine, it is a product of its own",
     )

@@ -27,6 +27,8 @@ class PoolFacts:
     ahead_of_time: bool = False
     platform: str = "linux-x86_64"
     tenants: Tenants = ()
+    shared_by: str = ""
+    """What of the pool says that its GPUs are shared, beside the product; empty when nothing does."""
 
 
 @dataclass(frozen=True, slots=True)

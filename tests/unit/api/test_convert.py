@@ -204,6 +204,36 @@ def test_a_pool_with_two_flavors_gives_two_facts() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("pool", "shared_by"),
+    [
+        ({"nodeSelector": {"nvidia.com/gpu.product": "Tesla-T4"}}, ""),
+        ({"nodeSelector": {"nvidia.com/gpu.sharing-strategy": "none"}}, ""),
+        ({"nodeSelector": {"nvidia.com/gpu.sharing-strategy": ""}}, ""),
+        (
+            {"nodeSelector": {"nvidia.com/gpu.sharing-strategy": "time-slicing"}},
+            "nvidia.com/gpu.sharing-strategy: time-slicing",
+        ),
+        (
+            {"nodeSelector": {"nvidia.com/mig-1g.10gb.sharing-strategy": "mps"}},
+            "nvidia.com/mig-1g.10gb.sharing-strategy: mps",
+        ),
+        (
+            {"nodeSelector": {"nvidia.com/gpu.product": "Tesla-T4-SHARED"}},
+            "nvidia.com/gpu.product: Tesla-T4-SHARED",
+        ),
+        ({"resources": {"limits": {"nvidia.com/gpu.shared": 1}}}, "nvidia.com/gpu.shared"),
+        ({"resources": {"limits": {"nvidia.com/gpu": 1}}}, ""),
+    ],
+)
+def test_a_pool_is_shared_by_its_product_its_selector_or_its_resource(pool, shared_by) -> None:
+    runtimes = [{"flavor": "TensorRT", "version": "10.13.2.6", "image": "a"}]
+
+    [facts] = convert.pool_facts(make_pool(gpu={"arch": "sm_75"}, runtimes=runtimes, **pool))
+
+    assert facts.shared_by == shared_by
+
+
 def test_tenants_keep_their_order_in_every_flavor() -> None:
     runtimes = [
         {"flavor": "TensorRT", "version": "10.13.2.6", "image": "a"},

@@ -262,6 +262,12 @@ def test_the_best_pool_that_can_truthfully_build_is_chosen(pools, asked, chosen)
             "SharedGPU",
             ["NVIDIA-L4-SHARED", "choose the wrong kernels", "without time slicing"],
         ),
+        (
+            [replace(L4, shared_by="nvidia.com/gpu.shared")],
+            ask("sm_89"),
+            "SharedGPU",
+            ["has nvidia.com/gpu.shared", "its GPU is shared"],
+        ),
         ([L4], ask("ada"), "UnknownArch", ["'ada'", "sm_89"]),
         ([L4], ask("8.9"), "UnknownArch", ["did you mean sm_89"]),
         (
