@@ -34,6 +34,7 @@ class World:
         self.resolves = []  # (status, body) to answer before the real one
         self.store = []  # faults, one for each GET: a status, a header to redirect to, or "cut"
         self.tokens, self.asked, self.ranges = [], [], []
+        self.reports, self.report_status, self.report_seconds = [], 204, 0.0
         self.extra = {}
         self.slow = 0.0
         self.server = Server(("127.0.0.1", 0), self.handler())
@@ -66,7 +67,12 @@ class World:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path == "/v1/fetches":
+                    world.reports.append((self.headers["Authorization"], json.loads(body)["engines"]))
+                    time.sleep(world.report_seconds)
+                    self.reply(world.report_status, b"")
+                    return
                 world.tokens.append(self.headers["Authorization"])
                 world.asked.append(self.path)
                 status, body = world.resolves.pop(0) if world.resolves else (200, world.answer())

@@ -33,6 +33,11 @@ class Breaker:
         self._asked_again_at = 0.0
         self._why = ""
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the store counts as away."""
+        return self._failures >= self._most
+
     async def run(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Return what ``ask`` does; StoreUnavailable, without asking, while the store counts as away."""
         self._require_turn()
@@ -49,7 +54,7 @@ class Breaker:
         return answer
 
     def _require_turn(self) -> None:
-        if self._failures < self._most:
+        if not self.is_open:
             return
         now = self._clock()
         if now < self._asked_again_at:

@@ -13,7 +13,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
+from ignition_hub.controller.policy.job_status import epoch
 from ignition_hub.controller.policy.ports import World
+from ignition_hub.controller.process.counters import Counters, counted
 from ignition_hub.controller.process.exit_codes import FAILED
 from ignition_hub.controller.process.keys import ENGINES, PLATFORM, PODS, Key, lane_of
 from ignition_hub.controller.process.lanes import Lanes
@@ -35,6 +37,7 @@ from ignition_hub.controller.process.metrics import HealthServer, Vitals
 from ignition_hub.controller.reconciler import Clock, Reconciler
 from ignition_hub.controller.watches import Watching, feeds, register, settings_for_kopf
 from ignition_hub.kube import Kube, KubeError, RateLimiter, Resource
+from ignition_hub.kube.figures import PaceCollector
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +79,13 @@ class Controller:
         settings: ControllerSettings,
         *,
         lease: Kube | None = None,
+        budgets: Mapping[str, RateLimiter] | None = None,
+        store_is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
         self.cluster = cluster
+        self.counters = Counters()
+        self.counters.registry.register(PaceCollector("ignition_controller", budgets or {}))
         self.queue = Lanes(lane_of, {PODS: POD_WORKERS, ENGINES: settings.workers, PLATFORM: FEW_WORKERS})
         builds: BuildQueue[Key] = BuildQueue()
         self.reconciler = Reconciler(
@@ -90,11 +97,13 @@ class Controller:
             settings=JobSettings(gateway_url=settings.gateway_url),
             clock=Clock(wall=time.time, steady=time.monotonic),
             instance=identity,
+            counters=self.counters,
         )
         self.watching = Watching(cluster, self.queue, builds)
         self.feeds = feeds(cluster, self.watching)
         self.election = Election(KubeLease(lease or kube, LEASE, settings.release_namespace), identity)
         self._kube = kube
+        self._store_is_away = store_is_away
         self._settings = settings
         self._established = asyncio.Event()
         self._stop = asyncio.Event()
@@ -102,7 +111,7 @@ class Controller:
 
     async def run(self) -> int:
         """Run until a signal or a failure; return the exit status."""
-        async with HealthServer(self._settings.health_port, self.vitals):
+        async with HealthServer(self._settings.health_port, self.vitals, self.counters.registry):
             leading = asyncio.create_task(self.election.run(self.lead), name="election")
             watching = asyncio.create_task(self.watch(), name="watching")
             asked = asyncio.create_task(self._asked_to_stop.wait(), name="signals")
@@ -152,7 +161,7 @@ class Controller:
         await self.see_everything()
         self.watching.wake_all(within=1.0)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.queue.work(self.reconciler.reconcile))
+            group.create_task(self.queue.work(counted(self.reconciler.reconcile, self.counters)))
             group.create_task(self._resync())
 
     async def see_everything(self) -> None:
@@ -186,7 +195,11 @@ class Controller:
             queued=len(self.queue),
             oldest=self.queue.oldest_age(),
             engines=len(self.cluster.engines),
+            targets=self.cluster.engines.counts.standings,
             jobs=len(self.cluster.jobs),
+            gated=len(self.cluster.waiting_pods),
+            gated_since=epoch(self.cluster.waiting_pods.oldest()),
+            store_is_away=self._store_is_away(),
             writes=dict(self._kube.writes),
             storage=self.reconciler.storage.latest if self.election.leads else (),
         )
@@ -194,7 +207,13 @@ class Controller:
 
 async def run(settings: ControllerSettings) -> int:
     """Connect to everything and run one replica; return the exit status."""
-    kube, lease = await Kube.connect(), await Kube.connect(limiter=RateLimiter(qps=5, burst=10, in_flight=2))
+    budgets = {
+        "default": RateLimiter(),
+        "lease": RateLimiter(qps=5, burst=10, in_flight=2),
+        "releases": RELEASES,
+    }
+    kube = await Kube.connect(limiter=budgets["default"])
+    lease = await Kube.connect(limiter=budgets["lease"])
     cluster = Cluster(
         kube,
         settings.build_namespace,
@@ -205,7 +224,16 @@ async def run(settings: ControllerSettings) -> int:
     buckets = Buckets(kube, cluster.stores, settings.release_namespace, keys)
     logger.info("controller starts", extra={"pid": os.getpid(), "gateway": settings.gateway_url})
     try:
-        return await Controller(kube, buckets, cluster, settings, lease=lease).run()
+        controller = Controller(
+            kube,
+            buckets,
+            cluster,
+            settings,
+            lease=lease,
+            budgets=budgets,
+            store_is_away=lambda: buckets.is_away,
+        )
+        return await controller.run()
     finally:
         buckets.close()
         await kube.close()

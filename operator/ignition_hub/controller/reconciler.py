@@ -17,6 +17,7 @@ from ignition_hub.controller.apply import apply
 from ignition_hub.controller.observe import Observation, Observer
 from ignition_hub.controller.passes import pod_gate
 from ignition_hub.controller.passes.build_pools import describe_pool
+from ignition_hub.controller.passes.ended_builds import EndedBuilds
 from ignition_hub.controller.passes.engine_stores import describe_store
 from ignition_hub.controller.passes.job_cleanup import collect
 from ignition_hub.controller.passes.storage_report import StorageReport
@@ -36,6 +37,7 @@ from ignition_hub.controller.policy.views import (
     QueuePosition,
     TargetSnapshot,
 )
+from ignition_hub.controller.process.counters import Counters
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, pool_key
 from ignition_hub.controller.process.lanes import KeyQueue
 from ignition_hub.controller.process.work_queue import Again
@@ -77,6 +79,7 @@ class Reconciler:
         settings: JobSettings,
         clock: Clock,
         instance: str,
+        counters: Counters | None = None,
     ) -> None:
         self._cluster = cluster
         self._observer = observer
@@ -87,6 +90,8 @@ class Reconciler:
         self._settings = settings
         self._clock = clock
         self._instance = instance
+        self._counters = counters or Counters()
+        self._ended = EndedBuilds(self._counters, since=clock.wall())
         self._paces: dict[Key, WritePace] = {}
         self._collected_at = float("-inf")
 
@@ -94,6 +99,7 @@ class Reconciler:
         """Forget what an earlier leadership knew: who wants what was decided by somebody else since."""
         self._builds.clear()
         self._paces = {}
+        self._ended = EndedBuilds(self._counters, since=self._clock.wall())
 
     async def reconcile(self, key: Key) -> Again:
         """Run one pass for ``key``."""
@@ -101,7 +107,8 @@ class Reconciler:
             case "engine":
                 return await self._engine(key)
             case "pod":
-                return await pod_gate.lift_gate(self._cluster, key, self._clock.wall())
+                waited = self._counters.gate_seconds
+                return await pod_gate.lift_gate(self._cluster, key, self._clock.wall(), waited.observe)
             case "pool":
                 return await describe_pool(self._cluster, self._builds, key, self._now())
             case "store":
@@ -141,12 +148,13 @@ class Reconciler:
     async def _decide_and_apply(self, key: Key, observation: Observation) -> list[Decision]:
         decisions = []
         for snapshot in observation.targets:
+            self._ended.note(snapshot.job)
             one = await self._decide(key, snapshot)
             try:
                 build = self._build(one)
-                decisions.append(
-                    await apply(self._cluster, self._settings, one, observation.model_size, build)
-                )
+                done = await apply(self._cluster, self._settings, one, observation.model_size, build)
+                decisions.append(done)
+                self._count_start(done)
             finally:
                 if one.plan.action is JobAction.CREATE_JOB and snapshot.wanted:
                     self._builds.release(snapshot.wanted.identity)
@@ -234,6 +242,7 @@ class Reconciler:
             return delay
         if not await self._cluster.write_status(body, patch):
             return 0.0  # deleted meanwhile: there is nobody to tell
+        self._count_ready(decisions)
         pace.written_at = now
         for pod in pod_gate.gated_by(self._cluster, key.namespace, key.name):
             self._queue.add(pod)
@@ -252,6 +261,16 @@ class Reconciler:
         for one in decisions:
             if event := events.event_of(body, one, instance=self._instance):
                 await events.post(self._cluster.kube, event)
+
+    def _count_start(self, done: Decision) -> None:
+        if done.plan.action is JobAction.CREATE_JOB and done.snapshot.wanted:
+            self._counters.builds_started.labels(done.snapshot.wanted.pool or "").inc()
+
+    def _count_ready(self, decisions: Sequence[Decision]) -> None:
+        for one in decisions:
+            earlier = one.snapshot.earlier
+            if one.plan.source and (earlier is None or earlier.state != one.plan.state):
+                self._counters.targets_ready.labels(one.plan.source).inc()
 
     def _now(self) -> str:
         return datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

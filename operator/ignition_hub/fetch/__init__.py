@@ -5,7 +5,7 @@ Standard library, the contract and ``wire`` only. The gateway decides which engi
 from the pod's token); this side moves the bytes and believes nothing but the digest.
 
 Read ``app`` (one run), ``gateway`` (which engine, and waiting for it), ``place`` (the final path holds the
-whole engine or nothing), ``transfer`` (parallel ranges, one digest). Below them: ``range_requests`` is one
-connection, ``part_schedule`` what its threads share, ``journal`` what outlives a kill. ``settings`` and
-``errors`` are the two edges.
+whole engine or nothing), ``transfer`` (parallel ranges, one digest), ``reporting`` (how it went). Below them:
+``range_requests`` is one connection, ``part_schedule`` what its threads share, ``journal`` what outlives a
+kill. ``settings`` and ``errors`` are the two edges.
 """

@@ -15,10 +15,12 @@ from types import FrameType
 
 from ignition_hub.engine.environment import termination_log
 from ignition_hub.engine.errors import Reason, exit_code_of
+from ignition_hub.engine.fetch_report import FAILED, FETCHED, PRESENT, FetchAccount
 from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import resolve
 from ignition_hub.fetch.place import EnginePaths, place
+from ignition_hub.fetch.reporting import Stopwatch, tell_gateway
 from ignition_hub.fetch.settings import FetchRequest, FetchSettings
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired
@@ -34,10 +36,7 @@ def main(environ: Mapping[str, str]) -> int:
     # As process 1 of its container it would ignore SIGTERM unless it says otherwise.
     signal.signal(signal.SIGTERM, _leave)
     try:
-        settings = FetchSettings.from_environment(environ)
-        deadline = Deadline(settings.deadline)
-        for wanted in settings.engines:
-            fetch(wanted, settings, deadline)
+        bring(FetchSettings.from_environment(environ))
     except FetchError as error:
         report(f"{error.reason}: {error.message}. {error.remedy}", environ)
         return error.exit_code
@@ -47,13 +46,33 @@ def main(environ: Mapping[str, str]) -> int:
     return 0
 
 
-def fetch(wanted: FetchRequest, settings: FetchSettings, deadline: Deadline) -> None:
+def bring(settings: FetchSettings) -> None:
+    """Bring every engine in turn, and tell the gateway how that went."""
+    deadline = Deadline(settings.deadline)
+    accounts: list[FetchAccount] = []
+    try:
+        for wanted in settings.engines:
+            watch = Stopwatch()
+            try:
+                accounts.append(fetch(wanted, settings, deadline, watch))
+            except FetchError as error:
+                accounts.append(watch.account(FAILED, 0, str(error.reason)))
+                raise
+    finally:
+        tell_gateway(settings, accounts)
+
+
+def fetch(
+    wanted: FetchRequest, settings: FetchSettings, deadline: Deadline, watch: Stopwatch
+) -> FetchAccount:
     """Bring one engine: resolve, download, and resolve again whenever the URL's time was over."""
     paths = EnginePaths(settings.mount / wanted.alias)
     expired = 0
     progress = DownloadProgress(wanted.alias)
     while True:
+        watch.asks()
         found = resolve(wanted.resource, settings, deadline, say)
+        watch.hears()
         progress.total = found.size
         before = progress.done
         try:
@@ -65,7 +84,8 @@ def fetch(wanted: FetchRequest, settings: FetchSettings, deadline: Deadline) -> 
             deadline.pause(expired or 1)
         else:
             say(f"{wanted.alias}: {found.file_name}, {found.size} bytes, {progress.summary(fetched)}")
-            return
+            outcome = FETCHED if fetched else PRESENT
+            return watch.account(outcome, found.size if fetched else 0)
 
 
 class DownloadProgress:

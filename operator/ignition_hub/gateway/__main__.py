@@ -20,12 +20,13 @@ from ignition_hub.gateway.cluster.turns import PruneLease
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.exit_codes import CANNOT_START
-from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.gateway.process.metrics import AdmissionMetrics, Metrics
 from ignition_hub.gateway.process.settings import GatewaySettings, Role, parse_settings
 from ignition_hub.gateway.routes.probes import watch_store
 from ignition_hub.gateway.server import serve
 from ignition_hub.gateway.services import AdmissionServices, Services
 from ignition_hub.kube import Kube, RateLimiter, event_loop
+from ignition_hub.kube.figures import PaceCollector
 from ignition_hub.logs import log_as_json
 from ignition_hub.store.trust import SigningKey
 
@@ -60,16 +61,21 @@ async def run(settings: GatewaySettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     signer = signer_of(settings.signing_key, settings.previous_keys) if settings.signing_key else None
-    kube = await Kube.connect(limiter=RateLimiter(patience=PATIENCE))
+    budgets = {"default": RateLimiter(patience=PATIENCE), "fresh": FRESH, "reviews": REVIEWS}
+    kube = await Kube.connect(limiter=budgets["default"])
+    paces = PaceCollector("ignition_gateway", budgets)
     async with contextlib.AsyncExitStack() as opened:
         opened.push_async_callback(kube.close)
         if signer and Role.PODS in settings.serve:
             services = pod_services(settings, kube, signer)
             opened.callback(services.close)
+            services.metrics.registry.register(paces)
             await serve(services, stop, watch_store(services))
         else:
             views = EngineViews(kube, fresh=kube.paced(FRESH))
-            await serve(AdmissionServices(settings=settings, views=views, metrics=Metrics()), stop)
+            admission = AdmissionServices(settings=settings, views=views, metrics=AdmissionMetrics())
+            admission.metrics.registry.register(paces)
+            await serve(admission, stop)
 
 
 def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Services:

@@ -11,7 +11,16 @@ from ignition_hub.gateway.errors import translate_errors
 from ignition_hub.gateway.process.bodies import limit_bodies
 from ignition_hub.gateway.process.metrics import counting
 from ignition_hub.gateway.process.settings import Role
-from ignition_hub.gateway.routes import builds, models, mutate, probes, prune, resolve, timing_cache
+from ignition_hub.gateway.routes import (
+    builds,
+    fetches,
+    models,
+    mutate,
+    probes,
+    prune,
+    resolve,
+    timing_cache,
+)
 from ignition_hub.gateway.services import ADMISSION, SERVICES, AdmissionServices, Services
 
 
@@ -37,6 +46,7 @@ def public_app(services: AdmissionServices) -> web.Application:
                 web.post("/v1/builds/self/complete", builds.completed),
                 web.post("/v1/builds/self/failed", builds.failed),
                 web.post("/v1/engines/{name}/resolve", resolve.resolve),
+                web.post("/v1/fetches", fetches.report),
                 web.post("/v1/models", models.push),
                 web.post("/v1/prune", prune.prune),
                 web.get("/v1/keys", probes.keys),

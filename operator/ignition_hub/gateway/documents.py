@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from ignition_hub.engine.canonical import canonical_json
-from ignition_hub.engine.errors import ContractError
+from ignition_hub.engine.errors import ENDINGS, ContractError
+from ignition_hub.engine.fetch_report import FAILED, OUTCOMES, FetchReport
 from ignition_hub.engine.manifest import BuildFacts
+from ignition_hub.engine.pod_annotations import MOST_ENGINES
 from ignition_hub.engine.protocol import Completion, Failure, ProgressReport, Upload
 from ignition_hub.engine.quoting import printable, shortened, shown
 
@@ -22,12 +24,16 @@ PARTS_MOST = 4096
 LOG_CHARACTERS = 4 * MIB
 MESSAGE_CHARACTERS = 2048
 UPLOAD_ID_CHARACTERS = 2048
+FETCH_SECONDS = 7 * 24 * 3600
+"""The longest fetch that a pod can report: the longest deadline of the init container."""
 FACTS_BYTES = 1 * MIB
 """The most a builder's account may have: every pod is answered with it, and every reader has a limit."""
 FACT_CHARACTERS = 253
 """The longest word of the account that a status can hold."""
 FACT_WARNINGS = 1024
 FACT_COUNT = 2**31 - 1
+
+FETCHER_REASONS = frozenset(str(reason) for reason, row in ENDINGS.items() if row.fetcher)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
@@ -74,6 +80,28 @@ def failure_in(document: Mapping[str, Any]) -> Failure:
         raise ContractError(f"reason: {failure.reason!r:.80} is not one CamelCase word")
     _between("exit_code", failure.exit_code, 1, 255)
     return replace(failure, message=shortened(printable(failure.message), MESSAGE_CHARACTERS))
+
+
+def fetches_in(document: Mapping[str, Any], *, most: int) -> FetchReport:
+    """Read the body of ``fetches``; ``most`` is the largest engine, so that no count grows beyond measure."""
+    report = FetchReport.from_json(document)
+    _between("number of engines", len(report.engines), 1, MOST_ENGINES)
+    for account in report.engines:
+        _between("waited", account.waited, 0, FETCH_SECONDS)
+        _between("seconds", account.seconds, 0, FETCH_SECONDS)
+        _between("fetched_bytes", account.fetched_bytes, 0, most)
+        # Both become labels: each word more would be one series more.
+        if account.outcome not in OUTCOMES:
+            raise ContractError(
+                f"outcome: {account.outcome!r:.80} is unknown",
+                f"expected one of {', '.join(sorted(OUTCOMES))}",
+            )
+        if account.reason not in (FETCHER_REASONS if account.outcome == FAILED else {""}):
+            raise ContractError(
+                f"reason: {account.reason!r:.80} does not belong to the outcome {account.outcome}",
+                "expected a reason with an exit code of the init container, of a failure only",
+            )
+    return report
 
 
 def annotation_of(failure: Failure) -> dict[str, Any]:

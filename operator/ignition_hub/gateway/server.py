@@ -33,6 +33,7 @@ async def serve(
         host=urlsplit(settings.gateway_url).hostname or "",
         authorities=settings.ca_bundle,
     )
+    services.metrics.certificate_expiry.set_function(lambda: certificate.expires_at)
     public, private = runner_of(public_app(services)), runner_of(private_app(services))
     works = (*services.views.follow(), certificate.follow(), *background)
     async with _set_up(public), _set_up(private), _background(*works):

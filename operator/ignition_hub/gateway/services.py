@@ -15,7 +15,7 @@ from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.draining import RequestsInFlight
 from ignition_hub.gateway.process.limits import ConcurrencyLimit
-from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.gateway.process.metrics import AdmissionMetrics, Metrics
 from ignition_hub.gateway.process.progress import ProgressThrottle
 from ignition_hub.gateway.process.settings import GatewaySettings
 from ignition_hub.kube import Kube
@@ -27,7 +27,7 @@ class AdmissionServices:
 
     settings: GatewaySettings
     views: EngineViews
-    metrics: Metrics
+    metrics: AdmissionMetrics
     life: RequestsInFlight = field(default_factory=RequestsInFlight)
 
 
@@ -35,6 +35,7 @@ class AdmissionServices:
 class Services(AdmissionServices):
     """The connections of a gateway that serves builders and pods."""
 
+    metrics: Metrics
     kube: Kube
     """For what is written, and for questions that no view answers."""
     callers: Callers

@@ -4,8 +4,8 @@ The Kubernetes API as a few verbs on plain dicts.
 Read ``resources`` (which kinds, and where they live: building a request is pure), ``client`` (sending it:
 every request has a deadline and passes a rate limiter) and ``reflector`` (what is read often is followed
 instead). Around them: ``connection`` is log-in and HTTP, ``documents`` is JSON, ``pace`` that limiter,
-``errors`` how every failure leaves, and ``tokens`` what a review says about a caller. ``event_loop``
-is what the processes run in that follow a cluster.
+``figures`` what passing it took, ``errors`` how every failure leaves, and ``tokens`` what a review says about
+a caller. ``event_loop`` is what the processes run in that follow a cluster.
 """
 
 from ignition_hub.kube.client import Kube

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 
 from ignition_hub.kube.errors import Unavailable
 
@@ -13,6 +14,9 @@ class RateLimiter:
     One waiting request books the next free moment, so requests leave in the order they asked. With
     ``patience``, a request that did not leave within so many seconds fails with ``Unavailable``, and at once
     when more wait than could leave by then: what its caller would give up waiting for is not queued.
+
+    ``left`` counts the requests that were sent, ``refused`` those that were not, and ``waited`` adds up the
+    seconds that both waited; ``waiting`` do so now.
     """
 
     def __init__(
@@ -23,20 +27,26 @@ class RateLimiter:
         self._next = 0.0
         self._patience = patience
         self._most = math.inf if patience is None else burst + qps * patience
-        self._waiting = 0
+        self.waiting, self.left, self.refused = 0, 0, 0
+        self.waited = 0.0
         self._in_flight = asyncio.Semaphore(in_flight)
 
     async def __aenter__(self) -> None:
-        if self._waiting >= self._most:
-            raise Unavailable(0, f"{self._waiting} requests to the API server are pending")
-        self._waiting += 1
+        if self.waiting >= self._most:
+            self.refused += 1
+            raise Unavailable(0, f"{self.waiting} requests to the API server are pending")
+        self.waiting += 1
+        since = time.monotonic()
         try:
             async with asyncio.timeout(self._patience):
                 await self._leave()
+            self.left += 1
         except TimeoutError as error:
+            self.refused += 1
             raise Unavailable(0, f"the request could not be sent within {self._patience:g} s") from error
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
+            self.waited += time.monotonic() - since
 
     async def __aexit__(self, *_: object) -> None:
         self._in_flight.release()

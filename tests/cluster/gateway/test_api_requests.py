@@ -84,3 +84,18 @@ def test_admission_costs_no_request(hub, team, request_, control_plane):
 
     assert all(answer.body["response"]["allowed"] and answer.body["response"]["patch"] for answer in answers)
     assert requests(control_plane) == before
+
+
+def test_what_a_pod_says_of_its_fetches_is_counted_and_costs_no_request(hub, team, control_plane):
+    token = hub.token(team, pod=hub.pod(team))
+    account = {"outcome": "fetched", "waited": 0.5, "seconds": 2.0, "fetched_bytes": 1234}
+    before = requests(control_plane)
+
+    said = hub.gateway.ask("POST", "/v1/fetches", {"engines": [account]}, token=token)
+    refused = hub.gateway.ask("POST", "/v1/fetches", {"engines": [account]}, token="junk")
+
+    assert (said.status, refused.reason) == (204, "TokenRejected")
+    assert requests(control_plane) == before
+    page = hub.gateway.metrics()
+    assert "ignition_gateway_fetched_bytes_total 1234.0" in page
+    assert "ignition_gateway_fetch_seconds_sum 2.0" in page

@@ -5,6 +5,8 @@ The gateway as its clients meet it: a real process, a real API server reviewing 
 import base64
 import hashlib
 import json
+import re
+import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -392,6 +394,9 @@ def test_what_happened_is_counted(hub, builder):
     assert "secret-name" not in page
     assert "ignition_gateway_store_up 1.0" in page
     assert "ignition_gateway_store_conditional_writes 1.0" in page
+    [expiry] = re.findall(r"^ignition_gateway_certificate_expiry_timestamp_seconds (\S+)", page, re.MULTILINE)
+    assert float(expiry) > time.time()
+    assert 'ignition_gateway_api_wait_seconds_count{budget="reviews"}' in page
 
 
 def test_the_keys_are_public(hub):

@@ -13,6 +13,7 @@ from ignition_hub.cli import errors as cli_errors
 from ignition_hub.controller.policy.build_job import failure_policy
 from ignition_hub.controller.policy.decide import PASSING
 from ignition_hub.controller.process import exit_codes as controller_codes
+from ignition_hub.controller.process.counters import Counters
 from ignition_hub.controller.process.metrics import Vitals, VitalsCollector
 from ignition_hub.engine import environment, names
 from ignition_hub.engine.errors import ENDINGS, Ending, Program, Reason
@@ -20,6 +21,8 @@ from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, EngineReference
 from ignition_hub.fetch.gateway import asking_again_helps
 from ignition_hub.gateway.process import exit_codes as gateway_codes
 from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.kube.figures import PaceCollector
+from ignition_hub.kube.pace import RateLimiter
 from ignition_hub.wire.response import GatewayResponse
 from reference_pages.described import (
     Key,
@@ -48,6 +51,22 @@ what the init container says where it ends. *Tried again by*: the **Job** with a
 as it does with every trouble of the store or the gateway. Any other failed build stands until the spec is
 changed or [`ignitionhub.io/rebuild-requested-at`](pods.md#tensorrtengines-and-enginestores) gets a new value.
 """
+
+SAMPLE_VITALS = Vitals(
+    leads=True,
+    watching=True,
+    queued=0,
+    oldest=0.0,
+    engines=0,
+    targets={("Ready", "Built"): 1},
+    jobs=0,
+    gated=0,
+    gated_since=None,
+    store_is_away=False,
+    writes={"patch status": 1},
+    storage=[StorageUse("vision", 0, 0)],
+)
+"""Such that every metric has all its labels."""
 
 DEPLOYED = "A container of a Deployment: the kubelet starts it again whatever the code is.\n"
 
@@ -91,12 +110,12 @@ def metrics() -> str:
     """Metrics of both programs, read from their registries."""
     return _page(
         "Metrics",
-        "controller/process/metrics.py and gateway/process/metrics.py",
+        "controller/process/{counters,metrics}.py, gateway/process/metrics.py and kube/figures.py",
         "Each pod serves its own at `/metrics` on port 8080, and the admission process of a\n"
         "gateway pod on 8081, in plain HTTP; `podMonitor.enabled` of the\n"
         "[chart](chart-values.md) has the Prometheus operator collect them.\n",
         "## Controller\n",
-        markdown(_metrics_rows((metric, _labels_of(metric)) for metric in _controller_metrics())),
+        markdown(_metrics_rows(_controller_metrics())),
         "## Gateway\n",
         markdown(_metrics_rows(_gateway_metrics())),
     )
@@ -215,26 +234,36 @@ def _variables() -> Iterator[Row]:
         yield [f"`{annotation.variable}`", f"What the pod's annotation `{annotation}` says."]
 
 
-def _controller_metrics() -> list[Metric]:
+Described = tuple[Metric, tuple[str, ...]]
+"""A metric and the names of its labels."""
+
+
+def _controller_metrics() -> Iterator[Described]:
     registry = CollectorRegistry()
-    vitals = Vitals(True, True, 0, 0.0, 0, 0, {"patch status": 1}, [StorageUse("vision", 0, 0)])
-    registry.register(VitalsCollector(lambda: vitals))
-    return list(registry.collect())
+    registry.register(VitalsCollector(lambda: SAMPLE_VITALS))
+    registry.register(PaceCollector("ignition_controller", {"default": RateLimiter()}))
+    yield from ((metric, _labels_of(metric)) for metric in registry.collect())
+    yield from _counted(Counters())
+
+
+def _gateway_metrics() -> Iterator[Described]:
+    yield from _counted(Metrics())
+    for metric in PaceCollector("ignition_gateway", {"default": RateLimiter()}).collect():
+        yield metric, _labels_of(metric)
+
+
+def _counted(counters: Counters | Metrics) -> Iterator[Described]:
+    for collector in vars(counters).values():
+        if collector is not counters.registry:
+            (metric,) = collector.describe()
+            yield metric, collector._labelnames
 
 
 def _labels_of(metric: Metric) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for sample in metric.samples for label in sample.labels))
 
 
-def _gateway_metrics() -> Iterator[tuple[Metric, tuple[str, ...]]]:
-    counted = Metrics()
-    for collector in vars(counted).values():
-        if collector is not counted.registry:
-            (metric,) = collector.describe()
-            yield metric, collector._labelnames
-
-
-def _metrics_rows(listed: Iterable[tuple[Metric, tuple[str, ...]]]) -> Iterator[Row]:
+def _metrics_rows(listed: Iterable[Described]) -> Iterator[Row]:
     yield ["metric", "type", "labels", "meaning"]
     for metric, labels in listed:
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name

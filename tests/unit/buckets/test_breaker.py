@@ -82,3 +82,16 @@ async def test_a_store_that_refuses_has_answered(breaker, store):
     await failing(breaker, store, 3)
 
     assert store.asked == 6
+
+
+async def test_a_breaker_is_open_from_the_last_failure_that_counts_until_the_store_answers(
+    breaker, store, clock
+):
+    await failing(breaker, store, 2)
+    assert not breaker.is_open
+    await failing(breaker, store, 1)
+    assert breaker.is_open
+
+    clock[0], store.error = 15.0, None
+    await breaker.run(store.ask)
+    assert not breaker.is_open

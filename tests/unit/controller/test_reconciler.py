@@ -9,11 +9,16 @@ from fakeworld import FakeWorld, make_engine, make_pool
 from ignition_hub.controller import reconciler as module
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.observe import Observer
+from ignition_hub.controller.passes.ended_builds import EndedBuilds
+from ignition_hub.controller.passes.pod_gate import lift_gate
 from ignition_hub.controller.policy.build_job import LABEL_QUEUE, JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
-from ignition_hub.controller.process.keys import JOBS_KEY, engine_key
+from ignition_hub.controller.policy.views import JobSnapshot, JobState, Trouble
+from ignition_hub.controller.process.counters import Counters
+from ignition_hub.controller.process.keys import JOBS_KEY, engine_key, pod_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.controller.reconciler import COLLECT_EVERY, Clock, Reconciler
+from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import LABEL_NAMESPACE
 from ignition_hub.kube import ENGINES, Object
 
@@ -50,7 +55,7 @@ async def test_jobs_are_looked_through_once_in_a_while_and_what_came_too_early_c
 
 async def test_a_state_of_a_later_release_neither_stops_its_resource_nor_the_collection_of_jobs() -> None:
     kube: Any = FakeKube()
-    cluster, world, builds = Cluster(kube, "builds"), FakeWorld(), BuildQueue[Any]()
+    cluster, world, builds, counters = Cluster(kube, "builds"), FakeWorld(), BuildQueue[Any](), Counters()
     later = {"name": "sm-86", "state": "Rehearsing", "reason": "RehearsalDue", "rehearsal": {"of": 3}}
     engine = make_engine()
     engine["metadata"] |= {"uid": "u", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
@@ -68,12 +73,71 @@ async def test_a_state_of_a_later_release_neither_stops_its_resource_nor_the_col
         settings=JobSettings(gateway_url="https://gateway.invalid"),
         clock=Clock(wall=lambda: 1767225600.0, steady=lambda: 100.0),
         instance="test",
+        counters=counters,
     )
 
     await reconciler.reconcile(engine_key(engine))
 
     assert builds.all_known([engine_key(engine)])
     assert ("create", "jobs") in {(verb, key[0]) for verb, key in kube.writes}
+    started = "ignition_controller_builds_started_total"
+    assert counters.registry.get_sample_value(started, {"pool": pool["metadata"]["name"]}) == 1
+
+
+def ended_job(uid: str, **changes: Any) -> JobSnapshot:
+    facts: dict[str, Any] = {"state": JobState.COMPLETE, "age": 300.0, "ended_for": 60.0, "finished": 200.0}
+    return JobSnapshot(name="j", uid=uid, pool="l4", **{**facts, **changes})
+
+
+def test_a_build_that_ended_is_counted_once_with_its_reason_and_not_when_another_led() -> None:
+    counters = Counters()
+    ended = EndedBuilds(counters, since=100.0)
+    failure = Trouble(Reason.OutOfMemory, "killed")
+    jobs = (
+        ended_job("a"),
+        ended_job("b", state=JobState.FAILED, failure=failure),
+        ended_job("earlier", finished=99.0),
+        ended_job("at work", state=JobState.ACTIVE, finished=None),
+        None,
+    )
+    for job in (*jobs, *jobs):
+        ended.note(job)
+
+    read = counters.registry.get_sample_value
+    name = "ignition_controller_builds_ended_total"
+    assert read(name, {"pool": "l4", "outcome": "succeeded", "reason": ""}) == 1
+    assert read(name, {"pool": "l4", "outcome": "failed", "reason": "OutOfMemory"}) == 1
+    seconds = "ignition_controller_build_seconds"
+    assert read(f"{seconds}_sum", {"pool": "l4", "outcome": "succeeded"}) == 240.0
+    assert sum(s.name == name for metric in counters.builds_ended.collect() for s in metric.samples) == 2
+
+
+async def test_how_long_a_pod_has_waited_is_told_when_it_goes() -> None:
+    kube: Any = FakeKube()
+    cluster = Cluster(kube, "builds")
+    waited: list[float] = []
+    ready = {"name": "sm-86", "state": "Ready", "reason": "Built", "gpuArch": "sm_86", "identity": "0" * 64}
+    engine = make_engine()
+    engine["metadata"] |= {"uid": "u", "generation": 1, "resourceVersion": "1"}
+    engine["status"] = {"observedGeneration": 1, "targets": [ready]}
+    namespace, name = engine["metadata"]["namespace"], engine["metadata"]["name"]
+    pod = {
+        "metadata": {
+            "name": "server",
+            "namespace": namespace,
+            "uid": "p",
+            "resourceVersion": "2",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "annotations": {"ignitionhub.io/engines": name},
+        },
+        "spec": {"schedulingGates": [{"name": "ignitionhub.io/engines"}]},
+    }
+    cluster.engines.put(engine)
+    cluster.waiting_pods.put(pod)
+
+    await lift_gate(cluster, pod_key(pod), 1767225600.0 + 90.0, waited.append)
+
+    assert waited == [90.0]
 
 
 def at_work(cluster: Cluster, builds: BuildQueue[Any]) -> Reconciler:

@@ -29,6 +29,7 @@ from ignition_hub.engine import identity, manifest, request
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.codec import Record, Whole
 from ignition_hub.engine.errors import NewerRelease, Reason
+from ignition_hub.engine.fetch_report import FETCHED, FetchAccount, FetchReport
 from ignition_hub.engine.identity import BatchRange, EngineInputs, Model, Profile, ShapeRange, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import job_name
@@ -46,7 +47,14 @@ from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
 from ignition_hub.fetch.gateway import read_resolved
 from ignition_hub.gateway.cluster.callers import build_from
-from ignition_hub.gateway.documents import annotation_of, completion_in, failure_in, progress_in, upload_in
+from ignition_hub.gateway.documents import (
+    annotation_of,
+    completion_in,
+    failure_in,
+    fetches_in,
+    progress_in,
+    upload_in,
+)
 from ignition_hub.store.trust import SigningKey, keys_from_json, keys_to_json, sign, verify
 from ignition_hub.wire.deadline import Deadline
 
@@ -132,6 +140,9 @@ def rows() -> Iterator[Row]:
     for kind, at in ((Completion, ()), (BuildFacts, ("facts",))):
         yield Row(kind, done, lambda document: completion_in(document, most=1 << 30), at)
     yield Row(Failure, Failure("OutOfMemory", "m", 137).to_json(), failure_in)
+    said = FetchReport((FetchAccount(FETCHED, 0.5, 2.0, 3),)).to_json()
+    for kind, at in ((FetchReport, ()), (FetchAccount, ("engines", 0))):
+        yield Row(kind, said, lambda document: fetches_in(document, most=1 << 30), at)
     yield Row(TimingCacheRead, TimingCacheRead("12.9").to_json(), timing_cache_read)
     yield Row(TimingCacheWrite, TimingCacheWrite("12.9", 3, "e").to_json(), timing_cache_write)
     patience = Deadline(1.0)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fetch_harness import ENGINE, KIB, SIGNATURE, nothing_is_visible, running_world
-from ignition_hub.fetch import app, gateway
+from ignition_hub.fetch import app, gateway, reporting
 from ignition_hub.wire import deadline
 
 
@@ -350,3 +350,54 @@ def test_answers_larger_than_any_engine_record_are_not_read(world, monkeypatch):
 
     assert world.run(IGNITION_DEADLINE_SECONDS="0.1") == 43
     assert "larger than 64 bytes" in world.message
+
+
+def test_the_gateway_is_told_once_what_the_run_took_in_the_order_of_the_engines(world):
+    world.resolves = [(409, {"reason": "EngineNotReady", "message": "building"})] * 2
+    assert world.run(IGNITION_ENGINES="a=resnet, b=yolo") == 0
+
+    [(token, accounts)] = world.reports
+    assert token == "Bearer first"  # of the harness
+    assert [(each["outcome"], each["fetched_bytes"]) for each in accounts] == [("fetched", len(ENGINE))] * 2
+    assert accounts[0]["waited"] > 0
+    assert all(0 <= each["seconds"] < 10 for each in accounts)
+
+
+def test_an_engine_that_was_there_is_told_as_present_and_moved_no_bytes(world):
+    world.run()
+    world.run()
+
+    _, [account] = world.reports[1]
+    assert (account["outcome"], account["fetched_bytes"]) == ("present", 0)
+
+
+def test_a_fetch_that_failed_is_told_with_its_reason(world):
+    world.content = ENGINE[:-1] + b"\0"
+    assert world.run() == 41
+
+    _, [account] = world.reports[0]
+    assert (account["outcome"], account["reason"]) == ("failed", "DigestMismatch")
+
+
+@pytest.mark.parametrize("status", [404, 500, 307])
+def test_a_gateway_that_does_not_take_the_report_changes_nothing(world, status):
+    world.report_status = status
+
+    assert world.run() == 0
+    assert world.paths.engine.read_bytes() == ENGINE
+
+
+def test_a_gateway_that_could_not_be_used_is_not_asked_to_take_a_report(world):
+    world.resolves = [(418, {})]
+
+    assert world.run() == 43
+    assert world.reports == []
+
+
+def test_a_gateway_that_does_not_answer_the_report_is_left_after_a_moment(world, monkeypatch):
+    monkeypatch.setattr(reporting, "CALL_SECONDS", 0.05)
+    world.report_seconds = 20.0
+    started = time.monotonic()
+
+    assert world.run() == 0
+    assert time.monotonic() - started < 20.0

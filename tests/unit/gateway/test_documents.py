@@ -19,11 +19,14 @@ from ignition_hub.gateway.documents import (
     annotation_of,
     completion_in,
     failure_in,
+    fetches_in,
     progress_in,
     upload_in,
 )
 from ignition_hub.gateway.errors import BuildNotFound
 from ignition_hub.gateway.process.bodies import json_object
+from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.gateway.routes.fetches import count
 from mutants import COUNT, FEW, of_bytes, of_document, survey
 from storefixtures import SHA, make_facts
 
@@ -173,6 +176,14 @@ BODIES = {
     ),
     "completion": (make_completion(), lambda document: completion_in(document, most=GIB)),
     "failure": ({"reason": "OutOfMemory", "message": "m", "exit_code": 137}, failure_in),
+    "fetches": (
+        {
+            "engines": [
+                {"outcome": "fetched", "waited": 0.5, "seconds": 2.0, "fetched_bytes": 9, "reason": ""}
+            ]
+        },
+        lambda document: fetches_in(document, most=GIB),
+    ),
 }
 
 
@@ -220,3 +231,53 @@ def test_every_mutant_of_the_request_on_a_job_is_refused_or_is_of_the_jobs_ident
 
     assert found.accepted > 0
     assert found.shown == COUNT
+
+
+def fetch_document(**changes):
+    account = {"outcome": "fetched", "waited": 0.5, "seconds": 2.0, "fetched_bytes": 9, **changes}
+    return {"engines": [account]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"outcome": "stolen"}, "outcome: 'stolen' is unknown"),
+        ({"seconds": -0.1}, "seconds: -0.1 is out of range"),
+        ({"seconds": math.nan}, "seconds: nan is out of range"),
+        ({"waited": 1e300}, "waited: 1e+300 is out of range"),
+        ({"fetched_bytes": GIB + 1}, "fetched_bytes: 1073741825 is out of range"),
+        ({"outcome": "failed", "reason": "TenantsOwnWord"}, "reason: 'TenantsOwnWord' does not belong"),
+        ({"outcome": "failed", "reason": "AllTargetsReady"}, "reason: 'AllTargetsReady' does not belong"),
+        ({"outcome": "failed"}, "reason: '' does not belong"),
+        ({"reason": "DigestMismatch"}, "reason: 'DigestMismatch' does not belong"),
+    ],
+)
+def test_what_a_pod_says_of_a_fetch_makes_no_series_and_no_number_that_honest_pods_do_not(changes, words):
+    with pytest.raises(ContractError) as refused:
+        fetches_in(fetch_document(**changes), most=GIB)
+
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("engines", [[], fetch_document()["engines"] * 17])
+def test_a_pod_tells_of_as_many_fetches_as_it_can_name_engines(engines):
+    with pytest.raises(ContractError, match="number of engines"):
+        fetches_in({"engines": engines}, most=GIB)
+
+
+def test_a_fetch_is_counted_with_its_bytes_and_only_a_download_with_its_seconds():
+    metrics = Metrics()
+    documents = (
+        fetch_document(),
+        fetch_document(outcome="present", fetched_bytes=0),
+        fetch_document(outcome="failed", fetched_bytes=0, reason="StoreUnavailable"),
+    )
+    for document in documents:
+        count(metrics, fetches_in(document, most=GIB).engines[0])
+
+    read = metrics.registry.get_sample_value
+    failed = {"outcome": "failed", "reason": "StoreUnavailable"}
+    assert read("ignition_gateway_fetches_total", failed) == 1
+    assert read("ignition_gateway_fetched_bytes_total") == 9
+    assert read("ignition_gateway_fetch_seconds_count") == 1
+    assert read("ignition_gateway_fetch_wait_seconds_count") == 3

@@ -165,7 +165,9 @@ async def test_a_request_that_cannot_leave_in_time_fails_and_is_not_queued():
         async with limiter:
             raise AssertionError("the limiter let it pass")
 
-    assert (limiter._waiting, limiter._in_flight._value) == (0, 8)
+    assert (limiter.waiting, limiter._in_flight._value) == (0, 8)
+    assert (limiter.left, limiter.refused) == (1, 1)
+    assert limiter.waited >= 0.05
 
 
 async def test_when_more_wait_than_could_leave_in_time_the_next_fails_at_once():

@@ -10,6 +10,7 @@ import yaml
 from bindings.releases import RELEASES, TENSORRT, TENSORRT_RTX
 from ignition_hub.compatibility.runtimes import NEXT_MAJOR
 from ignition_hub.compatibility.support_matrix import RTX_ARCHS
+from ignition_hub.controller.process.counters import Counters
 from ignition_hub.controller.process.metrics import Vitals
 from ignition_hub.engine import plan_header
 from ignition_hub.gateway.process.metrics import Metrics
@@ -95,9 +96,18 @@ def sources(folder: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", sorted(set(vars(Metrics())) - {"registry"}))
 def test_a_metric_of_the_gateway_is_counted_somewhere(name: str) -> None:
-    counts = re.compile(rf"metrics\.{name}(\.labels\([^\n]*\))?\.(inc|set|observe|track_inprogress)\(")
+    counts = re.compile(
+        rf"metrics\.{name}(\.labels\([^\n]*\))?\.(inc|set|set_function|observe|track_inprogress)\("
+    )
 
     assert any(counts.search(text) for _, text in sources("gateway")), f"nothing counts Metrics.{name}"
+
+
+@pytest.mark.parametrize("name", sorted(set(vars(Counters())) - {"registry"}))
+def test_a_counter_of_the_controller_is_counted_somewhere(name: str) -> None:
+    counts = re.compile(rf"counters\.{name}(\.labels\([^\n]*\)\.(inc|observe)\(|$)", re.MULTILINE)
+
+    assert any(counts.search(text) for _, text in sources("controller")), f"nothing counts Counters.{name}"
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Vitals)])

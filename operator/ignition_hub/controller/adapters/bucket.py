@@ -61,6 +61,11 @@ class Bucket:
         self._quick, self._hashing, self._turns, self._breaker = quick, hashing, turns, Breaker()
 
     @property
+    def is_away(self) -> bool:
+        """Tell whether the bucket counts as away, so that calls fail without asking it."""
+        return self._breaker.is_open
+
+    @property
     def bucket(self) -> str:
         """Name of the bucket."""
         return self.opened.settings.bucket
@@ -162,6 +167,11 @@ class Buckets:
         except IgnitionError as error:
             return Probe(_REASONS.get(type(error), StoreReason.BUCKET_REFUSES), str(error))
         return Probe(StoreReason.BUCKET_REACHABLE)
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the bucket in use counts as away."""
+        return self._current is not None and self._current.is_away
 
     def close(self) -> None:
         """Let go of the threads; what they wait for has its own deadline."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ignition_hub.api.quotas import EngineSizes
 from ignition_hub.controller.adapters.object_cache import Mirror, is_going
+from ignition_hub.controller.adapters.target_counts import TargetCounts
 from ignition_hub.controller.policy.engine_limit import Age, EngineLimit, too_many
 from ignition_hub.controller.policy.views import Trouble
 from ignition_hub.engine.errors import Reason
@@ -17,7 +18,7 @@ from ignition_hub.kube import Object
 
 class Engines(Mirror):
     """
-    TensorRTEngines by name; ``sizes`` are the bytes of their engines by namespace.
+    TensorRTEngines by name; ``sizes`` are the bytes of their engines by namespace, ``counts`` their targets.
 
     ``most`` of each namespace are within its limit; 0 is no limit. One that is being deleted takes no place.
     """
@@ -25,6 +26,7 @@ class Engines(Mirror):
     def __init__(self, *, most: int = 0) -> None:
         super().__init__()
         self.sizes = EngineSizes()
+        self.counts = TargetCounts()
         self._limit = EngineLimit(most)
         self._want_room: dict[str, dict[str, None]] = {}
 
@@ -46,6 +48,7 @@ class Engines(Mirror):
     def _enter(self, body: Object) -> None:
         metadata, targets = body["metadata"], _targets(body)
         self.sizes.enter(metadata["namespace"], targets)
+        self.counts.enter(targets)
         if not is_going(body):
             self._limit.enter(metadata["namespace"], _age(body))
         if any(target.get("reason") == Reason.StorageQuotaExceeded for target in targets):
@@ -54,6 +57,7 @@ class Engines(Mirror):
     def _leave(self, body: Object) -> None:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         self.sizes.leave(namespace, _targets(body))
+        self.counts.leave(_targets(body))
         if not is_going(body):
             self._limit.leave(namespace, _age(body))
         waiting = self._want_room.get(namespace, {})

@@ -6,6 +6,7 @@ When that is, and what the pod becomes then, is the contract's word (``compatibi
 """
 
 import logging
+from collections.abc import Callable
 
 from ignition_hub.compatibility.placement import release_of, seconds_to_release
 from ignition_hub.compatibility.pod_request import request_of
@@ -13,14 +14,19 @@ from ignition_hub.compatibility.readiness import EngineView, view_of
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.object_cache import is_going
 from ignition_hub.controller.adapters.pod_cache import engines_named_by
+from ignition_hub.controller.policy.job_status import epoch
 from ignition_hub.controller.process.keys import Key, pod_key
 from ignition_hub.controller.process.work_queue import Again
 
 logger = logging.getLogger(__name__)
 
 
-async def lift_gate(cluster: Cluster, key: Key, now: float) -> Again:
-    """Lift the scheduling gate of a pod if it may go; ``now`` is in seconds since the epoch."""
+async def lift_gate(cluster: Cluster, key: Key, now: float, waited: Callable[[float], None]) -> Again:
+    """
+    Lift the scheduling gate of a pod if it may go.
+
+    ``now`` is in seconds since the epoch; ``waited`` is told how many seconds a released pod has waited.
+    """
     pod = cluster.waiting_pods.get(key.namespace, key.name)
     if pod is None or is_going(pod):
         return Again()
@@ -33,6 +39,7 @@ async def lift_gate(cluster: Cluster, key: Key, now: float) -> Again:
         return Again(seconds=seconds_to_release(known, now, request_of(pod)))
     logger.info("lifting the scheduling gate", extra={"pod": f"{key.namespace}/{key.name}"})
     await cluster.release_pod(pod, patch)
+    waited(max(0.0, now - (epoch(pod["metadata"].get("creationTimestamp")) or now)))
     return Again()
 
 

@@ -81,6 +81,16 @@ class Callers:
             raise refused("the API server does not accept it")
         return user
 
+    async def require_token(self, request: web.Request) -> None:
+        """
+        Raise TokenRejected unless this cluster signed the bearer token for us, and it has not expired.
+
+        The API server is not asked, so its pod may be gone: for what decides nothing. Only where a cluster
+        does not publish its keys is the token reviewed.
+        """
+        if await self._tokens.claims_of(bearer_token(request.headers)) is None:
+            await self.user_of(request)
+
     async def _review(self, token: str, address: str) -> TokenUser | None:
         claims = await self._tokens.claims_of(token)
         async with self._turns.one(claims.namespace if claims else address):

@@ -9,8 +9,11 @@ loading fails, and every handshake after that would fail.
 import asyncio
 import contextlib
 import logging
+import math
 import ssl
 from pathlib import Path
+
+from cryptography import x509
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,8 @@ class Certificate:
         self._host, self._authorities = host, authorities
         self._loaded = self._stamp()
         self._live = context_of(cert, key)
+        self.expires_at = expiry_of(cert)
+        """When the certificate in use expires, in seconds since the epoch."""
         self.context = _without_certificate()
         self.context.sni_callback = self._answer
 
@@ -50,10 +55,11 @@ class Certificate:
                 return False
             new = context_of(self._cert, self._key)
             self._require_no_worse(new)
+            expires_at = expiry_of(self._cert)
         except (OSError, ssl.SSLError) as error:
             log.warning("the new certificate does not fit, keeping the old one: %s", error)
             return False
-        self._loaded, self._live = stamp, new
+        self._loaded, self._live, self.expires_at = stamp, new, expires_at
         log.info("the certificate was reloaded")
         return True
 
@@ -83,6 +89,18 @@ def context_of(cert: Path, key: Path) -> ssl.SSLContext:
     context = _without_certificate()
     context.load_cert_chain(cert, key)
     return context
+
+
+def expiry_of(cert: Path) -> float:
+    """
+    Return when the first certificate of a PEM file expires, in seconds since the epoch.
+
+    NaN for one that OpenSSL serves and ``cryptography`` does not read: it is served all the same.
+    """
+    try:
+        return x509.load_pem_x509_certificate(cert.read_bytes()).not_valid_after_utc.timestamp()
+    except ValueError:
+        return math.nan
 
 
 def refusal(server: ssl.SSLContext, host: str, authorities: Path) -> ssl.SSLError | None:

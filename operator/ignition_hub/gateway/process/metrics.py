@@ -12,8 +12,12 @@ from ignition_hub.gateway.process.draining import RequestsInFlight
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
 
 
-class Metrics:
-    """The counters of one gateway, in a registry of their own."""
+FETCH_SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+"""What a fetch takes: an engine has megabytes to gigabytes."""
+
+
+class AdmissionMetrics:
+    """What both processes of a gateway count, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -33,6 +37,24 @@ class Metrics:
         self.in_flight = Gauge(
             "ignition_gateway_requests_in_flight", "Requests under way.", registry=self.registry
         )
+        self.reviews = Counter(
+            "ignition_gateway_admission_reviews_total",
+            "Pods reviewed, by outcome: patched, unchanged or denied.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.certificate_expiry = Gauge(
+            "ignition_gateway_certificate_expiry_timestamp_seconds",
+            "When the certificate that is served expires, in seconds since the epoch.",
+            registry=self.registry,
+        )
+
+
+class Metrics(AdmissionMetrics):
+    """What a gateway counts that serves builders and pods."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.store_up = Gauge(
             "ignition_gateway_store_up",
             "1 when the bucket of the default EngineStore answered the last probe.",
@@ -55,6 +77,30 @@ class Metrics:
             ["arch"],
             registry=self.registry,
         )
+        self.fetches = Counter(
+            "ignition_gateway_fetches_total",
+            "Engines that init containers say they fetched, by outcome (fetched, present, failed) and the "
+            "reason of a failure.",
+            ["outcome", "reason"],
+            registry=self.registry,
+        )
+        self.fetch_seconds = Histogram(
+            "ignition_gateway_fetch_seconds",
+            "What init containers say a fetch took, from the answer of the gateway to the verified file.",
+            buckets=FETCH_SECONDS,
+            registry=self.registry,
+        )
+        self.fetched_bytes = Counter(
+            "ignition_gateway_fetched_bytes_total",
+            "Bytes that init containers say they fetched.",
+            registry=self.registry,
+        )
+        self.fetch_wait_seconds = Histogram(
+            "ignition_gateway_fetch_wait_seconds",
+            "What init containers say they waited until an engine was ready for them.",
+            buckets=FETCH_SECONDS,
+            registry=self.registry,
+        )
         self.pushed_bytes = Counter(
             "ignition_gateway_models_pushed_bytes_total", "Bytes of pushed models.", registry=self.registry
         )
@@ -72,7 +118,7 @@ class Metrics:
         )
 
 
-def counting(metrics: Metrics, life: RequestsInFlight) -> Middleware:
+def counting(metrics: AdmissionMetrics, life: RequestsInFlight) -> Middleware:
     """Return the middleware that counts every request of an application."""
 
     @web.middleware

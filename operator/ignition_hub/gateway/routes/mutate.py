@@ -13,13 +13,27 @@ from ignition_hub.gateway.admission.injection import InjectionSettings
 from ignition_hub.gateway.admission.review import read_request, review
 from ignition_hub.gateway.process.bodies import REVIEW_BYTES, REVIEWS
 from ignition_hub.gateway.process.settings import GatewaySettings
-from ignition_hub.gateway.services import ADMISSION
+from ignition_hub.gateway.services import ADMISSION, AdmissionServices
 from ignition_hub.kube import KubeError
 
 
 async def mutate(request: web.Request) -> web.Response:
     """Answer an AdmissionReview."""
     services = request.app[ADMISSION]
+    answer = await _answer(request, services)
+    services.metrics.reviews.labels(outcome_of(answer)).inc()
+    return web.json_response(answer)
+
+
+def outcome_of(answer: Mapping[str, Any]) -> str:
+    """Return what became of the pod that an AdmissionReview answers."""
+    response = answer["response"]
+    if not response["allowed"]:
+        return "denied"
+    return "patched" if "patch" in response else "unchanged"
+
+
+async def _answer(request: web.Request, services: AdmissionServices) -> Mapping[str, Any]:
     document = await request.app[REVIEWS].read(request, "AdmissionReview", most=REVIEW_BYTES)
     namespace = str(read_request(document)["namespace"])
     settings = injection_settings(services.settings)
@@ -30,9 +44,9 @@ async def mutate(request: web.Request) -> web.Response:
             engines |= await services.views.young_engines(namespace, sorted(unknown))
         except KubeError:
             # The ReplicaSet, or whoever applied the pod, tries again; by then the watch has brought it.
-            return web.json_response(answer)
+            return answer
         answer = review(document, lambda _: engines, settings)
-    return web.json_response(answer)
+    return answer
 
 
 def named_engines(document: Mapping[str, Any]) -> set[str]:

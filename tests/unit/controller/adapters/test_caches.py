@@ -263,3 +263,62 @@ async def test_a_job_that_finalizers_hold_keeps_its_place_after_it_was_deleted(s
     await cluster.delete_job("a", "u")
 
     assert set(cluster.busy("rtx")) == ({"a"} if stays else set())
+
+
+def pod_of(name: str, version: int, created: str) -> Object:
+    body = pod(name, version, "resnet50")
+    body["metadata"]["creationTimestamp"] = f"2026-01-01T00:00:{created}Z"
+    return body
+
+
+def test_the_pod_that_waits_longest_is_known_whatever_came_changed_or_went_in_between() -> None:
+    pods = WaitingPods()
+    assert pods.oldest() is None
+    for number, created in enumerate(("30", "10", "20"), start=1):
+        pods.put(pod_of(f"at-{created}", number, created))
+    pods.put(pod_of("at-30", 4, "30"))
+    assert pods.oldest() == "2026-01-01T00:00:10Z"
+
+    pods.drop(pod_of("at-10", 5, "10"))
+    assert pods.oldest() == "2026-01-01T00:00:20Z"
+    pods.replace([], pods.versions())
+    assert pods.oldest() is None
+
+
+def test_a_pod_that_changes_for_days_keeps_the_memory_of_ages_as_large_as_the_pods() -> None:
+    pods = WaitingPods()
+    pods.put(pod_of("old", 1, "01"))
+    for version in range(2, 1000):
+        pods.put(pod_of("busy", version, "30"))
+
+    assert len(pods._by_age) < 100
+    assert pods.oldest() == "2026-01-01T00:00:01Z"
+
+
+def engine(name: str, version: int, *standings: tuple[Any, Any]) -> Object:
+    targets = [{"name": str(number), "state": s, "reason": r} for number, (s, r) in enumerate(standings)]
+    metadata = {"name": name, "namespace": "vision", "resourceVersion": str(version)}
+    return {"metadata": metadata, "status": {"targets": targets}}
+
+
+def test_targets_are_counted_by_state_and_reason_as_engines_come_change_and_go() -> None:
+    engines = Engines()
+    engines.put({"metadata": {"name": "new", "namespace": "vision", "resourceVersion": "1"}})
+    engines.put(engine("a", 2, ("Ready", "Built"), ("Building", "Building")))
+    engines.put(engine("b", 3, ("Ready", "Built")))
+    assert engines.counts.standings == {("Ready", "Built"): 2, ("Building", "Building"): 1}
+
+    engines.put(engine("a", 4, ("Ready", "Built"), ("Failed", "OutOfMemory")))
+    engines.drop(engine("b", 5))
+    assert engines.counts.standings == {
+        ("Ready", "Built"): 1,
+        ("Building", "Building"): 0,
+        ("Failed", "OutOfMemory"): 1,
+    }
+
+
+def test_a_status_that_others_wrote_makes_no_series_of_its_words() -> None:
+    engines = Engines()
+    engines.put(engine("a", 1, ("Rehearsing", "x" * 99), (None, ["list"]), ("Ready", "Built")))
+
+    assert engines.counts.standings == {("Other", "Other"): 2, ("Ready", "Built"): 1}

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from ignition_hub.controller.process.counters import Counters, counted
 from ignition_hub.controller.process.keys import ENGINES, JOBS_KEY, PLATFORM, PODS, Key, lane_of, pool_key
 from ignition_hub.controller.process.lanes import Lanes
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
@@ -236,3 +237,28 @@ async def test_back_off_is_ended_in_the_lane_of_the_key(lanes):
     assert (seen.count(POD), seen.count(ENGINE)) == (2, 1)
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [
+        (Again(seconds=5.0), "success"),
+        (Again(back_off=True), "retry"),
+        (ValueError("a defect"), "error"),
+    ],
+)
+async def test_a_pass_is_counted_by_what_it_is_about_and_how_it_ended_and_ends_as_it_did(result, outcome):
+    counters = Counters()
+
+    async def reconcile(key):
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    [ended] = await asyncio.gather(counted(reconcile, counters)(ENGINE), return_exceptions=True)
+
+    read = counters.registry.get_sample_value
+    assert ended is result
+    labels = {"kind": "engine", "outcome": outcome}
+    assert read("ignition_controller_reconciliations_total", labels) == 1
+    assert read("ignition_controller_reconciliation_seconds_count", {"kind": "engine"}) == 1

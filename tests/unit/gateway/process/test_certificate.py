@@ -164,3 +164,14 @@ async def test_where_clients_refuse_the_live_one_too_the_new_one_is_used(served)
     assert others.certificate != served.authority.certificate
     assert served.certificate.reload_if_changed()
     assert await served.shown() == renewed.certificate
+
+
+async def test_the_end_of_the_certificate_in_use_is_known_and_not_that_of_one_that_does_not_fit(served):
+    served.put(pair(served.authority, days=20))
+    served.certificate.reload_if_changed()
+    ends = served.certificate.expires_at
+    served.put(pair(material.authority(NOW), days=300))
+
+    assert not served.certificate.reload_if_changed()
+    assert served.certificate.expires_at == ends
+    assert 19 * 86400 < ends - NOW.timestamp() <= 20 * 86400

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ignition_hub.gateway.routes.mutate import named_engines
+from ignition_hub.gateway.routes.mutate import named_engines, outcome_of
 
 
 def review(engines=None):
@@ -30,3 +30,15 @@ def test_what_a_pod_names_is_asked_for_and_nothing_of_an_annotation_that_is_refu
 @pytest.mark.parametrize("request_", [{}, {"object": None}, {"object": {"metadata": None}}])
 def test_a_review_without_a_pod_names_none(request_):
     assert named_engines({"request": request_}) == set()
+
+
+@pytest.mark.parametrize(
+    ("response", "outcome"),
+    [
+        ({"allowed": True, "patch": "W10=", "patchType": "JSONPatch"}, "patched"),
+        ({"allowed": True}, "unchanged"),
+        ({"allowed": False, "status": {"code": 400}}, "denied"),
+    ],
+)
+def test_what_became_of_a_pod_is_told_by_the_answer(response, outcome):
+    assert outcome_of({"response": response}) == outcome
