@@ -1,6 +1,9 @@
 """The chart: what it asks for, what it refuses, and that it stays narrow."""
 
+from typing import Any
+
 import pytest
+import yaml
 
 from chart_harness import CHART, HELM, OWN_STORE, ROOT, TRIAL, Json, containers, find, helm, refusal, render
 from ignition_hub.engine.names import TOKEN_FOLDER
@@ -357,3 +360,84 @@ def test_the_pool_has_the_tenants_that_the_values_list(trial: list[Json]):
 )
 def test_values_that_cannot_work_are_refused_by_name(changes: Json, said: str):
     assert said in refusal(changes)
+
+
+MONITORED = {
+    "podMonitor": {"enabled": True},
+    "prometheusRule": {"enabled": True},
+    "grafanaDashboard": {"enabled": True},
+}
+
+
+@pytest.fixture(scope="module")
+def monitored() -> list[Json]:
+    return render(MONITORED)
+
+
+def rules_of(document: Json) -> list[Json]:
+    return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+def test_nothing_that_needs_another_operator_is_there_unless_it_is_asked_for() -> None:
+    kinds = {(document["kind"], document["metadata"]["name"]) for document in render()}
+
+    assert not {kind for kind, _ in kinds} & {"PodMonitor", "PrometheusRule", "ServiceMonitor"}
+    assert ("ConfigMap", "ignition-hub-dashboard") not in kinds
+
+
+def test_a_rule_is_rendered_as_it_stands_in_the_file_and_says_where_help_is(monitored: list[Json]) -> None:
+    own_rules = rules_of(yaml.safe_load((CHART / "files" / "alerts.yaml").read_text()))
+    rendered = rules_of(find(monitored, "PrometheusRule", "ignition-hub", "ignition-hub")["spec"])
+
+    for rule, own in zip(rendered, own_rules, strict=True):
+        runbook = rule["annotations"].pop("runbook_url")
+        assert runbook == f"docs/troubleshooting.md#{own['alert'].lower()}"
+        assert rule == own
+
+
+def test_alerts_are_left_out_routed_and_found_as_the_platform_team_says() -> None:
+    given: dict[str, Any] = {
+        "enabled": True,
+        "labels": {"release": "prometheus"},
+        "alertLabels": {"team": "platform"},
+        "disabled": ["IgnitionHubTargetsFailed"],
+        "runbook": "https://docs.example.com/hub",
+    }
+    document = find(render({"prometheusRule": given}), "PrometheusRule", "ignition-hub")
+    rules = rules_of(document["spec"])
+
+    assert document["metadata"]["labels"]["release"] == "prometheus"
+    assert {rule["labels"]["team"] for rule in rules} == {"platform"}
+    assert {rule["labels"]["severity"] for rule in rules} == {"critical", "warning"}
+    assert rules[0]["annotations"]["runbook_url"] == "https://docs.example.com/hub#ignitionhubnoleader"
+    assert "IgnitionHubTargetsFailed" not in {rule["alert"] for rule in rules}
+
+
+def test_an_alert_that_cannot_be_left_out_by_that_name_is_refused() -> None:
+    assert "disabled" in refusal({"prometheusRule": {"enabled": True, "disabled": ["Ignition Hub*"]}})
+
+
+def test_the_dashboard_is_rendered_as_it_stands_in_the_file(monitored: list[Json]) -> None:
+    data = find(monitored, "ConfigMap", "ignition-hub-dashboard", "ignition-hub")["data"]
+
+    assert data["ignition-hub.json"].strip() == (CHART / "files" / "dashboard.json").read_text().strip()
+
+
+def test_the_sidecar_finds_the_dashboard_where_it_looks() -> None:
+    grafana = {"enabled": True, "namespace": "monitoring", "annotations": {"grafana_folder": "GPU"}}
+    found = find(render({"grafanaDashboard": grafana}), "ConfigMap", "ignition-hub-dashboard", "monitoring")
+
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert found["metadata"]["annotations"] == {"grafana_folder": "GPU"}
+
+
+def test_the_pod_monitor_asks_ports_that_the_pods_have(monitored: list[Json]) -> None:
+    asked = {
+        endpoint["port"]
+        for endpoint in find(monitored, "PodMonitor", "ignition-hub")["spec"]["podMetricsEndpoints"]
+    }
+    pods = [find(monitored, "Deployment", f"ignition-hub-{name}") for name in ("controller", "gateway")]
+    ports = {port["name"] for pod in pods for each in containers(pod) for port in each.get("ports", ())}
+
+    assert asked == {"metrics", "adm-metrics"}
+    assert asked <= ports
