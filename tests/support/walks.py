@@ -107,7 +107,7 @@ class Site:
         watching = controller.watching
         platform = (Feed(kube, POOLS, cluster.pools, watching.pool),)
         platform += (Feed(kube, STORES, cluster.stores, watching.store),)
-        works = [controller.lead(), *(feed.run() for feed in (*controller._feeds, *platform))]
+        works = [controller.lead(), *(feed.run() for feed in (*controller.feeds, *platform))]
         self.tasks = [asyncio.create_task(work) for work in works]
 
     async def kill(self) -> None:

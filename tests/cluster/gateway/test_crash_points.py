@@ -13,18 +13,23 @@ import contextlib
 import hashlib
 import http.client
 import json
+import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 import ignition_hub
 from gateway_harness import (
     BUILDS,
+    HUB,
+    STORE,
     Hub,
     allow_push,
     make_request,
@@ -36,6 +41,7 @@ from gateway_harness import (
 from gatewayprocess import running_gateway
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS, ANNOTATION_REBUILD
 from ignition_hub.engine.naming import StorePaths
+from ignition_hub.retention.layout import UNUSED
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings
 from s3server import S3Server
@@ -131,6 +137,15 @@ class Stage:
         self.begin()
         return self.hub.gateway.ask("POST", "/v1/models", data, token=token, headers=headers)
 
+    def prune(self):
+        """Ask for every page."""
+        token, run, after = self.hub.token(HUB), uuid4().hex, ""
+        while after is not None:
+            asked = {"dry_run": False, "run": run, "after": after}
+            answer = self.hub.gateway.ask("POST", "/v1/prune", asked, token=token)
+            assert answer.status == 200, answer.message
+            after = answer.body["after"]
+
     def objects(self):
         """Return what lies in the folders of this story, by the end of its key and its size."""
         store = self.hub.store
@@ -222,6 +237,28 @@ def a_build_tells_what_it_does(stage):
     return told
 
 
+def a_model_is_pushed_again(stage):
+    """One that was found unused: the mark goes, and the model stays."""
+    model = f"ignition/models/{stage.team}/{hashlib.sha256(b'onnx').hexdigest()}"
+    stage.hub.store.put(f"{model}.onnx", b"onnx")
+    stage.hub.store.put(f"{model}{UNUSED}", b"")
+    return stage.push(b"onnx").status
+
+
+def the_store_is_pruned(stage):
+    """One model has been unused for too long, and another begins to be unused."""
+    stage.prune()  # what the other stories left begins to be unused
+    folder = f"ignition/models/{stage.team}"
+    stage.folders.append(folder)
+    for name in (f"{'a' * 64}.onnx", f"{'a' * 64}{UNUSED}", f"{'b' * 64}.onnx"):
+        stage.hub.store.put(f"{folder}/{name}", b"onnx")
+        if name.startswith("a"):
+            long_ago = time.time() - 3 * 86400
+            os.utime(stage.hub.s3.folder / "data" / "engines" / folder / name, (long_ago, long_ago))
+    stage.begin()
+    stage.prune()
+
+
 STORIES = {
     story.__name__: story
     for story in (
@@ -232,6 +269,8 @@ STORIES = {
         a_model_is_pushed,
         a_push_is_not_what_it_announced,
         a_build_tells_what_it_does,
+        a_model_is_pushed_again,
+        the_store_is_pruned,
     )
 }
 
@@ -243,6 +282,8 @@ WRITES = {
     "a_model_is_pushed": 4,
     "a_push_is_not_what_it_announced": 3,
     "a_build_tells_what_it_does": 2,
+    "a_model_is_pushed_again": 5,
+    "the_store_is_pruned": 8,
 }
 """How many writes each story has: twice as many crash points."""
 
@@ -250,9 +291,13 @@ PROBES = 2
 
 SITES = {
     "gateway.artifacts.publishing:_signed": {"complete upload", "delete object", "put log"},
+    "gateway.artifacts.pruning:mark": {"put new object"},
+    "gateway.artifacts.pruning:remove": {"delete object"},
     "gateway.artifacts.uploads:start_upload": {"begin upload"},
     "gateway.artifacts.uploads:abort_uploads": {"abort upload"},
+    "gateway.cluster.turns:_write": {"replace leases"},
     "gateway.routes.builds:_annotate": {"patch jobs"},
+    "gateway.routes.models:_found_again": {"delete object"},
     "gateway.routes.models:_receive": {"put part", "complete upload", "abort upload"},
     "gateway.routes.models:started_upload": {"begin upload", "abort upload"},
     "gateway.routes.probes:_probe_writes": {PROBE},
@@ -261,7 +306,15 @@ SITES = {
 }
 """Where the gateway writes, and what."""
 
-MAY_BE_LEFT = {"an_upload_is_rejected": 1, "a_model_is_pushed": 1, "a_push_is_not_what_it_announced": 1}
+MAY_BE_LEFT = dict.fromkeys(
+    (
+        "an_upload_is_rejected",
+        "a_model_is_pushed",
+        "a_push_is_not_what_it_announced",
+        "a_model_is_pushed_again",
+    ),
+    1,
+)
 """Uploads that the dead began and nobody can name any more; no object shows them, and they are collected."""
 
 
@@ -288,6 +341,7 @@ def wired(control_plane, api, tmp_path_factory):
         for bucket in ("engines", "models"):
             s3.create_bucket(bucket)
         prepare_cluster(api, replace(s3, endpoint=to_s3.address))
+        let_prune(api)
         gateways = Gateways(wired_kubeconfig(control_plane, to_api, folder), folder)
         store = ObjectStore(settings_of(s3))
         models = ObjectStore(replace(settings_of(s3), bucket="models"))
@@ -298,6 +352,22 @@ def wired(control_plane, api, tmp_path_factory):
             store.close()
             models.close()
             api.ask("DELETE", "/apis/ignitionhub.io/v1alpha1/enginestores/default")
+
+
+def let_prune(api):
+    """Let the hub's own account prune, and models go two days after their last use."""
+    rules = [{"apiGroups": ["ignitionhub.io"], "resources": ["enginestores"], "verbs": ["prune"]}]
+    rbac, name = "/apis/rbac.authorization.k8s.io/v1", f"prune-{uuid4().hex[:8]}"
+    role = {"metadata": {"name": name}, "rules": rules}
+    binding = {
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": HUB}],
+    }
+    for kind, body in (("clusterroles", role), ("clusterrolebindings", binding)):
+        assert api.ask("POST", f"{rbac}/{kind}", body).status == 201
+    kept = {"spec": {"retention": {"models": "48h"}}}
+    assert api.ask("PATCH", STORE, kept, media="application/merge-patch+json").status == 200
 
 
 def settings_of(s3):
@@ -409,8 +479,8 @@ def test_a_process_killed_while_it_probes_the_bucket_leaves_the_probe_only(wired
 
 WRITING = frozenset(
     {
-        "put", "put_new", "delete", "start_upload", "put_part", "complete_upload", "abort_upload",
-        "probe_conditional_writes", "create", "replace", "merge_patch",
+        "put", "put_new", "delete", "delete_version", "start_upload", "put_part", "complete_upload",
+        "abort_upload", "probe_conditional_writes", "create", "replace", "merge_patch",
     }
 )  # fmt: skip
 
@@ -429,4 +499,4 @@ def sites_of_writes():
 def writes(node):
     if not isinstance(node, ast.Attribute) or node.attr not in WRITING:
         return False
-    return ast.unparse(node.value).split(".")[-1] in {"objects", "store", "kube"}
+    return ast.unparse(node.value).split(".")[-1].removeprefix("_") in {"objects", "store", "kube"}
