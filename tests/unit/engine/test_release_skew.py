@@ -55,6 +55,7 @@ from ignition_hub.gateway.documents import (
     progress_in,
     upload_in,
 )
+from ignition_hub.retention.documents import PruneAnswer, PruneRequest, Removed, Stayed
 from ignition_hub.store.trust import SigningKey, keys_from_json, keys_to_json, sign, verify
 from ignition_hub.wire.deadline import Deadline
 
@@ -143,6 +144,11 @@ def rows() -> Iterator[Row]:
     said = FetchReport((FetchAccount(FETCHED, 0.5, 2.0, 3),)).to_json()
     for kind, at in ((FetchReport, ()), (FetchAccount, ("engines", 0))):
         yield Row(kind, said, lambda document: fetches_in(document, most=1 << 30), at)
+    yield Row(PruneRequest, PruneRequest(dry_run=True, run="0" * 32).to_json(), PruneRequest.from_json)
+    removed, stayed = Removed("models", "k", "unused", 1, 3), Stayed("models", "in use", 2, 6)
+    page = PruneAnswer("default", True, 3, (removed,), (stayed,), None).to_json()
+    for kind, at in ((PruneAnswer, ()), (Removed, ("removed", 0)), (Stayed, ("kept", 0))):
+        yield Row(kind, page, PruneAnswer.from_json, at)
     yield Row(TimingCacheRead, TimingCacheRead("12.9").to_json(), timing_cache_read)
     yield Row(TimingCacheWrite, TimingCacheWrite("12.9", 3, "e").to_json(), timing_cache_write)
     patience = Deadline(1.0)
