@@ -115,7 +115,8 @@ class Site:
         for task in self.tasks:
             task.cancel()
         for result in await asyncio.gather(*self.tasks, return_exceptions=True):
-            assert isinstance(result, asyncio.CancelledError), result
+            if not isinstance(result, asyncio.CancelledError):
+                raise result
         self.tasks = []
 
     async def restart(self) -> None:

@@ -29,7 +29,7 @@ from walks import REST, TEAMS, Player, Site, Walk
 
 pytestmark = pytest.mark.cluster
 
-WALKS, EACH = 1000, 25
+WALKS, EACH = 600, 25
 STEPS = 25
 REAL_WALKS, REAL_STEPS = 50, 8
 MOST_BUILDS_IN_A_ROW = 12
