@@ -13,6 +13,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+LEAST = 1e-6
+"""Seconds before any timer: by a clock that stands still, one that is due at once would be due for ever."""
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """A loop that begins at second ``start`` of its own clock."""
 
@@ -22,6 +26,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._at
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(max(when, self._at + LEAST), callback, *args, context=context)
 
     def jump(self, seconds: float) -> None:
         self._at += seconds

@@ -18,7 +18,7 @@ import pytest
 import virtualtime
 from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.views import JobState
-from ignition_hub.engine.names import LABEL_IDENTITY
+from ignition_hub.engine.names import ANNOTATION_REBUILD, LABEL_IDENTITY
 from ignition_hub.engine.naming import identity_label
 from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
 from localcluster import ControlPlane
@@ -29,7 +29,7 @@ from walks import REST, TEAMS, Player, Site, Walk
 
 pytestmark = pytest.mark.cluster
 
-WALKS, EACH = 600, 25
+WALKS, EACH = 1000, 25
 STEPS = 25
 REAL_WALKS, REAL_STEPS = 50, 8
 MOST_BUILDS_IN_A_ROW = 12
@@ -74,11 +74,21 @@ async def builds_at_rest_are_those_that_are_wanted(walk: Walk) -> None:
     await walk.rest()
     ended = {JobState.COMPLETE, JobState.FAILED}
     jobs = [job for job in walk.site.api.all_of(JOBS) if state_of(job) not in ended]
-    running = {job["metadata"]["labels"][LABEL_IDENTITY] for job in jobs}
-    assert running == set(map(identity_label, wanted_builds(walk)))
+    running = {job["metadata"]["labels"][LABEL_IDENTITY]: job for job in jobs}
+    wanted = set(map(identity_label, wanted_builds(walk)))
+    assert wanted <= set(running)
+    for identity in set(running) - wanted:
+        # Who asked for the rebuild was deleted, and another has the engine that it will replace.
+        assert ANNOTATION_REBUILD in running[identity]["metadata"]["annotations"]
+        assert identity in map(identity_label, ready_engines(walk))
     for body in walk.site.api.all_of(ENGINES):
         assert body["status"]["observedGeneration"] == body["metadata"]["generation"]
     assert not await walk.rest(120.0)
+
+
+def ready_engines(walk: Walk) -> set[str]:
+    targets = [one for body in walk.site.api.all_of(ENGINES) for one in body["status"]["targets"]]
+    return {one["identity"] for one in targets if one["state"] == "Ready"}
 
 
 def wanted_builds(walk: Walk) -> set[str]:
