@@ -11,6 +11,7 @@ from ignition_hub.gateway.errors import translate_errors
 from ignition_hub.gateway.process.bodies import limit_bodies
 from ignition_hub.gateway.process.metrics import counting
 from ignition_hub.gateway.process.settings import Role
+from ignition_hub.gateway.process.slow_refusals import slow_refusals
 from ignition_hub.gateway.routes import (
     builds,
     fetches,
@@ -26,7 +27,7 @@ from ignition_hub.gateway.services import ADMISSION, SERVICES, AdmissionServices
 
 def public_app(services: AdmissionServices) -> web.Application:
     """Return the application that the API server talks to, and with ``Services`` builders and pods too."""
-    middlewares = [counting(services.metrics, services.life), translate_errors]
+    middlewares = [counting(services.metrics, services.life), translate_errors, slow_refusals()]
     app = web.Application(middlewares=middlewares)
     app[ADMISSION] = services
     limit_bodies(app)

@@ -1,5 +1,7 @@
 """Whatever goes wrong leaves as a status and a reason, never as a traceback."""
 
+import asyncio
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -8,6 +10,7 @@ from ignition_hub.engine.errors import ContractError, IgnitionError, NewerReleas
 from ignition_hub.gateway.errors import TokenRejected, status_of, translate_errors
 from ignition_hub.gateway.process.draining import RequestsInFlight
 from ignition_hub.gateway.process.metrics import Metrics, counting
+from ignition_hub.gateway.process.slow_refusals import slow_refusals
 from ignition_hub.kube import Forbidden
 from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
 
@@ -100,3 +103,34 @@ async def test_a_gateway_that_stops_knows_when_nothing_is_under_way():
         assert not await life.idle(0.001)
 
     assert await life.idle(0)
+
+
+async def test_a_refused_token_is_answered_late_and_one_more_than_may_wait_at_once():
+    asked = asyncio.Semaphore(0)
+
+    async def refuse(request):
+        asked.release()
+        raise TokenRejected(request.path)
+
+    late = slow_refusals(seconds=(60.0, 60.0), most=1)
+    app = web.Application(middlewares=[translate_errors, late])
+    app.router.add_get("/", refuse)
+    async with TestClient(TestServer(app)) as client:
+        first = asyncio.create_task(client.get("/"))
+        await asked.acquire()
+        second = await client.get("/")
+
+        assert second.status == 401
+        assert not first.done()
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_what_is_refused_for_another_reason_is_answered_at_once():
+    async def fail(_):
+        raise ManifestRefused("no")
+
+    app = web.Application(middlewares=[translate_errors, slow_refusals(seconds=(60.0, 60.0))])
+    app.router.add_get("/", fail)
+    async with TestClient(TestServer(app)) as client:
+        assert (await client.get("/")).status == 422
