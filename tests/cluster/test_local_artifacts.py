@@ -134,6 +134,7 @@ def test_without_a_key_nothing_is_written_into_the_hubs_tree(store, built, tmp_p
             f"{folder}/{engine.manifest.engine.sha256[:16]}/build.log",
             f"{folder}/{engine.manifest.engine.sha256[:16]}/{engine.path.name}",
             f"{folder}/{engine.path.name}.json",
+            "unsigned/probes/conditional-writes",
         ]
     )
 

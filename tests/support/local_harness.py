@@ -36,7 +36,7 @@ def placed(cache: Cache, content: bytes = b"an engine", **changes: Any) -> Local
 def library_warnings() -> Iterator[list[str]]:
     """Give the list to which the library's warnings are added while the block runs."""
     said: list[str] = []
-    handler = logging.Handler()
+    handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
     log = logging.getLogger("ignition_hub.library")
     log.addHandler(handler)

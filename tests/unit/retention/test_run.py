@@ -1,7 +1,6 @@
 """A run asks page by page, tries a page again, and sums up; in a pod it ends with an exit code."""
 
 import json
-import logging
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from ignition_hub.retention.documents import PruneAnswer, PruneRequest, Removed,
 from ignition_hub.retention.run import ATTEMPTS, PruneRefused, run
 from ignition_hub.wire.outcomes import Transient
 from ignition_hub.wire.response import GatewayResponse
+from loggingkept import logging_as_before
 
 
 def page(after, *removed, kept=(), looked_at=10):
@@ -102,14 +102,6 @@ def test_an_answer_that_is_none_is_named():
         Gateway(GatewayResponse.of(200, b"<html>")).run()
 
 
-@pytest.fixture(autouse=True)
-def logging_as_before():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-
-
 def files(folder: Path, authority="no certificate"):
     (folder / "ca.crt").write_text(authority)
     (folder / "token").write_text("secret")
@@ -117,7 +109,8 @@ def files(folder: Path, authority="no certificate"):
 
 
 def test_a_pod_without_an_authority_to_trust_does_not_send_its_token(tmp_path, capsys):
-    code = program.main(["--gateway=https://127.0.0.1:1", *files(tmp_path)])
+    with logging_as_before():
+        code = program.main(["--gateway=https://127.0.0.1:1", *files(tmp_path)])
 
     assert code == program.INCOMPLETE
     assert "not a PEM certificate bundle" in capsys.readouterr().err
