@@ -5,6 +5,9 @@ What can go wrong with the store, as members of the project's one error tree.
 change. botocore's errors are translated here and nowhere else.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
@@ -15,12 +18,14 @@ _WRONG_CREDENTIALS = frozenset(
         "SignatureDoesNotMatch",
         "InvalidToken",
         "ExpiredToken",
-        "AuthorizationHeaderMalformed",
         "XAdminUserNotFound",  # versitygw's word for an unknown access key
     }
 )
 _DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
 _NO_BUCKET = frozenset({"NoSuchBucket"})
+
+WORDS = 200
+"""Characters of a server's own message that are passed on."""
 
 
 class StoreUnavailable(TransientError):
@@ -43,6 +48,20 @@ class SecretUnusable(StoreMisconfigured):
 
 class BucketMissing(StoreMisconfigured):
     """The endpoint answers, and has no such bucket."""
+
+
+class RegionMistaken(StoreMisconfigured):
+    """
+    The bucket answers to another region than the EngineStore names.
+
+    botocore signs again with the region that a refusal names; the presigned URLs of builders and pods cannot
+    be signed again, and are refused.
+    """
+
+    def __init__(self, where: str, named: str, region: str) -> None:
+        super().__init__(
+            f"{where} is in region {region}; the EngineStore names {named}", f"set spec.s3.region to {region}"
+        )
 
 
 class AccessDenied(StoreMisconfigured):
@@ -92,6 +111,15 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def region_in(answer: Mapping[str, Any]) -> str | None:
+    """Return the region that the parsed answer of a refused request names, in its body or its header."""
+    about = answer.get("ResponseMetadata") or {}
+    if about.get("HTTPStatusCode", 0) < 300:
+        return None
+    header: str | None = (about.get("HTTPHeaders") or {}).get("x-amz-bucket-region")
+    return (answer.get("Error") or {}).get("Region") or header
+
+
 def translated(
     error: ClientError | BotoCoreError,
     endpoint: str,
@@ -104,33 +132,46 @@ def translated(
         return StoreUnavailable(f"{endpoint}: {error}")
     code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     where = f"bucket {bucket} at {endpoint}"
-    if (known := _misconfigured(code, where, error.operation_name, asked_for_bucket)) is not None:
+    words = _words_of(error)
+    if (known := _misconfigured(code, where, error.operation_name, words, asked_for_bucket)) is not None:
         return known
-    message = error.response.get("Error", {}).get("Message") or code
     if status == 429 or status >= 500:
-        return StoreUnavailable(f"{where} answered {status}: {message}")
-    return StoreMisconfigured(f"{where} refused {error.operation_name} with {code or status}: {message}")
+        return StoreUnavailable(f"{where} answered {status}{words or f': {code}'}")
+    return StoreMisconfigured(f"{where} refused {error.operation_name} with {code or status}{words}")
+
+
+def _words_of(error: ClientError) -> str:
+    """Return the server's own message behind a colon; the reason phrase of a bare status says nothing."""
+    message = str(error.response.get("Error", {}).get("Message") or "")
+    if code_of(error).isdigit() or not message:
+        return ""
+    return f": {' '.join(message.split())[:WORDS]}"
 
 
 def _misconfigured(
-    code: str, where: str, operation: str, asked_for_bucket: bool
+    code: str, where: str, operation: str, words: str, asked_for_bucket: bool
 ) -> StoreMisconfigured | None:
     """Return what a code says about the settings; None for a code that says nothing about them."""
     if code in _NO_BUCKET or (asked_for_bucket and code == "404"):
         return BucketMissing(f"{where} does not exist", "create it, or correct spec.s3 of the EngineStore")
     if code in _WRONG_CREDENTIALS:
         return AccessDenied(
-            f"{where} rejected the credentials ({code})",
+            f"{where} rejected the credentials ({code}{words})",
             "correct accessKey and secretKey in the Secret of the EngineStore",
         )
     if code in _DENIED:
         return AccessDenied(
-            f"{where} does not permit {operation} with these credentials",
-            "allow it for the access key in the Secret of the EngineStore",
+            f"{where} does not permit {operation} with these credentials{words}",
+            "correct the keys in the Secret of the EngineStore, or allow it for the access key",
+        )
+    if code == "AuthorizationHeaderMalformed":
+        return StoreMisconfigured(
+            f"{where} refused the signature of {operation} ({code}{words})",
+            "correct spec.s3.region of the EngineStore",
         )
     if code == "NotImplemented":
         return StoreMisconfigured(
-            f"{where} does not implement all of {operation}, such as conditional writes",
+            f"{where} does not implement all of {operation}, such as conditional writes{words}",
             "use a server that honours If-None-Match and If-Match",
         )
     return None

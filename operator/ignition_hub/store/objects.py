@@ -12,14 +12,26 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.engine.sources import S3Location
-from ignition_hub.store.errors import ObjectMissing, ObjectTooLarge, StoreUnavailable, code_of, translated
+from ignition_hub.store.errors import (
+    ObjectMissing,
+    ObjectTooLarge,
+    RegionMistaken,
+    StoreMisconfigured,
+    StoreUnavailable,
+    code_of,
+    region_in,
+    translated,
+)
 from ignition_hub.store.settings import StoreSettings
 
 CHUNK = 4 * 1024 * 1024
@@ -33,6 +45,9 @@ PATIENT_SECONDS = 300.0
 
 CONFLICTS = 3
 """Attempts at a conditional write that the server answered with 409 (another write was in flight)."""
+
+PAGE = 1000
+"""Keys of a listing asked for at once: the most that S3 answers."""
 
 IN_FLIGHT = 32
 """Connections kept to the endpoint, and the most threads that are useful on one store."""
@@ -79,6 +94,8 @@ class ObjectStore:
         self.settings = settings
         self._client = s3_client(settings, read_seconds=read_seconds)
         self._patient = s3_client(settings, read_seconds=PATIENT_SECONDS)
+        self._regions: dict[str, str] = {}
+        self._client.meta.events.register("needs-retry.s3", self._note_region)
 
     def close(self) -> None:
         """Close every connection."""
@@ -91,41 +108,39 @@ class ObjectStore:
         try:
             answer = self._client.head_object(**where)
         except ClientError as error:
+            # The answer to a HEAD has no body: a 404 may also be the bucket's, and a 403 the key's or ours.
+            self.check_bucket(bucket)
             if code_of(error) not in {"404", "NoSuchKey"}:
                 raise translated(error, self.settings.endpoint, where["Bucket"]) from error
-            # A HEAD carries no body: only the bucket itself can say whether it is the one that is missing.
-            self.check_bucket(bucket)
             return None
         except BotoCoreError as error:
             raise translated(error, self.settings.endpoint, where["Bucket"]) from error
         return ObjectFacts(answer["ETag"].strip('"'), answer["ContentLength"], answer.get("Metadata") or {})
 
     def listed(self, prefix: str, *, most: int, bucket: str | None = None) -> list[Listed]:
-        """Return the first ``most`` (at most 1,000) objects whose keys begin with ``prefix``, in order."""
-        where = bucket or self.settings.bucket
-        answer = self._call("list_objects_v2", Bucket=where, Prefix=prefix, MaxKeys=most)
-        found = answer.get("Contents") or []
-        return [Listed(item["Key"], item["ETag"].strip('"'), item["Size"]) for item in found]
+        """Return the first ``most`` objects whose keys begin with ``prefix``, in order."""
+        entries = self._entries(bucket or self.settings.bucket, Prefix=prefix, MaxKeys=min(most, PAGE))
+        return [Listed(item["Key"], item["ETag"].strip('"'), item["Size"]) for item in islice(entries, most)]
 
-    def every(self, prefix: str, *, after: str = "", page_size: int = 1000) -> Iterator[ListedObject]:
+    def every(self, prefix: str, *, after: str = "", page_size: int = PAGE) -> Iterator[ListedObject]:
         """Yield every object whose key begins with ``prefix`` and is behind ``after``, in order, by pages."""
         start = {"StartAfter": after} if after else {}
-        more: dict[str, str] = {}
-        while True:
-            answer = self._call("list_objects_v2", Prefix=prefix, MaxKeys=page_size, **start, **more)
-            for item in answer.get("Contents") or []:
-                yield ListedObject(item["Key"], item["ETag"].strip('"'), item["Size"], item["LastModified"])
-            if not answer.get("IsTruncated"):
-                return
-            more = {"ContinuationToken": answer["NextContinuationToken"]}
+        for item in self._entries(self.settings.bucket, Prefix=prefix, MaxKeys=page_size, **start):
+            yield ListedObject(item["Key"], item["ETag"].strip('"'), item["Size"], item["LastModified"])
 
     def check_bucket(self, bucket: str | None = None) -> None:
         """Raise StoreMisconfigured or StoreUnavailable unless the bucket is there and opens for us."""
         name = bucket or self.settings.bucket
         try:
             self._client.head_bucket(Bucket=name)
-        except (ClientError, BotoCoreError) as error:
+        except ClientError as error:
+            # Only an answer with a body says whether it is the bucket, the keys, the region or a permission.
+            self._call("list_objects_v2", Bucket=name, MaxKeys=1)
+            self._check_region(name)
             raise translated(error, self.settings.endpoint, name, asked_for_bucket=True) from error
+        except BotoCoreError as error:
+            raise translated(error, self.settings.endpoint, name) from error
+        self._check_region(name)
 
     def get(self, key: str, max_bytes: int, *, bucket: str | None = None) -> bytes:
         """Return a small object; raise ObjectMissing, or ObjectTooLarge beyond ``max_bytes``."""
@@ -160,12 +175,17 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None) -> bool:
         """Write an object; with ``if_match``, only over the version with that ETag (False: it changed)."""
-        condition = {"IfMatch": f'"{if_match}"'} if if_match else {}
-        return self._put(key, data, condition)
+        if if_match is None:
+            self._call("put_object", Key=key, Body=data)
+            return True
+        if self._conditionally("put_object", key, {"Body": data, "IfMatch": if_match}):
+            return True
+        self._check_changed(key, if_match)
+        return False
 
     def put_new(self, key: str, data: bytes) -> bool:
         """Write an object only if none has its key; tell whether this call wrote it."""
-        return self._put(key, data, {"IfNoneMatch": "*"})
+        return self._conditionally("put_object", key, {"Body": data, "IfNoneMatch": "*"})
 
     def delete(self, key: str) -> None:
         """Delete an object; absent is success."""
@@ -182,7 +202,7 @@ class ObjectStore:
         if found is None:
             return True
         return found.etag == etag and self._conditionally(
-            "delete_object", key, {"IfMatch": f'"{etag}"'}, absent=frozenset({"404", "NoSuchKey"})
+            "delete_object", key, {"IfMatch": etag}, absent=frozenset({"404", "NoSuchKey"})
         )
 
     def presign_get(
@@ -207,10 +227,9 @@ class ObjectStore:
         With ``if_match`` only over the version with that ETag, else only where nothing is. The signature
         covers the headers, so the store itself refuses whoever leaves one out.
         """
-        condition = (
-            ("IfMatch", "If-Match", f'"{if_match}"') if if_match else ("IfNoneMatch", "If-None-Match", "*")
+        parameter, header, value = (
+            ("IfMatch", "If-Match", if_match) if if_match else ("IfNoneMatch", "If-None-Match", "*")
         )
-        parameter, header, value = condition
         params = {**self._where(key), "ContentLength": size, parameter: value}
         url: str = self._client.generate_presigned_url("put_object", Params=params, ExpiresIn=expires)
         return url, {"Content-Length": str(size), header: value}
@@ -267,13 +286,13 @@ class ObjectStore:
         """
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)]
         arguments = {"UploadId": upload_id, "MultipartUpload": {"Parts": parts}, "IfNoneMatch": "*"}
-        return self._conditionally(
-            "complete_multipart_upload",
-            key,
-            arguments,
-            gone=frozenset({"NoSuchUpload"}),
-            client=self._patient,
-        )
+        try:
+            return self._conditionally("complete_multipart_upload", key, arguments, client=self._patient)
+        except IgnitionError:
+            # For an aborted upload radosgw 18.2.7 and moto 5.2.5 answer 500, and s3s-fs 0.14.1 answers 403.
+            if not self._upload_is_open(key, upload_id):
+                return False
+            raise
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Forget an upload and its parts; a finished or unknown one is left alone."""
@@ -297,6 +316,52 @@ class ObjectStore:
         key = f"{self.settings.prefix}/{name}" if self.settings.prefix else name
         self.put_new(key, b"probe")
         return not self.put_new(key, b"probe") and self.head(key) is not None
+
+    def _entries(self, bucket: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        """Yield the entries of a listing to its end: a page may be shorter than was asked for."""
+        more: dict[str, str] = {}
+        while True:
+            answer = self._call("list_objects_v2", Bucket=bucket, **arguments, **more)
+            for item in answer.get("Contents") or []:
+                if "ETag" not in item:
+                    raise StoreMisconfigured(
+                        f"{self.settings.endpoint} lists {item['Key']:.200} without an ETag",
+                        "use another server",
+                    )
+                yield item
+            if not answer.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def _upload_is_open(self, key: str, upload_id: str) -> bool:
+        try:
+            self._client.list_parts(**self._where(key), UploadId=upload_id, MaxParts=1)
+        except ClientError as error:
+            return code_of(error) != "NoSuchUpload"
+        except BotoCoreError:
+            return True
+        return True
+
+    def _check_changed(self, key: str, etag: str) -> None:
+        """Raise StoreMisconfigured when a write over ``etag`` was refused and the object still has it."""
+        found = self.head(key)
+        if found is not None and found.etag == etag:
+            raise StoreMisconfigured(
+                f"{self.settings.endpoint} refused to replace {key} with If-Match: {etag}, which is its ETag",
+                "use a server that honours If-Match",
+            )
+
+    def _note_region(
+        self, request_dict: Mapping[str, Any], response: tuple[Any, Mapping[str, Any]] | None, **_: Any
+    ) -> None:
+        """Keep the region that a refusal names: botocore signs again with it, and presigned URLs cannot."""
+        if response is not None and (region := region_in(response[1])) not in {None, self.settings.region}:
+            path = request_dict["url"].removeprefix(self.settings.endpoint.rstrip("/"))
+            self._regions[urlsplit(path).path.split("/")[1]] = str(region)
+
+    def _check_region(self, bucket: str) -> None:
+        if (region := self._regions.get(bucket)) is not None:
+            raise RegionMistaken(f"bucket {bucket} at {self.settings.endpoint}", self.settings.region, region)
 
     def _where(self, key: str, bucket: str | None = None) -> dict[str, Any]:
         return {"Bucket": bucket or self.settings.bucket, "Key": key}
@@ -328,19 +393,12 @@ class ObjectStore:
             ) from error
         return data
 
-    def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> bool:
-        if not condition:
-            self._call("put_object", Key=key, Body=data)
-            return True
-        return self._conditionally("put_object", key, {"Body": data, **condition})
-
     def _conditionally(
         self,
         operation: str,
         key: str,
         arguments: Mapping[str, Any],
         *,
-        gone: frozenset[str] = frozenset(),
         absent: frozenset[str] = frozenset(),
         client: Any = None,
     ) -> bool:
@@ -349,7 +407,7 @@ class ObjectStore:
             try:
                 getattr(client or self._client, operation)(**where, **arguments)
             except ClientError as error:
-                if code_of(error) in {"PreconditionFailed", "412", *gone}:
+                if code_of(error) in {"PreconditionFailed", "412"}:
                     return False
                 if code_of(error) in absent:
                     return True

@@ -1,0 +1,208 @@
+"""
+A stand-in S3 server in memory, whose oddities are those of real servers; it checks no signature.
+
+    with odd_store(literal_if_match=True) as settings:
+        ObjectStore(settings)
+
+Each switch names what it was seen on. The real server of the tests is ``s3server``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ignition_hub.store.settings import StoreSettings
+
+
+@dataclass(slots=True)
+class Oddities:
+    """What the server does unlike Amazon S3."""
+
+    refusal: tuple[int, str, str] | None = None
+    """Refuse everything: status, code and message (Garage 2.5.0 names a wrong secret in the message)."""
+    region: str = ""
+    """Take no other region, and say so (Garage 2.5.0, versitygw 1.7.0)."""
+    page: int = 1000
+    """Answer shorter pages than were asked for (radosgw 18.2.7)."""
+    lists_etags: bool = True
+    """False: s3s-fs 0.14.1."""
+    literal_if_match: bool = False
+    """Compare If-Match with the bare ETag (radosgw 18.2.7)."""
+    matches_nothing: bool = False
+    """Refuse every If-Match."""
+    ignores_conditions: bool = False
+    """Garage 2.5.0, s3rver 3.7.1."""
+    completes_over: bool = False
+    """Ignore conditions at CompleteMultipartUpload alone (radosgw 18.2.7, gofakes3 1.2.0)."""
+    gone_upload: tuple[int, str] = (404, "NoSuchUpload")
+    """radosgw 18.2.7 and moto 5.2.5 answer 500, s3s-fs 0.14.1 answers 403."""
+    makes_buckets: bool = False
+    """Make a bucket at the first write to it (SeaweedFS 4.53, s3s-fs 0.14.1)."""
+    pause: Callable[[str, bytes], float] | None = None
+    """Seconds between looking and writing, by key and bytes: conditions are not atomic (S3Mock 5.2.0)."""
+
+
+@dataclass(slots=True)
+class OddStore:
+    """What the server holds, to be looked at by tests."""
+
+    oddities: Oddities
+    endpoint: str = ""
+    buckets: set[str] = field(default_factory=lambda: {"engines"})
+    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def settings(self, **changes: Any) -> StoreSettings:
+        """Return the settings that open the server's bucket."""
+        values = {"bucket": "engines", "prefix": "ignition", "access_key": "a", "secret_key": "b"}
+        return StoreSettings(endpoint=self.endpoint, **{**values, **changes})
+
+
+@contextlib.contextmanager
+def odd_store(**oddities: Any) -> Iterator[OddStore]:
+    """Run a server with these oddities until the block ends."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    store = OddStore(Oddities(**oddities), f"http://127.0.0.1:{server.server_address[1]}")
+    server.odd_store = store  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield store
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    @property
+    def store(self) -> OddStore:
+        return self.server.odd_store  # type: ignore[attr-defined,no-any-return]
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def answer(self, status: int, body: str | bytes = b"", **headers: str) -> None:
+        data = body.encode() if isinstance(body, str) else body
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def refuse(self, status: int, code: str, message: str = "", more: str = "") -> None:
+        self.answer(status, f"<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>")
+
+    def serve(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self.is_refused(bucket):
+            verb = {"HEAD": "GET"}.get(self.command, self.command)
+            getattr(self, f"{verb}_object" if key else "GET_bucket")((bucket, key), query, body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve  # noqa: N815
+
+    def is_refused(self, bucket: str) -> bool:
+        odd, region = self.store.oddities, self.store.oddities.region
+        if odd.makes_buckets and self.command in {"PUT", "POST"}:
+            self.store.buckets.add(bucket)
+        if odd.refusal:
+            self.refuse(*odd.refusal)
+        elif region and f"/{region}/s3/" not in self.headers.get("Authorization", ""):
+            self.refuse(400, "AuthorizationHeaderMalformed", "another region", f"<Region>{region}</Region>")
+        elif bucket not in self.store.buckets:
+            self.refuse(404, "NoSuchBucket", "no such bucket")
+        else:
+            return False
+        return True
+
+    def GET_bucket(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
+        prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
+        keys = sorted(key for _, key in self.store.objects if key.startswith(prefix) and key > after)
+        page = keys[: min(int(query.get("max-keys", 1000)), self.store.oddities.page)]
+        rows = "".join(f"<Contents><Key>{key}</Key>{self.facts((where[0], key))}</Contents>" for key in page)
+        more = f"<NextContinuationToken>{page[-1]}</NextContinuationToken>" if len(page) < len(keys) else ""
+        truncated = f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>"
+        self.answer(200, f"<ListBucketResult>{truncated}{more}{rows}</ListBucketResult>")
+
+    def facts(self, where: tuple[str, str]) -> str:
+        data = self.store.objects[where]
+        etag = f'<ETag>"{_etag(data)}"</ETag>' if self.store.oddities.lists_etags else ""
+        return f"{etag}<Size>{len(data)}</Size><LastModified>2026-01-01T00:00:00Z</LastModified>"
+
+    def GET_object(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
+        if "uploadId" in query:
+            is_open = query["uploadId"] in self.store.uploads
+            self.answer(200, "<ListPartsResult/>") if is_open else self.refuse(404, "NoSuchUpload")
+        elif (data := self.store.objects.get(where)) is None:
+            self.refuse(404, "NoSuchKey", "no such key")
+        else:
+            self.answer(200, data, ETag=f'"{_etag(data)}"')
+
+    def DELETE_object(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
+        if "uploadId" in query:
+            self.store.uploads.pop(query["uploadId"], None)
+        else:
+            self.store.objects.pop(where, None)
+        self.answer(204)
+
+    def PUT_object(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
+        if "uploadId" not in query:
+            self.write(where, body)
+        elif (upload := self.store.uploads.get(query["uploadId"])) is None:
+            self.refuse(404, "NoSuchUpload")
+        else:
+            upload[int(query["partNumber"])] = body
+            self.answer(200, ETag=f'"{_etag(body)}"')
+
+    def POST_object(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
+        if "uploads" in query:
+            name = f"upload-{next(self.store.numbers)}"
+            self.store.uploads[name] = {}
+            self.answer(200, f"<R><UploadId>{name}</UploadId></R>")
+        elif (upload := self.store.uploads.get(query["uploadId"])) is None:
+            self.refuse(*self.store.oddities.gone_upload)
+        else:
+            data = b"".join(part for _, part in sorted(upload.items()))
+            self.write(where, data, "<R/>", ignores=self.store.oddities.completes_over)
+
+    def write(self, where: tuple[str, str], data: bytes, body: str = "", *, ignores: bool = False) -> None:
+        odd = self.store.oddities
+        with self.store.lock if odd.pause is None else contextlib.nullcontext():
+            if not (ignores or odd.ignores_conditions) and not self.condition_holds(where):
+                self.refuse(412, "PreconditionFailed")
+                return
+            if odd.pause is not None:
+                time.sleep(odd.pause(where[1], data))
+            self.store.objects[where] = data
+        self.answer(200, body, ETag=f'"{_etag(data)}"')
+
+    def condition_holds(self, where: tuple[str, str]) -> bool:
+        there, odd = self.store.objects.get(where), self.store.oddities
+        if self.headers.get("If-None-Match") == "*" and there is not None:
+            return False
+        if (wanted := self.headers.get("If-Match")) is None:
+            return True
+        stripped = wanted if odd.literal_if_match else wanted.strip('"')
+        return there is not None and stripped == _etag(there) and not odd.matches_nothing
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
