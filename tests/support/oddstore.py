@@ -181,18 +181,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.refuse(*self.store.oddities.gone_upload)
         else:
             data = b"".join(part for _, part in sorted(upload.items()))
-            self.write(where, data, "<R/>", ignores=self.store.oddities.completes_over)
+            if self.write(where, data, "<R/>", ignores=self.store.oddities.completes_over):
+                del self.store.uploads[query["uploadId"]]
 
-    def write(self, where: tuple[str, str], data: bytes, body: str = "", *, ignores: bool = False) -> None:
+    def write(self, where: tuple[str, str], data: bytes, body: str = "", *, ignores: bool = False) -> bool:
         odd = self.store.oddities
         with self.store.lock if odd.pause is None else contextlib.nullcontext():
             if not (ignores or odd.ignores_conditions) and not self.condition_holds(where):
                 self.refuse(412, "PreconditionFailed")
-                return
+                return False
             if odd.pause is not None:
                 time.sleep(odd.pause(where[1], data))
             self.store.objects[where] = data
         self.answer(200, body, ETag=f'"{_etag(data)}"')
+        return True
 
     def condition_holds(self, where: tuple[str, str]) -> bool:
         there, odd = self.store.objects.get(where), self.store.oddities

@@ -30,6 +30,8 @@ READY_SECONDS = 20.0
 REGION = "us-east-1"
 ACCESS_KEY = "ignition-tests"
 SECRET_KEY = "ignition-tests-secret"
+ONE_AT_A_TIME = ("--concurrency", "1")
+"""Without it this server's conditional writes are not atomic."""
 
 
 @dataclass(slots=True)
@@ -41,17 +43,21 @@ class S3Server:
     secret_key: str
     folder: Path
     """Of its data, metadata and log."""
+    options: tuple[str, ...]
     process: subprocess.Popen[bytes]
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, *, host: str = "127.0.0.1") -> Iterator[S3Server]:
+    def start(
+        cls, *, host: str = "127.0.0.1", options: tuple[str, ...] = ONE_AT_A_TIME
+    ) -> Iterator[S3Server]:
         """Run a server on a free port of ``host`` until the block ends."""
         folder = Path(tempfile.mkdtemp(prefix="ignition-s3-"))
         for name in ("data", "meta"):
             (folder / name).mkdir()
         address = f"{host}:{_free_port(host)}"
-        server = cls(f"http://{address}", ACCESS_KEY, SECRET_KEY, folder, _run(address, folder))
+        process = _run(address, folder, options)
+        server = cls(f"http://{address}", ACCESS_KEY, SECRET_KEY, folder, options, process)
         try:
             server.wait_ready()
             yield server
@@ -61,7 +67,7 @@ class S3Server:
 
     def start_again(self) -> None:
         """Run the server anew after ``stop``, at the same address with the same data."""
-        self.process = _run(self.endpoint.removeprefix("http://"), self.folder)
+        self.process = _run(self.endpoint.removeprefix("http://"), self.folder, self.options)
         self.wait_ready()
 
     def wait_ready(self) -> None:
@@ -98,13 +104,11 @@ class S3Server:
             self.process.wait(timeout=5)
 
 
-def _run(address: str, folder: Path) -> subprocess.Popen[bytes]:
-    # --concurrency 1: without it this server's conditional writes are not atomic.
-    options = ["--concurrency", "1", "--sidecar", str(folder / "meta")]
+def _run(address: str, folder: Path, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
     command = [str(binary("versitygw")), "--quiet", "--port", address, "--health", "/healthz"]
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
-            [*command, "posix", *options, str(folder / "data")],
+            [*command, "posix", *options, "--sidecar", str(folder / "meta"), str(folder / "data")],
             env={**os.environ, "ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY},
             stdout=log,
             stderr=subprocess.STDOUT,

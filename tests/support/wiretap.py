@@ -180,7 +180,6 @@ def kind_of_api(method: str, target: str, headers: Mapping[str, str]) -> str | N
 
 def _document(key: str) -> str:
     names = {
-        "/probes/conditional-writes": "probe",
         ".intoto.json": "provenance",
         ".trt.json": "manifest",
         "build.log": "log",

@@ -5,7 +5,7 @@ The name is for people; it cannot tell two sets of shapes apart, so the identity
 cache uses the same tree. Layout of one engine::
 
     <prefix>/engines/<model name>/<identity, 16 hex>/<engine sha256, 16 hex>/<name>.trt
-                                                                             <name>.trt.intoto.json
+                                                                             <name>.trt.<16 hex>.intoto.json
                                                                              build.log
                                                      <name>.trt.json          the manifest, written last
 
@@ -141,9 +141,14 @@ class StorePaths:
         """Return the key of the engine with this digest; two builders of one identity never share a key."""
         return f"{self._build(sha256)}/{self.name}"
 
-    def provenance(self, sha256: str) -> str:
-        """Return the key of the signed provenance."""
-        return f"{self.engine(sha256)}.intoto.json"
+    def provenance(self, sha256: str, manifest_sha256: str = "") -> str:
+        """
+        Return the key of the signed provenance of an engine.
+
+        In the hub's store it is that of one manifest, by the digest that the manifest has without this name.
+        """
+        of_one = f".{_sha256('manifest_sha256', manifest_sha256)[:16]}" if manifest_sha256 else ""
+        return f"{self.engine(sha256)}{of_one}.intoto.json"
 
     def log(self, sha256: str) -> str:
         """Return the key of the build log."""

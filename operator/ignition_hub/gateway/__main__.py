@@ -12,11 +12,12 @@ from kubernetes.aio.config import ConfigException
 
 from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
+from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
-from ignition_hub.gateway.cluster.turns import PruneLease
+from ignition_hub.gateway.cluster.turns import PRUNE, PUBLISH, Turns
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.exit_codes import CANNOT_START
@@ -82,6 +83,7 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
     """Return what a gateway works with that serves builders and pods."""
     views = Views(kube, fresh=kube.paced(FRESH))
     quick = Workers(name="store", threads=32, waiting=256, deadline=25.0)
+    heavy = Workers(name="engine", threads=4, waiting=64, deadline=1800.0)
     return Services(
         settings=settings,
         kube=kube,
@@ -89,12 +91,19 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
         views=views,
         stores=DefaultStore(kube, settings.release_namespace, views.stores),
         usage=StoreUsage(kube, views),
-        prune_lease=PruneLease(kube, settings.release_namespace),
+        prune_turns=Turns(
+            kube, settings.release_namespace, PRUNE, "another run of prune is removing objects"
+        ),
+        publishing=CarefulPublishing(
+            signer,
+            Turns(kube, settings.release_namespace, PUBLISH, "another engine is being published"),
+            heavy,
+        ),
         signer=signer,
         metrics=Metrics(),
         engines=VerifiedEngines(signer.keys, quick),
         quick=quick,
-        heavy=Workers(name="engine", threads=4, waiting=64, deadline=1800.0),
+        heavy=heavy,
         quotas=StorageQuotas(views, quick),
     )
 

@@ -6,11 +6,12 @@ from aiohttp import web
 
 from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
+from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
-from ignition_hub.gateway.cluster.turns import PruneLease
+from ignition_hub.gateway.cluster.turns import Turns
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.draining import RequestsInFlight
@@ -42,7 +43,8 @@ class Services(AdmissionServices):
     views: Views
     stores: DefaultStore
     usage: StoreUsage
-    prune_lease: PruneLease
+    prune_turns: Turns
+    publishing: CarefulPublishing
     signer: Signer
     engines: VerifiedEngines
     quick: Workers

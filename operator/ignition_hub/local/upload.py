@@ -22,8 +22,9 @@ from ignition_hub.local.engine import LocalEngine
 from ignition_hub.local.errors import StoreDeclined
 from ignition_hub.local.keyring import Keyring
 from ignition_hub.local.settings import ArtifactsSettings
-from ignition_hub.store.errors import ManifestRefused, ObjectMissing
+from ignition_hub.store.errors import ManifestRefused, ObjectMissing, PublishConflict
 from ignition_hub.store.find import DOCUMENT_BYTES, believe
+from ignition_hub.store.habits import CONDITIONAL, Relied, habits_of
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.publish import publish
 from ignition_hub.store.trust import SigningKey
@@ -32,6 +33,10 @@ PART_BYTES = 64 * 1024 * 1024
 """10,000 parts of this size are more than any engine."""
 
 LOG_BYTES = 1024 * 1024
+
+QUICKLY_ASKED = tuple(relied for relied in CONDITIONAL if relied is not Relied.LARGE_AT_ONCE)
+"""What is asked before an upload: a few bytes each."""
+
 UPLOADING = "Uploading engine"
 
 
@@ -95,11 +100,11 @@ def _check_ours(store: ObjectStore, keyring: Keyring, paths: StorePaths, manifes
 
 
 def _check_conditions(store: ObjectStore) -> None:
-    """Refuse a server that ignores If-None-Match: two machines would overwrite each other's engines."""
-    if not store.probe_conditional_writes():
+    """Refuse a server that ignores conditions: two machines would overwrite each other's engines."""
+    for broken in habits_of(store, QUICKLY_ASKED).broken:
         raise StoreDeclined(
             Reason.StoreMisconfigured,
-            f"{store.settings.endpoint} ignores conditional writes (If-None-Match)",
+            f"{store.settings.endpoint} does not keep two writers apart ({broken.relied}: {broken.seen})",
             "engines are read from it but not written to it",
         )
 
@@ -138,8 +143,10 @@ def _publish(
     if key is not None:
         publish(store, key, keyring.believed, manifest, replace=etag is not None)
         return
-    where = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest
-    if etag is None:
-        store.put_new(where, manifest.to_bytes())
-    else:
-        store.put(where, manifest.to_bytes(), if_match=etag)
+    where, document = (
+        StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest,
+        manifest.to_bytes(),
+    )
+    is_written = store.put(where, document, if_match=etag) if etag else store.put_new(where, document)
+    if not is_written and store.get(where, DOCUMENT_BYTES) != document:
+        raise PublishConflict(f"{where} was written by another machine meanwhile")

@@ -23,7 +23,9 @@ _UNITS: Mapping[Tree, re.Pattern[str]] = {
     Tree.TIMING_CACHES: _CACHE,
 }
 _MANIFEST = re.compile(r"/[^/]+\.trt\.json")
-_BUILD = re.compile(rf"/(?P<build>{HEX}{{16}})/([^/]+\.trt|[^/]+\.trt\.intoto\.json|build\.log)")
+_BUILD = re.compile(
+    rf"/(?P<build>{HEX}{{16}})/([^/]+\.trt|[^/]+\.trt(\.{HEX}{{16}})?\.intoto\.json|build\.log)"
+)
 _MODEL_FILE = re.compile(r"\.onnx|/.+")
 LOG = "/build.log"
 

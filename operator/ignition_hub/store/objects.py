@@ -305,18 +305,6 @@ class ObjectStore:
         except BotoCoreError as error:
             raise translated(error, self.settings.endpoint, where["Bucket"]) from error
 
-    def probe_conditional_writes(self) -> bool:
-        """
-        Tell whether the server honours ``If-None-Match``: some ignore it silently.
-
-        Asked with one small object under the hub's prefix, which stays: every process asks with the same one,
-        and a process that ends halfway leaves nothing else.
-        """
-        name = "probes/conditional-writes"
-        key = f"{self.settings.prefix}/{name}" if self.settings.prefix else name
-        self.put_new(key, b"probe")
-        return not self.put_new(key, b"probe") and self.head(key) is not None
-
     def _entries(self, bucket: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
         """Yield the entries of a listing to its end: a page may be shorter than was asked for."""
         more: dict[str, str] = {}

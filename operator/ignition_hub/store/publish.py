@@ -1,11 +1,12 @@
 """
-Make a built engine exist: sign, write the provenance, write the manifest last.
+Make a built engine exist: sign, write the provenance, write the manifest last, and look at what is there.
 
-Written so that it can be cut off anywhere and begun again, by this gateway or by another. The provenance of
-one set of engine bytes is written once; who comes second publishes what was signed first. The first manifest
-wins, and everybody else answers with it.
+Written so that it can be cut off anywhere and begun again, by this gateway or by another. Each manifest has a
+provenance of its own, named by the manifest's digest: whichever of two manifests stays, what vouches for it
+is there, even on a server that ignores conditions. The answer is what a look at the store finds afterwards.
 """
 
+import hashlib
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from datetime import datetime, timedelta
@@ -13,9 +14,9 @@ from datetime import datetime, timedelta
 from ignition_hub.engine.manifest import BUILT_AT, Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.store.errors import ManifestRefused, ObjectMissing, ObjectTooLarge, PublishConflict
-from ignition_hub.store.find import DOCUMENT_BYTES, believe, engine_exists, read_manifest
+from ignition_hub.store.find import DOCUMENT_BYTES, believe, engine_exists
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.trust import PublicKeys, SigningKey, manifest_from_bytes, sign, signed_manifest_bytes
+from ignition_hub.store.trust import PublicKeys, SigningKey, sign
 
 ATTEMPTS = 3
 
@@ -29,6 +30,16 @@ class Publication:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _There:
+    """What lies where the manifest belongs; ``signed``: what is believed; ``counts``: with its engine."""
+
+    content: bytes
+    etag: str | None
+    signed: Manifest | None = None
+    counts: bool = False
+
+
 def publish(
     store: ObjectStore, key: SigningKey, keys: PublicKeys, manifest: Manifest, *, replace: bool = False
 ) -> Publication:
@@ -40,22 +51,25 @@ def publish(
     replaced always; one of a later release never: it is a NewerRelease, and nothing is written. Raise
     PublishConflict when others keep changing the manifest, and the store's errors.
     """
-    manifest_key = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest
-    earlier = _signed_there(store, keys, manifest_key, manifest.identity)
-    manifest_bytes = _vouched(store, key, keys, dated_after(earlier, manifest), earlier)
-    ours = manifest_from_bytes(manifest_bytes)
-    for _ in range(ATTEMPTS):
-        if store.put_new(manifest_key, manifest_bytes):
-            return Publication(ours, manifest_key, is_new=True)
-        if (there := _current(store, manifest_key)) is None:
-            continue
-        current, etag = there
-        published = _believed(store, keys, manifest_key, current, manifest.identity)
-        if published is not None and (current == manifest_bytes or not replace):
-            return Publication(published, manifest_key, is_new=False)
-        if store.put(manifest_key, manifest_bytes, if_match=etag):
-            return Publication(ours, manifest_key, is_new=True)
-    raise PublishConflict(f"{manifest_key} was changed by others during {ATTEMPTS} attempts to write it")
+    paths = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity)
+    written = b""
+    for _ in range(ATTEMPTS + 1):
+        there = _look(store, keys, paths)
+        if there.signed is not None and there.counts and (written or not replace):
+            return Publication(there.signed, paths.manifest, is_new=there.content == written)
+        ours = vouched_for(dated_after(there.signed, manifest), paths)
+        document = ours.to_bytes()
+        store.put(ours.provenance_key, sign(ours, document, key))
+        if _replaced(store, paths.manifest, there, document):
+            written = document
+    raise PublishConflict(f"{paths.manifest} was changed by others during {ATTEMPTS} attempts to write it")
+
+
+def vouched_for(manifest: Manifest, paths: StorePaths) -> Manifest:
+    """Return ``manifest`` with the key of its own provenance."""
+    anywhere = replaced(manifest, provenance_key=paths.provenance(manifest.engine.sha256))
+    digest = hashlib.sha256(anywhere.to_bytes()).hexdigest()
+    return replaced(anywhere, provenance_key=paths.provenance(manifest.engine.sha256, digest))
 
 
 def dated_after(there: Manifest | None, manifest: Manifest) -> Manifest:
@@ -71,57 +85,26 @@ def dated_after(there: Manifest | None, manifest: Manifest) -> Manifest:
     return replaced(manifest, built_at=second_after.strftime(BUILT_AT))
 
 
-def _signed_there(store: ObjectStore, keys: PublicKeys, manifest_key: str, identity: str) -> Manifest | None:
-    """Return the manifest that this one would replace, if it is signed; its engine may be gone."""
+def _look(store: ObjectStore, keys: PublicKeys, paths: StorePaths) -> _There:
     try:
-        return read_manifest(store, keys, manifest_key, identity)
-    except ManifestRefused:
-        return None
-
-
-def _current(store: ObjectStore, manifest_key: str) -> tuple[bytes, str] | None:
-    """Return what lies where the manifest belongs, and its ETag; None when it is gone or just changed."""
-    try:
-        return store.get_with_etag(manifest_key, DOCUMENT_BYTES)
+        content, etag = store.get_with_etag(paths.manifest, DOCUMENT_BYTES)
     except ObjectMissing:
-        return None
+        return _There(b"", None)
     except ObjectTooLarge:
         # None of ours: whoever wrote it must not keep the engine from being published for ever.
-        facts = store.head(manifest_key)
-        return (b"", facts.etag) if facts is not None and facts.size > DOCUMENT_BYTES else None
-
-
-def _vouched(
-    store: ObjectStore, key: SigningKey, keys: PublicKeys, manifest: Manifest, there: Manifest | None
-) -> bytes:
-    """
-    Make the engine's provenance exist and return the manifest bytes it vouches for.
-
-    What was signed before counts, unless ``there`` has replaced it since: then it would be rolled back to.
-    """
-    manifest_bytes = manifest.to_bytes()
-    envelope = sign(manifest, manifest_bytes, key)
-    if store.put_new(manifest.provenance_key, envelope):
-        return manifest_bytes
+        facts = store.head(paths.manifest)
+        return _There(b"", facts.etag if facts else None)
     try:
-        signed = signed_manifest_bytes(store.get(manifest.provenance_key, DOCUMENT_BYTES), keys)
-        earlier = manifest_from_bytes(signed)
-        # Of the same engine too: an older engine's statement could have been copied here.
-        is_this = (earlier.identity, earlier.engine) == (manifest.identity, manifest.engine)
-        if is_this and (there is None or earlier == there or earlier.built_at > there.built_at):
-            return signed
-    except (ManifestRefused, ObjectMissing, ObjectTooLarge):
-        pass
-    # Signed by nobody we believe, or about something else: no manifest that counts relies on it.
-    store.put(manifest.provenance_key, envelope)
-    return manifest_bytes
-
-
-def _believed(
-    store: ObjectStore, keys: PublicKeys, manifest_key: str, manifest_bytes: bytes, identity: str
-) -> Manifest | None:
-    try:
-        manifest = believe(store, keys, manifest_key, manifest_bytes, identity)
-        return manifest if engine_exists(store, manifest) else None
+        signed = believe(store, keys, paths.manifest, content, paths.identity)
     except ManifestRefused:
-        return None
+        return _There(content, etag)
+    try:
+        return _There(content, etag, signed, engine_exists(store, signed))
+    except ManifestRefused:
+        return _There(content, etag, signed)
+
+
+def _replaced(store: ObjectStore, manifest_key: str, there: _There, document: bytes) -> bool:
+    if there.etag is None:
+        return store.put_new(manifest_key, document)
+    return store.put(manifest_key, document, if_match=there.etag)

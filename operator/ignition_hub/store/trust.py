@@ -149,19 +149,6 @@ def verify(manifest_bytes: bytes, envelope_bytes: bytes, keys: PublicKeys) -> Ma
     return manifest
 
 
-def signed_manifest_bytes(envelope_bytes: bytes, keys: PublicKeys) -> bytes:
-    """Return the manifest bytes that an envelope of ours carries, verified."""
-    statement = _signed_statement(envelope_bytes, keys)
-    _require_known_types(statement)
-    try:
-        content = statement["predicate"]["runDetails"]["byproducts"][0]["content"]
-        manifest_bytes = base64.b64decode(content, validate=True)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise ManifestRefused("the signed provenance contains no manifest") from error
-    verify(manifest_bytes, envelope_bytes, keys)
-    return manifest_bytes
-
-
 def _predicate(manifest: Manifest, manifest_bytes: bytes, file_name: str) -> dict[str, Any]:
     document = manifest.to_json()
     model, build = document["inputs"]["model"], document["build"]

@@ -30,6 +30,7 @@ from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.names import ANNOTATION_REBUILD
 from ignition_hub.engine.request import BuildGrant
+from storefixtures import make_facts
 
 pytestmark = pytest.mark.cluster
 
@@ -145,6 +146,21 @@ def test_a_builder_that_lies_about_the_digest_publishes_nothing(hub, request_, b
     assert (refused.status, refused.reason) == (422, "UploadRejected")
     assert "the builder reported abab" in refused.message
     assert published(hub, request_) is None
+
+
+@pytest.mark.parametrize("lie", [{"size": 1}, {"facts": make_facts(tensorrt_version="1.6.0.1").to_json()}])
+def test_a_builder_that_lies_takes_nothing_from_another_that_built_the_same_bytes(
+    hub, request_, builder, lie
+):
+    body = hub.upload(builder, plan())
+    hub.store.put(body["key"], plan())  # of another build, which is about to publish it
+
+    refused = hub.complete(builder, {**body, **lie})
+
+    assert (refused.status, refused.reason) == (422, "UploadRejected")
+    assert hub.store.get(body["key"], 1 << 20) == plan()
+    assert hub.complete(builder, body).status == 200
+    assert published(hub, request_).engine.key == body["key"]
 
 
 def test_a_builder_cannot_name_another_key(hub, request_, builder):

@@ -176,17 +176,6 @@ def test_a_presigned_url_reads_its_object_only(store):
     refused.value.close()
 
 
-def test_conditional_writes_are_probed_with_one_object_however_often(store):
-    assert [store.probe_conditional_writes() for _ in range(3)] == [True] * 3
-    listed = store._client.list_objects_v2(Bucket="engines", Prefix="ignition/probes/")
-    assert [each["Key"] for each in listed["Contents"]] == ["ignition/probes/conditional-writes"]
-
-
-def test_a_server_that_ignores_conditions_is_told_from_the_first_probe_on(store, monkeypatch):
-    monkeypatch.setattr(store, "put_new", store.put)
-    assert [store.probe_conditional_writes() for _ in range(2)] == [False] * 2
-
-
 def test_a_listing_of_several_pages_is_whole_and_in_order(store):
     names = [f"pages/{number}" for number in range(5)]
     for name in names:

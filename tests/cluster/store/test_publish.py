@@ -13,10 +13,11 @@ from ignition_hub.engine.naming import StorePaths
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import DOCUMENT_BYTES, find, manifest_key_of
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.publish import Publication
+from ignition_hub.store.publish import Publication, vouched_for
 from ignition_hub.store.publish import publish as publish_uploaded
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import SigningKey, sign
+from oddstore import odd_store
 from s3server import S3Server
 from storefixtures import make_inputs, make_manifest
 
@@ -49,7 +50,12 @@ def store(s3, request):
 
 
 def manifest_in(store, **changes):
-    return make_manifest(prefix=store.settings.prefix, **changes)
+    manifest = make_manifest(prefix=store.settings.prefix, **changes)
+    return vouched_for(manifest, paths_of(store, manifest))
+
+
+def paths_of(store, manifest):
+    return StorePaths(store.settings.prefix, manifest.inputs, manifest.identity)
 
 
 def publish(store, key, keys, manifest, **how) -> Publication:
@@ -102,14 +108,45 @@ def test_builders_with_equal_bytes_and_other_facts_agree_on_one_manifest(store):
     assert {p.manifest for p in publications} == {found(store)}
 
 
-def test_a_publication_cut_off_before_its_manifest_is_finished_from_what_was_signed(store):
+def test_a_publication_cut_off_before_its_manifest_is_begun_again_with_a_provenance_of_its_own(store):
     signed = manifest_in(store)
     store.put(signed.provenance_key, sign(signed, signed.to_bytes(), KEY))
+    later = manifest_in(store, built_at="2027-01-01T00:00:00Z")
 
-    publication = publish(store, KEY, KEYS, manifest_in(store, built_at="2027-01-01T00:00:00Z"))
+    assert publish(store, KEY, KEYS, later).manifest == later
+    assert found(store) == later
+    assert later.provenance_key != signed.provenance_key
 
-    assert publication.manifest == signed
-    assert found(store) == signed
+
+def test_of_two_manifests_about_equal_bytes_the_one_that_stays_verifies_whichever_it_is():
+    """A server without conditions: each of two gateways writes over the other at the worst moment."""
+    for last in (0, 1):
+        with odd_store(ignores_conditions=True) as server:
+            store = ObjectStore(server.settings())
+            both = [manifest_in(store, built_at=f"2026-01-02T03:04:0{n}Z") for n in (1, 2)]
+            for one in both:
+                publish(store, KEY, KEYS, one, replace=True)
+
+            store.put(manifest_key(store, both[last]), both[last].to_bytes())
+
+            assert found(store) == both[last]
+            store.close()
+
+
+def test_who_is_written_over_while_publishing_answers_with_what_is_there(store, monkeypatch):
+    ours, theirs = (manifest_in(store, sha256=digit * 64) for digit in "67")
+    publish(store, KEY, KEYS, theirs)
+    store.delete(manifest_key(store, theirs))
+    put_new = ObjectStore.put_new
+
+    def raced(self, key, data):
+        return put_new(self, key, data) and self.put(key, theirs.to_bytes())
+
+    monkeypatch.setattr(ObjectStore, "put_new", raced)
+
+    answer = publish(store, KEY, KEYS, ours)
+
+    assert (answer.manifest, answer.is_new) == (theirs, False)
 
 
 def test_a_manifest_that_somebody_else_signed_is_refused_and_replaced_by_a_build(store):
@@ -236,20 +273,19 @@ def test_an_engine_of_another_size_than_was_signed_is_refused_and_a_build_replac
     assert publish(store, KEY, KEYS, manifest_in(store, sha256="ef" * 32)).is_new
 
 
-def later_release_published(store, manifest, key=KEY, *, whole=True, **build):
+def later_release_published(store, manifest, key=KEY, **build):
     """Put what a later release signs: its manifest has ``build`` besides; return what the bucket then has."""
     document = json.loads(manifest.to_bytes())
     document["build"] |= build
     data = canonical_json(document)
     store.put(manifest.engine.key, b"\0" * manifest.engine.size)
     store.put(manifest.provenance_key, sign(manifest, data, key))
-    if whole:
-        store.put(manifest_key(store, manifest), data)
+    store.put(manifest_key(store, manifest), data)
     return content(store, manifest)
 
 
 def manifest_key(store, manifest):
-    return StorePaths(store.settings.prefix, manifest.inputs, manifest.identity).manifest
+    return paths_of(store, manifest).manifest
 
 
 def content(store, manifest):
@@ -270,14 +306,10 @@ def test_a_manifest_of_a_later_release_with_a_field_more_is_used_and_kept_as_it_
 
 
 @pytest.mark.parametrize("replace", [False, True], ids=["a build", "a rebuild"])
-@pytest.mark.parametrize(
-    ("sha256", "whole"),
-    [("ab" * 32, True), ("77" * 32, True), ("ab" * 32, False)],
-    ids=["the same bytes", "other bytes", "the same bytes, cut off before the manifest"],
-)
-def test_what_only_a_later_release_can_read_is_neither_used_nor_replaced(store, replace, sha256, whole):
+@pytest.mark.parametrize("sha256", ["ab" * 32, "77" * 32], ids=["the same bytes", "other bytes"])
+def test_what_only_a_later_release_can_read_is_neither_used_nor_replaced(store, replace, sha256):
     manifest = manifest_in(store)
-    before = later_release_published(store, manifest, whole=whole, checked="twice")
+    before = later_release_published(store, manifest, checked="twice")
     rebuilt = manifest_in(store, sha256=sha256, built_at="2027-01-01T00:00:00Z")
 
     with pytest.raises(NewerRelease, match="checked: 'twice' is not known"):

@@ -26,48 +26,56 @@ class UploadRejected(RequestError):
         super().__init__(Reason.UploadRejected, message, remedy)
 
 
+class ObjectRejected(UploadRejected):
+    """The object is not what its key promises: no build of this identity can publish it."""
+
+
+def check_claims(store: OpenStore, build: Build, upload: Completion) -> None:
+    """Raise UploadRejected when what the builder says of its build contradicts what was asked for."""
+    check_facts(build, upload.facts)
+    # Again, after the build: the builder downloaded in between.
+    check_model(store, build.request)
+
+
 def check_object(store: OpenStore, build: Build, upload: Completion) -> None:
     """Raise UploadRejected unless the object is the plan that was asked for, with the claimed digest."""
     facts = store.objects.head(upload.key)
     if facts is None:
         raise UploadRejected("the upload is unknown and there is no object", "upload the engine again")
-    if facts.size != upload.size:
-        raise UploadRejected(f"the object has {facts.size} bytes; the builder reported {upload.size}")
-    check_facts(build, upload.facts)
-    # Again, after the build: the builder downloaded in between.
-    check_model(store, build.request)
     header = plan_header(store, upload.key)
     check_header(header, build.request.inputs, facts.size)
-    sha256, size = store.objects.digest(upload.key)
-    if (sha256, size) != (upload.sha256, upload.size):
-        raise UploadRejected(
+    if facts.size != upload.size:
+        raise UploadRejected(f"the object has {facts.size} bytes; the builder reported {upload.size}")
+    sha256, _ = store.objects.digest(upload.key)
+    if sha256 != upload.sha256:
+        raise ObjectRejected(
             f"the object has the SHA-256 {sha256}; the builder reported {upload.sha256}", "upload it again"
         )
 
 
 def plan_header(store: OpenStore, key: str) -> PlanHeader:
-    """Return the header of a stored plan; raise UploadRejected with what was found instead."""
+    """Return the header of a stored plan; raise ObjectRejected with what was found instead."""
     try:
         return read_plan_header(io.BytesIO(store.objects.read_range(key, 0, HEADER_BYTES)))
     except IgnitionError as error:
         if error.reason is not Reason.PlanRejected:
             raise
-        raise UploadRejected(error.message, error.remedy) from error
+        raise ObjectRejected(error.message, error.remedy) from error
 
 
 def check_header(header: PlanHeader, inputs: EngineInputs, size: int) -> None:
-    """Raise UploadRejected unless a plan's own header agrees with what was asked for."""
+    """Raise ObjectRejected unless a plan's own header agrees with what was asked for."""
     found = f"{header.flavor} {header.version}"
     asked = f"{inputs.flavor} {inputs.tensorrt_version}"
     if header.flavor != inputs.flavor or not header.is_of(inputs.tensorrt_version):
-        raise UploadRejected(f"the plan was built with {found}; {asked} was requested")
+        raise ObjectRejected(f"the plan was built with {found}; {asked} was requested")
     if inputs.flavor == TENSORRT_RTX and header.capabilities != (inputs.gpu_arch,):
         covers = ", ".join(header.capabilities) or "no architecture"
-        raise UploadRejected(f"the plan contains code for {covers}; {inputs.gpu_arch} was requested")
+        raise ObjectRejected(f"the plan contains code for {covers}; {inputs.gpu_arch} was requested")
     if header.ultralytics_prefix:
-        raise UploadRejected("the plan is preceded by metadata, which TensorRT cannot load")
+        raise ObjectRejected("the plan is preceded by metadata, which TensorRT cannot load")
     if header.size != size:
-        raise UploadRejected(f"the plan's header says {header.size} bytes; the object has {size}")
+        raise ObjectRejected(f"the plan's header says {header.size} bytes; the object has {size}")
 
 
 def check_facts(build: Build, facts: BuildFacts) -> None:

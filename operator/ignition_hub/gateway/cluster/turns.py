@@ -1,44 +1,84 @@
 """
-One run of prune at a time removes, whichever replica it talks to: a Lease says which.
+What one replica at a time may do, whichever replica was asked: a Lease says whose turn it is.
 
-Each page of a run renews it, so a run that was cut off gives way after ``SECONDS``. It saves work and keeps
-the report of a run its own; that a removal is safe does not rest on it, so the clocks of replicas may differ.
+A turn is renewed while it lasts, so one that was cut off gives way after ``SECONDS``. Nothing rests on the
+clocks of replicas but how long another waits for a turn that was cut off.
 """
 
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from ignition_hub.engine.errors import Reason, TransientError
-from ignition_hub.kube import LEASES, Conflict, Kube, Object
+from ignition_hub.kube import LEASES, Conflict, Kube, KubeError, Object
 
-NAME = "ignition-hub-prune"
+PRUNE = "ignition-hub-prune"
+"""The run of prune that removes: each page of it renews the turn."""
+PUBLISH = "ignition-hub-publish"
+"""The publication that writes, where the store keeps no two writers apart."""
 SECONDS = 60
-"""Longer than one page takes, with a store that answers late."""
+"""Longer than a page of prune takes, with a store that answers late."""
+PATIENCE = 20.0
+"""Seconds for which a publication waits for its turn; its builder asks again."""
+PAUSE = 0.5
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-class PruneLease:
-    """The Lease of the run that removes."""
+class Turns:
+    """The turns of one Lease; ``taken`` says what another holder is doing."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
-        self._kube, self._namespace = kube, namespace
+    def __init__(self, kube: Kube, namespace: str, name: str, taken: str) -> None:
+        self._kube, self._namespace, self._name, self._taken = kube, namespace, name, taken
 
-    async def renew(self, run: str) -> None:
-        """Have ``run`` go on for ``SECONDS``; TransientError while another does, KubeError."""
-        lease = await self._kube.get(LEASES, NAME, self._namespace)
-        holder = holder_of(lease, datetime.now(UTC)) if lease else None
-        if holder not in {None, run}:
-            raise _taken()
+    async def renew(self, holder: str) -> None:
+        """Have ``holder`` go on for ``SECONDS``; TransientError while another does, KubeError."""
+        lease = await self._kube.get(LEASES, self._name, self._namespace)
+        current = holder_of(lease, datetime.now(UTC)) if lease else None
+        if current not in {None, holder}:
+            raise self._busy()
         try:
-            await self._write(lease, run)
+            await self._write(lease, holder)
         except Conflict as error:
-            raise _taken() from error
+            raise self._busy() from error
 
-    async def release(self, run: str) -> None:
-        """Let another run begin."""
-        lease = await self._kube.get(LEASES, NAME, self._namespace)
-        if lease is not None and holder_of(lease, datetime.now(UTC)) == run:
+    async def release(self, holder: str) -> None:
+        """Let another begin."""
+        lease = await self._kube.get(LEASES, self._name, self._namespace)
+        if lease is not None and holder_of(lease, datetime.now(UTC)) == holder:
             await self._write(lease, "")
+
+    @contextlib.asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for a turn and hold it for the block; TransientError after ``PATIENCE``, KubeError."""
+        holder = uuid4().hex
+        await self._begin(holder)
+        renewing = asyncio.create_task(self._keep(holder))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with contextlib.suppress(KubeError):  # it gives way after SECONDS
+                await self.release(holder)
+
+    async def _begin(self, holder: str) -> None:
+        give_up_at = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            try:
+                return await self.renew(holder)
+            except TransientError:
+                if asyncio.get_running_loop().time() > give_up_at:
+                    raise
+            await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load
+
+    async def _keep(self, holder: str) -> None:
+        while True:
+            await asyncio.sleep(SECONDS / 3)
+            with contextlib.suppress(KubeError):  # two more attempts before it gives way
+                await self.renew(holder)
 
     async def _write(self, lease: Object | None, holder: str) -> None:
         now = datetime.now(UTC).strftime(_TIME)
@@ -48,13 +88,17 @@ class PruneLease:
             "renewTime": now,
         }
         if lease is None:
-            await self._kube.create(LEASES, {"metadata": {"name": NAME}, "spec": spec}, self._namespace)
+            document = {"metadata": {"name": self._name}, "spec": spec}
+            await self._kube.create(LEASES, document, self._namespace)
         else:
-            await self._kube.replace(LEASES, NAME, {**lease, "spec": spec}, self._namespace)
+            await self._kube.replace(LEASES, self._name, {**lease, "spec": spec}, self._namespace)
+
+    def _busy(self) -> TransientError:
+        return TransientError(Reason.GatewayUnavailable, self._taken, "try again when it has ended")
 
 
 def holder_of(lease: Object, now: datetime) -> str | None:
-    """Return the run that removes; None when none does, or it was not heard of for too long."""
+    """Return whose turn it is; None when it is nobody's, or its holder was not heard of for too long."""
     spec = lease.get("spec") or {}
     try:
         renewed = datetime.strptime(spec.get("renewTime") or "", _TIME).replace(tzinfo=UTC)
@@ -62,8 +106,3 @@ def holder_of(lease: Object, now: datetime) -> str | None:
         return None
     age = abs((now - renewed).total_seconds())
     return (spec.get("holderIdentity") or None) if age < SECONDS else None
-
-
-def _taken() -> TransientError:
-    message = "another run of prune is removing objects"
-    return TransientError(Reason.GatewayUnavailable, message, "try again when it has ended")

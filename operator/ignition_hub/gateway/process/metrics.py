@@ -62,7 +62,7 @@ class Metrics(AdmissionMetrics):
         )
         self.conditional_writes = Gauge(
             "ignition_gateway_store_conditional_writes",
-            "1 when the bucket honours If-None-Match; at 0 two builds of one engine may overwrite.",
+            "1 when conditional writes keep two writers apart; at 0 engines are published one at a time.",
             registry=self.registry,
         )
         self.published = Counter(

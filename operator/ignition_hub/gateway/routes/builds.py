@@ -12,7 +12,6 @@ from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS
 from ignition_hub.engine.protocol import Completion
 from ignition_hub.gateway.artifacts.grants import grant_of
-from ignition_hub.gateway.artifacts.publishing import complete
 from ignition_hub.gateway.artifacts.uploads import start_upload
 from ignition_hub.gateway.cluster.callers import Build
 from ignition_hub.gateway.documents import (
@@ -94,7 +93,7 @@ async def _build(request: web.Request, services: Services, *, fresh: bool = Fals
 
 async def _publication(services: Services, store: OpenStore, build: Build, done: Completion) -> Publication:
     with services.completing.one(build.job_name):
-        return await services.heavy.run(complete, store, services.signer, build, done)
+        return await services.publishing.complete(store, build, done)
 
 
 async def _annotate(services: Services, build: Build, values: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ async def keys(request: web.Request) -> web.Response:
 
 
 async def watch_store(services: Services) -> None:
-    """Probe the bucket for ever, for the metrics; each bucket's conditional writes once."""
+    """Probe the bucket for ever, for the metrics; what each bucket's server does once."""
     probed: ObjectStore | None = None
     await services.views.synced()
     while True:
@@ -48,7 +48,7 @@ async def watch_store(services: Services) -> None:
             await services.quick.run(store.check_bucket)
             services.metrics.store_up.set(1)
             if store is not probed:
-                await _probe_writes(services, store)
+                await _note_habits(services, store)
                 probed = store
         except (IgnitionError, KubeError) as error:
             services.metrics.store_up.set(0)
@@ -56,11 +56,8 @@ async def watch_store(services: Services) -> None:
         await asyncio.sleep(services.settings.probe_seconds)
 
 
-async def _probe_writes(services: Services, store: ObjectStore) -> None:
-    honoured = await services.quick.run(store.probe_conditional_writes)
-    services.metrics.conditional_writes.set(int(honoured))
-    if not honoured:
-        log.error(
-            "%s ignores If-None-Match: two builds of one engine at the same time may overwrite each other",
-            store.settings.endpoint,
-        )
+async def _note_habits(services: Services, store: ObjectStore) -> None:
+    habits = await services.publishing.habits(store)
+    services.metrics.conditional_writes.set(int(habits.are_conditional))
+    for broken in habits.broken:
+        log.error("%s: %s: %s; see docs/stores.md", store.settings.endpoint, broken.relied, broken.seen)

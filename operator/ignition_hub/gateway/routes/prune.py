@@ -65,13 +65,13 @@ async def prune(request: web.Request) -> web.Response:
     step, after = step_of(asked.after)
     with request.app[_pages].one(name):
         if not asked.dry_run:
-            await services.prune_lease.renew(run_of(asked))
+            await services.prune_turns.renew(run_of(asked))
         store = await services.stores.current()
         pods = await services.usage.pods(fresh=not asked.after)
         page = Page(services, store, pods, asked.dry_run)
         behind = await (page.uploads(after) if step == UPLOADS else page.tree(step, after))
         if behind is None and not asked.dry_run:
-            await services.prune_lease.release(asked.run)
+            await services.prune_turns.release(asked.run)
     return web.json_response(page.answer(name, behind).to_json())
 
 

@@ -1,22 +1,36 @@
 """What must agree with an upload before anything is signed, and what becomes of unfinished uploads."""
 
+import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
+from fakekube import FakeKube
+from ignition_hub.buckets.default_store import OpenStore
+from ignition_hub.buckets.workers import Workers
+from ignition_hub.engine.errors import TransientError
 from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.plan_header import PlanHeader
 from ignition_hub.engine.protocol import Completion
 from ignition_hub.engine.request import BuildRequest
+from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
 from ignition_hub.gateway.artifacts.publishing import manifest_of
-from ignition_hub.gateway.artifacts.upload_check import UploadRejected, check_facts, check_header
+from ignition_hub.gateway.artifacts.upload_check import (
+    ObjectRejected,
+    UploadRejected,
+    check_facts,
+    check_header,
+)
 from ignition_hub.gateway.artifacts.uploads import abort_uploads
+from ignition_hub.gateway.cluster import turns
 from ignition_hub.gateway.cluster.callers import Build
 from ignition_hub.store.errors import AccessDenied
-from ignition_hub.store.objects import UnfinishedUpload
+from ignition_hub.store.objects import ObjectStore, UnfinishedUpload
+from oddstore import odd_store
 from storefixtures import SHA, make_facts, make_inputs
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -61,7 +75,7 @@ def test_the_header_that_was_asked_for_passes():
     ],
 )
 def test_another_header_is_rejected_with_what_was_found(header, words):
-    with pytest.raises(UploadRejected) as refused:
+    with pytest.raises(ObjectRejected) as refused:
         check_header(header, make_inputs(), 100)
 
     assert words in refused.value.message
@@ -131,3 +145,71 @@ def test_a_store_that_lists_no_uploads_stops_no_build(caplog):
     assert aborted(Objects(5, refuses=True), keep=0) == []
 
     assert "unfinished uploads of folder cannot be aborted" in caplog.text
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Turns that are asked for often, and waited for shortly."""
+    monkeypatch.setattr(turns, "PAUSE", 0.01)
+    monkeypatch.setattr(turns, "PATIENCE", 0.2)
+    return FakeKube()
+
+
+def replica(kube):
+    return turns.Turns(kube, "ignition-hub", turns.PUBLISH, "another engine is being published")
+
+
+def test_the_turns_of_replicas_never_overlap(impatient, monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE", 10)
+    seen = []
+
+    async def publication(one, name):
+        async with one.one():
+            seen.append(f"{name} begins")
+            await asyncio.sleep(0.02)
+            seen.append(f"{name} ends")
+
+    async def all_of_them():
+        replicas = [replica(impatient) for _ in range(3)]
+        await asyncio.gather(*(publication(replicas[n % 3], str(n)) for n in range(6)))
+
+    asyncio.run(all_of_them())
+
+    assert [line.split()[1] for line in seen] == ["begins", "ends"] * 6
+    assert [line[0] for line in seen[::2]] == [line[0] for line in seen[1::2]]
+
+
+def test_a_turn_that_lasts_is_renewed_and_one_that_was_cut_off_gives_way(impatient, monkeypatch):
+    monkeypatch.setattr(turns, "SECONDS", 0.3)
+
+    async def story():
+        async with replica(impatient).one():
+            await asyncio.sleep(0.5)
+            with pytest.raises(TransientError, match="another engine is being published"):
+                async with replica(impatient).one():
+                    pass
+        await replica(impatient).renew("cut off")
+        monkeypatch.setattr(turns, "PATIENCE", 10)
+        async with replica(impatient).one():
+            pass
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("oddities", "writes"), [({}, 0), ({"completes_over": True}, 2)], ids=["atomic", "not"]
+)
+def test_publications_take_turns_where_the_store_keeps_no_two_writers_apart(impatient, oddities, writes):
+    async def story(store, workers):
+        publishing = CarefulPublishing(None, replica(impatient), workers)
+        paths = StorePaths("ignition", make_inputs(), identity_of(make_inputs()))
+        upload = Completion("u", f"{paths.engine(SHA)}x", SHA, 3, ("e",), make_facts(), "")
+        with pytest.raises(UploadRejected, match="may not write to key"):
+            await publishing.complete(OpenStore(store, {}, store.settings), make_build(), upload)
+
+    with odd_store(**oddities) as server, contextlib.closing(ObjectStore(server.settings())) as store:
+        workers = Workers(name="engine", threads=1, waiting=4, deadline=60)
+        asyncio.run(story(store, workers))
+        workers.close()
+
+    assert len(impatient.writes) == writes

@@ -1,0 +1,40 @@
+"""
+Publishing on a store as it is: in turns where its conditions keep no two writers apart.
+
+What the store does is asked once for each bucket (``store.habits``), before the first publication.
+"""
+
+import contextlib
+
+from ignition_hub.buckets.default_store import OpenStore
+from ignition_hub.buckets.workers import Workers
+from ignition_hub.engine.protocol import Completion
+from ignition_hub.gateway.artifacts.publishing import Signer, complete
+from ignition_hub.gateway.cluster.callers import Build
+from ignition_hub.gateway.cluster.turns import Turns
+from ignition_hub.store.habits import Habits, habits_of
+from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.publish import Publication
+from ignition_hub.store.settings import StoreSettings
+from ignition_hub.ttl_cache import TtlCache
+
+FOR_GOOD = float("inf")
+
+
+class CarefulPublishing:
+    """Publications of one gateway, by ``workers``."""
+
+    def __init__(self, signer: Signer, turns: Turns, workers: Workers) -> None:
+        self._signer, self._turns, self._workers = signer, turns, workers
+        self._habits: TtlCache[StoreSettings, Habits] = TtlCache(seconds=FOR_GOOD, size=8)
+
+    async def habits(self, store: ObjectStore) -> Habits:
+        """Return what a bucket's server does; raise the store's errors, which are not remembered."""
+        return await self._habits.get(store.settings, lambda: self._workers.run(habits_of, store))
+
+    async def complete(self, store: OpenStore, build: Build, upload: Completion) -> Publication:
+        """Publish an upload; see ``publishing.complete``. TransientError when no turn came in time."""
+        habits = await self.habits(store.objects)
+        turn = contextlib.nullcontext() if habits.are_conditional else self._turns.one()
+        async with turn:
+            return await self._workers.run(complete, store, self._signer, build, upload)

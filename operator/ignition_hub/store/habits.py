@@ -1,0 +1,249 @@
+"""
+What a server does with the requests that the hub relies on: asked before it is trusted.
+
+Several servers take a condition and ignore it, or look at it before they write and not while they write: one
+request after the other shows neither. So each verb is asked on its own, and of writers at the same time
+exactly one may win. The gateway asks once for each bucket and publishes in turns where a condition cannot be
+relied on; ``ignition store check`` asks by hand. Synchronous; a few seconds on a near server.
+"""
+
+import http.client
+import secrets
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from ignition_hub.engine.enums import StrEnum
+from ignition_hub.engine.errors import IgnitionError
+from ignition_hub.store.objects import READ_SECONDS, ObjectStore
+
+WRITERS, ROUNDS = 8, 3
+"""Writers of one small object at the same time, and how often."""
+LARGE = 4 * 1024 * 1024
+LARGE_ROUNDS = 1
+"""Two writers of ``LARGE`` bytes: versitygw 1.7.0 by its defaults keeps small ones apart, and not these."""
+URL_SECONDS = 60
+LEFT_BEHIND = timedelta(hours=1)
+"""Age at which the objects of a probe that was cut off are removed by the next."""
+
+
+class Relied(StrEnum):
+    """What the hub relies on."""
+
+    NEW = "PutObject, If-None-Match"
+    REPLACED = "PutObject, If-Match"
+    COMPLETED = "CompleteMultipartUpload, If-None-Match"
+    SMALL_AT_ONCE = "Small writes at the same time"
+    LARGE_AT_ONCE = "Large writes at the same time"
+    ABORTED = "AbortMultipartUpload"
+    LISTED = "ListObjectsV2, short pages"
+    LENGTH_SIGNED = "Presigned PUT, Content-Length"
+    CONDITION_SIGNED = "Presigned PUT, If-None-Match"
+    UNSIGNED = "GetObject without a signature"
+
+
+CONDITIONAL = (Relied.NEW, Relied.REPLACED, Relied.COMPLETED, Relied.SMALL_AT_ONCE, Relied.LARGE_AT_ONCE)
+"""Where one of these does not hold, engines are published one at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """Whether the server does what the hub relies on, and what it was seen to do."""
+
+    relied: Relied
+    holds: bool
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What was found of one server, in the order of ``Relied``."""
+
+    all: tuple[Habit, ...]
+
+    @property
+    def are_conditional(self) -> bool:
+        """Tell whether conditions keep two writers apart."""
+        return all(habit.holds for habit in self.all if habit.relied in CONDITIONAL)
+
+    @property
+    def broken(self) -> tuple[Habit, ...]:
+        """What does not hold."""
+        return tuple(habit for habit in self.all if not habit.holds)
+
+
+def habits_of(store: ObjectStore, asked: Sequence[Relied] = tuple(Relied)) -> Habits:
+    """
+    Ask a bucket, with objects below ``probes/`` that are removed at the end, and return what it does.
+
+    All of it writes 8 MiB. Raise StoreMisconfigured when the bucket does not exist or does not open, and
+    StoreUnavailable.
+    """
+    store.check_bucket()
+    folder = _Folder(store, f"{_probes(store)}{secrets.token_hex(8)}/")
+    try:
+        return Habits(tuple(Habit(relied, *_ASKED[relied](folder)) for relied in asked))
+    finally:
+        _clear(store, folder.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """Where one probe writes."""
+
+    store: ObjectStore
+    prefix: str
+
+    def key(self, name: str) -> str:
+        return f"{self.prefix}{name}"
+
+
+_Seen = tuple[bool, str]
+"""Whether it holds, and what was seen."""
+
+
+def _new(folder: _Folder) -> _Seen:
+    key, store = folder.key("new"), folder.store
+    first, second = store.put_new(key, b"first"), store.put_new(key, b"second")
+    return _verdict(
+        first and not second and store.get(key, 9) == b"first",
+        "a second write is refused",
+        "ignored: a second write replaced the first",
+    )
+
+
+def _replaced(folder: _Folder) -> _Seen:
+    key, store = folder.key("replaced"), folder.store
+    store.put(key, b"first")
+    etag = store.get_with_etag(key, 9)[1]
+    try:
+        right = store.put(key, b"second", if_match=etag)
+    except IgnitionError as error:
+        return False, error.message
+    stale = store.put(key, b"third", if_match=etag)
+    return _verdict(
+        right and not stale,
+        "the right ETag is written over, a stale one refused",
+        "ignored: a stale ETag was written over",
+    )
+
+
+def _completed(folder: _Folder) -> _Seen:
+    key, store = folder.key("completed"), folder.store
+    uploads = [store.start_upload(key) for _ in range(2)]
+    etags = [
+        store.put_part(key, upload, 1, data)
+        for upload, data in zip(uploads, (b"first", b"second"), strict=True)
+    ]
+    for upload, etag in zip(uploads, etags, strict=True):
+        store.complete_upload(key, upload, [etag])
+    kept = store.get(key, 9) == b"first"
+    store.abort_upload(key, uploads[1])
+    return _verdict(kept, "a second upload is refused", "ignored: a second upload replaced the first")
+
+
+def _small_at_once(folder: _Folder) -> _Seen:
+    return _at_once(folder, "small", ROUNDS, [b"%d" % number for number in range(WRITERS)])
+
+
+def _large_at_once(folder: _Folder) -> _Seen:
+    return _at_once(folder, "large", LARGE_ROUNDS, [bytes([number]) * LARGE for number in range(2)])
+
+
+def _at_once(folder: _Folder, name: str, rounds: int, contents: list[bytes]) -> _Seen:
+    for number in range(1, rounds + 1):
+        key = folder.key(f"{name}-{number}")
+        with ThreadPoolExecutor(len(contents)) as pool:
+            won = sum(pool.map(lambda data, key=key: folder.store.put_new(key, data), contents))
+        if won != 1:
+            return (
+                False,
+                f"not atomic: of {len(contents)} writers {won} were told that they wrote (round {number})",
+            )
+    return True, f"of {len(contents)} writers one wins, {rounds} times of {rounds}"
+
+
+def _aborted(folder: _Folder) -> _Seen:
+    key, store = folder.key("aborted"), folder.store
+    upload = store.start_upload(key)
+    etag = store.put_part(key, upload, 1, b"part")
+    store.abort_upload(key, upload)
+    gone = not store.complete_upload(key, upload, [etag]) and store.head(key) is None
+    return _verdict(gone, "an aborted upload is gone", "an aborted upload was completed")
+
+
+def _listed(folder: _Folder) -> _Seen:
+    names = [folder.key(f"listed/{number}") for number in range(3)]
+    for name in names:
+        folder.store.put(name, b"")
+    found = [each.key for each in folder.store.every(folder.key("listed/"), page_size=1)]
+    return _verdict(
+        found == names, "pages go on to the end", f"{len(found)} of {len(names)} objects are listed"
+    )
+
+
+def _length_signed(folder: _Folder) -> _Seen:
+    key = folder.key("length")
+    url, headers = folder.store.presign_put(key, 5, None, URL_SECONDS)
+    _is_answered(url, b"longer than that", {**headers, "Content-Length": "16"})
+    return _written(folder, key, "another length")
+
+
+def _condition_signed(folder: _Folder) -> _Seen:
+    key = folder.key("condition")
+    url, headers = folder.store.presign_put(key, 5, None, URL_SECONDS)
+    _is_answered(url, b"bytes", {name: value for name, value in headers.items() if name != "If-None-Match"})
+    return _written(folder, key, "a request without its condition")
+
+
+def _written(folder: _Folder, key: str, what: str) -> _Seen:
+    return _verdict(folder.store.head(key) is None, f"{what} is refused", f"{what} is written all the same")
+
+
+def _unsigned(folder: _Folder) -> _Seen:
+    key = folder.key("unsigned")
+    folder.store.put(key, b"secret")
+    url = folder.store.presign_get(key, URL_SECONDS).partition("?")[0]
+    return _verdict(not _is_answered(url), "refused", "answered: signatures are not checked")
+
+
+def _is_answered(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> bool:
+    """Tell whether a request without credentials of its own succeeds; a cut connection is a refusal."""
+    request = urllib.request.Request(url, data, dict(headers or {}), method="PUT" if data else "GET")  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=READ_SECONDS):  # noqa: S310  # the endpoint of the store
+            return True
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _verdict(holds: bool, right: str, wrong: str) -> _Seen:
+    return holds, right if holds else wrong
+
+
+_ASKED: Mapping[Relied, Callable[[_Folder], _Seen]] = {
+    Relied.NEW: _new,
+    Relied.REPLACED: _replaced,
+    Relied.COMPLETED: _completed,
+    Relied.SMALL_AT_ONCE: _small_at_once,
+    Relied.LARGE_AT_ONCE: _large_at_once,
+    Relied.ABORTED: _aborted,
+    Relied.LISTED: _listed,
+    Relied.LENGTH_SIGNED: _length_signed,
+    Relied.CONDITION_SIGNED: _condition_signed,
+    Relied.UNSIGNED: _unsigned,
+}
+
+
+def _probes(store: ObjectStore) -> str:
+    return f"{store.settings.prefix}/probes/".lstrip("/")
+
+
+def _clear(store: ObjectStore, prefix: str) -> None:
+    """Remove what this probe wrote, and what an earlier one left that was cut off."""
+    oldest = datetime.now(timezone.utc) - LEFT_BEHIND
+    for found in list(store.every(_probes(store))):
+        if found.key.startswith(prefix) or found.modified < oldest:
+            store.delete(found.key)

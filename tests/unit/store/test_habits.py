@@ -1,0 +1,50 @@
+"""What is found of servers that differ from Amazon S3, each as a real one was seen to."""
+
+import pytest
+
+from ignition_hub.store import habits
+from ignition_hub.store.errors import BucketMissing
+from ignition_hub.store.habits import CONDITIONAL, Relied, habits_of
+from ignition_hub.store.objects import ObjectStore
+from oddstore import odd_store
+
+SIGNATURES = {Relied.LENGTH_SIGNED, Relied.CONDITION_SIGNED, Relied.UNSIGNED}
+"""The stand-in checks none."""
+
+
+@pytest.mark.parametrize(
+    ("oddities", "broken"),
+    [
+        ({}, set()),
+        ({"ignores_conditions": True}, set(CONDITIONAL)),
+        ({"completes_over": True}, {Relied.COMPLETED}),
+        ({"matches_nothing": True}, {Relied.REPLACED}),
+        ({"literal_if_match": True}, set()),
+        ({"pause": lambda key, data: 0.05}, {Relied.SMALL_AT_ONCE, Relied.LARGE_AT_ONCE}),
+        ({"gone_upload": (500, "InternalError")}, set()),
+        ({"page": 2}, set()),
+    ],
+    ids=str,
+)
+def test_each_habit_is_found_and_no_other(oddities, broken, monkeypatch):
+    monkeypatch.setattr(habits, "LARGE", 65536)
+    with odd_store(**oddities) as server:
+        store = ObjectStore(server.settings())
+        found = habits_of(store)
+        store.close()
+
+        assert {habit.relied for habit in found.broken} == broken | SIGNATURES
+        assert found.are_conditional is not bool(broken)
+        assert server.objects == {}
+        assert server.uploads == {}
+
+
+def test_a_misspelt_bucket_is_told_where_a_first_write_would_make_it():
+    with odd_store(makes_buckets=True) as server:
+        store = ObjectStore(server.settings(bucket="engins"))
+
+        with pytest.raises(BucketMissing, match=r"bucket engins at .* does not exist"):
+            habits_of(store)
+        store.close()
+
+        assert server.buckets == {"engines"}
