@@ -5,8 +5,16 @@ from typing import Any
 
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.engine.manifest import Manifest
+from ignition_hub.engine.selection import PassedOver, Selection
 
 STORE = "https://store.example.com/engines"
+SELECTION = Selection(
+    target="sm-89",
+    gpu="NVIDIA-L4 (sm_89), 23034 MiB",
+    told_by="the node's label nvidia.com/gpu.product",
+    fit="built for every sm_89",
+    passed_over=(PassedOver("l4", "the store has no engine"),),
+)
 
 
 def resolved(name: str, gpu: NodeGpu, manifest: Manifest) -> dict[str, Any]:
@@ -15,6 +23,7 @@ def resolved(name: str, gpu: NodeGpu, manifest: Manifest) -> dict[str, Any]:
         "name": name,
         "identity": manifest.identity,
         "gpu": {"arch": gpu.arch, "product": gpu.exact_product},
+        "selection": SELECTION.to_json(),
         "file_name": manifest.engine.key.rpartition("/")[2],
         "url": f"{STORE}/{name}.trt",
         "size": manifest.engine.size,

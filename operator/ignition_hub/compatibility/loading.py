@@ -134,6 +134,13 @@ def described(gpu: NodeGpu) -> str:
     return f"{gpu.exact_product} ({gpu.arch})" if gpu.exact_product else gpu.arch
 
 
+def sized(gpu: NodeGpu) -> str:
+    """Return a GPU in words with what else is known of it: ``NVIDIA-L4 (sm_89), 23034 MiB``."""
+    memory = f"{gpu.memory_bytes >> 20} MiB" if gpu.memory_bytes else ""
+    count = f"{gpu.multiprocessors} multiprocessors" if gpu.multiprocessors else ""
+    return ", ".join(filter(None, (described(gpu), memory, count)))
+
+
 def _platform_refusal(engine: EngineFacts, gpu: NodeGpu) -> Loading | None:
     # A node whose labels do not tell its platform still runs Linux.
     here = gpu.platform or ("linux" if engine.platform == WINDOWS else None)

@@ -18,7 +18,7 @@ from ignition_hub.engine.errors import Reason, exit_code_of
 from ignition_hub.engine.fetch_report import FAILED, FETCHED, PRESENT, FetchAccount
 from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.fetch.errors import FetchError
-from ignition_hub.fetch.gateway import resolve
+from ignition_hub.fetch.gateway import Resolved, resolve
 from ignition_hub.fetch.place import EnginePaths, place
 from ignition_hub.fetch.reporting import Stopwatch, tell_gateway
 from ignition_hub.fetch.settings import FetchRequest, FetchSettings
@@ -73,7 +73,7 @@ def fetch(
         watch.asks()
         found = resolve(wanted.resource, settings, deadline, say)
         watch.hears()
-        progress.total = found.size
+        progress.begin(found)
         before = progress.done
         try:
             fetched = place(found, paths, settings.store_tls, deadline, progress)
@@ -95,7 +95,16 @@ class DownloadProgress:
         self.total = 0
         self.done = 0
         self._alias = alias
+        self._chosen = ""
         self._started = self._said = time.monotonic()
+
+    def begin(self, found: Resolved) -> None:
+        """Note how large the engine is, and say which was chosen; once, however often its URL expires."""
+        self.total = found.size
+        chosen = f"{self._alias}: {found.selection.in_words()}" if found.selection else ""
+        if chosen and chosen != self._chosen:
+            say(chosen)
+        self._chosen = chosen
 
     def __call__(self, done: int) -> None:
         """Note that ``done`` bytes are in the file."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ignition_hub.engine.errors import ENDINGS, Reason
 from ignition_hub.engine.pod_annotations import OnMiss
 from ignition_hub.engine.quoting import shown
+from ignition_hub.engine.selection import Selection, selection_in
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.settings import FetchSettings
 from ignition_hub.wire.address import Address
@@ -51,6 +52,11 @@ class Resolved:
     def file_name(self) -> str:
         """The engine's name as people read it."""
         return str(self.record.get("file_name", self.record.get("name", "engine")))
+
+    @property
+    def selection(self) -> Selection | None:
+        """Why the gateway chose it; None where it does not say so."""
+        return selection_in(self.record)
 
 
 def resolve(resource: str, settings: FetchSettings, deadline: Deadline, tell: Teller) -> Resolved:

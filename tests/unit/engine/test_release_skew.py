@@ -44,6 +44,7 @@ from ignition_hub.engine.protocol import (
     UploadPart,
 )
 from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile
+from ignition_hub.engine.selection import PassedOver, Selection, selection_in
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
 from ignition_hub.fetch.gateway import read_resolved
 from ignition_hub.gateway.cluster.callers import build_from
@@ -58,6 +59,7 @@ from ignition_hub.gateway.documents import (
 from ignition_hub.retention.documents import PruneAnswer, PruneRequest, Removed, Stayed
 from ignition_hub.store.trust import SigningKey, keys_from_json, keys_to_json, sign, verify
 from ignition_hub.wire.deadline import Deadline
+from resolvedanswers import SELECTION
 
 KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
 MIB = 1024 * 1024
@@ -144,6 +146,9 @@ def rows() -> Iterator[Row]:
     said = FetchReport((FetchAccount(FETCHED, 0.5, 2.0, 3),)).to_json()
     for kind, at in ((FetchReport, ()), (FetchAccount, ("engines", 0))):
         yield Row(kind, said, lambda document: fetches_in(document, most=1 << 30), at)
+    answer = {"selection": SELECTION.to_json()}
+    for kind, at in ((Selection, ("selection",)), (PassedOver, ("selection", "passed_over", 0))):
+        yield Row(kind, answer, lambda document: {"selection": selection_in(document)}, at)
     yield Row(PruneRequest, PruneRequest(dry_run=True, run="0" * 32).to_json(), PruneRequest.from_json)
     removed, stayed = Removed("models", "k", "unused", 1, 3), Stayed("models", "in use", 2, 6)
     page = PruneAnswer("default", True, 3, (removed,), (stayed,), None).to_json()
@@ -303,8 +308,13 @@ def test_an_answer_about_an_engine_that_says_more_is_used():
     later = copy.deepcopy(answer) | {"addedLater": LATER}
     later["manifest"]["addedLater"] = LATER
 
+    later["selection"] = SELECTION.to_json() | {"addedLater": LATER}
+    unread = answer | {"selection": {"addedLater": LATER}}
+
     read, known = read_resolved("resnet50", later), read_resolved("resnet50", answer)
 
+    assert (read.selection, known.selection) == (SELECTION, None)
+    assert read_resolved("resnet50", unread).selection is None
     assert (read.source, read.size, read.sha256) == (known.source, known.size, known.sha256)
     assert Manifest.from_json(read.record["manifest"]) == RECORDS["manifest"]
 

@@ -11,6 +11,7 @@ import pytest
 from fetch_harness import ENGINE, KIB, SIGNATURE, nothing_is_visible, running_world
 from ignition_hub.fetch import app, gateway, reporting
 from ignition_hub.wire import deadline
+from resolvedanswers import SELECTION
 
 
 @pytest.fixture
@@ -35,6 +36,15 @@ def test_the_record_says_what_it_is_but_not_the_url(world):
     assert record["gpu"] == {"arch": "sm_89", "product": "NVIDIA-L4"}
     assert record["sha256"] == world.digest
     assert SIGNATURE not in world.paths.record.read_text()
+
+
+def test_it_says_once_which_engine_was_chosen_and_why(world, capsys):
+    world.extra = {"selection": SELECTION.to_json()}
+    world.store = [403] * 2
+
+    assert world.run() == 0
+    assert capsys.readouterr().out.count(f"model: {SELECTION.in_words()}\n") == 1
+    assert json.loads(world.paths.record.read_text())["selection"] == SELECTION.to_json()
 
 
 def test_every_byte_is_asked_for_once(world):

@@ -21,12 +21,14 @@ from ignition_hub.compatibility.engine_choice import (
 )
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.inventory import Belief
-from ignition_hub.compatibility.loading import EngineFacts, loads
+from ignition_hub.compatibility.loading import EngineFacts, Loading, loads, sized
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import IgnitionError, NewerRelease, Reason
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import engine_folder
 from ignition_hub.engine.pod_annotations import RESOURCE
+from ignition_hub.engine.quoting import quoted
+from ignition_hub.engine.selection import REASON_CHARACTERS, PassedOver, Selection
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.errors import NotPermitted
@@ -67,8 +69,12 @@ class EngineQuery:
         newest = self.candidate.newest
         return newest is not None and manifest.is_rolled_back(*newest)
 
-    def require(self, manifest: Manifest) -> None:
-        """Raise ManifestRefused unless a signed manifest is about this model and target, and loads here."""
+    def require(self, manifest: Manifest) -> Loading:
+        """
+        Return how the engine of a signed manifest loads on the GPU.
+
+        Raise ManifestRefused unless it is about this model and target, NoEngineForGPU unless it loads.
+        """
         # Whoever could write a status must not be given the engine of another namespace's model.
         inputs, model = manifest.inputs, self.spec["model"]
         found = (inputs.model.name, inputs.model.version, inputs.precision, inputs.gpu_arch)
@@ -89,6 +95,24 @@ class EngineQuery:
         fit = loads(EngineFacts.of_manifest(manifest), self.gpu)
         if not fit.is_vouched_for:
             raise NoEngineForGPU(fit.message, fit.remedy)
+        return fit
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An engine that is whole and loads, how it does, and the better ones that are not handed out."""
+
+    query: EngineQuery
+    manifest: Manifest
+    url: str
+    fit: Loading
+    passed_over: tuple[PassedOver, ...] = ()
+
+    def explained(self, belief: Belief) -> Selection:
+        """Return why it was chosen, for a GPU that is believed for the reason that ``belief`` names."""
+        told_by = f"{belief.source} ({belief.doubt})" if belief.doubt else belief.source
+        target, gpu = self.query.candidate.name, sized(self.query.gpu)
+        return Selection(target, gpu, told_by, self.fit.message, self.passed_over)
 
 
 async def resolve(request: web.Request) -> web.Response:
@@ -105,9 +129,10 @@ async def resolve(request: web.Request) -> web.Response:
     gpu, choices = chosen_for(engine, belief, user.node_name)
     queries = [EngineQuery(choice, gpu, engine["spec"], user.namespace) for choice in choices]
     store = await services.stores.current()
-    manifest, url = await locate(services.engines, store, queries)
-    services.metrics.resolved.labels(manifest.inputs.gpu_arch).inc()
-    body = encoded(_answer(engine["metadata"]["name"], gpu, manifest, url))
+    chosen = await locate(services.engines, store, queries)
+    name, selection = engine["metadata"]["name"], chosen.explained(belief)
+    body = encoded(_answer(name, chosen, selection))
+    services.metrics.resolved.labels(chosen.manifest.inputs.gpu_arch).inc()
     return web.Response(body=body, content_type="application/json")
 
 
@@ -145,11 +170,9 @@ def chosen_for(
         raise NoEngineForGPU(message, f"{belief.remedy}, or {error.remedy}") from error
 
 
-async def locate(
-    engines: VerifiedEngines, store: OpenStore, queries: Sequence[EngineQuery]
-) -> tuple[Manifest, str]:
+async def locate(engines: VerifiedEngines, store: OpenStore, queries: Sequence[EngineQuery]) -> Chosen:
     """
-    Return the manifest and a URL of the best engine that is whole; at least one query, the best first.
+    Return the best engine that is whole, with a URL; at least one query, the best first.
 
     One that is damaged, lost or of a later release does not hide the next that loads on the same GPU. The
     error is the best's.
@@ -162,13 +185,19 @@ async def locate(
             if wanted.has_seen_newer(manifest):
                 # What is remembered may be of before the rebuild that the status knows of.
                 manifest, url = await engines.get(store, manifest_key, wanted.identity, again=True)
-            wanted.require(manifest)
+            fit = wanted.require(manifest)
         except (ManifestRefused, NewerRelease, EngineNotReady, NoEngineForGPU) as error:
             log.warning("target %s cannot be handed out: %s", wanted.candidate.name, error)
             errors.append(error)
         else:
-            return manifest, url
+            better = zip(queries, errors, strict=False)
+            passed_over = tuple(_passed_over(one, error) for one, error in better)
+            return Chosen(wanted, manifest, url, fit, passed_over)
     raise errors[0]
+
+
+def _passed_over(wanted: EngineQuery, error: IgnitionError) -> PassedOver:
+    return PassedOver(wanted.candidate.name, quoted(str(error), REASON_CHARACTERS))
 
 
 def manifest_key_in(store: OpenStore, wanted: EngineQuery) -> str:
@@ -196,13 +225,15 @@ def _place_of(candidate: CandidateTarget) -> S3Location:
         raise ManifestRefused(f"the status has an invalid engine URI: {error}") from error
 
 
-def _answer(name: str, gpu: NodeGpu, manifest: Manifest, url: str) -> dict[str, Any]:
+def _answer(name: str, chosen: Chosen, selection: Selection) -> dict[str, Any]:
+    gpu, manifest = chosen.query.gpu, chosen.manifest
     return {
         "name": name,
         "identity": manifest.identity,
         "gpu": {"arch": gpu.arch, "product": gpu.exact_product},
+        "selection": selection.to_json(),
         "file_name": manifest.engine.key.rpartition("/")[2],
-        "url": url,
+        "url": chosen.url,
         "size": manifest.engine.size,
         "sha256": manifest.engine.sha256,
         "manifest": replace(manifest, build=manifest.build.for_loading()).to_json(),

@@ -9,6 +9,7 @@ from fakeruntime import Engine
 from ignition_hub.compatibility.engine_choice import EngineNotReady, NoEngineForGPU, ready_for
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.inventory import Belief
+from ignition_hub.compatibility.loading import Loading
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import NewerRelease
 from ignition_hub.fetch.gateway import LARGEST_ANSWER
@@ -17,6 +18,7 @@ from ignition_hub.gateway.routes import resolve
 from ignition_hub.gateway.routes.resolve import (
     ANSWER_BYTES,
     MOST_TRIED,
+    Chosen,
     EngineQuery,
     _answer,
     chosen_for,
@@ -26,7 +28,7 @@ from ignition_hub.gateway.routes.resolve import (
 from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
 from ignition_hub.store.find import DOCUMENT_BYTES
 from ignition_hub.store.trust import SigningKey, sign
-from resolvedanswers import STORE, resolved
+from resolvedanswers import SELECTION, STORE, resolved
 from storefixtures import make_facts, make_inputs, make_manifest
 
 L4 = NodeGpu("sm_89", "NVIDIA-L4", mig=None)
@@ -39,10 +41,15 @@ def signing_key():
     return SigningKey(Ed25519PrivateKey.generate())
 
 
+def answered(manifest, url="url"):
+    [query] = queries(1)
+    return _answer("resnet", Chosen(query, manifest, url, Loading(level="Exact", message="")), SELECTION)
+
+
 def test_the_gateways_answer_is_the_document_that_others_are_tested_with():
     manifest = Engine().manifest
 
-    assert _answer("resnet", L4, manifest, f"{STORE}/resnet.trt") == resolved("resnet", L4, manifest)
+    assert answered(manifest, f"{STORE}/resnet.trt") == resolved("resnet", L4, manifest)
 
 
 def test_a_pod_gets_what_loading_takes_and_not_the_account_of_the_build():
@@ -62,7 +69,7 @@ def test_a_pod_gets_what_loading_takes_and_not_the_account_of_the_build():
     )
     manifest = replace(make_manifest(), build=facts)
 
-    build = _answer("resnet", L4, manifest, "url")["manifest"]["build"]
+    build = answered(manifest)["manifest"]["build"]
 
     kept = ("gpu", "engine_io", "cuda_version", "profiles", "flavor", "tensorrt_version")
     assert {name: build[name] for name in kept} == {name: facts.to_json()[name] for name in kept}
@@ -80,7 +87,7 @@ def test_the_largest_account_that_is_accepted_is_read_by_everybody(signing_key):
     inputs = make_inputs(options={"plugins": "x" * REQUEST_BYTES})
     manifest = replace(make_manifest(inputs=inputs), build=facts)
 
-    answer = encoded(_answer("resnet", L4, manifest, "url"))
+    answer = encoded(answered(manifest))
 
     assert FACTS_BYTES < len(answer) <= ANSWER_BYTES == LARGEST_ANSWER
     assert len(sign(manifest, manifest.to_bytes(), signing_key)) <= DOCUMENT_BYTES
@@ -148,7 +155,7 @@ async def located(monkeypatch, number, errors):
     monkeypatch.setattr(resolve, "manifest_key_in", key)
     monkeypatch.setattr(EngineQuery, "require", lambda self, manifest: None)
     try:
-        return (await locate(Engines(), None, queries(number)))[0], tried
+        return (await locate(Engines(), None, queries(number))).manifest, tried
     except (ManifestRefused, EngineNotReady, StoreUnavailable) as error:
         return error, tried
 
@@ -157,6 +164,31 @@ async def test_a_damaged_or_lost_engine_does_not_hide_the_next_that_loads(monkey
     errors = {"t0": ManifestRefused("bent"), "t1": EngineNotReady("gone"), "t2": NewerRelease("of 0.2.0")}
 
     assert await located(monkeypatch, 4, errors) == ("t3", ["t0", "t1", "t2", "t3"])
+
+
+async def test_what_was_passed_over_and_what_is_known_of_the_gpu_is_said(monkeypatch):
+    monkeypatch.setattr(resolve, "manifest_key_in", lambda store, wanted: wanted.candidate.name)
+    monkeypatch.setattr(
+        EngineQuery, "require", lambda *_: Loading(level="SameCapability", message="built for every sm_89")
+    )
+
+    class Engines:
+        async def get(self, store, manifest_key, identity):
+            if manifest_key == "t0":
+                raise ManifestRefused("its signature does not hold: " + "x" * 5000)
+            return BEFORE, "url"
+
+    chosen = await locate(Engines(), None, [replace(one, gpu=SIZED) for one in queries(2)])
+    words = chosen.explained(Belief(gpu=L4, source="the node's label", doubt="no label tells it")).in_words()
+
+    assert words.startswith(
+        "target t1 for NVIDIA-L4 (sm_89), 23034 MiB, 58 multiprocessors, known from the node's label "
+        "(no label tells it); built for every sm_89; passed over: target t0: its signature does not hold: xx"
+    )
+    assert len(words) < 500
+
+
+SIZED = replace(L4, memory_bytes=23034 << 20, multiprocessors=58)
 
 
 async def test_where_no_engine_is_whole_the_error_is_that_of_the_best(monkeypatch):
@@ -185,7 +217,7 @@ async def remembered(monkeypatch, *manifests):
             return manifests[again], "url"
 
     [query] = [EngineQuery(choice, L4, SPEC, "vision") for choice in ready_for(engine, L4)]
-    return (await locate(Engines(), None, [query]))[0]
+    return (await locate(Engines(), None, [query])).manifest
 
 
 SPEC = {
