@@ -17,6 +17,7 @@ from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
+from ignition_hub.gateway.cluster.pod_events import PodEvents
 from ignition_hub.gateway.cluster.turns import PRUNE, PUBLISH, Turns
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
@@ -35,6 +36,9 @@ log = logging.getLogger("ignition_hub.gateway")
 
 REVIEWS = RateLimiter(qps=200, burst=400, in_flight=64, patience=5.0)
 """A token is reviewed once, when its pod comes: the pods of a large Deployment come together."""
+
+EVENTS = RateLimiter(qps=10, burst=20, in_flight=1)
+"""An event on a pod may come late: what the pods of a large Deployment would take is left to others."""
 
 FRESH = RateLimiter(qps=20, burst=40, in_flight=8, patience=1.0)
 """What the watches have not brought yet is rare."""
@@ -62,7 +66,12 @@ async def run(settings: GatewaySettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     signer = signer_of(settings.signing_key, settings.previous_keys) if settings.signing_key else None
-    budgets = {"default": RateLimiter(patience=PATIENCE), "fresh": FRESH, "reviews": REVIEWS}
+    budgets = {
+        "default": RateLimiter(patience=PATIENCE),
+        "events": EVENTS,
+        "fresh": FRESH,
+        "reviews": REVIEWS,
+    }
     kube = await Kube.connect(limiter=budgets["default"])
     paces = PaceCollector("ignition_gateway", budgets)
     async with contextlib.AsyncExitStack() as opened:
@@ -71,7 +80,7 @@ async def run(settings: GatewaySettings) -> None:
             services = pod_services(settings, kube, signer)
             opened.callback(services.close)
             services.metrics.registry.register(paces)
-            await serve(services, stop, watch_store(services))
+            await serve(services, stop, watch_store(services), services.pod_events.follow())
         else:
             views = EngineViews(kube, fresh=kube.paced(FRESH))
             admission = AdmissionServices(settings=settings, views=views, metrics=AdmissionMetrics())
@@ -84,6 +93,7 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
     views = Views(kube, fresh=kube.paced(FRESH))
     quick = Workers(name="store", threads=32, waiting=256, deadline=25.0)
     heavy = Workers(name="engine", threads=4, waiting=64, deadline=1800.0)
+    metrics = Metrics()
     return Services(
         settings=settings,
         kube=kube,
@@ -99,8 +109,9 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
             Turns(kube, settings.release_namespace, PUBLISH, "another engine is being published"),
             heavy,
         ),
+        pod_events=PodEvents(kube.paced(EVENTS), lambda outcome: metrics.pod_events.labels(outcome).inc()),
         signer=signer,
-        metrics=Metrics(),
+        metrics=metrics,
         engines=VerifiedEngines(signer.keys, quick),
         quick=quick,
         heavy=heavy,

@@ -11,6 +11,7 @@ from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
+from ignition_hub.gateway.cluster.pod_events import PodEvents
 from ignition_hub.gateway.cluster.turns import Turns
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
@@ -45,6 +46,7 @@ class Services(AdmissionServices):
     usage: StoreUsage
     prune_turns: Turns
     publishing: CarefulPublishing
+    pod_events: PodEvents
     signer: Signer
     engines: VerifiedEngines
     quick: Workers

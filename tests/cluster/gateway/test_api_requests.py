@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 
 import pytest
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.cluster
 COUNTED = re.compile(
     r'^apiserver_request_total\{[^}]*resource="([a-z]+)"[^}]*verb="([A-Z]+)"[^}]*\} (\S+)', re.MULTILINE
 )
-READ_BY_PODS = (
+COUNTED_KINDS = (
     "tensorrtengines",
     "nodes",
     "pods",
@@ -21,17 +22,33 @@ READ_BY_PODS = (
     "resourceslices",
     "enginestores",
     "tokenreviews",
+    "events",
 )
 
 
 def requests(control_plane):
     """Return how many requests but watches the API server has answered, by resource."""
-    totals = dict.fromkeys(READ_BY_PODS, 0)
+    totals = dict.fromkeys(COUNTED_KINDS, 0)
     for resource, verb, count in COUNTED.findall(control_plane.kubectl("get", "--raw", "/metrics")):
         if resource in totals and verb != "WATCH":
             totals[resource] += int(float(count))
     assert min(totals["tensorrtengines"], totals["nodes"], totals["enginestores"]) > 0
     return totals
+
+
+def settled(control_plane, events):
+    """Return the requests once so many events are among them: they come after the answer."""
+    deadline = time.monotonic() + 20
+    while (found := requests(control_plane))["events"] < events and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def resolved(hub, team, control_plane):
+    """Let a pod resolve its engine, and return the requests until its event was posted."""
+    before = requests(control_plane)
+    assert resolve(hub, team).status == 200
+    return settled(control_plane, before["events"] + 1)
 
 
 def segment(document):
@@ -51,26 +68,26 @@ def test_tokens_that_this_cluster_did_not_sign_cost_it_no_review(hub, control_pl
     assert requests(control_plane) == before
 
 
-def test_a_resolve_costs_a_review_of_its_token_and_nothing_else(hub, team, request_, control_plane):
+def test_a_resolve_costs_a_review_of_its_token_and_one_event_on_the_pod(hub, team, request_, control_plane):
     builder = hub.builder(hub.job(request_))
     done = hub.complete(builder, hub.upload(builder, plan()))
     apply_engine(hub, team, [ready_target(hub, request_, done.body)])
-    assert resolve(hub, team).status == 200
+    resolved(hub, team, control_plane)
     token = hub.token(team, pod=hub.pod(team))
     before = requests(control_plane)
 
     answers = [hub.gateway.ask("POST", "/v1/engines/resnet50/resolve", {}, token=token) for _ in range(10)]
 
     assert {answer.status for answer in answers} == {200}
-    after = requests(control_plane)
-    assert after == {**before, "tokenreviews": before["tokenreviews"] + 1}
+    after = settled(control_plane, before["events"] + 1)
+    assert after == {**before, "tokenreviews": before["tokenreviews"] + 1, "events": before["events"] + 1}
 
 
 def test_admission_costs_no_request(hub, team, request_, control_plane):
     builder = hub.builder(hub.job(request_))
     done = hub.complete(builder, hub.upload(builder, plan()))
     apply_engine(hub, team, [ready_target(hub, request_, done.body)])
-    assert resolve(hub, team).status == 200
+    resolved(hub, team, control_plane)
     metadata = {
         "labels": {"ignitionhub.io/inject": "true"},
         "annotations": {"ignitionhub.io/engines": "resnet50"},

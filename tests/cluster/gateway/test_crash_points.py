@@ -31,11 +31,13 @@ from gateway_harness import (
     STORE,
     Hub,
     allow_push,
+    apply_engine,
     make_request,
     make_team,
     plan,
     prepare_cluster,
     published,
+    ready_target,
 )
 from gatewayprocess import running_gateway
 from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS, ANNOTATION_REBUILD
@@ -52,6 +54,7 @@ ENGINE = plan()
 SHA256 = hashlib.sha256(ENGINE).hexdigest()
 PROBES = "/ignition/probes/"
 """Where a gateway writes first, to see what the store does; the next one starts while the first is asked."""
+RESOLVE = "/v1/engines/resnet50/resolve"
 
 
 class Gateways:
@@ -253,6 +256,31 @@ def the_store_is_pruned(stage):
     stage.prune()
 
 
+def a_pod_is_told_which_engine_it_got(stage):
+    """Posted after the answer, and by the next gateway where this one is gone."""
+    request, _, token = stage.build()
+    done = stage.hub.complete(token, stage.hub.upload(token, ENGINE))
+    apply_engine(stage.hub, stage.team, [ready_target(stage.hub, request, done.body)])
+    pod = stage.hub.token(stage.team, pod=stage.hub.pod(stage.team))
+    stage.begin()
+    alive = stage.hub.gateway.now.process
+    answers = {stage.hub.gateway.ask("POST", RESOLVE, {}, token=pod).status}
+    if stage.dies_at:
+        alive.wait(timeout=20)
+    path = f"/apis/events.k8s.io/v1/namespaces/{stage.team}/events"
+    deadline = time.monotonic() + 20
+    # Asked again, as a fetcher does: the next gateway cannot know what the first has told.
+    while time.monotonic() < deadline:
+        answers.add(stage.hub.gateway.ask("POST", RESOLVE, {}, token=pod).status)
+        if events := stage.hub.api.ask("GET", path).body["items"]:
+            break
+        time.sleep(0.1)
+
+    assert [event["reason"] for event in events] == ["EngineChosen"]
+    assert "target sm-89 for NVIDIA-L4 (sm_89)" in events[0]["note"]
+    return answers
+
+
 STORIES = {
     story.__name__: story
     for story in (
@@ -264,6 +292,7 @@ STORIES = {
         a_build_tells_what_it_does,
         a_model_is_pushed_again,
         the_store_is_pruned,
+        a_pod_is_told_which_engine_it_got,
     )
 }
 
@@ -276,6 +305,7 @@ WRITES = {
     "a_build_tells_what_it_does": 2,
     "a_model_is_pushed_again": 5,
     "the_store_is_pruned": 8,
+    "a_pod_is_told_which_engine_it_got": 1,
 }
 """How many writes each story has: twice as many crash points."""
 
@@ -285,6 +315,7 @@ SITES = {
     "gateway.artifacts.pruning:remove": {"delete object"},
     "gateway.artifacts.uploads:start_upload": {"begin upload"},
     "gateway.artifacts.uploads:abort_uploads": {"abort upload"},
+    "gateway.cluster.pod_events:_post": {"create events"},
     "gateway.cluster.turns:_write": {"replace leases"},
     "gateway.routes.builds:_annotate": {"patch jobs"},
     "gateway.routes.models:_found_again": {"delete object"},

@@ -208,6 +208,7 @@ def test_the_gateway_reads_what_tells_which_gpu_a_pod_got(trial: list[Json]):
     follow = ("get", "list", "watch")
     assert {("nodes", follow), ("pods", follow), ("resourceclaims", follow)} <= reads
     assert ("resourceslices", ("list", "watch")) in reads
+    assert ("events", ("create",)) in reads
 
 
 def test_more_store_secrets_are_readable_when_named():

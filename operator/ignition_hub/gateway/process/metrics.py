@@ -77,6 +77,13 @@ class Metrics(AdmissionMetrics):
             ["arch"],
             registry=self.registry,
         )
+        self.pod_events = Counter(
+            "ignition_gateway_pod_events_total",
+            "Events on pods that say which engine they got, by outcome: posted, failed, or dropped because "
+            "too many waited.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.fetches = Counter(
             "ignition_gateway_fetches_total",
             "Engines that init containers say they fetched, by outcome (fetched, present, failed) and the "

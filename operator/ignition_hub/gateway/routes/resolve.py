@@ -133,6 +133,7 @@ async def resolve(request: web.Request) -> web.Response:
     name, selection = engine["metadata"]["name"], chosen.explained(belief)
     body = encoded(_answer(name, chosen, selection))
     services.metrics.resolved.labels(chosen.manifest.inputs.gpu_arch).inc()
+    services.pod_events.tell(user, name, chosen.manifest.engine.sha256, selection)
     return web.Response(body=body, content_type="application/json")
 
 

@@ -1,5 +1,12 @@
-"""What a fetcher is answered: the document that others are tested with, bounded, of a whole engine."""
+"""
+What a fetcher is answered: the document that others are tested with, bounded, of a whole engine.
 
+And what the event on its pod says.
+"""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,6 +20,7 @@ from ignition_hub.compatibility.loading import Loading
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import NewerRelease
 from ignition_hub.fetch.gateway import LARGEST_ANSWER
+from ignition_hub.gateway.cluster.pod_events import REMEMBERED, WAITING, PodEvents
 from ignition_hub.gateway.documents import FACTS_BYTES, bounded
 from ignition_hub.gateway.routes import resolve
 from ignition_hub.gateway.routes.resolve import (
@@ -25,6 +33,7 @@ from ignition_hub.gateway.routes.resolve import (
     encoded,
     locate,
 )
+from ignition_hub.kube import EVENTS, Conflict, TokenUser, Unavailable
 from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
 from ignition_hub.store.find import DOCUMENT_BYTES
 from ignition_hub.store.trust import SigningKey, sign
@@ -238,3 +247,65 @@ async def test_what_is_remembered_of_before_a_rebuild_is_looked_at_again(monkeyp
 async def test_an_engine_that_was_replaced_is_refused_when_it_is_what_the_store_has(monkeypatch, there):
     with pytest.raises(ManifestRefused, match="was put back"):
         await remembered(monkeypatch, there, there)
+
+
+POD = TokenUser(
+    "system:serviceaccount:vision:default", "u", (), {}, "vision", "default", "serving-1", "7", "n"
+)
+
+
+class Recording:
+    """Keeps the events that are created; ``answers`` are raised, one for each."""
+
+    def __init__(self, *answers):
+        self.events, self.answers = [], list(answers)
+
+    async def create(self, resource, body, namespace):
+        assert (resource, namespace) == (EVENTS, "vision")
+        self.events.append(body)
+        if self.answers and (answer := self.answers.pop(0)):
+            raise answer
+
+
+async def told(kube, *tellings):
+    """Tell what each pod got, post all of it, and return what became of the events."""
+    became = Counter()
+    events = PodEvents(kube, lambda outcome: became.update([outcome]))
+    for telling in tellings:
+        events.tell(*telling)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(events.follow(), 0.05)
+    return dict(became)
+
+
+GOT = (POD, "resnet", "ab" * 32, SELECTION)
+
+
+async def test_a_pod_is_told_once_which_engine_it_got_and_again_when_it_is_another():
+    kube = Recording()
+
+    became = await told(kube, GOT, GOT, (POD, "resnet", "cd" * 32, SELECTION), GOT)
+
+    assert became == {"posted": 2}
+    first, second = kube.events
+    assert first["metadata"]["name"] != second["metadata"]["name"]
+    assert first["note"] == f"resnet: {SELECTION.in_words()}"
+    assert first["regarding"] == {
+        "apiVersion": "v1", "kind": "Pod", "name": "serving-1", "namespace": "vision", "uid": "7"
+    }  # fmt: skip
+
+
+async def test_an_event_that_another_replica_posted_or_that_fails_keeps_none_back():
+    kube = Recording(Conflict(409, "exists"), Unavailable(0, "away"), None)
+    pods = [(replace(POD, pod_uid=uid), *GOT[1:]) for uid in "123"]
+
+    assert await told(kube, *pods) == {"failed": 1, "posted": 1}
+    assert len({event["metadata"]["name"] for event in kube.events}) == 3
+
+
+async def test_what_thousands_of_pods_would_be_told_is_bounded():
+    kube = Recording()
+    pods = [(replace(POD, pod_uid=str(number)), *GOT[1:]) for number in range(WAITING + 3)]
+
+    assert await told(kube, *pods) == {"dropped": 3, "posted": WAITING}
+    assert REMEMBERED > WAITING
