@@ -11,6 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ignition_hub.compatibility.cloud_labels import (
+    CLOUD_GPUS,
+    GKE_PARTITION,
+    KARPENTER_COUNT,
+    KARPENTER_MEMORY,
+    cloud_belief,
+)
 from ignition_hub.compatibility.gpus import (
     GFD_MAJOR,
     GFD_MEMORY,
@@ -40,7 +47,8 @@ CARDS = ("nvidia.com/gpu", "nvidia.com/gpu.shared")
 SLICES_OF_A_CARD = 7
 """The most MIG slices that one card is cut into."""
 
-_READ = ("nvidia.com/", KUBERNETES_ARCH, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_JETPACK)
+_OF_CLOUDS = (*CLOUD_GPUS, GKE_PARTITION, KARPENTER_COUNT, KARPENTER_MEMORY)
+_READ = ("nvidia.com/", KUBERNETES_ARCH, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_JETPACK, *_OF_CLOUDS)
 
 ASK_ALONE = (
     "let the containers that get engines request one kind of GPU: annotation ignitionhub.io/containers"
@@ -225,6 +233,19 @@ def _why_no_product(labels: Mapping[str, str], arch: str) -> tuple[str, str]:
     return "no label tells the product", set_it
 
 
+def _as_the_cloud_labels(node: NodeFacts) -> Belief | None:
+    if GFD_PRODUCT in node.labels or (told := cloud_belief(node.labels, _cards_of(node))) is None:
+        return None
+    return Belief(
+        gpu=NodeGpu(told.gpu.arch, told.gpu.product, None, node_platform(node.labels)),
+        source=f"the node's label {told.label}",
+        doubt=told.doubt,
+        remedy=f"run GPU Feature Discovery there, or label the node with {LABEL_GPU_PRODUCT}"
+        if told.doubt
+        else "",
+    )
+
+
 def _not_told(node: NodeFacts) -> Belief | None:
     del node
     return _unknown(
@@ -239,6 +260,7 @@ _CARD_RULES: tuple[Callable[[NodeFacts], Belief | None], ...] = (
     _several_products,
     _cut_cards_alone,
     _as_labelled,
+    _as_the_cloud_labels,
     _not_told,
 )
 

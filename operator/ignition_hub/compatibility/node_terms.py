@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.compatibility.cloud_labels import CLOUD_GPUS, values_for
 from ignition_hub.compatibility.gpus import (
     GFD_MAJOR,
     GFD_MINOR,
@@ -48,8 +49,14 @@ def can_have(selector: GpuSelector, asked: PodRequest) -> bool:
     return split(selector.product)[1] in asked.profiles
 
 
-def terms_for(selectors: Iterable[GpuSelector], asked: PodRequest = NOTHING) -> list[Term]:
-    """Return node selector terms (any of them suffices) that admit ``selectors`` for such a pod."""
+def terms_for(
+    selectors: Iterable[GpuSelector], asked: PodRequest = NOTHING, *, clouds: bool = True
+) -> list[Term]:
+    """
+    Return node selector terms (any of them suffices) that admit ``selectors`` for such a pod.
+
+    ``clouds`` are those of nodes that only a managed cluster labels.
+    """
     selectors = sorted(selectors)
     archs = [selector.arch for selector in selectors if not selector.product]
     products = [selector.product for selector in selectors if selector.product]
@@ -59,7 +66,11 @@ def terms_for(selectors: Iterable[GpuSelector], asked: PodRequest = NOTHING) -> 
     elif len(asked.profiles) == 1 and not asked.cards:
         terms = _sliced(archs, products, next(iter(asked.profiles)))
     else:
-        terms = [*_of_all(archs, products, asked), *_slices_alone(products, asked)]
+        terms = [
+            *_of_all(archs, products, asked),
+            *_slices_alone(products, asked),
+            *(_of_clouds(archs, products) if clouds else ()),
+        ]
     return [{"matchExpressions": term} for term in terms]
 
 
@@ -76,6 +87,15 @@ def _of_all(archs: list[str], products: list[str], asked: PodRequest) -> Iterato
         whole = [not_cut_up()] if asked.cards else []
         yield [*without(LABEL_GPU_PRODUCT), of_products(GFD_PRODUCT, products), *whole]
         yield [of_products(LABEL_GPU_PRODUCT, products), *whole]
+
+
+def _of_clouds(archs: list[str], products: list[str]) -> Iterator[list[Expression]]:
+    """Admit by the labels of managed clusters, where no other label tells the GPU."""
+    earlier: list[str] = []
+    for label in CLOUD_GPUS:
+        if values := values_for(label, archs, products):
+            yield [*without(*GPU_LABELS, *earlier), is_in(label, values)]
+        earlier.append(label)
 
 
 def _slices_alone(products: list[str], asked: PodRequest) -> Iterator[list[Expression]]:

@@ -26,7 +26,7 @@ from ignition_hub.compatibility.node_terms import (
 )
 from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
-from ignition_hub.compatibility.waiting_terms import COARSE, FINE, conjunction, parts_for
+from ignition_hub.compatibility.waiting_terms import MOST_PARTS, SPLITS, conjunction, parts_for
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING, SCHEDULING_GATE
 
 Json = dict[str, Any]
@@ -63,10 +63,25 @@ def affinity_for(
     For pods that are being created, where terms may still be added: every term of the pod is combined with
     every term of ours, unless it was before.
     """
-    ours = terms_for(shared_reach(engines, asked), asked)
+    ours = terms_to_add(engines, affinity, asked)
     theirs = required_terms(affinity)
     combined = [one for term in theirs for one in _combined(term, ours)]
     return with_terms(affinity, combined if theirs else ours)
+
+
+def terms_to_add(
+    engines: Sequence[EngineView], affinity: Mapping[str, Any] | None = None, asked: PodRequest = NOTHING
+) -> list[Term]:
+    """
+    Return the terms of the nodes that ``engines`` serve, to be combined with those of ``affinity``.
+
+    Without those of managed clusters where a pod has too many of its own for them.
+    """
+    selectors, theirs = shared_reach(engines, asked), required_terms(affinity)
+    ours = terms_for(selectors, asked)
+    narrowed = sum(is_narrowed(term, ours) for term in theirs)
+    has_room = (len(theirs) - narrowed) * len(ours) + narrowed <= MOST_PARTS
+    return ours if has_room else terms_for(selectors, asked, clouds=False)
 
 
 def is_narrowed(term: Term, ours: Sequence[Term]) -> bool:
@@ -87,7 +102,7 @@ def affinity_to_wait_with(affinity: Mapping[str, Any] | None) -> Json | None:
 
 def is_split(term: Term) -> bool:
     """Whether ``term`` says already by which kind of label nodes are chosen."""
-    return is_narrowed(term, (*FINE, *COARSE))
+    return is_narrowed(term, [part for parts in SPLITS for part in parts])
 
 
 def narrowed(

@@ -8,6 +8,7 @@ becomes several, which together admit the same nodes, one for every kind of labe
 
 from collections.abc import Container, Iterable
 
+from ignition_hub.compatibility.cloud_labels import CLOUD_GPUS, values_for
 from ignition_hub.compatibility.gpus import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, GPUS
 from ignition_hub.compatibility.node_terms import (
     GPU_LABELS,
@@ -35,7 +36,7 @@ from ignition_hub.compatibility.spelling import LABEL_CHARACTERS
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT
 
 MOST_PARTS = 256
-"""The most terms that a waiting pod has; one with many terms of its own is split less finely."""
+"""The most terms that a pod has; one with many terms of its own is split less finely."""
 
 OF_A_MAJOR = ("7", "8", "9", "10", "11", "12")
 """Major compute capabilities that have a part of their own: those that current releases of TensorRT have."""
@@ -44,6 +45,10 @@ _BY_ARCH = exists(LABEL_GPU_ARCH)
 _BY_PRODUCT = exists(LABEL_GPU_PRODUCT)
 _OF_OTHER_MAJOR = {"key": GFD_MAJOR, "operator": "NotIn", "values": list(OF_A_MAJOR)}
 _UNSET = without(LABEL_GPU_ARCH, LABEL_GPU_PRODUCT)
+_UNKNOWN = without(*GPU_LABELS[:3])
+
+CLOUDS = tuple(CLOUD_GPUS)
+"""Labels of managed clusters: the first that a node has decides."""
 
 _COARSE: tuple[list[Expression], ...] = ([_BY_ARCH], without(LABEL_GPU_ARCH))
 _FINE: tuple[list[Expression], ...] = (
@@ -51,17 +56,26 @@ _FINE: tuple[list[Expression], ...] = (
     [_BY_ARCH, *without(LABEL_GPU_PRODUCT)],
     [*without(LABEL_GPU_ARCH), _BY_PRODUCT],
     *([*_UNSET, is_in(GFD_MAJOR, [major])] for major in OF_A_MAJOR),
-    without(*GPU_LABELS[:3]),
+    _UNKNOWN,
     [*_UNSET, exists(GFD_MAJOR), _OF_OTHER_MAJOR],
+)
+_OF_CLOUDS: tuple[list[Expression], ...] = (
+    [*_UNKNOWN, exists(GFD_PRODUCT)],
+    *([*without(*GPU_LABELS, *CLOUDS[:place]), exists(label)] for place, label in enumerate(CLOUDS)),
+    without(*GPU_LABELS, *CLOUDS),
 )
 COARSE: tuple[Term, ...] = tuple({"matchExpressions": part} for part in _COARSE)
 FINE: tuple[Term, ...] = tuple({"matchExpressions": part} for part in _FINE)
+FINEST: tuple[Term, ...] = tuple(
+    {"matchExpressions": part} for part in (*(one for one in _FINE if one is not _UNKNOWN), *_OF_CLOUDS)
+)
 """The parts of a term: every node belongs to exactly one."""
+SPLITS = (FINEST, FINE, COARSE)
 
 
 def parts_for(terms: int, split: int = 0) -> tuple[Term, ...]:
     """Return what each of so many terms is split into, beside ``split`` that were before."""
-    return FINE if terms * len(FINE) + split <= MOST_PARTS else COARSE
+    return next((parts for parts in SPLITS if terms * len(parts) + split <= MOST_PARTS), COARSE)
 
 
 def conjunction(
@@ -77,7 +91,7 @@ def conjunction(
         if is_about(term, is_in(GFD_MAJOR, [major])):
             return _of_majors({major}, wanted)
     if is_about(term, without(GFD_MAJOR)[0]):
-        return without(GFD_PRODUCT) if asked.has_claims else [wanted.discovered]
+        return without(GFD_PRODUCT) if asked.has_claims else [_of_a_cloud(term, wanted)]
     return _coarse(wanted)
 
 
@@ -88,6 +102,13 @@ def _as_labelled(term: Term, wanted: "_Wanted") -> Expression:
     if not is_about(term, without(LABEL_GPU_PRODUCT)[0]):
         return wanted.labelled
     return of_archs(wanted.archs) if wanted.archs else wanted.discovered
+
+
+def _of_a_cloud(term: Term, wanted: "_Wanted") -> Expression:
+    """Narrow nodes of managed clusters by their own label; others there have none that tells the GPU."""
+    label = next((label for label in CLOUDS if is_about(term, exists(label))), None)
+    values = values_for(label, wanted.archs, wanted.products) if label and not wanted.profile else []
+    return is_in(label, values) if label and values else wanted.discovered
 
 
 class _Wanted:

@@ -66,7 +66,7 @@ def test_a_mixed_node_has_a_line_for_every_request(gpus):
 
 
 def test_what_cannot_be_known_is_a_line_with_the_remedy(gpus):
-    _, said = gpus(named("two", "two-products"), named("cloud", "cloud-gke"), named("vm", "passthrough"))
+    _, said = gpus(named("two", "two-products"), named("cloud", "cloud-k3s"), named("vm", "passthrough"))
 
     cloud, two, machine = said.splitlines()[1:]
     assert "unknown" in cloud
@@ -74,6 +74,16 @@ def test_what_cannot_be_known_is_a_line_with_the_remedy(gpus):
     assert "several products" in two
     assert "one product to a node" in two
     assert machine.split()[:3] == ["vm", "no", "request"]
+
+
+def test_the_label_of_a_cloud_is_named_as_what_tells(gpus):
+    _, said = gpus(named("gke", "cloud-gke"), named("aks", "cloud-aks"))
+
+    aks, gke = said.splitlines()[1:]
+    assert "NVIDIA-H100-80GB-HBM3 (sm_90)" in gke
+    assert "the node's label cloud.google.com/gke-accelerator" in gke
+    assert "sm_80" in aks
+    assert "does not tell of which product the GPU is" in aks
 
 
 def test_devices_are_listed_for_claims(gpus):

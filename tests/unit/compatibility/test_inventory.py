@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from gpusituations import SITUATIONS, labels_of, node_of, slices_of
+from ignition_hub.compatibility.cloud_labels import CLOUD_GPUS
 from ignition_hub.compatibility.devices import DeviceId, allotted, find, slice_view
-from ignition_hub.compatibility.gpus import NodeGpu, node_gpu
+from ignition_hub.compatibility.gpus import GPUS, NodeGpu, arch_of_product, node_gpu
 from ignition_hub.compatibility.inventory import believed, node_facts
 from ignition_hub.compatibility.loading import EngineFacts, loads
 from ignition_hub.compatibility.pod_request import ClaimedRequest, PodRequest, request_of
@@ -87,9 +88,79 @@ UNKNOWN = [
     ("two-products-same-architecture", CARDS, SEVERAL),
     ("two-products-one-without-memory", CARDS, SEVERAL),
     ("two-products-cut-and-whole", NOTHING, "request one kind of GPU"),
-    *((cloud, CARDS, "ignitionhub.io/gpu-arch") for cloud in SITUATIONS if cloud.startswith("cloud-")),
+    ("cloud-k3s", CARDS, "ignitionhub.io/gpu-arch"),
 ]
 """What cannot be known, and the remedy that is named."""
+
+
+CLOUDS = {
+    "cloud-gke": ("sm_90", H100, ""),
+    "cloud-gke-mig": ("sm_80", None, "is cut: cloud.google.com/gke-gpu-partition-size=1g.5gb"),
+    "cloud-gke-time-sharing": ("sm_89", L4, ""),
+    "cloud-eks-karpenter": ("sm_89", L4, ""),
+    "cloud-eks-karpenter-h100": ("sm_90", H100, ""),
+    "cloud-aks": ("sm_80", None, "instance-type=Standard_NC24ads_A100_v4 does not tell of which product"),
+    "cloud-oke": ("sm_90", None, "instance-type=BM.GPU.H100.8 does not tell of which product"),
+}
+"""What managed clusters tell without feature discovery: architecture, product, doubt."""
+KARPENTER, KARPENTER_MEMORY = "karpenter.k8s.aws/instance-gpu-name", "karpenter.k8s.aws/instance-gpu-memory"
+
+
+def of_a_cloud(name, labels=None, capacity=None):
+    body = node_of(name)
+    body["metadata"]["labels"] |= labels or {}
+    body["status"]["capacity"] |= capacity or {}
+    return believed(node_facts(body), CARDS)
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_labels_of_clouds_tell_the_gpu_where_feature_discovery_does_not_run(name):
+    arch, product, doubt = CLOUDS[name]
+    belief = of_a_cloud(name)
+
+    assert (belief.gpu.arch, belief.gpu.exact_product) == (arch, product)
+    assert belief.gpu.platform == "linux-x86_64"
+    assert doubt in belief.doubt
+    assert bool(belief.doubt) == bool(belief.remedy) == bool(doubt)
+    assert belief.source.startswith("the node's label ")
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "capacity", "doubt"),
+    [
+        ("cloud-eks-karpenter", {KARPENTER_MEMORY: "11444"}, {}, "is a part of a card"),
+        ("cloud-eks-karpenter", {KARPENTER: "a100"}, {}, "does not tell of which product"),
+        ("cloud-eks-karpenter-h100", {}, {"nvidia.com/gpu": "56"}, "is cut or shared: there are 56"),
+    ],
+)
+def test_a_cloud_that_may_mean_several_products_tells_the_architecture_alone(name, labels, capacity, doubt):
+    belief = of_a_cloud(name, labels, capacity)
+
+    assert belief.gpu.arch
+    assert belief.gpu.product is None
+    assert doubt in belief.doubt
+
+
+@pytest.mark.parametrize("label", CLOUD_GPUS)
+def test_a_value_of_a_cloud_that_no_row_has_is_not_guessed(label):
+    labels = {label: "nvidia-h100"}
+
+    assert of_a_cloud("cloud-k3s", labels).gpu is None
+
+
+def test_the_platform_teams_label_and_feature_discovery_win_over_a_clouds():
+    gke = labels_of("cloud-gke")
+
+    assert of_a_cloud("cloud-gke", {"ignitionhub.io/gpu-arch": "sm_89"}).gpu.arch == "sm_89"
+    assert of_a_cloud("card-l4", gke).gpu.product == L4
+    assert "vfio-pci" in of_a_cloud("passthrough", gke).doubt
+
+
+def test_every_product_of_a_cloud_is_one_that_feature_discovery_writes():
+    rows = [gpu for values in CLOUD_GPUS.values() for gpu in values.values()]
+
+    assert all(gpu.arch in {one.arch for one in GPUS} for gpu in rows)
+    assert all(arch_of_product(gpu.product) == gpu.arch for gpu in rows if gpu.product)
 
 
 def asked_of(name, request):
@@ -104,7 +175,7 @@ def serves(product, gpu, compatibility="Product"):
 
 
 def test_every_situation_has_its_place_here():
-    told = {*WHOLE, *(row[0] for row in MIXED), *(row[0] for row in UNKNOWN), "dra-dynamic-mig"}
+    told = {*WHOLE, *CLOUDS, *(row[0] for row in MIXED), *(row[0] for row in UNKNOWN), "dra-dynamic-mig"}
 
     assert told == set(SITUATIONS)
 

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from gpusituations import SITUATIONS, labels_of, node_of
+from ignition_hub.compatibility.cloud_labels import CLOUD_GPUS
 from ignition_hub.compatibility.gpus import GPUS, arch_of_product
 from ignition_hub.compatibility.inventory import believed, node_facts, profiles_of
 from ignition_hub.compatibility.loading import EngineFacts, loads
@@ -19,7 +20,7 @@ from ignition_hub.compatibility.placement import (
 from ignition_hub.compatibility.pod_request import PodRequest
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.compatibility.spelling import product_of
-from ignition_hub.compatibility.waiting_terms import COARSE, FINE
+from ignition_hub.compatibility.waiting_terms import COARSE, FINE, FINEST
 from nodeaffinity import admits, holds, requiring
 
 ZONE = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
@@ -149,20 +150,41 @@ def test_a_pod_that_waited_goes_to_slices_and_to_cards_that_no_table_lists(produ
 
 
 def test_every_node_belongs_to_one_part_of_a_waiting_pods_term():
-    keys = ("ignitionhub.io/gpu-arch", "ignitionhub.io/gpu-product", "nvidia.com/gpu.product")
+    keys = ("ignitionhub.io/gpu-arch", "ignitionhub.io/gpu-product", "nvidia.com/gpu.product", *CLOUD_GPUS)
     for present in itertools.product((False, True), repeat=len(keys)):
         for major in (None, "5", "6", "7", "8", "9", "10", "11", "12", "13"):
             labels = {key: "x" for key, is_there in zip(keys, present, strict=True) if is_there}
             labels |= {"nvidia.com/gpu.compute.major": major} if major else {}
-            for parts in (FINE, COARSE):
+            for parts in (FINEST, FINE, COARSE):
                 assert sum(holds(part, labels) for part in parts) == 1, labels
 
 
 def test_a_pod_with_many_terms_is_split_less_finely():
-    few, many = requiring(*[ZONE] * 23), requiring(*[ZONE] * 24)
+    lengths = [len(required_terms(affinity_to_wait_with(requiring(*[ZONE] * few)))) for few in (17, 23, 24)]
 
-    assert len(required_terms(affinity_to_wait_with(few))) == 23 * len(FINE) == 253
-    assert len(required_terms(affinity_to_wait_with(many))) == 24 * len(COARSE)
+    assert lengths == [17 * len(FINEST), 23 * len(FINE), 24 * len(COARSE)] == [255, 253, 48]
+
+
+def test_a_pod_with_many_terms_of_its_own_goes_to_no_node_that_only_a_cloud_labels():
+    few, many = (affinity_for([one()], requiring(*[ZONE] * terms)) for terms in (36, 64))
+    gke = {**labels_of("cloud-gke"), "zone": "a"}
+
+    assert admits(few, gke)
+    assert not admits(many, gke)
+    assert len(required_terms(many)) == 256
+
+
+def test_a_pod_that_began_to_wait_in_an_earlier_release_goes_to_no_node_that_only_a_cloud_labels():
+    earlier = {
+        "matchExpressions": [
+            {"key": key, "operator": "DoesNotExist"}
+            for key in (ARCH, PRODUCT, "nvidia.com/gpu.compute.major")
+        ]
+    }
+    lifted = narrowed(requiring(earlier), [one("sm_90")], CARDS)
+
+    assert not admits(lifted, labels_of("cloud-gke"))
+    assert admits(lifted, {"nvidia.com/gpu.product": H100})
 
 
 def test_products_of_one_capability_do_not_close_the_nodes_of_another():

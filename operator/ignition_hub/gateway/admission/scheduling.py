@@ -4,7 +4,6 @@ Where an injected pod may be scheduled, or that it is held by a gate until its e
 
 from collections.abc import Sequence
 
-from ignition_hub.compatibility.node_terms import terms_for
 from ignition_hub.compatibility.placement import (
     affinity_for,
     affinity_to_wait_with,
@@ -12,7 +11,7 @@ from ignition_hub.compatibility.placement import (
     is_narrowed,
     is_split,
     required_terms,
-    shared_reach,
+    terms_to_add,
 )
 from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView
@@ -47,9 +46,10 @@ def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionReque
 
 def narrowed_to(pod: Json, engines: Sequence[EngineView], asked: PodRequest) -> Patch:
     """Narrow the pod's affinity to the nodes that its engines serve, with the GPU that it asks for."""
-    affinity, ours = pod["spec"].get("affinity"), terms_for(shared_reach(engines, asked), asked)
+    affinity = pod["spec"].get("affinity")
     theirs = required_terms(affinity)
     require_few_combined(len(theirs))
+    ours = terms_to_add(engines, affinity, asked)
     narrowed = sum(is_narrowed(term, ours) for term in theirs)
     require_few_terms(len(theirs) - narrowed, len(ours), narrowed)
     return with_affinity(pod, affinity_for(engines, affinity, asked))

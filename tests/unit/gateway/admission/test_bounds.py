@@ -131,7 +131,7 @@ def test_a_pod_with_the_most_terms_is_accepted_again_after_they_were_combined(en
 
 @pytest.mark.parametrize(
     ("engine", "ours"),
-    [("bert", placement.terms_for(placement.shared_reach([READY]))), ("whisper", COARSE)],
+    [("bert", placement.terms_for(placement.shared_reach([READY]), clouds=False)), ("whisper", COARSE)],
 )
 def test_terms_that_were_combined_before_leave_room_for_fewer_others(engine, ours):
     most = (256 - 200) // len(ours)
@@ -152,7 +152,7 @@ def test_the_more_terms_engines_need_the_fewer_a_pod_may_have():
     every = EngineView(
         "bert", tuple(ReadyTarget(gpu.arch, None, "SameComputeCapability", "TensorRT") for gpu in GPUS)
     )
-    ours = len(placement.terms_for(placement.shared_reach([every])))
+    ours = len(placement.terms_for(placement.shared_reach([every]), clouds=False))
     most = 256 // ours
     assert most < 64
 
