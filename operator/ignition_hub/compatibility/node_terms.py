@@ -30,6 +30,8 @@ Expression = dict[str, Any]
 Term = dict[str, Any]
 
 NOTHING = PodRequest()
+NO_PRODUCT = "none"
+"""The value of no product label: stands where every product that is meant is too long for one."""
 GPU_LABELS = (LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, GFD_MAJOR, GFD_PRODUCT)
 """A node without any of them is known by its ResourceSlices, if at all."""
 
@@ -177,8 +179,10 @@ def of_archs(archs: Iterable[str]) -> Expression:
 
 
 def of_products(key: str, products: Iterable[str]) -> Expression:
-    """Require that a label names one of these products."""
-    return is_in(key, [label for product in products for label in product_labels(product)])
+    """Require that a label names one of these products; a longer name than a label can hold is on no node."""
+    labels = (label for product in products for label in product_labels(product))
+    # The API server refuses a pod for one longer value, and a list without values.
+    return is_in(key, [label for label in labels if len(label) <= LABEL_CHARACTERS] or [NO_PRODUCT])
 
 
 def not_of_products(key: str, products: Iterable[str]) -> Expression:

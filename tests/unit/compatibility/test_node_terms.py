@@ -149,6 +149,23 @@ def test_a_pod_that_waited_goes_to_slices_and_to_cards_that_no_table_lists(produ
     assert not admits(lifted, {"zone": "a", **labels, "nvidia.com/gpu.compute.minor": "6"})
 
 
+TOO_LONG = "NVIDIA-RTX-PRO-6000-Blackwell-Max-Q-Workstation-Edition-MIG-1g.24gb"
+
+
+@pytest.mark.parametrize("product", [None, H100, TOO_LONG])
+@pytest.mark.parametrize("asked", [CARDS, NOTHING, CLAIM, SLICE, PodRequest(profiles=frozenset(["1g.24gb"]))])
+def test_no_value_is_longer_than_a_label_and_no_list_is_empty(asked, product):
+    targets = [*(ReadyTarget(gpu.arch, None, "SameComputeCapability", "TensorRT") for gpu in GPUS)]
+    targets = [ReadyTarget("sm_120", product, "Product", "TensorRT")] if product else targets
+    engine = EngineView("det", tuple(targets), None, True)
+    waited = [narrowed(affinity_to_wait_with(own), [engine], asked) for own in (None, requiring(ZONE))]
+
+    for affinity in (affinity_for([engine], None, asked), *waited):
+        for expression in (one for term in required_terms(affinity) for one in term["matchExpressions"]):
+            assert all(len(value) <= 63 for value in expression.get("values", ())), expression
+            assert expression.get("values") != []
+
+
 def test_every_node_belongs_to_one_part_of_a_waiting_pods_term():
     keys = ("ignitionhub.io/gpu-arch", "ignitionhub.io/gpu-product", "nvidia.com/gpu.product", *CLOUD_GPUS)
     for present in itertools.product((False, True), repeat=len(keys)):
