@@ -179,6 +179,10 @@ def test_a_damaged_manifest_does_not_hide_the_next_engine_that_loads(hub, team, 
 
     assert answer.status == 200, answer.message
     assert answer.body["identity"] == request_.identity
+    selection = answer.body["selection"]
+    assert (selection["target"], selection["fit"]) == ("sm-89", "built for every sm_89")
+    assert [one["target"] for one in selection["passed_over"]] == ["l4"]
+    assert "the manifest cannot be read" in selection["passed_over"][0]["reason"]
 
 
 def test_a_part_holds_no_more_than_the_upload_announced(hub, request_):

@@ -33,7 +33,7 @@ from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
-from ignition_hub.store.errors import ManifestRefused, RolledBack
+from ignition_hub.store.errors import AccessDenied, ManifestRefused, RolledBack
 from ignition_hub.store.find import manifest_key_of
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,13 @@ ANSWER_BYTES = 4 * 1024 * 1024
 """The longest answer: fetchers read no more."""
 MOST_TRIED = 4
 """How many engines are looked at for one request; each takes three requests to the store."""
+
+
+PASSED_OVER = (ManifestRefused, NewerRelease, EngineNotReady, NoEngineForGPU, AccessDenied)
+"""
+What is wrong with one engine alone. A policy of the bucket may deny one object; where all are denied, or the
+store is away, no pod gets a lesser engine for it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +182,8 @@ async def locate(engines: VerifiedEngines, store: OpenStore, queries: Sequence[E
     """
     Return the best engine that is whole, with a URL; at least one query, the best first.
 
-    One that is damaged, lost or of a later release does not hide the next that loads on the same GPU. The
-    error is the best's.
+    One that is damaged, lost, denied or of a later release does not hide the next that loads on the same GPU.
+    The error is the best's.
     """
     errors: list[IgnitionError] = []
     for wanted in queries[:MOST_TRIED]:
@@ -187,7 +194,7 @@ async def locate(engines: VerifiedEngines, store: OpenStore, queries: Sequence[E
                 # What is remembered may be of before the rebuild that the status knows of.
                 manifest, url = await engines.get(store, manifest_key, wanted.identity, again=True)
             fit = wanted.require(manifest)
-        except (ManifestRefused, NewerRelease, EngineNotReady, NoEngineForGPU) as error:
+        except PASSED_OVER as error:
             log.warning("target %s cannot be handed out: %s", wanted.candidate.name, error)
             errors.append(error)
         else:

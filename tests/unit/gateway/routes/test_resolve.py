@@ -34,7 +34,7 @@ from ignition_hub.gateway.routes.resolve import (
     locate,
 )
 from ignition_hub.kube import EVENTS, Conflict, TokenUser, Unavailable
-from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
+from ignition_hub.store.errors import AccessDenied, ManifestRefused, StoreUnavailable
 from ignition_hub.store.find import DOCUMENT_BYTES
 from ignition_hub.store.trust import SigningKey, sign
 from resolvedanswers import SELECTION, STORE, resolved
@@ -165,7 +165,7 @@ async def located(monkeypatch, number, errors):
     monkeypatch.setattr(EngineQuery, "require", lambda self, manifest: None)
     try:
         return (await locate(Engines(), None, queries(number))).manifest, tried
-    except (ManifestRefused, EngineNotReady, StoreUnavailable) as error:
+    except (ManifestRefused, EngineNotReady, StoreUnavailable, AccessDenied) as error:
         return error, tried
 
 
@@ -173,6 +173,13 @@ async def test_a_damaged_or_lost_engine_does_not_hide_the_next_that_loads(monkey
     errors = {"t0": ManifestRefused("bent"), "t1": EngineNotReady("gone"), "t2": NewerRelease("of 0.2.0")}
 
     assert await located(monkeypatch, 4, errors) == ("t3", ["t0", "t1", "t2", "t3"])
+
+
+async def test_an_engine_that_the_store_denies_does_not_hide_the_next_and_all_denied_say_so(monkeypatch):
+    denied = AccessDenied("the policy of the bucket")
+
+    assert await located(monkeypatch, 2, {"t0": denied}) == ("t1", ["t0", "t1"])
+    assert await located(monkeypatch, 2, {"t0": denied, "t1": AccessDenied("too")}) == (denied, ["t0", "t1"])
 
 
 async def test_what_was_passed_over_and_what_is_known_of_the_gpu_is_said(monkeypatch):
