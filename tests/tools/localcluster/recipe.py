@@ -67,6 +67,7 @@ _CONTAINERD_VERSION = (f"{_CONTAINERD}/version.Version", "v2.2.1")
 COMPONENTS: tuple[Component, ...] = (
     KUBERNETES,
     Component("pause", "./pause"),
+    Component("gpu-standins", "./gpustandins"),
     Component("containerd", f"{_CONTAINERD}/cmd/containerd@v2.2.1", variables=(_CONTAINERD_VERSION,)),
     Component(
         "containerd-shim-runc-v2",
