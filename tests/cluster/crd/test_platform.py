@@ -66,6 +66,8 @@ VISION = {
 ALL = {"namespaces": ["*"], "mayName": ["queueName", "priorityClassName"]}
 ONE_FOR_ALL = "the first entry that lists a namespace counts, so one with * must be the last"
 
+CLAIMED = {"arch": "sm_89", "resourceClaimTemplateName": "l4"}
+
 ACCEPTED = [
     pool(),
     pool(gpu={"arch": "sm_89"}),
@@ -79,6 +81,8 @@ ACCEPTED = [
     tolerating(key="gone", operator="Exists", effect="NoExecute", tolerationSeconds=60),
     pool(runtimeClassName="nvidia", hostUsers=False),
     pool(resources={"requests": {"cpu": "500m", "memory": "8Gi"}, "limits": {"memory": 17179869184}}),
+    pool(gpu=CLAIMED),
+    pool(gpu=CLAIMED, resources={"requests": {"cpu": "2"}}),
     pool(maxConcurrentBuilds=0),
     serving(),
     serving(VISION, ALL),
@@ -129,6 +133,15 @@ REFUSED = [
     (pool(runtimeClassName="NVIDIA"), "spec.runtimeClassName in body should match"),
     (pool(resources={"requests": {"memory": "8 GB"}}), "memory in body should match"),
     (pool(resources={"requests": {"memory": -1}}), "every value must be a quantity of at least 0"),
+    (
+        pool(gpu=CLAIMED, resources={"limits": {"nvidia.com/gpu": 1}}),
+        "by the claim of gpu.resourceClaimTempl",
+    ),
+    (pool(gpu=CLAIMED, resources={"requests": {"nvidia.com/mig-1g.5gb": 1}}), "not by both"),
+    (
+        pool(gpu={"arch": "sm_89", "resourceClaimTemplateName": "L4"}),
+        "resourceClaimTemplateName in body should",
+    ),
     (pool(resources={"claims": []}), 'unknown field "spec.resources.claims"'),
     (pool(maxConcurrentBuilds=-1), "should be greater than or equal to 0"),
     (serving(ALL, VISION), ONE_FOR_ALL),

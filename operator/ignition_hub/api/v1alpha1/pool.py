@@ -69,6 +69,11 @@ class PoolGpu(Part):
     Exact product, as the label nvidia.com/gpu.product spells it; needed to build for a product. Default: the
     pool mixes products of one architecture. Example: NVIDIA-L4
     """
+    resource_claim_template_name: Subdomain | None = None
+    """
+    ResourceClaimTemplate of the build namespace by which a builder pod gets its GPU, on nodes whose GPUs a
+    DRA driver serves. Default: the pod asks for one nvidia.com/gpu. Example: l4
+    """
 
 
 class AheadOfTime(Part):
@@ -196,6 +201,15 @@ class BuildPoolSpec(Part):
             "!has(self.aheadOfTime) || self.runtimes.all(r, r.flavor == 'TensorRTRTX')",
             "only flavor TensorRTRTX compiles ahead of time; TensorRT itself needs the GPU it builds for",
             at=".runtimes",
+        ),
+        rule(
+            "!has(self.gpu) || !has(self.gpu.resourceClaimTemplateName) || !has(self.resources) || "
+            "[has(self.resources.requests) ? self.resources.requests : {}, "
+            "has(self.resources.limits) ? self.resources.limits : {}]"
+            ".all(amounts, amounts.all(name, !name.startsWith('nvidia.com/')))",
+            "a builder pod gets its GPU by the claim of gpu.resourceClaimTemplateName or by a resource of "
+            "nvidia.com, not by both",
+            at=".resources",
         ),
     )
 

@@ -45,6 +45,8 @@ GIB = 1024**3
 
 CA_FOLDER = "/var/run/secrets/ignition-ca"
 WORK_FOLDER = "/work"
+CLAIM = "gpu"
+"""What a builder pod calls the claim to its GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ def _pod(
         spec["runtimeClassName"] = pool["runtimeClassName"]
     if pool.get("hostUsers") is not None:
         spec["hostUsers"] = pool["hostUsers"]
+    if template := _claim_template(pool):
+        spec["resourceClaims"] = [{"name": CLAIM, "resourceClaimTemplateName": template}]
     if build.scheduling.priority_class_name:
         spec["priorityClassName"] = build.scheduling.priority_class_name
     return spec
@@ -189,10 +193,16 @@ def _image(request: BuildRequest, pool: Mapping[str, Any]) -> str:
     )
 
 
+def _claim_template(pool: Mapping[str, Any]) -> str | None:
+    return (pool.get("gpu") or {}).get("resourceClaimTemplateName")
+
+
 def _resources(pool: Mapping[str, Any]) -> dict[str, Any]:
     resources = pool.get("resources") or {}
     requests, limits = dict(resources.get("requests") or {}), dict(resources.get("limits") or {})
     asks_for_a_gpu = any(name.startswith("nvidia.com/") for name in {*requests, *limits})
+    if _claim_template(pool):
+        return {"requests": requests, "limits": limits, "claims": [{"name": CLAIM}]}
     if pool.get("gpu") and not asks_for_a_gpu:
         limits["nvidia.com/gpu"] = 1
     return {"requests": requests, "limits": limits}

@@ -141,6 +141,20 @@ def test_only_a_gpu_pool_asks_for_a_gpu_and_only_when_it_names_no_other(pool, li
     assert pod_spec(**pool)["containers"][0]["resources"]["limits"] == limits
 
 
+def test_a_pool_with_a_claim_template_asks_for_its_gpu_by_a_claim_and_by_no_resource():
+    spec = pod_spec(
+        aheadOfTime=None,
+        gpu={"arch": "sm_89", "resourceClaimTemplateName": "l4"},
+        resources={"limits": {"memory": "8Gi"}},
+    )
+
+    assert spec["resourceClaims"] == [{"name": "gpu", "resourceClaimTemplateName": "l4"}]
+    assert spec["containers"][0]["resources"] == {
+        "requests": {}, "limits": {"memory": "8Gi"}, "claims": [{"name": "gpu"}]
+    }  # fmt: skip
+    assert "resourceClaims" not in pod_spec()
+
+
 def test_queue_and_priority_class_are_set_only_where_the_pool_decided_on_one():
     plain = job()
     queued = job(BuildParameters(scheduling=Scheduling("vision", "gpu-builds", "low")))
