@@ -5,11 +5,15 @@ A gateway and a store on the loopback that misbehave on demand, and a fetcher's 
 import contextlib
 import hashlib
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from ignition_hub.fetch import app, place
 from ignition_hub.wire import deadline
@@ -17,6 +21,43 @@ from ignition_hub.wire import deadline
 KIB = 1024
 ENGINE = bytes(range(256)) * 4 * 160  # 160 KiB: ten parts of 16 KiB
 SIGNATURE = "X-Amz-Signature=secret"
+
+
+def content_range(first, last, size):
+    return {"Content-Range": f"bytes {first}-{last}/{size}"}
+
+
+LIES = {
+    "more bytes than asked for": lambda first, last, whole: (
+        206,
+        whole[first : last + 1] + b"more",
+        content_range(first, last, len(whole)),
+    ),
+    "fewer bytes than asked for": lambda first, last, whole: (
+        206,
+        whole[first:last],
+        content_range(first, last, len(whole)),
+    ),
+    "another range": lambda first, last, whole: (
+        206,
+        whole[: last + 1 - first],
+        content_range(0, last - first, len(whole)),
+    ),
+    "no range": lambda first, last, whole: (206, whole[first : last + 1], {}),
+    "no size": lambda first, last, whole: (
+        206,
+        whole[first : last + 1],
+        {"Content-Range": f"bytes {first}-{last}/*"},
+    ),
+    "beyond its end": lambda first, _, whole: (416, b"", {"Content-Range": f"bytes */{first}"}),
+    "beyond an end it does not name": lambda *_: (416, b"", {}),
+    "bytes of another place": lambda first, last, whole: (
+        206,
+        whole[:first][: last + 1 - first].ljust(last + 1 - first, b"?"),
+        content_range(first, last, len(whole)),
+    ),
+}
+"""Answers that are not what was asked for: of (first, last, object), the status, body and headers."""
 
 
 class Server(ThreadingHTTPServer):
@@ -32,11 +73,16 @@ class World:
         self.content = ENGINE
         self.digest = hashlib.sha256(ENGINE).hexdigest()
         self.resolves = []  # (status, body) to answer before the real one
-        self.store = []  # faults, one for each GET: a status, a header to redirect to, or "cut"
+        self.store = []  # faults, one for each GET: a status, "cut", or the name of one in LIES
         self.tokens, self.asked, self.ranges = [], [], []
+        self.peers = set()  # of the GETs: one for each connection
         self.reports, self.report_status, self.report_seconds = [], 204, 0.0
         self.extra = {}
         self.slow = 0.0
+        self.pace = 0  # bytes a second of the whole store; 0 is as fast as it can
+        self.lock = threading.Lock()
+        self.hangs_from = None  # the byte of the object from which on GETs are not answered
+        self.going_on = threading.Event()
         self.server = Server(("127.0.0.1", 0), self.handler())
         self.server.daemon_threads = True
         self.scheme = "http"
@@ -65,6 +111,8 @@ class World:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            answers_of_a_connection = 10000
+            answered = 0
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -84,6 +132,11 @@ class World:
             def do_GET(self):
                 first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"]).groups())
                 world.ranges.append((first, last + 1))
+                if world.hangs_from is not None and first >= world.hangs_from:
+                    world.going_on.wait(20)
+                    self.close_connection = True
+                    return
+                world.peers.add(self.client_address)
                 time.sleep(world.slow)
                 fault = world.store.pop(0) if world.store else None
                 data = world.content[first : last + 1]
@@ -91,12 +144,9 @@ class World:
                 if fault == "cut":
                     self.reply(206, data, sent=len(data) // 2, **span)
                     self.close_connection = True
-                elif fault == 307:
-                    self.reply(307, b"", Location=f"{world.url}/elsewhere")
-                elif fault == 200:
-                    self.reply(200, data)
                 elif fault:
-                    self.reply(fault, b"no")
+                    status, body, headers = world.false_answer(fault, first, last)
+                    self.reply(status, body, **headers)
                 else:
                     self.reply(206, data, **span)
 
@@ -105,12 +155,33 @@ class World:
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body[:sent])
+                world.send(self.wfile, body[:sent])
+                self.answered += 1
+                # Closed without a word in the header: the other side notices when it asks again.
+                self.close_connection = self.close_connection or self.answered == self.answers_of_a_connection
 
             def log_message(self, *_):
                 """Say nothing."""
 
         return Handler
+
+    def false_answer(self, fault, first, last):
+        """Return status, body and headers of a fault that ``store`` names."""
+        if fault in LIES:
+            return LIES[fault](first, last, self.content)
+        if fault == 307:
+            return 307, b"", {"Location": f"{self.url}/elsewhere"}
+        return fault, self.content[first : last + 1] if fault == 200 else b"no", {}
+
+    def send(self, file, body):
+        """Write ``body`` at the pace of the store, which all connections share."""
+        step = 4 * KIB if self.pace else max(1, len(body))
+        for at in range(0, len(body), step):
+            piece = body[at : at + step]
+            if self.pace:
+                with self.lock:
+                    time.sleep(len(piece) / self.pace)
+            file.write(piece)
 
     def environment(self, **changed):
         return {
@@ -135,6 +206,7 @@ class World:
         return (self.folder / "termination").read_text()
 
     def close(self):
+        self.going_on.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -157,3 +229,38 @@ def running_world(tmp_path, monkeypatch):
 
 def nothing_is_visible(world):
     return not world.paths.engine.exists() and not world.paths.record.exists()
+
+
+PROGRAM = """
+import os, resource, sys
+from ignition_hub.fetch import app, place
+place.PART_SIZE = int(sys.argv[1])
+exec(sys.argv[2])
+sys.exit(app.main(os.environ))
+"""
+AGAIN_AND_AGAIN = """
+while (child := os.fork()):
+    print(child, flush=True)
+    if os.waitpid(child, 0)[1] == 0:
+        sys.exit(0)
+"""
+"""Runs the fetcher until it ends well, and prints the id of each process before."""
+
+
+def started(world, *, part_size=16 * KIB, before=""):
+    """Start a fetcher in a process of its own, after the statement ``before``."""
+    path = str(Path(app.__file__).parents[2])
+    environment = {**os.environ, **world.environment(), "PYTHONPATH": path}
+    command = [sys.executable, "-c", PROGRAM, str(part_size), before]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(condition):
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def finished_parts(world):
+    return json.loads(world.paths.journal.read_text())["finished"] if world.paths.journal.exists() else []

@@ -34,6 +34,6 @@ class FetchAccount(Record):
 
 @dataclass(frozen=True, slots=True)
 class FetchReport(Record):
-    """The body of ``fetches``: all engines of one run, in order, up to the first that failed."""
+    """The body of ``fetches``: the engines of one run that came, in order, and any that failed."""
 
     engines: tuple[FetchAccount, ...]

@@ -1,5 +1,6 @@
 """
-One run of the fetcher: settings, then every engine in turn, then an exit code that says what to do.
+One run of the fetcher: settings, the answers for all engines, room for all of them, then every engine in
+turn, then an exit code that says what to do.
 
 This is the outermost edge: whatever goes wrong below becomes one line for people (on stderr and in the
 container's termination message) and one exit code from ``engine/errors.py``.
@@ -10,19 +11,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import FrameType
 
 from ignition_hub.engine.environment import termination_log
 from ignition_hub.engine.errors import Reason, exit_code_of
 from ignition_hub.engine.fetch_report import FAILED, FETCHED, PRESENT, FetchAccount
 from ignition_hub.engine.quoting import on_one_line
+from ignition_hub.fetch.budget import FetchBudget, fetch_budget
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved, resolve
-from ignition_hub.fetch.place import EnginePaths, place
+from ignition_hub.fetch.place import EnginePaths, missing_bytes, place, require_room
 from ignition_hub.fetch.reporting import Stopwatch, tell_gateway
 from ignition_hub.fetch.settings import FetchRequest, FetchSettings
-from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired
 
 LONGEST_MESSAGE = 4096  # bytes, what the kubelet keeps
@@ -48,44 +49,71 @@ def main(environ: Mapping[str, str]) -> int:
 
 def bring(settings: FetchSettings) -> None:
     """Bring every engine in turn, and tell the gateway how that went."""
-    deadline = Deadline(settings.deadline)
     accounts: list[FetchAccount] = []
     try:
-        for wanted in settings.engines:
-            watch = Stopwatch()
-            try:
-                accounts.append(fetch(wanted, settings, deadline, watch))
-            except FetchError as error:
-                accounts.append(watch.account(FAILED, 0, str(error.reason)))
-                raise
+        with fetch_budget(settings.deadline, settings.store_tls) as budget:
+            fetches = [EngineFetch(wanted, settings, budget) for wanted in settings.engines]
+            # Nothing is downloaded for a pod that cannot start: every answer first, and room for all.
+            for fetch in fetches:
+                with failure_told(fetch, accounts):
+                    fetch.ask()
+            missing = 0
+            for fetch in fetches:
+                with failure_told(fetch, accounts):
+                    missing += missing_bytes(fetch.found, fetch.paths)
+                    require_room(settings.mount, missing)
+            for fetch in fetches:
+                with failure_told(fetch, accounts):
+                    accounts.append(fetch.bring())
     finally:
         tell_gateway(settings, accounts)
 
 
-def fetch(
-    wanted: FetchRequest, settings: FetchSettings, deadline: Deadline, watch: Stopwatch
-) -> FetchAccount:
-    """Bring one engine: resolve, download, and resolve again whenever the URL's time was over."""
-    paths = EnginePaths(settings.mount / wanted.alias)
-    expired = 0
-    progress = DownloadProgress(wanted.alias)
-    while True:
-        watch.asks()
-        found = resolve(wanted.resource, settings, deadline, say)
-        watch.hears()
-        progress.begin(found)
-        before = progress.done
-        try:
-            fetched = place(found, paths, settings.store_tls, deadline, progress)
-        except LinkExpired as error:
-            expired = 0 if progress.done > before else expired + 1
-            if expired == LINKS_WITHOUT_PROGRESS:
-                raise refused_by_store(error) from error
-            deadline.pause(expired or 1)
-        else:
-            say(f"{wanted.alias}: {found.file_name}, {found.size} bytes, {progress.summary(fetched)}")
-            outcome = FETCHED if fetched else PRESENT
-            return watch.account(outcome, found.size if fetched else 0)
+class EngineFetch:
+    """The fetch of one engine: ``ask`` which it is, then ``bring`` it."""
+
+    found: Resolved
+
+    def __init__(self, wanted: FetchRequest, settings: FetchSettings, budget: FetchBudget) -> None:
+        self.paths = EnginePaths(settings.mount / wanted.alias)
+        self.watch = Stopwatch()
+        self._wanted, self._settings, self._budget = wanted, settings, budget
+
+    def ask(self) -> None:
+        """Wait for the gateway's answer."""
+        with self.watch.waiting():
+            self.found = resolve(self._wanted.resource, self._settings, self._budget.deadline, say)
+
+    def bring(self) -> FetchAccount:
+        """Download, and ask again whenever the URL's time was over."""
+        self.watch.begin()
+        expired = 0
+        progress = DownloadProgress(self._wanted.alias)
+        while True:
+            progress.begin(self.found)
+            before = progress.done
+            try:
+                fetched = place(self.found, self.paths, self._budget, progress)
+            except LinkExpired as error:
+                expired = 0 if progress.done > before else expired + 1
+                if expired == LINKS_WITHOUT_PROGRESS:
+                    raise refused_by_store(error) from error
+                self._budget.deadline.pause(expired or 1)
+                self.ask()
+            else:
+                size, name = self.found.size, self.found.file_name
+                say(f"{self._wanted.alias}: {name}, {size} bytes, {progress.summary(fetched)}")
+                return self.watch.account(FETCHED if fetched else PRESENT, size if fetched else 0)
+
+
+@contextlib.contextmanager
+def failure_told(fetch: EngineFetch, accounts: list[FetchAccount]) -> Iterator[None]:
+    """Add to ``accounts`` what the fetch of an engine failed of."""
+    try:
+        yield
+    except FetchError as error:
+        accounts.append(fetch.watch.account(FAILED, 0, str(error.reason)))
+        raise
 
 
 class DownloadProgress:

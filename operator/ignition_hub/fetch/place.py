@@ -10,20 +10,24 @@ import errno
 import hashlib
 import json
 import os
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ENGINE_FILE, RECORD_FILE
+from ignition_hub.fetch.budget import FetchBudget
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved
 from ignition_hub.fetch.journal import DownloadJournal
-from ignition_hub.fetch.transfer import CHUNK, PART_SIZE, ByteCallback, DiskError, Transfer, transfer
-from ignition_hub.wire.deadline import Deadline
+from ignition_hub.fetch.range_requests import CONNECTIONS, RangeSource
+from ignition_hub.fetch.transfer import CHUNK, ByteCallback, DiskError, Transfer, transfer
 
 READ_ONLY = 0o444
+SMALLEST_PART = 1024 * 1024
+PART_SIZE = 16 * 1024 * 1024
+"""The largest. Smaller engines have smaller ones: all connections carry them, and a kill loses little."""
+PARTS_OF_A_CONNECTION = 4
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_PREALLOCATION = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
@@ -55,9 +59,7 @@ class EnginePaths:
         return self.folder / f".{ENGINE_FILE}.partial.json"
 
 
-def place(
-    found: Resolved, paths: EnginePaths, tls: ssl.SSLContext, deadline: Deadline, watch: ByteCallback
-) -> bool:
+def place(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: ByteCallback) -> bool:
     """
     Make ``paths.engine`` be the engine ``found`` describes; False when it already was.
 
@@ -67,7 +69,7 @@ def place(
         make_folder(paths.folder)
         fetched = not is_there(paths.engine, found)
         if fetched:
-            download(found, paths, tls, deadline, watch)
+            download(found, paths, budget, watch)
         write_record(found, paths)
     return fetched
 
@@ -94,16 +96,17 @@ def is_there(path: Path, found: Resolved) -> bool:
     return digest.hexdigest() == found.sha256
 
 
-def download(
-    found: Resolved, paths: EnginePaths, tls: ssl.SSLContext, deadline: Deadline, watch: ByteCallback
-) -> None:
+def download(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: ByteCallback) -> None:
     """Fetch, verify and publish; parts from an earlier run are used, but never believed."""
-    journal = DownloadJournal(paths.journal, sha256=found.sha256, size=found.size, part_size=PART_SIZE)
+    journal = DownloadJournal(
+        paths.journal, sha256=found.sha256, size=found.size, part_size=part_size_of(found.size)
+    )
     resumed = bool(journal.finished) and _has_size(paths.partial, found.size)
     if not resumed:
         start_over(paths, journal)
     with open_partial(paths, found.size) as descriptor:
-        job = Transfer(found.source, found.size, descriptor, tls, deadline)
+        source = RangeSource(found.source, budget.tls, found.size)
+        job = Transfer(source, descriptor, budget.connections, budget.deadline)
         digest = transfer(job, journal, watch)
         if digest != found.sha256 and resumed:
             # A node that lost power may have kept the journal and lost pages. One clean run decides.
@@ -117,6 +120,12 @@ def download(
     paths.partial.replace(paths.engine)
     sync_folder(paths.folder)
     journal.forget()
+
+
+def part_size_of(size: int) -> int:
+    """Return how long the parts of an engine of ``size`` bytes are, in whole MiB."""
+    wanted = -(-size // (CONNECTIONS * PARTS_OF_A_CONNECTION * SMALLEST_PART)) * SMALLEST_PART
+    return min(PART_SIZE, wanted)
 
 
 def start_over(paths: EnginePaths, journal: DownloadJournal) -> None:
@@ -135,6 +144,23 @@ def open_partial(paths: EnginePaths, size: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def require_room(mount: Path, missing: int) -> None:
+    """Refuse before the first byte of any engine when ``missing`` more bytes do not fit."""
+    with disk_errors_named(mount):
+        make_folder(mount)
+        require_space(mount, missing)
+
+
+def missing_bytes(found: Resolved, paths: EnginePaths) -> int:
+    """Return how many more bytes an engine will take, as far as sizes tell."""
+    with disk_errors_named(paths.folder):
+        if _has_size(paths.engine, found.size):
+            return 0
+        with contextlib.suppress(FileNotFoundError):
+            return max(0, found.size - paths.partial.stat().st_blocks * 512)
+    return found.size
 
 
 def require_space(folder: Path, missing: int) -> None:

@@ -1,5 +1,5 @@
 """
-One connection to the store, used for one byte range after another.
+One connection to the store, used for one byte range after another, of one engine after another.
 
 This is the only place that talks to the bucket. It knows presigned URLs, partial answers and what each
 status means for the download; it does not know files.
@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 from collections.abc import Generator
+from dataclasses import dataclass
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.errors import FetchError
@@ -19,25 +20,31 @@ from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
 
 CALL_SECONDS = 30.0
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+CONNECTIONS = 8
+"""How many connections a run has, for all its engines together."""
+CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19})")
 
 
-class RangeConnection:
+@dataclass(frozen=True, slots=True)
+class RangeSource:
     """
-    A connection that is opened when first needed and opened anew after a failure.
+    Where the bytes of one object are.
 
     ``size`` is the whole object's size in bytes, which every answer must confirm.
     """
 
-    def __init__(self, source: Address, tls: ssl.SSLContext, size: int, deadline: Deadline) -> None:
-        self._source, self._tls, self._size, self._deadline = source, tls, size, deadline
+    address: Address
+    tls: ssl.SSLContext
+    size: int
+
+
+class RangeConnection:
+    """A connection that is opened when first needed, and opened again after a failure or for another peer."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
         self._connection: http.client.HTTPConnection | None = None
-
-    def __enter__(self) -> "RangeConnection":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.disconnect()
+        self._peer = ""
 
     def disconnect(self) -> None:
         """Close the connection; the next read opens another."""
@@ -52,7 +59,9 @@ class RangeConnection:
             with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
 
-    def read(self, start: int, stop: int, buffer: memoryview) -> Generator[int, None, None]:
+    def read(
+        self, source: RangeSource, start: int, stop: int, buffer: memoryview
+    ) -> Generator[int, None, None]:
         """
         Ask for bytes ``start`` to ``stop`` (exclusive) and fill ``buffer`` again and again.
 
@@ -60,8 +69,8 @@ class RangeConnection:
         LinkExpired, or a FetchError that ends the run.
         """
         try:
-            response = self._ask(start, stop)
-            self._check(response, start, stop)
+            response = self._ask(source, start, stop)
+            check(response, source, start, stop)
             left = stop - start
             while left:
                 count = response.readinto(buffer[: min(len(buffer), left)])
@@ -70,51 +79,81 @@ class RangeConnection:
                 left -= count
                 yield count
         except (OSError, http.client.HTTPException, UnicodeError) as error:
-            raise Transient(f"the store at {self._source.place}: {explained(error)}") from error
+            raise Transient(f"the store at {source.address.place}: {explained(error)}") from error
 
-    def _ask(self, start: int, stop: int) -> http.client.HTTPResponse:
+    def _ask(self, source: RangeSource, start: int, stop: int) -> http.client.HTTPResponse:
+        if self._peer != source.address.place:
+            self.disconnect()
+        was_open = self._connection is not None
+        try:
+            return self._request(source, start, stop)
+        except ConnectionError:
+            # Servers close connections on which nothing was asked for a while.
+            if not was_open:
+                raise
+            self.disconnect()
+            return self._request(source, start, stop)
+
+    def _request(self, source: RangeSource, start: int, stop: int) -> http.client.HTTPResponse:
         if self._connection is None:
             timeout = self._deadline.timeout(CALL_SECONDS)
-            self._connection = self._source.connection(self._tls, timeout)
+            self._connection = source.address.connection(source.tls, timeout)
+            self._peer = source.address.place
         headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
-        self._connection.request("GET", self._source.target, headers=headers)
+        self._connection.request("GET", source.address.target, headers=headers)
         return self._connection.getresponse()
 
-    def _check(self, response: http.client.HTTPResponse, start: int, stop: int) -> None:
-        status = response.status
-        if status == http.client.FORBIDDEN:
-            raise LinkExpired(f"the store at {self._source.place} answered 403")
-        if is_passing(status):
-            raise Transient(f"the store at {self._source.place} answered {status}")
-        if status != http.client.PARTIAL_CONTENT:
-            raise self._refused(status, response.headers.get("Location"))
-        found = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        first, last, total = (int(number) for number in found.groups()) if found else (-1, -1, -1)
-        if total != self._size:
-            raise self._other_size(total)
-        if (first, last) != (start, stop - 1):
-            raise Transient(f"the store answered bytes {first}-{last}, not {start}-{stop - 1}")
 
-    def _refused(self, status: int, location: str | None) -> FetchError:
-        if location or http.client.MULTIPLE_CHOICES <= status < http.client.BAD_REQUEST:
-            why, remedy = (
-                f"answered {status}, a redirect",
-                "Redirects are refused: correct s3.endpoint or s3.region.",
-            )
-        elif status == http.client.NOT_FOUND:
-            why, remedy = (
-                "has no such object (404)",
-                "The engine was removed from the bucket; request a rebuild.",
-            )
-        elif status == http.client.OK:
-            why, remedy = "ignores byte ranges (200)", "Use a store that supports range requests, as S3 does."
-        else:
-            why, remedy = f"answered {status}", "See the store's log for this request."
-        return FetchError(Reason.StoreUnavailable, f"the store at {self._source.place} {why}", remedy)
+def check(response: http.client.HTTPResponse, source: RangeSource, start: int, stop: int) -> None:
+    """Return for an answer that promises bytes ``start`` to ``stop`` of the object that was signed."""
+    status, place = response.status, source.address.place
+    if status == http.client.FORBIDDEN:
+        raise LinkExpired(f"the store at {place} answered 403")
+    if is_passing(status):
+        raise Transient(f"the store at {place} answered {status}")
+    found = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if status not in (http.client.PARTIAL_CONTENT, http.client.REQUESTED_RANGE_NOT_SATISFIABLE) or not found:
+        raise refused(response, source)
+    if int(found[3]) != source.size:
+        raise other_size(source, int(found[3]))
+    if status != http.client.PARTIAL_CONTENT:
+        raise refused(response, source)
+    if (found[1], found[2]) != (str(start), str(stop - 1)):
+        raise Transient(f"the store at {place} answered {found[0]}, not bytes {start}-{stop - 1}")
+    if response.length not in (None, stop - start):  # None: in chunks
+        raise Transient(f"the store at {place} sends {response.length} bytes, not {stop - start}")
 
-    def _other_size(self, total: int) -> FetchError:
-        return FetchError(
-            Reason.DigestMismatch,
-            f"the object in the store has {total} bytes, its manifest says {self._size}",
-            "The engine was changed in the bucket; request a rebuild and check who can write there.",
+
+def refused(response: http.client.HTTPResponse, source: RangeSource) -> FetchError:
+    """Build the error for an answer of the store that asking again does not change."""
+    status = response.status
+    is_redirect = http.client.MULTIPLE_CHOICES <= status < http.client.BAD_REQUEST
+    if is_redirect or response.headers.get("Location"):
+        why, remedy = (
+            f"answered {status}, a redirect",
+            "Redirects are refused: correct s3.endpoint or s3.region.",
         )
+    elif status == http.client.NOT_FOUND:
+        why, remedy = (
+            "has no such object (404)",
+            "The engine was removed from the bucket; request a rebuild.",
+        )
+    elif status == http.client.OK:
+        why, remedy = "ignores byte ranges (200)", "Use a store that supports range requests, as S3 does."
+    elif status == http.client.PARTIAL_CONTENT:
+        why, remedy = (
+            "answered 206 without a Content-Range that names the size of the object",
+            "Use a store that answers range requests as S3 does, and no proxy that changes its answers.",
+        )
+    else:
+        why, remedy = f"answered {status}", "See the store's log for this request."
+    return FetchError(Reason.StoreUnavailable, f"the store at {source.address.place} {why}", remedy)
+
+
+def other_size(source: RangeSource, total: int) -> FetchError:
+    """Build the error for an object that is not as long as the manifest says."""
+    return FetchError(
+        Reason.DigestMismatch,
+        f"the object in the store has {total} bytes, its manifest says {source.size}",
+        "The engine was changed in the bucket; request a rebuild and check who can write there.",
+    )

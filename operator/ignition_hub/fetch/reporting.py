@@ -8,7 +8,7 @@ import contextlib
 import http.client
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.fetch_report import FetchAccount, FetchReport
@@ -22,26 +22,31 @@ PATH = "/v1/fetches"
 
 
 class Stopwatch:
-    """Measures the fetch of one engine: the time until there is an answer, and the time from then on."""
+    """Measures the fetch of one engine: the time until there is an answer, and the time it is downloaded."""
 
     def __init__(self) -> None:
-        self._began = self._last = time.monotonic()
         self._waited = 0.0
+        self._began: float | None = None
+        self._waited_before = 0.0
 
-    def asks(self) -> None:
-        """Begin to wait for an answer."""
-        self._last = time.monotonic()
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the block as waiting for an answer."""
+        asked = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waited += time.monotonic() - asked
 
-    def hears(self) -> None:
-        """End the wait."""
-        self._waited += time.monotonic() - self._last
+    def begin(self) -> None:
+        """Begin the download: the engines of a run come one after the other."""
+        self._began, self._waited_before = time.monotonic(), self._waited
 
     def account(self, outcome: str, fetched_bytes: int, reason: str = "") -> FetchAccount:
         """Return what there is to tell."""
-        seconds = time.monotonic() - self._began - self._waited
-        return FetchAccount(
-            outcome, round(self._waited, 3), round(max(0.0, seconds), 3), fetched_bytes, reason
-        )
+        since = 0.0 if self._began is None else time.monotonic() - self._began
+        seconds = max(0.0, since - (self._waited - self._waited_before))
+        return FetchAccount(outcome, round(self._waited, 3), round(seconds, 3), fetched_bytes, reason)
 
 
 def tell_gateway(settings: FetchSettings, accounts: Sequence[FetchAccount]) -> None:

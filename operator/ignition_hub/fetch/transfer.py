@@ -9,7 +9,6 @@ URL is.
 import contextlib
 import hashlib
 import os
-import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +17,11 @@ from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.journal import DownloadJournal
 from ignition_hub.fetch.part_schedule import DownloadPart, PartSchedule, Stopped, parts_of
-from ignition_hub.fetch.range_requests import RangeConnection
-from ignition_hub.wire.address import Address
+from ignition_hub.fetch.range_requests import CONNECTIONS, RangeConnection, RangeSource
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import Transient
 
 PART_SIZE = 16 * 1024 * 1024
-CONNECTIONS = 8
 PARTS_AHEAD = 2 * CONNECTIONS
 CHUNK = 1024 * 1024
 
@@ -33,14 +30,12 @@ ByteCallback = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What to move: ``size`` bytes from ``source`` into the open file ``descriptor``."""
+    """What to move: the object at ``source`` into the open file ``descriptor``, over ``connections``."""
 
-    source: Address
-    size: int
+    source: RangeSource
     descriptor: int
-    tls: ssl.SSLContext
+    connections: tuple[RangeConnection, ...]
     deadline: Deadline
-    connections: int = CONNECTIONS
 
 
 def transfer(job: Transfer, journal: DownloadJournal, watch: ByteCallback) -> str:
@@ -50,15 +45,11 @@ def transfer(job: Transfer, journal: DownloadJournal, watch: ByteCallback) -> st
     The journal also says how long a part is, so that the two cannot disagree about what "part 3" means.
 
     ``watch`` hears how many bytes are there, part by part. Raises LinkExpired, Transient never, and
-    FetchError; all threads have ended when it returns or raises.
+    FetchError; all threads have ended when it returns or raises. The connections stay open when it returns.
     """
-    parts = parts_of(job.size, journal.part_size)
+    parts = parts_of(job.source.size, journal.part_size)
     schedule = PartSchedule(parts, journal.finished, PARTS_AHEAD)
-    missing = len(parts) - len(journal.finished)
-    connections = [
-        RangeConnection(job.source, job.tls, job.size, job.deadline)
-        for _ in range(min(job.connections, missing))
-    ]
+    connections = job.connections[: len(parts) - len(journal.finished)]
     writers = [
         threading.Thread(target=write_parts, args=(job, schedule, journal, connection), daemon=True)
         for connection in connections
@@ -105,13 +96,13 @@ def write_parts(
     """Be one writer: claim parts until there are none; a failure goes to the schedule, for everybody."""
     buffer = memoryview(bytearray(CHUNK))
     try:
-        with connection:
-            while (part := schedule.claim()) is not None:
-                write_part(job, schedule, connection, part, buffer)
-                journal.finish(part.index)
+        while (part := schedule.claim()) is not None:
+            write_part(job, schedule, connection, part, buffer)
+            journal.finish(part.index)
     except Stopped:
-        return
+        connection.disconnect()
     except BaseException as error:  # noqa: BLE001  (a thread's edge: the main thread raises it)
+        connection.disconnect()
         schedule.fail(error)
 
 
@@ -122,7 +113,9 @@ def write_part(
     done, attempt = 0, 0
     while done < part.size:
         try:
-            with contextlib.closing(connection.read(part.start + done, part.stop, buffer)) as chunks:
+            with contextlib.closing(
+                connection.read(job.source, part.start + done, part.stop, buffer)
+            ) as chunks:
                 for count in chunks:
                     write_at(job.descriptor, buffer[:count], part.start + done)
                     done, attempt = done + count, 0
@@ -165,6 +158,6 @@ def out_of_time(job: Transfer, schedule: PartSchedule) -> FetchError:
         )
     return FetchError(
         Reason.DeadlineExceeded,
-        f"{schedule.bytes_written} of {job.size} bytes arrived in {job.deadline.seconds:.0f} s",
+        f"{schedule.bytes_written} of {job.source.size} bytes arrived in {job.deadline.seconds:.0f} s",
         "The next start of this container resumes from there; raise the deadline if the network is slow.",
     )

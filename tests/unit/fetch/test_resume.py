@@ -1,16 +1,18 @@
 """A fetcher that was killed, or is asked to stop: what it left is used, and never believed."""
 
 import json
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
-from fetch_harness import ENGINE, KIB, nothing_is_visible, running_world
-from ignition_hub.fetch import app
+from fetch_harness import (
+    ENGINE,
+    KIB,
+    finished_parts,
+    nothing_is_visible,
+    running_world,
+    started,
+    wait_for,
+)
 
 
 @pytest.fixture
@@ -72,37 +74,12 @@ def test_a_journal_without_its_file_counts_for_nothing(world):
     assert world.paths.engine.read_bytes() == ENGINE
 
 
-PROGRAM = """
-import os, sys
-from ignition_hub.fetch import app, place
-place.PART_SIZE = 16 * 1024
-sys.exit(app.main(os.environ))
-"""
-
-
-def started(world):
-    path = str(Path(app.__file__).parents[2])
-    environment = {**os.environ, **world.environment(), "PYTHONPATH": path}
-    return subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.DEVNULL)
-
-
-def wait_for(condition):
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.005)
-
-
-def finished_parts(world):
-    return json.loads(world.paths.journal.read_text())["finished"] if world.paths.journal.exists() else []
-
-
 def test_after_kill_9_only_parts_in_flight_are_fetched_again(world):
     world.slow = 0.2
     process = started(world)
     wait_for(lambda: len(finished_parts(world)) >= 4)
     process.kill()
-    process.wait()
+    process.communicate()
     finished = finished_parts(world)
     assert nothing_is_visible(world)
     world.ranges.clear()
@@ -118,5 +95,6 @@ def test_a_pod_that_is_deleted_does_not_wait_for_the_download(world):
     process = started(world)
     wait_for(lambda: world.ranges)
     process.terminate()
+    process.communicate(timeout=2)
 
-    assert process.wait(timeout=2) == 143
+    assert process.returncode == 143

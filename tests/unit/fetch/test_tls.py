@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fetch_harness import ENGINE, running_world
+from fetch_harness import ENGINE, KIB, running_world
 
 
 @pytest.fixture
@@ -23,6 +23,14 @@ def test_tls_is_used_where_the_url_says_so(world, tmp_path):
 
     assert world.run(IGNITION_CA=authority) == 0
     assert world.paths.engine.read_bytes() == ENGINE
+
+
+def test_a_part_that_was_cut_goes_on_from_the_byte_it_reached_over_tls_too(world, tmp_path):
+    world.store = ["cut"]
+
+    assert world.run(IGNITION_CA=secured(world, tmp_path)) == 0
+    assert world.paths.engine.read_bytes() == ENGINE
+    assert any((first + 8 * KIB, stop) in world.ranges for first, stop in world.ranges)
 
 
 def test_a_certificate_nobody_vouches_for_is_refused(world, tmp_path):
