@@ -13,6 +13,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -43,21 +44,27 @@ class S3Server:
     secret_key: str
     folder: Path
     """Of its data, metadata and log."""
-    options: tuple[str, ...]
+    arguments: tuple[str, ...]
     process: subprocess.Popen[bytes]
 
     @classmethod
     @contextlib.contextmanager
     def start(
-        cls, *, host: str = "127.0.0.1", options: tuple[str, ...] = ONE_AT_A_TIME
+        cls,
+        *,
+        host: str = "127.0.0.1",
+        tls: tuple[Path, Path] | None = None,
+        options: tuple[str, ...] = ONE_AT_A_TIME,
     ) -> Iterator[S3Server]:
-        """Run a server on a free port of ``host`` until the block ends."""
+        """Run a server on a free port of ``host`` until the block ends; ``tls``: a certificate, its key."""
         folder = Path(tempfile.mkdtemp(prefix="ignition-s3-"))
         for name in ("data", "meta"):
             (folder / name).mkdir()
         address = f"{host}:{_free_port(host)}"
-        process = _run(address, folder, options)
-        server = cls(f"http://{address}", ACCESS_KEY, SECRET_KEY, folder, options, process)
+        scheme, served = ("https", ("--cert", str(tls[0]), "--key", str(tls[1]))) if tls else ("http", ())
+        arguments = ("--port", address, *served, "posix", *options)
+        process = _run(arguments, folder)
+        server = cls(f"{scheme}://{address}", ACCESS_KEY, SECRET_KEY, folder, arguments, process)
         try:
             server.wait_ready()
             yield server
@@ -67,14 +74,18 @@ class S3Server:
 
     def start_again(self) -> None:
         """Run the server anew after ``stop``, at the same address with the same data."""
-        self.process = _run(self.endpoint.removeprefix("http://"), self.folder, self.options)
+        self.process = _run(self.arguments, self.folder)
         self.wait_ready()
 
     def wait_ready(self) -> None:
         """Return when the server answers; raise with its log when it does not."""
         deadline = time.monotonic() + READY_SECONDS
+        url, unverified = f"{self.endpoint}/healthz", ssl._create_unverified_context()
         while time.monotonic() < deadline and self.process.poll() is None:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=1):
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(url, timeout=1, context=unverified),
+            ):
                 return
             time.sleep(0.05)
         self.stop()
@@ -104,11 +115,11 @@ class S3Server:
             self.process.wait(timeout=5)
 
 
-def _run(address: str, folder: Path, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    command = [str(binary("versitygw")), "--quiet", "--port", address, "--health", "/healthz"]
+def _run(arguments: tuple[str, ...], folder: Path) -> subprocess.Popen[bytes]:
+    command = [str(binary("versitygw")), "--quiet", "--health", "/healthz", *arguments]
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
-            [*command, "posix", *options, "--sidecar", str(folder / "meta"), str(folder / "data")],
+            [*command, "--sidecar", str(folder / "meta"), str(folder / "data")],
             env={**os.environ, "ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY},
             stdout=log,
             stderr=subprocess.STDOUT,
