@@ -12,6 +12,8 @@ PREFIX = "IGNITION_"
 
 GATEWAY_URL = "IGNITION_GATEWAY_URL"
 """Where the gateway is, as ``https://host:port``."""
+NODE_CACHE_URL = "IGNITION_NODE_CACHE_URL"
+"""Where the cache of a node is, as ``https://host:port``; fetchers without it go to the store."""
 TOKEN_FILE = "IGNITION_TOKEN_FILE"  # noqa: S105  (a variable's name)
 """File of the projected ServiceAccount token that the gateway asks for."""
 CA = "IGNITION_CA"

@@ -21,6 +21,7 @@ from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.fetch.budget import FetchBudget, fetch_budget
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved, resolve
+from ignition_hub.fetch.lines import say
 from ignition_hub.fetch.place import EnginePaths, missing_bytes, place, require_room
 from ignition_hub.fetch.reporting import Stopwatch, tell_gateway
 from ignition_hub.fetch.settings import FetchRequest, FetchSettings
@@ -51,7 +52,7 @@ def bring(settings: FetchSettings) -> None:
     """Bring every engine in turn, and tell the gateway how that went."""
     accounts: list[FetchAccount] = []
     try:
-        with fetch_budget(settings.deadline, settings.store_tls) as budget:
+        with fetch_budget(settings.deadline, settings.store_tls, settings.node_cache) as budget:
             fetches = [EngineFetch(wanted, settings, budget) for wanted in settings.engines]
             # Nothing is downloaded for a pod that cannot start: every answer first, and room for all.
             for fetch in fetches:
@@ -170,12 +171,6 @@ def report(line: str, environ: Mapping[str, str]) -> None:
     with contextlib.suppress(OSError), path.open("r+b") as file:
         file.truncate()
         file.write(line.encode()[:LONGEST_MESSAGE])
-
-
-def say(line: str) -> None:
-    """Log one line."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
@@ -20,8 +20,10 @@ from ignition_hub.fetch.budget import FetchBudget
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved
 from ignition_hub.fetch.journal import DownloadJournal
+from ignition_hub.fetch.lines import say
 from ignition_hub.fetch.range_requests import CONNECTIONS, RangeSource
-from ignition_hub.fetch.transfer import CHUNK, ByteCallback, DiskError, Transfer, transfer
+from ignition_hub.fetch.transfer import CHUNK, ByteCallback, DiskError, SpareFailed, Transfer, transfer
+from ignition_hub.wire.outcomes import LinkExpired
 
 READ_ONLY = 0o444
 SMALLEST_PART = 1024 * 1024
@@ -107,9 +109,11 @@ def download(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: By
     with open_partial(paths, found.size) as descriptor:
         source = RangeSource(found.source, budget.tls, found.size)
         job = Transfer(source, descriptor, budget.connections, budget.deadline)
-        digest = transfer(job, journal, watch)
-        if digest != found.sha256 and resumed:
-            # A node that lost power may have kept the journal and lost pages. One clean run decides.
+        spare = spare_of(job, found, budget)
+        digest = fetched_digest(job, spare, journal, watch)
+        if digest != found.sha256 and (resumed or spare):
+            # A node that lost power may have kept the journal and lost pages, and a cache is believed in
+            # nothing. One clean run decides.
             journal.forget()
             digest = transfer(job, journal, watch)
         if digest != found.sha256:
@@ -120,6 +124,26 @@ def download(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: By
     paths.partial.replace(paths.engine)
     sync_folder(paths.folder)
     journal.forget()
+
+
+def spare_of(job: Transfer, found: Resolved, budget: FetchBudget) -> Transfer | None:
+    """Return how the same file comes out of the node's cache, None where it does not."""
+    if budget.node_cache is None:
+        return None
+    nearer = budget.node_cache.source_of(job.source, found.sha256, budget.deadline, say)
+    return None if nearer is None else replace(job, source=nearer)
+
+
+def fetched_digest(
+    job: Transfer, spare: Transfer | None, journal: DownloadJournal, watch: ByteCallback
+) -> str:
+    """Return the digest of the file: fetched out of the node's cache, as far as that gives it."""
+    if spare is not None:
+        try:
+            return transfer(spare, journal, watch)
+        except (SpareFailed, LinkExpired, FetchError) as error:
+            say(f"the cache of this node is used no further: {error}")
+    return transfer(job, journal, watch)
 
 
 def part_size_of(size: int) -> int:

@@ -10,8 +10,8 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 
 from ignition_hub.engine.errors import Reason
 from ignition_hub.fetch.errors import FetchError
@@ -30,12 +30,15 @@ class RangeSource:
     """
     Where the bytes of one object are.
 
-    ``size`` is the whole object's size in bytes, which every answer must confirm.
+    ``size`` is the whole object's size in bytes, which every answer must confirm. ``is_spare`` where another
+    place has them too: what fails there is not tried again.
     """
 
     address: Address
     tls: ssl.SSLContext
     size: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_spare: bool = False
 
 
 class RangeConnection:
@@ -99,7 +102,8 @@ class RangeConnection:
             timeout = self._deadline.timeout(CALL_SECONDS)
             self._connection = source.address.connection(source.tls, timeout)
             self._peer = source.address.place
-        headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+        asked = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+        headers = {**source.headers, **asked}
         self._connection.request("GET", source.address.target, headers=headers)
         return self._connection.getresponse()
 

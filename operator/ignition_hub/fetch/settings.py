@@ -21,6 +21,7 @@ from ignition_hub.engine.pod_annotations import (
     Value,
 )
 from ignition_hub.fetch.errors import FetchError
+from ignition_hub.fetch.node_source import NodeCache
 from ignition_hub.wire.address import Address, tls_context
 
 DEFAULT_DEADLINE = 600.0
@@ -40,7 +41,7 @@ class FetchSettings:
     One fetcher run. ``deadline`` is in seconds for everything together.
 
     ``gateway_tls`` trusts the hub's certificate authority alone when one is given; ``store_tls`` trusts the
-    system's too, because a bucket may be a public service.
+    system's too, because a bucket may be a public service. ``node_cache`` is None where the hub runs none.
     """
 
     gateway: Address
@@ -51,11 +52,13 @@ class FetchSettings:
     on_miss: OnMiss
     gateway_tls: ssl.SSLContext
     store_tls: ssl.SSLContext
+    node_cache: NodeCache | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "FetchSettings":
         """Read ``environ``; a FetchError with reason InvalidRequest names the variable that is wrong."""
         authorities = _authorities(environ)
+        gateway_tls = _tls(authorities, only=True)
         return cls(
             gateway=_address(environ),
             token_file=Path(environ.get(environment.TOKEN_FILE, TOKEN_FILE)),
@@ -63,8 +66,9 @@ class FetchSettings:
             engines=_engines(environ.get(environment.ENGINES, "")),
             deadline=_seconds(environ.get(environment.DEADLINE_SECONDS, str(DEFAULT_DEADLINE))),
             on_miss=_annotated(ANNOTATION_ON_MISS, environ),
-            gateway_tls=_tls(authorities, only=True),
+            gateway_tls=gateway_tls,
             store_tls=_tls(authorities, only=False),
+            node_cache=_node_cache(environ, gateway_tls),
         )
 
 
@@ -76,12 +80,17 @@ def _wrong(variable: str, why: str) -> FetchError:
     )
 
 
-def _address(environ: Mapping[str, str]) -> Address:
-    url = environ.get(environment.GATEWAY_URL, "")
+def _address(environ: Mapping[str, str], variable: str = environment.GATEWAY_URL) -> Address:
+    url = environ.get(variable, "")
     try:
         return Address.of(url.rstrip("/"))
     except ValueError as error:
-        raise _wrong(environment.GATEWAY_URL, f"{url!r}: {error}") from error
+        raise _wrong(variable, f"{url!r}: {error}") from error
+
+
+def _node_cache(environ: Mapping[str, str], tls: ssl.SSLContext) -> NodeCache | None:
+    variable = environment.NODE_CACHE_URL
+    return NodeCache(_address(environ, variable), tls) if environ.get(variable) else None
 
 
 def _engines(text: str) -> tuple[FetchRequest, ...]:

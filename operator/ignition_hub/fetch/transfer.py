@@ -44,7 +44,7 @@ def transfer(job: Transfer, journal: DownloadJournal, watch: ByteCallback) -> st
 
     The journal also says how long a part is, so that the two cannot disagree about what "part 3" means.
 
-    ``watch`` hears how many bytes are there, part by part. Raises LinkExpired, Transient never, and
+    ``watch`` hears how many bytes are there, again and again. Raises LinkExpired, Transient never, and
     FetchError; all threads have ended when it returns or raises. The connections stay open when it returns.
     """
     parts = parts_of(job.source.size, journal.part_size)
@@ -85,8 +85,8 @@ def follow(
                 count = os.preadv(job.descriptor, [buffer[: min(CHUNK, there - done)]], part.start + done)
                 digest.update(buffer[:count])
                 done += count
+            watch(schedule.bytes_written)
         schedule.digested(part)
-        watch(schedule.bytes_written)
     return digest.hexdigest()
 
 
@@ -123,6 +123,8 @@ def write_part(
         except Transient as error:
             connection.disconnect()
             schedule.leave_if_stopped()
+            if job.source.is_spare:
+                raise SpareFailed(str(error)) from error
             schedule.trouble = error
             attempt += 1
             job.deadline.pause(attempt)
@@ -138,6 +140,10 @@ def write_at(descriptor: int, data: memoryview, offset: int) -> None:
         except OSError as error:
             raise DiskError(error) from error
         data, offset = data[count:], offset + count
+
+
+class SpareFailed(Exception):
+    """The bytes did not come from where they need not come from."""
 
 
 class DiskError(Exception):

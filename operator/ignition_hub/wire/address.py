@@ -38,6 +38,11 @@ class Address:
         """The part that may be shown to people: a presigned query is a secret."""
         return f"{self.scheme}://{self.host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """All of it: a secret where it is presigned."""
+        return f"{self.place}{self.target}"
+
     def connection(self, tls: ssl.SSLContext, timeout: float) -> http.client.HTTPConnection:
         """Return an unopened connection."""
         if self.scheme == "https":

@@ -1,0 +1,144 @@
+"""
+The engines that a node keeps: whole and verified, at most so many bytes, the longest unused going first.
+
+An engine is kept under the path of its object and its digest together. A pod that shows the URL of one object
+and names the digest of another finds nothing, and what it fetches with a wrong digest is not kept.
+"""
+
+import contextlib
+import hashlib
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ignition_hub.fetch.budget import fetch_budget
+from ignition_hub.fetch.errors import FetchError
+from ignition_hub.fetch.gateway import Resolved
+from ignition_hub.fetch.node_cache.settings import CacheSettings
+from ignition_hub.fetch.place import EnginePaths, place
+from ignition_hub.wire.outcomes import LinkExpired
+
+FILL_SECONDS = 3600.0
+FAILED_SECONDS = 10.0
+"""How long an engine that could not be fetched is not tried again."""
+MOST_FILLS = 4
+"""How many engines are fetched at a time, each over connections of its own."""
+
+
+class NoRoom(Exception):
+    """The engine cannot be kept now: too large, or what is kept is in use."""
+
+
+@dataclass(slots=True)
+class KeptEngine:
+    """One engine on the shelf: ``done`` of its ``size`` bytes have arrived; ``ready`` once it is verified."""
+
+    key: str
+    size: int
+    paths: EnginePaths
+    done: int = 0
+    ready: bool = False
+    readers: int = 0
+    failure: str = ""
+    failed_at: float = 0.0
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether it is being fetched."""
+        return not self.ready and not self.failure
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it may go."""
+        return self.ready and self.readers == 0
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether it failed long enough ago to be tried again."""
+        return bool(self.failure) and time.monotonic() - self.failed_at > FAILED_SECONDS
+
+
+class EngineShelf:
+    """The engines that are kept; every method may be called by several threads."""
+
+    def __init__(self, settings: CacheSettings, tell: Callable[[str], None]) -> None:
+        self._settings, self._tell = settings, tell
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, KeptEngine] = OrderedDict()
+
+    def want(self, found: Resolved) -> KeptEngine:
+        """Return the engine, which begins to be fetched when it is not here; NoRoom when it cannot be."""
+        key = key_of(found)
+        with self._lock:
+            for forgotten in [kept for kept in self._kept.values() if kept.is_forgotten]:
+                del self._kept[forgotten.key]
+            if (kept := self._kept.get(key)) is None:
+                self._make_room(found.size)
+                kept = KeptEngine(key, found.size, EnginePaths(self._settings.folder / key))
+                self._kept[key] = kept
+                threading.Thread(target=self._fill, args=(kept, found), daemon=True).start()
+            self._kept.move_to_end(key)
+            return kept
+
+    @contextlib.contextmanager
+    def reading(self, found: Resolved) -> Iterator[Path | None]:
+        """Give the file of an engine, which stays until the end of the block; None when it is not here."""
+        with self._lock:
+            kept = self._kept.get(key_of(found))
+            if kept is None or not kept.ready:
+                kept = None
+            else:
+                kept.readers += 1
+        try:
+            yield kept.paths.engine if kept else None
+        finally:
+            with self._lock:
+                if kept:
+                    kept.readers -= 1
+
+    def _make_room(self, size: int) -> None:
+        if sum(kept.is_filling for kept in self._kept.values()) >= MOST_FILLS:
+            raise NoRoom(f"{MOST_FILLS} engines are being fetched already")
+        free = self._settings.max_bytes - sum(kept.size for kept in self._kept.values())
+        going = []
+        for kept in [kept for kept in self._kept.values() if kept.is_free]:
+            if size <= free:
+                break
+            free += kept.size
+            going.append(kept)
+        if size > free:
+            raise NoRoom(f"{size} bytes do not fit into {self._settings.max_bytes}, of which some are in use")
+        for kept in going:
+            self._remove(kept)
+
+    def _remove(self, kept: KeptEngine) -> None:
+        del self._kept[kept.key]
+        shutil.rmtree(kept.paths.folder, ignore_errors=True)
+        self._tell(f"removed {kept.key}, {kept.size} bytes")
+
+    def _fill(self, kept: KeptEngine, found: Resolved) -> None:
+        def note(done: int) -> None:
+            kept.done = done
+
+        try:
+            with fetch_budget(FILL_SECONDS, self._settings.store_tls) as budget:
+                place(found, kept.paths, budget, note)
+        except (FetchError, LinkExpired) as error:
+            self._tell(f"{kept.key} is not kept: {error}")
+            with self._lock:
+                shutil.rmtree(kept.paths.folder, ignore_errors=True)
+                kept.size, kept.failure, kept.failed_at = 0, str(error), time.monotonic()
+        else:
+            self._tell(f"keeps {kept.key}, {kept.size} bytes")
+            with self._lock:
+                kept.ready = True
+
+
+def key_of(found: Resolved) -> str:
+    """Return the name under which an engine is kept."""
+    path = found.source.target.partition("?")[0]
+    return hashlib.sha256(f"{path} {found.sha256} {found.size}".encode()).hexdigest()
