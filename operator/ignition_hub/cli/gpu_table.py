@@ -73,14 +73,9 @@ def rows_of(nodes: Iterable[Mapping[str, Any]], slices: Iterable[Mapping[str, An
     ]
 
 
-def in_columns(rows: Sequence[GpuRow]) -> Iterator[str]:
-    """Yield the lines of a table, the last column as long as it is."""
-    table = [HEADER, *(row.cells for row in rows)]
-    widths = [max(len(cells[column]) for cells in table) for column in range(len(HEADER) - 1)]
-    for cells in table:
-        yield "   ".join(
-            [*(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)), cells[-1]]
-        )
+def table(rows: Sequence[GpuRow]) -> list[tuple[str, ...]]:
+    """Return the rows in words, the heads first."""
+    return [HEADER, *(row.cells for row in rows)]
 
 
 def _rows_of_node(body: Mapping[str, Any], slices: Sequence[SliceView]) -> Iterator[GpuRow]:

@@ -10,7 +10,8 @@ import typer
 from ignition_hub.cli import gpu_table
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import Kubectl
-from ignition_hub.cli.output import Format, show
+from ignition_hub.cli.options import Context
+from ignition_hub.cli.output import Format, in_columns, show
 from ignition_hub.engine.enums import StrEnum
 
 SLICES = "resourceslices.v1.resource.k8s.io"
@@ -28,9 +29,7 @@ class GpusFormat(StrEnum):
 
 def gpus(
     *,
-    context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="kubectl context. Default: the current one.")
-    ] = None,
+    context: Context = None,
     output: Annotated[GpusFormat, typer.Option("--output", "-o", help="Format of the list.")] = (
         GpusFormat.text
     ),
@@ -43,7 +42,7 @@ def gpus(
     kubectl = Kubectl(context)
     rows = gpu_table.rows_of(_items(kubectl, "nodes"), _slices(kubectl))
     if output is GpusFormat.text:
-        typer.echo("\n".join(gpu_table.in_columns(rows)))
+        typer.echo("\n".join(in_columns(gpu_table.table(rows))))
     else:
         show({"gpus": [row.to_json() for row in rows]}, Format(output.value))
 

@@ -3,6 +3,7 @@ How commands print: results as documents on standard output, everything else on 
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -27,3 +28,11 @@ def show(document: dict[str, Any], output: Format) -> None:
         typer.echo(json.dumps(document, indent=2))
     else:
         typer.echo(yaml.safe_dump(document, sort_keys=False, default_flow_style=None), nl=False)
+
+
+def in_columns(table: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table whose first row is the heads, the last column as long as it is."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for *cells, last in table:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
+        yield "   ".join([*padded, last]).rstrip()

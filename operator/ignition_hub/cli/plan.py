@@ -10,6 +10,7 @@ import typer
 
 from ignition_hub.cli.errors import REFUSED
 from ignition_hub.cli.kubectl import Kubectl
+from ignition_hub.cli.options import Context
 from ignition_hub.cli.output import Format, show
 from ignition_hub.engine.enums import StrEnum
 
@@ -37,9 +38,7 @@ def plan(
         str | None,
         typer.Option(metavar="FILE", help="File with BuildPools. Default: those of the cluster."),
     ] = None,
-    context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="kubectl context. Default: the current one.")
-    ] = None,
+    context: Context = None,
     output: Annotated[PlanFormat, typer.Option("--output", "-o", help="Format of the plan.")] = (
         PlanFormat.text
     ),

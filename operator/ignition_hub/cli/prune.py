@@ -19,10 +19,11 @@ from ignition_hub.cli.arguments import mebibytes
 from ignition_hub.cli.build import Form
 from ignition_hub.cli.errors import Unreachable
 from ignition_hub.cli.kubectl import Kubectl
+from ignition_hub.cli.options import Context, GatewayUrl, HubNamespace
+from ignition_hub.cli.output import in_columns
 from ignition_hub.cli.progress_bar import watching
 from ignition_hub.cli.push import reached
 from ignition_hub.cli.upload import GatewayEndpoint
-from ignition_hub.engine.environment import HUB_NAMESPACE
 from ignition_hub.engine.errors import TransientError
 from ignition_hub.engine.names import RELEASE_NAMESPACE
 from ignition_hub.retention.documents import PruneRequest, Row, Total
@@ -47,17 +48,9 @@ def prune(
             help="ServiceAccount of the hub's namespace to ask as; it needs the verb prune on enginestores.",
         ),
     ] = ACCOUNT,
-    gateway: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Address of the gateway. Default: a port forwarded by kubectl."),
-    ] = None,
-    hub_namespace: Annotated[
-        str,
-        typer.Option(metavar="NAME", envvar=HUB_NAMESPACE, help="Namespace the hub is installed in."),
-    ] = RELEASE_NAMESPACE,
-    context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="kubectl context. Default: the current one.")
-    ] = None,
+    gateway: GatewayUrl = None,
+    hub_namespace: HubNamespace = RELEASE_NAMESPACE,
+    context: Context = None,
     form: Annotated[Form, typer.Option("-o", help="Format.")] = Form.text,
 ) -> None:
     """Remove what nothing uses from the store: what was replaced, cut off, or kept for its time."""
@@ -148,11 +141,7 @@ def amount(total: Total) -> str:
 def table(rows: Sequence[Row]) -> str:
     """Return rows as people read them."""
     lines = [COLUMNS, *((row.kind, str(row.objects), mebibytes(row.size), row.reason) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return "\n".join(in_columns(lines))
 
 
 def document(total: Total, *, dry_run: bool) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from ignition_hub.cli.bundle import ModelUpload, model_upload
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import GATEWAY, Kubectl
+from ignition_hub.cli.options import Context, GatewayUrl, HubNamespace, Namespace
 from ignition_hub.cli.output import Format, Output, show
 from ignition_hub.cli.resource import ResourceRequest, shapes_of
 from ignition_hub.cli.upload import GatewayEndpoint, tls_context
 from ignition_hub.cli.upload import push as upload
-from ignition_hub.engine.environment import HUB_NAMESPACE
 from ignition_hub.engine.names import RELEASE_NAMESPACE
 
 
@@ -47,12 +47,7 @@ def push(
             "one for each --arch.",
         ),
     ] = None,
-    namespace: Annotated[
-        str | None,
-        typer.Option(
-            "--namespace", "-n", metavar="NAME", help="Namespace of the engine. Default: the context's."
-        ),
-    ] = None,
+    namespace: Namespace = None,
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")
     ] = "fp16",
@@ -70,17 +65,9 @@ def push(
             help="ServiceAccount of the namespace to push as; it must be allowed to create engines.",
         ),
     ] = "default",
-    gateway: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Address of the gateway. Default: a port forwarded by kubectl."),
-    ] = None,
-    hub_namespace: Annotated[
-        str,
-        typer.Option(metavar="NAME", envvar=HUB_NAMESPACE, help="Namespace the hub is installed in."),
-    ] = RELEASE_NAMESPACE,
-    context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="kubectl context. Default: the current one.")
-    ] = None,
+    gateway: GatewayUrl = None,
+    hub_namespace: HubNamespace = RELEASE_NAMESPACE,
+    context: Context = None,
     output: Output = Format.yaml,
 ) -> None:
     """Upload a model and print the TensorRTEngine to apply, for example with: ... | kubectl apply -f -"""

@@ -84,8 +84,8 @@ def test_a_dry_run_shows_what_would_be_removed_and_removes_nothing(ignition):
     assert code == 0
     assert hub.asked == [(True, ""), (True, "1|x")]
     assert printed.out.splitlines() == [
-        "CLASS             OBJECTS  SIZE      REASON",
-        "supersededBuilds  6        10.0 MiB  replaced by a later build",
+        "CLASS              OBJECTS   SIZE       REASON",
+        "supersededBuilds   6         10.0 MiB   replaced by a later build",
     ]
     assert "kept engines: 8 objects, 2.0 MiB (in use by a resource)" in printed.err
     assert "would remove 6 objects, 10.0 MiB from EngineStore default" in printed.err
@@ -108,7 +108,7 @@ def test_what_would_be_removed_is_shown_and_asked_about_first(ignition, answer, 
 
     assert ended == code
     assert {dry_run for dry_run, _ in hub.asked} == passes
-    assert "supersededBuilds  3        5.0 MiB" in printed.err
+    assert "supersededBuilds   3         5.0 MiB" in printed.err
 
 
 def test_a_run_without_a_question_shows_how_far_it_is_and_what_was_removed(ignition):
