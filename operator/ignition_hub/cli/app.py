@@ -12,6 +12,7 @@ import typer
 from ignition_hub import __version__
 from ignition_hub.cli.build import build
 from ignition_hub.cli.cache import cache
+from ignition_hub.cli.catalog import catalog
 from ignition_hub.cli.errors import REFUSED, CliError
 from ignition_hub.cli.gpus import gpus
 from ignition_hub.cli.inspect import inspect
@@ -25,6 +26,7 @@ COMMANDS: Mapping[Callable[..., None], str] = {
     push: "Upload a model, print the resource to apply.",
     plan: "Show what can be built where, and why not.",
     build: "Build an engine on this machine.",
+    catalog: "Show the engines, by model and GPU.",
     gpus: "Show the GPUs of nodes, and what tells them.",
     inspect: "Show what an engine is and where it loads.",
     prune: "Remove what nothing uses from the store.",
