@@ -196,17 +196,23 @@ def make_team(hub):
     return name
 
 
-def allow_push(hub, namespace):
-    """Let the default ServiceAccount of a namespace create engines there."""
-    rules = [{"apiGroups": ["ignitionhub.io"], "resources": ["tensorrtengines"], "verbs": ["create"]}]
-    base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-    hub.post(f"{base}/roles", {"metadata": {"name": "pusher"}, "rules": rules})
+def allow(hub, namespace, verb, *, everywhere=False):
+    """Let the default ServiceAccount of a namespace do a verb on engines there, or in all namespaces."""
+    rules = [{"apiGroups": ["ignitionhub.io"], "resources": ["tensorrtengines"], "verbs": [verb]}]
+    kind, where = ("ClusterRole", "") if everywhere else ("Role", f"/namespaces/{namespace}")
+    base, name = f"/apis/rbac.authorization.k8s.io/v1{where}/{kind.lower()}", f"{verb}-{namespace}"
+    hub.post(f"{base}s", {"metadata": {"name": name}, "rules": rules})
     binding = {
-        "metadata": {"name": "pusher"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "pusher"},
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
     }
-    hub.post(f"{base}/rolebindings", binding)
+    hub.post(f"{base}bindings", binding)
+
+
+def allow_push(hub, namespace):
+    """Let the default ServiceAccount of a namespace create engines there."""
+    allow(hub, namespace, "create")
 
 
 def push(hub, namespace, data, sha256=None):

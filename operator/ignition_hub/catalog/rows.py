@@ -9,8 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ignition_hub.engine.quoting import shortened
 from ignition_hub.engine.state import State
 
+MESSAGE_CHARACTERS = 1024
+"""As the controller writes them; a status that others wrote may have more."""
 NOT_PROCESSED = "the latest change of the resource is not processed yet"
 
 
@@ -127,7 +130,7 @@ def _row(metadata: Mapping[str, Any], spec: Mapping[str, Any], target: Mapping[s
         compatibility=_text(target, "compatibility"),
         state=_text(target, "state"),
         reason=_text(target, "reason"),
-        message=_text(target, "message"),
+        message=shortened(_text(target, "message"), MESSAGE_CHARACTERS),
         percent=_number(_part(target, "progress"), "percent"),
         flavor=_text(tensorrt, "flavor"),
         tensorrt=_text(tensorrt, "version"),

@@ -18,6 +18,7 @@ from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
 from ignition_hub.gateway.cluster.pod_events import PodEvents
+from ignition_hub.gateway.cluster.readers import Readers
 from ignition_hub.gateway.cluster.turns import PRUNE, PUBLISH, Turns
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
@@ -98,6 +99,7 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
         settings=settings,
         kube=kube,
         callers=Callers(kube, settings.build_namespace, reviews=kube.paced(REVIEWS)),
+        readers=Readers(kube),
         views=views,
         stores=DefaultStore(kube, settings.release_namespace, views.stores),
         usage=StoreUsage(kube, views),

@@ -14,6 +14,7 @@ from ignition_hub.gateway.process.settings import Role
 from ignition_hub.gateway.process.slow_refusals import slow_refusals
 from ignition_hub.gateway.routes import (
     builds,
+    catalog,
     fetches,
     models,
     mutate,
@@ -51,6 +52,8 @@ def public_app(services: AdmissionServices) -> web.Application:
                 web.post("/v1/models", models.push),
                 web.post("/v1/prune", prune.prune),
                 web.get("/v1/keys", probes.keys),
+                web.get("/v1/catalog", catalog.show_rows),
+                web.get("/catalog", catalog.show_page),
             ]
         )
     app.add_routes([web.get("/healthz", probes.alive), web.get("/readyz", probes.ready)])

@@ -12,6 +12,7 @@ from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
 from ignition_hub.gateway.cluster.pod_events import PodEvents
+from ignition_hub.gateway.cluster.readers import Readers
 from ignition_hub.gateway.cluster.turns import Turns
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
@@ -41,6 +42,7 @@ class Services(AdmissionServices):
     kube: Kube
     """For what is written, and for questions that no view answers."""
     callers: Callers
+    readers: Readers
     views: Views
     stores: DefaultStore
     usage: StoreUsage

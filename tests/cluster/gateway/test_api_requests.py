@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gateway_harness import apply_engine, plan, ready_target, resolve
+from gateway_harness import allow, apply_engine, plan, ready_target, resolve
 
 pytestmark = pytest.mark.cluster
 
@@ -23,6 +23,7 @@ COUNTED_KINDS = (
     "enginestores",
     "tokenreviews",
     "events",
+    "subjectaccessreviews",
 )
 
 
@@ -81,6 +82,21 @@ def test_a_resolve_costs_a_review_of_its_token_and_one_event_on_the_pod(hub, tea
     assert {answer.status for answer in answers} == {200}
     after = settled(control_plane, before["events"] + 1)
     assert after == {**before, "tokenreviews": before["tokenreviews"] + 1, "events": before["events"] + 1}
+
+
+def test_a_catalog_costs_a_review_of_its_token_and_of_its_rights_and_nothing_else(hub, team, control_plane):
+    allow(hub, team, "list")
+    token = hub.token(team)
+    before = requests(control_plane)
+
+    answers = [hub.gateway.ask("GET", "/v1/catalog", token=token) for _ in range(10)]
+
+    assert {answer.status for answer in answers} == {200}
+    after = requests(control_plane)
+    reviews = {"tokenreviews": before["tokenreviews"] + 1}
+    # Of all namespaces first, then of its own.
+    rights = {"subjectaccessreviews": before["subjectaccessreviews"] + 2}
+    assert after == {**before, **reviews, **rights}
 
 
 def test_admission_costs_no_request(hub, team, request_, control_plane):

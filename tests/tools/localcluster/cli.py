@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from localcluster import cluster
 from localcluster.build import build
 from localcluster.errors import LocalClusterError
 from localcluster.gpu_nodes import NODE_MODELS
-from localcluster.packages import install_missing
+from localcluster.packages import install_missing, of_browser, of_nodes
 from localcluster.recipe import SETS
+
+PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {"nodes": of_nodes, "browser": of_browser}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
     building = command("build", _build, "build what is missing, once; print the folder of the binaries")
     building.add_argument("--set", choices=sorted(SETS), default="all")
     building.add_argument("--jobs", type=int, help="packages compiled at once (default: one per core)")
-    command("packages", _packages, "install the Debian packages that are missing (root)")
+    installing = command("packages", _packages, "install the Debian packages that are missing (root)")
+    installing.add_argument("--set", choices=sorted(PACKAGES), default="nodes")
     starting = _named(command("up", _up, "start a cluster with nodes, unless it runs (root)"))
     starting.add_argument("--nodes", type=int, default=len(NODE_MODELS))
     _named(command("down", _down, "stop it and remove everything of it (root)"))
@@ -70,8 +73,8 @@ def _build(given: argparse.Namespace) -> None:
     print(build(given.set, jobs=given.jobs))
 
 
-def _packages(_: argparse.Namespace) -> None:
-    missing = install_missing()
+def _packages(given: argparse.Namespace) -> None:
+    missing = install_missing(PACKAGES[given.set]())
     print(f"installed: {' '.join(missing)}" if missing else "everything was installed")
 
 

@@ -23,16 +23,25 @@ IMAGE_PACKAGES: tuple[str, ...] = ("buildah", "mmdebstrap")
 _PROGRAMS = ("runc", "iptables", "conntrack", "ip", "unshare", "nsenter", "openssl")
 
 
-def install_missing() -> tuple[str, ...]:
+def of_nodes() -> tuple[str, ...]:
+    """Return what a cluster with nodes and its images need."""
+    # Images take their wheels by pip; any Python that has it will do.
+    pip = () if importlib.util.find_spec("pip") or shutil.which("pip3") else ("python3-pip",)
+    return (*CLUSTER_PACKAGES, *IMAGE_PACKAGES, *pip)
+
+
+def of_browser() -> tuple[str, ...]:
+    """Return what shows pages of the gateway to tests."""
+    return ("chromium-headless-shell",)
+
+
+def install_missing(wanted: tuple[str, ...]) -> tuple[str, ...]:
     """
-    Install with apt-get what is not installed; return what was missing.
+    Install with apt-get what of ``wanted`` is not installed; return what was missing.
 
     Raises:
         LocalClusterError: no root, no apt-get, or apt-get failed.
     """
-    # Images take their wheels by pip; any Python that has it will do.
-    pip = () if importlib.util.find_spec("pip") or shutil.which("pip3") else ("python3-pip",)
-    wanted = (*CLUSTER_PACKAGES, *IMAGE_PACKAGES, *pip)
     missing = tuple(name for name in wanted if not _is_installed(name))
     if not missing:
         return ()

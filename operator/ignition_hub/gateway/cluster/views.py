@@ -6,11 +6,12 @@ applied together with its pod, or a node that has just joined, may be younger th
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.api.quotas import EngineSizes
+from ignition_hub.catalog.rows import CatalogRow, rows_of
 from ignition_hub.compatibility.readiness import EngineView, view_of
 from ignition_hub.gateway.cluster.gpus import GpuViews
 from ignition_hub.kube import ENGINES, STORES, Kube, Object, Reflector, Unavailable
@@ -24,12 +25,16 @@ TARGET_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class EngineRecord:
-    """A TensorRTEngine: for admission its ``view``, for resolve its ``resource``, for prune its ``claim``."""
+    """
+    A TensorRTEngine: for admission its ``view``, for resolve its ``resource``, for prune its ``claim``, for
+    the catalog its ``rows``.
+    """
 
     view: EngineView
     resource: Mapping[str, Any]
     """Those of its fields that are used."""
     claim: Claim
+    rows: tuple[CatalogRow, ...]
 
     @property
     def targets(self) -> Sequence[Mapping[str, Any]]:
@@ -55,7 +60,7 @@ def engine_record(body: Object) -> EngineRecord:
         },
         "status": {"observedGeneration": status.get("observedGeneration", -1), "targets": targets},
     }
-    return EngineRecord(view_of(body), resource, claim_of(body))
+    return EngineRecord(view_of(body), resource, claim_of(body), rows_of(body))
 
 
 class EngineRecords(Reflector[EngineRecord]):
@@ -159,6 +164,12 @@ class Views(EngineViews):
     def claims(self) -> list[Claim]:
         """Return what every TensorRTEngine that is known uses."""
         return [record.claim for record in self._engines.all()]
+
+    def catalog_rows(self, namespace: str = "") -> Iterator[CatalogRow]:
+        """Return the rows of a namespace, or of all; Unavailable before the first list."""
+        self._require(self._engines)
+        records = self._engines.all_in(namespace).values() if namespace else self._engines.all()
+        return (row for record in records for row in record.rows)
 
     async def stores(self) -> list[Object]:
         """Return every EngineStore; Unavailable before the first list."""

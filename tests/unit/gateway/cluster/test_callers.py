@@ -9,6 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import job_name
 from ignition_hub.gateway.cluster.callers import Callers, build_from, owning_job
+from ignition_hub.gateway.cluster.readers import Readers
 from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
 from ignition_hub.kube import JOBS, PODS, NotFound, TokenUser, Unavailable
 from storefixtures import make_inputs
@@ -237,3 +238,82 @@ def test_a_job_made_for_a_rebuild_says_so():
     annotations = {**make_job()["metadata"]["annotations"], "ignitionhub.io/rebuild-requested-at": "now"}
 
     assert build_from(make_job(annotations=annotations), make_pod()).rebuild
+
+
+class Rights:
+    """Answers from a set of namespaces; the empty one stands for all."""
+
+    def __init__(self, *namespaces):
+        self.namespaces = set(namespaces)
+        self.asked = []
+
+    async def may(self, user, verb, resource, namespace=""):
+        self.asked.append((user.username, verb, resource.plural, namespace))
+        await asyncio.sleep(0)
+        return namespace in self.namespaces
+
+
+@pytest.mark.parametrize(
+    ("rights", "named", "scope"),
+    [
+        ({""}, "", ""),
+        ({"", "vision"}, "vision", "vision"),
+        ({"vision"}, "", "vision"),
+        ({"speech"}, "speech", "speech"),
+    ],
+)
+async def test_a_reader_is_shown_what_it_named_or_all_or_its_own_namespace(rights, named, scope):
+    kube = Rights(*rights)
+
+    assert await Readers(kube).scope_of(make_user(namespace="vision"), named) == scope
+    assert {(verb, plural) for _, verb, plural, _ in kube.asked} == {("list", "tensorrtengines")}
+
+
+@pytest.mark.parametrize(
+    ("rights", "named", "where"),
+    [
+        (set(), "", "in namespace vision"),
+        ({"vision"}, "speech", "in namespace speech"),
+        ({"vision"}, "*", r"in namespace \*"),
+    ],
+)
+async def test_a_reader_is_shown_nothing_that_it_may_not_list(rights, named, where):
+    with pytest.raises(NotPermitted, match=f"may not list tensorrtengines {where}"):
+        await Readers(Rights(*rights)).scope_of(make_user(namespace="vision"), named)
+
+
+async def test_a_person_without_a_namespace_may_list_all_or_name_one():
+    readers, person = Readers(Rights("vision")), make_user(username="anna", namespace=None)
+
+    assert await readers.scope_of(person, "vision") == "vision"
+    with pytest.raises(NotPermitted, match="anna may not list tensorrtengines in all namespaces"):
+        await readers.scope_of(person, "")
+
+
+async def test_what_a_reader_may_list_is_remembered_for_that_reader_alone():
+    kube = Rights("vision")
+    readers = Readers(kube)
+    one, other = make_user(username="one", namespace="vision"), make_user(username="other", groups=("g",))
+
+    for user in (one, one, other):
+        assert await readers.scope_of(user, "vision") == "vision"
+
+    assert [username for username, *_ in kube.asked] == ["one", "other"]
+
+
+async def test_a_reader_that_names_many_namespaces_waits_for_itself():
+    class Slow(Rights):
+        under_way = most = 0
+
+        async def may(self, user, verb, resource, namespace=""):
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            await asyncio.sleep(0)
+            self.under_way -= 1
+            return True
+
+    kube = Slow()
+    readers = Readers(kube)
+    await asyncio.gather(*(readers.scope_of(make_user(), f"n{number}") for number in range(20)))
+
+    assert kube.most == 2
