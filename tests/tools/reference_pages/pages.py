@@ -20,7 +20,7 @@ from ignition_hub.engine.errors import ENDINGS, Ending, Program, Reason
 from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, EngineReference, OnMiss
 from ignition_hub.fetch.gateway import asking_again_helps
 from ignition_hub.gateway.process import exit_codes as gateway_codes
-from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.gateway.process.metrics import FetchMetrics, Metrics
 from ignition_hub.kube.figures import PaceCollector
 from ignition_hub.kube.pace import RateLimiter
 from ignition_hub.wire.response import GatewayResponse
@@ -252,9 +252,11 @@ def _gateway_metrics() -> Iterator[Described]:
         yield metric, _labels_of(metric)
 
 
-def _counted(counters: Counters | Metrics) -> Iterator[Described]:
+def _counted(counters: Counters | Metrics | FetchMetrics) -> Iterator[Described]:
     for collector in vars(counters).values():
-        if collector is not counters.registry:
+        if isinstance(collector, FetchMetrics):
+            yield from _counted(collector)
+        elif not isinstance(collector, CollectorRegistry):
             (metric,) = collector.describe()
             yield metric, collector._labelnames
 

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from contractdocuments import REQUEST
 from ignition_hub.engine.errors import ContractError, NewerRelease
@@ -25,7 +26,7 @@ from ignition_hub.gateway.documents import (
 )
 from ignition_hub.gateway.errors import BuildNotFound
 from ignition_hub.gateway.process.bodies import json_object
-from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.gateway.process.metrics import FetchMetrics
 from ignition_hub.gateway.routes.fetches import count
 from mutants import COUNT, FEW, of_bytes, of_document, survey
 from storefixtures import SHA, make_facts
@@ -266,7 +267,8 @@ def test_a_pod_tells_of_as_many_fetches_as_it_can_name_engines(engines):
 
 
 def test_a_fetch_is_counted_with_its_bytes_and_only_a_download_with_its_seconds():
-    metrics = Metrics()
+    registry = CollectorRegistry()
+    metrics = FetchMetrics(registry)
     documents = (
         fetch_document(),
         fetch_document(outcome="present", fetched_bytes=0),
@@ -275,7 +277,7 @@ def test_a_fetch_is_counted_with_its_bytes_and_only_a_download_with_its_seconds(
     for document in documents:
         count(metrics, fetches_in(document, most=GIB).engines[0])
 
-    read = metrics.registry.get_sample_value
+    read = registry.get_sample_value
     failed = {"outcome": "failed", "reason": "StoreUnavailable"}
     assert read("ignition_gateway_fetches_total", failed) == 1
     assert read("ignition_gateway_fetched_bytes_total") == 9

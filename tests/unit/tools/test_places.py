@@ -94,7 +94,10 @@ def sources(folder: str) -> Iterator[tuple[str, str]]:
         yield str(file.relative_to(ROOT)), file.read_text()
 
 
-@pytest.mark.parametrize("name", sorted(set(vars(Metrics())) - {"registry"}))
+METRICS = {**vars(Metrics()), **vars(Metrics().of_fetches)}
+
+
+@pytest.mark.parametrize("name", sorted(METRICS.keys() - {"registry", "of_fetches"}))
 def test_a_metric_of_the_gateway_is_counted_somewhere(name: str) -> None:
     counts = re.compile(
         rf"metrics\.{name}(\.labels\([^\n]*\))?\.(inc|set|set_function|observe|track_inprogress)\("

@@ -50,6 +50,36 @@ class AdmissionMetrics:
         )
 
 
+class FetchMetrics:
+    """What init containers say of their fetches."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.fetches = Counter(
+            "ignition_gateway_fetches_total",
+            "Engines that init containers say they fetched, by outcome (fetched, present, failed) and the "
+            "reason of a failure.",
+            ["outcome", "reason"],
+            registry=registry,
+        )
+        self.fetch_seconds = Histogram(
+            "ignition_gateway_fetch_seconds",
+            "What init containers say a fetch took, from the answer of the gateway to the verified file.",
+            buckets=FETCH_SECONDS,
+            registry=registry,
+        )
+        self.fetched_bytes = Counter(
+            "ignition_gateway_fetched_bytes_total",
+            "Bytes that init containers say they fetched.",
+            registry=registry,
+        )
+        self.fetch_wait_seconds = Histogram(
+            "ignition_gateway_fetch_wait_seconds",
+            "What init containers say they waited until an engine was ready for them.",
+            buckets=FETCH_SECONDS,
+            registry=registry,
+        )
+
+
 class Metrics(AdmissionMetrics):
     """What a gateway counts that serves builders and pods."""
 
@@ -84,30 +114,7 @@ class Metrics(AdmissionMetrics):
             ["outcome"],
             registry=self.registry,
         )
-        self.fetches = Counter(
-            "ignition_gateway_fetches_total",
-            "Engines that init containers say they fetched, by outcome (fetched, present, failed) and the "
-            "reason of a failure.",
-            ["outcome", "reason"],
-            registry=self.registry,
-        )
-        self.fetch_seconds = Histogram(
-            "ignition_gateway_fetch_seconds",
-            "What init containers say a fetch took, from the answer of the gateway to the verified file.",
-            buckets=FETCH_SECONDS,
-            registry=self.registry,
-        )
-        self.fetched_bytes = Counter(
-            "ignition_gateway_fetched_bytes_total",
-            "Bytes that init containers say they fetched.",
-            registry=self.registry,
-        )
-        self.fetch_wait_seconds = Histogram(
-            "ignition_gateway_fetch_wait_seconds",
-            "What init containers say they waited until an engine was ready for them.",
-            buckets=FETCH_SECONDS,
-            registry=self.registry,
-        )
+        self.of_fetches = FetchMetrics(self.registry)
         self.pushed_bytes = Counter(
             "ignition_gateway_models_pushed_bytes_total", "Bytes of pushed models.", registry=self.registry
         )

@@ -10,7 +10,7 @@ from aiohttp import web
 from ignition_hub.engine.fetch_report import FETCHED, FetchAccount
 from ignition_hub.gateway.documents import fetches_in
 from ignition_hub.gateway.process.bodies import DOCUMENTS, SMALL_BYTES
-from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.gateway.process.metrics import FetchMetrics
 from ignition_hub.gateway.services import SERVICES
 
 
@@ -21,11 +21,11 @@ async def report(request: web.Request) -> web.Response:
     document = await request.app[DOCUMENTS].read(request, "fetches", most=SMALL_BYTES)
     said = fetches_in(document, most=services.settings.max_engine_bytes)
     for account in said.engines:
-        count(services.metrics, account)
+        count(services.metrics.of_fetches, account)
     return web.Response(status=204)
 
 
-def count(metrics: Metrics, account: FetchAccount) -> None:
+def count(metrics: FetchMetrics, account: FetchAccount) -> None:
     """Count one engine; how long a fetch took says something of those alone that downloaded it."""
     metrics.fetches.labels(account.outcome, account.reason).inc()
     metrics.fetched_bytes.inc(account.fetched_bytes)
