@@ -8,7 +8,7 @@ of others, such as names and messages of a resource, are text in it whatever the
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 
-from ignition_hub.catalog.cells import AGE, model, table
+from ignition_hub.catalog.cells import AGE, accuracy, benchmark, model, table
 from ignition_hub.catalog.markup import Html, element, joined
 from ignition_hub.catalog.rows import CatalogRow
 from ignition_hub.catalog.selection import LONGEST, Selection, Shown
@@ -34,9 +34,11 @@ COLUMNS = (
     "Pool",
     "Size",
     "Build",
+    "Max error",
+    "Latency",
     AGE,
 )
-FIGURES = frozenset({"Size", "Build", AGE})
+FIGURES = frozenset({"Size", "Build", "Max error", "Latency", AGE})
 TITLE = "Engine catalog"
 ABSENT = "\N{EM DASH}"
 ANY = "Any"
@@ -160,6 +162,8 @@ def _more(row: CatalogRow) -> Html:
         "Source": row.source,
         "Built on": " ".join(filter(None, (row.built_on, row.driver and f"driver {row.driver}"))),
         "Built at": row.built_at,
+        "Accuracy": accuracy(row),
+        "Benchmark": benchmark(row),
     }
     known = [
         part for name, fact in facts.items() if fact for part in (element("dt", name), element("dd", fact))

@@ -50,6 +50,10 @@ class CatalogRow:
     """The GPU that it was built on."""
     driver: str
     build_seconds: float | None
+    accuracy: Mapping[str, Any]
+    """``compared``, ``maxAbsolute``, ``maxRelative`` as the status has them; empty without a check."""
+    benchmark: Mapping[str, Any]
+    """``medianMilliseconds``, ``p99Milliseconds``, ``perSecond``; empty where it was not measured."""
     built_at: str
     size_bytes: int | None
     sha256: str
@@ -89,6 +93,8 @@ class CatalogRow:
                     "at": self.built_at,
                 }
             ),
+            "accuracy": dict(self.accuracy),
+            "benchmark": dict(self.benchmark),
             "sizeBytes": self.size_bytes,
             "sha256": self.sha256,
             "uri": self.uri,
@@ -140,6 +146,8 @@ def _row(metadata: Mapping[str, Any], spec: Mapping[str, Any], target: Mapping[s
         built_on=_text(built, "product"),
         driver=_text(built, "driver"),
         build_seconds=target.get("buildSeconds"),
+        accuracy=_part(target, "accuracy"),
+        benchmark=_part(target, "benchmark"),
         built_at=_text(_part(target, "newest"), "builtAt"),
         size_bytes=_number(target, "sizeBytes"),
         sha256=_text(target, "sha256"),

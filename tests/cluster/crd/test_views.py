@@ -46,6 +46,8 @@ def ready_status() -> dict[str, Any]:
         "source": "Built",
         "builtOn": {"tensorrt": "1.7.1.116"},
         "buildSeconds": 213,
+        "accuracy": {"compared": "Engine", "maxAbsolute": 0.001235, "maxRelative": 0.5},
+        "benchmark": {"medianMilliseconds": 1.235, "p99Milliseconds": 2.0, "perSecond": 810},
         "warnings": [{"code": "Int64Clamped", "count": 2}],
         "lastTransitionTime": NOW,
     }

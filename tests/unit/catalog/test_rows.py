@@ -28,6 +28,8 @@ def test_an_engine_that_is_ready_is_a_row_with_what_and_where_it_was_built():
             "Pool": "l4 (Native)",
             "Size": "50Mi",
             "Build": "3m33s",
+            "Max error": "0.0012",
+            "Latency": "1.21 ms",
             "Age": "3d",
         }
     ]
@@ -56,7 +58,8 @@ def test_of_an_engine_that_is_not_there_nothing_is_made_up():
     (row,) = cells(target("sm_120", "Unbuildable", reason="NoPool"))
 
     assert (row["GPU"], row["State"]) == ("sm_120", "Unbuildable: NoPool")
-    assert {row[head] for head in ("TensorRT", "Pool", "Size", "Build", "Age")} == {""}
+    unknown = ("TensorRT", "Pool", "Size", "Build", "Max error", "Latency", "Age")
+    assert {row[head] for head in unknown} == {""}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +127,7 @@ def test_a_program_reads_how_an_engine_was_built_in_units_that_are_named():
         "at": "2026-01-01T00:00:00Z",
     }
     assert row.to_json()["sizeBytes"] == 52428800
+    assert row.to_json()["benchmark"]["medianMilliseconds"] == 1.21
 
 
 @pytest.fixture

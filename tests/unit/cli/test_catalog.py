@@ -49,10 +49,11 @@ def test_the_engines_of_the_contexts_namespace_are_a_table(catalog):
     assert code == 0
     assert asked == "get tensorrtengines.ignitionhub.io --output json"
     assert heads == [
-        "RESOURCE", "MODEL", "PRECISION", "GPU", "STATE", "TENSORRT", "POOL", "SIZE", "BUILD", "AGE"
+        "RESOURCE", "MODEL", "PRECISION", "GPU", "STATE", "TENSORRT", "POOL", "SIZE", "BUILD",
+        "MAX ERROR", "LATENCY", "AGE",
     ]  # fmt: skip
     assert failed == [
-        "arcface", "arcface_r100 v1.0", "fp16", "sm_86", "Failed: BuildFailed", "-", "-", "-", "-", "-"
+        "arcface", "arcface_r100 v1.0", "fp16", "sm_86", "Failed: BuildFailed", *["-"] * 7
     ]  # fmt: skip
     assert ready[:9] == [
         "arcface", "arcface_r100 v1.0", "fp16", "NVIDIA-L4", "Ready", "10.13.2.6", "l4 (Native)", "50Mi",

@@ -58,6 +58,33 @@ class BuiltOn(Part):
     """The full version of TensorRT. Example: 10.13.2.6"""
 
 
+Figure = Annotated[float, Field(ge=0)]
+
+
+class AccuracyFigures(Part):
+    """What the accuracy check found; an engine that fails it is not published."""
+
+    compared: Literal["Engine", "Model"]
+    """
+    What was compared with the model as it came. Model: the converted model, where the engine could not run.
+    """
+    max_absolute: Figure | None = None
+    """Largest absolute difference of all outputs, in their unit. Example: 0.0012"""
+    max_relative: Figure | None = None
+    """Largest relative difference of all outputs. Example: 0.004"""
+
+
+class BenchmarkFigures(Part):
+    """How fast the engine ran on the GPU that built it."""
+
+    median_milliseconds: Figure | None = None
+    """Median latency, in milliseconds. Example: 1.21"""
+    p99_milliseconds: Figure | None = None
+    """Latency that 99 of 100 runs do not exceed, in milliseconds."""
+    per_second: Figure | None = None
+    """Runs per second, one after the other."""
+
+
 class WarningCount(Part):
     """A warning of the builder and its count."""
 
@@ -120,6 +147,10 @@ class TargetStatus(Part):
     """The hardware and software of the build."""
     build_seconds: Seconds | None = None
     """How long the build took, in seconds."""
+    accuracy: AccuracyFigures | None = None
+    """Result of `spec.verification.accuracy`; absent when it was not asked for."""
+    benchmark: BenchmarkFigures | None = None
+    """Result of `spec.verification.benchmark`; absent when it was not asked for."""
     newest: NewestEngine | None = None
     """
     The newest engine that this target had. An earlier one of the same identity is refused, although it is

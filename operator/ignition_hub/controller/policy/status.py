@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.api.summary import summary_of
+from ignition_hub.controller.policy.checks import accuracy_of, benchmark_of
 from ignition_hub.controller.policy.views import EngineSnapshot, Plan, TargetSnapshot
 from ignition_hub.engine import quoting
 from ignition_hub.engine.errors import Reason
@@ -195,6 +196,8 @@ def _published(bucket: str, manifest: Manifest) -> dict[str, Any]:
         "sizeBytes": manifest.engine.size,
         "builtOn": {name: value for name, value in built_on.items() if value},
         "buildSeconds": round(build.seconds, 3),
+        "accuracy": accuracy_of(build),
+        "benchmark": benchmark_of(build),
         "warnings": _warnings(build.warnings),
     }
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fakeworld import make_engine, make_manifest
+from ignition_hub.api.v1alpha1.status import TargetStatus
 from ignition_hub.controller.policy.decide import decide
 from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.status import (
@@ -97,6 +98,48 @@ def test_a_status_names_what_was_built_and_where():
     assert status["readyTargets"] == "1/1"
     assert status["observedGeneration"] == 2
     assert status["summary"]["gpus"] == "sm_86"
+
+
+ACCURACY = {
+    "rtol": 0.01,
+    "outputs": [
+        {"output": "a", "maxAbsolute": 0.001234567, "maxRelative": 0.5},
+        {"output": "b", "maxAbsolute": 0.0001, "maxRelative": float("inf")},
+    ],
+}
+BENCHMARK = {"runs": 9, "medianMilliseconds": 1.2345678, "p99Milliseconds": 2, "perSecond": None}
+
+
+def checks_of(**facts):
+    manifest = READY["manifest"]
+    one = engine(archs=("sm_86",))
+    view = {"manifest": replace(manifest, build=replace(manifest.build, **facts))}
+    [target] = engine_status(one, decisions_of(one, view), NOW)["targets"]
+    assert TargetStatus.model_validate(target)
+    return target.get("accuracy"), target.get("benchmark")
+
+
+@pytest.mark.parametrize(("checked", "compared"), [("engine", "Engine"), ("model", "Model")])
+def test_a_status_names_the_largest_differences_and_the_speed_that_were_found(checked, compared):
+    found = checks_of(checked=checked, accuracy=ACCURACY, benchmark=BENCHMARK)
+
+    assert found == (
+        {"compared": compared, "maxAbsolute": 0.001235, "maxRelative": 0.5},
+        {"medianMilliseconds": 1.235, "p99Milliseconds": 2.0},
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, True, "1", None, [], {}])
+def test_a_figure_that_is_none_keeps_no_status_from_being_written(value):
+    outputs = [{"maxAbsolute": value, "maxRelative": value}, value]
+    benchmark = dict.fromkeys(BENCHMARK, value)
+
+    assert checks_of(checked="engine", accuracy={"outputs": outputs}, benchmark=benchmark) == (None, None)
+
+
+def test_where_nothing_was_checked_a_status_has_no_figures():
+    assert checks_of(checked="none", accuracy=ACCURACY, benchmark=None) == (None, None)
+    assert checks_of(checked="engine", accuracy=None, benchmark={}) == (None, None)
 
 
 def test_judging_the_same_again_later_is_no_difference():
