@@ -17,6 +17,7 @@ from ignition_hub.api.v1alpha1 import (
     TensorRTEngine,
     ValueRangeSpec,
 )
+from ignition_hub.compatibility.auto_build import AutoBuild
 from ignition_hub.compatibility.gpus import KUBERNETES_ARCH
 from ignition_hub.compatibility.option_row import OptionFields
 from ignition_hub.compatibility.options import FIELDS
@@ -137,6 +138,7 @@ def pool_facts(pool: BuildPool) -> list[PoolFacts]:
             platform=platform_of(pool),
             tenants=tenants_of(pool),
             shared_by=shared_by(pool),
+            auto_build=auto_build_of(pool),
         )
         for flavor in flavors
     ]
@@ -157,6 +159,19 @@ def shared_by(pool: BuildPool) -> str:
     resources = {**pool.spec.resources.requests, **pool.spec.resources.limits}
     renamed = [key for key in sorted(resources) if key.startswith(NVIDIA) and key.endswith(".shared")]
     return next(iter([*labels, *renamed]), "")
+
+
+def auto_build_of(pool: BuildPool) -> AutoBuild | None:
+    """Return for whom a pool builds what no specification asks for; None when for nobody."""
+    asked = pool.spec.auto_build
+    if asked is None:
+        return None
+    return AutoBuild(
+        namespaces=frozenset(asked.namespaces),
+        max_targets_per_namespace=asked.max_targets_per_namespace,
+        max_targets=asked.max_targets,
+        keep_unneeded=seconds_of(asked.keep_unneeded),
+    )
 
 
 def tenants_of(pool: BuildPool) -> Tenants:

@@ -87,6 +87,7 @@ DEFINITIONS = (
             Column("Size", ".status.summary.size", wide=True),
             Column("Build time", ".status.summary.buildTime", wide=True),
             Column("Digest", ".status.summary.digest", wide=True),
+            Column("Added", ".status.summary.added", wide=True),
             MESSAGE,
         ),
     ),

@@ -89,6 +89,10 @@ Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-ti
 Line = Annotated[str, Field(max_length=253)]
 Text = Annotated[str, Field(max_length=32768)]
 
+KEPT_RULE = rule(
+    "duration(self) >= duration('1h') && duration(self) <= duration('87600h')",
+    "must lie between 1h and 87600h (ten years); leave the field out to use its default",
+)
 EVERY_NAMESPACE_IS_LAST = rule(
     "!self.exists(t, '*' in t.namespaces) || "
     "self.exists_one(t, '*' in t.namespaces) && '*' in self[size(self) - 1].namespaces",

@@ -22,6 +22,7 @@ def summary_of(targets: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         "size": size_line(sum(target.get("sizeBytes") or 0 for target in targets)),
         "buildTime": time_line(sum(target.get("buildSeconds") or 0 for target in targets)),
         "digest": _listed((target.get("sha256") or "")[:DIGEST_DIGITS] for target in targets),
+        "added": _listed(target["name"] for target in targets if target.get("autoBuild")),
     }
     return {name: line for name, line in lines.items() if line}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ignition_hub.compatibility import support_matrix
+from ignition_hub.compatibility.auto_build import AutoBuild
 from ignition_hub.compatibility.gpus import GPUS, Gpu
 from ignition_hub.compatibility.options import WEAK_TYPE_ROWS
 from ignition_hub.compatibility.support_matrix import Version, parse_version
@@ -29,6 +30,8 @@ class PoolFacts:
     tenants: Tenants = ()
     shared_by: str = ""
     """What of the pool says that its GPUs are shared, beside the product; empty when nothing does."""
+    auto_build: AutoBuild | None = None
+    """None: it builds only what a specification asks for."""
 
 
 @dataclass(frozen=True, slots=True)

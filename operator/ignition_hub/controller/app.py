@@ -35,7 +35,7 @@ from ignition_hub.controller.process.lanes import Lanes
 from ignition_hub.controller.process.leader_election import Election, KubeLease
 from ignition_hub.controller.process.metrics import HealthServer, Vitals
 from ignition_hub.controller.reconciler import Clock, Reconciler
-from ignition_hub.controller.watches import Watching, feeds, register, settings_for_kopf
+from ignition_hub.controller.watches import Watching, demand_feeds, feeds, register, settings_for_kopf
 from ignition_hub.kube import Kube, KubeError, RateLimiter, Resource
 from ignition_hub.kube.figures import PaceCollector
 
@@ -101,6 +101,7 @@ class Controller:
         )
         self.watching = Watching(cluster, self.queue, builds)
         self.feeds = feeds(cluster, self.watching)
+        self.demand_feeds = demand_feeds(cluster, self.watching)
         self.election = Election(KubeLease(lease or kube, LEASE, settings.release_namespace), identity)
         self._kube = kube
         self._store_is_away = store_is_away
@@ -130,9 +131,22 @@ class Controller:
         """Run all watches; one of kopf's that cannot go on ends the process, and the kubelet restarts it."""
         async with asyncio.TaskGroup() as group:
             feeds = [group.create_task(feed.run(), name="feed") for feed in self.feeds]
+            feeds.append(group.create_task(self.watch_demand(), name="demand"))
             await self._watch_by_kopf()
             for feed in feeds:
                 feed.cancel()
+
+    async def watch_demand(self) -> None:
+        """Follow which GPUs pods run on, once a pool builds for them by itself."""
+        demand = self.cluster.demand
+        await demand.wanted.wait()
+        async with asyncio.TaskGroup() as group:
+            for feed in self.demand_feeds:
+                group.create_task(feed.run(), name="feed")
+            for feed in self.demand_feeds:
+                await feed.synced()
+            demand.is_known = True
+            self.watching.wake_all(within=2.0)
 
     async def _watch_by_kopf(self) -> None:
         registry = kopf.OperatorRegistry()

@@ -15,6 +15,7 @@ from ignition_hub.api.quotas import StorageUse
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy import job_status
+from ignition_hub.controller.policy.added_targets import pools_of, tensorrt_of
 from ignition_hub.controller.policy.parsing import pool_facts
 from ignition_hub.controller.policy.ports import ModelFacts, Store, World
 from ignition_hub.controller.policy.resolution import cannot_be_requested, shared_inputs, want
@@ -24,6 +25,7 @@ from ignition_hub.controller.policy.views import (
     JobState,
     ResolvedTarget,
     TargetSnapshot,
+    TensorRTRequest,
     Trouble,
 )
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
@@ -94,7 +96,7 @@ class Observer:
             return _troubled(engine, model)
         targets = [
             self._target(store, engine, target, wanted, model)
-            for target, wanted in await self._wanted(engine, self._pool_facts(), model)
+            for target, wanted in await self._wanted(engine, self.pool_facts(), model)
         ]
         return Observation(list(await asyncio.gather(*targets)), model.size)
 
@@ -129,7 +131,7 @@ class Observer:
         used = pushed + sizes.bytes_in(namespace) - sizes.size_of(namespace, identity)
         return StorageUse(namespace, used, quota)
 
-    def _pool_facts(self) -> list[PoolFacts]:
+    def pool_facts(self) -> list[PoolFacts]:
         """Return what the pools can build; they are read again when one of them changed."""
         bodies = list(self._cluster.pools)
         if bodies != self._pools[0]:  # quick: what did not change is the same object
@@ -155,12 +157,16 @@ class Observer:
     ) -> list[tuple[Target, ResolvedTarget | Trouble]]:
         shared = await self._shared.get((engine.uid, engine.generation), partial(_shared_inputs, engine))
         if refusal := cannot_be_requested(shared):
-            return [(target, refusal) for target in engine.targets]
+            return [(target, refusal) for target in engine.every_target]
         wanted: list[tuple[Target, ResolvedTarget | Trouble]] = []
         for target in engine.targets:
             wanted.append((target, want(engine, target, pools, model, shared=shared)))
             await asyncio.sleep(0)  # the loop has others to serve, and an engine up to 64 targets
-        return wanted
+        like_them = replace(engine, tensorrt=tensorrt_of(engine.tensorrt, _tensorrts(wanted)))
+        return wanted + [
+            (one.target, want(like_them, one.target, pools_of(one, pools), model, shared=shared))
+            for one in engine.added
+        ]
 
     async def _target(
         self,
@@ -275,7 +281,14 @@ class Observer:
 
 
 def _troubled(engine: EngineSnapshot, trouble: Trouble) -> Observation:
-    return Observation([TargetSnapshot(target=one, engine=engine, trouble=trouble) for one in engine.targets])
+    return Observation(
+        [TargetSnapshot(target=one, engine=engine, trouble=trouble) for one in engine.every_target]
+    )
+
+
+def _tensorrts(wanted: Iterable[tuple[Target, ResolvedTarget | Trouble]]) -> set[TensorRTRequest]:
+    made_of = [one.inputs for _, one in wanted if isinstance(one, ResolvedTarget)]
+    return {TensorRTRequest(inputs.flavor, inputs.tensorrt_version) for inputs in made_of}
 
 
 async def _shared_inputs(engine: EngineSnapshot) -> SharedInputs:

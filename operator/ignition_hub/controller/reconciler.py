@@ -5,6 +5,7 @@ A pass begins with what is there, remembers nothing it could not find again, and
 two requests. Keys come from the queue; what wakes them is in ``watches``.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from ignition_hub.controller.passes.ended_builds import EndedBuilds
 from ignition_hub.controller.passes.engine_stores import describe_store
 from ignition_hub.controller.passes.job_cleanup import collect
 from ignition_hub.controller.passes.storage_report import StorageReport
+from ignition_hub.controller.policy.added_targets import additions_to
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.decide import decide
@@ -28,9 +30,10 @@ from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.policy.shared_build import parameters_for_all
-from ignition_hub.controller.policy.status import Decision, difference, engine_status, write_delay
+from ignition_hub.controller.policy.status import AUTO_BUILD, Decision, difference, engine_status, write_delay
 from ignition_hub.controller.policy.store_status import opens_for_engines
 from ignition_hub.controller.policy.views import (
+    Additions,
     BuildParameters,
     EngineSnapshot,
     JobAction,
@@ -93,6 +96,7 @@ class Reconciler:
         self._counters = counters or Counters()
         self._ended = EndedBuilds(self._counters, since=clock.wall())
         self._paces: dict[Key, WritePace] = {}
+        self._adding: dict[Key, list[str]] = {}
         self._collected_at = float("-inf")
 
     def begin(self) -> None:
@@ -138,12 +142,29 @@ class Reconciler:
             self._forget(key)
             return Again()
         engine = engine_snapshot(body)
-        observation = await self._observer.observe(engine)
-        self._builds.ask(key, engine.build)
-        self._note_demand(key, observation)
-        decisions = await self._decide_and_apply(key, observation)
-        delay = await self._write(key, body, engine, decisions)
-        return _again(decisions, delay)
+        additions = self._additions(key, engine)
+        engine = replace(engine, added=additions.targets)
+        self._adding[key] = additions.new_pools
+        try:
+            observation = await self._observer.observe(engine)
+            self._builds.ask(key, engine.build)
+            self._note_demand(key, observation)
+            decisions = await self._decide_and_apply(key, observation)
+            delay = await self._write(key, body, engine, decisions, additions)
+        finally:
+            del self._adding[key]
+        return _again(decisions, delay, additions.recheck)
+
+    def _additions(self, key: Key, engine: EngineSnapshot) -> Additions:
+        """Decide on targets that pods need; what other passes are about to add counts already."""
+        engines = self._cluster.engines
+        needs = None
+        if not engines.excess(key.namespace, key.name):
+            needs = self._cluster.demand.needs_of(key.namespace, key.name)
+        used = Counter(engines.added)
+        for other, pools in self._adding.items():
+            used.update((pool, other.namespace) for pool in pools)
+        return additions_to(engine, needs, self._observer.pool_facts(), used, self._clock.wall())
 
     async def _decide_and_apply(self, key: Key, observation: Observation) -> list[Decision]:
         decisions = []
@@ -226,10 +247,15 @@ class Reconciler:
         return None if ahead is None else QueuePosition(ahead, limit)
 
     async def _write(
-        self, key: Key, body: Object, engine: EngineSnapshot, decisions: Sequence[Decision]
+        self,
+        key: Key,
+        body: Object,
+        engine: EngineSnapshot,
+        decisions: Sequence[Decision],
+        additions: Additions,
     ) -> float:
         """Write the status if it is worth it; return in how many seconds it will be (0: it is done)."""
-        status = engine_status(engine, decisions, self._now())
+        status = engine_status(engine, decisions, self._now(), additions.refusals)
         patch = difference(engine.status, status)
         pace = self._pace(key, moves=any(one.moves for one in decisions))
         if not patch:
@@ -237,7 +263,7 @@ class Reconciler:
         now = self._clock.steady()
         moving_for = now - pace.moving_since if pace.moving_since is not None else 0.0
         delay = write_delay(engine, decisions, status, moving_for=moving_for, quiet_for=now - pace.written_at)
-        if delay > 0:
+        if delay > 0 and not additions.new:  # until it is written, a limit does not count it
             await self._tell(body, [one for one in decisions if one.plan.action is JobAction.CREATE_JOB])
             return delay
         if not await self._cluster.write_status(body, patch):
@@ -247,7 +273,19 @@ class Reconciler:
         for pod in pod_gate.gated_by(self._cluster, key.namespace, key.name):
             self._queue.add(pod)
         await self._tell(body, decisions)
+        if "conditions" in patch or "targets" in patch:
+            await self._tell_of(body, engine, additions)
         return 0.0
+
+    async def _tell_of(self, body: Object, engine: EngineSnapshot, additions: Additions) -> None:
+        """Tell of added targets; of a refusal when it is another than before."""
+        standing = {one["type"]: one.get("message") for one in engine.status.get("conditions") or []}
+        before = standing.get(AUTO_BUILD) or ""
+        news = tuple(one for one in additions.refusals if one.message not in before)
+        for event in events.events_of_additions(
+            body, replace(additions, refusals=news), instance=self._instance
+        ):
+            await events.post(self._cluster.kube, event)
 
     def _pace(self, key: Key, *, moves: bool) -> WritePace:
         pace = self._paces.setdefault(key, WritePace())
@@ -291,8 +329,10 @@ class Reconciler:
             self._queue.add(JOBS_KEY)
 
 
-def _again(decisions: Sequence[Decision], delay: float) -> Again:
+def _again(decisions: Sequence[Decision], delay: float, recheck: float | None) -> Again:
     appointments = [one.plan.recheck for one in decisions if one.plan.recheck is not None]
+    if recheck is not None:
+        appointments.append(recheck)
     if delay > 0:
         appointments.append(delay)
     back_off = any(one.plan.back_off for one in decisions)

@@ -12,7 +12,7 @@ from typing import Any
 
 import kopf
 
-from ignition_hub.controller.adapters.cluster import OURS, WAITING, Cluster
+from ignition_hub.controller.adapters.cluster import INJECTED, OURS, WAITING, Cluster
 from ignition_hub.controller.adapters.feed import Feed
 from ignition_hub.controller.adapters.object_cache import Mirror, is_going
 from ignition_hub.controller.passes.pod_gate import gated_by
@@ -23,8 +23,11 @@ from ignition_hub.controller.policy.views import JobState
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_key, pool_key, store_key
 from ignition_hub.controller.process.lanes import KeyQueue
 from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
-from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
+from ignition_hub.kube import ENGINES, JOBS, NODES, PODS, POOLS, STORES, Object
 from ignition_hub.wire.back_off import BackOff
+
+UNTIL_REPLACED = 60.0
+"""Seconds from the end of a pod until its engines are looked at: a rollout ends one and begins another."""
 
 
 class Watching:
@@ -57,11 +60,37 @@ class Watching:
         if _mirror(self._cluster.waiting_pods, kind, body):
             self._queue.add(pod_key(body))
 
+    def placed_pod(self, kind: str | None, body: Object) -> None:
+        """A pod with engines got its node, or has ended: they may need a target more, or one less."""
+        pods, metadata = self._cluster.demand.pods, body["metadata"]
+        before = pods.get(metadata["namespace"], metadata["name"])
+        if not _mirror(pods, kind, body):
+            return
+        after = pods.get(metadata["namespace"], metadata["name"])
+        if (before["node"] if before else "") == (after["node"] if after else ""):
+            return
+        for pod, within in ((before, UNTIL_REPLACED), (after, 0.0)):
+            if pod is not None and pod["node"]:
+                self._wake_for_pod(pod, within)
+
+    def node(self, kind: str | None, body: Object) -> None:
+        """A node is there, changed or is gone: its pods may be on another GPU than was believed."""
+        nodes, name = self._cluster.demand.nodes, body["metadata"]["name"]
+        before = nodes.facts_of(name)
+        if _mirror(nodes, kind, body) and nodes.facts_of(name) != before:
+            for namespace, engine in self._cluster.demand.engines_on(name):
+                self._queue.add(Key("engine", namespace, engine))
+
+    def _wake_for_pod(self, pod: Object, within: float) -> None:
+        for engine in pod["engines"]:
+            self._queue.add_after(Key("engine", pod["metadata"]["namespace"], engine), within)
+
     def pool(self, kind: str | None, body: Object) -> None:
         """A pool is there, changed or is gone: every choice may be another now."""
         key = pool_key(body["metadata"]["name"])
         if _mirror_settings(self._cluster.pools, kind, body):
             self._queue.add(key)
+            self._cluster.builds_for_pods()
             self.wake_all(within=2.0)
         else:
             self._queue.add_after(key, COUNT_AFTER)  # whatever else wrote to its status is repaired
@@ -124,6 +153,15 @@ def feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, ...]:
         Feed(cluster.kube, ENGINES, cluster.engines, watching.engine),
         Feed(cluster.kube, JOBS, jobs, watching.job, namespace=cluster.build_namespace, labels=OURS),
         Feed(cluster.kube, PODS, pods, watching.pod, labels=WAITING),
+    )
+
+
+def demand_feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, ...]:
+    """Return the watches of pods with engines and of nodes, for pools with ``spec.autoBuild``."""
+    demand = cluster.demand
+    return (
+        Feed(cluster.kube, NODES, demand.nodes, watching.node),
+        Feed(cluster.kube, PODS, demand.pods, watching.placed_pod, labels=INJECTED),
     )
 
 

@@ -150,6 +150,10 @@ class Reason(StrEnum):
     """Every target has a published engine."""
     TargetsFailed = "TargetsFailed"
     """At least one target failed or cannot be built."""
+    TargetsAdded = "TargetsAdded"
+    """A BuildPool builds for GPUs of pods that no target of the specification serves."""
+    AutoBuildRefused = "AutoBuildRefused"
+    """A pod is on a GPU that no target serves, and no BuildPool may, or can, build for it by itself."""
     SourceForbidden = "SourceForbidden"
     """The namespace may not read the model's source."""
     SourceNotFound = "SourceNotFound"
@@ -319,6 +323,8 @@ ENDINGS: Mapping[Reason, Ending] = MappingProxyType(
         Reason.Suspended: STATED,
         Reason.AllTargetsReady: STATED,
         Reason.TargetsFailed: STATED,
+        Reason.TargetsAdded: STATED,
+        Reason.AutoBuildRefused: STATED,
         Reason.SourceForbidden: Ending(http=403),
         Reason.SourceNotFound: Ending(http=404),
         Reason.TooManyEngines: STATED,

@@ -30,7 +30,7 @@ class Claim:
     uris: frozenset[str]
     """Every address in its specification."""
     is_settled: bool
-    """Its status is about its specification, and every target has an identity."""
+    """Its status is about its specification, of which every target has an identity."""
     deletes: bool
     """``deletionPolicy: Delete``."""
 
@@ -91,6 +91,7 @@ def claim_of(body: Mapping[str, Any]) -> Claim:
     targets = [target for target in status.get("targets") or () if isinstance(target, Mapping)]
     named = [str(target.get("identity") or "") for target in targets]
     newest = [str((target.get("newest") or {}).get("identity") or "") for target in targets]
+    asked_for = [target for target in targets if not target.get("autoBuild")]
     wanted = len(spec.get("targets") or ())
     is_current = status.get("observedGeneration", -1) == metadata.get("generation")
     return Claim(
@@ -99,7 +100,7 @@ def claim_of(body: Mapping[str, Any]) -> Claim:
         model=str((spec.get("model") or {}).get("name") or _ANY),
         identities=frozenset(identity[:16] for identity in (*named, *newest) if identity),
         uris=frozenset(text for text in _texts(spec) if _is_address(text)),
-        is_settled=is_current and len([identity for identity in named if identity]) >= wanted,
+        is_settled=is_current and sum(bool(target.get("identity")) for target in asked_for) >= wanted,
         deletes=spec.get("deletionPolicy") == "Delete",
     )
 

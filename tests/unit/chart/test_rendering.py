@@ -325,6 +325,13 @@ def test_the_pool_has_the_tenants_that_the_values_list(trial: list[Json]):
     assert "tenants" not in find(trial, "BuildPool", "rtx")["spec"]
 
 
+def test_the_pool_builds_for_pods_only_where_the_values_say_so(trial: list[Json]):
+    documents = render({"pools": {"rtx": {"autoBuild": {"namespaces": ["vision"]}}}})
+
+    assert find(documents, "BuildPool", "rtx")["spec"]["autoBuild"] == {"namespaces": ["vision"]}
+    assert "autoBuild" not in find(trial, "BuildPool", "rtx")["spec"]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

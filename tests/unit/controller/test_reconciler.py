@@ -1,5 +1,7 @@
 """Passes that are not about one engine, as the reconciler paces them."""
 
+import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from fakekube import FakeKube
 from fakeworld import FakeWorld, make_engine, make_pool
 from ignition_hub.controller import reconciler as module
 from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.engine_cache import Engines
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.passes.ended_builds import EndedBuilds
 from ignition_hub.controller.passes.pod_gate import lift_gate
@@ -140,7 +143,9 @@ async def test_how_long_a_pod_has_waited_is_told_when_it_goes() -> None:
     assert waited == [90.0]
 
 
-def at_work(cluster: Cluster, builds: BuildQueue[Any]) -> Reconciler:
+def at_work(cluster: Cluster, builds: BuildQueue[Any], pace: float = 0.0) -> Reconciler:
+    """Return a reconciler whose clock goes on by ``pace`` seconds when it is looked at."""
+    time = itertools.count(100.0, pace)
     return Reconciler(
         cluster=cluster,
         observer=Observer(cluster, FakeWorld(), now=lambda: 1767225600.0),
@@ -148,7 +153,7 @@ def at_work(cluster: Cluster, builds: BuildQueue[Any]) -> Reconciler:
         queue=WorkQueue(),
         builds=builds,
         settings=JobSettings(gateway_url="https://gateway.invalid"),
-        clock=Clock(wall=lambda: 1767225600.0, steady=lambda: 100.0),
+        clock=Clock(wall=lambda: 1767225600.0, steady=lambda: next(time)),
         instance="test",
     )
 
@@ -231,3 +236,171 @@ async def test_an_engine_that_was_deleted_meanwhile_gets_no_events() -> None:
 
     assert not kube.writes
     assert not len(cluster.engines)
+
+
+def on_a_node(name: str = "server", arch: str = "sm_120", engines: str = "resnet50", **spec: Any) -> Object:
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "vision",
+            "uid": f"uid of {name}",
+            "annotations": {"ignitionhub.io/engines": engines},
+        },
+        "spec": {"nodeName": f"node-{arch}", "containers": [{"name": "main", "image": "busybox"}], **spec},
+    }
+
+
+def a_cluster_that_builds_for_pods(kube: Any, *archs: str, **limits: Any) -> Cluster:
+    cluster = Cluster(kube, "builds")
+    cluster.pools.put(make_pool(autoBuild={"namespaces": ["vision"], **limits}))
+    for arch in archs:
+        labels = {"ignitionhub.io/gpu-arch": arch}
+        cluster.demand.nodes.put({"metadata": {"name": f"node-{arch}", "labels": labels}})
+    cluster.demand.is_known = True
+    return cluster
+
+
+def statuses(cluster: Cluster, name: str = "resnet50") -> Any:
+    body = cluster.engines.get("vision", name)
+    assert body is not None
+    conditions = {one["type"]: one for one in body["status"]["conditions"]}
+    return body["status"], conditions
+
+
+async def test_a_pod_on_a_gpu_that_no_target_serves_has_one_built_and_is_told() -> None:
+    kube: Any = FakeKube()
+    cluster, builds = a_cluster_that_builds_for_pods(kube, "sm_120"), BuildQueue[Any]()
+    engine = make_engine()
+    await applied(kube, cluster, engine)
+    cluster.demand.pods.put(on_a_node())
+    reconciler = at_work(cluster, builds, pace=10.0)
+
+    for _ in range(4):  # the status says first what the specification asks for
+        await reconciler.reconcile(engine_key(engine))
+
+    jobs = [body for key, body in kube.objects.items() if key[0] == "jobs"]
+    assert len(jobs) == 2
+    status, conditions = statuses(cluster)
+    asked, added = status["targets"]
+    assert "autoBuild" not in asked
+    assert (added["name"], added["state"], added["pool"]) == ("auto-sm-120", "Building", "rtx")
+    assert added["autoBuild"]["pod"] == "server"
+    assert status["readyTargets"] == "0/1"
+    assert status["summary"]["added"] == "auto-sm-120"
+    told = conditions["AutoBuild"]
+    assert (told["status"], told["reason"]) == ("True", "TargetsAdded")
+    assert told["message"] == (
+        "auto-sm-120: no target of spec.targets serves sm_120 of node node-sm_120, where pod server is; "
+        "BuildPool rtx builds for it"
+    )
+    events = [body for key, body in kube.objects.items() if key[0] == "events"]
+    about = {(one["regarding"]["kind"], one["regarding"]["uid"], one["reason"]) for one in events}
+    assert {("TensorRTEngine", "u", "TargetAdded"), ("Pod", "uid of server", "TargetAdded")} <= about
+
+    writes = len(kube.writes)
+    await reconciler.reconcile(engine_key(engine))
+    assert len(kube.writes) == writes
+
+
+async def test_a_pod_that_nothing_is_built_for_is_told_once_why() -> None:
+    kube: Any = FakeKube()
+    cluster, builds = a_cluster_that_builds_for_pods(kube, "sm_90"), BuildQueue[Any]()
+    engine = make_engine()
+    await applied(kube, cluster, engine)
+    cluster.demand.pods.put(on_a_node(arch="sm_90"))
+    reconciler = at_work(cluster, builds, pace=10.0)
+
+    for _ in range(3):
+        await reconciler.reconcile(engine_key(engine))
+
+    status, conditions = statuses(cluster)
+    assert len(status["targets"]) == 1
+    told = conditions["AutoBuild"]
+    assert (told["status"], told["reason"]) == ("False", "AutoBuildRefused")
+    assert told["message"].startswith("sm_90: no BuildPool with spec.autoBuild can build for it")
+    events = [body for key, body in kube.objects.items() if key[0] == "events"]
+    (refused,) = [one for one in events if one["reason"] == "AutoBuildRefused"]
+    assert (refused["regarding"]["kind"], refused["regarding"]["name"]) == ("Pod", "server")
+    assert refused["type"] == "Warning"
+
+
+async def test_two_passes_at_the_same_time_take_no_more_than_a_limit_has() -> None:
+    kube: Any = FakeKube()
+    cluster, builds = (
+        a_cluster_that_builds_for_pods(kube, "sm_120", maxTargetsPerNamespace=1),
+        BuildQueue[Any](),
+    )
+    engines = make_engine("one"), make_engine("two")
+    await applied(kube, cluster, *engines)
+    cluster.demand.pods.put(on_a_node(engines="one, two"))
+    reconciler = at_work(cluster, builds, pace=10.0)
+
+    for _ in range(3):
+        await asyncio.gather(*(reconciler.reconcile(engine_key(engine)) for engine in engines))
+
+    added = [
+        one for name in ("one", "two") for one in statuses(cluster, name)[0]["targets"] if "autoBuild" in one
+    ]
+    assert len(added) == 1
+    assert +cluster.engines.added == {("rtx", "vision"): 1}
+
+
+async def test_a_resource_beyond_the_limit_of_its_namespace_gets_no_target_for_a_pod() -> None:
+    kube: Any = FakeKube()
+    cluster, builds = a_cluster_that_builds_for_pods(kube, "sm_120"), BuildQueue[Any]()
+    cluster.engines = Engines(most=1)
+    engines = make_engine("older"), make_engine("younger")
+    await applied(kube, cluster, *engines)
+    cluster.demand.pods.put(on_a_node(engines="younger"))
+    reconciler = at_work(cluster, builds, pace=10.0)
+
+    for _ in range(2):
+        await reconciler.reconcile(engine_key(engines[1]))
+
+    assert [one["reason"] for one in statuses(cluster, "younger")[0]["targets"]] == ["TooManyEngines"]
+
+
+def test_only_what_is_known_of_the_node_of_a_pod_counts_and_not_what_the_pod_says() -> None:
+    cluster = a_cluster_that_builds_for_pods(FakeKube(), "sm_89", "sm_120")
+    demand = cluster.demand
+    liar = on_a_node("liar", "sm_89", nodeSelector={"ignitionhub.io/gpu-arch": "sm_120"})
+    liar["metadata"]["labels"] = {"ignitionhub.io/gpu-arch": "sm_120"}
+    claims = [{"name": "gpu", "resourceClaimName": "mine"}]
+    claiming = {"name": "main", "image": "busybox", "resources": {"claims": [{"name": "gpu"}]}}
+    for pod in (
+        liar,
+        on_a_node("waits", "sm_120", nodeName=""),
+        on_a_node("elsewhere", "sm_75"),
+        on_a_node("claims", "sm_120", resourceClaims=claims, containers=[claiming]),
+        on_a_node("over", "sm_120") | {"status": {"phase": "Succeeded"}},
+    ):
+        demand.pods.put(pod)
+
+    needs = demand.needs_of("vision", "resnet50")
+    assert needs is not None
+    assert [(one.pod, one.gpu.arch) for one in needs] == [("liar", "sm_89")]
+
+
+def test_pods_and_nodes_that_were_not_listed_yet_say_nothing() -> None:
+    cluster = a_cluster_that_builds_for_pods(FakeKube(), "sm_120")
+    cluster.demand.pods.put(on_a_node())
+    cluster.demand.is_known = False
+
+    assert cluster.demand.needs_of("vision", "resnet50") is None
+
+
+def test_of_a_pod_that_ends_moves_or_is_deleted_nothing_is_left() -> None:
+    pods = Cluster(FakeKube(), "builds").demand.pods  # type: ignore[arg-type]
+    pods.put(
+        on_a_node() | {"spec": {"containers": [{"name": "main", "env": [{"name": "KEY", "value": "x"}]}]}}
+    )
+    assert "KEY" not in str(list(pods))
+    assert pods.of_engine("vision", "resnet50") == []
+    placed = on_a_node()
+    for version, change in enumerate([placed, placed | {"status": {"phase": "Failed"}}, placed], start=1):
+        pods.put(change | {"metadata": change["metadata"] | {"resourceVersion": str(version)}})
+        is_there = version != 2
+        assert bool(pods.of_engine("vision", "resnet50")) is is_there
+        assert bool(pods.on("node-sm_120")) is is_there
+    pods.drop(placed)
+    assert pods.of_engine("vision", "resnet50") == pods.on("node-sm_120") == []

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from fakeworld import make_engine
+from fakeworld import make_engine, make_pool
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.process.keys import Key, engine_key, pod_key, pool_key
 from ignition_hub.controller.process.work_queue import WorkQueue
-from ignition_hub.controller.watches import Watching
+from ignition_hub.controller.watches import UNTIL_REPLACED, Watching
 from ignition_hub.engine.names import (
     ANNOTATION_FAILURE,
     ANNOTATION_PROGRESS,
@@ -223,3 +223,71 @@ def test_a_job_counts_in_its_pool_once_it_is_there(watching: Watching, queue: Qu
     watching.job("ADDED", job(1))
 
     assert queue.later == [(pool_key("rtx"), COUNT_AFTER)]
+
+
+def placed_pod(version: int, node: str | None = "third", **status: Any) -> Object:
+    body = gated_pod("server", "resnet50, other")
+    body["metadata"] |= {"uid": "1", "resourceVersion": str(version)}
+    return {**body, "spec": {"containers": [], **({"nodeName": node} if node else {})}, "status": status}
+
+
+OF_THE_POD = [Key("engine", "vision", "resnet50"), Key("engine", "vision", "other")]
+
+
+def test_engines_are_looked_at_when_a_pod_got_its_node_and_some_time_after_it_has_ended(
+    watching: Watching, queue: Queue
+) -> None:
+    watching.placed_pod("ADDED", placed_pod(1, node=None))
+    assert queue.later == []
+    watching.placed_pod("MODIFIED", placed_pod(2))
+    assert queue.later == [(key, 0.0) for key in OF_THE_POD]
+    queue.later.clear()
+    watching.placed_pod("MODIFIED", placed_pod(3, phase="Running"))
+    assert queue.later == []
+    watching.placed_pod("MODIFIED", placed_pod(4, phase="Succeeded"))
+    assert set(queue.later) == {(key, UNTIL_REPLACED) for key in OF_THE_POD}
+    queue.later.clear()
+    watching.placed_pod("DELETED", placed_pod(5, phase="Succeeded"))
+    assert queue.later == []
+
+
+def test_a_pod_that_is_deleted_while_it_runs_has_its_engines_looked_at_later(
+    watching: Watching, queue: Queue
+) -> None:
+    watching.placed_pod("ADDED", placed_pod(1))
+    queue.later.clear()
+
+    watching.placed_pod("DELETED", placed_pod(2))
+
+    assert queue.later == [(key, UNTIL_REPLACED) for key in OF_THE_POD]
+
+
+def test_the_engines_of_a_node_are_looked_at_when_what_tells_of_its_gpu_changed(
+    watching: Watching, queue: Queue
+) -> None:
+    watching.placed_pod("ADDED", placed_pod(1))
+    node = {"metadata": {"name": "third", "resourceVersion": "2"}}
+    watching.node("ADDED", node)
+    assert sorted(queue.asked) == sorted(OF_THE_POD)
+    queue.asked.clear()
+    heartbeat = {"metadata": {"name": "third", "resourceVersion": "3", "labels": {"zone": "a"}}}
+    watching.node("MODIFIED", heartbeat)
+    assert queue.asked == []
+    labels = {"ignitionhub.io/gpu-arch": "sm_120"}
+    watching.node("MODIFIED", {"metadata": {"name": "third", "resourceVersion": "4", "labels": labels}})
+    assert sorted(queue.asked) == sorted(OF_THE_POD)
+
+
+def test_nothing_of_pods_and_nodes_is_wanted_until_a_pool_builds_for_pods(
+    cluster: Cluster, watching: Watching
+) -> None:
+    watching.pool("ADDED", pool(1))
+    assert not cluster.demand.wanted.is_set()
+
+    watching.pool("MODIFIED", pool(2, autoBuild={"namespaces": ["*"]}))
+    assert cluster.demand.wanted.is_set()
+
+
+def pool(version: int, **spec: Any) -> Object:
+    body = make_pool(**spec)
+    return {**body, "metadata": {**body["metadata"], "resourceVersion": str(version)}}

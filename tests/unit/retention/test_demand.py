@@ -40,6 +40,7 @@ def test_a_resource_uses_what_its_status_names_and_every_address_in_its_specific
         {"observed": 1},
         {"targets": ()},
         {"targets": ({"state": "Unbuildable"},)},
+        {"targets": ({"state": "Unbuildable"}, {"identity": IDENTITY, "autoBuild": {"pool": "l4"}})},
         {"wanted": 2},
         {"targets": ("of a later release",)},
     ],

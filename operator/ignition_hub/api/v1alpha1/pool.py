@@ -12,7 +12,9 @@ from ignition_hub.api.schema import (
     AS_SET,
     ATOMIC,
     EVERY_NAMESPACE_IS_LAST,
+    KEPT_RULE,
     Arch,
+    Duration,
     Flavor,
     Label,
     NamespaceName,
@@ -189,6 +191,30 @@ class PoolTenant(Part):
     """
 
 
+class PoolAutoBuild(Part):
+    """
+    Builds for GPUs that pods run on and that no target of their TensorRTEngine serves. A target is then added
+    in the status of the TensorRTEngine; its spec is not changed.
+    """
+
+    namespaces: Annotated[
+        tuple[NamespaceName, ...], Field(min_length=1, max_length=256, json_schema_extra=AS_SET)
+    ]
+    """Namespaces whose TensorRTEngines get such targets; "*" stands for all. Example: [vision]"""
+    max_targets_per_namespace: Annotated[int, Field(ge=1, le=1000)] = 4
+    """
+    Targets that the TensorRTEngines of one namespace have from this pool, all together. Those of a spec do
+    not count. Default: 4.
+    """
+    max_targets: Annotated[int, Field(ge=1, le=10000)] = 32
+    """Targets that the TensorRTEngines of all namespaces have from this pool, all together. Default: 32."""
+    keep_unneeded: Annotated[Duration, Field(json_schema_extra=ruled(KEPT_RULE))] = "24h"
+    """
+    How long such a target stays when no pod needs it any more. Its engine is then one that no resource uses:
+    spec.retention of the EngineStore says how long the store keeps it. Default: 24h.
+    """
+
+
 class BuildPoolSpec(Part):
     """Which nodes build, for which GPUs, with which TensorRT."""
 
@@ -257,6 +283,11 @@ class BuildPoolSpec(Part):
     first entry that lists it counts, and for a build that several namespaces wait for the first that lists
     any of them, in whatever order they ask. Default: none; builds have no queue and no priority class, no
     TensorRTEngine may name one, and namespaces have equal shares.
+    """
+    auto_build: PoolAutoBuild | None = None
+    """
+    Build for the GPUs of pods that no target of their TensorRTEngine serves, within these limits. Default:
+    build only what a spec asks for.
     """
 
 

@@ -105,6 +105,23 @@ class NewestEngine(Part):
     """When it was built; a rebuild has a later time."""
 
 
+class AddedFor(Part):
+    """The pod for which a BuildPool with `spec.autoBuild` builds what the spec does not ask for."""
+
+    pool: Line
+    """The BuildPool whose `spec.autoBuild` allows it, and in whose limits it counts."""
+    since: Time
+    """When it was added."""
+    gpu: Line
+    """The GPU of that pod's node. Example: NVIDIA-L4 (sm_89)"""
+    pod: Line
+    """A pod, of this namespace, that needed it when it was added, or when it was needed again."""
+    node: Line
+    """The node of that pod."""
+    unneeded_since: Time | None = None
+    """Since when no pod has needed it; absent while one does. After `keepUnneeded` it is removed."""
+
+
 class TargetStatus(Part):
     """State of one target, and where its engine is."""
 
@@ -141,6 +158,8 @@ class TargetStatus(Part):
     """Size of the engine file, in bytes."""
     source: Literal["Built", "Remote"] | None = None
     """Built: built for this resource. Remote: found in the store, without a build."""
+    auto_build: AddedFor | None = None
+    """Why a target is here that `spec.targets` does not have; absent for those that it has."""
     progress: Progress | None = None
     """Progress of the running build."""
     built_on: BuiltOn | None = None
@@ -177,6 +196,8 @@ class Summary(Part):
     """Time the builds took together. Example: 3m33s"""
     digest: Line | None = None
     """The beginning of each engine's SHA-256."""
+    added: Line | None = None
+    """Targets that were added for pods, and are not in the spec. Example: auto-sm-120"""
 
 
 class EngineStatus(Part):
@@ -187,13 +208,16 @@ class EngineStatus(Part):
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
     ] = ()
-    """Ready, Reconciling and Stalled. Wait with: kubectl wait --for=condition=Ready"""
+    """
+    Ready, Reconciling and Stalled, of the targets of the spec. AutoBuild, when targets were added for pods,
+    or could not be. Wait with: kubectl wait --for=condition=Ready
+    """
     ready_targets: Line | None = None
-    """Number of ready targets and of all targets. Example: 1/2"""
+    """Number of ready targets and of all targets of the spec. Example: 1/2"""
     targets: Annotated[
         tuple[TargetStatus, ...], Field(max_length=64, json_schema_extra=keyed_by("name"))
     ] = ()
-    """One entry per target, in the order of the spec."""
+    """One entry per target, in the order of the spec, and then those that were added for pods."""
     summary: Summary | None = None
     """What `kubectl get` shows."""
     last_handled_rebuild: Annotated[str, Field(max_length=253)] | None = None

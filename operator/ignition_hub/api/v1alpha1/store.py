@@ -12,6 +12,7 @@ from ignition_hub.api.schema import (
     AS_SET,
     ATOMIC,
     EVERY_NAMESPACE_IS_LAST,
+    KEPT_RULE,
     Duration,
     Line,
     NamespaceName,
@@ -55,10 +56,6 @@ SOURCE_RULES = (
 STORAGE_RULE = rule(
     "isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",
     "must be a quantity of at least 0, for example 200Gi",
-)
-KEPT_RULE = rule(
-    "duration(self) >= duration('1h') && duration(self) <= duration('87600h')",
-    "must lie between 1h and 87600h (ten years); leave the field out to use its default",
 )
 UPLOAD_RULE = rule(
     "duration(self) >= duration('24h') && duration(self) <= duration('87600h')",

@@ -7,21 +7,45 @@ sees them. Nothing here decides.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from ignition_hub.controller.adapters.engine_cache import Engines
+from ignition_hub.controller.adapters.gpu_demand import GpuDemand
 from ignition_hub.controller.adapters.job_cache import Jobs
 from ignition_hub.controller.adapters.object_cache import Mirror, Name, name_of
 from ignition_hub.controller.adapters.pod_cache import WaitingPods
 from ignition_hub.controller.policy import job_status
 from ignition_hub.controller.policy.status import patched
 from ignition_hub.controller.policy.views import Trouble
-from ignition_hub.engine.names import LABEL_JOB_NAME, LABEL_MANAGED_BY, LABEL_WAITING, MANAGED_BY
-from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Conflict, Kube, NotFound, Object, Resource
+from ignition_hub.engine.names import (
+    LABEL_INJECT,
+    LABEL_JOB_NAME,
+    LABEL_MANAGED_BY,
+    LABEL_WAITING,
+    MANAGED_BY,
+)
+from ignition_hub.kube import (
+    ENGINES,
+    JOBS,
+    NODES,
+    PODS,
+    POOLS,
+    STORES,
+    Conflict,
+    Kube,
+    KubeError,
+    NotFound,
+    Object,
+    Resource,
+)
 
 OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 WAITING = f"{LABEL_WAITING}=true"
+INJECTED = f"{LABEL_INJECT}=true"
+
+logger = logging.getLogger(__name__)
 
 
 class Cluster:
@@ -38,6 +62,7 @@ class Cluster:
         self.stores = Mirror()
         self.jobs = Jobs()
         self.waiting_pods = WaitingPods()
+        self.demand = GpuDemand()
         self._creating: dict[str, asyncio.Lock] = {}
         self._writing: dict[Name, Mapping[str, Any]] = {}
 
@@ -51,6 +76,23 @@ class Cluster:
             (self.waiting_pods, PODS, None, WAITING),
         )
         await asyncio.gather(*(self._refresh(*kind) for kind in kinds if kind[1] not in but))
+        if self.builds_for_pods():
+            await self._refresh_demand()
+
+    def builds_for_pods(self) -> bool:
+        """Tell whether a pool adds, or has added, targets for pods; note that it does."""
+        if any((pool.get("spec") or {}).get("autoBuild") for pool in self.pools):
+            self.demand.wanted.set()
+        return self.demand.wanted.is_set()
+
+    async def _refresh_demand(self) -> None:
+        try:
+            await self._refresh(self.demand.pods, PODS, None, INJECTED)
+            await self._refresh(self.demand.nodes, NODES)
+        except KubeError as error:  # engines that are asked for do not depend on it
+            logger.warning("cannot list what pods run on: %s", error)
+        else:
+            self.demand.is_known = True
 
     async def _refresh(
         self, mirror: Mirror, resource: Resource, namespace: str | None = None, labels: str | None = None

@@ -4,12 +4,14 @@ The TensorRTEngines, what they count against quotas and limits, and which of the
 Counted up to date one event at a time: a pass that walked over all resources would cost more with each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ignition_hub.api.quotas import EngineSizes
 from ignition_hub.controller.adapters.object_cache import Mirror, is_going
 from ignition_hub.controller.adapters.target_counts import TargetCounts
+from ignition_hub.controller.policy.added_targets import Used
 from ignition_hub.controller.policy.engine_limit import Age, EngineLimit, too_many
 from ignition_hub.controller.policy.views import Trouble
 from ignition_hub.engine.errors import Reason
@@ -18,7 +20,8 @@ from ignition_hub.kube import Object
 
 class Engines(Mirror):
     """
-    TensorRTEngines by name; ``sizes`` are the bytes of their engines by namespace, ``counts`` their targets.
+    TensorRTEngines by name; ``sizes`` are the bytes of their engines by namespace, ``counts`` their targets,
+    ``added`` those that their specifications do not have.
 
     ``most`` of each namespace are within its limit; 0 is no limit. One that is being deleted takes no place.
     """
@@ -27,6 +30,7 @@ class Engines(Mirror):
         super().__init__()
         self.sizes = EngineSizes()
         self.counts = TargetCounts()
+        self.added: Used = Counter()
         self._limit = EngineLimit(most)
         self._want_room: dict[str, dict[str, None]] = {}
 
@@ -49,6 +53,7 @@ class Engines(Mirror):
         metadata, targets = body["metadata"], _targets(body)
         self.sizes.enter(metadata["namespace"], targets)
         self.counts.enter(targets)
+        self.added.update(_added(metadata["namespace"], targets))
         if not is_going(body):
             self._limit.enter(metadata["namespace"], _age(body))
         if any(target.get("reason") == Reason.StorageQuotaExceeded for target in targets):
@@ -58,6 +63,7 @@ class Engines(Mirror):
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         self.sizes.leave(namespace, _targets(body))
         self.counts.leave(_targets(body))
+        self.added.subtract(_added(namespace, _targets(body)))
         if not is_going(body):
             self._limit.leave(namespace, _age(body))
         waiting = self._want_room.get(namespace, {})
@@ -69,6 +75,10 @@ class Engines(Mirror):
 def _age(body: Object) -> Age:
     metadata = body["metadata"]
     return metadata.get("creationTimestamp") or "", metadata["name"], metadata.get("uid") or ""
+
+
+def _added(namespace: str, targets: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    return ((target["autoBuild"]["pool"], namespace) for target in targets if target.get("autoBuild"))
 
 
 def _targets(body: Object) -> Sequence[Mapping[str, Any]]:

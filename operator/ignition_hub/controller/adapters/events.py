@@ -6,17 +6,21 @@ Losing one is no loss of truth, so a failure to post is logged and forgotten.
 
 import logging
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from ignition_hub.compatibility.loading import described
 from ignition_hub.controller.policy.status import Decision, shortened
-from ignition_hub.controller.policy.views import JobAction
+from ignition_hub.controller.policy.views import Additions, JobAction, Need
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
-from ignition_hub.kube import ENGINES, EVENTS, Kube, KubeError, Object
+from ignition_hub.kube import ENGINES, EVENTS, PODS, Kube, KubeError, Object
 
 logger = logging.getLogger(__name__)
 
 COMPONENT = "ignitionhub.io/controller"
+
+TARGET_ADDED, TARGET_REMOVED = "TargetAdded", "TargetRemoved"
 
 NAMES = {
     State.READY: "BuildSucceeded",
@@ -42,6 +46,29 @@ def event_of(engine: Object, decision: Decision, *, instance: str) -> Object | N
     return _event(engine, reason, note, instance, warns=plan.state is not State.READY)
 
 
+def events_of_additions(engine: Object, additions: Additions, *, instance: str) -> Iterator[Object]:
+    """Yield what became of targets that pods need: to their authors, and to those of the TensorRTEngine."""
+    name = engine["metadata"]["name"]
+    for one, need in additions.new:
+        why = f"{one.target.name}: {one.why}"
+        yield _event(engine, TARGET_ADDED, why, instance, warns=False)
+        yield _event(
+            _as_object(engine, need), TARGET_ADDED, f"TensorRTEngine {name}: {why}", instance, warns=False
+        )
+    for one in additions.removed:
+        note = f"{one.target.name}: no pod needs the target for {one.gpu}, or spec.targets has it"
+        yield _event(engine, TARGET_REMOVED, note, instance, warns=False)
+    for refusal in additions.refusals:
+        note = f"TensorRTEngine {name} has no target for {described(refusal.need.gpu)}: {refusal.message}"
+        yield _event(_as_object(engine, refusal.need), Reason.AutoBuildRefused, note, instance, warns=True)
+
+
+def _as_object(engine: Object, need: Need) -> Object:
+    """Return as much of a pod as an event names."""
+    metadata = {"name": need.pod, "namespace": engine["metadata"]["namespace"], "uid": need.uid}
+    return {"apiVersion": PODS.api_version, "kind": PODS.kind, "metadata": metadata}
+
+
 async def post(kube: Kube, event: Object) -> None:
     """Create an event; never fail."""
     try:
@@ -50,8 +77,8 @@ async def post(kube: Kube, event: Object) -> None:
         logger.warning("an event was not posted: %s", error)
 
 
-def _event(engine: Object, reason: str, note: str, instance: str, *, warns: bool) -> Object:
-    metadata = engine["metadata"]
+def _event(about: Object, reason: str, note: str, instance: str, *, warns: bool) -> Object:
+    metadata = about["metadata"]
     return {
         "metadata": {
             "name": f"{metadata['name'][:200]}.{secrets.token_hex(8)}",
@@ -65,8 +92,8 @@ def _event(engine: Object, reason: str, note: str, instance: str, *, warns: bool
         "type": "Warning" if warns else "Normal",
         "note": shortened(note),
         "regarding": {
-            "apiVersion": ENGINES.api_version,
-            "kind": ENGINES.kind,
+            "apiVersion": about.get("apiVersion", ENGINES.api_version),
+            "kind": about.get("kind", ENGINES.kind),
             "name": metadata["name"],
             "namespace": metadata["namespace"],
             "uid": metadata["uid"],

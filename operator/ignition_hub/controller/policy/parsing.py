@@ -13,12 +13,14 @@ from ignition_hub.api.v1alpha1 import BuildPool, TensorRTEngine
 from ignition_hub.compatibility.verdict import PoolFacts
 from ignition_hub.controller.policy.job_status import epoch
 from ignition_hub.controller.policy.views import (
+    AddedTarget,
     BuildParameters,
     EarlierTarget,
     EngineSnapshot,
     Patience,
     TensorRTRequest,
 )
+from ignition_hub.engine.identity import Target
 from ignition_hub.engine.names import ANNOTATION_REBUILD
 
 ANNOTATION_LENGTH = 253
@@ -56,6 +58,7 @@ def engine_snapshot(body: Mapping[str, Any]) -> EngineSnapshot:
         handled_rebuild=status.get("lastHandledRebuild"),
         earlier={entry["name"]: earlier_target(entry) for entry in status.get("targets") or []},
         status=status,
+        added=tuple(added_target(entry) for entry in status.get("targets") or [] if entry.get("autoBuild")),
     )
 
 
@@ -70,6 +73,20 @@ def earlier_target(entry: Mapping[str, Any]) -> EarlierTarget:
         tensorrt=TensorRTRequest(pin["flavor"], pin["version"]) if pin else None,
         pool=entry.get("pool"),
         document=entry,
+    )
+
+
+def added_target(entry: Mapping[str, Any]) -> AddedTarget:
+    """Return the target that one entry of ``status.targets`` says was added for a pod."""
+    why = entry["autoBuild"]
+    return AddedTarget(
+        target=Target(entry["name"], entry["gpuArch"], entry.get("product"), entry["compatibility"]),
+        pool=why["pool"],
+        since=why["since"],
+        gpu=why["gpu"],
+        pod=why["pod"],
+        node=why["node"],
+        unneeded_since=why.get("unneededSince"),
     )
 
 

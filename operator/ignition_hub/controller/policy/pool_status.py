@@ -1,8 +1,8 @@
 """
 What the status of a BuildPool says: what it can build, and how many builds run and wait. Pure.
 
-Whether nodes match its selector is not told: the controller may not read nodes, and a cluster that scales
-from zero has none. A build whose pod finds no node says so in its TensorRTEngine.
+Whether nodes match its selector is not told: the controller does not follow nodes unless a pool adds targets,
+and a cluster that scales from zero has none. A build whose pod finds no node says so in its TensorRTEngine.
 """
 
 from collections.abc import Mapping

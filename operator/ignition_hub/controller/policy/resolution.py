@@ -46,12 +46,12 @@ def want(
     earlier = engine.earlier.get(target.name)
     pin = earlier.tensorrt if earlier is not None and not engine.spec_is_new else None
     if pin is not None:
-        pinned = choose(pools, _ask(engine, target, pin))
+        pinned = choose(pools, ask_for(engine, target, pin))
         if isinstance(pinned, Choice):
             return _wanted(engine, target, pools, model, pinned, shared=shared)
         if still := _still_ready(engine, target, pools, model, earlier, shared=shared):
             return still
-    choice = choose(pools, _ask(engine, target, engine.tensorrt))
+    choice = choose(pools, ask_for(engine, target, engine.tensorrt))
     if isinstance(choice, Unbuildable):
         return Trouble(Reason(choice.reason), choice.message)
     return _wanted(engine, target, pools, model, choice, shared=shared)
@@ -76,7 +76,8 @@ def build_request(engine: EngineSnapshot, wanted: ResolvedTarget, model_size: in
     )
 
 
-def _ask(engine: EngineSnapshot, target: Target, asked: TensorRTRequest) -> Ask:
+def ask_for(engine: EngineSnapshot, target: Target, asked: TensorRTRequest) -> Ask:
+    """Return what one target asks of the pools, with the TensorRT of ``asked``."""
     return Ask(
         precision=engine.precision,
         flavor=asked.flavor,

@@ -8,18 +8,22 @@ when only a person can help, Ready when every target is.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.api.summary import summary_of
+from ignition_hub.compatibility.loading import described
 from ignition_hub.controller.policy.checks import accuracy_of, benchmark_of
-from ignition_hub.controller.policy.views import EngineSnapshot, Plan, TargetSnapshot
+from ignition_hub.controller.policy.views import EngineSnapshot, Plan, Refusal, TargetSnapshot
 from ignition_hub.engine import quoting
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.sources import S3Location
 from ignition_hub.engine.state import State, is_on_its_way
+
+AUTO_BUILD = "AutoBuild"
+"""The condition about targets that the specification does not have."""
 
 MESSAGE = 1024
 """Longest message in characters; the log has the rest."""
@@ -43,14 +47,22 @@ class Decision:
         return is_on_its_way(self.plan.state, self.plan.reason)
 
 
-def engine_status(engine: EngineSnapshot, decisions: Sequence[Decision], now: str) -> dict[str, Any]:
-    """Return the whole status for ``decisions`` at ``now`` (RFC 3339)."""
+def engine_status(
+    engine: EngineSnapshot, decisions: Sequence[Decision], now: str, refused: Sequence[Refusal] = ()
+) -> dict[str, Any]:
+    """
+    Return the whole status for ``decisions`` at ``now`` (RFC 3339).
+
+    What the specification asks for is Ready or not, whatever was added for pods, or ``refused`` to them.
+    """
     targets = [target_entry(one, now) for one in decisions]
-    ready = sum(target["state"] == State.READY for target in targets)
+    asked_for = decisions[: len(engine.targets)]
+    ready = sum(one.plan.state is State.READY for one in asked_for)
+    added = [condition(engine.status, engine.generation, now, one) for one in _of_added(engine, refused)]
     status: dict[str, Any] = {
         "observedGeneration": engine.generation,
-        "conditions": _conditions(engine, decisions, now),
-        "readyTargets": f"{ready}/{len(targets)}",
+        "conditions": [*_conditions(engine, asked_for, now), *added],
+        "readyTargets": f"{ready}/{len(asked_for)}",
         "targets": targets,
         "summary": summary_of(targets),
     }
@@ -64,8 +76,10 @@ def target_entry(decision: Decision, now: str) -> dict[str, Any]:
     """Return one entry of ``status.targets``."""
     snapshot, plan = decision.snapshot, decision.plan
     earlier = snapshot.earlier
+    why = next((one for one in snapshot.engine.added if one.target == snapshot.target), None)
+    added = {"autoBuild": why.document()} if why else {}
     if plan.keeps_status and earlier is not None:
-        return dict(earlier.document)
+        return {**earlier.document, **added}
     since = earlier.document.get("lastTransitionTime") if earlier and earlier.state == plan.state else None
     entry = {
         "name": snapshot.target.name,
@@ -75,6 +89,7 @@ def target_entry(decision: Decision, now: str) -> dict[str, Any]:
         "gpuArch": snapshot.target.gpu_arch,
         "product": snapshot.target.product,
         "compatibility": snapshot.target.compatibility,
+        **added,
         **_choice(snapshot),
         **(_published(snapshot.bucket, plan.manifest) if plan.manifest else {}),
         "newest": _newest(snapshot, plan),
@@ -241,6 +256,16 @@ def _conditions(engine: EngineSnapshot, decisions: Sequence[Decision], now: str)
         ("Stalled", *_summed_up(stalled, "NotStalled", "no target needs manual action")),
     ]
     return [condition(engine.status, engine.generation, now, verdict) for verdict in verdicts]
+
+
+def _of_added(engine: EngineSnapshot, refused: Sequence[Refusal]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the verdict on what pods need beside the specification; none where they need nothing."""
+    if refused:
+        lines = dict.fromkeys(f"{described(one.need.gpu)}: {one.message}" for one in refused)
+        yield AUTO_BUILD, "False", Reason.AutoBuildRefused, "; ".join(lines)
+    elif engine.added:
+        lines = dict.fromkeys(f"{one.target.name}: {one.why}" for one in engine.added)
+        yield AUTO_BUILD, "True", Reason.TargetsAdded, "; ".join(lines)
 
 
 def _readiness(decisions: Sequence[Decision]) -> tuple[str, str, str]:

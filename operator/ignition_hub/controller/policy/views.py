@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_hub.api.quotas import StorageUse
+from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.tenants import UNSCHEDULED, Scheduling, Tenants, naming_refusal
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import Reason
@@ -65,6 +66,80 @@ class EarlierTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddedTarget:
+    """
+    A target that the specification does not have, and why it is there: ``status.targets[].autoBuild``.
+
+    ``since`` and ``unneeded_since`` are RFC 3339; ``pod`` and ``node`` those that needed it first.
+    """
+
+    target: Target
+    pool: str
+    since: str
+    gpu: str
+    pod: str
+    node: str
+    unneeded_since: str | None = None
+
+    @property
+    def why(self) -> str:
+        """Why it is there, in words."""
+        return (
+            f"no target of spec.targets serves {self.gpu} of node {self.node}, where pod {self.pod} is; "
+            f"BuildPool {self.pool} builds for it"
+        )
+
+    def document(self) -> dict[str, str]:
+        """Return it as the status has it."""
+        names = {
+            "pool": self.pool,
+            "since": self.since,
+            "gpu": self.gpu,
+            "pod": self.pod,
+            "node": self.node,
+        }
+        return {**names, **({"unneededSince": self.unneeded_since} if self.unneeded_since else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A pod, the node that it is bound to, and the GPU that it has there."""
+
+    pod: str
+    uid: str
+    node: str
+    gpu: NodeGpu
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing is built for a pod, with what would work."""
+
+    need: Need
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Additions:
+    """
+    The added targets of one TensorRTEngine: all of them, the needs that new ones are for, and those that end.
+
+    ``recheck`` is in how many seconds to look again; None is when something happens.
+    """
+
+    targets: tuple[AddedTarget, ...] = ()
+    new: tuple[tuple[AddedTarget, Need], ...] = ()
+    removed: tuple[AddedTarget, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    recheck: float | None = None
+
+    @property
+    def new_pools(self) -> list[str]:
+        """The pool of each new target."""
+        return [one.pool for one, _ in self.new]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSnapshot:
     """One TensorRTEngine: its spec in contract types, and its status."""
 
@@ -95,6 +170,13 @@ class EngineSnapshot:
     earlier: Mapping[str, EarlierTarget] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
     """The status as it stands."""
+    added: tuple[AddedTarget, ...] = ()
+    """Targets that are built for pods, beside those of the specification."""
+
+    @property
+    def every_target(self) -> tuple[Target, ...]:
+        """The targets of the specification, and then those that were added."""
+        return (*self.targets, *(one.target for one in self.added))
 
     @property
     def spec_is_new(self) -> bool:
