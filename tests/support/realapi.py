@@ -10,6 +10,7 @@ from ignition_hub.kube import (
     ENGINES,
     JOBS,
     NAMESPACES,
+    NODES,
     PODS,
     POOLS,
     STORES,
@@ -20,6 +21,9 @@ from ignition_hub.kube import (
     error_of,
     path_of,
 )
+
+OURS = "walk-"
+"""What the names of a walk's nodes begin with: other tests have nodes too."""
 
 Ask = Callable[..., Any]
 """Sends a method, a path and a document; the answer has ``status`` and ``body``."""
@@ -72,9 +76,11 @@ class RealApi:
         for name in (BUILD_NAMESPACE, *namespaces):
             with suppress(Conflict):
                 self.create(NAMESPACES, {"metadata": {"name": name}}, None)
-        for resource in (ENGINES, JOBS, PODS, POOLS, STORES):
+        for resource in (ENGINES, JOBS, PODS, POOLS, STORES, NODES):
             for body in self.all_of(resource):
                 metadata = body["metadata"]
+                if resource is NODES and not metadata["name"].startswith(OURS):
+                    continue
                 with suppress(NotFound):
                     self.delete(resource, metadata["name"], metadata.get("namespace"))
 

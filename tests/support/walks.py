@@ -35,6 +35,8 @@ from ignition_hub.engine.names import (
     ANNOTATION_PROGRESS,
     ANNOTATION_REBUILD,
     BUILD_NAMESPACE,
+    LABEL_GPU_ARCH,
+    LABEL_INJECT,
     LABEL_POOL,
     LABEL_WAITING,
     RELEASE_NAMESPACE,
@@ -43,7 +45,7 @@ from ignition_hub.engine.names import (
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.engine.request import BuildRequest
-from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Conflict, Invalid, NotFound, Object
+from ignition_hub.kube import ENGINES, JOBS, NODES, PODS, POOLS, STORES, Conflict, Invalid, NotFound, Object
 from ignition_hub.ttl_cache import TtlCache
 from job_controller import ended, request_of
 from memorykube import Change, Faults, MemoryApi, MemoryKube
@@ -107,7 +109,11 @@ class Site:
         watching = controller.watching
         platform = (Feed(kube, POOLS, cluster.pools, watching.pool),)
         platform += (Feed(kube, STORES, cluster.stores, watching.store),)
-        works = [controller.lead(), *(feed.run() for feed in (*controller.feeds, *platform))]
+        works = [
+            controller.lead(),
+            controller.watch_demand(),
+            *(feed.run() for feed in (*controller.feeds, *platform)),
+        ]
         self.tasks = [asyncio.create_task(work) for work in works]
 
     async def kill(self) -> None:
@@ -215,7 +221,10 @@ class Walk:
         self.limits: dict[str, list[tuple[float, int]]] = {}
 
     def begin(self) -> None:
-        """Make one pool and one store; there is nothing else."""
+        """Make one pool, one store and a node with each GPU; there is nothing else."""
+        for arch in ARCHS:
+            labels = {LABEL_GPU_ARCH: arch}
+            self.site.api.create(NODES, {"metadata": {"name": node_of(arch), "labels": labels}}, None)
         self._create_pool("rtx")
         self._create_store()
 
@@ -315,7 +324,9 @@ class Walk:
         if ("buildpools", "", name) in self.site.api.objects:
             return None
         builds = self.chance.choice([1, 2, 100])
-        body = make_pool(name, builds=builds, **self._pool_spec())
+        auto_build = self._auto_build()
+        more = {"autoBuild": auto_build} if auto_build else {}
+        body = make_pool(name, builds=builds, **self._pool_spec(), **more)
         self.site.api.create(POOLS, body, None)
         return f"{name} {builds} {body['spec']['runtimes'][0]['version']}"
 
@@ -324,6 +335,11 @@ class Walk:
         versions = self.chance.sample(VERSIONS, self.chance.randint(1, 2))
         runtimes = [{"flavor": "TensorRTRTX", "version": version, "image": IMAGE} for version in versions]
         return {"aheadOfTime": {"archs": archs}, "runtimes": runtimes}
+
+    def _auto_build(self) -> Object | None:
+        """Return for whom a pool builds by itself; nothing reaches its limits: the order is no matter."""
+        namespaces = self.chance.choice([None, ["*"], ["*"], [TEAMS[0]]])
+        return namespaces and {"namespaces": namespaces, "maxTargetsPerNamespace": 100, "maxTargets": 100}
 
     def _engine(self) -> Object | None:
         bodies = self.site.api.all_of(ENGINES)
@@ -444,7 +460,7 @@ def _change_a_pool(walk: Walk) -> str | None:
     body = walk.chance.choice(pools)
     name = body["metadata"]["name"]
     builds = {"maxConcurrentBuilds": walk.chance.choice([0, 1, 2, 100])}
-    spec = walk.chance.choice([builds, builds, walk._pool_spec()])
+    spec = walk.chance.choice([builds, builds, walk._pool_spec(), {"autoBuild": walk._auto_build()}])
     walk.limits.setdefault(name, []).append((walk.site.wall(), body["spec"]["maxConcurrentBuilds"]))
     walk.site.api.patch(POOLS, name, {"spec": spec}, None, None)
     return f"{name} {json.dumps(spec)}"
@@ -509,6 +525,32 @@ def _gate_a_pod(walk: Walk) -> str | None:
     return f"{namespace} {engines}"
 
 
+def _run_a_pod(walk: Walk) -> str | None:
+    walk.serial += 1
+    namespace, name = walk.chance.choice(TEAMS), walk.chance.choice(NAMES)
+    if (engine := walk._engine()) and walk.chance.random() < 0.8:
+        namespace, name = engine["metadata"]["namespace"], engine["metadata"]["name"]
+    arch = walk.chance.choice(ARCHS)
+    walk.site.api.create(PODS, placed_pod(f"pod-{walk.serial}", name, arch), namespace)
+    return f"{namespace}/{name} on {node_of(arch)}"
+
+
+def _end_a_pod(walk: Walk) -> str | None:
+    pods = [body for body in walk.site.api.all_of(PODS) if body["spec"].get("nodeName")]
+    if not pods:
+        return None
+    metadata = walk.chance.choice(pods)["metadata"]
+    walk.site.api.delete(PODS, metadata["name"], metadata["namespace"])
+    return str(metadata["name"])
+
+
+def _put_another_gpu_into_a_node(walk: Walk) -> str | None:
+    node, arch = walk.chance.choice(ARCHS), walk.chance.choice(ARCHS)
+    patch = {"metadata": {"labels": {LABEL_GPU_ARCH: arch}}}
+    walk.site.api.patch(NODES, node_of(node), patch, None, None)
+    return f"{node_of(node)} {arch}"
+
+
 def _change_the_models_bytes(walk: Walk) -> str | None:
     uri = walk.chance.choice([MODEL_URI, OTHER_URI])
     data = walk.chance.choice([b"a model", b"changed", None])
@@ -561,11 +603,35 @@ EDITS: tuple[Doing, ...] = (
     _move_a_job_on,
     _lose_a_job,
     *(_gate_a_pod,) * 2,
+    *(_run_a_pod,) * 4,
+    _end_a_pod,
+    _put_another_gpu_into_a_node,
 )
 """Of a cluster: the watches tell all of it."""
 
 WORLDLY: tuple[Doing, ...] = (_change_the_models_bytes, _lose_an_engine, _change_rights)
 """Of the bucket, which no watch tells: the resync finds it."""
+
+
+def node_of(arch: str) -> str:
+    """Return the name of the node that began with a GPU."""
+    return f"walk-{arch.replace('_', '-')}"
+
+
+def placed_pod(name: str, engines: str, arch: str) -> Object:
+    """Return a pod with engines that is bound to a node."""
+    return {
+        "metadata": {
+            "name": name,
+            "labels": {LABEL_INJECT: "true"},
+            "annotations": {ANNOTATION_ENGINES.name: engines},
+        },
+        "spec": {
+            "nodeName": node_of(arch),
+            "containers": [{"name": "main", "image": "busybox"}],
+            "terminationGracePeriodSeconds": 0,  # no kubelet ends it
+        },
+    }
 
 
 def gated_pod(name: str, engines: str) -> Object:

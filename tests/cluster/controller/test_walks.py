@@ -20,7 +20,7 @@ from ignition_hub.controller.policy.job_status import state_of
 from ignition_hub.controller.policy.views import JobState
 from ignition_hub.engine.names import ANNOTATION_REBUILD, LABEL_IDENTITY
 from ignition_hub.engine.naming import identity_label
-from ignition_hub.kube import ENGINES, JOBS, PODS, POOLS, STORES, Object
+from ignition_hub.kube import ENGINES, JOBS, NODES, PODS, POOLS, STORES, Object
 from localcluster import ControlPlane
 from mortal import Fate, connect
 from passes import Passes, Times
@@ -112,11 +112,13 @@ async def nothing_is_written_at_rest(walk: Walk) -> None:
 
 async def the_end_is_what_a_controller_without_a_past_makes_of_it(walk: Walk) -> None:
     fresh = Site(random.Random(0), copy.deepcopy(walk.site.world), 1e9)
-    for resource in (POOLS, STORES, ENGINES, PODS):
+    for resource in (NODES, POOLS, STORES, ENGINES, PODS):
         for body in walk.site.api.all_of(resource):
             metadata = body["metadata"]
             kept = {key: metadata[key] for key in ("name", "labels", "annotations") if key in metadata}
-            fresh.api.create(resource, {"metadata": kept, "spec": body["spec"]}, metadata.get("namespace"))
+            fresh.api.create(
+                resource, {"metadata": kept, "spec": body.get("spec") or {}}, metadata.get("namespace")
+            )
     fresh.start()
     player = Player(fresh)
     for _ in range(40):
@@ -126,6 +128,7 @@ async def the_end_is_what_a_controller_without_a_past_makes_of_it(walk: Walk) ->
 
     expected, actual = (ends(site) for site in (fresh, walk.site))
     assert expected == actual
+    assert added(fresh) == added(walk.site)
     assert gated(walk.site) <= gated(fresh)
     await fresh.kill()
 
@@ -192,9 +195,27 @@ def ends(site: Site) -> dict[str, dict[str, Object]]:
                 key: one.get(key) for key in ("state", "identity", "uri", "pool", "tier", "tensorrt")
             }
             for one in body["status"]["targets"]
+            if "autoBuild" not in one
         }
         for body in site.api.all_of(ENGINES)
     }
+
+
+def added(site: Site) -> set[tuple[str, str, str]]:
+    """Return every GPU of a pod that a target was added for, but those that are left of an earlier time."""
+    pools = {body["metadata"]["name"]: body["spec"].get("autoBuild") or {} for body in site.api.all_of(POOLS)}
+    return {
+        (body["metadata"]["namespace"], body["metadata"]["name"], one["gpuArch"])
+        for body in site.api.all_of(ENGINES)
+        if not body["spec"].get("suspend")  # what was added before it was suspended stays
+        for one in body["status"]["targets"]
+        if "autoBuild" in one and "unneededSince" not in one["autoBuild"]
+        if allows(pools.get(one["autoBuild"]["pool"], {}), body["metadata"]["namespace"])
+    }
+
+
+def allows(auto_build: Object, namespace: str) -> bool:
+    return bool({"*", namespace} & set(auto_build.get("namespaces", ())))
 
 
 def gated(site: Site) -> set[tuple[str, str]]:
