@@ -3,21 +3,24 @@ One run of the fetcher: settings, the answers for all engines, room for all of t
 turn, then an exit code that says what to do.
 
 This is the outermost edge: whatever goes wrong below becomes one line for people (on stderr and in the
-container's termination message) and one exit code from ``engine/errors.py``.
+container's termination message) and one exit code from ``engine/errors.py``. Where all went well, that
+message says which engines there are now.
 """
 
 import contextlib
+import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 
 from ignition_hub.engine.environment import termination_log
 from ignition_hub.engine.errors import Reason, exit_code_of
 from ignition_hub.engine.fetch_report import FAILED, FETCHED, PRESENT, FetchAccount
 from ignition_hub.engine.quoting import on_one_line
+from ignition_hub.engine.running_engines import DIGITS, RunningEngines
 from ignition_hub.fetch.budget import FetchBudget, fetch_budget
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved, resolve
@@ -38,18 +41,19 @@ def main(environ: Mapping[str, str]) -> int:
     # As process 1 of its container it would ignore SIGTERM unless it says otherwise.
     signal.signal(signal.SIGTERM, _leave)
     try:
-        bring(FetchSettings.from_environment(environ))
+        found = bring(FetchSettings.from_environment(environ))
     except FetchError as error:
         report(f"{error.reason}: {error.message}. {error.remedy}", environ)
         return error.exit_code
     except Exception as error:  # noqa: BLE001  (the outermost edge: no traceback reaches a user)
         report(f"{Reason.Crashed}: {type(error).__name__}: {error}. Please report this.", environ)
         return exit_code_of(Reason.Crashed, "fetcher")
+    leave_word(what_runs(found), environ)
     return 0
 
 
-def bring(settings: FetchSettings) -> None:
-    """Bring every engine in turn, and tell the gateway how that went."""
+def bring(settings: FetchSettings) -> list[Resolved]:
+    """Bring every engine in turn, tell the gateway how that went, and return what is there now."""
     accounts: list[FetchAccount] = []
     try:
         with fetch_budget(settings.deadline, settings.store_tls, settings.node_cache) as budget:
@@ -66,6 +70,7 @@ def bring(settings: FetchSettings) -> None:
             for fetch in fetches:
                 with failure_told(fetch, accounts):
                     accounts.append(fetch.bring())
+            return [fetch.found for fetch in fetches]
     finally:
         tell_gateway(settings, accounts)
 
@@ -166,6 +171,22 @@ def report(line: str, environ: Mapping[str, str]) -> None:
     """Put the one line where people look: stderr and the container's termination message."""
     line = on_one_line(line)
     sys.stderr.write(f"{line}\n")
+    leave_word(line, environ)
+
+
+def what_runs(found: Sequence[Resolved]) -> str:
+    """Return what the pod's containers find, as JSON; empty where no gateway said for which GPU."""
+    gpu = found[-1].record.get("gpu")
+    arch, product = (gpu.get("arch"), gpu.get("product")) if isinstance(gpu, Mapping) else (None, None)
+    if not isinstance(arch, str):
+        return ""
+    digests = tuple(each.sha256[:DIGITS] for each in found)
+    running = RunningEngines(arch, product if isinstance(product, str) else None, digests)
+    return json.dumps(running.to_json(), separators=(",", ":"))
+
+
+def leave_word(line: str, environ: Mapping[str, str]) -> None:
+    """Write the container's termination message."""
     path = termination_log(environ)
     # The kubelet made the file; outside Kubernetes there is none, and none is made.
     with contextlib.suppress(OSError), path.open("r+b") as file:

@@ -44,6 +44,7 @@ from ignition_hub.engine.protocol import (
     UploadPart,
 )
 from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile
+from ignition_hub.engine.running_engines import RunningEngines
 from ignition_hub.engine.selection import PassedOver, Selection, selection_in
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
 from ignition_hub.fetch.gateway import read_resolved
@@ -149,6 +150,8 @@ def rows() -> Iterator[Row]:
     answer = {"selection": SELECTION.to_json()}
     for kind, at in ((Selection, ("selection",)), (PassedOver, ("selection", "passed_over", 0))):
         yield Row(kind, answer, lambda document: {"selection": selection_in(document)}, at)
+    running = RunningEngines("sm_89", "NVIDIA-L4", ("ab" * 8,)).to_json()
+    yield Row(RunningEngines, running, RunningEngines.from_json)
     yield Row(PruneRequest, PruneRequest(dry_run=True, run="0" * 32).to_json(), PruneRequest.from_json)
     removed, stayed = Removed("models", "k", "unused", 1, 3), Stayed("models", "in use", 2, 6)
     page = PruneAnswer("default", True, 3, (removed,), (stayed,), None).to_json()

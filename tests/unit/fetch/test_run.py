@@ -59,6 +59,21 @@ def test_several_engines_each_get_a_folder(world):
     assert (world.folder / "engines" / "b" / "model.engine").read_bytes() == ENGINE
 
 
+def test_a_pod_says_which_engines_it_has_and_for_which_gpu(world):
+    world.run(IGNITION_ENGINES="a=resnet, b=yolo")
+
+    digest = world.digest[:16]
+    said = {"arch": "sm_89", "product": "NVIDIA-L4", "engines": [digest, digest]}
+    assert json.loads(world.message) == said
+
+
+def test_a_pod_says_nothing_of_its_engines_where_the_gateway_did_not_say_for_which_gpu(world):
+    world.extra = {"gpu": None}
+
+    assert world.run() == 0
+    assert world.message == ""
+
+
 def test_an_engine_that_is_already_there_is_not_fetched_again(world):
     world.run()
     world.ranges.clear()
