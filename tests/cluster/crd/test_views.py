@@ -156,6 +156,7 @@ def test_columns_show_an_engine_in_one_line(api: Any, namespace: str) -> None:
         "Reason": "Building",
         "Progress": "1/2",
         "Age": "",
+        "Added": None,
         "TensorRT": "1.7.1.116",
         "Size": "100Mi",
         "Build time": "3m33s",

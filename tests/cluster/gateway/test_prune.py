@@ -123,9 +123,20 @@ def published_build(hub, model, data, *, days, log=b"built", built_at="2026-01-0
     hub.store.put(paths.engine(sha256), data)
     hub.store.put(paths.log(sha256), log)
     publish(hub.store, key, {key.keyid: key.public}, manifest, replace=True)
-    for written in (paths.engine(sha256), paths.log(sha256), paths.provenance(sha256), paths.manifest):
+    for written in (
+        paths.engine(sha256),
+        paths.log(sha256),
+        provenance_of(hub, paths, sha256),
+        paths.manifest,
+    ):
         age(hub, written, days)
     return paths, sha256
+
+
+def provenance_of(hub, paths, sha256):
+    """Return the key of the one provenance of an engine."""
+    [key] = [each for each in keys_below(hub, f"{paths.engine(sha256)}.") if each.endswith(".intoto.json")]
+    return key
 
 
 def replaced_build(hub, model):
@@ -226,14 +237,14 @@ def test_a_replaced_build_goes_and_the_engine_that_counts_stays(hub, team, model
     use(hub, team, model, paths.identity)
 
     said = prune(hub, dry_run=True)
-    before = keys_below(hub, paths.folder)
+    before, provenance = keys_below(hub, paths.folder), provenance_of(hub, paths, old)
     done, again = prune(hub), prune(hub)
 
     assert removed_of(said, model) == removed_of(done, model)
     assert removed_of(done, model) == [("supersededBuilds", "replaced by a later build")]
     assert before - keys_below(hub, paths.folder) == {
         paths.engine(old),
-        paths.provenance(old),
+        provenance,
         paths.log(old),
     }
     assert removed_of(again, model) == []

@@ -24,7 +24,7 @@ SIGNATURES = {Relied.LENGTH_SIGNED, Relied.CONDITION_SIGNED, Relied.UNSIGNED}
         ({"gone_upload": (500, "InternalError")}, set()),
         ({"page": 2}, set()),
     ],
-    ids=str,
+    ids=lambda each: "-".join(each) or "none" if isinstance(each, dict) else "",
 )
 def test_each_habit_is_found_and_no_other(oddities, broken, monkeypatch):
     monkeypatch.setattr(habits, "LARGE", 65536)

@@ -18,7 +18,8 @@ from ignition_hub.store.publish import Publication
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.ttl_cache import TtlCache
 
-FOR_GOOD = float("inf")
+A_DAY = 86400.0
+"""How long what was found counts: a server may be upgraded, or may have failed just then."""
 
 
 class CarefulPublishing:
@@ -26,7 +27,7 @@ class CarefulPublishing:
 
     def __init__(self, signer: Signer, turns: Turns, workers: Workers) -> None:
         self._signer, self._turns, self._workers = signer, turns, workers
-        self._habits: TtlCache[StoreSettings, Habits] = TtlCache(seconds=FOR_GOOD, size=8)
+        self._habits: TtlCache[StoreSettings, Habits] = TtlCache(seconds=A_DAY, size=8)
 
     async def habits(self, store: ObjectStore) -> Habits:
         """Return what a bucket's server does; raise the store's errors, which are not remembered."""
