@@ -122,7 +122,7 @@ def published_build(hub, model, data, *, days, log=b"built", built_at="2026-01-0
     manifest = make_manifest(sha256=sha256, size=len(data), inputs=inputs, built_at=built_at)
     hub.store.put(paths.engine(sha256), data)
     hub.store.put(paths.log(sha256), log)
-    publish(hub.store, key, {key.keyid: key.public}, manifest, replace=True)
+    signed = publish(hub.store, key, {key.keyid: key.public}, manifest, replace=True).manifest
     for written in (
         paths.engine(sha256),
         paths.log(sha256),
