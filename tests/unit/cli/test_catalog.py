@@ -1,12 +1,18 @@
 """``kubectl ignition catalog``: what is asked of the API server and how the rows are printed."""
 
+import http.client
 import json
 import sys
+import threading
 
 import pytest
 
 from catalogrows import READY, engine, target
+from ignition_hub.catalog.rows import rows_of
 from ignition_hub.cli import app
+from ignition_hub.cli.catalog import Scope
+from ignition_hub.cli.catalog_server import CatalogSite, address_of, listening
+from ignition_hub.cli.errors import CliError
 
 KUBECTL = """#!{python}
 import sys
@@ -33,7 +39,8 @@ def catalog(tmp_path, monkeypatch, capsys):
             code = app.main()
         except SystemExit as ended:
             code = int(ended.code or 0)
-        return code, capsys.readouterr(), (tmp_path / "calls").read_text().strip()
+        calls = tmp_path / "calls"
+        return code, capsys.readouterr(), calls.read_text().strip() if calls.exists() else ""
 
     return run
 
@@ -121,3 +128,114 @@ def test_what_kubectl_refuses_is_the_error(catalog):
 
     assert code == 1
     assert "you may not list" in printed.err
+
+
+def listing(namespace):
+    if namespace == "secret":
+        raise CliError("you may not list")
+    return f"Namespace {namespace or 'vision'}", rows_of(engine(name="<b>"))
+
+
+SITE = CatalogSite(listing)
+HERE = "127.0.0.1:4711"
+
+
+def test_the_page_shows_the_rows_of_the_user_and_may_run_nothing():
+    reply = SITE.reply(f"{SITE.path}?namespace=vision", HERE, HERE)
+
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "&lt;b&gt;" in reply.body
+    assert "Namespace vision, as of" in reply.body
+    assert reply.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("/", HERE, 404),
+        ("/catalog", HERE, 404),
+        (SITE.path.rstrip("/"), HERE, 404),
+        ("/\u00e4", HERE, 404),
+        (SITE.path, "localhost:4711", 421),
+        (SITE.path, "attacker.example:4711", 421),
+        (SITE.path, "", 421),
+        (f"{SITE.path}?page=0", HERE, 400),
+        (f"{SITE.path}?namespace=secret", HERE, 502),
+    ],
+)
+def test_another_path_another_name_and_what_is_refused_show_no_row(target, host, status):
+    reply = SITE.reply(target, host, HERE)
+
+    assert (reply.status, reply.headers["Content-Type"]) == (status, "text/plain; charset=utf-8")
+    assert "arcface" not in reply.body
+
+
+def test_two_servers_have_paths_that_cannot_be_guessed_from_each_other():
+    paths = {CatalogSite(listing).path for _ in range(10)}
+
+    assert len(paths) == 10
+    assert min(map(len, paths)) >= 24
+
+
+def test_a_browser_of_this_machine_is_answered_and_the_path_is_not_logged(capsys):
+    with listening(SITE) as server:
+        assert server.server_address[0] == "127.0.0.1"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        connection = http.client.HTTPConnection(address_of(server), timeout=10)
+        try:
+            connection.request("GET", SITE.path)
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["X-Content-Type-Options"]) == (200, "nosniff")
+            assert b"Engine catalog" in answer.read()
+        finally:
+            connection.close()
+            server.shutdown()
+            thread.join(timeout=10)
+    assert "".join(capsys.readouterr()) == ""
+
+
+def test_the_address_is_printed_with_what_was_asked_for_and_ctrl_c_is_a_good_end(catalog, monkeypatch):
+    def interrupted(server):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", interrupted)
+
+    (code, printed, _) = catalog("--serve", "--gpu", "L4", "--state", "Ready", answer=[])
+
+    assert code == 0
+    assert printed.out.startswith("http://127.0.0.1:")
+    assert printed.out.endswith("/?gpu=L4&state=Ready\n")
+
+
+class Asked:
+    """A kubectl that notes what it is asked."""
+
+    def __init__(self):
+        self.words = []
+
+    def run(self, *words):
+        self.words.append(words)
+        return '{"items": []}'
+
+    def namespace(self):
+        return "vision"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "everywhere", "named", "scope", "words"),
+    [
+        ("", False, "", "Namespace vision", ()),
+        ("lab", False, "", "Namespace lab", ("--namespace", "lab")),
+        ("", True, "", "All namespaces", ("--all-namespaces",)),
+        ("", True, "speech", "Namespace speech", ("--namespace", "speech")),
+        ("lab", False, "speech", "Namespace speech", ("--namespace", "speech")),
+    ],
+)
+def test_a_namespace_of_the_form_is_asked_for_with_the_users_rights(
+    namespace, everywhere, named, scope, words
+):
+    kubectl = Asked()
+
+    assert Scope(kubectl, namespace, everywhere).listing(named) == (scope, [])
+    assert kubectl.words == [("get", "tensorrtengines.ignitionhub.io", *words, "--output", "json")]
