@@ -124,8 +124,8 @@ def ended_up(team: Tenant, *pods: Json) -> list[str]:
 
     running = eventually(settled, within=90, what=f"{', '.join(names)} to run or to fail")
     came = [engine_of(team, one) for one in running]
-    for name in names:
-        team.kubectl.delete("pod", name, team.namespace, wait=False)
+    # Waited for: without its driver a kubelet cannot take back what a pod claimed, and keeps the pod.
+    team.kubectl.run("delete", "pod", *names, "-n", team.namespace)
     return came
 
 
