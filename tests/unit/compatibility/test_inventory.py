@@ -154,6 +154,7 @@ def test_the_platform_teams_label_and_feature_discovery_win_over_a_clouds():
     assert of_a_cloud("cloud-gke", {"ignitionhub.io/gpu-arch": "sm_89"}).gpu.arch == "sm_89"
     assert of_a_cloud("card-l4", gke).gpu.product == L4
     assert "vfio-pci" in of_a_cloud("passthrough", gke).doubt
+    assert of_a_cloud("cloud-gke", {"nvidia.com/gpu.product": "NVIDIA-X1"}).gpu is None
 
 
 def test_every_product_of_a_cloud_is_one_that_feature_discovery_writes():
