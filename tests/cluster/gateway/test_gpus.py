@@ -6,6 +6,7 @@ with an L4's name and capability, for which the engine of these tests is built. 
 """
 
 import json
+import time
 from uuid import uuid4
 
 import pytest
@@ -104,3 +105,20 @@ def test_a_pod_without_a_claim_hears_that_its_node_tells_nothing(hub, served):
 
     assert (answer.status, answer.reason) == (422, "NoEngineForGPU")
     assert "node gpu-dra: no label tells its GPU" in answer.message
+    [event] = events(hub, served)
+    assert (event["type"], event["reason"], event["regarding"]["kind"]) == (
+        "Warning",
+        "NoEngineForGPU",
+        "Pod",
+    )
+    assert event["note"] == f"resnet50: {answer.message}"
+
+
+def events(hub, namespace):
+    """Return the events of a namespace, once there are any: they come after the answer."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if found := hub.api.ask("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events").body["items"]:
+            return found
+        time.sleep(0.05)
+    return []

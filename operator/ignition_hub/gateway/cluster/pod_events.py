@@ -1,5 +1,5 @@
 """
-Tell people on the pod which engine it got and why, as an event: once for each engine, after the answer.
+Tell people on the pod which engine it got and why, or why none, as an event: once for each, after the answer.
 
 The answer never waits for it. Losing one is no loss of truth: what does not fit into the queue is dropped,
 and a failure to post is logged and forgotten.
@@ -11,22 +11,50 @@ import logging
 import socket
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ignition_hub.engine.errors import IgnitionError
+from ignition_hub.engine.quoting import printable, quoted
 from ignition_hub.engine.selection import Selection
 from ignition_hub.kube import EVENTS, PODS, Conflict, Kube, KubeError, Object, TokenUser
 
 log = logging.getLogger(__name__)
 
 COMPONENT = "ignitionhub.io/gateway"
-REASON = "EngineChosen"
+CHOSEN = "EngineChosen"
 WAITING = 512
 """The most events that wait: a large Deployment's pods come within seconds, and one is posted at a time."""
 REMEMBERED = 4096
 """Of how many events it is known that they were told; the API server knows of the others by their name."""
 
+NOTE_CHARACTERS = 1000
+"""The API server takes a note of 1,024 bytes."""
+
 POSTED, DROPPED, FAILED = "posted", "dropped", "failed"
 """What becomes of an event, as the metrics call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a pod is told of the engine of ``resource``; another ``subject`` is another event."""
+
+    resource: str
+    reason: str
+    text: str
+    subject: str
+    warns: bool = False
+
+
+def engine_chosen(resource: str, sha256: str, selection: Selection) -> Notice:
+    """Say that a pod got the engine ``sha256``, and why that one."""
+    return Notice(resource, CHOSEN, selection.in_words(), f"{selection.target}/{sha256}")
+
+
+def no_engine(resource: str, error: IgnitionError) -> Notice:
+    """Say why there is no engine for the GPU of a pod."""
+    text = printable(str(error))
+    return Notice(resource, str(error.reason), text, text, warns=True)
 
 
 class PodEvents:
@@ -37,9 +65,9 @@ class PodEvents:
         self._waiting: asyncio.Queue[Object] = asyncio.Queue(WAITING)
         self._told: OrderedDict[str, None] = OrderedDict()
 
-    def tell(self, user: TokenUser, resource: str, sha256: str, selection: Selection) -> None:
-        """Have it posted that a pod got the engine ``sha256`` of ``resource``, unless that was told."""
-        event = event_of(user, resource, sha256, selection)
+    def tell(self, user: TokenUser, notice: Notice) -> None:
+        """Have it posted on the pod of a token, unless that was done."""
+        event = event_of(user, notice)
         name = event["metadata"]["name"]
         if name in self._told:
             return
@@ -68,9 +96,9 @@ class PodEvents:
             self._count(POSTED)
 
 
-def event_of(user: TokenUser, resource: str, sha256: str, selection: Selection) -> Object:
-    """Return the event on the pod of a token; its name is the same whoever makes it for that engine."""
-    key = "/".join((user.pod_uid or "", resource, selection.target, sha256))
+def event_of(user: TokenUser, notice: Notice) -> Object:
+    """Return the event on the pod of a token; its name is the same whoever makes it for that notice."""
+    key = "/".join((user.pod_uid or "", notice.resource, notice.subject))
     return {
         "metadata": {
             "name": f"{(user.pod_name or '')[:200]}.{hashlib.sha256(key.encode()).hexdigest()[:16]}",
@@ -80,9 +108,9 @@ def event_of(user: TokenUser, resource: str, sha256: str, selection: Selection) 
         "reportingController": COMPONENT,
         "reportingInstance": socket.gethostname()[:128],
         "action": "Resolve",
-        "reason": REASON,
-        "type": "Normal",
-        "note": f"{resource}: {selection.in_words()}"[:1024],
+        "reason": notice.reason,
+        "type": "Warning" if notice.warns else "Normal",
+        "note": quoted(f"{notice.resource}: {notice.text}", NOTE_CHARACTERS),
         "regarding": {
             "apiVersion": PODS.api_version,
             "kind": PODS.kind,

@@ -109,8 +109,8 @@ class Metrics(AdmissionMetrics):
         )
         self.pod_events = Counter(
             "ignition_gateway_pod_events_total",
-            "Events on pods that say which engine they got, by outcome: posted, failed, or dropped because "
-            "too many waited.",
+            "Events on pods that say which engine they got, or why none, by outcome: posted, failed, or "
+            "dropped because too many waited.",
             ["outcome"],
             registry=self.registry,
         )

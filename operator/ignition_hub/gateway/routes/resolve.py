@@ -31,6 +31,7 @@ from ignition_hub.engine.quoting import quoted
 from ignition_hub.engine.selection import REASON_CHARACTERS, PassedOver, Selection
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
+from ignition_hub.gateway.cluster.pod_events import engine_chosen, no_engine
 from ignition_hub.gateway.errors import NotPermitted
 from ignition_hub.gateway.services import SERVICES, Services
 from ignition_hub.store.errors import AccessDenied, ManifestRefused, RolledBack
@@ -132,15 +133,18 @@ async def resolve(request: web.Request) -> web.Response:
             "use the token projected into a scheduled pod",
         )
     engine = await _engine(services, user.namespace, request.match_info["name"])
-    belief = await services.views.gpus.belief_of(user)
-    gpu, choices = chosen_for(engine, belief, user.node_name)
-    queries = [EngineQuery(choice, gpu, engine["spec"], user.namespace) for choice in choices]
-    store = await services.stores.current()
-    chosen = await locate(services.engines, store, queries)
-    name, selection = engine["metadata"]["name"], chosen.explained(belief)
+    name, belief = engine["metadata"]["name"], await services.views.gpus.belief_of(user)
+    try:
+        gpu, choices = chosen_for(engine, belief, user.node_name)
+        queries = [EngineQuery(choice, gpu, engine["spec"], user.namespace) for choice in choices]
+        chosen = await locate(services.engines, await services.stores.current(), queries)
+    except NoEngineForGPU as error:
+        services.pod_events.tell(user, no_engine(name, error))
+        raise
+    selection = chosen.explained(belief)
     body = encoded(_answer(name, chosen, selection))
     services.metrics.resolved.labels(chosen.manifest.inputs.gpu_arch).inc()
-    services.pod_events.tell(user, name, chosen.manifest.engine.sha256, selection)
+    services.pod_events.tell(user, engine_chosen(name, chosen.manifest.engine.sha256, selection))
     return web.Response(body=body, content_type="application/json")
 
 

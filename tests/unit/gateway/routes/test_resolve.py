@@ -20,7 +20,7 @@ from ignition_hub.compatibility.loading import Loading
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import NewerRelease
 from ignition_hub.fetch.gateway import LARGEST_ANSWER
-from ignition_hub.gateway.cluster.pod_events import REMEMBERED, WAITING, PodEvents
+from ignition_hub.gateway.cluster.pod_events import REMEMBERED, WAITING, PodEvents, engine_chosen, no_engine
 from ignition_hub.gateway.documents import FACTS_BYTES, bounded
 from ignition_hub.gateway.routes import resolve
 from ignition_hub.gateway.routes.resolve import (
@@ -285,13 +285,13 @@ async def told(kube, *tellings):
     return dict(became)
 
 
-GOT = (POD, "resnet", "ab" * 32, SELECTION)
+GOT = (POD, engine_chosen("resnet", "ab" * 32, SELECTION))
 
 
 async def test_a_pod_is_told_once_which_engine_it_got_and_again_when_it_is_another():
     kube = Recording()
 
-    became = await told(kube, GOT, GOT, (POD, "resnet", "cd" * 32, SELECTION), GOT)
+    became = await told(kube, GOT, GOT, (POD, engine_chosen("resnet", "cd" * 32, SELECTION)), GOT)
 
     assert became == {"posted": 2}
     first, second = kube.events
@@ -302,9 +302,20 @@ async def test_a_pod_is_told_once_which_engine_it_got_and_again_when_it_is_anoth
     }  # fmt: skip
 
 
+async def test_a_pod_without_an_engine_is_warned_once_for_each_cause():
+    kube = Recording()
+    errors = [NoEngineForGPU("the node tells nothing\n" + "x" * 5000, "label it"), NoEngineForGPU("failed")]
+
+    assert await told(kube, *((POD, no_engine("resnet", one)) for one in (*errors, *errors))) == {"posted": 2}
+    first, second = kube.events
+    assert (first["reason"], first["type"], second["note"]) == ("NoEngineForGPU", "Warning", "resnet: failed")
+    assert first["note"].startswith("resnet: the node tells nothing xx")
+    assert len(first["note"]) <= 1024
+
+
 async def test_an_event_that_another_replica_posted_or_that_fails_keeps_none_back():
     kube = Recording(Conflict(409, "exists"), Unavailable(0, "away"), None)
-    pods = [(replace(POD, pod_uid=uid), *GOT[1:]) for uid in "123"]
+    pods = [(replace(POD, pod_uid=uid), GOT[1]) for uid in "123"]
 
     assert await told(kube, *pods) == {"failed": 1, "posted": 1}
     assert len({event["metadata"]["name"] for event in kube.events}) == 3
@@ -312,7 +323,7 @@ async def test_an_event_that_another_replica_posted_or_that_fails_keeps_none_bac
 
 async def test_what_thousands_of_pods_would_be_told_is_bounded():
     kube = Recording()
-    pods = [(replace(POD, pod_uid=str(number)), *GOT[1:]) for number in range(WAITING + 3)]
+    pods = [(replace(POD, pod_uid=str(number)), GOT[1]) for number in range(WAITING + 3)]
 
     assert await told(kube, *pods) == {"dropped": 3, "posted": WAITING}
     assert REMEMBERED > WAITING
