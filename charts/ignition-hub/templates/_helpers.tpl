@@ -33,6 +33,18 @@ ignition-hub-gateway-tls
 {{- end -}}
 {{- end }}
 
+{{- define "ignition-hub.nodeCacheHost" -}}
+ignition-hub-node-cache.{{ .Release.Namespace }}.svc
+{{- end }}
+
+{{- define "ignition-hub.nodeCacheSecret" -}}
+{{- if eq .Values.certificates.mode "external" -}}
+{{ required "certificates.mode external needs nodeCache.existingSecret" .Values.nodeCache.existingSecret }}
+{{- else -}}
+ignition-hub-node-cache-tls
+{{- end -}}
+{{- end }}
+
 {{- define "ignition-hub.signingSecret" -}}
 {{ .Values.signingKey.existingSecret | default "ignition-hub-signing-key" }}
 {{- end }}
@@ -130,6 +142,10 @@ true
 {{- $flags = append $flags (printf "--certificate=%s" (include "ignition-hub.tlsSecret" .)) -}}
 {{- range append (include "ignition-hub.gatewayHosts" . | fromJsonArray) "127.0.0.1" -}}
 {{- $flags = append $flags (printf "--host=%s" .) -}}
+{{- end -}}
+{{- if .Values.nodeCache.enabled -}}
+{{- $flags = append $flags (printf "--node-cache-certificate=%s" (include "ignition-hub.nodeCacheSecret" .)) -}}
+{{- $flags = append $flags (printf "--node-cache-host=%s" (include "ignition-hub.nodeCacheHost" .)) -}}
 {{- end -}}
 {{- end -}}
 {{- $flags | toJson -}}
@@ -260,4 +276,27 @@ subjects:
 {{- define "ignition-hub.storePort" -}}
 {{- $url := urlParse (.Values.store.endpoint | default "https://store") -}}
 {{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) -}}
+{{- end }}
+
+{{/* Rules of egress to the store, for a NetworkPolicy. */}}
+{{- define "ignition-hub.storeEgress" -}}
+{{- $store := .Values.networkPolicies.store -}}
+# The store
+{{- if .Values.embeddedS3.enabled }}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .Release.Namespace }}
+      podSelector:
+        matchLabels: {{- include "ignition-hub.selector" (list . "s3") | nindent 10 }}
+  ports:
+    - {port: 9000, protocol: TCP}
+{{- end }}
+{{- if or $store.to .Values.store.endpoint (not .Values.embeddedS3.enabled) }}
+- to: {{- include "ignition-hub.storePeers" . | nindent 4 }}
+  ports:
+    {{- range $store.ports | default (list (include "ignition-hub.storePort" . | int)) }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+{{- end }}
 {{- end }}

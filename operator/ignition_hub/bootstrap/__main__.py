@@ -38,9 +38,10 @@ def work_of(arguments: Sequence[str]) -> Work:
     commands = parser.add_subparsers(dest="command", required=True)
     keys = commands.add_parser("keys", help="create the Secrets that do not exist yet")
     keys.add_argument("--namespace", required=True)
-    for name in ("signing-key", "store-keys", "authority", "certificate"):
+    for name in ("signing-key", "store-keys", "authority", "certificate", "node-cache-certificate"):
         keys.add_argument(f"--{name}", default="", help="name of the Secret; default: none is created")
     keys.add_argument("--host", action="append", dest="hosts", default=[], help="name of the gateway")
+    keys.add_argument("--node-cache-host", default="", help="name of the node cache")
     authority = commands.add_parser("authority", help="publish the authority's certificate")
     for name in ("namespace", "build-namespace", "webhook"):
         authority.add_argument(f"--{name}", required=True)
@@ -49,6 +50,8 @@ def work_of(arguments: Sequence[str]) -> Work:
         return lambda kube: publish_authority(kube, **given)
     if given["certificate"] and not (given["authority"] and given["hosts"]):
         keys.error("--certificate needs --authority, which signs it, and --host")
+    if given["node_cache_certificate"] and not (given["authority"] and given["node_cache_host"]):
+        keys.error("--node-cache-certificate needs --authority, which signs it, and --node-cache-host")
     wanted = Wanted(**given | {"hosts": tuple(given["hosts"])})
     return lambda kube: make_missing_keys(kube, wanted, datetime.now(UTC))
 

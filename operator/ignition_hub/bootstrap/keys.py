@@ -29,6 +29,18 @@ class Wanted:
     """The gateway's certificate, signed by ``authority``."""
     hosts: tuple[str, ...] = ()
     """What the gateway is called: DNS names and IP addresses."""
+    node_cache_certificate: str = ""
+    """The certificate of the node cache, signed by ``authority``."""
+    node_cache_host: str = ""
+
+    @property
+    def certificates(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The Secrets of the certificates that are wanted, and what their servers are called."""
+        all_of_them = (
+            (self.certificate, self.hosts),
+            (self.node_cache_certificate, (self.node_cache_host,)),
+        )
+        return [(name, hosts) for name, hosts in all_of_them if name]
 
 
 async def make_missing_keys(kube: Kube, wanted: Wanted, now: datetime) -> None:
@@ -39,8 +51,9 @@ async def make_missing_keys(kube: Kube, wanted: Wanted, now: datetime) -> None:
         await _create(kube, secret(wanted.store_keys, material.store_keys()), wanted)
     if wanted.authority:
         authority = await _authority(kube, wanted, now)
-        if wanted.certificate:
-            await _make_certificate(kube, wanted, authority, now)
+        for name, hosts in wanted.certificates:
+            pair = material.server_certificate(authority, hosts, now)
+            await _make_certificate(kube, wanted, tls_secret(name, pair, authority.certificate))
         await publish(kube, authority.certificate.decode(), wanted.namespace)
 
 
@@ -57,17 +70,16 @@ async def _authority(kube: Kube, wanted: Wanted, now: datetime) -> KeyPair:
     return pair
 
 
-async def _make_certificate(kube: Kube, wanted: Wanted, authority: KeyPair, now: datetime) -> None:
-    pair = material.server_certificate(authority, wanted.hosts, now)
-    made = tls_secret(wanted.certificate, pair, authority.certificate)
+async def _make_certificate(kube: Kube, wanted: Wanted, made: Object) -> None:
+    name = made["metadata"]["name"]
     if await _create(kube, made, wanted):
         return
-    found = await _existing(kube, wanted.certificate, wanted.namespace)
-    if content(found, "ca.crt") == authority.certificate:
+    found = await _existing(kube, name, wanted.namespace)
+    if content(found, "ca.crt") == content(made, "ca.crt"):
         return
-    log.info("replacing a certificate of another authority", extra={"secret": wanted.certificate})
+    log.info("replacing a certificate of another authority", extra={"secret": name})
     # With the resourceVersion that was read: of two replacements at once, one is refused.
-    await kube.replace(SECRETS, wanted.certificate, found | {"data": made["data"]}, wanted.namespace)
+    await kube.replace(SECRETS, name, found | {"data": made["data"]}, wanted.namespace)
 
 
 async def _create(kube: Kube, body: Object, wanted: Wanted) -> bool:

@@ -2,9 +2,11 @@
 
 import asyncio
 from base64 import b64decode
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
 
 from fakekube import FakeKube
 from ignition_hub.bootstrap.authority import WEBHOOKS, publish_authority
@@ -71,6 +73,21 @@ async def test_a_certificate_of_another_authority_is_replaced():
     authority = (await data(kube, "ca"))["tls.crt"]
     assert (await data(kube, "tls"))["ca.crt"] == authority != before["ca.crt"]
     assert kube.objects["configmaps", "hub", "ignition-hub-ca"]["data"]["ca.crt"].encode() == authority
+
+
+async def test_the_node_cache_gets_a_certificate_of_its_own_by_the_same_authority():
+    kube = FakeKube()
+    wanted = replace(ALL, node_cache_certificate="cache", node_cache_host="cache.hub.svc")
+
+    await make_missing_keys(kube, wanted, NOW)
+
+    cache, gateway = await data(kube, "cache"), await data(kube, "tls")
+    assert cache["ca.crt"] == gateway["ca.crt"]
+    assert cache["tls.key"] != gateway["tls.key"]
+    names = x509.load_pem_x509_certificate(cache["tls.crt"]).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert names.value.get_values_for_type(x509.DNSName) == ["cache.hub.svc"]
 
 
 async def test_an_authority_without_its_key_is_named():

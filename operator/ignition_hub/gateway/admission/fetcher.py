@@ -28,13 +28,15 @@ class InjectionSettings:
     """
     What the hub's installation decides about the init container.
 
-    ``authorities`` is the PEM text the gateway's certificate is checked against; empty for the system's.
+    ``authorities`` is the PEM text the certificates of gateway and node cache are checked against; empty for
+    the system's. ``node_cache_url`` is empty where nodes have no cache.
     ``deadline_seconds`` is for all engines of a pod, ``token_seconds`` the life of one projected token,
     ``largest_engine`` the size in bytes of the largest engine that the hub accepts.
     """
 
     fetcher_image: str
     gateway_url: str
+    node_cache_url: str = ""
     authorities: str = ""
     deadline_seconds: int = 600
     token_seconds: int = 3600
@@ -70,6 +72,7 @@ def variables(pod: Json, request: InjectionRequest, settings: InjectionSettings)
     annotations = pod["metadata"]["annotations"]  # they name the engines, so there are some
     told = {
         environment.GATEWAY_URL: settings.gateway_url,
+        environment.NODE_CACHE_URL: settings.node_cache_url,
         environment.TOKEN_FILE: TOKEN_FILE,
         environment.CA: settings.authorities,
         environment.ENGINES: ",".join(

@@ -42,6 +42,8 @@ class GatewaySettings:
     build_namespace: str = BUILD_NAMESPACE
     gateway_url: str = f"https://ignition-hub-gateway.{RELEASE_NAMESPACE}.svc:443"
     fetcher_image: str = ""
+    node_cache_url: str = ""
+    """Where a pod finds the cache of its node; empty where there is none."""
     previous_keys: tuple[Path, ...] = ()
     """Signing keys of earlier times: what they signed is still believed, nothing new is signed with them."""
     max_model_bytes: int = 16 * GIB
@@ -84,6 +86,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
     flag("build-namespace", default.build_namespace)
     flag("gateway-url", "", str, "URL at which pods reach this service; default: its Service's DNS name")
     flag("fetcher-image", default.fetcher_image, str, "image of the init container")
+    flag("node-cache-url", "", str, "URL of the cache of a pod's own node; default: there is none")
     flag("previous-keys", "", str, "comma-separated PEM files of earlier signing keys")
     flag("max-model-bytes", default.max_model_bytes, int)
     flag("max-engine-bytes", default.max_engine_bytes, int)

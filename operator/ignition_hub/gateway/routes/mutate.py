@@ -65,6 +65,7 @@ def injection_settings(settings: GatewaySettings) -> InjectionSettings:
     return InjectionSettings(
         fetcher_image=settings.fetcher_image,
         gateway_url=settings.gateway_url,
+        node_cache_url=settings.node_cache_url,
         authorities=authorities,
         largest_engine=settings.max_engine_bytes,
     )

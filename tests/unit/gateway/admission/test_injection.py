@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -98,7 +99,16 @@ def test_the_fetcher_is_told_what_to_bring_and_whom_to_ask():
     assert environment["IGNITION_ENGINES"] == "arcface-r100=arcface-r100,detector=yolo-v8"
     assert environment["IGNITION_GATEWAY_URL"] == "https://gateway.svc"
     assert environment["IGNITION_CA"] == "PEM"
+    assert "IGNITION_NODE_CACHE_URL" not in environment
     assert environment["IGNITION_ON_MISS"] == "Wait"
+
+
+def test_the_fetcher_is_told_of_the_cache_of_its_node_where_there_is_one():
+    settings = replace(SETTINGS, node_cache_url="https://cache.svc:8445")
+    document = pod()
+    fetcher = applied(document, inject(document, ENGINES, settings))["spec"]["initContainers"][0]
+
+    assert {"name": "IGNITION_NODE_CACHE_URL", "value": "https://cache.svc:8445"} in fetcher["env"]
 
 
 def test_the_fetcher_of_a_guaranteed_pod_has_limits_that_equal_its_requests():
