@@ -26,6 +26,8 @@ from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
 from ignition_hub.kube import ENGINES, JOBS, NODES, PODS, POOLS, STORES, Object
 from ignition_hub.wire.back_off import BackOff
 
+TOGETHER = 1.0
+"""Seconds from a pod that got its node until its engines are looked at: pods come by the hundred."""
 UNTIL_REPLACED = 60.0
 """Seconds from the end of a pod until its engines are looked at: a rollout ends one and begins another."""
 
@@ -69,7 +71,7 @@ class Watching:
         after = pods.get(metadata["namespace"], metadata["name"])
         if (before["node"] if before else "") == (after["node"] if after else ""):
             return
-        for pod, within in ((before, UNTIL_REPLACED), (after, 0.0)):
+        for pod, within in ((before, UNTIL_REPLACED), (after, TOGETHER)):
             if pod is not None and pod["node"]:
                 self._wake_for_pod(pod, within)
 

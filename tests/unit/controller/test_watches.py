@@ -10,7 +10,7 @@ from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.process.keys import Key, engine_key, pod_key, pool_key
 from ignition_hub.controller.process.work_queue import WorkQueue
-from ignition_hub.controller.watches import UNTIL_REPLACED, Watching
+from ignition_hub.controller.watches import TOGETHER, UNTIL_REPLACED, Watching
 from ignition_hub.engine.names import (
     ANNOTATION_FAILURE,
     ANNOTATION_PROGRESS,
@@ -240,7 +240,7 @@ def test_engines_are_looked_at_when_a_pod_got_its_node_and_some_time_after_it_ha
     watching.placed_pod("ADDED", placed_pod(1, node=None))
     assert queue.later == []
     watching.placed_pod("MODIFIED", placed_pod(2))
-    assert queue.later == [(key, 0.0) for key in OF_THE_POD]
+    assert queue.later == [(key, TOGETHER) for key in OF_THE_POD]
     queue.later.clear()
     watching.placed_pod("MODIFIED", placed_pod(3, phase="Running"))
     assert queue.later == []

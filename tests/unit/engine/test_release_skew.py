@@ -57,6 +57,7 @@ from ignition_hub.gateway.documents import (
     progress_in,
     upload_in,
 )
+from ignition_hub.retention.demand import claim_of
 from ignition_hub.retention.documents import PruneAnswer, PruneRequest, Removed, Stayed
 from ignition_hub.store.trust import SigningKey, keys_from_json, keys_to_json, sign, verify
 from ignition_hub.wire.deadline import Deadline
@@ -340,3 +341,24 @@ def test_pods_wait_while_a_target_has_a_state_that_only_a_later_release_knows():
     with pytest.raises(EngineNotReady, match="sm-89 is AddedLater"):
         ready_for(resource, NodeGpu("sm_89", "NVIDIA-L4", mig=None))
     assert not readiness.view_of(resource).is_settled
+
+
+def test_a_target_that_a_later_controller_added_for_a_pod_is_handed_out_like_any_other():
+    target = {
+        "name": "auto-sm-89",
+        "state": "Ready",
+        "gpuArch": "sm_89",
+        "identity": "a" * 64,
+        "uri": "s3://engines/e.trt",
+        "autoBuild": {"pool": "ada", "addedLater": LATER},
+    }
+    resource = {
+        "metadata": {"name": "resnet50", "generation": 1},
+        "spec": {"targets": [{"gpuArch": "sm_86"}]},
+        "status": {"observedGeneration": 1, "targets": [target]},
+    }
+
+    (chosen,) = ready_for(resource, NodeGpu("sm_89", "NVIDIA-L4", mig=None))
+    assert chosen.name == "auto-sm-89"
+    assert [ready.arch for ready in readiness.view_of(resource).ready] == ["sm_89"]
+    assert not claim_of(resource).is_settled

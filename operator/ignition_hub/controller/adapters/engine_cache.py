@@ -78,7 +78,8 @@ def _age(body: Object) -> Age:
 
 
 def _added(namespace: str, targets: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    return ((target["autoBuild"]["pool"], namespace) for target in targets if target.get("autoBuild"))
+    reasons = (target.get("autoBuild") for target in targets)
+    return ((str(why.get("pool")), namespace) for why in reasons if isinstance(why, Mapping))
 
 
 def _targets(body: Object) -> Sequence[Mapping[str, Any]]:

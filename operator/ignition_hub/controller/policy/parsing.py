@@ -20,7 +20,7 @@ from ignition_hub.controller.policy.views import (
     Patience,
     TensorRTRequest,
 )
-from ignition_hub.engine.identity import Target
+from ignition_hub.engine.identity import COMPATIBILITIES, Target
 from ignition_hub.engine.names import ANNOTATION_REBUILD
 
 ANNOTATION_LENGTH = 253
@@ -58,7 +58,7 @@ def engine_snapshot(body: Mapping[str, Any]) -> EngineSnapshot:
         handled_rebuild=status.get("lastHandledRebuild"),
         earlier={entry["name"]: earlier_target(entry) for entry in status.get("targets") or []},
         status=status,
-        added=tuple(added_target(entry) for entry in status.get("targets") or [] if entry.get("autoBuild")),
+        added=tuple(filter(None, map(added_target, status.get("targets") or []))),
     )
 
 
@@ -76,16 +76,25 @@ def earlier_target(entry: Mapping[str, Any]) -> EarlierTarget:
     )
 
 
-def added_target(entry: Mapping[str, Any]) -> AddedTarget:
-    """Return the target that one entry of ``status.targets`` says was added for a pod."""
-    why = entry["autoBuild"]
+def added_target(entry: Mapping[str, Any]) -> AddedTarget | None:
+    """
+    Return the target that one entry of ``status.targets`` says was added for a pod; None for every other.
+
+    None also where words are missing or unknown: what pods need is found again.
+    """
+    why = entry.get("autoBuild")
+    if not isinstance(why, Mapping) or not (why.get("pool") and why.get("since")):
+        return None
+    arch, level = entry.get("gpuArch"), entry.get("compatibility")
+    if not arch or level not in COMPATIBILITIES:
+        return None
     return AddedTarget(
-        target=Target(entry["name"], entry["gpuArch"], entry.get("product"), entry["compatibility"]),
+        target=Target(entry["name"], arch, entry.get("product"), level),
         pool=why["pool"],
         since=why["since"],
-        gpu=why["gpu"],
-        pod=why["pod"],
-        node=why["node"],
+        gpu=why.get("gpu") or arch,
+        pod=why.get("pod") or "",
+        node=why.get("node") or "",
         unneeded_since=why.get("unneededSince"),
     )
 

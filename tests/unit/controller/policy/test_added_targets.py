@@ -11,6 +11,7 @@ from fakeworld import make_engine, make_pool
 from ignition_hub.api.v1alpha1 import EngineStatus
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.verdict import PoolFacts
+from ignition_hub.controller.adapters.engine_cache import Engines
 from ignition_hub.controller.policy.added_targets import (
     AFTER_A_CHANGE,
     LOOK_AGAIN,
@@ -321,3 +322,32 @@ def test_the_tensorrt_of_an_added_target_is_what_all_others_have_else_what_is_as
     assert asked.tensorrt == TensorRTRequest()
 
     assert names(additions_to(asked, [need(BLACKWELL)], a_pool(), NOTHING, NOW)) == [WANTED]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"autoBuild": {"addedLater": "x"}},
+        {"autoBuild": "of a later release"},
+        {"autoBuild": {"pool": "rtx"}},
+        {"compatibility": "AddedLater"},
+        {"gpuArch": None},
+    ],
+)
+def test_what_cannot_be_read_of_an_added_target_is_left_out_and_stops_nothing_else(
+    changes: dict[str, Any],
+) -> None:
+    unread = added_entry() | changes
+    body = {"metadata": {"namespace": "vision", "name": "resnet50"}, "status": {"targets": [entry(), unread]}}
+    engines = Engines()
+
+    assert engine(entry(), unread).added == ()
+    assert engines.put(body)
+    engines.drop(body)
+    assert not +engines.added
+
+
+def test_words_of_a_later_release_about_an_added_target_are_passed_over() -> None:
+    later = added_entry(addedLater={"of": 3})
+
+    assert engine(entry(), later).added == engine(entry(), added_entry()).added != ()
