@@ -41,7 +41,7 @@ class Outcome:
 
 def main(layers: list[str]) -> int:
     """Run ``layers`` in order; 0 when nothing failed."""
-    # All before any: the unit layer checks the chart with the helm and promtool that a later layer builds.
+    # All before any: the unit layer checks with the helm, promtool and Triton that a later layer builds.
     ready = {layer: prepare(layer) for layer in layers if not reason_not_to_run(layer)}
     outcomes = [run_layer(layer, is_ready=ready.get(layer, False)) for layer in layers]
     for outcome in outcomes:
@@ -105,7 +105,11 @@ def prepare(layer: str) -> bool:
     if layer == UNIT_OLDEST:
         return prepare_oldest()
     steps = {
-        "cluster": [["localcluster", "build", "--set", "cluster-tests"], ["promtool", "build"]],
+        "cluster": [
+            ["localcluster", "build", "--set", "cluster-tests"],
+            ["promtool", "build"],
+            ["triton", "build"],
+        ],
         "e2e": [["localcluster", "packages"], ["localcluster", "build", "--set", "all"], ["images", "build"]],
     }
     if layer == "cluster":

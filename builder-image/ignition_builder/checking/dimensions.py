@@ -11,49 +11,20 @@ from dataclasses import dataclass
 
 from ignition_builder.checking.arithmetic import Sum, sum_in
 from ignition_builder.checking.signature import ModelInput
+from ignition_hub.engine.dimension_names import (
+    BATCH,
+    DERIVED,
+    LENGTH,
+    NEITHER,
+    NUMBERED,
+    PERHAPS_BATCH,
+    said,
+)
 
-BATCH, LENGTH, NEITHER = "batch", "length", "neither"
 DimensionKind = str | Sum
-"""One of the three, or a sum of other dimensions."""
+"""``BATCH``, ``LENGTH``, ``NEITHER``, or a sum of other dimensions."""
 
-_WORDS: Mapping[str, frozenset[str]] = {
-    BATCH: frozenset({"batch", "batches", "batchsize", "bs", "bsz"}),
-    LENGTH: frozenset(
-        {
-            "seq", "seqs", "seqlen", "sequence", "sequences", "length", "lengths", "len", "time", "times",
-            "timestep", "timesteps", "step", "steps", "frame", "frames", "token", "tokens", "past", "t", "s",
-            "l",
-        }
-    ),
-    NEITHER: frozenset(
-        {
-            "height", "width", "h", "w", "hw", "channel", "channels", "c", "head", "heads", "layer", "layers",
-            "direction", "directions", "hidden", "feature", "features", "embedding", "class", "classes",
-        }
-    ),
-}  # fmt: skip
-"""
-What exporters and people write: Optimum (``batch_size``, ``past_decoder_sequence_length``, ``height``),
-PyTorch's and Keras' pages (``N``, ``T``, ``H``), and dynamic_axes written by hand.
-"""
 _CERTAIN = re.compile(r"[ +*]")
-_DERIVED = re.compile(r"[+*]|//| [-/] |[a-z]\(", re.IGNORECASE)
-"""In a name that comes of others in a way that is not known here: ``encoder_sequence_length / 2``."""
-_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_PERHAPS = frozenset({"n", "b"})
-"""The batch of a model that names none in full."""
-_NUMBERED = re.compile(r"unk__[0-9]+|DynamicDimension\.[0-9]+|[sud][0-9]+|dim_?[0-9]+|.*_dynamic_axes_[0-9]+")
-"""Names that tf2onnx, Paddle2ONNX and PyTorch number; they say as little as none."""
-
-
-def said(name: str) -> str:
-    """Return what a name says of a dimension, by the last word that says anything; empty where none does."""
-    if _NUMBERED.fullmatch(name):
-        return ""
-    found = (
-        kind for word in reversed(_PARTS.findall(name)) for kind in _WORDS if word.lower() in _WORDS[kind]
-    )
-    return next(found, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +39,7 @@ class FreeDimensions:
         """Read the names of the inputs' dimensions."""
         names = {size for item in inputs for size in _free(item) if size}
         batches = {name for name in names if said(name) == BATCH}
-        batches = batches or {name for name in names if name.lower() in _PERHAPS}
+        batches = batches or {name for name in names if name.lower() in PERHAPS_BATCH}
         return cls(inputs, {name: _kind(name, names, batches, inputs) for name in sorted(names)})
 
     def kind(self, item: ModelInput, axis: int) -> DimensionKind:
@@ -97,12 +68,12 @@ def _kind(name: str, names: set[str], batches: set[str], inputs: Sequence[ModelI
         return BATCH
     if found := _sum(name, names):
         return found
-    if _DERIVED.search(name):
+    if DERIVED.search(name):
         return NEITHER
     if known := said(name):
         return known
     leads = any(item.shape and item.shape[0] == name and batches.isdisjoint(_free(item)) for item in inputs)
-    return BATCH if leads and (not batches or _NUMBERED.fullmatch(name)) else LENGTH
+    return BATCH if leads and (not batches or NUMBERED.fullmatch(name)) else LENGTH
 
 
 def _sum(name: str, names: set[str]) -> Sum | None:

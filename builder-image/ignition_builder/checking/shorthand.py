@@ -9,9 +9,10 @@ of the same name, and a dimension whose name is a sum of others is their sum.
 from collections.abc import Sequence
 
 from ignition_builder.checking.arithmetic import Sum
-from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, DimensionKind, FreeDimensions, said
+from ignition_builder.checking.dimensions import DimensionKind, FreeDimensions
 from ignition_builder.checking.signature import ModelInput, listed, misfit
 from ignition_builder.checking.sizes import DimensionSizes
+from ignition_hub.engine.dimension_names import BATCH, LENGTH, NEITHER, said
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.identity import BatchRange, Profile, ShapeRange
 

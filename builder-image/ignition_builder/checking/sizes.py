@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ignition_builder.checking.arithmetic import Sum
-from ignition_builder.checking.dimensions import BATCH, LENGTH, FreeDimensions, said
+from ignition_builder.checking.dimensions import FreeDimensions
 from ignition_builder.checking.signature import ModelInput
+from ignition_hub.engine.dimension_names import BATCH, LENGTH, said
 from ignition_hub.engine.identity import Profile
 
 Size = tuple[int, int, int]

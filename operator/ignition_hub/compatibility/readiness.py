@@ -46,13 +46,20 @@ class EngineView:
     A TensorRTEngine's targets.
 
     ``failure`` is its message when it has no ready target and none is on its way; ``is_settled`` tells that
-    no target is on its way, whatever became of them.
+    no target is on its way, whatever became of them. ``flavor`` is the TensorRT that the spec asks for, None
+    where the pools decide.
     """
 
     name: str
     ready: tuple[ReadyTarget, ...] = ()
     failure: str | None = None
     is_settled: bool = False
+    flavor: str | None = None
+
+    @property
+    def flavors(self) -> frozenset[str]:
+        """Those that its engines have, as far as that is known: empty before anything is."""
+        return frozenset({self.flavor} if self.flavor else {target.flavor for target in self.ready})
 
     @property
     def settles_by(self) -> float:
@@ -83,6 +90,7 @@ def view_of(resource: Mapping[str, Any]) -> EngineView:
         is_settled=is_current
         and bool(targets)
         and not any(is_on_its_way(one.get("state"), one.get("reason")) for one in targets),
+        flavor=((resource.get("spec") or {}).get("tensorrt") or {}).get("flavor"),
     )
 
 

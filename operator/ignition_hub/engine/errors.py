@@ -88,6 +88,8 @@ class Reason(StrEnum):
     """The time allowed for it is over."""
     ManifestRefused = "ManifestRefused"
     """The manifest's signature or content does not hold; the engine is not used."""
+    UnsupportedLayout = "UnsupportedLayout"
+    """The engine cannot be served from the layout that the pod's annotation names."""
 
     # Loading in a serving process.
     NoGPU = "NoGPU"
@@ -291,6 +293,9 @@ ENDINGS: Mapping[Reason, Ending] = MappingProxyType(
             http=422,
             meaning="the manifest's signature does not hold",
             remedy="The engine in the bucket was changed: rebuild it and check who can write there.",
+        ),
+        Reason.UnsupportedLayout: Ending(
+            fetcher=50, meaning="the engine cannot be served from the layout that was asked for"
         ),
         # Loading in a serving process.
         Reason.NoGPU: STATED,

@@ -39,6 +39,13 @@ class OnMiss(StrEnum):
     FAIL = "Fail"  # say so at once
 
 
+class LayoutName(StrEnum):
+    """What lies beside an engine for the program that serves it, as the annotation says."""
+
+    PLAIN = "plain"  # the engine and its record
+    TRITON = "triton"  # a model of a Triton repository
+
+
 @dataclass(frozen=True, slots=True)
 class EngineReference:
     """One engine a pod asks for: ``alias`` is its folder below the mount, ``resource`` the TensorRTEngine."""
@@ -158,6 +165,15 @@ def read_on_miss(text: str) -> OnMiss:
     raise AnnotationError(ANNOTATION_ON_MISS, problem, f"use one of: {', '.join(OnMiss)}")
 
 
+def read_layout(text: str) -> LayoutName:
+    """Read which program the engines are laid out for."""
+    if text not in set(LayoutName):
+        raise AnnotationError(
+            ANNOTATION_LAYOUT, f"unknown value {text!r:.80}", f"use one of: {', '.join(LayoutName)}"
+        )
+    return LayoutName(text)
+
+
 def _engines_error(problem: str, remedy: str) -> AnnotationError:
     return AnnotationError(ANNOTATION_ENGINES, problem, remedy)
 
@@ -188,8 +204,13 @@ ANNOTATION_ON_MISS = PodAnnotation(f"{GROUP}/on-miss", read_on_miss, OnMiss.WAIT
 Pod annotation of the author: what follows where no target serves the GPU of the pod's node. ``Wait`` asks
 again until the deadline, ``Fail`` fails at once. Default: ``Wait``.
 """
+ANNOTATION_LAYOUT = PodAnnotation(f"{GROUP}/layout", read_layout, LayoutName.PLAIN, "triton")
+"""
+Pod annotation of the author: what lies beside each engine for the program that serves it. ``plain`` is the
+engine and its record, ``triton`` makes the folder of the engines a model repository. Default: ``plain``.
+"""
 
-FOR_THE_FETCHER: tuple[PodAnnotation[Any], ...] = (ANNOTATION_ON_MISS,)
+FOR_THE_FETCHER: tuple[PodAnnotation[Any], ...] = (ANNOTATION_ON_MISS, ANNOTATION_LAYOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +221,7 @@ class InjectionRequest:
     mount_path: str
     containers: frozenset[str] | None
     on_miss: OnMiss
+    layout: LayoutName
 
 
 def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
@@ -210,6 +232,7 @@ def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
         mount_path=ANNOTATION_MOUNT_PATH.of(annotations),
         containers=ANNOTATION_CONTAINERS.of(annotations),
         on_miss=ANNOTATION_ON_MISS.of(annotations),
+        layout=ANNOTATION_LAYOUT.of(annotations),
     )
     if not request.engines:
         raise _engines_error(

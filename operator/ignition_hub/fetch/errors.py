@@ -8,5 +8,5 @@ class FetchError(IgnitionError):
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the init container, 40 to 49."""
+        """The exit code of the init container, 40 to 50."""
         return exit_code_of(self.reason, "fetcher")

@@ -210,16 +210,20 @@ def reserve(descriptor: int, size: int) -> None:
 
 
 def write_record(found: Resolved, paths: EnginePaths) -> None:
-    """Write ``engine.json``: whole, or the older one stays."""
-    beside = paths.folder / f".{RECORD_FILE}.new"
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(found.record, file, indent=2, sort_keys=True)
-        file.write("\n")
+    """Write ``engine.json``."""
+    write_whole(paths.record, f"{json.dumps(found.record, indent=2, sort_keys=True)}\n".encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file: whole, or the older one stays."""
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fchmod(file.fileno(), READ_ONLY)
         os.fsync(file.fileno())
-    beside.replace(paths.record)
-    sync_folder(paths.folder)
+    beside.replace(path)
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,8 +14,10 @@ from ignition_hub.engine import environment
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ENGINES_FOLDER, TOKEN_FILE
 from ignition_hub.engine.pod_annotations import (
+    ANNOTATION_LAYOUT,
     ANNOTATION_ON_MISS,
     AnnotationError,
+    LayoutName,
     OnMiss,
     PodAnnotation,
     Value,
@@ -50,6 +52,7 @@ class FetchSettings:
     engines: tuple[FetchRequest, ...]
     deadline: float
     on_miss: OnMiss
+    layout: LayoutName
     gateway_tls: ssl.SSLContext
     store_tls: ssl.SSLContext
     node_cache: NodeCache | None = None
@@ -66,6 +69,7 @@ class FetchSettings:
             engines=_engines(environ.get(environment.ENGINES, "")),
             deadline=_seconds(environ.get(environment.DEADLINE_SECONDS, str(DEFAULT_DEADLINE))),
             on_miss=_annotated(ANNOTATION_ON_MISS, environ),
+            layout=_annotated(ANNOTATION_LAYOUT, environ),
             gateway_tls=gateway_tls,
             store_tls=_tls(authorities, only=False),
             node_cache=_node_cache(environ, gateway_tls),

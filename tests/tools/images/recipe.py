@@ -65,6 +65,7 @@ IMAGES: tuple[Image, ...] = (
             "operator/ignition_hub/compatibility",
             "operator/ignition_hub/engine",
             "operator/ignition_hub/wire",
+            "operator/ignition_hub/layouts",
             "operator/ignition_hub/fetch",
         ),
         target="fetcher",

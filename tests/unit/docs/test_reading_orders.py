@@ -25,6 +25,7 @@ PACKAGES = (
     "ignition_hub.gateway.process",
     "ignition_hub.gateway.routes",
     "ignition_hub.kube",
+    "ignition_hub.layouts",
     "ignition_hub.local",
     "ignition_hub.store",
     "ignition_hub.wire",

@@ -33,6 +33,7 @@ from ignition_hub.engine.fetch_report import FETCHED, FetchAccount, FetchReport
 from ignition_hub.engine.identity import BatchRange, EngineInputs, Model, Profile, ShapeRange, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import job_name
+from ignition_hub.engine.pod_annotations import LayoutName
 from ignition_hub.engine.protocol import (
     Completion,
     Failure,
@@ -47,7 +48,8 @@ from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile
 from ignition_hub.engine.running_engines import RunningEngines
 from ignition_hub.engine.selection import PassedOver, Selection, selection_in
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
-from ignition_hub.fetch.gateway import read_resolved
+from ignition_hub.fetch.beside import layout_of
+from ignition_hub.fetch.gateway import Resolved, read_resolved
 from ignition_hub.gateway.cluster.callers import build_from
 from ignition_hub.gateway.documents import (
     annotation_of,
@@ -60,8 +62,10 @@ from ignition_hub.gateway.documents import (
 from ignition_hub.retention.demand import claim_of
 from ignition_hub.retention.documents import PruneAnswer, PruneRequest, Removed, Stayed
 from ignition_hub.store.trust import SigningKey, keys_from_json, keys_to_json, sign, verify
+from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
 from resolvedanswers import SELECTION
+from servedmanifests import SERVED
 
 KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
 MIB = 1024 * 1024
@@ -321,6 +325,20 @@ def test_an_answer_about_an_engine_that_says_more_is_used():
     assert read_resolved("resnet50", unread).selection is None
     assert (read.source, read.size, read.sha256) == (known.source, known.size, known.sha256)
     assert Manifest.from_json(read.record["manifest"]) == RECORDS["manifest"]
+
+
+def test_an_engine_of_a_later_release_is_laid_out_for_its_program_as_before():
+    later = SERVED["images"].to_json() | {"addedLater": LATER}
+    later["inputs"]["addedLater"] = later["build"]["addedLater"] = LATER
+
+    laid_out, known = (
+        layout_of(
+            Resolved(Address.of("https://s3"), 3, "ab" * 32, {"manifest": told}), "m", LayoutName.TRITON
+        )
+        for told in (later, SERVED["images"].to_json())
+    )
+
+    assert laid_out == known
 
 
 def test_keys_of_an_algorithm_that_only_a_later_release_knows_are_passed_over():

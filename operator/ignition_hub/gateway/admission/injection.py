@@ -17,6 +17,7 @@ from ignition_hub.gateway.admission.init_containers import init_containers
 from ignition_hub.gateway.admission.json_patch import Json, Patch
 from ignition_hub.gateway.admission.recipients import recipients
 from ignition_hub.gateway.admission.scheduling import scheduling
+from ignition_hub.gateway.admission.serving import require_servable
 from ignition_hub.gateway.admission.volumes import volumes
 
 __all__ = ["EngineView", "InjectionSettings", "inject", "pod_asks", "wanted_views"]
@@ -41,6 +42,7 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
     require_linux(pod)
     request = injection_request(pod)
     views = wanted_views(request, engines)
+    require_servable(views, request)
     return [
         *volumes(pod, request, engines, settings),
         *recipients(pod, request),  # before there is one init container more, and its indices another

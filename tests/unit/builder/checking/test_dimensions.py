@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from ignition_builder.checking.arithmetic import sum_in
-from ignition_builder.checking.dimensions import BATCH, LENGTH, NEITHER, FreeDimensions, said
+from ignition_builder.checking.dimensions import FreeDimensions
 from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import inputs_of
 from ignition_builder.checking.profiles import resolved
 from ignition_builder.checking.shape_check import check_fit
 from ignition_builder.checking.signature import ModelInput
+from ignition_hub.engine.dimension_names import BATCH, LENGTH, NEITHER, said
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.identity import BatchRange, Profile
 from smallmodels import model_of, shape_range

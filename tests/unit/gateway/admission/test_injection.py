@@ -4,8 +4,10 @@ import base64
 import copy
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from ignition_hub.compatibility.node_terms import terms_for
 from ignition_hub.compatibility.placement import affinity_for, reach_of, required_terms
@@ -13,7 +15,7 @@ from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.engine import pod_annotations
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
-from ignition_hub.engine.pod_annotations import PodAnnotation
+from ignition_hub.engine.pod_annotations import LayoutName, PodAnnotation
 from ignition_hub.gateway.admission.author_warnings import warnings_about
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 from ignition_hub.gateway.admission.review import review
@@ -614,6 +616,55 @@ def test_every_annotation_changes_what_a_pod_is_given(annotation):
     assert inject(said, ENGINES, SETTINGS) != inject(silent, ENGINES, SETTINGS), (
         f"{annotation}: follow it in gateway/admission/injection.py, or name it in FOR_THE_FETCHER"
     )
+
+
+RTX = ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRTRTX")
+
+
+@pytest.mark.parametrize(
+    ("view", "is_refused"),
+    [
+        (EngineView("bert", (RTX,)), True),
+        (EngineView("bert", flavor="TensorRTRTX"), True),
+        (EngineView("bert", (RTX, *READY.ready)), False),
+        (EngineView("bert", flavor="TensorRT"), False),
+        (EngineView("bert"), False),  # the pools decide, and none has yet
+    ],
+)
+def test_a_layout_is_refused_where_its_program_cannot_run_any_engine_there_will_be(view, is_refused):
+    asked = (pod("bert", layout="triton"), {"bert": view}, SETTINGS)
+    if not is_refused:
+        assert inject(*asked)
+        return
+
+    with pytest.raises(RequestError) as refused:
+        inject(*asked)
+    assert refused.value.reason is Reason.UnsupportedLayout
+    assert str(refused.value) == (
+        "TensorRTEngine bert: Triton Inference Server runs engines of TensorRT, and this one is of "
+        "TensorRT-RTX: set spec.tensorrt.flavor of the TensorRTEngine to TensorRT, or use the layout plain"
+    )
+
+
+def test_a_layout_that_does_not_exist_is_refused_with_those_that_do():
+    assert refusal(pod(layout="Triton")) == (
+        "annotation ignitionhub.io/layout: unknown value 'Triton': use one of: " + ", ".join(LayoutName)
+    )
+
+
+EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("serve-*.yaml")), ids=lambda path: path.stem)
+def test_an_example_of_a_layout_shows_the_server_the_folder_that_it_names(path):
+    template = yaml.safe_load(path.read_text())["spec"]["template"]
+
+    made = injected({"kind": "Pod", **template})
+    [fetcher], [server] = made["spec"]["initContainers"], made["spec"]["containers"]
+    told = {variable["name"]: variable["value"] for variable in fetcher["env"]}
+
+    assert told["IGNITION_LAYOUT"] == path.stem.removeprefix("serve-")
+    assert server["volumeMounts"][0]["mountPath"] in " ".join(server["args"])
 
 
 def test_fallback_is_refused_because_this_version_has_none():
