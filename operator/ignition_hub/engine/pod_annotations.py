@@ -44,6 +44,11 @@ class LayoutName(StrEnum):
 
     PLAIN = "plain"  # the engine and its record
     TRITON = "triton"  # a model of a Triton repository
+    KSERVE = "kserve"  # the same, where the runtimes of KServe look for it
+
+
+KSERVE_FOLDER = "/mnt/models"
+"""Where KServe's storage initializer puts a model, and its runtimes look for one (KServe 0.16)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,10 @@ Pod annotation of the author: the TensorRTEngines it needs, of its own namespace
 most 16; required. An alias is the folder of the engine; default: the name.
 """
 ANNOTATION_MOUNT_PATH = PodAnnotation(f"{GROUP}/mount-path", read_mount_path, ENGINES_FOLDER, "/models/trt")
-"""Pod annotation of the author: folder where the containers see the engines. Default: ``/engines``."""
+"""
+Pod annotation of the author: folder where the containers see the engines. Default: ``/engines``, with the
+layout ``kserve`` ``/mnt/models``.
+"""
 ANNOTATION_CONTAINERS: PodAnnotation[frozenset[str] | None] = PodAnnotation(
     f"{GROUP}/containers", read_containers, None, "app"
 )
@@ -207,7 +215,8 @@ again until the deadline, ``Fail`` fails at once. Default: ``Wait``.
 ANNOTATION_LAYOUT = PodAnnotation(f"{GROUP}/layout", read_layout, LayoutName.PLAIN, "triton")
 """
 Pod annotation of the author: what lies beside each engine for the program that serves it. ``plain`` is the
-engine and its record, ``triton`` makes the folder of the engines a model repository. Default: ``plain``.
+engine and its record, ``triton`` makes the folder of the engines a model repository, ``kserve`` puts that
+where Triton's runtime of KServe reads it. Default: ``plain``.
 """
 
 FOR_THE_FETCHER: tuple[PodAnnotation[Any], ...] = (ANNOTATION_ON_MISS, ANNOTATION_LAYOUT)
@@ -227,12 +236,13 @@ class InjectionRequest:
 def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
     """Read a pod's annotations; AnnotationError says which one is wrong."""
     annotations: Mapping[str, Any] = pod.get("metadata", {}).get("annotations") or {}
+    layout = ANNOTATION_LAYOUT.of(annotations)
     request = InjectionRequest(
         engines=ANNOTATION_ENGINES.of(annotations),
-        mount_path=ANNOTATION_MOUNT_PATH.of(annotations),
+        mount_path=mount_path_for(layout, annotations),
         containers=ANNOTATION_CONTAINERS.of(annotations),
         on_miss=ANNOTATION_ON_MISS.of(annotations),
-        layout=ANNOTATION_LAYOUT.of(annotations),
+        layout=layout,
     )
     if not request.engines:
         raise _engines_error(
@@ -241,6 +251,13 @@ def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
     if request.containers is not None:
         require_containers(request.containers, container_names(pod.get("spec", {})))
     return request
+
+
+def mount_path_for(layout: LayoutName, annotations: Mapping[str, Any]) -> str:
+    """Return where the containers see the engines: as the annotation says, else where they look for them."""
+    if layout is LayoutName.KSERVE and ANNOTATION_MOUNT_PATH.name not in annotations:
+        return KSERVE_FOLDER
+    return ANNOTATION_MOUNT_PATH.of(annotations)
 
 
 def container_names(spec: Mapping[str, Any]) -> list[str]:

@@ -37,8 +37,11 @@ class Layout:
             )
 
 
+TRITON = Layout("Triton Inference Server", TENSORRT, triton_files)
+
 LAYOUTS: Mapping[LayoutName, Layout] = {
-    LayoutName.TRITON: Layout("Triton Inference Server", TENSORRT, triton_files),
+    LayoutName.TRITON: TRITON,
+    LayoutName.KSERVE: TRITON,
 }
 """All but ``plain``, which has nothing beside the engine."""
 

@@ -657,14 +657,31 @@ EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("serve-*.yaml")), ids=lambda path: path.stem)
 def test_an_example_of_a_layout_shows_the_server_the_folder_that_it_names(path):
-    template = yaml.safe_load(path.read_text())["spec"]["template"]
-
-    made = injected({"kind": "Pod", **template})
+    made = injected({"kind": "Pod", **template_of(yaml.safe_load(path.read_text()))})
     [fetcher], [server] = made["spec"]["initContainers"], made["spec"]["containers"]
     told = {variable["name"]: variable["value"] for variable in fetcher["env"]}
 
     assert told["IGNITION_LAYOUT"] == path.stem.removeprefix("serve-")
     assert server["volumeMounts"][0]["mountPath"] in " ".join(server["args"])
+
+
+def template_of(document):
+    """The pod that a Deployment makes, or KServe with its runtime for Triton (0.16, as its source says)."""
+    if document["kind"] == "Deployment":
+        return document["spec"]["template"]
+    predictor = document["spec"]["predictor"]
+    args = ["tritonserver", "--model-store=/mnt/models", "--grpc-port=9000", "--http-port=8080"]
+    server = {"name": "kserve-container", "image": predictor["model"]["image"], "args": args}
+    return {
+        "metadata": {name: predictor[name] for name in ("labels", "annotations")},
+        "spec": {"containers": [server], "securityContext": {"runAsUser": 1000}},
+    }
+
+
+def test_what_kserve_reads_is_where_the_author_says_it_instead():
+    [server] = injected(pod(layout="kserve", mount_path="/repository"))["spec"]["containers"]
+
+    assert server["volumeMounts"][0]["mountPath"] == "/repository"
 
 
 def test_fallback_is_refused_because_this_version_has_none():
