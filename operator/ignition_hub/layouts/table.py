@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT
 from ignition_hub.engine.pod_annotations import LayoutName
+from ignition_hub.layouts.deepstream import deepstream_files
 from ignition_hub.layouts.errors import LayoutRefused
 from ignition_hub.layouts.files import LayoutFile
 from ignition_hub.layouts.served import ServedEngine
@@ -42,6 +43,7 @@ TRITON = Layout("Triton Inference Server", TENSORRT, triton_files)
 LAYOUTS: Mapping[LayoutName, Layout] = {
     LayoutName.TRITON: TRITON,
     LayoutName.KSERVE: TRITON,
+    LayoutName.DEEPSTREAM: Layout("DeepStream", TENSORRT, deepstream_files),
 }
 """All but ``plain``, which has nothing beside the engine."""
 

@@ -7,7 +7,7 @@ Triton takes was tried on its server (2.51.0); what its TensorRT backend asks fo
 
 from collections.abc import Iterator, Mapping
 
-from ignition_hub.layouts.errors import LayoutRefused
+from ignition_hub.layouts.errors import PLAIN_REMEDY, LayoutRefused
 from ignition_hub.layouts.files import LayoutFile
 from ignition_hub.layouts.served import FREE, ServedEngine, ServedTensor
 from ignition_hub.layouts.text_format import Message, Word, text_of
@@ -27,8 +27,6 @@ TYPES: Mapping[str, str] = {
     "bool": "TYPE_BOOL",
 }
 """What Triton's TensorRT backend calls the types of an engine, by ONNX's names; it knows no others."""
-
-PLAIN_REMEDY = "use the layout plain, and load model.engine in a program of your own"
 
 
 def triton_files(engine: ServedEngine) -> tuple[LayoutFile, ...]:

@@ -1,0 +1,91 @@
+"""
+DeepStream's ``nvinfer``: ``config_infer.txt``, which names the engine beside it.
+
+What its parser reads was tried on that of DeepStream 9.1. Which preprocessing a model wants, and what its
+outputs mean, is in no engine: the configuration leaves images as they are and attaches the raw outputs.
+"""
+
+import re
+
+from ignition_hub.layouts.errors import PLAIN_REMEDY, LayoutRefused
+from ignition_hub.layouts.files import LayoutFile
+from ignition_hub.layouts.served import FREE, ServedEngine, ServedTensor
+
+CONFIG_FILE = "config_infer.txt"
+ENGINE_FILE = "nvinfer.engine"
+
+LARGEST_BATCH = 1024
+INPUT_TYPE = "float"
+OUTPUT_TYPES = ("float", "float16", "int8", "int32")
+OTHER_NETWORK = 100
+"""The ``network-type`` of a network whose outputs nvinfer does not interpret."""
+# A list ends its names with ";", and a value keeps blanks, quotes and what GLib reads as an escape.
+_NAME = re.compile(r"[!-:<-\[\]-~]+")
+
+
+def deepstream_files(engine: ServedEngine) -> tuple[LayoutFile, ...]:
+    """Return nvinfer's configuration and the engine; LayoutRefused where nvinfer cannot run the engine."""
+    return (LayoutFile(ENGINE_FILE), LayoutFile(CONFIG_FILE, key_file(engine)))
+
+
+def key_file(engine: ServedEngine) -> bytes:
+    """Return the configuration as a key file of GLib, which its suffix says that it is."""
+    image, outputs = image_of(engine), outputs_of(engine)
+    properties = {
+        # A path is relative to the configuration.
+        "model-engine-file": ENGINE_FILE,
+        "batch-size": batch_of(engine, image),
+        "infer-dims": ";".join(str(size) for size in (image.shape or ())[1:]),
+        "output-blob-names": ";".join(outputs),
+        "network-type": OTHER_NETWORK,
+        "output-tensor-meta": 1,
+        "gie-unique-id": 1,
+    }
+    lines = ["[property]", *(f"{name}={value}" for name, value in properties.items())]
+    return "".join(f"{line}\n" for line in lines).encode("ascii")
+
+
+def image_of(engine: ServedEngine) -> ServedTensor:
+    """Return the one input; LayoutRefused unless it takes batches of images of one size."""
+    if len(engine.inputs) != 1:
+        raise _refused(f"it has {len(engine.inputs)} inputs, and nvinfer gives images to one")
+    [image] = engine.inputs
+    if image.dtype != INPUT_TYPE:
+        raise _refused(
+            f"the input {image.name!r:.80} has the type {image.dtype:.40}, and images are {INPUT_TYPE}"
+        )
+    sizes = image.shape or ()
+    if len(sizes) != 4 or FREE in sizes[1:] or min(sizes[1:]) < 1:
+        raise _refused(
+            f"the input {image.name!r:.80} has the shape {image.shape}, and nvinfer gives batches of "
+            "images of one size: [batch, channels, height, width]"
+        )
+    return image
+
+
+def batch_of(engine: ServedEngine, image: ServedTensor) -> int:
+    """Return the largest batch; LayoutRefused where nvinfer may give a batch that the engine does not run."""
+    fixed = 1 if image.shape and image.shape[0] == 1 else 0
+    batch = engine.largest_batch or fixed
+    if not batch or len(engine.profiles) > 1:
+        raise _refused(
+            "nvinfer gives batches from one image on, under the only profile, and the engine takes others"
+        )
+    return min(batch, LARGEST_BATCH)
+
+
+def outputs_of(engine: ServedEngine) -> list[str]:
+    """Return the names of the outputs; LayoutRefused for one that the configuration cannot name."""
+    for tensor in engine.outputs:
+        if tensor.dtype not in OUTPUT_TYPES:
+            raise _refused(
+                f"the output {tensor.name!r:.80} has the type {tensor.dtype:.40}, and nvinfer takes "
+                f"{', '.join(OUTPUT_TYPES)}"
+            )
+        if not _NAME.fullmatch(tensor.name):
+            raise _refused(f"the output {tensor.name!r:.80} has a name that a list of nvinfer cannot hold")
+    return [tensor.name for tensor in engine.outputs]
+
+
+def _refused(problem: str) -> LayoutRefused:
+    return LayoutRefused(f"DeepStream cannot run the engine: {problem}", PLAIN_REMEDY)
