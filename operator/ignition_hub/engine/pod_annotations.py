@@ -46,6 +46,7 @@ class LayoutName(StrEnum):
     TRITON = "triton"  # a model of a Triton repository
     KSERVE = "kserve"  # the same, where the runtimes of KServe look for it
     DEEPSTREAM = "deepstream"  # a configuration of DeepStream's nvinfer
+    EPCONTEXT = "epcontext"  # an ONNX model of the engine, for onnxruntime
 
 
 KSERVE_FOLDER = "/mnt/models"
@@ -217,7 +218,8 @@ ANNOTATION_LAYOUT = PodAnnotation(f"{GROUP}/layout", read_layout, LayoutName.PLA
 """
 Pod annotation of the author: what lies beside each engine for the program that serves it. ``plain`` is the
 engine and its record, ``triton`` makes the folder of the engines a model repository, ``kserve`` puts that
-where Triton's runtime of KServe reads it, ``deepstream`` adds a configuration of nvinfer. Default: ``plain``.
+where Triton's runtime of KServe reads it, ``deepstream`` adds a configuration of nvinfer,
+``epcontext`` an ONNX model of the engine. Default: ``plain``.
 """
 
 FOR_THE_FETCHER: tuple[PodAnnotation[Any], ...] = (ANNOTATION_ON_MISS, ANNOTATION_LAYOUT)

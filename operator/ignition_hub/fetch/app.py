@@ -21,7 +21,7 @@ from ignition_hub.engine.errors import Reason, exit_code_of
 from ignition_hub.engine.fetch_report import FAILED, FETCHED, PRESENT, FetchAccount
 from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.engine.running_engines import DIGITS, RunningEngines
-from ignition_hub.fetch.beside import lay_out, layout_of
+from ignition_hub.fetch.beside import files_beside, lay_out, served_engine
 from ignition_hub.fetch.budget import FetchBudget, fetch_budget
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved, resolve
@@ -29,7 +29,7 @@ from ignition_hub.fetch.lines import say
 from ignition_hub.fetch.place import EnginePaths, missing_bytes, place, require_room
 from ignition_hub.fetch.reporting import Stopwatch, tell_gateway
 from ignition_hub.fetch.settings import FetchRequest, FetchSettings
-from ignition_hub.layouts.files import LayoutFile
+from ignition_hub.layouts.served import ServedEngine
 from ignition_hub.wire.outcomes import LinkExpired
 
 LONGEST_MESSAGE = 4096  # bytes, what the kubelet keeps
@@ -81,7 +81,7 @@ class EngineFetch:
     """The fetch of one engine: ``ask`` which it is, then ``bring`` it."""
 
     found: Resolved
-    files: tuple[LayoutFile, ...]
+    served: ServedEngine | None
 
     def __init__(self, wanted: FetchRequest, settings: FetchSettings, budget: FetchBudget) -> None:
         self.paths = EnginePaths(settings.mount / wanted.alias)
@@ -92,7 +92,7 @@ class EngineFetch:
         """Wait for the gateway's answer."""
         with self.watch.waiting():
             self.found = resolve(self._wanted.resource, self._settings, self._budget.deadline, say)
-        self.files = layout_of(self.found, self._wanted.alias, self._settings.layout)
+        self.served = served_engine(self.found, self._wanted.alias, self._settings.layout)
 
     def bring(self) -> FetchAccount:
         """Download, and ask again whenever the URL's time was over."""
@@ -111,7 +111,7 @@ class EngineFetch:
                 self._budget.deadline.pause(expired or 1)
                 self.ask()
             else:
-                lay_out(self.files, self.paths)
+                lay_out(files_beside(self.served, self._settings.layout, self.paths), self.paths)
                 size, name = self.found.size, self.found.file_name
                 say(f"{self._wanted.alias}: {name}, {size} bytes, {progress.summary(fetched)}")
                 return self.watch.account(FETCHED if fetched else PRESENT, size if fetched else 0)

@@ -8,8 +8,10 @@ that of the engine now. The engine's second name is a hard link: there is one co
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ignition_hub.engine.errors import ContractError, IgnitionError, Reason
 from ignition_hub.engine.manifest import BuildFacts
@@ -18,20 +20,22 @@ from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved
 from ignition_hub.fetch.place import EnginePaths, disk_errors_named, make_folder, sync_folder, write_whole
 from ignition_hub.layouts.files import LayoutFile
-from ignition_hub.layouts.served import ServedEngine
+from ignition_hub.layouts.served import BEGINNING, ServedEngine
 from ignition_hub.layouts.table import files_of
 
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
-def layout_of(found: Resolved, alias: str, name: LayoutName) -> tuple[LayoutFile, ...]:
-    """Return what lies beside the engine; FetchError where its program could not serve it."""
+def served_engine(found: Resolved, alias: str, name: LayoutName) -> ServedEngine | None:
+    """Return the engine as a layout shows it, None for a plain one; FetchError if it cannot be served so."""
     if name is LayoutName.PLAIN:
-        return ()
+        return None
     try:
         # Not the whole manifest: what a later release adds to an identity changes nothing here.
-        build = BuildFacts.from_json((found.record.get("manifest") or {}).get("build"))
-        return files_of(name, ServedEngine.of_build(alias, build))
+        manifest = _object(found.record, "manifest")
+        arch = str(_object(manifest, "inputs").get("gpu_arch"))
+        engine = ServedEngine.of_build(alias, arch, BuildFacts.from_json(_object(manifest, "build")))
+        files_of(name, engine)
     except ContractError as error:
         raise FetchError(
             Reason.GatewayUnavailable,
@@ -40,6 +44,15 @@ def layout_of(found: Resolved, alias: str, name: LayoutName) -> tuple[LayoutFile
         ) from error
     except IgnitionError as error:
         raise FetchError(error.reason, f"engine {alias}: {error.message}", f"{error.remedy}.") from error
+    return engine
+
+
+def files_beside(engine: ServedEngine | None, name: LayoutName, paths: EnginePaths) -> tuple[LayoutFile, ...]:
+    """Return what lies beside the engine, which is there."""
+    if engine is None:
+        return ()
+    with disk_errors_named(paths.folder), paths.engine.open("rb") as file:
+        return files_of(name, replace(engine, beginning=file.read(BEGINNING)))
 
 
 def lay_out(files: Sequence[LayoutFile], paths: EnginePaths) -> None:
@@ -96,3 +109,10 @@ def link(engine: Path, path: Path) -> None:
             "Let the hub bring the volume, or bring one with a file system that has hard links.",
         ) from error
     sync_folder(path.parent)
+
+
+def _object(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = document.get(name)
+    if not isinstance(value, dict):
+        raise ContractError(f"{name}: {value!r:.80} is not an object")
+    return value

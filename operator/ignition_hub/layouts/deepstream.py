@@ -9,7 +9,7 @@ import re
 
 from ignition_hub.layouts.errors import PLAIN_REMEDY, LayoutRefused
 from ignition_hub.layouts.files import LayoutFile
-from ignition_hub.layouts.served import FREE, ServedEngine, ServedTensor
+from ignition_hub.layouts.served import ServedEngine, ServedTensor
 
 CONFIG_FILE = "config_infer.txt"
 ENGINE_FILE = "nvinfer.engine"
@@ -55,7 +55,7 @@ def image_of(engine: ServedEngine) -> ServedTensor:
             f"the input {image.name!r:.80} has the type {image.dtype:.40}, and images are {INPUT_TYPE}"
         )
     sizes = image.shape or ()
-    if len(sizes) != 4 or FREE in sizes[1:] or min(sizes[1:]) < 1:
+    if len(sizes) != 4 or min(sizes[1:]) < 1:
         raise _refused(
             f"the input {image.name!r:.80} has the shape {image.shape}, and nvinfer gives batches of "
             "images of one size: [batch, channels, height, width]"

@@ -11,13 +11,15 @@ from typing import Any
 
 from ignition_hub.engine.dimension_names import names_a_batch
 from ignition_hub.engine.errors import ContractError
-from ignition_hub.engine.identity import FLAVOR_NAMES, Profile
+from ignition_hub.engine.identity import Profile
 from ignition_hub.engine.manifest import BuildFacts
 from ignition_hub.engine.type_names import type_word
 from ignition_hub.layouts.errors import LayoutRefused
 
 FREE = -1
 """The size of a dimension that the profiles leave open."""
+BEGINNING = 64
+"""Bytes of a plan that a layout may tell of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +45,22 @@ class ServedTensor:
 @dataclass(frozen=True, slots=True)
 class ServedEngine:
     """
-    One engine under the ``alias`` of the pod; ``release`` is the TensorRT that runs it.
+    One engine under the ``alias`` of the pod, built for ``arch``.
 
     ``profiles`` are the optimization profiles with the shapes that were used, none where all are fixed.
+    ``beginning`` are the first bytes of the plan, zeros before it is fetched.
     """
 
     alias: str
     flavor: str
-    release: str
+    arch: str
     inputs: tuple[ServedTensor, ...]
     outputs: tuple[ServedTensor, ...]
     profiles: tuple[Profile, ...]
+    beginning: bytes = bytes(BEGINNING)
 
     @classmethod
-    def of_build(cls, alias: str, build: BuildFacts) -> "ServedEngine":
+    def of_build(cls, alias: str, arch: str, build: BuildFacts) -> "ServedEngine":
         """Read a manifest's facts; LayoutRefused for those of an earlier release that say too little."""
         if build.engine_io is None:
             raise LayoutRefused(
@@ -66,7 +70,7 @@ class ServedEngine:
         return cls(
             alias=alias,
             flavor=build.flavor,
-            release=f"{FLAVOR_NAMES[build.flavor]} {build.tensorrt_version}",
+            arch=arch,
             inputs=_tensors("inputs", build.engine_io, build.model),
             outputs=_tensors("outputs", build.engine_io, build.model),
             profiles=tuple(Profile.from_json(profile) for profile in build.profiles),

@@ -7,9 +7,10 @@ One row a layout, so that the annotation, admission and the fetcher know the sam
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT
+from ignition_hub.engine.identity import FLAVOR_NAMES, TENSORRT, TENSORRT_RTX
 from ignition_hub.engine.pod_annotations import LayoutName
 from ignition_hub.layouts.deepstream import deepstream_files
+from ignition_hub.layouts.epcontext import epcontext_files
 from ignition_hub.layouts.errors import LayoutRefused
 from ignition_hub.layouts.files import LayoutFile
 from ignition_hub.layouts.served import ServedEngine
@@ -44,6 +45,7 @@ LAYOUTS: Mapping[LayoutName, Layout] = {
     LayoutName.TRITON: TRITON,
     LayoutName.KSERVE: TRITON,
     LayoutName.DEEPSTREAM: Layout("DeepStream", TENSORRT, deepstream_files),
+    LayoutName.EPCONTEXT: Layout("onnxruntime with its provider for RTX", TENSORRT_RTX, epcontext_files),
 }
 """All but ``plain``, which has nothing beside the engine."""
 

@@ -48,7 +48,7 @@ from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile
 from ignition_hub.engine.running_engines import RunningEngines
 from ignition_hub.engine.selection import PassedOver, Selection, selection_in
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
-from ignition_hub.fetch.beside import layout_of
+from ignition_hub.fetch.beside import served_engine
 from ignition_hub.fetch.gateway import Resolved, read_resolved
 from ignition_hub.gateway.cluster.callers import build_from
 from ignition_hub.gateway.documents import (
@@ -332,7 +332,7 @@ def test_an_engine_of_a_later_release_is_laid_out_for_its_program_as_before():
     later["inputs"]["addedLater"] = later["build"]["addedLater"] = LATER
 
     laid_out, known = (
-        layout_of(
+        served_engine(
             Resolved(Address.of("https://s3"), 3, "ab" * 32, {"manifest": told}), "m", LayoutName.TRITON
         )
         for told in (later, SERVED["images"].to_json())

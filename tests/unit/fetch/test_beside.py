@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,11 @@ def test_an_engine_that_its_program_cannot_serve_is_refused_before_a_byte_is_fet
     assert (world.ranges, nothing_is_visible(world)) == ([], True)
 
 
-@pytest.mark.parametrize("extra", [{}, {"manifest": None}, {"manifest": {"schema": "v9"}}])
-def test_an_answer_that_does_not_say_what_the_engine_is_names_the_two_versions(world, extra):
-    world.extra = extra
+@pytest.mark.parametrize(
+    "manifest", [None, "v9", {}, {"inputs": {}, "build": []}, {"inputs": {}, "build": {}}]
+)
+def test_an_answer_that_does_not_say_what_the_engine_is_names_the_two_versions(world, manifest):
+    world.extra = {"manifest": manifest}
 
     assert world.run(IGNITION_LAYOUT="triton") == 43
     assert "different versions" in world.message
@@ -165,3 +168,14 @@ def test_a_volume_without_hard_links_is_refused_and_holds_no_second_copy(tmp_pat
 
     assert error.value.exit_code == 50
     assert seen(paths) is None
+
+
+def test_a_model_of_onnxruntime_tells_of_the_plan_that_was_fetched(world):
+    build = replace(SERVED["fixed"].build, flavor="TensorRTRTX")
+    world.extra = {"manifest": replace(SERVED["fixed"], build=build).to_json()}
+
+    assert world.run(IGNITION_LAYOUT="epcontext") == 0
+
+    folder = world.paths.folder
+    assert names(folder) == ["context.engine", "engine.json", "model.engine", "model.onnx"]
+    assert ENGINE[:64].hex().encode() in (folder / "model.onnx").read_bytes()

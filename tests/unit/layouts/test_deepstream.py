@@ -21,7 +21,7 @@ needs_glib = pytest.mark.skipif(GLIB is None, reason="libglib-2.0 is not install
 
 def files(inputs, outputs, *profiles, **facts):
     build = manifest_of(inputs, outputs, *profiles, **facts).build
-    return files_of(LayoutName.DEEPSTREAM, ServedEngine.of_build("faces", build))
+    return files_of(LayoutName.DEEPSTREAM, ServedEngine.of_build("faces", "sm_89", build))
 
 
 def refusal(*tensors_and_profiles, **facts):

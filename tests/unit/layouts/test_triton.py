@@ -40,7 +40,7 @@ def model_config() -> ModuleType:
 
 
 def files(manifest, alias="resnet50"):
-    return files_of(LayoutName.TRITON, ServedEngine.of_build(alias, manifest.build))
+    return files_of(LayoutName.TRITON, ServedEngine.of_build(alias, "sm_89", manifest.build))
 
 
 def text(manifest, alias="resnet50"):
@@ -168,7 +168,7 @@ def test_only_what_the_model_calls_a_batch_and_what_runs_from_one_on_is_a_batch(
         [("x", "float", [first_in, 3])], [("y", "float", [first_out, 3])], profile(x=ranges)
     )
 
-    assert ServedEngine.of_build("m", manifest.build).largest_batch == batch
+    assert ServedEngine.of_build("m", "sm_89", manifest.build).largest_batch == batch
 
 
 def test_inputs_whose_batches_differ_are_not_put_together():
@@ -178,7 +178,7 @@ def test_inputs_whose_batches_differ_are_not_put_together():
         profile(x=ONE, m=([1, 3], [2, 3], [4, 3])),
     )
 
-    assert ServedEngine.of_build("m", manifest.build).largest_batch == 0
+    assert ServedEngine.of_build("m", "sm_89", manifest.build).largest_batch == 0
 
 
 @pytest.mark.parametrize(

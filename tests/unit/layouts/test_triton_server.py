@@ -26,7 +26,7 @@ def triton(tmp_path_factory):
     """The address of a server with a model of every engine, and its folder."""
     repository = tmp_path_factory.mktemp("engines")
     for alias, manifest in SERVED.items():
-        for file in files_of(LayoutName.TRITON, ServedEngine.of_build(alias, manifest.build)):
+        for file in files_of(LayoutName.TRITON, ServedEngine.of_build(alias, "sm_89", manifest.build)):
             path = repository / alias / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"plan" if file.content is None else file.content)
@@ -66,7 +66,7 @@ def asked(url):
 @pytest.mark.parametrize("alias", SERVED)
 def test_triton_serves_the_model_and_has_understood_its_batch(triton, alias):
     served = json.loads(asked(f"{triton}/models/{alias}"))
-    batch = ServedEngine.of_build(alias, SERVED[alias].build).largest_batch
+    batch = ServedEngine.of_build(alias, "sm_89", SERVED[alias].build).largest_batch
 
     for kind in ("inputs", "outputs"):
         known = SERVED[alias].build.engine_io[kind]

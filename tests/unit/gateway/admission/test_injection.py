@@ -15,7 +15,7 @@ from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.engine import pod_annotations
 from ignition_hub.engine.errors import ContractError, Reason, RequestError
 from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
-from ignition_hub.engine.pod_annotations import LayoutName, PodAnnotation
+from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES, LayoutName, PodAnnotation
 from ignition_hub.gateway.admission.author_warnings import warnings_about
 from ignition_hub.gateway.admission.injection import InjectionSettings, inject
 from ignition_hub.gateway.admission.review import review
@@ -657,7 +657,9 @@ EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("serve-*.yaml")), ids=lambda path: path.stem)
 def test_an_example_of_a_layout_shows_the_server_the_folder_that_it_names(path):
-    made = injected({"kind": "Pod", **template_of(yaml.safe_load(path.read_text()))})
+    asked = {"kind": "Pod", **template_of(yaml.safe_load(path.read_text()))}
+    [reference] = ANNOTATION_ENGINES.of(asked["metadata"]["annotations"])
+    made = applied(asked, inject(asked, {reference.resource: EngineView(reference.resource)}, SETTINGS))
     [fetcher], [server] = made["spec"]["initContainers"], made["spec"]["containers"]
     told = {variable["name"]: variable["value"] for variable in fetcher["env"]}
 
