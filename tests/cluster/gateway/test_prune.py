@@ -126,7 +126,7 @@ def published_build(hub, model, data, *, days, log=b"built", built_at="2026-01-0
     for written in (
         paths.engine(sha256),
         paths.log(sha256),
-        provenance_of(hub, paths, sha256),
+        signed.provenance_key,
         paths.manifest,
     ):
         age(hub, written, days)
