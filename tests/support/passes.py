@@ -15,7 +15,15 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
-from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_key, pool_key, store_key
+from ignition_hub.controller.process.keys import (
+    JOBS_KEY,
+    Key,
+    engine_key,
+    pod_key,
+    pool_key,
+    rollouts_key,
+    store_key,
+)
 from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.controller.reconciler import Clock, Reconciler
 from ignition_hub.engine.names import BUILD_NAMESPACE
@@ -37,7 +45,7 @@ class Passes:
     """One controller that knows nothing; ``written`` tells how much it has written."""
 
     def __init__(self, kube: Kube, world: FakeWorld, times: Times, written: Callable[[], int]) -> None:
-        self.cluster, self._times, self._written = Cluster(kube, BUILD_NAMESPACE), times, written
+        self.cluster, self._times, self._written = Cluster(kube, BUILD_NAMESPACE, rolls=True), times, written
         self._known: dict[Key, None] = {}
         clock = Clock(wall=lambda: time.time() + times.ahead, steady=lambda: times.elapsed)
         with mock.patch.dict(TtlCache.__init__.__kwdefaults__, clock=clock.steady):
@@ -79,4 +87,5 @@ class Passes:
         self._known |= dict.fromkeys(map(engine_key, cluster.engines))
         pods, stores = map(pod_key, cluster.waiting_pods), map(store_key, cluster.stores)
         pools = [pool_key(body["metadata"]["name"]) for body in cluster.pools]
-        return [*stores, *self._known, *pods, *pools, JOBS_KEY]
+        rollouts = map(rollouts_key, cluster.rolling_pods.namespaces())
+        return [*stores, *self._known, *pods, *pools, JOBS_KEY, *rollouts]

@@ -27,6 +27,8 @@ class CandidateTarget:
     identity: str | None
     uri: str | None
     message: str
+    sha256: str | None = None
+    """Of the engine, as the status tells."""
     newest: tuple[str, str] | None = None
     """When the newest engine of this identity was built, and its SHA-256."""
 
@@ -104,6 +106,7 @@ def _candidate(target: Mapping[str, Any], platform: str | None) -> CandidateTarg
         identity=target.get("identity"),
         uri=target.get("uri"),
         message=target.get("message") or target.get("reason") or "",
+        sha256=target.get("sha256"),
         newest=_newest(target),
     )
 

@@ -30,6 +30,11 @@ def main() -> int:
         default=MOST_ENGINES,
         help="TensorRTEngines of one namespace that are worked on, the oldest; 0 is no limit",
     )
+    parser.add_argument(
+        "--rollouts",
+        action="store_true",
+        help="restart the pods of workloads that ask for it when new engines are ready",
+    )
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     arguments = vars(parser.parse_args())
     if not arguments["gateway_url"].startswith("https://"):

@@ -23,6 +23,7 @@ import kopf
 from ignition_hub.controller.adapters.bucket import Buckets
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
+from ignition_hub.controller.adapters.workloads import Workloads
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
@@ -30,7 +31,7 @@ from ignition_hub.controller.policy.job_status import epoch
 from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.process.counters import Counters, counted
 from ignition_hub.controller.process.exit_codes import FAILED
-from ignition_hub.controller.process.keys import ENGINES, PLATFORM, PODS, Key, lane_of
+from ignition_hub.controller.process.keys import ENGINES, PLATFORM, PODS, ROLLOUTS, Key, lane_of
 from ignition_hub.controller.process.lanes import Lanes
 from ignition_hub.controller.process.leader_election import Election, KubeLease
 from ignition_hub.controller.process.metrics import HealthServer, Vitals
@@ -49,6 +50,8 @@ MOST_ENGINES = 1000
 POD_WORKERS, FEW_WORKERS = 16, 4
 RELEASES = RateLimiter(qps=150, burst=300, in_flight=POD_WORKERS)
 """Pods that wait for one engine are released together: a thousand within seconds, behind no other write."""
+WORKLOADS = RateLimiter(qps=10, burst=20, in_flight=FEW_WORKERS)
+"""Reading whose pods a rollout would replace is not urgent, and a namespace may have many."""
 RESYNC = 600.0
 RESYNC_SPREAD = 60.0
 SHUTDOWN = 10.0
@@ -66,6 +69,7 @@ class ControllerSettings:
     workers: int = WORKERS
     max_engines_per_namespace: int = MOST_ENGINES
     resync: float = RESYNC
+    rollouts: bool = False
 
 
 class Controller:
@@ -79,6 +83,7 @@ class Controller:
         settings: ControllerSettings,
         *,
         lease: Kube | None = None,
+        workloads: Workloads | None = None,
         budgets: Mapping[str, RateLimiter] | None = None,
         store_is_away: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -86,7 +91,8 @@ class Controller:
         self.cluster = cluster
         self.counters = Counters()
         self.counters.registry.register(PaceCollector("ignition_controller", budgets or {}))
-        self.queue = Lanes(lane_of, {PODS: POD_WORKERS, ENGINES: settings.workers, PLATFORM: FEW_WORKERS})
+        few = dict.fromkeys((PLATFORM, ROLLOUTS), FEW_WORKERS)
+        self.queue = Lanes(lane_of, {PODS: POD_WORKERS, ENGINES: settings.workers, **few})
         builds: BuildQueue[Key] = BuildQueue()
         self.reconciler = Reconciler(
             cluster=cluster,
@@ -98,6 +104,7 @@ class Controller:
             clock=Clock(wall=time.time, steady=time.monotonic),
             instance=identity,
             counters=self.counters,
+            workloads=workloads,
         )
         self.watching = Watching(cluster, self.queue, builds)
         self.feeds = feeds(cluster, self.watching)
@@ -225,6 +232,7 @@ async def run(settings: ControllerSettings) -> int:
         "default": RateLimiter(),
         "lease": RateLimiter(qps=5, burst=10, in_flight=2),
         "releases": RELEASES,
+        "workloads": WORKLOADS,
     }
     kube = await Kube.connect(limiter=budgets["default"])
     lease = await Kube.connect(limiter=budgets["lease"])
@@ -233,6 +241,7 @@ async def run(settings: ControllerSettings) -> int:
         settings.build_namespace,
         releases=kube.paced(RELEASES),
         most_engines=settings.max_engines_per_namespace,
+        rolls=settings.rollouts,
     )
     keys = GatewayKeys(settings.gateway_url, settings.ca_file)
     buckets = Buckets(kube, cluster.stores, settings.release_namespace, keys)
@@ -244,6 +253,7 @@ async def run(settings: ControllerSettings) -> int:
             cluster,
             settings,
             lease=lease,
+            workloads=Workloads(kube.paced(WORKLOADS)),
             budgets=budgets,
             store_is_away=lambda: buckets.is_away,
         )

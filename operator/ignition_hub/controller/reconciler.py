@@ -14,6 +14,7 @@ from ignition_hub.compatibility.tenants import tenant_of
 from ignition_hub.controller.adapters import events
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.object_cache import is_going
+from ignition_hub.controller.adapters.workloads import Workloads
 from ignition_hub.controller.apply import apply
 from ignition_hub.controller.observe import Observation, Observer
 from ignition_hub.controller.passes import pod_gate
@@ -21,6 +22,7 @@ from ignition_hub.controller.passes.build_pools import describe_pool
 from ignition_hub.controller.passes.ended_builds import EndedBuilds
 from ignition_hub.controller.passes.engine_stores import describe_store
 from ignition_hub.controller.passes.job_cleanup import collect
+from ignition_hub.controller.passes.rollouts import roll_out
 from ignition_hub.controller.passes.storage_report import StorageReport
 from ignition_hub.controller.policy.added_targets import additions_to
 from ignition_hub.controller.policy.build_job import JobSettings
@@ -83,6 +85,7 @@ class Reconciler:
         clock: Clock,
         instance: str,
         counters: Counters | None = None,
+        workloads: Workloads | None = None,
     ) -> None:
         self._cluster = cluster
         self._observer = observer
@@ -94,6 +97,7 @@ class Reconciler:
         self._clock = clock
         self._instance = instance
         self._counters = counters or Counters()
+        self._workloads = workloads or Workloads(cluster.kube)
         self._ended = EndedBuilds(self._counters, since=clock.wall())
         self._paces: dict[Key, WritePace] = {}
         self._adding: dict[Key, list[str]] = {}
@@ -117,6 +121,9 @@ class Reconciler:
                 return await describe_pool(self._cluster, self._builds, key, self._now())
             case "store":
                 return await self._store(key)
+            case "rollouts":
+                now = self._clock.wall(), self._now()
+                return await roll_out(self._cluster, self._workloads, key, self._counters, now)
             case _:
                 return await self._collect()
 

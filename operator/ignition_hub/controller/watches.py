@@ -12,15 +12,24 @@ from typing import Any
 
 import kopf
 
-from ignition_hub.controller.adapters.cluster import INJECTED, OURS, WAITING, Cluster
+from ignition_hub.controller.adapters.cluster import INJECTED, OURS, ROLLING, WAITING, Cluster
 from ignition_hub.controller.adapters.feed import Feed
 from ignition_hub.controller.adapters.object_cache import Mirror, is_going
 from ignition_hub.controller.passes.pod_gate import gated_by
+from ignition_hub.controller.passes.rollouts import SOON
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.job_status import news_of, state_of
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
 from ignition_hub.controller.policy.views import JobState
-from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pod_key, pool_key, store_key
+from ignition_hub.controller.process.keys import (
+    JOBS_KEY,
+    Key,
+    engine_key,
+    pod_key,
+    pool_key,
+    rollouts_key,
+    store_key,
+)
 from ignition_hub.controller.process.lanes import KeyQueue
 from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
 from ignition_hub.kube import ENGINES, JOBS, NODES, PODS, POOLS, STORES, Object
@@ -48,6 +57,8 @@ class Watching:
             self._queue.add(key)
             for pod in gated_by(self._cluster, key.namespace, key.name):
                 self._queue.add(pod)
+        if self._cluster.rolling_pods.all_in(key.namespace):
+            self._queue.add_after(rollouts_key(key.namespace), SOON)
         if kind == "DELETED" or is_going(body):
             self._wake_next_of(key.namespace)
 
@@ -87,6 +98,11 @@ class Watching:
         for engine in pod["engines"]:
             self._queue.add_after(Key("engine", pod["metadata"]["namespace"], engine), within)
 
+    def rolling_pod(self, kind: str | None, body: Object) -> None:
+        """A pod is there, changed or is gone whose workload may be restarted for new engines."""
+        if _mirror(self._cluster.rolling_pods, kind, body):
+            self._queue.add_after(rollouts_key(body["metadata"]["namespace"]), SOON)
+
     def pool(self, kind: str | None, body: Object) -> None:
         """A pool is there, changed or is gone: every choice may be another now."""
         key = pool_key(body["metadata"]["name"])
@@ -109,6 +125,8 @@ class Watching:
             self._queue.add_after(engine_key(body), random.uniform(0.0, within))  # noqa: S311  # spreads load
         for body in self._cluster.waiting_pods:
             self._queue.add_after(pod_key(body), within)
+        for namespace in self._cluster.rolling_pods.namespaces():
+            self._queue.add_after(rollouts_key(namespace), within + SOON)
         for body in self._cluster.pools:
             # When the engines have been looked at, so that those that queue are counted.
             self._queue.add_after(pool_key(body["metadata"]["name"]), within + COUNT_AFTER)
@@ -149,12 +167,14 @@ class Watching:
 
 
 def feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, ...]:
-    """Return the watches of engines, of builder Jobs and of gated pods."""
+    """Return the watches of engines, of builder Jobs, of gated pods, and of those that rollouts are for."""
     jobs, pods = cluster.jobs, cluster.waiting_pods
+    rolling = Feed(cluster.kube, PODS, cluster.rolling_pods, watching.rolling_pod, labels=ROLLING)
     return (
         Feed(cluster.kube, ENGINES, cluster.engines, watching.engine),
         Feed(cluster.kube, JOBS, jobs, watching.job, namespace=cluster.build_namespace, labels=OURS),
         Feed(cluster.kube, PODS, pods, watching.pod, labels=WAITING),
+        *((rolling,) if cluster.rolls else ()),
     )
 
 

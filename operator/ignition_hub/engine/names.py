@@ -42,6 +42,8 @@ LABEL_INJECT = f"{GROUP}/inject"
 """Pod label of the author: ``"true"`` asks the webhook for the engines that the annotations name."""
 LABEL_WAITING = f"{GROUP}/waiting"
 """Pod label of the webhook: ``"true"`` while the pod holds the scheduling gate, to list such pods by."""
+LABEL_ROLLS = f"{GROUP}/rolls"
+"""Pod label of the webhook: ``"true"`` where the annotation ``rollout`` is ``Automatic``, to list pods by."""
 LABEL_IDENTITY = f"{GROUP}/identity"
 """
 Job label of the controller: first 32 hex digits of the identity (a label value has at most 63 characters);
@@ -69,6 +71,14 @@ ANNOTATION_SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict-local
 Pod annotation of the author: volumes whose loss lets the cluster autoscaler take the node away, as
 ``name,...``; the webhook appends that of the engines.
 """
+
+ANNOTATION_ROLLED = f"{GROUP}/engines-rolled-at"
+"""
+Pod annotation of the controller: when it last had the pods of this workload restarted for new engines (RFC
+3339). It writes it to the workload's pod template.
+"""
+ROLLOUT_MANAGER = "ignition-hub-rollout"
+"""Field manager of that annotation, which is all that it owns of a workload."""
 
 SCHEDULING_GATE = f"{GROUP}/engine"
 """Name of the scheduling gate a pod holds until its engines have a ready target."""

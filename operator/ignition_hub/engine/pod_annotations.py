@@ -53,6 +53,13 @@ KSERVE_FOLDER = "/mnt/models"
 """Where KServe's storage initializer puts a model, and its runtimes look for one (KServe 0.16)."""
 
 
+class Rollout(StrEnum):
+    """When pods whose engines were replaced are restarted."""
+
+    MANUAL = "Manual"  # when its author restarts them
+    AUTOMATIC = "Automatic"  # when the new engines are ready, one workload of a namespace at a time
+
+
 @dataclass(frozen=True, slots=True)
 class EngineReference:
     """One engine a pod asks for: ``alias`` is its folder below the mount, ``resource`` the TensorRTEngine."""
@@ -181,6 +188,15 @@ def read_layout(text: str) -> LayoutName:
     return LayoutName(text)
 
 
+def read_rollout(text: str) -> Rollout:
+    """Read who restarts the pods of a workload when their engines were replaced."""
+    if text in set(Rollout):
+        return Rollout(text)
+    raise AnnotationError(
+        ANNOTATION_ROLLOUT, f"unknown value {text!r:.80}", f"use one of: {', '.join(Rollout)}"
+    )
+
+
 def _engines_error(problem: str, remedy: str) -> AnnotationError:
     return AnnotationError(ANNOTATION_ENGINES, problem, remedy)
 
@@ -221,6 +237,12 @@ engine and its record, ``triton`` makes the folder of the engines a model reposi
 where Triton's runtime of KServe reads it, ``deepstream`` adds a configuration of nvinfer,
 ``epcontext`` an ONNX model of the engine. Default: ``plain``.
 """
+ANNOTATION_ROLLOUT = PodAnnotation(f"{GROUP}/rollout", read_rollout, Rollout.MANUAL, "Automatic")
+"""
+Pod annotation of the author: whether the hub restarts the pods of a Deployment, StatefulSet, DaemonSet or
+Argo Rollout when new engines are ready for the GPUs that they run on. ``Automatic`` does so where the chart's
+``rollouts.enabled`` is set, ``Manual`` never. Default: ``Manual``.
+"""
 
 FOR_THE_FETCHER: tuple[PodAnnotation[Any], ...] = (ANNOTATION_ON_MISS, ANNOTATION_LAYOUT)
 
@@ -234,6 +256,7 @@ class InjectionRequest:
     containers: frozenset[str] | None
     on_miss: OnMiss
     layout: LayoutName
+    rollout: Rollout
 
 
 def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
@@ -246,6 +269,7 @@ def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
         containers=ANNOTATION_CONTAINERS.of(annotations),
         on_miss=ANNOTATION_ON_MISS.of(annotations),
         layout=layout,
+        rollout=ANNOTATION_ROLLOUT.of(annotations),
     )
     if not request.engines:
         raise _engines_error(

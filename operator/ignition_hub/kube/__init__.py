@@ -22,6 +22,8 @@ from ignition_hub.kube.errors import (
 from ignition_hub.kube.pace import RateLimiter
 from ignition_hub.kube.reflector import Follower, Reflector
 from ignition_hub.kube.resources import (
+    DAEMON_SETS,
+    DEPLOYMENTS,
     ENGINES,
     EVENTS,
     JOBS,
@@ -30,9 +32,12 @@ from ignition_hub.kube.resources import (
     NODES,
     PODS,
     POOLS,
+    REPLICA_SETS,
     RESOURCE_CLAIMS,
     RESOURCE_SLICES,
+    ROLLOUTS,
     SECRETS,
+    STATEFUL_SETS,
     STORES,
     SUBJECT_ACCESS_REVIEWS,
     TOKEN_REVIEWS,
@@ -43,6 +48,8 @@ from ignition_hub.kube.resources import (
 from ignition_hub.kube.tokens import TokenUser, token_user
 
 __all__ = [
+    "DAEMON_SETS",
+    "DEPLOYMENTS",
     "ENGINES",
     "EVENTS",
     "JOBS",
@@ -51,9 +58,12 @@ __all__ = [
     "NODES",
     "PODS",
     "POOLS",
+    "REPLICA_SETS",
     "RESOURCE_CLAIMS",
     "RESOURCE_SLICES",
+    "ROLLOUTS",
     "SECRETS",
+    "STATEFUL_SETS",
     "STORES",
     "SUBJECT_ACCESS_REVIEWS",
     "TOKEN_REVIEWS",

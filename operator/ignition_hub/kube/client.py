@@ -179,6 +179,23 @@ class Kube:
         path = path_of(resource, name, namespace, subresource)
         return await self.send("PATCH", path, body=body, content_type="application/merge-patch+json")
 
+    async def apply(
+        self, resource: Resource, name: str, body: Object, manager: str, namespace: str | None = None
+    ) -> Object:
+        """
+        Apply ``body`` server-side as ``manager``, which owns all that it says and nothing else; return it.
+
+        With its ``resourceVersion``, ``Conflict`` when it changed since it was read.
+        """
+        self.writes[f"patch {resource.plural}"] += 1
+        return await self.send(
+            "PATCH",
+            path_of(resource, name, namespace),
+            query={"fieldManager": manager, "force": "true"},
+            body=_typed(resource, body),
+            content_type="application/apply-patch+yaml",
+        )
+
     async def delete(
         self,
         resource: Resource,
@@ -243,7 +260,7 @@ class Kube:
         """Send one request and return its JSON; raise a ``KubeError`` otherwise."""
         asked = {key: value for key, value in (query or {}).items() if value is not None}
         if method in {"POST", "PUT", "PATCH"}:
-            asked["fieldManager"] = FIELD_MANAGER
+            asked.setdefault("fieldManager", FIELD_MANAGER)
         target = f"{path}?{urlencode(asked)}" if asked else path
         data = None if body is None else text_of(body)
         headers = {"Content-Type": content_type} if data is not None else {}

@@ -31,11 +31,16 @@ from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.names import (
     ANNOTATION_PROGRESS,
     ANNOTATION_REBUILD,
+    ANNOTATION_ROLLED,
     BUILD_NAMESPACE,
+    INIT_CONTAINER,
     LABEL_GPU_ARCH,
+    LABEL_ROLLS,
     RELEASE_NAMESPACE,
 )
+from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES, ANNOTATION_ROLLOUT
 from ignition_hub.kube import (
+    DEPLOYMENTS,
     ENGINES,
     EVENTS,
     JOBS,
@@ -43,6 +48,7 @@ from ignition_hub.kube import (
     NODES,
     PODS,
     POOLS,
+    REPLICA_SETS,
     STORES,
     Kube,
     Object,
@@ -162,6 +168,23 @@ class Life:
             await self.kube.create(ENGINES, body, namespace)
         await self.kube.create(PODS, gated_pod("server", "mine"), TEAM)
 
+    async def serve(self) -> None:
+        """Make a Deployment that asks for rollouts, and its pod, which runs an engine of another time."""
+        deployment = await self.kube.create(DEPLOYMENTS, {"metadata": {"name": "web"}, "spec": SERVER}, TEAM)
+        seen = {"observedGeneration": deployment["metadata"]["generation"]}
+        await self.kube.merge_patch(DEPLOYMENTS, "web", {"status": seen}, TEAM, "status")
+        metadata = {"name": "web", "ownerReferences": [_controlled_by(deployment)]}
+        replicas = await self.kube.create(REPLICA_SETS, {"metadata": metadata, "spec": SERVER}, TEAM)
+        template = SERVER["template"]["metadata"]
+        metadata = {**template, "name": "web", "ownerReferences": [_controlled_by(replicas)]}
+        pod = {"metadata": metadata, "spec": SERVER["template"]["spec"]}
+        await self.kube.create(PODS, pod, TEAM)
+        said = json.dumps({"arch": "sm_89", "product": None, "engines": ["0" * 16]})
+        fetched = {"state": {"terminated": {"exitCode": 0, "message": said}}, "ready": True}
+        container = {**fetched, "name": INIT_CONTAINER, "image": "a", "imageID": "", "restartCount": 0}
+        status = {"status": {"initContainerStatuses": [container]}}
+        await self.kube.merge_patch(PODS, "web", status, TEAM, "status")
+
     async def edit(self, patch: Object) -> None:
         await self.kube.merge_patch(ENGINES, "mine", patch, TEAM)
 
@@ -186,8 +209,9 @@ class Life:
 
 
 async def an_engine_is_built(life: Life) -> None:
-    """Built, with a failure on the way, and told to a pod that waits."""
+    """Built, with a failure on the way, told to a pod that waits, and rolled out to one that runs another."""
     await life.appear()
+    await life.serve()
     await life.meet_fate()
     await life.works("two builds begin")
     await life.renews()
@@ -283,7 +307,7 @@ LIVES = {
 }
 
 WRITES = {
-    "an_engine_is_built": 30,
+    "an_engine_is_built": 31,
     "an_engine_is_replaced": 28,
     "an_engine_changes_and_goes": 36,
     "an_engine_is_built_for_a_pod": 16,
@@ -299,11 +323,26 @@ SITES = {
         "patch enginestores/status",
     },
     "adapters.cluster:release_pod": {"patch pods"},
+    "adapters.workloads:restart": {"patch deployments"},
     "adapters.events:post": {"create events"},
     "process.leader_election:create": {"create leases"},
     "process.leader_election:replace": {"replace leases"},
 }
 """Where the controller writes, and what."""
+
+SERVER = {
+    "selector": {"matchLabels": {"app": "web"}},
+    "template": {
+        "metadata": {
+            "labels": {"app": "web", LABEL_ROLLS: "true"},
+            "annotations": {ANNOTATION_ENGINES.name: "mine", ANNOTATION_ROLLOUT.name: "Automatic"},
+        },
+        "spec": {
+            "initContainers": [{"name": INIT_CONTAINER, "image": "fetcher:1"}],
+            "containers": [{"name": "server", "image": "server:1"}],
+        },
+    },
+}
 
 STORE = {
     "s3": {
@@ -413,13 +452,19 @@ def sites_of_writes() -> Iterator[str]:
 
 
 def _writes(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Attribute) or node.attr not in {"create", "replace", "merge_patch", "delete"}:
+    if not isinstance(node, ast.Attribute) or node.attr not in {
+        "create",
+        "replace",
+        "merge_patch",
+        "apply",
+        "delete",
+    }:
         return False
     return ast.unparse(node.value).split(".")[-1] in {"kube", "_kube", "_releases"}
 
 
 async def clear(kube: Kube) -> None:
-    for resource in (ENGINES, JOBS, PODS, POOLS, STORES, EVENTS, LEASES, NODES):
+    for resource in (ENGINES, JOBS, DEPLOYMENTS, REPLICA_SETS, PODS, POOLS, STORES, EVENTS, LEASES, NODES):
         for body in await kube.list(resource):
             metadata = body["metadata"]
             if metadata.get("namespace") in {None, TEAM, OTHERS, BUILD_NAMESPACE, RELEASE_NAMESPACE}:
@@ -448,6 +493,8 @@ async def picture(kube: Kube, world: WalkWorld) -> dict[str, Any]:
             del annotations[ANNOTATION_REBUILD]
         said = {"labels": metadata["labels"], "annotations": annotations, "state": state_of(body)}
         found[f"Job {metadata['name']}"] = {**said, **limits}
+    for body in await kube.list(DEPLOYMENTS, TEAM):
+        found["rolled"] = ANNOTATION_ROLLED in body["spec"]["template"]["metadata"]["annotations"]
     for body in await kube.list(PODS, TEAM):
         gates = {key: body["spec"].get(key) for key in ("schedulingGates", "affinity")}
         found[f"Pod {body['metadata']['name']}"] = {**gates, "labels": body["metadata"].get("labels")}
@@ -462,6 +509,12 @@ def timeless(status: Any) -> Any:
             if key != "lastTransitionTime"
         }
     return [timeless(one) for one in status] if isinstance(status, list) else status
+
+
+def _controlled_by(body: Object) -> Object:
+    metadata = body["metadata"]
+    words = {key: body[key] for key in ("apiVersion", "kind")}
+    return {**words, "name": metadata["name"], "uid": metadata["uid"], "controller": True}
 
 
 def _has_ended(job: Object) -> bool:

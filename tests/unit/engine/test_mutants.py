@@ -153,6 +153,7 @@ ANNOTATIONS = {
     "ignitionhub.io/mount-path": "/models/trt",
     "ignitionhub.io/containers": "app, sidecar",
     "ignitionhub.io/on-miss": "Fail",
+    "ignitionhub.io/rollout": "Automatic",
 }
 
 
@@ -178,6 +179,7 @@ def test_every_mutant_of_a_pods_annotations_is_refused_or_read_as_it_is():
             "ignitionhub.io/engines": ",".join(f"{one.alias}={one.resource}" for one in request.engines),
             "ignitionhub.io/mount-path": request.mount_path,
             "ignitionhub.io/on-miss": str(request.on_miss),
+            "ignitionhub.io/rollout": str(request.rollout),
         }
         if request.containers is not None:
             written["ignitionhub.io/containers"] = ", ".join(request.containers)

@@ -16,6 +16,7 @@ from ignition_hub.controller.adapters.gpu_demand import GpuDemand
 from ignition_hub.controller.adapters.job_cache import Jobs
 from ignition_hub.controller.adapters.object_cache import Mirror, Name, name_of
 from ignition_hub.controller.adapters.pod_cache import WaitingPods
+from ignition_hub.controller.adapters.rolling_pods import RollingPods
 from ignition_hub.controller.policy import job_status
 from ignition_hub.controller.policy.status import patched
 from ignition_hub.controller.policy.views import Trouble
@@ -23,6 +24,7 @@ from ignition_hub.engine.names import (
     LABEL_INJECT,
     LABEL_JOB_NAME,
     LABEL_MANAGED_BY,
+    LABEL_ROLLS,
     LABEL_WAITING,
     MANAGED_BY,
 )
@@ -43,16 +45,23 @@ from ignition_hub.kube import (
 
 OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 WAITING = f"{LABEL_WAITING}=true"
+ROLLING = f"{LABEL_ROLLS}=true"
 INJECTED = f"{LABEL_INJECT}=true"
 
 logger = logging.getLogger(__name__)
 
 
 class Cluster:
-    """Mirrors of all kinds we watch, and the writes we make."""
+    """Mirrors of all kinds we watch, and the writes we make; ``rolls`` adds pods that rollouts are for."""
 
     def __init__(
-        self, kube: Kube, build_namespace: str, *, releases: Kube | None = None, most_engines: int = 0
+        self,
+        kube: Kube,
+        build_namespace: str,
+        *,
+        releases: Kube | None = None,
+        most_engines: int = 0,
+        rolls: bool = False,
     ) -> None:
         self.kube = kube
         self._releases = releases or kube
@@ -63,18 +72,22 @@ class Cluster:
         self.jobs = Jobs()
         self.waiting_pods = WaitingPods()
         self.demand = GpuDemand()
+        self.rolling_pods = RollingPods()
+        self.rolls = rolls
         self._creating: dict[str, asyncio.Lock] = {}
         self._writing: dict[Name, Mapping[str, Any]] = {}
 
     async def refresh(self, but: Collection[Resource] = ()) -> None:
         """List everything anew, ``but`` for some kinds: what a watch missed is known again."""
-        kinds = (
+        kinds = [
             (self.engines, ENGINES, None, None),
             (self.pools, POOLS, None, None),
             (self.stores, STORES, None, None),
             (self.jobs, JOBS, self.build_namespace, OURS),
             (self.waiting_pods, PODS, None, WAITING),
-        )
+        ]
+        if self.rolls:
+            kinds.append((self.rolling_pods, PODS, None, ROLLING))
         await asyncio.gather(*(self._refresh(*kind) for kind in kinds if kind[1] not in but))
         if self.builds_for_pods():
             await self._refresh_demand()

@@ -62,6 +62,12 @@ class Counters:
             ["source"],
             registry=self.registry,
         )
+        self.rollouts_started = Counter(
+            "ignition_controller_rollouts_started_total",
+            "Workloads whose pods were restarted because their engines were replaced, by kind.",
+            ["kind"],
+            registry=self.registry,
+        )
         self.gate_seconds = Histogram(
             "ignition_controller_pod_gate_seconds",
             "From the creation of a pod that waits for engines until its scheduling gate was lifted.",

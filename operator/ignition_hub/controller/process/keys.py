@@ -7,8 +7,8 @@ from ignition_hub.kube import Object
 
 class Key(NamedTuple):
     """
-    What one pass is about: an ``engine``, a gated ``pod``, a ``pool``, a ``store``, or ``jobs`` (deleting
-    those that no engine needs).
+    What one pass is about: an ``engine``, a gated ``pod``, a ``pool``, a ``store``, ``jobs`` (deleting those
+    that no engine needs), or the ``rollouts`` of a namespace.
     """
 
     kind: str
@@ -18,7 +18,7 @@ class Key(NamedTuple):
 
 JOBS_KEY = Key("jobs")
 
-PODS, ENGINES, PLATFORM = "pods", "engines", "platform"
+PODS, ENGINES, PLATFORM, ROLLOUTS = "pods", "engines", "platform", "rollouts"
 
 
 def engine_key(body: Object) -> Key:
@@ -41,6 +41,11 @@ def store_key(body: Object) -> Key:
     return Key("store", name=body["metadata"]["name"])
 
 
+def rollouts_key(namespace: str) -> Key:
+    """Return the key of the rollouts of a namespace, where one workload at a time is restarted."""
+    return Key("rollouts", namespace)
+
+
 def lane_of(key: Key) -> str:
-    """Return which workers a key waits for: those of pods, of engines, or of what the platform team has."""
-    return {"pod": PODS, "engine": ENGINES}.get(key.kind, PLATFORM)
+    """Return whose workers a key waits for: of pods, engines, rollouts, or what the platform team has."""
+    return {"pod": PODS, "engine": ENGINES, "rollouts": ROLLOUTS}.get(key.kind, PLATFORM)

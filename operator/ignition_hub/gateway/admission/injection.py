@@ -10,13 +10,18 @@ from typing import Any
 
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.names import LABEL_INJECT
-from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES, InjectionRequest, injection_request
+from ignition_hub.engine.names import LABEL_INJECT, LABEL_ROLLS
+from ignition_hub.engine.pod_annotations import (
+    ANNOTATION_ENGINES,
+    InjectionRequest,
+    Rollout,
+    injection_request,
+)
 from ignition_hub.gateway.admission.fetcher import InjectionSettings
 from ignition_hub.gateway.admission.init_containers import init_containers
 from ignition_hub.gateway.admission.json_patch import Json, Patch
 from ignition_hub.gateway.admission.recipients import recipients
-from ignition_hub.gateway.admission.scheduling import scheduling
+from ignition_hub.gateway.admission.scheduling import labelled, scheduling
 from ignition_hub.gateway.admission.serving import require_servable
 from ignition_hub.gateway.admission.volumes import volumes
 
@@ -48,6 +53,7 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
         *recipients(pod, request),  # before there is one init container more, and its indices another
         *init_containers(pod, request, settings),
         *scheduling(pod, views, request),
+        *(labelled(pod, LABEL_ROLLS, "true") if request.rollout is Rollout.AUTOMATIC else ()),
     ]
 
 

@@ -686,6 +686,19 @@ def test_what_kserve_reads_is_where_the_author_says_it_instead():
     assert server["volumeMounts"][0]["mountPath"] == "/repository"
 
 
+def test_only_a_pod_that_may_be_restarted_for_new_engines_can_be_listed_by_that():
+    assert injected(pod(rollout="Automatic"))["metadata"]["labels"]["ignitionhub.io/rolls"] == "true"
+    assert "ignitionhub.io/rolls" not in injected(pod(rollout="Manual"))["metadata"]["labels"]
+
+
+def test_a_rollout_that_no_release_knows_is_refused_with_those_that_there_are():
+    message = refusal(pod(rollout="Nightly"))
+
+    assert message == (
+        "annotation ignitionhub.io/rollout: unknown value 'Nightly': use one of: Manual, Automatic"
+    )
+
+
 def test_fallback_is_refused_because_this_version_has_none():
     message = refusal(pod(on_miss="Fallback"))
 

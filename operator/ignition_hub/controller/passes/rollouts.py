@@ -1,0 +1,41 @@
+"""
+The pass about the rollouts of a namespace: pods whose engines were replaced are restarted.
+
+Nothing is asked of the API server while every pod runs the engines of today. Who is restarted, and who waits
+for what, is ``policy/rollout.py``; the workload's own controller and strategy replace the pods.
+"""
+
+import logging
+
+from ignition_hub.compatibility.served_pods import Standing, standing_of
+from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.workloads import Workloads
+from ignition_hub.controller.policy.rollout import turn_of
+from ignition_hub.controller.process.counters import Counters
+from ignition_hub.controller.process.keys import Key
+from ignition_hub.controller.process.work_queue import Again
+
+logger = logging.getLogger(__name__)
+
+SOON = 3.0
+"""Seconds after a change until it is looked whether a rollout is due: pods and engines change together."""
+
+
+async def roll_out(
+    cluster: Cluster, workloads: Workloads, key: Key, counters: Counters, now: tuple[float, str]
+) -> Again:
+    """Restart the next workload of a namespace; ``now`` is in seconds since the epoch, and as RFC 3339."""
+    standings = [
+        (pod, standing_of(pod, lambda name: cluster.engines.get(key.namespace, name)))
+        for pod in cluster.rolling_pods.all_in(key.namespace)
+    ]
+    if not any(standing is Standing.STALE for _, standing in standings):
+        return Again()
+    seconds, stamp = now
+    turn = turn_of(await workloads.of(standings), seconds)
+    if turn.workload is not None:
+        workload = f"{turn.workload.kind} {key.namespace}/{turn.workload.name}"
+        logger.info("restarting pods for new engines", extra={"workload": workload})
+        await workloads.restart(turn.workload, stamp)
+        counters.rollouts_started.labels(turn.workload.kind).inc()
+    return Again(seconds=turn.recheck)
