@@ -18,15 +18,12 @@ import yaml
 from chart_harness import merged
 from ignition_hub.compatibility.placement import release_of
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
-from ignition_hub.engine.names import ANNOTATION_ROLLED, LABEL_WAITING, SCHEDULING_GATE
-from ignition_hub.engine.pod_annotations import ANNOTATION_ROLLOUT
-from installation.kubectl import eventually
+from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
 from installed_chart import BUILDS, CHART, HUB, Json, helm, keys, read
 from localcluster import ControlPlane
 from localcluster.errors import LocalClusterError
 from localcluster.paths import bin_folder
 
-ROOTS = {"deployments": "apis/apps/v1", "daemonsets": "apis/apps/v1"}
 WEBHOOKS = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
 
 pytestmark = pytest.mark.cluster
@@ -64,7 +61,7 @@ def pod(cluster: ControlPlane, name: str, *, gates: tuple[str, ...] = (SCHEDULIN
     return read(cluster, "pod", name, "default")
 
 
-def patch_as_controller(cluster: ControlPlane, name: str, change: Json, plural: str = "pods") -> None:
+def patch_as_controller(cluster: ControlPlane, name: str, change: Json) -> None:
     # Not `kubectl patch`: it reads the pod first, which the controller may not.
     token = cluster.kubectl("create", "token", "ignition-hub-controller", "-n", HUB).strip()
     answer = subprocess.run(
@@ -72,7 +69,7 @@ def patch_as_controller(cluster: ControlPlane, name: str, change: Json, plural: 
             "curl", "--silent", "--show-error", "--max-time", "20", "--cacert", str(cluster.ca),
             "--request", "PATCH", "--header", f"Authorization: Bearer {token}",
             "--header", "Content-Type: application/merge-patch+json", "--data", json.dumps(change),
-            f"{cluster.server}/{ROOTS.get(plural, 'api/v1')}/namespaces/default/{plural}/{name}",
+            f"{cluster.server}/api/v1/namespaces/default/pods/{name}",
         ],
         capture_output=True, text=True, check=True, timeout=30,
     )  # fmt: skip
@@ -320,92 +317,3 @@ def test_uninstalling_keeps_the_signing_key_and_the_crds(installed: ControlPlane
     assert read(installed, "crd", "tensorrtengines.ignitionhub.io")
     with pytest.raises(LocalClusterError, match="not found"):
         read(installed, "deployment", "ignition-hub-gateway")
-
-
-ROLLED: Json = {
-    "spec": {"template": {"metadata": {"annotations": {ANNOTATION_ROLLED: "2026-01-01T00:00:00Z"}}}}
-}
-NOT_ASKED = "only workloads whose pod template has"
-
-
-@pytest.fixture(scope="module")
-def rolling(installed: ControlPlane) -> ControlPlane:
-    """The hub with rollouts, and workloads of which all but one ask for them."""
-    helm(installed, "upgrade", HUB, str(CHART), "--set", "rollouts.enabled=true")
-    for plural, name, rollout in (
-        ("deployments", "asks", "Automatic"),
-        ("daemonsets", "asks", "Automatic"),
-        ("deployments", "silent", "Manual"),
-    ):
-        kind = {"deployments": "Deployment", "daemonsets": "DaemonSet"}[plural]
-        installed.kubectl("create", "-f", "-", stdin=json.dumps(workload(kind, name, rollout)))
-
-    def policy_is_in_force() -> bool:
-        try:
-            patch_as_controller(installed, "silent", ROLLED, "deployments")
-        except PermissionError as error:
-            return NOT_ASKED in str(error)
-        return False
-
-    eventually(policy_is_in_force, within=30, what="the admission policy of rollouts")
-    return installed
-
-
-def workload(kind: str, name: str, rollout: str) -> Json:
-    metadata = {"labels": {"app": name}, "annotations": {ANNOTATION_ROLLOUT.name: rollout, "note": "mine"}}
-    template = {"metadata": metadata, "spec": {"containers": [{"name": "a", "image": "example.com/a"}]}}
-    spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
-    named = {"name": name, "namespace": "default", "annotations": {"note": "mine"}}
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": named, "spec": spec}
-
-
-def in_template(**metadata: Json) -> Json:
-    return {"spec": {"template": {"metadata": metadata}}}
-
-
-@pytest.mark.parametrize("plural", ["deployments", "daemonsets"])
-def test_the_controller_restarts_the_pods_of_a_workload_that_asks_for_it(rolling: ControlPlane, plural: str):
-    patch_as_controller(rolling, "asks", ROLLED, plural)
-
-    template = read(rolling, plural, "asks", "default")["spec"]["template"]
-    assert template["metadata"]["annotations"][ANNOTATION_ROLLED] == "2026-01-01T00:00:00Z"
-
-
-def test_the_controller_changes_no_workload_that_does_not_ask_for_rollouts(rolling: ControlPlane):
-    asking = in_template(annotations={ANNOTATION_ROLLOUT.name: "Automatic"})
-
-    for change in (ROLLED, merged(ROLLED, asking)):
-        with pytest.raises(PermissionError, match=NOT_ASKED):
-            patch_as_controller(rolling, "silent", change, "deployments")
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"spec": {"replicas": 3}}, "of a workload's spec"),
-        ({"spec": {"paused": True}}, "of a workload's spec"),
-        ({"spec": {"template": {"spec": {"hostNetwork": True}}}}, "nothing of a pod template"),
-        ({"spec": {"template": {"spec": {"nodeName": "mine"}}}}, "nothing of a pod template"),
-        (in_template(labels={"a": "b"}), "nothing of a pod template"),
-        (in_template(annotations={"a": "b"}), "sets the annotation"),
-        (in_template(annotations={"note": "another"}), "sets the annotation"),
-        (in_template(annotations={"note": None}), "sets the annotation"),
-        ({"metadata": {"labels": {"a": "b"}}}, "of a workload's metadata"),
-        ({"metadata": {"finalizers": ["example.com/a"]}}, "of a workload's metadata"),
-        ({"metadata": {"ownerReferences": [OWNER]}}, "of a workload's metadata"),
-        ({"metadata": {"annotations": {"a": "b"}}}, "no annotation of a workload"),
-        ({"metadata": {"annotations": {"note": None}}}, "no annotation of a workload"),
-    ],
-)
-def test_the_controller_changes_nothing_else_of_a_workload(rolling: ControlPlane, change: Json, said: str):
-    with pytest.raises(PermissionError, match=said):
-        patch_as_controller(rolling, "asks", merged(ROLLED, change), "deployments")
-
-
-def test_the_controller_may_not_create_watch_or_delete_workloads(rolling: ControlPlane):
-    verbs = {"get", "list", "watch", "create", "update", "patch", "delete"}
-    allowed = {verb for verb in verbs if may(rolling, "controller", verb, "deployments.apps", "default")}
-    read_only = {verb for verb in verbs if may(rolling, "controller", verb, "replicasets.apps", "default")}
-
-    assert (allowed, read_only) == ({"get", "patch"}, {"get"})
-    assert not may(rolling, "gateway", "get", "deployments.apps", "default")

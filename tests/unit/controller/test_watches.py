@@ -6,9 +6,10 @@ import pytest
 
 from fakeworld import make_engine, make_pool
 from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.passes.rollouts import SOON
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
-from ignition_hub.controller.process.keys import Key, engine_key, pod_key, pool_key
+from ignition_hub.controller.process.keys import Key, engine_key, pod_key, pool_key, rollouts_key
 from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.controller.watches import TOGETHER, UNTIL_REPLACED, Watching
 from ignition_hub.engine.names import (
@@ -110,6 +111,22 @@ def gated_pod(name: str, engines: str) -> Object:
     return {
         "metadata": {"name": name, "namespace": "vision", "resourceVersion": "1", "annotations": annotations}
     }
+
+
+def test_the_rollouts_of_a_namespace_are_looked_at_when_a_pod_or_an_engine_of_it_changes(
+    watching: Watching, queue: Queue
+) -> None:
+    watching.engine("ADDED", engine(1))
+    assert rollouts_key("vision") not in [key for key, _ in queue.later]
+
+    watching.rolling_pod("ADDED", gated_pod("server", "resnet50"))
+    assert queue.later.pop() == (rollouts_key("vision"), SOON)
+
+    watching.engine("MODIFIED", engine(2))
+    assert queue.later.pop() == (rollouts_key("vision"), SOON)
+
+    watching.wake_all(within=1.0)
+    assert (rollouts_key("vision"), 1.0 + SOON) in queue.later
 
 
 def test_what_the_job_controller_counts_for_itself_wakes_nobody(watching: Watching, queue: Queue) -> None:

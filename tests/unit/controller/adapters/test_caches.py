@@ -12,8 +12,9 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.engine_cache import Engines
 from ignition_hub.controller.adapters.job_cache import AT_WORK, Jobs
 from ignition_hub.controller.adapters.pod_cache import WaitingPods
+from ignition_hub.controller.adapters.rolling_pods import RollingPods
 from ignition_hub.controller.policy.job_status import state_of
-from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
+from ignition_hub.engine.names import INIT_CONTAINER, LABEL_IDENTITY, LABEL_POOL
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.kube import Object
 
@@ -322,3 +323,30 @@ def test_a_status_that_others_wrote_makes_no_series_of_its_words() -> None:
     engines.put(engine("a", 1, ("Rehearsing", "x" * 99), (None, ["list"]), ("Ready", "Built")))
 
     assert engines.counts.standings == {("Other", "Other"): 2, ("Ready", "Built"): 1}
+
+
+def test_of_a_pod_that_may_be_restarted_only_what_a_rollout_reads_is_kept() -> None:
+    pods = RollingPods()
+    fetched, other = {"name": INIT_CONTAINER, "state": {}}, {"name": "migrate", "state": {}}
+    named = {ANNOTATION_ENGINES.name: "resnet"}
+    pods.put(
+        {
+            "metadata": {
+                "name": "a",
+                "namespace": "vision",
+                "resourceVersion": "1",
+                "annotations": {**named, "secret": "s"},
+            },
+            "spec": {"containers": [{"name": "server", "env": [{"name": "PASSWORD", "value": "p"}]}]},
+            "status": {"phase": "Running", "initContainerStatuses": [fetched, other]},
+        }
+    )
+
+    assert pods.all_in("vision") == [
+        {
+            "metadata": {"name": "a", "namespace": "vision", "resourceVersion": "1", "annotations": named},
+            "status": {"phase": "Running", "initContainerStatuses": [fetched]},
+        }
+    ]
+    pods.drop({"metadata": {"name": "a", "namespace": "vision", "resourceVersion": "2"}})
+    assert (pods.namespaces(), pods.all_in("vision")) == ([], [])
