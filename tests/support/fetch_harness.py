@@ -71,6 +71,7 @@ class World:
     def __init__(self, folder):
         self.folder = folder
         self.content = ENGINE
+        self.objects = {}  # other bytes at some paths
         self.digest = hashlib.sha256(ENGINE).hexdigest()
         self.resolves = []  # (status, body) to answer before the real one
         self.store = []  # faults, one for each GET: a status, "cut", or the name of one in LIES
@@ -139,8 +140,9 @@ class World:
                 world.peers.add(self.client_address)
                 time.sleep(world.slow)
                 fault = world.store.pop(0) if world.store else None
-                data = world.content[first : last + 1]
-                span = {"Content-Range": f"bytes {first}-{last}/{len(world.content)}"}
+                content = world.objects.get(self.path, world.content)
+                data = content[first : last + 1]
+                span = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
                 if fault == "cut":
                     self.reply(206, data, sent=len(data) // 2, **span)
                     self.close_connection = True

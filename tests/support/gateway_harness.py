@@ -8,6 +8,7 @@ played here.
 import contextlib
 import hashlib
 import struct
+import time
 import urllib.request
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -230,13 +231,13 @@ def push_part(hub, namespace, name, data, *, bundle=BUNDLE, size=None):
     return hub.gateway.ask("POST", "/v1/models", data, token=hub.token(namespace), headers=headers)
 
 
-def apply_engine(hub, namespace, targets, *, name="resnet50", observed=None):
+def apply_engine(hub, namespace, targets, *, name="resnet50", observed=None, source=None):
     body = {
         "apiVersion": "ignitionhub.io/v1alpha1",
         "kind": "TensorRTEngine",
         "metadata": {"name": name},
         "spec": {
-            "model": {"name": "resnet50", "version": "v1", "source": {"uri": "s3://models/x.onnx"}},
+            "model": {"name": "resnet50", "version": "v1", "source": source or {"uri": "s3://models/x.onnx"}},
             "precision": "fp16",
             "targets": [{"gpuArch": "sm_89"}],
         },
@@ -263,9 +264,26 @@ def ready_target(hub, request, publication, **changes):
     }
 
 
-def resolve(hub, namespace, *, node="gpu-l4", name="resnet50", **of_pod):
+def resolve(hub, namespace, *, node="gpu-l4", name="resnet50", on_miss=None, **of_pod):
     token = hub.token(namespace, pod=hub.pod(namespace, node=node, **of_pod))
-    return hub.gateway.ask("POST", f"/v1/engines/{name}/resolve", {}, token=token)
+    query = f"?on-miss={on_miss}" if on_miss else ""
+    return hub.gateway.ask("POST", f"/v1/engines/{name}/resolve{query}", {}, token=token)
+
+
+def pushed_model(hub, namespace, data=MODEL):
+    """Push a model; return the source that a resource names it by."""
+    allow_push(hub, namespace)
+    answer = push(hub, namespace, data)
+    assert answer.status == 200, answer.message
+    return {"uri": answer.body["uri"], "sha256": answer.body["sha256"]}
+
+
+def events_of(hub, namespace, *, within=5.0):
+    """Return the reason, the pod and the words of every event in a namespace; they come after the answer."""
+    path, deadline = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", time.monotonic() + within
+    while not (found := hub.api.ask("GET", path).body["items"]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return [(event["reason"], event["regarding"]["name"], event["note"]) for event in found]
 
 
 @contextlib.contextmanager

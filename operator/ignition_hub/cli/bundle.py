@@ -11,9 +11,8 @@ from pathlib import Path
 
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.upload import UploadFile
-from ignition_hub.engine.canonical import canonical_json, sha256_hex
 from ignition_hub.engine.errors import RequestError
-from ignition_hub.engine.fingerprint import MOST_DATA_FILES
+from ignition_hub.engine.fingerprint import MOST_DATA_FILES, bundle_digest
 from ignition_hub.engine.naming import is_plain_path
 from ignition_hub.local.external_data import external_files
 from ignition_hub.local.links import data_file
@@ -83,8 +82,7 @@ def _bundle(name: str, files: Mapping[str, Path]) -> ModelUpload:
             f"{name}: {len(files) - 1} files of external data; at most {MOST_DATA_FILES} are taken"
         )
     uploads = {inside: UploadFile.of(path) for inside, path in files.items()}
-    listing = [[inside, file.sha256, file.size] for inside, file in sorted(uploads.items())]
-    digest = sha256_hex(canonical_json(listing))
+    digest = bundle_digest({inside: (file.sha256, file.size) for inside, file in uploads.items()})
     # The model last: False sorts first.
     ordered = sorted(uploads, key=lambda inside: (inside.lower().endswith(".onnx"), inside))
     size = sum(file.size for file in uploads.values())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ignition_hub.engine.fallback import digest_of
 from ignition_hub.engine.identity import is_for_windows
 from ignition_hub.engine.state import State, is_on_its_way
 
@@ -47,7 +48,7 @@ class EngineView:
 
     ``failure`` is its message when it has no ready target and none is on its way; ``is_settled`` tells that
     no target is on its way, whatever became of them. ``flavor`` is the TensorRT that the spec asks for, None
-    where the pools decide.
+    where the pools decide. ``can_fall_back`` tells that its model can be verified in a pod.
     """
 
     name: str
@@ -55,6 +56,7 @@ class EngineView:
     failure: str | None = None
     is_settled: bool = False
     flavor: str | None = None
+    can_fall_back: bool = False
 
     @property
     def flavors(self) -> frozenset[str]:
@@ -76,21 +78,24 @@ class EngineView:
 
 def view_of(resource: Mapping[str, Any]) -> EngineView:
     """Return the view of a TensorRTEngine as the API server returns it."""
-    if is_for_windows((resource.get("spec") or {}).get("options") or {}):
-        return EngineView(resource["metadata"]["name"], failure=FOR_WINDOWS, is_settled=True)
+    spec, name = resource.get("spec") or {}, resource["metadata"]["name"]
+    can_fall_back = digest_of((spec.get("model") or {}).get("source") or {}) is not None
+    if is_for_windows(spec.get("options") or {}):
+        return EngineView(name, failure=FOR_WINDOWS, is_settled=True, can_fall_back=can_fall_back)
     status = resource.get("status") or {}
     targets = status.get("targets") or ()
     ready = tuple(_ready(one) for one in targets if one.get("state") == State.READY and one.get("gpuArch"))
     # A status of an earlier spec says nothing of what is to come.
     is_current = status.get("observedGeneration") == resource["metadata"].get("generation")
     return EngineView(
-        name=resource["metadata"]["name"],
+        name=name,
         ready=ready,
         failure=_stalled_message(status) if is_current and not ready else None,
         is_settled=is_current
         and bool(targets)
         and not any(is_on_its_way(one.get("state"), one.get("reason")) for one in targets),
-        flavor=((resource.get("spec") or {}).get("tensorrt") or {}).get("flavor"),
+        flavor=(spec.get("tensorrt") or {}).get("flavor"),
+        can_fall_back=can_fall_back,
     )
 
 

@@ -35,6 +35,11 @@ DEADLINE_SECONDS = "IGNITION_DEADLINE_SECONDS"
 """Seconds that fetching all of them may take."""
 ENGINE_OF_ALIAS = "IGNITION_ENGINE_"
 """Begins the variables that tell a container where its engines are; the alias follows in capitals."""
+MODEL_OF_ALIAS = "IGNITION_MODEL_"
+"""
+Begins the variables of a pod with ``on-miss: Fallback``: where the ONNX model is if it got that and no
+engine; the alias follows in capitals.
+"""
 
 HUB_NAMESPACE = "IGNITION_HUB_NAMESPACE"
 """Namespace in which ``kubectl ignition push`` looks for the gateway."""

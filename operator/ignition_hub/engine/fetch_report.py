@@ -11,8 +11,10 @@ from ignition_hub.engine.codec import MAY_BE_MISSING, Record
 FETCHED = "fetched"
 PRESENT = "present"
 """Its bytes were there already, and were verified."""
+FELL_BACK = "fallback"
+"""The ONNX model is there, downloaded or from before, because no engine fits."""
 FAILED = "failed"
-OUTCOMES = frozenset({FETCHED, PRESENT, FAILED})
+OUTCOMES = frozenset({FETCHED, PRESENT, FELL_BACK, FAILED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ def fingerprint(
     return "object:" + sha256_hex(canonical_json([uri, etag.strip('"'), size]))
 
 
+def bundle_digest(files: Mapping[str, tuple[str, int]]) -> str:
+    """Return the one digest of a bundle's files: relative name to (SHA-256, size in bytes) of every file."""
+    return sha256_hex(canonical_json([[name, *facts] for name, facts in sorted(files.items())]))
+
+
 def bundle_fingerprint(uri: str, files: Mapping[str, tuple[str, int]]) -> str:
     """
     Return the fingerprint of the bundle at ``uri``: relative name to (ETag, size in bytes) of every file.

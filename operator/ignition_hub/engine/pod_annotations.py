@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ignition_hub.engine.enums import StrEnum
-from ignition_hub.engine.environment import ENGINE_OF_ALIAS, PREFIX
+from ignition_hub.engine.environment import ENGINE_OF_ALIAS, MODEL_OF_ALIAS, PREFIX
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import ENGINES_FOLDER, GROUP, INIT_CONTAINER
 from ignition_hub.engine.naming import engines_named
@@ -36,6 +36,7 @@ class OnMiss(StrEnum):
     """What to do when no engine fits the GPU a pod got, as its annotation says."""
 
     WAIT = "Wait"  # an engine for it may be on its way: ask again until the deadline
+    FALLBACK = "Fallback"  # take the ONNX model at once
     FAIL = "Fail"  # say so at once
 
 
@@ -70,7 +71,16 @@ class EngineReference:
     @property
     def variable(self) -> str:
         """The environment variable that tells the containers where the engine is."""
-        return ENGINE_OF_ALIAS + self.alias.upper().replace("-", "_")
+        return ENGINE_OF_ALIAS + self._suffix
+
+    @property
+    def model_variable(self) -> str:
+        """The environment variable that tells where the model is that a pod gets in place of the engine."""
+        return MODEL_OF_ALIAS + self._suffix
+
+    @property
+    def _suffix(self) -> str:
+        return self.alias.upper().replace("-", "_")
 
 
 class AnnotationError(RequestError):
@@ -172,11 +182,9 @@ def read_on_miss(text: str) -> OnMiss:
     """Read what happens where no target serves the GPU a pod got."""
     if text in set(OnMiss):
         return OnMiss(text)
-    if text == "Fallback":
-        problem = "'Fallback' (to the ONNX model) is not supported in this version"
-    else:
-        problem = f"unknown value {text!r:.80}"
-    raise AnnotationError(ANNOTATION_ON_MISS, problem, f"use one of: {', '.join(OnMiss)}")
+    raise AnnotationError(
+        ANNOTATION_ON_MISS, f"unknown value {text!r:.80}", f"use one of: {', '.join(OnMiss)}"
+    )
 
 
 def read_layout(text: str) -> LayoutName:
@@ -227,8 +235,9 @@ engines only where they are named.
 """
 ANNOTATION_ON_MISS = PodAnnotation(f"{GROUP}/on-miss", read_on_miss, OnMiss.WAIT, "Fail")
 """
-Pod annotation of the author: what follows where no target serves the GPU of the pod's node. ``Wait`` asks
-again until the deadline, ``Fail`` fails at once. Default: ``Wait``.
+Pod annotation of the author: what follows where no target has an engine for the GPU of the pod's node.
+``Wait`` asks again until the deadline, ``Fallback`` delivers the ONNX model at once, ``Fail`` fails at once.
+Default: ``Wait``.
 """
 ANNOTATION_LAYOUT = PodAnnotation(f"{GROUP}/layout", read_layout, LayoutName.PLAIN, "triton")
 """

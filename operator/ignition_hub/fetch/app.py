@@ -18,15 +18,16 @@ from types import FrameType
 
 from ignition_hub.engine.environment import termination_log
 from ignition_hub.engine.errors import Reason, exit_code_of
-from ignition_hub.engine.fetch_report import FAILED, FETCHED, PRESENT, FetchAccount
+from ignition_hub.engine.fetch_report import FAILED, FELL_BACK, FETCHED, PRESENT, FetchAccount
 from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.engine.running_engines import DIGITS, RunningEngines
 from ignition_hub.fetch.beside import files_beside, lay_out, served_engine
 from ignition_hub.fetch.budget import FetchBudget, fetch_budget
+from ignition_hub.fetch.delivery import Found, deliver, missing_bytes_of
 from ignition_hub.fetch.errors import FetchError
-from ignition_hub.fetch.gateway import Resolved, resolve
+from ignition_hub.fetch.gateway import Resolved, ResolvedModel, resolve
 from ignition_hub.fetch.lines import say
-from ignition_hub.fetch.place import EnginePaths, missing_bytes, place, require_room
+from ignition_hub.fetch.place import EnginePaths, require_room
 from ignition_hub.fetch.reporting import Stopwatch, tell_gateway
 from ignition_hub.fetch.settings import FetchRequest, FetchSettings
 from ignition_hub.layouts.served import ServedEngine
@@ -50,11 +51,14 @@ def main(environ: Mapping[str, str]) -> int:
     except Exception as error:  # noqa: BLE001  (the outermost edge: no traceback reaches a user)
         report(f"{Reason.Crashed}: {type(error).__name__}: {error}. Please report this.", environ)
         return exit_code_of(Reason.Crashed, "fetcher")
-    leave_word(what_runs(found), environ)
+    if models := [each for each in found if isinstance(each, ResolvedModel)]:
+        report(" ".join(each.in_words() for each in models), environ)
+    else:
+        leave_word(what_runs([each for each in found if isinstance(each, Resolved)]), environ)
     return 0
 
 
-def bring(settings: FetchSettings) -> list[Resolved]:
+def bring(settings: FetchSettings) -> list[Found]:
     """Bring every engine in turn, tell the gateway how that went, and return what is there now."""
     accounts: list[FetchAccount] = []
     try:
@@ -67,7 +71,7 @@ def bring(settings: FetchSettings) -> list[Resolved]:
             missing = 0
             for fetch in fetches:
                 with failure_told(fetch, accounts):
-                    missing += missing_bytes(fetch.found, fetch.paths)
+                    missing += missing_bytes_of(fetch.found, fetch.paths)
                     require_room(settings.mount, missing)
             for fetch in fetches:
                 with failure_told(fetch, accounts):
@@ -80,8 +84,8 @@ def bring(settings: FetchSettings) -> list[Resolved]:
 class EngineFetch:
     """The fetch of one engine: ``ask`` which it is, then ``bring`` it."""
 
-    found: Resolved
-    served: ServedEngine | None
+    found: Found
+    served: ServedEngine | None = None
 
     def __init__(self, wanted: FetchRequest, settings: FetchSettings, budget: FetchBudget) -> None:
         self.paths = EnginePaths(settings.mount / wanted.alias)
@@ -92,7 +96,8 @@ class EngineFetch:
         """Wait for the gateway's answer."""
         with self.watch.waiting():
             self.found = resolve(self._wanted.resource, self._settings, self._budget.deadline, say)
-        self.served = served_engine(self.found, self._wanted.alias, self._settings.layout)
+        if isinstance(self.found, Resolved):
+            self.served = served_engine(self.found, self._wanted.alias, self._settings.layout)
 
     def bring(self) -> FetchAccount:
         """Download, and ask again whenever the URL's time was over."""
@@ -103,7 +108,7 @@ class EngineFetch:
             progress.begin(self.found)
             before = progress.done
             try:
-                fetched = place(self.found, self.paths, self._budget, progress)
+                fetched = deliver(self.found, self.paths, self._budget, progress)
             except LinkExpired as error:
                 expired = 0 if progress.done > before else expired + 1
                 if expired == LINKS_WITHOUT_PROGRESS:
@@ -114,7 +119,10 @@ class EngineFetch:
                 lay_out(files_beside(self.served, self._settings.layout, self.paths), self.paths)
                 size, name = self.found.size, self.found.file_name
                 say(f"{self._wanted.alias}: {name}, {size} bytes, {progress.summary(fetched)}")
-                return self.watch.account(FETCHED if fetched else PRESENT, size if fetched else 0)
+                outcome = FETCHED if fetched else PRESENT
+                if isinstance(self.found, ResolvedModel):
+                    outcome = FELL_BACK
+                return self.watch.account(outcome, size if fetched else 0)
 
 
 @contextlib.contextmanager
@@ -137,10 +145,11 @@ class DownloadProgress:
         self._chosen = ""
         self._started = self._said = time.monotonic()
 
-    def begin(self, found: Resolved) -> None:
+    def begin(self, found: Found) -> None:
         """Note how large the engine is, and say which was chosen; once, however often its URL expires."""
         self.total = found.size
-        chosen = f"{self._alias}: {found.selection.in_words()}" if found.selection else ""
+        selection = found.selection if isinstance(found, Resolved) else None
+        chosen = f"{self._alias}: {selection.in_words()}" if selection else ""
         if chosen and chosen != self._chosen:
             say(chosen)
         self._chosen = chosen

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ignition_hub.engine.errors import ENDINGS, Reason
+from ignition_hub.engine.errors import ENDINGS, ContractError, Reason
+from ignition_hub.engine.fallback import MODEL, ON_MISS, FallbackAnswer, FallbackFile
+from ignition_hub.engine.fingerprint import MOST_DATA_FILES
+from ignition_hub.engine.naming import is_plain_path
 from ignition_hub.engine.pod_annotations import OnMiss
 from ignition_hub.engine.quoting import shown
 from ignition_hub.engine.selection import Selection, selection_in
@@ -59,9 +62,40 @@ class Resolved:
         return selection_in(self.record)
 
 
-def resolve(resource: str, settings: FetchSettings, deadline: Deadline, tell: Teller) -> Resolved:
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """
+    The ONNX model that this pod gets because no engine fits: where its files are for a while.
+
+    ``answer`` says what they must be; ``record`` is it without the URLs, kept beside the model.
+    """
+
+    answer: FallbackAnswer
+    sources: tuple[Address, ...]
+    record: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.answer.files)
+
+    @property
+    def file_name(self) -> str:
+        """The model's name as people read it."""
+        return f"{self.answer.name} as ONNX"
+
+    def in_words(self) -> str:
+        """Say what the pod has, and why."""
+        return f"{self.answer.name}: the ONNX model and no engine: {self.answer.why}."
+
+
+def resolve(
+    resource: str, settings: FetchSettings, deadline: Deadline, tell: Teller
+) -> Resolved | ResolvedModel:
     """
     Return the engine of ``resource`` that fits this pod's GPU, asking until there is one.
+
+    With ``OnMiss.FALLBACK`` it may be the model instead.
 
     ``tell`` hears why it waits, once per cause, so that a pod that hangs can be understood from its log.
 
@@ -79,7 +113,7 @@ def resolve(resource: str, settings: FetchSettings, deadline: Deadline, tell: Te
             )
         else:
             if answer.status == http.client.OK:
-                return read_resolved(resource, answer.body or {})
+                return read_answer(resource, answer.body or {})
             waiting = refusal(resource, answer)
             if not asking_again_helps(answer, settings.on_miss):
                 raise waiting
@@ -102,6 +136,8 @@ def ask(resource: str, settings: FetchSettings, deadline: Deadline) -> GatewayRe
         "Accept": "application/json",
     }
     path = f"{address.target.rstrip('/')}/v1/engines/{resource}/resolve"
+    if settings.on_miss is OnMiss.FALLBACK:
+        path += f"?{ON_MISS}={settings.on_miss}"
     try:
         connection.request("POST", path, body=b"{}", headers=headers)
         response = connection.getresponse()
@@ -132,7 +168,8 @@ def _bounded(data: bytes) -> bytes:
 def asking_again_helps(answer: GatewayResponse, on_miss: OnMiss) -> bool:
     """Whether the same question may be answered otherwise in a while."""
     if answer.reason == Reason.NoEngineForGPU:
-        return on_miss is OnMiss.WAIT
+        # To who falls back only where the model cannot be delivered, or by a gateway of an earlier release.
+        return on_miss is not OnMiss.FAIL
     return answer.reason == Reason.EngineNotReady or is_passing(answer.status)
 
 
@@ -153,6 +190,50 @@ def own_reason(answer: GatewayResponse) -> Reason:
     return Reason.GatewayUnavailable
 
 
+def read_answer(resource: str, body: dict[str, Any]) -> Resolved | ResolvedModel:
+    """Return what the gateway says is there for this pod."""
+    return read_model(resource, body) if body.get("delivered") == MODEL else read_resolved(resource, body)
+
+
+def read_model(resource: str, body: dict[str, Any]) -> ResolvedModel:
+    """Check the answer that is a model; one that this side cannot believe is refused by name."""
+    try:
+        answer = FallbackAnswer.from_json(body)
+        _require_model(answer)
+        sources = tuple(Address.of(file.url) for file in answer.files)
+    except (ValueError, ContractError) as error:
+        raise _not_usable(resource, error) from error
+    files = [{"name": file.name, "size": file.size} for file in answer.files]
+    return ResolvedModel(answer, sources, {**body, "files": files})
+
+
+def _require_model(answer: FallbackAnswer) -> None:
+    """Raise ValueError unless the files are one model and its data, under names that stay in one folder."""
+    names = [file.name for file in answer.files]
+    if not DIGEST.fullmatch(answer.sha256):
+        raise ValueError(f"field sha256 is {shown(answer.sha256)}")
+    if len(set(names)) != len(names) or len(names) > MOST_DATA_FILES + 1:
+        raise ValueError(f"field files names {len(names)} files, and some twice or too many")
+    if len(models := [name for name in names if is_model(name)]) != 1 or models != names[:1]:
+        raise ValueError(f"field files does not begin with the one .onnx file: {shown(names)}")
+    if "/" in models[0]:
+        raise ValueError(f"field files has its model in a folder: {shown(models[0])}")
+    if not answer.is_bundle and len(names) != 1:
+        raise ValueError(f"field files has {len(names)} files and is no bundle")
+    for file in answer.files:
+        _require_file(file)
+
+
+def _require_file(file: FallbackFile) -> None:
+    if not is_plain_path(file.name) or file.size <= 0:
+        raise ValueError(f"field files has {shown(file.name)} of {file.size} bytes")
+
+
+def is_model(name: str) -> bool:
+    """Tell the ONNX file of a bundle from its data."""
+    return name.lower().endswith(".onnx")
+
+
 def read_resolved(resource: str, body: dict[str, Any]) -> Resolved:
     """Check the gateway's answer field by field; an answer this side cannot believe is refused by name."""
     try:
@@ -160,12 +241,16 @@ def read_resolved(resource: str, body: dict[str, Any]) -> Resolved:
         size = _field(body, "size", int, lambda size: size > 0)
         sha256 = _field(body, "sha256", str, lambda text: DIGEST.fullmatch(text) is not None)
     except ValueError as error:
-        raise FetchError(
-            Reason.GatewayUnavailable,
-            f"engine {resource}: the gateway's answer cannot be used: {error}",
-            "Gateway and fetcher have different versions; upgrade both with the chart.",
-        ) from error
+        raise _not_usable(resource, error) from error
     return Resolved(source, size, sha256, {key: value for key, value in body.items() if key != "url"})
+
+
+def _not_usable(resource: str, error: Exception) -> FetchError:
+    return FetchError(
+        Reason.GatewayUnavailable,
+        f"engine {resource}: the gateway's answer cannot be used: {error}",
+        "Gateway and fetcher have different versions; upgrade both with the chart.",
+    )
 
 
 def _field(body: dict[str, Any], name: str, kind: type[T], holds: Callable[[T], bool] = lambda _: True) -> T:

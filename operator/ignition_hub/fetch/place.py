@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.names import ENGINE_FILE, RECORD_FILE
+from ignition_hub.engine.names import ENGINE_FILE, MODEL_FOLDER, RECORD_FILE
 from ignition_hub.fetch.budget import FetchBudget
 from ignition_hub.fetch.errors import FetchError
-from ignition_hub.fetch.gateway import Resolved
+from ignition_hub.fetch.gateway import Resolved, ResolvedModel
 from ignition_hub.fetch.journal import DownloadJournal
 from ignition_hub.fetch.lines import say
 from ignition_hub.fetch.range_requests import CONNECTIONS, RangeSource
@@ -60,6 +60,16 @@ class EnginePaths:
         """Which of its parts are there."""
         return self.folder / f".{ENGINE_FILE}.partial.json"
 
+    @property
+    def model(self) -> Path:
+        """The folder of the ONNX model, whole and verified, where there is no engine."""
+        return self.folder / MODEL_FOLDER
+
+    @property
+    def staging(self) -> Path:
+        """The folder of that model on its way."""
+        return self.folder / f".{MODEL_FOLDER}.partial"
+
 
 def place(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: ByteCallback) -> bool:
     """
@@ -85,17 +95,17 @@ def make_folder(folder: Path) -> None:
 
 def is_there(path: Path, found: Resolved) -> bool:
     """Whether ``path`` holds exactly the wanted bytes; the digest is computed, never remembered."""
-    try:
-        if path.stat().st_size != found.size:
-            return False
-    except FileNotFoundError:
-        return False
+    return has_size(path, found.size) and digest_of(path) == found.sha256
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         buffer = memoryview(bytearray(CHUNK))
         while count := file.readinto(buffer):
             digest.update(buffer[:count])
-    return digest.hexdigest() == found.sha256
+    return digest.hexdigest()
 
 
 def download(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: ByteCallback) -> None:
@@ -103,7 +113,7 @@ def download(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: By
     journal = DownloadJournal(
         paths.journal, sha256=found.sha256, size=found.size, part_size=part_size_of(found.size)
     )
-    resumed = bool(journal.finished) and _has_size(paths.partial, found.size)
+    resumed = bool(journal.finished) and has_size(paths.partial, found.size)
     if not resumed:
         start_over(paths, journal)
     with open_partial(paths, found.size) as descriptor:
@@ -180,11 +190,16 @@ def require_room(mount: Path, missing: int) -> None:
 def missing_bytes(found: Resolved, paths: EnginePaths) -> int:
     """Return how many more bytes an engine will take, as far as sizes tell."""
     with disk_errors_named(paths.folder):
-        if _has_size(paths.engine, found.size):
+        if has_size(paths.engine, found.size):
             return 0
-        with contextlib.suppress(FileNotFoundError):
-            return max(0, found.size - paths.partial.stat().st_blocks * 512)
-    return found.size
+        return missing_of(paths.partial, found.size)
+
+
+def missing_of(partial: Path, size: int) -> int:
+    """Return how many more bytes a file on its way will take."""
+    with contextlib.suppress(FileNotFoundError):
+        return max(0, size - partial.stat().st_blocks * 512)
+    return size
 
 
 def require_space(folder: Path, missing: int) -> None:
@@ -209,7 +224,7 @@ def reserve(descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
 
-def write_record(found: Resolved, paths: EnginePaths) -> None:
+def write_record(found: Resolved | ResolvedModel, paths: EnginePaths) -> None:
     """Write ``engine.json``."""
     write_whole(paths.record, f"{json.dumps(found.record, indent=2, sort_keys=True)}\n".encode())
 
@@ -260,7 +275,8 @@ def wrong_bytes(found: Resolved, digest: str) -> FetchError:
     )
 
 
-def _has_size(path: Path, size: int) -> bool:
+def has_size(path: Path, size: int) -> bool:
+    """Whether there is a file of just this size, in bytes."""
     try:
         return path.stat().st_size == size
     except FileNotFoundError:

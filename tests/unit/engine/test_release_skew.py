@@ -29,11 +29,12 @@ from ignition_hub.engine import identity, manifest, request
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.codec import Record, Whole
 from ignition_hub.engine.errors import NewerRelease, Reason
+from ignition_hub.engine.fallback import MODEL, FallbackAnswer, FallbackFile
 from ignition_hub.engine.fetch_report import FETCHED, FetchAccount, FetchReport
 from ignition_hub.engine.identity import BatchRange, EngineInputs, Model, Profile, ShapeRange, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import job_name
-from ignition_hub.engine.pod_annotations import LayoutName
+from ignition_hub.engine.pod_annotations import LayoutName, OnMiss
 from ignition_hub.engine.protocol import (
     Completion,
     Failure,
@@ -49,7 +50,7 @@ from ignition_hub.engine.running_engines import RunningEngines
 from ignition_hub.engine.selection import PassedOver, Selection, selection_in
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
 from ignition_hub.fetch.beside import served_engine
-from ignition_hub.fetch.gateway import Resolved, read_resolved
+from ignition_hub.fetch.gateway import Resolved, asking_again_helps, read_answer, read_resolved
 from ignition_hub.gateway.cluster.callers import build_from
 from ignition_hub.gateway.documents import (
     annotation_of,
@@ -64,6 +65,7 @@ from ignition_hub.retention.documents import PruneAnswer, PruneRequest, Removed,
 from ignition_hub.store.trust import SigningKey, keys_from_json, keys_to_json, sign, verify
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
+from ignition_hub.wire.response import GatewayResponse
 from resolvedanswers import SELECTION
 from servedmanifests import SERVED
 
@@ -157,6 +159,9 @@ def rows() -> Iterator[Row]:
         yield Row(kind, answer, lambda document: {"selection": selection_in(document)}, at)
     running = RunningEngines("sm_89", "NVIDIA-L4", ("ab" * 8,)).to_json()
     yield Row(RunningEngines, running, RunningEngines.from_json)
+    model = FallbackAnswer("r", MODEL, "w", "ab" * 32, False, (FallbackFile("m.onnx", "https://s3/m", 3),))
+    for kind, at in ((FallbackAnswer, ()), (FallbackFile, ("files", 0))):
+        yield Row(kind, model.to_json(), lambda document: read_answer("r", document).answer, at)
     yield Row(PruneRequest, PruneRequest(dry_run=True, run="0" * 32).to_json(), PruneRequest.from_json)
     removed, stayed = Removed("models", "k", "unused", 1, 3), Stayed("models", "in use", 2, 6)
     page = PruneAnswer("default", True, 3, (removed,), (stayed,), None).to_json()
@@ -339,6 +344,13 @@ def test_an_engine_of_a_later_release_is_laid_out_for_its_program_as_before():
     )
 
     assert laid_out == known
+
+
+def test_a_pod_that_falls_back_waits_for_a_gateway_that_knows_what_that_is():
+    # A gateway of an earlier release does not read the parameter and answers as to any pod.
+    earlier = GatewayResponse(422, {"reason": "NoEngineForGPU", "message": "no target for sm_90"})
+
+    assert asking_again_helps(earlier, OnMiss.FALLBACK)
 
 
 def test_keys_of_an_algorithm_that_only_a_later_release_knows_are_passed_over():

@@ -341,7 +341,7 @@ def test_the_message_is_one_line_without_a_signature(world, capsys):
         ("IGNITION_DEADLINE_SECONDS", "soon"),
         ("IGNITION_DEADLINE_SECONDS", "-1"),
         ("IGNITION_DEADLINE_SECONDS", "nan"),
-        ("IGNITION_ON_MISS", "Fallback"),
+        ("IGNITION_ON_MISS", "fallback"),
         ("IGNITION_CA", "not a certificate"),
         ("IGNITION_CA_FILE", "/nonexistent/ca.crt"),
     ],

@@ -35,7 +35,7 @@ class Short(Enum):
     """It is told."""
     Untold = "Untold"
 '''
-NO_KEYS = {names.API_VERSION, names.SCHEDULING_GATE, "ignitionhub.io/controller"}
+NO_KEYS = {names.API_VERSION, names.SCHEDULING_GATE, "ignitionhub.io/controller", "ignitionhub.io/gateway"}
 """What has the group in front and is neither a label nor an annotation."""
 
 

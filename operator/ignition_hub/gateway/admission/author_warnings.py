@@ -9,7 +9,7 @@ from ignition_hub.compatibility.placement import can_be_placed
 from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.names import ENGINES_VOLUME
-from ignition_hub.engine.pod_annotations import injection_request
+from ignition_hub.engine.pod_annotations import OnMiss, injection_request
 from ignition_hub.gateway.admission.fetcher import InjectionSettings
 from ignition_hub.gateway.admission.injection import pod_asks, wanted_views
 from ignition_hub.gateway.admission.json_patch import Json
@@ -23,8 +23,10 @@ def warnings_about(pod: Json, engines: Mapping[str, EngineView], settings: Injec
     """Say what the author of a pod may not expect; for a pod that ``inject`` accepts."""
     if not pod_asks(pod):
         return []
-    views = wanted_views(injection_request(pod), engines)
-    return [*waiting(views, request_of(pod)), *gateway_not_found(pod, settings), *too_large(pod, views)]
+    request = injection_request(pod)
+    views = wanted_views(request, engines)
+    waits = [] if request.on_miss is OnMiss.FALLBACK else waiting(views, request_of(pod))
+    return [*waits, *gateway_not_found(pod, settings), *too_large(pod, views)]
 
 
 def waiting(views: Sequence[EngineView], asked: PodRequest) -> Iterator[str]:

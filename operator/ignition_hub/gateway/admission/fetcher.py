@@ -31,7 +31,7 @@ class InjectionSettings:
     ``authorities`` is the PEM text the certificates of gateway and node cache are checked against; empty for
     the system's. ``node_cache_url`` is empty where nodes have no cache.
     ``deadline_seconds`` is for all engines of a pod, ``token_seconds`` the life of one projected token,
-    ``largest_engine`` the size in bytes of the largest engine that the hub accepts.
+    ``largest_engine`` and ``largest_model`` the bytes of the largest that the hub accepts.
     """
 
     fetcher_image: str
@@ -41,6 +41,7 @@ class InjectionSettings:
     deadline_seconds: int = 600
     token_seconds: int = 3600
     largest_engine: int = 64 * 1024**3
+    largest_model: int = 16 * 1024**3
     image_pull_policy: str = "IfNotPresent"
 
 

@@ -5,15 +5,20 @@ Pure: the pod and the engines of its namespace come in, a patch goes out. ``inje
 part has a module of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.fallback import HOW_TO_PIN
 from ignition_hub.engine.names import LABEL_INJECT, LABEL_ROLLS
 from ignition_hub.engine.pod_annotations import (
     ANNOTATION_ENGINES,
+    ANNOTATION_ON_MISS,
+    AnnotationError,
     InjectionRequest,
+    LayoutName,
+    OnMiss,
     Rollout,
     injection_request,
 )
@@ -48,6 +53,7 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
     request = injection_request(pod)
     views = wanted_views(request, engines)
     require_servable(views, request)
+    require_models(views, request)
     return [
         *volumes(pod, request, engines, settings),
         *recipients(pod, request),  # before there is one init container more, and its indices another
@@ -55,6 +61,18 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
         *scheduling(pod, views, request),
         *(labelled(pod, LABEL_ROLLS, "true") if request.rollout is Rollout.AUTOMATIC else ()),
     ]
+
+
+def require_models(views: Sequence[EngineView], request: InjectionRequest) -> None:
+    """Raise AnnotationError for a pod that falls back to a model that cannot be verified, or found."""
+    if request.on_miss is not OnMiss.FALLBACK:
+        return
+    if request.layout is not LayoutName.PLAIN:
+        problem = f"Fallback delivers the ONNX model, which has no layout {request.layout}"
+        raise AnnotationError(ANNOTATION_ON_MISS, problem, f"use layout {LayoutName.PLAIN}, or Wait")
+    if unknown := [view.name for view in views if not view.can_fall_back]:
+        problem = f"Fallback delivers the ONNX model, and TensorRTEngine {unknown[0]} names no digest of it"
+        raise AnnotationError(ANNOTATION_ON_MISS, problem, f"{HOW_TO_PIN}; or use Wait")
 
 
 def pod_asks(pod: Mapping[str, Any]) -> bool:

@@ -5,11 +5,12 @@ The containers that get a pod's engines: each sees them read-only, and is told w
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ignition_hub.engine.names import ENGINE_FILE, ENGINES_VOLUME
+from ignition_hub.engine.names import ENGINE_FILE, ENGINES_VOLUME, MODEL_FILE, MODEL_FOLDER
 from ignition_hub.engine.pod_annotations import (
     ANNOTATION_MOUNT_PATH,
     AnnotationError,
     InjectionRequest,
+    OnMiss,
 )
 from ignition_hub.gateway.admission.bounds import require_few_containers
 from ignition_hub.gateway.admission.json_patch import Json, Patch, appended
@@ -63,12 +64,20 @@ def variables(recipient: Recipient, request: InjectionRequest) -> Patch:
     container = recipient.container
     folder = own_folder(container) or request.mount_path
     there = {variable["name"] for variable in container.get("env") or ()}
-    ours = [
-        {"name": reference.variable, "value": f"{folder}/{reference.alias}/{ENGINE_FILE}"}
-        for reference in request.engines
-        if reference.variable not in there
-    ]
+    paths = paths_in(folder, request)
+    ours = [{"name": name, "value": path} for name, path in paths.items() if name not in there]
     return appended(container, ("env",), ours, below=recipient.path)
+
+
+def paths_in(folder: str, request: InjectionRequest) -> dict[str, str]:
+    """Return the path for each variable: of every engine, and of every model that may be there instead."""
+    engines = {one.variable: f"{folder}/{one.alias}/{ENGINE_FILE}" for one in request.engines}
+    if request.on_miss is not OnMiss.FALLBACK:
+        return engines
+    models = {
+        one.model_variable: f"{folder}/{one.alias}/{MODEL_FOLDER}/{MODEL_FILE}" for one in request.engines
+    }
+    return engines | models
 
 
 def own_folder(container: Json) -> str | None:

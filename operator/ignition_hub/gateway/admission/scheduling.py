@@ -1,5 +1,7 @@
 """
 Where an injected pod may be scheduled, or that it is held by a gate until its engines are ready. Pure.
+
+A pod that falls back to the ONNX model runs on any node, at once.
 """
 
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
 from ignition_hub.engine.pod_annotations import InjectionRequest, OnMiss
 from ignition_hub.gateway.admission.bounds import require_few_combined, require_few_terms
-from ignition_hub.gateway.admission.json_patch import Json, Patch, add, appended
+from ignition_hub.gateway.admission.json_patch import Json, Patch, add, appended, remove
 
 TO_WAIT_WITH = len(COARSE)
 """Terms that each of a pod's is split into at least while it waits."""
@@ -31,6 +33,8 @@ def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionReque
     if pod["spec"].get("nodeName"):
         # No scheduler is asked: the API server would refuse a gate, the kubelet another affinity.
         return []
+    if request.on_miss is OnMiss.FALLBACK:
+        return not_held(pod)
     asked = request_of(pod)
     if can_be_placed(engines, asked) and not is_held(pod):
         return narrowed_to(pod, engines, asked)
@@ -58,6 +62,19 @@ def narrowed_to(pod: Json, engines: Sequence[EngineView], asked: PodRequest) -> 
 def is_held(pod: Json) -> bool:
     """Whether the pod has the hub's scheduling gate already; the controller lifts it."""
     return SCHEDULING_GATE in [gate.get("name") for gate in pod["spec"].get("schedulingGates") or ()]
+
+
+def not_held(pod: Json) -> Patch:
+    """Take the hub's gate off a pod that was printed while it waited, and is created again to fall back."""
+    gates = pod["spec"].get("schedulingGates") or ()
+    others = [gate for gate in gates if gate.get("name") != SCHEDULING_GATE]
+    if len(others) == len(gates):
+        return []
+    waits = LABEL_WAITING in (pod["metadata"].get("labels") or {})
+    return [
+        add(("spec", "schedulingGates"), others),
+        *([remove(("metadata", "labels", LABEL_WAITING))] if waits else []),
+    ]
 
 
 def held(pod: Json) -> Patch:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ignition_hub.compatibility.readiness import EngineView
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import ANNOTATION_SAFE_TO_EVICT, AUDIENCE, ENGINES_VOLUME, TOKEN_VOLUME
-from ignition_hub.engine.pod_annotations import InjectionRequest
+from ignition_hub.engine.pod_annotations import InjectionRequest, OnMiss
 from ignition_hub.gateway.admission.fetcher import InjectionSettings
 from ignition_hub.gateway.admission.json_patch import Json, Patch, add, appended
 
@@ -52,9 +52,11 @@ def size_limit(
 
     Twice the engines: while one is fetched that replaces another, or after a rebuild that gave a larger one,
     both are there. An engine that is not built yet counts as the largest that the hub accepts, because the
-    volumes of a pod cannot be changed when its gate is lifted.
+    volumes of a pod cannot be changed when its gate is lifted. So does a model that it may fall back to.
     """
-    sizes = [engines[reference.resource].size or settings.largest_engine for reference in request.engines]
+    least = settings.largest_model if request.on_miss is OnMiss.FALLBACK else 0
+    views = [engines[reference.resource] for reference in request.engines]
+    sizes = [max(view.size or settings.largest_engine, least) for view in views]
     return f"{-(-(2 * sum(sizes) + ROOM) // MIB)}Mi"
 
 

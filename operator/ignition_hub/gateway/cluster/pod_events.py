@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 COMPONENT = "ignitionhub.io/gateway"
 CHOSEN = "EngineChosen"
+FALLBACK = "EngineFallback"
 WAITING = 512
 """The most events that wait: a large Deployment's pods come within seconds, and one is posted at a time."""
 REMEMBERED = 4096
@@ -55,6 +56,12 @@ def no_engine(resource: str, error: IgnitionError) -> Notice:
     """Say why there is no engine for the GPU of a pod."""
     text = printable(str(error))
     return Notice(resource, str(error.reason), text, text, warns=True)
+
+
+def model_delivered(resource: str, sha256: str, why: str) -> Notice:
+    """Say that a pod got the ONNX model ``sha256``, and why no engine."""
+    text = printable(f"the ONNX model and no engine: {why}")
+    return Notice(resource, FALLBACK, text, f"model/{sha256}", warns=True)
 
 
 class PodEvents:

@@ -56,8 +56,8 @@ class FetchMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.fetches = Counter(
             "ignition_gateway_fetches_total",
-            "Engines that init containers say they fetched, by outcome (fetched, present, failed) and the "
-            "reason of a failure.",
+            "Engines that init containers say they fetched, by outcome (fetched, present, fallback for the "
+            "ONNX model, failed) and the reason of a failure.",
             ["outcome", "reason"],
             registry=registry,
         )
@@ -105,6 +105,12 @@ class Metrics(AdmissionMetrics):
             "ignition_gateway_engines_resolved_total",
             "Engines handed to pods, by the architecture they were built for.",
             ["arch"],
+            registry=self.registry,
+        )
+        self.fallbacks = Counter(
+            "ignition_gateway_fallbacks_total",
+            "ONNX models handed to pods with on-miss Fallback, by the reason why there was no engine.",
+            ["reason"],
             registry=self.registry,
         )
         self.pod_events = Counter(

@@ -68,4 +68,5 @@ def injection_settings(settings: GatewaySettings) -> InjectionSettings:
         node_cache_url=settings.node_cache_url,
         authorities=authorities,
         largest_engine=settings.max_engine_bytes,
+        largest_model=settings.max_model_bytes,
     )

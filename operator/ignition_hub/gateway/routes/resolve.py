@@ -24,16 +24,19 @@ from ignition_hub.compatibility.inventory import Belief
 from ignition_hub.compatibility.loading import EngineFacts, Loading, loads, sized
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import IgnitionError, NewerRelease, Reason
+from ignition_hub.engine.fallback import ON_MISS
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import engine_folder
-from ignition_hub.engine.pod_annotations import RESOURCE
+from ignition_hub.engine.pod_annotations import RESOURCE, OnMiss
 from ignition_hub.engine.quoting import quoted
 from ignition_hub.engine.selection import REASON_CHARACTERS, PassedOver, Selection
 from ignition_hub.engine.sources import S3Location, parse_s3_uri, refusal
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.pod_events import engine_chosen, no_engine
 from ignition_hub.gateway.errors import NotPermitted
+from ignition_hub.gateway.routes.fallback import fall_back
 from ignition_hub.gateway.services import SERVICES, Services
+from ignition_hub.kube import TokenUser
 from ignition_hub.store.errors import AccessDenied, ManifestRefused, RolledBack
 from ignition_hub.store.find import manifest_key_of
 
@@ -133,19 +136,37 @@ async def resolve(request: web.Request) -> web.Response:
             "use the token projected into a scheduled pod",
         )
     engine = await _engine(services, user.namespace, request.match_info["name"])
-    name, belief = engine["metadata"]["name"], await services.views.gpus.belief_of(user)
     try:
-        gpu, choices = chosen_for(engine, belief, user.node_name)
-        queries = [EngineQuery(choice, gpu, engine["spec"], user.namespace) for choice in choices]
-        chosen = await locate(services.engines, await services.stores.current(), queries)
+        body = await _engine_or_model(request, services, user, engine)
     except NoEngineForGPU as error:
-        services.pod_events.tell(user, no_engine(name, error))
+        services.pod_events.tell(user, no_engine(engine["metadata"]["name"], error))
         raise
+    return web.Response(body=body, content_type="application/json")
+
+
+async def _engine_or_model(
+    request: web.Request, services: Services, user: TokenUser, engine: Mapping[str, Any]
+) -> bytes:
+    try:
+        return await _engine_for(services, user, engine)
+    except (EngineNotReady, NoEngineForGPU) as miss:
+        if request.query.get(ON_MISS) != OnMiss.FALLBACK:
+            raise
+        return encoded((await fall_back(services, user, engine, miss)).to_json())
+
+
+async def _engine_for(services: Services, user: TokenUser, engine: Mapping[str, Any]) -> bytes:
+    """Return the answer that is an engine, and tell of it."""
+    require_current(engine)
+    name, belief = engine["metadata"]["name"], await services.views.gpus.belief_of(user)
+    gpu, choices = chosen_for(engine, belief, user.node_name or "")
+    queries = [EngineQuery(choice, gpu, engine["spec"], user.namespace or "") for choice in choices]
+    chosen = await locate(services.engines, await services.stores.current(), queries)
     selection = chosen.explained(belief)
     body = encoded(_answer(name, chosen, selection))
     services.metrics.resolved.labels(chosen.manifest.inputs.gpu_arch).inc()
     services.pod_events.tell(user, engine_chosen(name, chosen.manifest.engine.sha256, selection))
-    return web.Response(body=body, content_type="application/json")
+    return body
 
 
 async def _engine(services: Services, namespace: str, name: str) -> Mapping[str, Any]:
@@ -156,11 +177,16 @@ async def _engine(services: Services, namespace: str, name: str) -> Mapping[str,
             f"namespace {namespace} has no TensorRTEngine {name!r:.80}",
             "apply it there; engines of other namespaces are never used",
         )
+    return engine
+
+
+def require_current(engine: Mapping[str, Any]) -> None:
+    """Raise EngineNotReady while the status speaks of an earlier spec."""
     observed = (engine.get("status") or {}).get("observedGeneration", -1)
     if observed < engine["metadata"].get("generation", 0):
-        # The status still speaks of the spec before: its engine may have other shapes or another model.
+        # The engine of the spec before may have other shapes or another model.
+        name = engine["metadata"]["name"]
         raise EngineNotReady(f"the latest change of {name} is not processed yet", "the request is retried")
-    return engine
 
 
 def chosen_for(

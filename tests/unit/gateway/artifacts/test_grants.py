@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from ignition_hub.engine.errors import Reason, RequestError
+from ignition_hub.engine.errors import IgnitionError, Reason, RequestError
 from ignition_hub.engine.pinned import MOST_FILE_BYTES
+from ignition_hub.gateway.artifacts.fallback import fallback_of
 from ignition_hub.gateway.artifacts.grants import grant_of
 from ignition_hub.store.objects import ObjectFacts
 from smallmodels import request_for
@@ -24,7 +25,7 @@ class FakeObjects:
     def head(self, _key: str, *, bucket: str) -> ObjectFacts:
         return ObjectFacts(etag=bucket, size=self.size, metadata={})
 
-    def presign_get(self, key: str, _seconds: int, *, bucket: str, if_match: str | None) -> str:
+    def presign_get(self, key: str, _seconds: int, *, bucket: str, if_match: str | None = None) -> str:
         return f"https://s3.example.com/{bucket}/{key}?X-Amz-Signature=0&of={if_match}"
 
 
@@ -59,3 +60,36 @@ def test_files_that_are_too_large_together_are_refused_by_the_one_that_is_too_mu
 
     assert caught.value.reason is Reason.ModelTooLarge
     assert f"at most {MOST_FILE_BYTES} are accepted" in caught.value.message
+
+
+def model_of(size: int, most: int = 1 << 33, **source: str) -> Any:
+    model = {"source": {"uri": "s3://models/vit.onnx", **source}}
+    engine = {"metadata": {"name": "vit", "namespace": "vision"}, "spec": {"model": model}}
+    return fallback_of(FakeStore(size), engine, "no target", most)
+
+
+def test_a_pod_that_falls_back_is_granted_the_model_and_told_its_digest() -> None:
+    answer = model_of(7, **PIN)
+
+    assert (answer.name, answer.why, answer.sha256, answer.is_bundle) == (
+        "vit", "no target", PIN["sha256"], False
+    )  # fmt: skip
+    [file] = answer.files
+    assert (file.name, file.size) == ("model.onnx", 7)
+    assert file.url.startswith("https://s3.example.com/models/vit.onnx?")
+
+
+@pytest.mark.parametrize(
+    ("size", "source", "reason"),
+    [
+        (9, PIN, Reason.ModelTooLarge),
+        (7, {}, Reason.InvalidRequest),
+        (7, {"uri": "s3://private/vit.onnx", **PIN}, Reason.SourceForbidden),
+        (7, {"uri": "s3://models/bundles/vit/"}, Reason.InvalidRequest),
+    ],
+)
+def test_a_pod_does_not_fall_back_to(size: int, source: dict[str, str], reason: Reason) -> None:
+    with pytest.raises(IgnitionError) as refused:
+        model_of(size, most=8, **source)
+
+    assert refused.value.reason is reason

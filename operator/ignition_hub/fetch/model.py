@@ -1,0 +1,179 @@
+"""
+Bring the ONNX model of a pod for whose GPU there is no engine: all of its files are there, or none.
+
+They are downloaded into a hidden folder. Only after the digest of the resource was found in what is on disk
+does one rename make the folder visible. ``place`` does the same for an engine, which is one file.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.fingerprint import bundle_digest
+from ignition_hub.engine.names import MODEL_FILE
+from ignition_hub.fetch.budget import FetchBudget
+from ignition_hub.fetch.errors import FetchError
+from ignition_hub.fetch.gateway import ResolvedModel
+from ignition_hub.fetch.journal import DownloadJournal
+from ignition_hub.fetch.place import (
+    READ_ONLY,
+    EnginePaths,
+    digest_of,
+    disk_errors_named,
+    has_size,
+    make_folder,
+    missing_of,
+    open_partial,
+    part_size_of,
+    start_over,
+    sync_folder,
+    write_record,
+)
+from ignition_hub.fetch.range_requests import RangeSource
+from ignition_hub.fetch.transfer import ByteCallback, Transfer, transfer
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFilePaths(EnginePaths):
+    """The paths of one file of a model on its way: ``name`` is where it lies in the model's folder."""
+
+    number: int
+    name: str
+
+    @property
+    def partial(self) -> Path:
+        """The file on its way."""
+        return self.staging / "files" / self.name
+
+    @property
+    def journal(self) -> Path:
+        """Which of its parts are there; numbered, so that it has no other file's name."""
+        return self.staging / f"{self.number}.json"
+
+
+def place_model(found: ResolvedModel, paths: EnginePaths, budget: FetchBudget, watch: ByteCallback) -> bool:
+    """
+    Make ``paths.model`` hold the model that ``found`` describes, and no engine; False when it already did.
+
+    Raises LinkExpired when the URLs have to be asked for again (what arrived stays), or FetchError.
+    """
+    with disk_errors_named(paths.folder):
+        make_folder(paths.folder)
+        fetched = not is_the_model(paths.model, found)
+        if fetched:
+            download(found, paths, budget, watch)
+        paths.engine.unlink(missing_ok=True)
+        write_record(found, paths)
+    return fetched
+
+
+def missing_model_bytes(found: ResolvedModel, paths: EnginePaths) -> int:
+    """Return how many more bytes a model will take, as far as sizes tell."""
+    with disk_errors_named(paths.folder):
+        if has_all_sizes(paths.model, found):
+            return 0
+        sizes = (file.size for file in found.answer.files)
+        return sum(
+            missing_of(file.partial, size) for file, size in zip(files_of(found, paths), sizes, strict=True)
+        )
+
+
+def remove_model(paths: EnginePaths) -> None:
+    """Remove a model that an earlier run brought: now there is an engine."""
+    with disk_errors_named(paths.folder):
+        for folder in (paths.model, paths.staging):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
+
+def is_the_model(folder: Path, found: ResolvedModel) -> bool:
+    """Whether ``folder`` holds exactly the wanted bytes; the digest is computed, never remembered."""
+    if not has_all_sizes(folder, found):
+        return False
+    digests = [digest_of(folder / name) for name, _ in _sizes(found)]
+    return digest_of_all(digests, found) == found.answer.sha256
+
+
+def has_all_sizes(folder: Path, found: ResolvedModel) -> bool:
+    """Whether there are files of just the wanted names and sizes."""
+    return all(has_size(folder / name, size) for name, size in _sizes(found))
+
+
+def digest_of_all(digests: list[str], found: ResolvedModel) -> str:
+    """Return what the resource names: the digest of the one file, or of the listing of a bundle."""
+    if not found.answer.is_bundle:
+        return digests[0]
+    files = zip(found.answer.files, digests, strict=True)
+    return bundle_digest({file.name: (digest, file.size) for file, digest in files})
+
+
+def download(found: ResolvedModel, paths: EnginePaths, budget: FetchBudget, watch: ByteCallback) -> None:
+    """Fetch, verify and publish all files; parts from an earlier run are used, but never believed."""
+    done, digests = 0, []
+    for file in files_of(found, paths):
+        digests.append(fetch_file(found, file, budget, _after(done, watch)))
+        done += found.answer.files[file.number].size
+    digest = digest_of_all(digests, found)
+    if digest != found.answer.sha256:
+        shutil.rmtree(paths.staging)
+        raise wrong_model(found, digest)
+    publish(paths)
+
+
+def files_of(found: ResolvedModel, paths: EnginePaths) -> list[ModelFilePaths]:
+    """Return the paths of every file on its way, the model first."""
+    return [ModelFilePaths(paths.folder, number, name) for number, (name, _) in enumerate(_sizes(found))]
+
+
+def fetch_file(found: ResolvedModel, paths: ModelFilePaths, budget: FetchBudget, watch: ByteCallback) -> str:
+    """Bring one file to where it is not visible yet, and return its SHA-256."""
+    file = found.answer.files[paths.number]
+    paths.partial.parent.mkdir(parents=True, exist_ok=True)
+    of_what = f"{found.answer.sha256}/{file.name}"
+    part_size = part_size_of(file.size)
+    journal = DownloadJournal(paths.journal, sha256=of_what, size=file.size, part_size=part_size)
+    if not (journal.finished and has_size(paths.partial, file.size)):
+        start_over(paths, journal)
+    with open_partial(paths, file.size) as descriptor:
+        source = RangeSource(found.sources[paths.number], budget.tls, file.size)
+        job = Transfer(source, descriptor, budget.connections, budget.deadline)
+        digest = transfer(job, journal, watch)
+        os.fsync(descriptor)
+    return digest
+
+
+def publish(paths: EnginePaths) -> None:
+    """Make the verified files visible, readable for the containers' users, in one rename."""
+    files = paths.staging / "files"
+    for folder, _, names in os.walk(files):
+        for name in names:
+            Path(folder, name).chmod(READ_ONLY)
+        Path(folder).chmod(0o755)
+        sync_folder(Path(folder))
+    if paths.model.is_dir():
+        shutil.rmtree(paths.model)
+    files.rename(paths.model)
+    shutil.rmtree(paths.staging)
+    sync_folder(paths.folder)
+
+
+def wrong_model(found: ResolvedModel, digest: str) -> FetchError:
+    """Build the error for files that are not those that the resource names."""
+    return FetchError(
+        Reason.DigestMismatch,
+        f"the model of {found.answer.name}: the store sent SHA-256 {digest}, the resource says "
+        f"{found.answer.sha256}",
+        "Nothing was installed. Correct spec.model.source, or push the model again.",
+    )
+
+
+def _sizes(found: ResolvedModel) -> list[tuple[str, int]]:
+    """Return where each file lies in the model's folder, the model first, and its bytes."""
+    model, *data = found.answer.files
+    return [(MODEL_FILE, model.size), *((file.name, file.size) for file in data)]
+
+
+def _after(done: int, watch: ByteCallback) -> ByteCallback:
+    return lambda more: watch(done + more)
