@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ignition_hub.compatibility.gpus import GPUS, labelled_gpu
+from ignition_hub.compatibility.gpus import GPUS, NodeGpu, labelled_gpu
 from ignition_hub.compatibility.loading import EngineFacts, loads
 from ignition_hub.compatibility.node_terms import (
     NOTHING,
@@ -24,6 +24,7 @@ from ignition_hub.compatibility.node_terms import (
     can_have,
     terms_for,
 )
+from ignition_hub.compatibility.pinned_gpus import pinned_gpus
 from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.compatibility.waiting_terms import MOST_PARTS, SPLITS, conjunction, parts_for
@@ -121,6 +122,28 @@ def can_be_placed(engines: Sequence[EngineView], asked: PodRequest = NOTHING) ->
     return all(engine.ready for engine in engines) and bool(shared_reach(engines, asked))
 
 
+def chosen_gpus(pod: Mapping[str, Any]) -> frozenset[NodeGpu] | None:
+    """Return the GPUs that a pod's own node selector and node affinity leave; None where these do not say."""
+    spec = pod["spec"]
+    return pinned_gpus(spec.get("nodeSelector") or {}, required_terms(spec.get("affinity")))
+
+
+def has_place(pod: Mapping[str, Any], engines: Sequence[EngineView]) -> bool:
+    """Whether all engines serve a GPU that the pod requests and that its own selectors leave."""
+    asked = request_of(pod)
+    if not can_be_placed(engines, asked):
+        return False
+    chosen = None if asked.has_claims else chosen_gpus(pod)
+    reach = shared_reach(engines, asked)
+    return chosen is None or any(_is_in_reach(gpu, reach, asked) for gpu in chosen)
+
+
+def _is_in_reach(gpu: NodeGpu, reach: Iterable[GpuSelector], asked: PodRequest) -> bool:
+    # Which slice of a card a pod gets, its request says and not the labels that it selects nodes by.
+    product = gpu.exact_product if asked.cards and not asked.profiles else None
+    return any(one.arch == gpu.arch and (not one.product or product in (None, one.product)) for one in reach)
+
+
 def seconds_to_release(
     engines: Sequence[EngineView], now: float, asked: PodRequest = NOTHING
 ) -> float | None:
@@ -135,14 +158,19 @@ def seconds_to_release(
     return max(0.0, *(engine.settles_by - now for engine in engines))
 
 
+def seconds_held(pod: Mapping[str, Any], engines: Sequence[EngineView], now: float) -> float | None:
+    """Return how long a gated pod waits on, as ``seconds_to_release``; None too where no node would do."""
+    return seconds_to_release(engines, now, request_of(pod)) if has_place(pod, engines) else None
+
+
 def release_of(pod: Mapping[str, Any], engines: Sequence[EngineView], now: float) -> Json | None:
     """
-    Return the merge patch that lets a gated pod be scheduled, None while ``seconds_to_release`` is not 0.
+    Return the merge patch that lets a gated pod be scheduled, None while ``seconds_held`` is not 0.
 
     It removes our gate (others stay), our waiting label, and narrows the node affinity, all in one write.
     """
     spec, asked = pod["spec"], request_of(pod)
-    if seconds_to_release(engines, now, asked) != 0:
+    if seconds_held(pod, engines, now) != 0:
         return None
     gates = [gate for gate in spec.get("schedulingGates") or () if gate.get("name") != SCHEDULING_GATE]
     affinity = narrowed(spec.get("affinity"), engines, asked)

@@ -115,8 +115,10 @@ class Reconciler:
             case "engine":
                 return await self._engine(key)
             case "pod":
-                waited = self._counters.gate_seconds
-                return await pod_gate.lift_gate(self._cluster, key, self._clock.wall(), waited.observe)
+                seconds = self._counters.gate_seconds
+                return await pod_gate.lift_gate(
+                    self._cluster, key, self._clock.wall(), seconds.observe, instance=self._instance
+                )
             case "pool":
                 return await describe_pool(self._cluster, self._builds, key, self._now())
             case "store":

@@ -115,32 +115,82 @@ def test_a_build_that_ended_is_counted_once_with_its_reason_and_not_when_another
     assert sum(s.name == name for metric in counters.builds_ended.collect() for s in metric.samples) == 2
 
 
-async def test_how_long_a_pod_has_waited_is_told_when_it_goes() -> None:
-    kube: Any = FakeKube()
-    cluster = Cluster(kube, "builds")
-    waited: list[float] = []
+def waiting_pod(engine: Any, **spec: Any) -> Any:
+    """A pod that waits for ``engine`` since the beginning of 2026."""
+    return {
+        "metadata": {
+            "name": "server",
+            "namespace": engine["metadata"]["namespace"],
+            "uid": "p",
+            "resourceVersion": "2",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "annotations": {"ignitionhub.io/engines": engine["metadata"]["name"]},
+        },
+        "spec": {"schedulingGates": [{"name": "ignitionhub.io/engines"}], **spec},
+    }
+
+
+def ready_engine() -> Any:
     ready = {"name": "sm-86", "state": "Ready", "reason": "Built", "gpuArch": "sm_86", "identity": "0" * 64}
     engine = make_engine()
     engine["metadata"] |= {"uid": "u", "generation": 1, "resourceVersion": "1"}
     engine["status"] = {"observedGeneration": 1, "targets": [ready]}
-    namespace, name = engine["metadata"]["namespace"], engine["metadata"]["name"]
-    pod = {
-        "metadata": {
-            "name": "server",
-            "namespace": namespace,
-            "uid": "p",
-            "resourceVersion": "2",
-            "creationTimestamp": "2026-01-01T00:00:00Z",
-            "annotations": {"ignitionhub.io/engines": name},
-        },
-        "spec": {"schedulingGates": [{"name": "ignitionhub.io/engines"}]},
-    }
-    cluster.engines.put(engine)
+    return engine
+
+
+BORN = 1767225600.0
+
+
+async def test_how_long_a_pod_has_waited_is_told_when_it_goes() -> None:
+    kube: Any = FakeKube()
+    cluster = Cluster(kube, "builds")
+    waited: list[float] = []
+    pod = waiting_pod(ready_engine())
+    cluster.engines.put(ready_engine())
     cluster.waiting_pods.put(pod)
 
-    await lift_gate(cluster, pod_key(pod), 1767225600.0 + 90.0, waited.append)
+    await lift_gate(cluster, pod_key(pod), BORN + 90.0, waited.append)
 
     assert waited == [90.0]
+
+
+async def told_of(pod: Any, *engines: Any, ages: tuple[float, ...] = (90.0, 95.0)) -> list[str]:
+    """Return the events of a gated pod after passes at these ages."""
+    kube = FakeKube()
+    cluster = Cluster(kube, "builds")  # type: ignore[arg-type]
+    for engine in engines:
+        cluster.engines.put(engine)
+    cluster.waiting_pods.put(pod)
+    for age in ages:
+        await lift_gate(cluster, pod_key(pod), BORN + age, lambda _: None)
+    return [event["note"] for (kind, *_), event in kube.objects.items() if kind == "events"]
+
+
+async def test_a_pod_that_waits_for_more_than_a_build_is_told_why_once() -> None:
+    a10 = {"nvidia.com/gpu.product": "NVIDIA-L4"}
+
+    [note] = await told_of(waiting_pod(ready_engine(), nodeSelector=a10), ready_engine())
+
+    assert note.startswith("the pod waits: its node selector and node affinity leave NVIDIA-L4 (sm_89)")
+
+
+async def test_a_pod_whose_engine_is_gone_is_told_when_it_is_not_on_its_way() -> None:
+    pod = waiting_pod(ready_engine())
+
+    assert await told_of(pod, ages=(1.0, 59.0)) == []
+    [note] = await told_of(pod, ages=(1.0, 61.0, 62.0))
+    assert (
+        note
+        == f"the pod waits: the namespace has no TensorRTEngine {make_engine()['metadata']['name']}: apply it"
+    )
+
+
+async def test_a_pod_whose_gpu_is_being_built_for_is_told_nothing() -> None:
+    coming = ready_engine()
+    coming["status"]["targets"].append({"name": "l4", "state": "Building", "gpuArch": "sm_89"})
+    pod = waiting_pod(coming, nodeSelector={"nvidia.com/gpu.product": "NVIDIA-L4"})
+
+    assert await told_of(pod, coming) == []
 
 
 def at_work(cluster: Cluster, builds: BuildQueue[Any], pace: float = 0.0) -> Reconciler:

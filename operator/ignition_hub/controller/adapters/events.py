@@ -1,9 +1,11 @@
 """
 Tell people what happened to an engine, as events: on a transition only, and after the status is written.
+On a pod that its gate holds: why it waits, where it waits for more than a build.
 
 Losing one is no loss of truth, so a failure to post is logged and forgotten.
 """
 
+import hashlib
 import logging
 import secrets
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from ignition_hub.controller.policy.status import Decision, shortened
 from ignition_hub.controller.policy.views import Additions, JobAction, Need
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
-from ignition_hub.kube import ENGINES, EVENTS, PODS, Kube, KubeError, Object
+from ignition_hub.kube import ENGINES, EVENTS, PODS, Conflict, Kube, KubeError, Object
 
 logger = logging.getLogger(__name__)
 
@@ -69,19 +71,29 @@ def _as_object(engine: Object, need: Need) -> Object:
     return {"apiVersion": PODS.api_version, "kind": PODS.kind, "metadata": metadata}
 
 
+def waiting_event(pod: Object, note: str, *, instance: str) -> Object:
+    """Return the event of a gated pod that waits for more than a build; its name is the same for one note."""
+    once = hashlib.sha256(f"{pod['metadata']['uid']}/{note}".encode()).hexdigest()
+    about = {"apiVersion": PODS.api_version, "kind": PODS.kind, "metadata": pod["metadata"]}
+    said = f"the pod waits: {note}"
+    return _event(about, "EngineUnavailable", said, instance, warns=True, once=once[:16])
+
+
 async def post(kube: Kube, event: Object) -> None:
-    """Create an event; never fail."""
+    """Create an event; never fail. One of the same name says it already."""
     try:
         await kube.create(EVENTS, event, event["metadata"]["namespace"])
+    except Conflict:
+        logger.debug("the event %s is there already", event["metadata"]["name"])
     except KubeError as error:
         logger.warning("an event was not posted: %s", error)
 
 
-def _event(about: Object, reason: str, note: str, instance: str, *, warns: bool) -> Object:
+def _event(about: Object, reason: str, note: str, instance: str, *, warns: bool, once: str = "") -> Object:
     metadata = about["metadata"]
     return {
         "metadata": {
-            "name": f"{metadata['name'][:200]}.{secrets.token_hex(8)}",
+            "name": f"{metadata['name'][:200]}.{once or secrets.token_hex(8)}",
             "namespace": metadata["namespace"],
         },
         "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),

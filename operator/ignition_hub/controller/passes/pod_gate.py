@@ -6,41 +6,65 @@ When that is, and what the pod becomes then, is the contract's word (``compatibi
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from ignition_hub.compatibility.placement import release_of, seconds_to_release
-from ignition_hub.compatibility.pod_request import request_of
+from ignition_hub.compatibility.placement import release_of, seconds_held
 from ignition_hub.compatibility.readiness import EngineView, view_of
+from ignition_hub.compatibility.stuck import reasons_to_wait
 from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.events import post, waiting_event
 from ignition_hub.controller.adapters.object_cache import is_going
 from ignition_hub.controller.adapters.pod_cache import engines_named_by
 from ignition_hub.controller.policy.job_status import epoch
 from ignition_hub.controller.process.keys import Key, pod_key
 from ignition_hub.controller.process.work_queue import Again
+from ignition_hub.kube import Object
 
 logger = logging.getLogger(__name__)
 
+YOUNG = 60.0
+"""Seconds after the creation of a pod in which an engine that it names may be on its way to us."""
 
-async def lift_gate(cluster: Cluster, key: Key, now: float, waited: Callable[[float], None]) -> Again:
+
+async def lift_gate(
+    cluster: Cluster, key: Key, now: float, waited: Callable[[float], None], *, instance: str = ""
+) -> Again:
     """
-    Lift the scheduling gate of a pod if it may go.
+    Lift the scheduling gate of a pod if it may go; say on the pod what it waits for that does not pass.
 
     ``now`` is in seconds since the epoch; ``waited`` is told how many seconds a released pod has waited.
     """
     pod = cluster.waiting_pods.get(key.namespace, key.name)
     if pod is None or is_going(pod):
         return Again()
-    views = [_view(cluster, key.namespace, name) for name in engines_named_by(pod)]
-    known = [view for view in views if view is not None]
-    if len(known) < len(views) or not known:
-        return Again()
-    patch = release_of(pod, known, now)
+    views = {name: _view(cluster, key.namespace, name) for name in engines_named_by(pod)}
+    known = [view for view in views.values() if view is not None]
+    patch = release_of(pod, known, now) if known and len(known) == len(views) else None
+    age = max(0.0, now - (epoch(pod["metadata"].get("creationTimestamp")) or now))
+    missing = [name for name, view in views.items() if view is None]
+    if missing and age < YOUNG:
+        return Again(seconds=YOUNG - age)
     if patch is None:
-        return Again(seconds=seconds_to_release(known, now, request_of(pod)))
+        await _tell(cluster, pod, reasons_of(pod, known, missing), instance)
+        return Again(seconds=None if missing else seconds_held(pod, known, now))
     logger.info("lifting the scheduling gate", extra={"pod": f"{key.namespace}/{key.name}"})
     await cluster.release_pod(pod, patch)
-    waited(max(0.0, now - (epoch(pod["metadata"].get("creationTimestamp")) or now)))
+    waited(age)
     return Again()
+
+
+def reasons_of(pod: Object, known: Sequence[EngineView], missing: Sequence[str]) -> list[str]:
+    """Return why a pod waits for more than a build: its engines are ``known``, or are ``missing``."""
+    if missing:
+        return [f"the namespace has no TensorRTEngine {name}: apply it" for name in missing]
+    may_come = [one for one in known if not one.is_settled and not one.failure]
+    return reasons_to_wait(pod, known) if known and not may_come else []
+
+
+async def _tell(cluster: Cluster, pod: Object, reasons: Sequence[str], instance: str) -> None:
+    note = "; ".join(reasons)
+    if note and cluster.waiting_pods.is_news(pod, note):
+        await post(cluster.kube, waiting_event(pod, note, instance=instance))
 
 
 def gated_by(cluster: Cluster, namespace: str, engine: str) -> list[Key]:

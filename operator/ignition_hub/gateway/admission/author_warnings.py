@@ -5,16 +5,14 @@ What the author of an accepted pod is warned of: why it may wait, not find the g
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from ignition_hub.compatibility.placement import can_be_placed
-from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView
+from ignition_hub.compatibility.stuck import reasons_to_wait
 from ignition_hub.engine.names import ENGINES_VOLUME
 from ignition_hub.engine.pod_annotations import OnMiss, injection_request
 from ignition_hub.gateway.admission.fetcher import InjectionSettings
 from ignition_hub.gateway.admission.injection import pod_asks, wanted_views
 from ignition_hub.gateway.admission.json_patch import Json
 from ignition_hub.gateway.admission.resources import LIMITS, amount
-from ignition_hub.gateway.admission.scheduling import where_why_is
 
 MIB = 1024**2
 
@@ -25,23 +23,9 @@ def warnings_about(pod: Json, engines: Mapping[str, EngineView], settings: Injec
         return []
     request = injection_request(pod)
     views = wanted_views(request, engines)
-    waits = [] if request.on_miss is OnMiss.FALLBACK else waiting(views, request_of(pod))
+    reasons = [] if request.on_miss is OnMiss.FALLBACK else reasons_to_wait(pod, views)
+    waits = [f"the pod will wait: {reason}" for reason in reasons]
     return [*waits, *gateway_not_found(pod, settings), *too_large(pod, views)]
-
-
-def waiting(views: Sequence[EngineView], asked: PodRequest) -> Iterator[str]:
-    """Say why a pod may wait longer than its author expects."""
-    stuck = [
-        f"TensorRTEngine {view.name} has failed: {where_why_is(view)}"
-        for view in views
-        if not view.ready and view.failure
-    ]
-    if not stuck and all(view.ready for view in views) and not can_be_placed(views, asked):
-        names = ", ".join(view.name for view in views)
-        stuck = [f"no GPU can run all of: {names}"]
-        if can_be_placed(views):
-            stuck = [f"no GPU that the pod requests can run all of: {names}"]
-    yield from (f"the pod will wait: {reason}" for reason in stuck)
 
 
 def gateway_not_found(pod: Json, settings: InjectionSettings) -> Iterator[str]:

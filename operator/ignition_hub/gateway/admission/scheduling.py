@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ignition_hub.compatibility.placement import (
     affinity_for,
     affinity_to_wait_with,
-    can_be_placed,
+    has_place,
     is_narrowed,
     is_split,
     required_terms,
@@ -17,6 +17,7 @@ from ignition_hub.compatibility.placement import (
 )
 from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView
+from ignition_hub.compatibility.stuck import where_why_is
 from ignition_hub.compatibility.waiting_terms import COARSE
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import LABEL_WAITING, SCHEDULING_GATE
@@ -35,9 +36,8 @@ def scheduling(pod: Json, engines: Sequence[EngineView], request: InjectionReque
         return []
     if request.on_miss is OnMiss.FALLBACK:
         return not_held(pod)
-    asked = request_of(pod)
-    if can_be_placed(engines, asked) and not is_held(pod):
-        return narrowed_to(pod, engines, asked)
+    if has_place(pod, engines) and not is_held(pod):
+        return narrowed_to(pod, engines, request_of(pod))
     failed = [engine for engine in engines if not engine.ready and engine.failure]
     if failed and request.on_miss is OnMiss.FAIL:
         raise RequestError(
@@ -102,8 +102,3 @@ def labelled(pod: Json, label: str, value: str) -> Patch:
     """Add a label; a pod that was selected by label has labels."""
     labels = pod["metadata"].get("labels")
     return [add(("metadata", "labels", label), value)] if labels and labels.get(label) != value else []
-
-
-def where_why_is(engine: EngineView) -> str:
-    """Say how to read why an engine failed: it may name models, for those alone who may read the resource."""
-    return f"kubectl describe tensorrtengine {engine.name} says why"

@@ -801,6 +801,22 @@ def test_a_pod_that_waits_is_warned_when_its_engine_never_comes():
     assert warnings_about(pod("bert"), ENGINES, SETTINGS) == []
 
 
+def test_a_pod_that_selects_another_gpu_than_is_ready_waits_for_an_engine_of_its_own():
+    # Narrowed to the nodes of the one that is ready, no node would be left, and nothing widens an affinity.
+    asked = pod(spec={"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-A10"}})
+
+    given = injected(asked)
+
+    assert given["spec"]["schedulingGates"] == [{"name": SCHEDULING_GATE}]
+    assert given["metadata"]["labels"][LABEL_WAITING] == "true"
+    assert "affinity" not in given["spec"]
+    [warning] = warnings_about(asked, ENGINES, SETTINGS)
+    assert warning.startswith(
+        "the pod will wait: its node selector and node affinity leave NVIDIA-A10 (sm_86), and "
+        "arcface-r100 is ready for sm_89: add a target for that GPU"
+    )
+
+
 def test_a_pod_is_warned_when_its_engines_have_no_gpu_in_common():
     other = EngineView("hopper", (ReadyTarget("sm_90", None, "SameComputeCapability", "TensorRT"),))
     engines = {**ENGINES, "hopper": other}

@@ -1,0 +1,177 @@
+"""A pod that waits does not wait in a circle: for a GPU that it does not select, or for nodes to come."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ignition_hub.compatibility.gpus import GPUS
+from ignition_hub.compatibility.pinned_gpus import MOST_CHOICES
+from ignition_hub.compatibility.placement import (
+    affinity_for,
+    affinity_to_wait_with,
+    chosen_gpus,
+    has_place,
+    narrowed,
+    release_of,
+    seconds_held,
+)
+from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
+from ignition_hub.compatibility.stuck import reasons_to_wait
+from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT
+from nodeaffinity import admits, requiring
+
+MAJOR, MINOR, PRODUCT = (f"nvidia.com/gpu.{name}" for name in ("compute.major", "compute.minor", "product"))
+NOW = 1_767_225_600.0
+ONE_CARD = {"limits": {"nvidia.com/gpu": "1"}}
+
+
+def engine(*archs, name="resnet", product=None, is_settled=True):
+    reach = "Product" if product else "SameComputeCapability"
+    targets = tuple(ReadyTarget(arch, product, reach, "TensorRT") for arch in archs)
+    return EngineView(name, targets, is_settled=is_settled)
+
+
+def pod(*, resources=ONE_CARD, **spec):
+    return {"metadata": {}, "spec": {"containers": [{"name": "app", "resources": resources}], **spec}}
+
+
+def expression(key, operator, *values):
+    return {"key": key, "operator": operator, **({"values": list(values)} if values else {})}
+
+
+def required(*expressions):
+    return requiring({"matchExpressions": list(expressions)})
+
+
+L4_ALONE = {"nodeSelector": {PRODUCT: "NVIDIA-L4"}}
+A10_ALONE = {"nodeSelector": {PRODUCT: "NVIDIA-A10"}}
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        A10_ALONE,
+        {"nodeSelector": {LABEL_GPU_ARCH: "8.6"}},
+        {"nodeSelector": {MAJOR: "8", MINOR: "6"}},
+        {"affinity": required(expression(PRODUCT, "In", "NVIDIA-A10", "NVIDIA-A40"))},
+        {"affinity": required(expression(PRODUCT, "In", "NVIDIA-L4")), **A10_ALONE},
+        {"affinity": affinity_to_wait_with(required(expression(LABEL_GPU_ARCH, "In", "sm_86")))},
+    ],
+)
+def test_a_pod_that_selects_another_gpu_than_its_engine_has_waits_for_its_own(selected):
+    asked = pod(**selected)
+
+    assert not has_place(asked, [engine("sm_89")])
+    assert release_of(asked, [engine("sm_89")], NOW) is None
+    assert seconds_held(asked, [engine("sm_89")], NOW) is None
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        {},
+        L4_ALONE,
+        {"nodeSelector": {PRODUCT: "NVIDIA-L4-SHARED"}},
+        {"nodeSelector": {PRODUCT: "NVIDIA-Of-Tomorrow"}},
+        {"nodeSelector": {MAJOR: "8"}},
+        {"nodeSelector": {"zone": "a"}},
+        {"affinity": required(expression(PRODUCT, "In", "NVIDIA-A10", "NVIDIA-L4"))},
+        {"affinity": required(expression(PRODUCT, "NotIn", "NVIDIA-L4"))},
+        {"affinity": requiring({"matchExpressions": [expression("zone", "In", "a")]}, {"matchFields": []})},
+    ],
+)
+def test_a_pod_goes_where_its_selectors_leave_a_gpu_that_its_engine_has(selected):
+    assert has_place(pod(**selected), [engine("sm_89")])
+
+
+def test_an_exact_product_has_no_place_on_another_of_its_architecture():
+    l4 = engine("sm_89", product="NVIDIA-L4")
+
+    assert has_place(pod(**L4_ALONE), [l4])
+    assert not has_place(pod(nodeSelector={PRODUCT: "NVIDIA-L40S"}), [l4])
+
+
+def test_what_a_pod_gets_by_a_slice_or_a_claim_is_not_told_by_the_node_that_it_selects():
+    a100 = {"nodeSelector": {PRODUCT: "NVIDIA-A100-SXM4-40GB"}}
+    slices = engine("sm_80", product="NVIDIA-A100-SXM4-40GB-MIG-1g.5gb")
+    claim = {"claims": [{"name": "gpu"}]}
+
+    assert has_place(pod(resources={"limits": {"nvidia.com/mig-1g.5gb": "1"}}, **a100), [slices])
+    assert has_place(pod(resources=claim, resourceClaims=[{"name": "gpu"}], **A10_ALONE), [engine("sm_89")])
+
+
+def test_a_pod_that_leaves_very_many_gpus_has_chosen_none():
+    many = [f"NVIDIA-{number}" for number in range(MOST_CHOICES + 1)]
+
+    assert chosen_gpus(pod(affinity=required(expression(PRODUCT, "In", *many)))) is None
+
+
+def test_why_a_pod_waits_is_said_with_what_would_help():
+    [reason] = reasons_to_wait(pod(**A10_ALONE), [engine("sm_89")])
+
+    assert reason == (
+        "its node selector and node affinity leave NVIDIA-A10 (sm_86), and resnet is ready for sm_89: "
+        "add a target for that GPU, or select nodes of a GPU that has one"
+    )
+    assert reasons_to_wait(pod(**L4_ALONE), [engine("sm_89")]) == []
+    assert reasons_to_wait(pod(**A10_ALONE), [EngineView("resnet")]) == []
+
+
+@pytest.mark.parametrize("label", ["sm_89", "8.9", "sm89", "89"])
+def test_a_node_pool_at_zero_is_scaled_up_where_its_template_has_the_platform_teams_label(label):
+    # An autoscaler knows of a node that does not exist what its pool's template says; discovery has not run.
+    template = {LABEL_GPU_ARCH: label, "zone": "a"}
+    theirs = required(expression("zone", "In", "a"))
+
+    for affinity in (None, theirs):
+        assert admits(affinity_for([engine("sm_89")], affinity), template)
+        assert admits(narrowed(affinity_to_wait_with(affinity), [engine("sm_89")]), template)
+        assert not admits(affinity_for([engine("sm_90")], affinity), template)
+
+
+KEYS = ("zone", LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, MAJOR, MINOR, PRODUCT)
+VALUES = ("a", "8", "9", "6", "sm_89", "8.6", "NVIDIA-L4", "NVIDIA-A10")
+EXPRESSIONS = st.builds(
+    lambda key, operator, values: expression(key, operator, *(values if "In" in operator else ())),
+    st.sampled_from(KEYS),
+    st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist"]),
+    st.lists(st.sampled_from(VALUES), min_size=1, max_size=3, unique=True),
+)
+TERMS = st.lists(
+    st.builds(lambda some: {"matchExpressions": some}, st.lists(EXPRESSIONS, max_size=3)), max_size=3
+)
+NODES = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES))
+SERVED = [gpu.arch for gpu in GPUS if has_place(pod(), [engine(gpu.arch)])]
+ARCHS = st.lists(st.sampled_from(SERVED), min_size=1, max_size=3, unique=True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(terms=TERMS, archs=ARCHS, node=NODES)
+def test_no_node_is_admitted_that_the_pod_itself_does_not_admit(terms, archs, node):
+    theirs = requiring(*terms) if terms else None
+    engines = [engine(*archs)]
+
+    for ours in (affinity_for(engines, theirs), narrowed(affinity_to_wait_with(theirs), engines)):
+        assert admits(theirs, node) or not admits(ours, node)
+        assert not admits(ours, node) or admits(affinity_for(engines, None), node)
+
+
+@settings(max_examples=300, deadline=None)
+@given(terms=TERMS, archs=ARCHS, node=NODES, selector=NODES)
+def test_a_pod_is_held_only_where_no_node_of_a_known_gpu_would_do(terms, archs, node, selector):
+    theirs = requiring(*terms) if terms else None
+    asked, engines = pod(affinity=theirs, nodeSelector=selector), [engine(*archs)]
+    fits = all(node.get(key) == value for key, value in selector.items())
+
+    if fits and admits(affinity_for(engines, theirs), node) and is_consistent(node):
+        assert has_place(asked, engines)
+
+
+def is_consistent(node):
+    """Tell whether all labels of a node speak of one GPU, as they do on a node that exists."""
+    told = [{key: node[key] for key in keys if key in node} for keys in (
+        (LABEL_GPU_ARCH,), (LABEL_GPU_PRODUCT,), (MAJOR, MINOR), (PRODUCT,)
+    )]  # fmt: skip
+    known = [chosen_gpus(pod(nodeSelector=labels)) for labels in told if labels]
+    archs = {gpu.arch for gpus in known if gpus for gpu in gpus}
+    return len(archs) <= 1 and None not in known
