@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from unittest import mock
 
 import pytest
@@ -55,8 +55,9 @@ async def controller_at_work(kube, hub):
         buckets.close()
 
 
+@contextmanager
 def fetcher(hub, token, folder):
-    """Start the init container of a pod that waits (``on-miss: Wait``, the default)."""
+    """Run the init container of a pod that waits (``on-miss: Wait``, the default), at most for the block."""
     (folder / "token").write_text(token)
     (folder / "engines").mkdir()
     environment = {
@@ -68,20 +69,23 @@ def fetcher(hub, token, folder):
         "IGNITION_MOUNT": str(folder / "engines"),
         "IGNITION_DEADLINE_SECONDS": "120",
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "ignition_hub.fetch"],
-        env={**os.environ, **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, "-m", "ignition_hub.fetch"]
+    with subprocess.Popen(
+        command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-async def build(kube, hub, arch):
-    """Build what is asked for ``arch``, as a builder and the Job controller do."""
+async def build(kube, hub, team, arch):
+    """Build what ``team`` has asked for ``arch``, as a builder and the Job controller do."""
 
     async def asked():
         jobs = await kube.list(JOBS, BUILDS)
-        return next((job for job in jobs if request_of(job).inputs.gpu_arch == arch), None)
+        requests = ((job, request_of(job)) for job in jobs)
+        return next((job for job, it in requests if (it.namespace, it.inputs.gpu_arch) == (team, arch)), None)
 
     job = await eventually(asked)
     engine = plan()
@@ -106,19 +110,20 @@ async def test_a_pod_that_waits_on_a_gpu_that_no_target_serves_gets_the_engine_t
     pool = make_pool(POOL, aheadOfTime={"archs": ["sm_86", "sm_89"]})
     await kube.create(POOLS, pool)
     pod = hub.pod(team, node="gpu-l4", annotations={"ignitionhub.io/engines": "resnet50"})
-    waits = fetcher(hub, hub.token(team, pod=pod), tmp_path)
 
     async def status(condition, **parts):
         found = await kube.get(ENGINES, "resnet50", team)
         said = condition_of(found, condition)
         return found["status"] if parts.items() <= said.items() else None
 
-    async with controller_at_work(kube, hub):
+    async with AsyncExitStack() as running:
+        waits = running.enter_context(fetcher(hub, hub.token(team, pod=pod), tmp_path))
+        await running.enter_async_context(controller_at_work(kube, hub))
         await eventually(lambda: status("Reconciling", status="True"))
         await kube.merge_patch(POOLS, POOL, {"spec": {"autoBuild": {"namespaces": ["other"]}}})
         refused = await eventually(lambda: status("AutoBuild", status="False"))
         await kube.merge_patch(POOLS, POOL, {"spec": {"autoBuild": {"namespaces": [team]}}})
-        engine = await build(kube, hub, "sm_89")
+        engine = await build(kube, hub, team, "sm_89")
         _, stderr = await asyncio.to_thread(waits.communicate, timeout=120)
         added = await eventually(lambda: status("AutoBuild", reason="TargetsAdded"))
 

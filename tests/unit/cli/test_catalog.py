@@ -162,6 +162,7 @@ def test_the_page_shows_the_rows_of_the_user_and_may_run_nothing():
         (f"{SITE.path}?page=0", HERE, 400),
         (f"{SITE.path}?namespace=secret", HERE, 502),
     ],
+    ids=["root", "name", "folder", "letter", "localhost", "another", "no host", "page", "namespace"],
 )
 def test_another_path_another_name_and_what_is_refused_show_no_row(target, host, status):
     reply = SITE.reply(target, host, HERE)
