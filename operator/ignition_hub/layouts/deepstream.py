@@ -57,7 +57,7 @@ def image_of(engine: ServedEngine) -> ServedTensor:
     sizes = image.shape or ()
     if len(sizes) != 4 or min(sizes[1:]) < 1:
         raise _refused(
-            f"the input {image.name!r:.80} has the shape {image.shape}, and nvinfer gives batches of "
+            f"the input {image.name!r:.80} has the shape {image.shape!r:.80}, and nvinfer gives batches of "
             "images of one size: [batch, channels, height, width]"
         )
     return image

@@ -18,6 +18,8 @@ from ignition_hub.layouts.errors import LayoutRefused
 
 FREE = -1
 """The size of a dimension that the profiles leave open."""
+LARGEST = 2**63 - 1
+"""The largest size that TensorRT and every format of a layout can hold."""
 BEGINNING = 64
 """Bytes of a plan that a layout may tell of."""
 
@@ -116,10 +118,17 @@ def _tensors(kind: str, engine: Mapping[str, Any], model: Mapping[str, Any]) -> 
 
 def _tensor(item: Mapping[str, Any], firsts: Mapping[str, str]) -> ServedTensor:
     shape = item["shape"]
-    sizes = None if shape is None else tuple(size if isinstance(size, int) else FREE for size in shape)
+    sizes = None if shape is None else tuple(_size(size) for size in shape)
     name = str(item["name"])
     name.encode()  # half of a surrogate pair is in no language of a configuration
     return ServedTensor(name, type_word(str(item["dtype"])), sizes, firsts.get(name, ""))
+
+
+def _size(recorded: Any) -> int:
+    size = recorded if isinstance(recorded, int) else FREE
+    if not FREE <= size <= LARGEST:
+        raise ValueError(f"{size} is not the size of a dimension")
+    return size
 
 
 def _first_name(shape: Any) -> str:

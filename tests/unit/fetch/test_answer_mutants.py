@@ -7,11 +7,15 @@ import pytest
 
 from contractdocuments import MANIFEST
 from ignition_hub.engine.errors import Reason, exit_code_of
-from ignition_hub.engine.pod_annotations import OnMiss
+from ignition_hub.engine.pod_annotations import LayoutName, OnMiss
+from ignition_hub.fetch.beside import served_engine
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import DIGEST, Resolved, asking_again_helps, read_resolved, refusal
+from ignition_hub.layouts.served import ServedEngine
+from ignition_hub.layouts.table import LAYOUTS, files_of
 from ignition_hub.wire.response import MESSAGE_CHARACTERS, GatewayResponse
 from mutants import COUNT, FEW, of_bytes, of_document, survey
+from servedmanifests import SERVED, profile
 
 ANSWER = {
     "name": "resnet50",
@@ -51,6 +55,37 @@ def test_every_mutant_of_an_answer_is_refused_or_used_as_it_is(mutants):
 
     assert found.accepted > 0
     assert found.shown == COUNT
+
+
+@pytest.mark.parametrize("name", [LayoutName.TRITON, LayoutName.DEEPSTREAM, LayoutName.EPCONTEXT])
+def test_every_mutant_of_an_account_of_an_engine_is_laid_out_or_refused_by_what_is_wrong(name):
+    origin = SERVED["images"].to_json()
+    origin["build"]["flavor"] = LAYOUTS[name].flavor
+    origin["build"]["engine_io"] = {
+        "inputs": [{"name": "data", "dtype": "float", "shape": [-1, 3, 112, 112]}],
+        "outputs": [{"name": "boxes", "dtype": "float16", "shape": [-1, 512]}],
+    }
+    origin["build"]["model"] = {
+        "inputs": [{"name": "data", "dtype": "float", "shape": ["N", 3, 112, 112]}],
+        "outputs": [{"name": "boxes", "dtype": "float16", "shape": ["N", 512]}],
+    }
+    origin["build"]["profiles"] = [profile(data=([1, 3, 112, 112],) * 3).to_json()]
+    answer = {**ANSWER, "manifest": {"inputs": {"gpu_arch": "sm_89"}, "build": origin["build"]}}
+
+    def laid_out(data: bytes) -> ServedEngine | None:
+        found = read_resolved("faces", GatewayResponse.of(200, data).body or {})
+        return served_engine(found, "faces", name)
+
+    def is_readable(_: bytes, engine: ServedEngine | None) -> None:
+        assert engine is not None
+        for file in files_of(name, engine):
+            assert file.content is None or 0 < len(file.content) < 1 << 20
+
+    found = survey(
+        f"layout {name}", 33, of_document(answer, 33, FEW // 2), laid_out, is_readable, refusals=FetchError
+    )
+
+    assert found.accepted > 0
 
 
 @pytest.mark.parametrize("mutants", [of_document, of_bytes])

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from google.protobuf import text_format
 
-from ignition_hub.engine.errors import Reason
+from ignition_hub.engine.errors import ContractError, Reason
 from ignition_hub.engine.identity import Profile, ShapeRange
 from ignition_hub.engine.pod_annotations import LayoutName
 from ignition_hub.layouts.errors import LayoutRefused
@@ -208,6 +208,12 @@ def test_an_engine_of_tensorrt_rtx_is_not_for_triton():
     message = refusal(manifest_of([("x", "float", [1])], [("y", "float", [1])], flavor="TensorRTRTX"))
 
     assert message == "Triton Inference Server runs engines of TensorRT, and this one is of TensorRT-RTX"
+
+
+@pytest.mark.parametrize("tensor", [("\ud800", "float", [1]), ("x", "float", [-2]), ("x", "float", [2**63])])
+def test_what_no_format_can_hold_is_of_no_builder(tensor):
+    with pytest.raises(ContractError, match=r"Manifest\.build: the inputs are recorded as "):
+        ServedEngine.of_build("m", "sm_89", manifest_of([tensor], []).build)
 
 
 def test_a_manifest_without_the_engines_inputs_asks_for_a_rebuild():
