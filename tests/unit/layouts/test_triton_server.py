@@ -10,6 +10,8 @@ from urllib.error import URLError
 import pytest
 
 from ignition_hub.engine.pod_annotations import LayoutName
+from ignition_hub.fetch.beside import lay_out
+from ignition_hub.fetch.place import EnginePaths
 from ignition_hub.layouts.served import ServedEngine
 from ignition_hub.layouts.table import files_of
 from servedmanifests import SERVED
@@ -23,16 +25,16 @@ LONGEST = 60.0
 
 @pytest.fixture(scope="module")
 def triton(tmp_path_factory):
-    """The address of a server with a model of every engine, and its folder."""
+    """The address of a server with a model of every engine, as the fetcher lays them out."""
     repository = tmp_path_factory.mktemp("engines")
     for alias, manifest in SERVED.items():
-        for file in files_of(LayoutName.TRITON, ServedEngine.of_build(alias, "sm_89", manifest.build)):
-            path = repository / alias / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"plan" if file.content is None else file.content)
+        paths = EnginePaths(repository / alias)
+        paths.folder.mkdir()
         # What the fetcher keeps beside a model.
-        for name in ("model.engine", "engine.json", ".model.engine.partial"):
-            (repository / alias / name).write_bytes(b"{}")
+        for path in (paths.engine, paths.record, paths.partial):
+            path.write_bytes(b"{}")
+        engine = ServedEngine.of_build(alias, "sm_89", manifest.build)
+        lay_out(files_of(LayoutName.TRITON, engine), paths)
     log = repository.parent / "triton.log"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
