@@ -374,6 +374,39 @@ async def test_a_pod_that_nothing_is_built_for_is_told_once_why() -> None:
     assert refused["type"] == "Warning"
 
 
+async def test_what_was_refused_before_is_not_told_again_with_what_is_refused_now() -> None:
+    kube: Any = FakeKube()
+    cluster, builds = a_cluster_that_builds_for_pods(kube, "sm_90", "sm_100"), BuildQueue[Any]()
+    engine = make_engine()
+    await applied(kube, cluster, engine)
+    reconciler = at_work(cluster, builds, pace=10.0)
+
+    for arch in ("sm_90", "sm_100"):
+        cluster.demand.pods.put(on_a_node(f"on-{arch}", arch))
+        for _ in range(3):
+            await reconciler.reconcile(engine_key(engine))
+
+    events = [body for key, body in kube.objects.items() if key[0] == "events"]
+    refused = [one["regarding"]["name"] for one in events if one["reason"] == "AutoBuildRefused"]
+    assert refused == ["on-sm_90", "on-sm_100"]
+    assert "sm_90: " in statuses(cluster)[1]["AutoBuild"]["message"]
+
+
+async def test_an_added_target_is_written_at_once_because_the_status_is_what_counts() -> None:
+    kube: Any = FakeKube()
+    cluster, builds = a_cluster_that_builds_for_pods(kube, "sm_120"), BuildQueue[Any]()
+    engine = make_engine()
+    await applied(kube, cluster, engine)
+    slow = at_work(cluster, builds, pace=10.0)
+    for _ in range(2):
+        await slow.reconcile(engine_key(engine))
+    cluster.demand.pods.put(on_a_node())
+
+    await at_work(cluster, builds).reconcile(engine_key(engine))
+
+    assert +cluster.engines.added == {("rtx", "vision"): 1}
+
+
 async def test_two_passes_at_the_same_time_take_no_more_than_a_limit_has() -> None:
     kube: Any = FakeKube()
     cluster, builds = (
