@@ -217,6 +217,7 @@ class Controller:
             oldest=self.queue.oldest_age(),
             engines=len(self.cluster.engines),
             targets=self.cluster.engines.counts.standings,
+            added=self.cluster.added_targets(),
             jobs=len(self.cluster.jobs),
             gated=len(self.cluster.waiting_pods),
             gated_since=epoch(self.cluster.waiting_pods.oldest()),

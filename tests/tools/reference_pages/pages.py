@@ -59,6 +59,7 @@ SAMPLE_VITALS = Vitals(
     oldest=0.0,
     engines=0,
     targets={("Ready", "Built"): 1},
+    added={"ada": 1},
     jobs=0,
     gated=0,
     gated_since=None,

@@ -347,6 +347,8 @@ async def test_a_pod_on_a_gpu_that_no_target_serves_has_one_built_and_is_told() 
     about = {(one["regarding"]["kind"], one["regarding"]["uid"], one["reason"]) for one in events}
     assert {("TensorRTEngine", "u", "TargetAdded"), ("Pod", "uid of server", "TargetAdded")} <= about
 
+    assert cluster.added_targets() == {"rtx": 1}
+
     writes = len(kube.writes)
     await reconciler.reconcile(engine_key(engine))
     assert len(kube.writes) == writes
@@ -487,3 +489,14 @@ def test_of_a_pod_that_ends_moves_or_is_deleted_nothing_is_left() -> None:
         assert bool(pods.on("node-sm_120")) is is_there
     pods.drop(placed)
     assert pods.of_engine("vision", "resnet50") == pods.on("node-sm_120") == []
+
+
+async def test_a_pool_that_a_status_names_and_that_adds_nothing_is_no_figure() -> None:
+    kube: Any = FakeKube()
+    cluster = a_cluster_that_builds_for_pods(kube)
+    engine = make_engine()
+    why = {"pool": "of a tenant's choice"}
+    engine["status"] = {"targets": [{"name": "a", "autoBuild": why}]}
+    await applied(kube, cluster, engine)
+
+    assert cluster.added_targets() == {"rtx": 0}

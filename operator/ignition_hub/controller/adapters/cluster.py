@@ -98,6 +98,15 @@ class Cluster:
             self.demand.wanted.set()
         return self.demand.wanted.is_set()
 
+    def added_targets(self) -> dict[str, int]:
+        """Return how many targets each pool that adds some has added; a status may name any other."""
+        names = (pool["metadata"]["name"] for pool in self.pools if (pool.get("spec") or {}).get("autoBuild"))
+        counts = dict.fromkeys(names, 0)
+        for (pool, _), count in self.engines.added.items():
+            if pool in counts:
+                counts[pool] += count
+        return counts
+
     async def _refresh_demand(self) -> None:
         try:
             await self._refresh(self.demand.pods, PODS, None, INJECTED)

@@ -36,6 +36,8 @@ class Vitals:
     oldest: float
     engines: int
     targets: Mapping[tuple[str, str], int]
+    added: Mapping[str, int]
+    """Targets that each BuildPool with ``spec.autoBuild`` added for pods."""
     jobs: int
     gated: int
     gated_since: float | None
@@ -70,6 +72,7 @@ class VitalsCollector(Collector):
         for name, (text, value) in gauges.items():
             yield GaugeMetricFamily(f"ignition_controller_{name}", text, value=value)
         yield _targets(vitals.targets)
+        yield _added(vitals.added)
         yield _writes(vitals.writes)
         yield from _storage(vitals.storage)
 
@@ -84,6 +87,16 @@ def _targets(counts: Mapping[tuple[str, str], int]) -> Metric:
     for standing, count in sorted(counts.items()):
         targets.add_metric(standing, count)
     return targets
+
+
+def _added(counts: Mapping[str, int]) -> Metric:
+    text = (
+        "Targets that a BuildPool with spec.autoBuild added for GPUs of pods; it may have maxTargets of them"
+    )
+    added = GaugeMetricFamily("ignition_controller_added_targets", text, labels=["pool"])
+    for pool, count in sorted(counts.items()):
+        added.add_metric([pool], count)
+    return added
 
 
 def _writes(counts: Mapping[str, int]) -> Metric:

@@ -20,6 +20,7 @@ def vitals(**changes):
         "oldest": 0.0,
         "engines": 0,
         "targets": {},
+        "added": {},
         "jobs": 0,
         "gated": 0,
         "gated_since": None,
@@ -63,10 +64,13 @@ async def test_a_controller_that_does_not_watch_yet_is_not_ready():
 async def test_what_is_looked_up_and_what_is_counted_are_on_one_page():
     registry = CollectorRegistry()
     registry.register(PaceCollector("ignition_controller", {"releases": RateLimiter()}))
-    look = vitals(targets={("Failed", "OutOfMemory"): 2}, gated=3, gated_since=0.0, store_is_away=True)
+    look = vitals(
+        added={"ada": 4}, targets={("Failed", "OutOfMemory"): 2}, gated=3, gated_since=0.0, store_is_away=True
+    )
     _, page = (await answers(look, registry))["/metrics"]
 
     assert 'ignition_controller_engine_targets{reason="OutOfMemory",state="Failed"} 2.0' in page
+    assert 'ignition_controller_added_targets{pool="ada"} 4.0' in page
     assert "ignition_controller_gated_pods 3.0" in page
     assert "ignition_controller_store_breaker_open 1.0" in page
     assert 'ignition_controller_api_requests_pending{budget="releases"} 0.0' in page
