@@ -55,6 +55,7 @@ class Watching:
         before = self._cluster.engines.get(key.namespace, key.name)
         if _mirror(self._cluster.engines, kind, body) and not self._cluster.is_own_status(before, body):
             self._queue.add(key)
+            self._cluster.builds_for_pods()
             for pod in gated_by(self._cluster, key.namespace, key.name):
                 self._queue.add(pod)
         if self._cluster.rolling_pods.all_in(key.namespace):

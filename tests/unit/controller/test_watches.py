@@ -305,6 +305,17 @@ def test_nothing_of_pods_and_nodes_is_wanted_until_a_pool_builds_for_pods(
     assert cluster.demand.wanted.is_set()
 
 
+def test_pods_are_looked_at_too_while_a_status_has_what_was_added_for_one(
+    cluster: Cluster, watching: Watching
+) -> None:
+    watching.engine("ADDED", engine(1))
+    assert not cluster.demand.wanted.is_set()
+
+    added = {"targets": [{"name": "auto-sm-120", "autoBuild": {"pool": "rtx"}}]}
+    watching.engine("MODIFIED", {**engine(2), "status": added})
+    assert cluster.demand.wanted.is_set()
+
+
 def pool(version: int, **spec: Any) -> Object:
     body = make_pool(**spec)
     return {**body, "metadata": {**body["metadata"], "resourceVersion": str(version)}}

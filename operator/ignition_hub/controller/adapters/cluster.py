@@ -93,9 +93,11 @@ class Cluster:
             await self._refresh_demand()
 
     def builds_for_pods(self) -> bool:
-        """Tell whether a pool adds, or has added, targets for pods; note that it does."""
-        if any((pool.get("spec") or {}).get("autoBuild") for pool in self.pools):
-            self.demand.wanted.set()
+        """Tell whether a pool adds targets for pods, or a status still has one; note that once it is so."""
+        if not self.demand.wanted.is_set():
+            pools = ((pool.get("spec") or {}).get("autoBuild") for pool in self.pools)
+            if any(pools) or any(self.engines.added.values()):
+                self.demand.wanted.set()
         return self.demand.wanted.is_set()
 
     def added_targets(self) -> dict[str, int]:
