@@ -126,6 +126,10 @@ real: setup ## Build models of public packages with real inputs; write docs/real
 bindings: setup ## Read NVIDIA's Python bindings of every release and compare them with the stored inventories
 	@$(BIN)/python -m bindings check
 
+.PHONY: gitops
+gitops: setup ## Ask the diff engines of Argo CD and Flux whether the hub makes workloads drift (ten minutes the first time)
+	@$(BIN)/python -m gitops
+
 RESOLVE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
   pyproject.toml
 

@@ -16,17 +16,21 @@ LONGEST = 3600
 
 def build() -> Path:
     """Build promtool unless it is there, and return where it is; CalledProcessError when Go fails."""
-    target = program()
+    return compiled(PACKAGE, SOURCES, program(), tags=TAGS)
+
+
+def compiled(package: str, sources: Path, target: Path, *, tags: str = "") -> Path:
+    """Compile a package of the Go module in ``sources`` to ``target`` unless it is there; return that."""
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     go = find_go()
     with tempfile.TemporaryDirectory(prefix=".building-", dir=target.parent) as unfinished:
-        made = Path(unfinished) / "promtool"
-        flags = ["-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-tags", TAGS]
+        made = Path(unfinished) / target.name
+        flags = ["-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-tags", tags]
         subprocess.run(
-            [str(go), "build", *flags, "-o", str(made), PACKAGE],
-            cwd=SOURCES,
+            [str(go), "build", *flags, "-o", str(made), package],
+            cwd=sources,
             env=go_environment(go),
             check=True,
             timeout=LONGEST,
