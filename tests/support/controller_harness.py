@@ -56,12 +56,12 @@ class Hub:
 
     @asynccontextmanager
     async def controller(
-        self, *, qps: float = 500, most_engines: int = 0, **options: Any
+        self, *, qps: float = 500, most_engines: int = 0, rollouts: bool = False, **options: Any
     ) -> AsyncIterator[Controller]:
         """Run a controller, leading at once, until the block ends."""
         kube = await Kube.connect(limiter=RateLimiter(qps=qps, burst=500))
         kube.writes = self.writes
-        cluster = Cluster(kube, BUILD_NAMESPACE, most_engines=most_engines)
+        cluster = Cluster(kube, BUILD_NAMESPACE, most_engines=most_engines, rolls=rollouts)
         settings = ControllerSettings(
             release_namespace=RELEASE_NAMESPACE,
             build_namespace=BUILD_NAMESPACE,

@@ -33,12 +33,9 @@ from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
     ANNOTATION_ROLLED,
     BUILD_NAMESPACE,
-    INIT_CONTAINER,
     LABEL_GPU_ARCH,
-    LABEL_ROLLS,
     RELEASE_NAMESPACE,
 )
-from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES, ANNOTATION_ROLLOUT
 from ignition_hub.kube import (
     DEPLOYMENTS,
     ENGINES,
@@ -58,6 +55,7 @@ from job_controller import request_of
 from localcluster import ControlPlane
 from mortal import Fate, Killed, connect
 from passes import Passes, Times
+from servedworkload import serve
 from walks import WalkWorld, gated_pod, node_of, placed_pod
 
 pytestmark = pytest.mark.cluster
@@ -168,23 +166,6 @@ class Life:
             await self.kube.create(ENGINES, body, namespace)
         await self.kube.create(PODS, gated_pod("server", "mine"), TEAM)
 
-    async def serve(self) -> None:
-        """Make a Deployment that asks for rollouts, and its pod, which runs an engine of another time."""
-        deployment = await self.kube.create(DEPLOYMENTS, {"metadata": {"name": "web"}, "spec": SERVER}, TEAM)
-        seen = {"observedGeneration": deployment["metadata"]["generation"]}
-        await self.kube.merge_patch(DEPLOYMENTS, "web", {"status": seen}, TEAM, "status")
-        metadata = {"name": "web", "ownerReferences": [_controlled_by(deployment)]}
-        replicas = await self.kube.create(REPLICA_SETS, {"metadata": metadata, "spec": SERVER}, TEAM)
-        template = SERVER["template"]["metadata"]
-        metadata = {**template, "name": "web", "ownerReferences": [_controlled_by(replicas)]}
-        pod = {"metadata": metadata, "spec": SERVER["template"]["spec"]}
-        await self.kube.create(PODS, pod, TEAM)
-        said = json.dumps({"arch": "sm_89", "product": None, "engines": ["0" * 16]})
-        fetched = {"state": {"terminated": {"exitCode": 0, "message": said}}, "ready": True}
-        container = {**fetched, "name": INIT_CONTAINER, "image": "a", "imageID": "", "restartCount": 0}
-        status = {"status": {"initContainerStatuses": [container]}}
-        await self.kube.merge_patch(PODS, "web", status, TEAM, "status")
-
     async def edit(self, patch: Object) -> None:
         await self.kube.merge_patch(ENGINES, "mine", patch, TEAM)
 
@@ -211,7 +192,7 @@ class Life:
 async def an_engine_is_built(life: Life) -> None:
     """Built, with a failure on the way, told to a pod that waits, and rolled out to one that runs another."""
     await life.appear()
-    await life.serve()
+    await serve(life.kube, TEAM, "mine", "sm_89")
     await life.meet_fate()
     await life.works("two builds begin")
     await life.renews()
@@ -329,20 +310,6 @@ SITES = {
     "process.leader_election:replace": {"replace leases"},
 }
 """Where the controller writes, and what."""
-
-SERVER = {
-    "selector": {"matchLabels": {"app": "web"}},
-    "template": {
-        "metadata": {
-            "labels": {"app": "web", LABEL_ROLLS: "true"},
-            "annotations": {ANNOTATION_ENGINES.name: "mine", ANNOTATION_ROLLOUT.name: "Automatic"},
-        },
-        "spec": {
-            "initContainers": [{"name": INIT_CONTAINER, "image": "fetcher:1"}],
-            "containers": [{"name": "server", "image": "server:1"}],
-        },
-    },
-}
 
 STORE = {
     "s3": {
@@ -509,12 +476,6 @@ def timeless(status: Any) -> Any:
             if key != "lastTransitionTime"
         }
     return [timeless(one) for one in status] if isinstance(status, list) else status
-
-
-def _controlled_by(body: Object) -> Object:
-    metadata = body["metadata"]
-    words = {key: body[key] for key in ("apiVersion", "kind")}
-    return {**words, "name": metadata["name"], "uid": metadata["uid"], "controller": True}
 
 
 def _has_ended(job: Object) -> bool:

@@ -15,13 +15,15 @@ from fakeworld import make_engine
 from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.names import (
     ANNOTATION_REBUILD,
+    ANNOTATION_ROLLED,
     BUILD_NAMESPACE,
     LABEL_WAITING,
     SCHEDULING_GATE,
 )
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
-from ignition_hub.kube import ENGINES, EVENTS, JOBS, PODS, POOLS, Object
+from ignition_hub.kube import DEPLOYMENTS, ENGINES, EVENTS, JOBS, PODS, POOLS, Object
 from job_controller import condition_of, eventually
+from servedworkload import NAME, serve
 
 pytestmark = pytest.mark.cluster
 
@@ -44,6 +46,26 @@ async def test_a_built_engine_costs_a_job_and_one_status_write(hub: Hub) -> None
     assert target["warnings"] == [{"code": "Int64Clamped", "count": 2}]
     assert body["status"]["readyTargets"] == "1/1"
     assert _verdicts(body) == {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
+
+
+async def test_the_pods_of_a_deployment_that_asks_for_it_are_restarted_when_the_new_engine_is_ready(
+    hub: Hub,
+) -> None:
+    async def restarted() -> bool:
+        body = await hub.kube.get(DEPLOYMENTS, NAME, hub.namespace)
+        assert body is not None
+        return ANNOTATION_ROLLED in body["spec"]["template"]["metadata"]["annotations"]
+
+    await serve(hub.kube, hub.namespace, "resnet50", "sm_86")
+    async with hub.controller(rollouts=True):
+        await hub.apply(make_engine())
+        job = await hub.until_job()
+        assert not await restarted()
+        await hub.complete(job)
+        await eventually(restarted)
+        await hub.rest()
+
+    assert hub.writes["patch deployments"] == 1
 
 
 async def test_a_store_hit_costs_one_status_write_and_no_job(hub: Hub) -> None:

@@ -284,6 +284,19 @@ def test_quotas_and_the_limit_of_engines_reach_the_store_and_the_controller():
     assert "--max-engines-per-namespace=250000" in controller["args"]
 
 
+def test_only_with_rollouts_may_the_controller_change_workloads_and_is_told_to():
+    def of(documents: list[Json]) -> tuple[bool, bool, int]:
+        deployment = find(documents, "Deployment", "ignition-hub-controller")
+        args = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        rules = find(documents, "ClusterRole", "ignition-hub-controller")["rules"]
+        named = {group for rule in rules for group in rule["apiGroups"]} & {"apps", "argoproj.io"}
+        policies = [each for each in documents if each["metadata"]["name"] == "ignition-hub-rollouts"]
+        return "--rollouts" in args, bool(named), len(policies)
+
+    assert of(render()) == (False, False, 0)
+    assert of(render({"rollouts": {"enabled": True}})) == (True, True, 2)
+
+
 def test_a_store_can_be_added_later():
     documents = render(OWN_STORE | {"store": {"create": False}})
 
