@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import ssl
 import statistics
 import subprocess
 import sys
@@ -167,15 +168,6 @@ def all_peers(published: Published, address: str, folder: Path) -> dict[str, Pee
     """Return the programs that are installed here."""
     authority = folder / "authority.pem"
     at = {"client": {**published.client}, "bucket": BUCKET, "key": KEY, "path": "{path}"}
-    token = folder / "token"
-    token.write_text("bench")
-    fetcher = {
-        "PYTHONPATH": str(ROOT / "operator"),
-        "IGNITION_GATEWAY_URL": address,
-        "IGNITION_TOKEN_FILE": str(token),
-        "IGNITION_ENGINES": "bench=bench",
-        "IGNITION_CA_FILE": str(authority),
-    }
     boto = json.dumps({**at, "sha256": published.sha256})
     keys = {
         "AWS_ACCESS_KEY_ID": published.client["aws_access_key_id"],
@@ -187,7 +179,7 @@ def all_peers(published: Published, address: str, folder: Path) -> dict[str, Pee
     aria2c = ("--quiet", "--split=8", "--max-connection-per-server=8", "--file-allocation=none")
     trust = f"--ca-certificate={authority}"
     peers = {
-        "fetcher": Peer((sys.executable, "-m", "ignition_hub.fetch"), fetcher),
+        "fetcher": whole_fetcher(address, folder),
         "boto3+sha": Peer((sys.executable, "-c", BOTO3, boto)),
         "curl": Peer(("curl", "-sSf", "--cacert", str(authority), "-o", "{path}", published.url)),
         "aria2c": Peer(
@@ -199,6 +191,20 @@ def all_peers(published: Published, address: str, folder: Path) -> dict[str, Pee
         if shutil.which(peer.command[0]) is None:
             print(f"{name}: {peer.command[0]} is not installed, left out")
     return {name: peer for name, peer in peers.items() if shutil.which(peer.command[0])}
+
+
+def whole_fetcher(address: str, folder: Path) -> Peer:
+    """Return the fetcher, which asks the gateway at ``address``."""
+    token = folder / "token"
+    token.write_text("bench")
+    environment = {
+        "PYTHONPATH": str(ROOT / "operator"),
+        "IGNITION_GATEWAY_URL": address,
+        "IGNITION_TOKEN_FILE": str(token),
+        "IGNITION_ENGINES": "bench=bench",
+        "IGNITION_CA_FILE": str(folder / "authority.pem"),
+    }
+    return Peer((sys.executable, "-m", "ignition_hub.fetch"), environment)
 
 
 def built_s5cmd() -> str:
@@ -247,7 +253,7 @@ def publish(s3: S3Server, size: int, folder: Path, authority: Path | None) -> Pu
 
 
 @contextmanager
-def gateway(answer: dict[str, object]) -> Iterator[str]:
+def gateway(answer: dict[str, object], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Answer every resolve with ``answer``; yields the URL to ask."""
 
     class Resolve(BaseHTTPRequestHandler):
@@ -263,9 +269,11 @@ def gateway(answer: dict[str, object]) -> Iterator[str]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Resolve)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

@@ -74,7 +74,7 @@ class World:
         self.objects = {}  # other bytes at some paths
         self.digest = hashlib.sha256(ENGINE).hexdigest()
         self.resolves = []  # (status, body) to answer before the real one
-        self.store = []  # faults, one for each GET: a status, "cut", or the name of one in LIES
+        self.store = []  # faults, one for each GET: a status, "cut", "stuck", or the name of one in LIES
         self.tokens, self.asked, self.ranges = [], [], []
         self.peers = set()  # of the GETs: one for each connection
         self.reports, self.report_status, self.report_seconds = [], 204, 0.0
@@ -146,6 +146,9 @@ class World:
                 if fault == "cut":
                     self.reply(206, data, sent=len(data) // 2, **span)
                     self.close_connection = True
+                elif fault == "stuck":
+                    self.reply(206, data, sent=len(data) // 2, Connection="close", **span)
+                    world.going_on.wait(20)
                 elif fault:
                     status, body, headers = world.false_answer(fault, first, last)
                     self.reply(status, body, **headers)

@@ -18,6 +18,7 @@ from ignition_hub.fetch.errors import FetchError
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
+from ignition_hub.wire.tls_stream import TlsStream
 
 CALL_SECONDS = 30.0
 CONNECTIONS = 8
@@ -47,20 +48,21 @@ class RangeConnection:
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
         self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | TlsStream | None = None
         self._peer = ""
 
     def disconnect(self) -> None:
         """Close the connection; the next read opens another."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._socket = None
 
     def abort(self) -> None:
         """Wake a thread that reads from this connection: its read fails now, not at the timeout."""
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
+        # The connection itself forgets its socket where the answer is the last one on it.
+        if (sock := self._socket) is not None:
             with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                sock.shutdown(socket.SHUT_RDWR)
 
     def read(
         self, source: RangeSource, start: int, stop: int, buffer: memoryview
@@ -100,11 +102,12 @@ class RangeConnection:
     def _request(self, source: RangeSource, start: int, stop: int) -> http.client.HTTPResponse:
         if self._connection is None:
             timeout = self._deadline.timeout(CALL_SECONDS)
-            self._connection = source.address.connection(source.tls, timeout)
+            self._connection = source.address.bulk_connection(source.tls, timeout)
             self._peer = source.address.place
         asked = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
         headers = {**source.headers, **asked}
         self._connection.request("GET", source.address.target, headers=headers)
+        self._socket = self._connection.sock
         return self._connection.getresponse()
 
 

@@ -10,6 +10,8 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ignition_hub.wire.tls_stream import BulkTlsConnection
+
 PORTS = {"http": 80, "https": 443}
 
 
@@ -48,6 +50,12 @@ class Address:
         if self.scheme == "https":
             return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=tls)
         return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+
+    def bulk_connection(self, tls: ssl.SSLContext, timeout: float) -> http.client.HTTPConnection:
+        """Return an unopened connection for large answers."""
+        if self.scheme == "https":
+            return BulkTlsConnection(self.host, self.port, timeout=timeout, context=tls)
+        return self.connection(tls, timeout)
 
 
 def tls_context(authorities: str | None, *, only: bool) -> ssl.SSLContext:

@@ -127,6 +127,14 @@ def test_a_volume_that_is_too_small_is_refused_before_the_first_byte(world):
     assert world.ranges == []
 
 
+def test_a_fetch_that_has_failed_does_not_wait_for_connections_that_hang(world):
+    world.store = ["stuck"] * 4 + [404]
+    started_at = time.monotonic()
+
+    assert world.run() == 44
+    assert time.monotonic() - started_at < 10
+
+
 def test_several_engines_that_do_not_fit_together_are_refused_before_the_first_byte(world, monkeypatch):
     real = os.statvfs(world.folder)
     blocks = len(ENGINE) // real.f_frsize * 3 // 2

@@ -1,0 +1,159 @@
+"""
+What the cache of a node is worth: the second pod of a node against the first, and against no cache.
+
+The store is a real S3 server behind a wire of a given speed, 1 Gbit/s unless told otherwise: on the loopback
+a store is as near as the cache, and nothing is gained. The cache is a process of its own, over TLS, as the
+chart runs it. Bar: the second pod takes at most a tenth of the first.
+``python tests/bench/bench_node_cache.py [--mib 2048] [--rounds 3] [--megabytes-a-second 125]``.
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from bench_fetch import BUCKET, MIB, Peer, Run, gateway, measured, memory_backed, publish, whole_fetcher
+
+from loopback_certificate import loopback_certificate
+from s3server import S3Server
+
+ROOT = Path(__file__).resolve().parents[2]
+BAR = 0.1
+PIECE = 64 * 1024
+
+
+class Wire:
+    """Carries bytes between clients and a server, all together no faster than ``pace`` bytes a second."""
+
+    def __init__(self, port: int) -> None:
+        self.pace = 0.0
+        self._port, self._lock, self._free_at = port, threading.Lock(), 0.0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            server = socket.create_connection(("127.0.0.1", self._port))
+            for one, other in ((client, server), (server, client)):
+                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+
+    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := one.recv(PIECE):
+                self._wait(len(piece))
+                other.sendall(piece)
+        with suppress(OSError):
+            other.shutdown(socket.SHUT_WR)
+
+    def _wait(self, count: int) -> None:
+        if not self.pace:
+            return
+        with self._lock:
+            self._free_at = max(self._free_at, time.monotonic()) + count / self.pace
+            ahead = self._free_at - time.monotonic()
+        time.sleep(max(0.0, ahead))
+
+
+@contextmanager
+def node_cache(folder: Path, engines: str, size: int) -> Iterator[str]:
+    """Run the cache as the chart does; yields its URL."""
+    kept = folder / "kept"
+    kept.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    flags = [f"--port={port}", f"--folder={kept}", f"--max-bytes={2 * size}", f"--engines={engines}"]
+    trust = [f"--tls-cert={folder / 'tls.pem'}", f"--tls-key={folder / 'tls.pem'}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ignition_hub.fetch.node_cache", *flags, *trust],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "operator")},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port)
+        yield f"https://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+        shutil.rmtree(kept)
+
+
+def wait_for(port: int) -> None:
+    """Return when something listens on the port."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise SystemExit("the node cache did not start")
+
+
+def main() -> int:
+    """Measure all three in turn, print them and say whether the bar holds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mib", type=int, default=2048)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--megabytes-a-second", type=float, default=125.0)
+    options = parser.parse_args()
+    size = options.mib * MIB
+    tempfile.tempdir = memory_backed(3 * size)
+    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
+    with tempfile.TemporaryDirectory() as name, S3Server.start() as s3:
+        folder = Path(name)
+        (folder / "authority.pem").write_text(loopback_certificate(folder))
+        wire = Wire(int(s3.endpoint.rpartition(":")[2]))
+        published = publish(replace(s3, endpoint=f"http://{wire.address}"), size, folder, None)
+        wire.pace = options.megabytes_a_second * 1e6
+        answer = {"name": "bench", "url": published.url, "size": size, "sha256": published.sha256}
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(folder / "tls.pem")
+        with gateway(answer, tls) as address:
+            fetcher = whole_fetcher(address, folder)
+            runs = [
+                one_round(fetcher, folder, f"http://{wire.address}/{BUCKET}", size)
+                for _ in range(options.rounds)
+            ]
+    return judge(runs)
+
+
+def one_round(fetcher: Peer, folder: Path, engines: str, size: int) -> tuple[Run, Run, Run]:
+    """Fetch without a cache, then as the first and the second pod of a node."""
+    alone = one_pod(fetcher, folder, "")
+    with node_cache(folder, engines, size) as url:
+        return alone, one_pod(fetcher, folder, url), one_pod(fetcher, folder, url)
+
+
+def one_pod(fetcher: Peer, folder: Path, cache: str) -> Run:
+    """Run the fetcher with a volume of its own, and remove that."""
+    mount = folder / "mount"
+    environment = {**fetcher.environment, "IGNITION_MOUNT": str(mount), "IGNITION_NODE_CACHE_URL": cache}
+    run = measured(list(fetcher.command), environment, sorted(os.sched_getaffinity(0)))
+    shutil.rmtree(mount)
+    return run
+
+
+def judge(runs: list[tuple[Run, Run, Run]]) -> int:
+    """Print the medians; 1 when the bar is missed."""
+    alone, first, second = (
+        statistics.median(run.seconds for run in each) for each in zip(*runs, strict=True)
+    )
+    peak = max(run.peak_mib for each in runs for run in each)
+    print(f"without a cache {alone:.2f} s, first pod {first:.2f} s, second pod {second:.2f} s")
+    print(f"second to first: {second / first:.3f} (bar {BAR}); peak {peak:.0f} MiB")
+    return 0 if second <= BAR * first else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
