@@ -49,7 +49,6 @@ class Tab:
     answers: int
     session: str = ""
     complaints: list[str] = field(default_factory=list)
-    events: list[str] = field(default_factory=list)
     requested: list[str] = field(default_factory=list)
     _sent: int = 0
     _rest: bytes = b""
@@ -62,11 +61,15 @@ class Tab:
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[None]:
-        """Wait at the end of the block until what it began has loaded."""
-        self.events.clear()
+        """Wait at the end of the block until the document that it led to has loaded."""
+        self.value("void (window.isLeft = true)")
         yield
-        while "Page.loadEventFired" not in self.events:
-            self._take()
+        loaded = {"expression": "!window.isLeft && document.readyState === 'complete'"}
+        deadline = time.monotonic() + ANSWER_SECONDS
+        # Between two documents there is none to ask, which is an error of the protocol.
+        while not self._answer("Runtime.evaluate", loaded).get("result", {}).get("result", {}).get("value"):
+            assert time.monotonic() < deadline, "no other document has loaded"
+            time.sleep(0.02)
 
     def value(self, expression: str) -> Any:
         """Return what a JavaScript expression is; the page's own policy does not bind the protocol."""
@@ -81,7 +84,15 @@ class Tab:
         self.do("Input.dispatchKeyEvent", type="keyUp", **keys)
 
     def accessible(self) -> list[tuple[str, str]]:
-        """Return role and name of everything that a screen reader is told of."""
+        """Return role and name of all that a screen reader is told of, once there is more than a root."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while len(told := self._told()) < 2:
+            # The tree is made after the page has loaded, when the browser finds the time.
+            assert time.monotonic() < deadline, f"a screen reader is told of {told} alone"
+            time.sleep(0.05)
+        return told
+
+    def _told(self) -> list[tuple[str, str]]:
         nodes = self.do("Accessibility.getFullAXTree")["nodes"]
         return [
             (node["role"]["value"], node.get("name", {}).get("value", ""))
@@ -95,6 +106,12 @@ class Tab:
 
     def do(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send an order and return its result."""
+        message = self._answer(method, parameters)
+        assert "error" not in message, message["error"]
+        result: dict[str, Any] = message["result"]
+        return result
+
+    def _answer(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         self._sent += 1
         order = {"id": self._sent, "method": method, "params": parameters}
         if self.session:
@@ -103,9 +120,7 @@ class Tab:
         while True:
             message = self._take()
             if message.get("id") == self._sent:
-                assert "error" not in message, message["error"]
-                result: dict[str, Any] = message["result"]
-                return result
+                return message
 
     def _take(self) -> dict[str, Any]:
         deadline = time.monotonic() + ANSWER_SECONDS
@@ -121,7 +136,6 @@ class Tab:
         return message
 
     def _note(self, event: str, told: dict[str, Any]) -> None:
-        self.events.append(event)
         if event == "Log.entryAdded":
             self.complaints.append(told["entry"]["text"])
         elif event == "Network.requestWillBeSent":

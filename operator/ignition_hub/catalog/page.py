@@ -23,21 +23,19 @@ HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
 }
 
-COLUMNS = (
-    "Model",
-    "Precision",
-    "GPU",
-    "State",
-    "Namespace",
-    "Resource",
-    "TensorRT",
-    "Pool",
-    "Size",
-    "Build",
-    "Max error",
-    "Latency",
-    AGE,
-)
+COLUMNS: Mapping[str, str] = {
+    "Model": "Precision",
+    "GPU": "",
+    "State": "",
+    "Resource": "Namespace",
+    "TensorRT": "Pool",
+    "Size": "",
+    "Build": "",
+    "Max error": "",
+    "Latency": "",
+    AGE: "",
+}
+"""The columns of the page; each has below it, in the same cell, what else is there of a row."""
 FIGURES = frozenset({"Size", "Build", "Max error", "Latency", AGE})
 TITLE = "Engine catalog"
 ABSENT = "\N{EM DASH}"
@@ -116,7 +114,7 @@ def _nothing(selection: Selection) -> Html:
 
 
 def _table(shown: Shown, now: float) -> Html:
-    heads = [element("th", head, scope="col", class_=_kind(head)) for head in (*COLUMNS, "More")]
+    heads = [element("th", head, scope="col", class_=_kind(head)) for head in [*COLUMNS, "More"]]
     cells = table(shown.rows, now)
     rows = [
         _row(row, dict(zip(cells[0], words, strict=True)))
@@ -133,15 +131,21 @@ def _table(shown: Shown, now: float) -> Html:
 
 
 def _row(row: CatalogRow, words: Mapping[str, str]) -> Html:
-    cells = [element("th", words["Model"], scope="row")]
-    for head in COLUMNS[1:]:
-        kind = f"state {_mood(row.state)}" if head == "State" else _kind(head)
-        cells.append(element("td", words[head] or ABSENT, class_=kind))
+    cells = []
+    for head, below in COLUMNS.items():
+        content = [words[head] or ABSENT]
+        if below and words[below]:
+            content.append(element("span", words[below], class_="below"))
+        if head == "Model":
+            cells.append(element("th", *content, scope="row"))
+        else:
+            kind = f"state {_mood(row.state)}" if head == "State" else _kind(head)
+            cells.append(element("td", *content, class_=kind))
     return element("tr", *cells, element("td", _more(row)))
 
 
 def _kind(head: str) -> str | bool:
-    return "figure" if head in FIGURES else False
+    return "figure" if head in FIGURES else "name" if head == "Resource" else False
 
 
 def _mood(state: str) -> str:

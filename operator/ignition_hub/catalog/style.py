@@ -24,7 +24,8 @@ body {
 }
 h1 { margin: 0; font-size: 1.5rem; }
 p { margin: 0.25rem 0; }
-.quiet { color: var(--quiet); }
+.quiet, .below { color: var(--quiet); }
+.below { display: block; font-size: 0.8125rem; font-weight: normal; overflow-wrap: anywhere; }
 .notice { padding: 0.5rem 0.75rem; border: 1px solid var(--moving); border-left-width: 4px; }
 form {
   display: flex; flex-wrap: wrap; gap: 0.75rem; align-items: end; margin: 1rem 0; padding: 0.75rem;
@@ -43,15 +44,15 @@ form a { padding: 0.4rem 0.25rem; }
 .rows { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; }
 table { width: 100%; border-collapse: collapse; }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-th, td { padding: 0.45rem 0.75rem; text-align: left; vertical-align: top; }
+th, td { padding: 0.45rem 0.6rem; text-align: left; vertical-align: top; }
 tr > * { border-bottom: 1px solid var(--line); }
 thead th { background: var(--raised); font-size: 0.8125rem; white-space: nowrap; }
 tbody tr:last-child > * { border-bottom: 0; }
-tbody th { font-weight: 600; overflow-wrap: anywhere; min-width: 9rem; }
+tbody th { font-weight: 600; }
+tbody th, .name { overflow-wrap: anywhere; min-width: 10rem; }
 tbody tr:hover { background: var(--raised); }
-td { white-space: nowrap; }
-.figure { text-align: right; font-variant-numeric: tabular-nums; }
-.state { font-weight: 600; white-space: normal; min-width: 9rem; }
+.figure { min-width: 0; white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums; }
+.state { font-weight: 600; min-width: 8rem; }
 .state::before {
   content: ""; display: inline-block; width: 0.6rem; height: 0.6rem; margin-right: 0.45rem;
   border-radius: 50%; background: currentColor;

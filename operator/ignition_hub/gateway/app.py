@@ -38,6 +38,7 @@ def public_app(services: AdmissionServices) -> web.Application:
         app[SERVICES] = services
         models.limit_pushes(app)
         prune.limit_pages(app)
+        catalog.limit_catalogs(app)
         app.add_routes(
             [
                 web.get("/v1/builds/self", builds.grant),

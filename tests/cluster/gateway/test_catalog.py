@@ -28,7 +28,7 @@ CONTRASTS = """
     return color === 'rgba(0, 0, 0, 0)' ? ground(node.parentElement) : color;
   };
   const found = {};
-  for (const node of document.querySelectorAll('h1, p, label, button, th, td, summary, a, dt, dd')) {
+  for (const node of document.querySelectorAll('h1, p, label, button, th, td, span, summary, a, dt, dd')) {
     const [low, high] = [light(getComputedStyle(node).color), light(ground(node))].sort((a, b) => a - b);
     found[node.tagName + '.' + node.className] = (high + 0.05) / (low + 0.05);
   }
@@ -208,7 +208,7 @@ def test_a_screen_reader_is_told_of_the_table_its_heads_and_its_form(tab):
         ("combobox", "State"),
         ("table", "Engines by model and GPU"),
         ("columnheader", "GPU"),
-        ("rowheader", "resnet50 v1"),
+        ("rowheader", "resnet50 v1 fp16"),
         ("region", "Engines"),
     } <= set(told)
 
@@ -220,3 +220,14 @@ def test_every_text_is_read_easily_in_light_and_dark(tab, scheme):
 
     assert tab.value(CONTRASTS)
     assert min(tab.value(CONTRASTS).values()) >= 4.5
+
+
+@pytest.mark.parametrize(("width", "is_whole"), [(1280, True), (420, False)])
+def test_the_table_fits_a_laptop_and_scrolls_by_itself_on_a_telephone(tab, width, is_whole):
+    tab.do("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+    tab.open(tab.address, tab.token)
+    inner = "(rows => rows.scrollWidth <= rows.clientWidth)(document.querySelector('.rows'))"
+
+    assert tab.value("document.documentElement.scrollWidth") <= width
+    assert tab.value(inner) is is_whole
+    tab.do("Emulation.clearDeviceMetricsOverride")

@@ -1,16 +1,23 @@
 """Whatever goes wrong leaves as a status and a reason, never as a traceback."""
 
 import asyncio
+import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from catalogrows import engine
+from ignition_hub.catalog.rows import rows_of
 from ignition_hub.engine.errors import ContractError, IgnitionError, NewerRelease, Reason
 from ignition_hub.gateway.errors import TokenRejected, status_of, translate_errors
 from ignition_hub.gateway.process.draining import RequestsInFlight
 from ignition_hub.gateway.process.metrics import Metrics, counting
 from ignition_hub.gateway.process.slow_refusals import slow_refusals
+from ignition_hub.gateway.routes import catalog
+from ignition_hub.gateway.services import SERVICES
 from ignition_hub.kube import Forbidden
 from ignition_hub.store.errors import ManifestRefused, StoreUnavailable
 
@@ -134,3 +141,38 @@ async def test_what_is_refused_for_another_reason_is_answered_at_once():
     app.router.add_get("/", fail)
     async with TestClient(TestServer(app)) as client:
         assert (await client.get("/")).status == 422
+
+
+async def test_rows_are_sorted_outside_of_the_loop_and_for_one_caller_at_a_time(monkeypatch):
+    threads, under_way, most = set(), [], []
+
+    def shown(rows, selection):
+        threads.add(threading.get_ident())
+        under_way.append(None)
+        most.append(len(under_way))
+        time.sleep(0.01)
+        under_way.pop()
+        return selected(rows, selection)
+
+    async def answer(value):
+        return value
+
+    selected = catalog.shown
+    monkeypatch.setattr(catalog, "shown", shown)
+    app = web.Application(middlewares=[translate_errors])
+    app[SERVICES] = SimpleNamespace(
+        callers=SimpleNamespace(user_of=lambda request: answer(SimpleNamespace(username="anna"))),
+        readers=SimpleNamespace(scope_of=lambda user, namespace: answer(namespace)),
+        views=SimpleNamespace(catalog_rows=lambda namespace: rows_of(engine()), trouble=None),
+    )
+    catalog.limit_catalogs(app)
+    app.router.add_get("/v1/catalog", catalog.show_rows)
+
+    async with TestClient(TestServer(app)) as client:
+        answers = await asyncio.gather(*(client.get("/v1/catalog") for _ in range(20)))
+        statuses = [one.status for one in answers]
+
+    assert threading.get_ident() not in threads
+    assert set(most) == {1}
+    # Half of the places are for one caller; what is beyond them is sent away.
+    assert (statuses.count(200), statuses.count(503)) == (16, 4)

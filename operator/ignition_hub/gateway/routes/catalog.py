@@ -5,14 +5,22 @@ The rows are in memory; of the API server nothing is asked but who the caller is
 are read-only, and the token is in a header, which no other site can have a browser send.
 """
 
+import asyncio
+import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from ignition_hub.catalog.page import HEADERS, page
 from ignition_hub.catalog.selection import Selection, Shown, shown
+from ignition_hub.engine.errors import Reason
+from ignition_hub.fair_turns import FairTurns
 from ignition_hub.gateway.services import SERVICES
+
+PENDING, EACH = 32, 1
+"""Rows of all engines take hundredths of a second to sort: a caller that asks often waits for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,38 +32,53 @@ class Answer:
     notice: str
     """Why the rows may be old; empty while the API server answers."""
 
-    @property
-    def scope(self) -> str:
-        """Which namespaces it is of, in words."""
-        return f"Namespace {self.namespace}" if self.namespace else "All namespaces"
+    def to_page(self) -> str:
+        """Return it as HTML."""
+        scope = f"Namespace {self.namespace}" if self.namespace else "All namespaces"
+        return page(self.shown, time.time(), scope=scope, notice=self.notice)
+
+    def to_json(self) -> str:
+        """Return it as a document."""
+        body = {
+            "namespace": self.namespace,
+            "engines": [row.to_json() for row in self.shown.rows],
+            "total": self.shown.total,
+            "ready": self.shown.ready,
+            "page": self.shown.selection.page,
+            "pages": self.shown.pages,
+            "notice": self.notice,
+        }
+        return json.dumps(body)
+
+
+_turns = web.AppKey("catalog_turns", FairTurns)
+_thread = web.AppKey("catalog_thread", asyncio.Lock)
 
 
 async def show_page(request: web.Request) -> web.Response:
     """Answer one page of rows as HTML."""
-    answer = await _answer(request)
-    body = page(answer.shown, time.time(), scope=answer.scope, notice=answer.notice)
-    return web.Response(text=body, content_type="text/html", charset="utf-8", headers=HEADERS)
+    text = await _answered(request, Answer.to_page)
+    return web.Response(text=text, content_type="text/html", charset="utf-8", headers=HEADERS)
 
 
 async def show_rows(request: web.Request) -> web.Response:
     """Answer one page of rows as JSON, and of how many."""
-    answer = await _answer(request)
-    body = {
-        "namespace": answer.namespace,
-        "engines": [row.to_json() for row in answer.shown.rows],
-        "total": answer.shown.total,
-        "ready": answer.shown.ready,
-        "page": answer.shown.selection.page,
-        "pages": answer.shown.pages,
-        "notice": answer.notice,
-    }
-    return web.json_response(body, headers={"Cache-Control": "no-store"})
+    text = await _answered(request, Answer.to_json)
+    return web.json_response(text=text, headers={"Cache-Control": "no-store"})
 
 
-async def _answer(request: web.Request) -> Answer:
+def limit_catalogs(app: web.Application) -> None:
+    """Give an application its turns for catalogs."""
+    app[_turns] = FairTurns("catalogs", most=PENDING, each=EACH, reason=Reason.GatewayUnavailable)
+    app[_thread] = asyncio.Lock()
+
+
+async def _answered(request: web.Request, write: Callable[[Answer], str]) -> str:
     services = request.app[SERVICES]
     user = await services.callers.user_of(request)
     selection = Selection.of_query(request.query)
     namespace = await services.readers.scope_of(user, selection.namespace)
-    rows = services.views.catalog_rows(namespace)
-    return Answer(namespace, shown(rows, selection), services.views.trouble or "")
+    # In a thread, and in one at a time: pods that wait for an answer come between.
+    async with request.app[_turns].one(user.username), request.app[_thread]:
+        rows, notice = list(services.views.catalog_rows(namespace)), services.views.trouble or ""
+        return await asyncio.to_thread(lambda: write(Answer(namespace, shown(rows, selection), notice)))
