@@ -25,7 +25,7 @@ def state(row: CatalogRow) -> str:
     if row.is_ready:
         return row.state
     if row.state in {State.BUILDING, State.VERIFYING}:
-        return f"{row.state} {row.percent}%" if row.percent else row.state
+        return f"{row.state} {row.percent:.0f}%" if row.percent else row.state
     return f"{row.state}: {row.reason}" if row.reason else row.state
 
 
@@ -48,7 +48,7 @@ CELLS: Mapping[str, Callable[[CatalogRow], str]] = {
     "State": state,
     "TensorRT": tensorrt,
     "Pool": pool,
-    "Size": lambda row: size_line(row.size_bytes or 0),
+    "Size": lambda row: size_line(int(row.size_bytes or 0)),
     "Build": lambda row: time_line(row.build_seconds or 0),
     "Max error": lambda row: _figure(row.accuracy.get("maxAbsolute")),
     "Latency": lambda row: _figure(row.benchmark.get("medianMilliseconds"), " ms"),
@@ -61,7 +61,7 @@ def accuracy(row: CatalogRow) -> str:
     found = row.accuracy
     words = (_figure(found.get("maxAbsolute"), " absolute"), _figure(found.get("maxRelative"), " relative"))
     known = ", ".join(filter(None, words))
-    return f"{str(found.get('compared')).lower()}: {known}" if known else ""
+    return f"{row.compared.lower()}: {known}" if known and row.compared else known
 
 
 def benchmark(row: CatalogRow) -> str:
@@ -91,7 +91,7 @@ def age(row: CatalogRow, now: float) -> str:
     try:
         # Python 3.10 reads an offset and knows no Z.
         built = datetime.fromisoformat(row.built_at.replace("Z", "+00:00")).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):  # a time of no calendar, or of none that this machine counts
         return ""
     seconds = max(0.0, now - built)
     units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))

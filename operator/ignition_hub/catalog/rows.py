@@ -1,10 +1,12 @@
 """
 A row of the catalog: one target of a TensorRTEngine, with what its status says of the engine.
 
-Nothing is read but the resource. A status that speaks of an earlier specification says nothing of this one,
-as for pods: its targets are Pending until the controller has processed the change.
+Nothing is read but the resource, word by word: what another release wrote otherwise is not known here. A
+status that speaks of an earlier specification says nothing of this one, as for pods: its targets are Pending
+until the controller has processed the change.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +40,7 @@ class CatalogRow:
     state: str
     reason: str
     message: str
-    percent: int | None
+    percent: float | None
     """Of the phase that the build is in."""
     flavor: str
     tensorrt: str
@@ -50,12 +52,14 @@ class CatalogRow:
     """The GPU that it was built on."""
     driver: str
     build_seconds: float | None
-    accuracy: Mapping[str, Any]
-    """``compared``, ``maxAbsolute``, ``maxRelative`` as the status has them; empty without a check."""
-    benchmark: Mapping[str, Any]
+    compared: str
+    """What the accuracy check compared with the model: Engine, or the converted Model."""
+    accuracy: Mapping[str, float]
+    """``maxAbsolute``, ``maxRelative`` as the status has them; empty without a check."""
+    benchmark: Mapping[str, float]
     """``medianMilliseconds``, ``p99Milliseconds``, ``perSecond``; empty where it was not measured."""
     built_at: str
-    size_bytes: int | None
+    size_bytes: float | None
     sha256: str
     uri: str
 
@@ -93,7 +97,7 @@ class CatalogRow:
                     "at": self.built_at,
                 }
             ),
-            "accuracy": dict(self.accuracy),
+            "accuracy": _known({"compared": self.compared, **self.accuracy}),
             "benchmark": dict(self.benchmark),
             "sizeBytes": self.size_bytes,
             "sha256": self.sha256,
@@ -117,9 +121,9 @@ def _targets(
     metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]
 ) -> Sequence[Mapping[str, Any]]:
     if status.get("observedGeneration") == metadata.get("generation") and status.get("targets"):
-        return list(status["targets"])
+        return _parts(status, "targets")
     waiting = {"state": str(State.PENDING), "message": NOT_PROCESSED}
-    return [{**target, **waiting} for target in spec.get("targets") or ()]
+    return [{**target, **waiting} for target in _parts(spec, "targets")]
 
 
 def _row(metadata: Mapping[str, Any], spec: Mapping[str, Any], target: Mapping[str, Any]) -> CatalogRow:
@@ -145,9 +149,10 @@ def _row(metadata: Mapping[str, Any], spec: Mapping[str, Any], target: Mapping[s
         source=_text(target, "source"),
         built_on=_text(built, "product"),
         driver=_text(built, "driver"),
-        build_seconds=target.get("buildSeconds"),
-        accuracy=_part(target, "accuracy"),
-        benchmark=_part(target, "benchmark"),
+        build_seconds=_number(target, "buildSeconds"),
+        compared=_text(_part(target, "accuracy"), "compared"),
+        accuracy=_figures(_part(target, "accuracy"), "maxAbsolute", "maxRelative"),
+        benchmark=_figures(_part(target, "benchmark"), "medianMilliseconds", "p99Milliseconds", "perSecond"),
         built_at=_text(_part(target, "newest"), "builtAt"),
         size_bytes=_number(target, "sizeBytes"),
         sha256=_text(target, "sha256"),
@@ -156,16 +161,29 @@ def _row(metadata: Mapping[str, Any], spec: Mapping[str, Any], target: Mapping[s
 
 
 def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    return document.get(name) or {}
+    value = document.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _parts(document: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    values = document.get(name)
+    return [one for one in values if isinstance(one, Mapping)] if isinstance(values, list) else []
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:
     return str(document.get(name) or "")
 
 
-def _number(document: Mapping[str, Any], name: str) -> int | None:
+def _number(document: Mapping[str, Any], name: str) -> float | None:
     value = document.get(name)
-    return None if value is None else int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return value
+
+
+def _figures(document: Mapping[str, Any], *names: str) -> Mapping[str, float]:
+    figures = {name: _number(document, name) for name in names}
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def _known(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The page of the catalog: what it holds, that words of others are text, and what a browser may do."""
 
+import json
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -174,3 +175,26 @@ def test_an_element_escapes_what_is_not_markup():
     assert element("p", "a < b", Html("<br>"), title='"') == '<p title="&quot;">a &lt; b<br></p>'
     assert element("input", checked=True, disabled=False, aria_label="x") == '<input checked aria-label="x">'
     assert joined("<", element("b", "&")) == "&lt;<b>&amp;</b>"
+
+
+ODD = (None, True, 0, -1, 1e300, float("inf"), "x", "", [], [1], ["x"], {}, {"addedLater": {"a": [1]}})
+
+
+def documents(whole):
+    """Yield a document with something odd in each of its places."""
+    for name, value in whole.items():
+        for odd in ODD:
+            yield {**whole, name: odd}
+        if isinstance(value, dict):
+            for part in documents(value):
+                yield {**whole, name: part}
+
+
+def test_a_status_that_another_release_wrote_otherwise_is_shown_as_far_as_it_is_known():
+    bodies = [engine(later) for later in documents(READY)] + list(documents(engine()))
+
+    assert len(bodies) > 500
+    for body in bodies:
+        found = page_of(body)
+        assert found.named("main")
+        json.dumps([row.to_json() for row in rows_of(body)])

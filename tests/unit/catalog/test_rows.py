@@ -79,6 +79,7 @@ def test_an_engine_of_tensorrt_rtx_is_told_from_one_of_tensorrt(flavor, words):
         ("2026-01-03T01:00:00Z", "23h"),
         ("2026-01-09T00:00:00Z", "0s"),
         ("yesterday", ""),
+        ("0001-01-01", ""),
     ],
 )
 def test_an_age_is_in_its_largest_whole_unit(built, age):

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contractdocuments import FACTS, INPUTS, RECORDS, REQUEST
 from ignition_builder.documents import Task
 from ignition_builder.hub.gateway import GatewayClient
+from ignition_hub.catalog.rows import rows_of
 from ignition_hub.compatibility import readiness
 from ignition_hub.compatibility.engine_choice import EngineNotReady, ready_for
 from ignition_hub.compatibility.gpus import NodeGpu
@@ -392,3 +393,23 @@ def test_a_target_that_a_later_controller_added_for_a_pod_is_handed_out_like_any
     assert chosen.name == "auto-sm-89"
     assert [ready.arch for ready in readiness.view_of(resource).ready] == ["sm_89"]
     assert not claim_of(resource).is_settled
+
+
+def test_a_catalog_shows_a_target_of_another_release_with_what_it_knows_of_it():
+    target = {"name": "sm-89", "state": "Ready", "gpuArch": "sm_89", "sizeBytes": 3}
+    later = {
+        **target,
+        "accuracy": {"compared": "AddedLater", "maxAbsolute": 0.5, "addedLater": LATER},
+        "benchmark": {"medianMilliseconds": LATER, "addedLater": LATER},
+        "addedLater": LATER,
+    }
+    resource = {
+        "metadata": {"name": "resnet50", "namespace": "vision", "generation": 1},
+        "spec": {"model": {"name": "resnet50", "version": "v1"}, "precision": "fp16", "addedLater": LATER},
+        "status": {"observedGeneration": 1, "targets": [target, later]},
+    }
+
+    known, read = rows_of(resource)
+    assert (known.accuracy, known.benchmark, known.compared) == ({}, {}, "")
+    assert (read.accuracy, read.benchmark, read.compared) == ({"maxAbsolute": 0.5}, {}, "AddedLater")
+    assert (read.state, read.size_bytes) == (known.state, known.size_bytes) == ("Ready", 3)
