@@ -66,7 +66,7 @@ class Tab:
         yield
         loaded = {"expression": "!window.isLeft && document.readyState === 'complete'"}
         deadline = time.monotonic() + ANSWER_SECONDS
-        # Between two documents there is none to ask, which is an error of the protocol.
+        # Between two documents the protocol has nothing to ask, and answers with an error.
         while not self._answer("Runtime.evaluate", loaded).get("result", {}).get("result", {}).get("value"):
             assert time.monotonic() < deadline, "no other document has loaded"
             time.sleep(0.02)

@@ -1,5 +1,5 @@
 """
-HTML made of elements, so that a text cannot be markup: what is no ``Html`` is escaped.
+HTML made of elements, so that a text cannot be markup: what is not ``Html`` is escaped.
 """
 
 from html import escape

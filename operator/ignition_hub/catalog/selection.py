@@ -41,7 +41,7 @@ class Selection:
                 raise ContractError(f"{name}: {len(word)} characters", f"at most {LONGEST} are accepted")
         if self.state and self.state not in set(map(str, State)):
             raise ContractError(
-                f"state: {self.state!r:.80} is none", f"it must be one of {', '.join(State)}, or left out"
+                f"state: {self.state!r:.80} is not a state", f"use one of {', '.join(State)}, or leave it out"
             )
 
     @classmethod
@@ -50,7 +50,7 @@ class Selection:
         words = {name: query.get(name, "").strip() for name in ("namespace", "model", "gpu", "state")}
         page = query.get("page", "1")
         if not re.fullmatch(r"[1-9][0-9]{0,8}", page):
-            raise ContractError(f"page: {page!r:.80} is no page", "pages count from 1")
+            raise ContractError(f"page: {page!r:.80} is not a page number", "pages count from 1")
         return cls(**words, page=int(page))
 
     def query(self, *, page: int = 1) -> str:

@@ -119,7 +119,7 @@ def test_who_may_list_all_sees_all_and_may_choose(hub, teams):
 
 def test_what_is_asked_for_wrongly_is_refused(hub, teams):
     token = hub.token(teams[0])
-    for query, words in (("state=ready", "must be one of"), ("page=0", "pages count from 1")):
+    for query, words in (("state=ready", "use one of"), ("page=0", "pages count from 1")):
         answer = hub.gateway.ask("GET", f"/v1/catalog?{query}", token=token)
         assert (answer.status, answer.reason) == (400, "InvalidRequest")
         assert words in answer.message

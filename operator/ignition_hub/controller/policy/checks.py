@@ -1,7 +1,7 @@
 """
 What was checked of an engine before it was published, in the figures that its status names. Pure.
 
-A builder records them in its account of the build, whose form is its own: a figure that is none is left out,
+A builder records them in its account of the build, whose form is its own: what is not a figure is left out,
 as one bad word must not keep a whole status from being written.
 """
 
