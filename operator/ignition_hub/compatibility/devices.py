@@ -6,7 +6,7 @@ that an engine built beside feature discovery serves a pod with a claim.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,13 @@ def allotted(claim: Mapping[str, Any]) -> tuple[Allotted, ...]:
         for one in results
         if one.get("driver") == DRIVER and not one.get("adminAccess")
     )
+
+
+def named_devices(
+    given: Iterable[Allotted], slices: Collection[SliceView | None]
+) -> dict[str, NodeGpu | None]:
+    """Return the GPUs of devices by name, with None for one that no slice tells of."""
+    return {f"{one.id.device} of pool {one.id.pool}": find(one.id, slices) for one in given}
 
 
 def find(wanted: DeviceId, slices: Iterable[SliceView | None]) -> NodeGpu | None:

@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from ignition_hub.controller.adapters.cluster import INJECTED, OURS, ROLLING, WAITING, Cluster
-from ignition_hub.controller.adapters.feed import Feed
+from ignition_hub.controller.adapters.feed import Feed, FeedWhereServed
 from ignition_hub.controller.adapters.object_cache import Mirror, is_going
 from ignition_hub.controller.passes.pod_gate import gated_by
 from ignition_hub.controller.passes.rollouts import SOON
@@ -32,7 +32,17 @@ from ignition_hub.controller.process.keys import (
 )
 from ignition_hub.controller.process.lanes import KeyQueue
 from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
-from ignition_hub.kube import ENGINES, JOBS, NODES, PODS, POOLS, STORES, Object
+from ignition_hub.kube import (
+    ENGINES,
+    JOBS,
+    NODES,
+    PODS,
+    POOLS,
+    RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
+    STORES,
+    Object,
+)
 from ignition_hub.wire.back_off import BackOff
 
 TOGETHER = 1.0
@@ -81,7 +91,7 @@ class Watching:
         if not _mirror(pods, kind, body):
             return
         after = pods.get(metadata["namespace"], metadata["name"])
-        if (before["node"] if before else "") == (after["node"] if after else ""):
+        if _place(before) == _place(after):
             return
         for pod, within in ((before, UNTIL_REPLACED), (after, TOGETHER)):
             if pod is not None and pod["node"]:
@@ -94,6 +104,23 @@ class Watching:
         if _mirror(nodes, kind, body) and nodes.facts_of(name) != before:
             for namespace, engine in self._cluster.demand.engines_on(name):
                 self._queue.add(Key("engine", namespace, engine))
+
+    def claim(self, kind: str | None, body: Object) -> None:
+        """A claim is there, was allocated or is gone: the pods that ask by it may have another GPU."""
+        if _mirror(self._cluster.demand.claims, kind, body):
+            metadata = body["metadata"]
+            for pod in self._cluster.demand.pods.with_claim(metadata["namespace"], metadata["name"]):
+                self._wake_for_pod(pod, TOGETHER)
+
+    def device_slice(self, kind: str | None, body: Object) -> None:
+        """A driver tells of its devices: what pods have by claims may be known now."""
+        demand, name = self._cluster.demand, body["metadata"]["name"]
+        before = demand.slices.view_of(name)
+        if not _mirror(demand.slices, kind, body) or demand.slices.view_of(name) == before:
+            return
+        for pod in demand.pods:
+            if pod["node"] and pod["asked"].has_claims:
+                self._wake_for_pod(pod, TOGETHER)
 
     def _wake_for_pod(self, pod: Object, within: float) -> None:
         for engine in pod["engines"]:
@@ -180,10 +207,12 @@ def feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, ...]:
 
 
 def demand_feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, ...]:
-    """Return the watches of pods with engines and of nodes, for pools with ``spec.autoBuild``."""
+    """Return the watches of pods with engines and of what tells their GPUs, for ``spec.autoBuild``."""
     demand = cluster.demand
     return (
         Feed(cluster.kube, NODES, demand.nodes, watching.node),
+        FeedWhereServed(cluster.kube, RESOURCE_CLAIMS, demand.claims, watching.claim),
+        FeedWhereServed(cluster.kube, RESOURCE_SLICES, demand.slices, watching.device_slice),
         Feed(cluster.kube, PODS, demand.pods, watching.placed_pod, labels=INJECTED),
     )
 
@@ -243,6 +272,11 @@ class NoDiffBase(kopf.DiffBaseStorage):
 
     def store(self, **_: Any) -> None:
         """Store nothing."""
+
+
+def _place(pod: Object | None) -> tuple[Any, ...]:
+    """Return what of a placed pod says which GPU it has."""
+    return (pod["node"], pod["asked"]) if pod is not None and pod["node"] else ()
 
 
 def _mirror(mirror: Mirror, kind: str | None, body: Object) -> bool:

@@ -20,7 +20,7 @@ from ignition_hub.kube.errors import (
     error_of,
 )
 from ignition_hub.kube.pace import RateLimiter
-from ignition_hub.kube.reflector import Follower, Reflector
+from ignition_hub.kube.reflector import Follower, Reflector, WhereServed
 from ignition_hub.kube.resources import (
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -81,6 +81,7 @@ __all__ = [
     "Resource",
     "TokenUser",
     "Unavailable",
+    "WhereServed",
     "error_of",
     "path_of",
     "token_user",

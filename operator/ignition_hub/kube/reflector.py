@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeAlias, TypeVar
 
 from ignition_hub.kube.client import Kube
-from ignition_hub.kube.errors import KubeError
+from ignition_hub.kube.errors import KubeError, NotFound
 from ignition_hub.kube.resources import Object, Resource
 from ignition_hub.wire.back_off import BackOff
 
@@ -25,6 +25,9 @@ Views: TypeAlias = dict[str, dict[str, View]]
 
 PAGE = 100
 """Objects that are held whole at a time."""
+
+NOT_SERVED = 300.0
+"""Seconds until a cluster that does not serve a kind is asked again: an upgrade brings it."""
 
 BETWEEN = BackOff(first=0.2, longest=15.0)
 
@@ -103,6 +106,20 @@ class Follower(ABC):
             if event != "BOOKMARK":
                 self._happened(event, body)
         return version
+
+
+class WhereServed(Follower):
+    """A kind that the cluster may not serve: then there are no objects of it, and that is no trouble."""
+
+    async def _list(self) -> str:
+        while True:
+            try:
+                return await super()._list()
+            except NotFound:
+                self._end()
+                self.trouble = None
+                self._synced.set()
+                await asyncio.sleep(NOT_SERVED)
 
 
 class Reflector(Follower, Generic[View]):

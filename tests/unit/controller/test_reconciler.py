@@ -500,3 +500,50 @@ async def test_a_pool_that_a_status_names_and_that_adds_nothing_is_no_figure() -
     await applied(kube, cluster, engine)
 
     assert cluster.added_targets() == {"rtx": 0}
+
+
+DEVICE = {
+    "name": "gpu-0-mig-1g10gb-19-0",
+    "attributes": {
+        "productName": {"string": "NVIDIA H100 80GB HBM3"},
+        "profile": {"string": "1g.10gb"},
+        "cudaComputeCapability": {"version": "9.0.0"},
+    },
+}
+
+
+def claim(version: int, **allocation: Any) -> Object:
+    metadata = {"name": "mine", "namespace": "vision", "resourceVersion": str(version)}
+    return {"metadata": metadata, "status": {"allocation": allocation} if allocation else {}}
+
+
+def test_a_pod_with_a_claim_has_the_gpu_that_the_claim_was_given_and_none_until_it_was() -> None:
+    demand = a_cluster_that_builds_for_pods(FakeKube(), "sm_120").demand
+    asks = {"name": "main", "image": "busybox", "resources": {"claims": [{"name": "gpu"}]}}
+    claims = [{"name": "gpu", "resourceClaimName": "mine"}]
+    demand.pods.put(on_a_node("claims", "sm_120", resourceClaims=claims, containers=[asks]))
+    assert demand.needs_of("vision", "resnet50") == []
+    demand.claims.put(claim(1))
+    assert demand.needs_of("vision", "resnet50") == []
+
+    given = {"request": "gpu", "driver": "gpu.nvidia.com", "pool": "third", "device": DEVICE["name"]}
+    demand.claims.put(claim(2, devices={"results": [given]}))
+    assert demand.needs_of("vision", "resnet50") == []  # no slice tells what it is
+    spec = {"driver": "gpu.nvidia.com", "pool": {"name": "third", "generation": 1}, "devices": [DEVICE]}
+    demand.slices.put({"metadata": {"name": "third"}, "spec": spec})
+    needs = demand.needs_of("vision", "resnet50")
+    assert needs is not None
+    assert [one.gpu.exact_product for one in needs] == ["NVIDIA-H100-80GB-HBM3-MIG-1g.10gb"]
+
+
+def test_a_claim_for_another_kind_of_device_leaves_the_gpu_to_the_node() -> None:
+    demand = a_cluster_that_builds_for_pods(FakeKube(), "sm_120").demand
+    asks = {"name": "main", "image": "busybox", "resources": {"claims": [{"name": "gpu"}]}}
+    claims = [{"name": "gpu", "resourceClaimName": "mine"}]
+    demand.pods.put(on_a_node("claims", "sm_120", resourceClaims=claims, containers=[asks]))
+    given = {"request": "nic", "driver": "nic.example.com", "pool": "third", "device": "nic-0"}
+    demand.claims.put(claim(1, devices={"results": [given]}))
+
+    needs = demand.needs_of("vision", "resnet50")
+    assert needs is not None
+    assert [one.gpu.arch for one in needs] == ["sm_120"]

@@ -319,3 +319,26 @@ def test_pods_are_looked_at_too_while_a_status_has_what_was_added_for_one(
 def pool(version: int, **spec: Any) -> Object:
     body = make_pool(**spec)
     return {**body, "metadata": {**body["metadata"], "resourceVersion": str(version)}}
+
+
+def test_the_engines_of_a_pod_are_looked_at_when_its_claim_or_what_tells_of_devices_changed(
+    watching: Watching, queue: Queue
+) -> None:
+    pod = placed_pod(1)
+    asks = {"name": "main", "resources": {"claims": [{"name": "gpu"}]}}
+    claims = [{"name": "gpu", "resourceClaimName": "mine"}]
+    watching.placed_pod(
+        "ADDED", {**pod, "spec": {**pod["spec"], "containers": [asks], "resourceClaims": claims}}
+    )
+    queue.later.clear()
+
+    for name, woken in (("another", []), ("mine", OF_THE_POD)):
+        watching.claim("ADDED", {"metadata": {"name": name, "namespace": "vision", "resourceVersion": "2"}})
+        assert [key for key, _ in queue.later] == woken
+    queue.later.clear()
+    spec: Object = {"driver": "gpu.nvidia.com", "pool": {"name": "third"}, "devices": []}
+    for version, woken in ((3, OF_THE_POD), (4, [])):
+        metadata = {"name": "third", "resourceVersion": str(version)}
+        watching.device_slice("MODIFIED", {"metadata": metadata, "spec": spec})
+        assert [key for key, _ in queue.later] == woken
+        queue.later.clear()

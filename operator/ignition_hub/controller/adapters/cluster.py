@@ -34,6 +34,8 @@ from ignition_hub.kube import (
     NODES,
     PODS,
     POOLS,
+    RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
     STORES,
     Conflict,
     Kube,
@@ -113,6 +115,9 @@ class Cluster:
         try:
             await self._refresh(self.demand.pods, PODS, None, INJECTED)
             await self._refresh(self.demand.nodes, NODES)
+            with contextlib.suppress(NotFound):  # a cluster without them
+                await self._refresh(self.demand.slices, RESOURCE_SLICES)
+                await self._refresh(self.demand.claims, RESOURCE_CLAIMS)
         except KubeError as error:  # engines that are asked for do not depend on it
             logger.warning("cannot list what pods run on: %s", error)
         else:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 
 from ignition_hub.controller.adapters.object_cache import Mirror, Name, name_of, version_of
-from ignition_hub.kube import Follower, Kube, Object, Resource
+from ignition_hub.kube import Follower, Kube, Object, Resource, WhereServed
 
 logger = logging.getLogger(__name__)
 
@@ -56,3 +56,7 @@ class Feed(Follower):
             self._tell(event, body)
         except Exception:  # one object that cannot be read must not end the watch of the others
             logger.exception("cannot take in %s %s", self.resource.kind, body["metadata"]["name"])
+
+
+class FeedWhereServed(WhereServed, Feed):
+    """A feed of a kind that the cluster may not serve."""

@@ -1,14 +1,15 @@
 """
-Pods that run with engines, and the nodes they run on: what a BuildPool with ``spec.autoBuild`` looks at.
+Pods that run with engines, and the GPUs they run on: what a BuildPool with ``spec.autoBuild`` looks at.
 
-Nothing is kept of either until there is such a pool. Which GPU a pod has is ``inventory``'s to say, as where
-the gateway hands engines out; here its two kinds of object are at hand.
+Nothing is kept of any until there is such a pool. Which GPU a pod has is ``inventory``'s to say, as where the
+gateway hands engines out; here its four kinds of object are at hand.
 """
 
 import asyncio
 from collections import defaultdict
 from typing import Any
 
+from ignition_hub.compatibility.devices import Allotted, SliceView, allotted, named_devices, slice_view
 from ignition_hub.compatibility.inventory import Belief, NodeFacts, believed, node_facts
 from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.controller.adapters.object_cache import Mirror, Name, is_going, name_of
@@ -31,6 +32,37 @@ class Nodes(Mirror):
         return {"metadata": _identity(body), "facts": node_facts(body)}
 
 
+class Claims(Mirror):
+    """ResourceClaims, reduced to the GPUs that they were given."""
+
+    def _kept(self, body: Object) -> Object:
+        is_allocated = bool((body.get("status") or {}).get("allocation"))
+        return {"metadata": _identity(body), "allotted": allotted(body) if is_allocated else None}
+
+    def given_to(self, namespace: str, asked: PodRequest) -> list[Allotted] | None:
+        """Return the GPUs of the claims that a pod asks by; None while one is not known or not allocated."""
+        bodies = [(one, self.get(namespace, one.claim)) for one in sorted(asked.claims)]
+        if not bodies or any(body is None or body["allotted"] is None for _, body in bodies):
+            return None
+        return [one for claim, body in bodies if body for one in body["allotted"] if claim.names(one.request)]
+
+
+class Slices(Mirror):
+    """ResourceSlices, reduced to their GPUs."""
+
+    def view_of(self, name: str) -> SliceView | None:
+        """Return the GPUs of one; None for one of another driver, or that is not there."""
+        body = self.get("", name)
+        return body["view"] if body is not None else None
+
+    def views(self) -> list[SliceView | None]:
+        """Return the GPUs of each."""
+        return [body["view"] for body in self]
+
+    def _kept(self, body: Object) -> Object:
+        return {"metadata": _identity(body), "view": slice_view(body)}
+
+
 class PlacedPods(Mirror):
     """Pods with the label ``ignitionhub.io/inject``, found by node and by engine once they have a node."""
 
@@ -38,6 +70,7 @@ class PlacedPods(Mirror):
         super().__init__()
         self._by_engine: defaultdict[Name, dict[Name, Object]] = defaultdict(dict)
         self._by_node: defaultdict[str, dict[Name, Object]] = defaultdict(dict)
+        self._by_claim: defaultdict[Name, dict[Name, Object]] = defaultdict(dict)
 
     def of_engine(self, namespace: str, engine: str) -> list[Object]:
         """Return the placed pods that name an engine of their namespace."""
@@ -46,6 +79,10 @@ class PlacedPods(Mirror):
     def on(self, node: str) -> list[Object]:
         """Return the placed pods of a node."""
         return list(self._by_node.get(node, {}).values())
+
+    def with_claim(self, namespace: str, claim: str) -> list[Object]:
+        """Return the placed pods that ask by a claim."""
+        return list(self._by_claim.get((namespace, claim), {}).values())
 
     def _kept(self, body: Object) -> Object:
         """Keep none of its environment, which may hold secrets."""
@@ -61,20 +98,26 @@ class PlacedPods(Mirror):
         if not body["node"]:
             return
         self._by_node[body["node"]][name_of(body)] = body
+        namespace = body["metadata"]["namespace"]
         for engine in body["engines"]:
-            self._by_engine[body["metadata"]["namespace"], engine][name_of(body)] = body
+            self._by_engine[namespace, engine][name_of(body)] = body
+        for one in body["asked"].claims:
+            self._by_claim[namespace, one.claim][name_of(body)] = body
 
     def _leave(self, body: Object) -> None:
+        for one in body["asked"].claims:
+            _take_out(self._by_claim, (body["metadata"]["namespace"], one.claim), name_of(body))
         _take_out(self._by_node, body["node"], name_of(body))
         for engine in body["engines"]:
             _take_out(self._by_engine, (body["metadata"]["namespace"], engine), name_of(body))
 
 
 class GpuDemand:
-    """Both kinds: ``wanted`` is set once a pool asks for them, ``is_known`` once they were listed."""
+    """All kinds: ``wanted`` is set once a pool asks for them, ``is_known`` once they were listed."""
 
     def __init__(self) -> None:
         self.pods, self.nodes = PlacedPods(), Nodes()
+        self.claims, self.slices = Claims(), Slices()
         self.wanted = asyncio.Event()
         self.is_known = False
 
@@ -87,7 +130,7 @@ class GpuDemand:
         for pod in sorted(self.pods.of_engine(namespace, engine), key=name_of):
             place = pod["node"], pod["asked"]
             if place not in beliefs:
-                beliefs[place] = self._belief(*place)
+                beliefs[place] = self._belief(namespace, *place)
             belief, metadata = beliefs[place], pod["metadata"]
             if belief is not None and belief.gpu is not None:
                 need = Need(metadata["name"], metadata["uid"], pod["node"], belief.gpu)
@@ -100,10 +143,12 @@ class GpuDemand:
             (pod["metadata"]["namespace"], engine) for pod in self.pods.on(node) for engine in pod["engines"]
         }
 
-    def _belief(self, node: str, asked: PodRequest) -> Belief | None:
+    def _belief(self, namespace: str, node: str, asked: PodRequest) -> Belief | None:
         facts = self.nodes.facts_of(node)
-        # Which device a claim was given is told by objects that are not watched here.
-        return None if facts is None or asked.has_claims else believed(facts, asked)
+        given = self.claims.given_to(namespace, asked) if asked.has_claims else []
+        if facts is None or given is None:
+            return None
+        return believed(facts, asked, named_devices(given, self.slices.views() if given else ()))
 
 
 def _identity(body: Object) -> Object:

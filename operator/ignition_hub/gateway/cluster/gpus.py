@@ -5,12 +5,11 @@ A pod is what its token names, never what it says of itself. What is believed is
 its four kinds of object are at hand. Only what the watches have not brought yet is asked for, by name.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.compatibility.devices import Allotted, allotted, find, slice_view
+from ignition_hub.compatibility.devices import Allotted, allotted, named_devices, slice_view
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.inventory import Belief, believed, node_facts
 from ignition_hub.compatibility.pod_request import ClaimedRequest, PodRequest, request_of
@@ -21,14 +20,11 @@ from ignition_hub.kube import (
     RESOURCE_CLAIMS,
     RESOURCE_SLICES,
     Kube,
-    NotFound,
     Object,
     Reflector,
     TokenUser,
+    WhereServed,
 )
-
-WITHOUT_DRA = 300.0
-"""Seconds until a cluster that does not serve ``resource.k8s.io/v1`` is asked again: an upgrade brings it."""
 
 GONE = Belief(gpu=None, doubt="the pod of the token does not exist any more", remedy="the request is retried")
 
@@ -46,18 +42,8 @@ def pod_record(body: Object) -> PodRecord:
     return PodRecord(body["metadata"].get("uid") or "", request_of(body))
 
 
-class OptionalReflector(Reflector[Any]):
-    """A kind that the cluster may not serve: then there are no objects of it, and that is no trouble."""
-
-    async def _list(self) -> str:
-        while True:
-            try:
-                return await super()._list()
-            except NotFound:
-                self._end()
-                self.trouble = None
-                self._synced.set()
-                await asyncio.sleep(WITHOUT_DRA)
+class OptionalReflector(WhereServed, Reflector[Any]):
+    """A kind that the cluster may not serve."""
 
 
 class GpuViews:
@@ -96,12 +82,10 @@ class GpuViews:
         return record.request if record and record.uid == user.pod_uid else None
 
     async def _devices(self, namespace: str, request: PodRequest) -> Mapping[str, NodeGpu | None]:
-        slices = self._slices.all_in().values()
-        return {
-            f"{one.id.device} of pool {one.id.pool}": find(one.id, slices)
-            for claimed in sorted(request.claims)
-            for one in await self._allotted(namespace, claimed)
-        }
+        given = [
+            one for claimed in sorted(request.claims) for one in await self._allotted(namespace, claimed)
+        ]
+        return named_devices(given, self._slices.all_in().values())
 
     async def _allotted(self, namespace: str, claimed: ClaimedRequest) -> list[Allotted]:
         found = self._claims.get(claimed.claim, namespace)
