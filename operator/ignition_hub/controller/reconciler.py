@@ -97,6 +97,7 @@ class Reconciler:
         self._clock = clock
         self._instance = instance
         self._counters = counters or Counters()
+        self._notes = pod_gate.PodNotes(instance=instance, since=clock.wall())
         self._workloads = workloads or Workloads(cluster.kube)
         self._ended = EndedBuilds(self._counters, since=clock.wall())
         self._paces: dict[Key, WritePace] = {}
@@ -108,6 +109,7 @@ class Reconciler:
         self._builds.clear()
         self._paces = {}
         self._ended = EndedBuilds(self._counters, since=self._clock.wall())
+        self._notes = pod_gate.PodNotes(instance=self._instance, since=self._clock.wall())
 
     async def reconcile(self, key: Key) -> Again:
         """Run one pass for ``key``."""
@@ -117,7 +119,7 @@ class Reconciler:
             case "pod":
                 seconds = self._counters.gate_seconds
                 return await pod_gate.lift_gate(
-                    self._cluster, key, self._clock.wall(), seconds.observe, instance=self._instance
+                    self._cluster, key, self._clock.wall(), seconds.observe, self._notes
                 )
             case "pool":
                 return await describe_pool(self._cluster, self._builds, key, self._now())

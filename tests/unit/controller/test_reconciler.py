@@ -13,7 +13,7 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.engine_cache import Engines
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.passes.ended_builds import EndedBuilds
-from ignition_hub.controller.passes.pod_gate import lift_gate
+from ignition_hub.controller.passes.pod_gate import PodNotes, lift_gate
 from ignition_hub.controller.policy.build_job import LABEL_QUEUE, JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.views import JobSnapshot, JobState, Trouble
@@ -149,20 +149,26 @@ async def test_how_long_a_pod_has_waited_is_told_when_it_goes() -> None:
     cluster.engines.put(ready_engine())
     cluster.waiting_pods.put(pod)
 
-    await lift_gate(cluster, pod_key(pod), BORN + 90.0, waited.append)
+    await lift_gate(cluster, pod_key(pod), BORN + 90.0, waited.append, notes())
 
     assert waited == [90.0]
 
 
-async def told_of(pod: Any, *engines: Any, ages: tuple[float, ...] = (90.0, 95.0)) -> list[str]:
-    """Return the events of a gated pod after passes at these ages."""
-    kube = FakeKube()
+def notes(since: float = 0.0) -> PodNotes:
+    return PodNotes(instance="controller", since=since)
+
+
+async def told_of(
+    pod: Any, *engines: Any, ages: tuple[float, ...] = (90.0, 95.0), since: float = 0.0
+) -> list[str]:
+    """Return the events of a gated pod after passes at these ages, of who leads ``since`` then."""
+    kube, said = FakeKube(), notes(since)
     cluster = Cluster(kube, "builds")  # type: ignore[arg-type]
     for engine in engines:
         cluster.engines.put(engine)
     cluster.waiting_pods.put(pod)
     for age in ages:
-        await lift_gate(cluster, pod_key(pod), BORN + age, lambda _: None)
+        await lift_gate(cluster, pod_key(pod), BORN + age, lambda _: None, said)
     return [event["note"] for (kind, *_), event in kube.objects.items() if kind == "events"]
 
 
@@ -172,6 +178,13 @@ async def test_a_pod_that_waits_for_more_than_a_build_is_told_why_once() -> None
     [note] = await told_of(waiting_pod(ready_engine(), nodeSelector=a10), ready_engine())
 
     assert note.startswith("the pod waits: its node selector and node affinity leave NVIDIA-L4 (sm_89)")
+
+
+async def test_who_leads_next_does_not_tell_a_pod_again() -> None:
+    l4 = {"nvidia.com/gpu.product": "NVIDIA-L4"}
+    pod = waiting_pod(ready_engine(), nodeSelector=l4)
+
+    assert await told_of(pod, ready_engine(), since=BORN + 80.0) == []
 
 
 async def test_a_pod_whose_engine_is_gone_is_told_when_it_is_not_on_its_way() -> None:

@@ -15,8 +15,6 @@ class WaitingPods(Mirror):
     def __init__(self) -> None:
         super().__init__()
         self._by_engine: defaultdict[Name, dict[Name, Object]] = defaultdict(dict)
-        self._told: dict[Name, tuple[str, str]] = {}
-        """The uid of each pod and what an event said of it last."""
         self._by_age: list[tuple[str, Name]] = []
         """A heap; it also has the entries of pods that are gone, until they are the oldest."""
 
@@ -29,16 +27,6 @@ class WaitingPods(Mirror):
     def waiting_for(self, namespace: str, engine: str) -> list[Object]:
         """Return the pods that name an engine of their namespace."""
         return list(self._by_engine.get((namespace, engine), {}).values())
-
-    def is_news(self, pod: Object, note: str) -> bool:
-        """Tell whether ``note`` is not what was said last of a pod; it counts as said from here on."""
-        said = pod["metadata"].get("uid", ""), note
-        if self._told.get(name_of(pod)) == said:
-            return False
-        self._told[name_of(pod)] = said
-        if len(self._told) > 2 * len(self) + 64:
-            self._told = {name: told for name, told in self._told.items() if self.get(*name) is not None}
-        return True
 
     def _enter(self, body: Object) -> None:
         namespace = body["metadata"]["namespace"]

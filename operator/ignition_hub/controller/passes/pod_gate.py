@@ -14,7 +14,7 @@ from ignition_hub.compatibility.stuck import reasons_to_wait
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.events import post, waiting_event
 from ignition_hub.controller.adapters.object_cache import is_going
-from ignition_hub.controller.adapters.pod_cache import engines_named_by
+from ignition_hub.controller.adapters.pod_cache import WaitingPods, engines_named_by
 from ignition_hub.controller.policy.job_status import epoch
 from ignition_hub.controller.process.keys import Key, pod_key
 from ignition_hub.controller.process.work_queue import Again
@@ -26,8 +26,33 @@ YOUNG = 60.0
 """Seconds after the creation of a pod in which an engine that it names may be on its way to us."""
 
 
+class PodNotes:
+    """
+    What events said of pods that wait, since this controller began to lead.
+
+    Of a pod that is older, an earlier one has said it: only what becomes of it from now on is news.
+    """
+
+    def __init__(self, *, instance: str, since: float) -> None:
+        self.instance = instance
+        self._since = since
+        self._told: dict[Key, tuple[str, str]] = {}
+
+    def is_news(self, pod: Object, note: str, pods: WaitingPods) -> bool:
+        """Tell whether ``note`` was not said of a pod yet; it counts as said from here on."""
+        key, said = pod_key(pod), (pod["metadata"].get("uid", ""), note)
+        before, self._told[key] = self._told.get(key), said
+        if len(self._told) > 2 * len(pods) + 64:
+            self._told = {
+                one: told for one, told in self._told.items() if pods.get(one.namespace, one.name) is not None
+            }
+        if before is None:
+            return bool(note) and (epoch(pod["metadata"].get("creationTimestamp")) or 0.0) >= self._since
+        return bool(note) and before != said
+
+
 async def lift_gate(
-    cluster: Cluster, key: Key, now: float, waited: Callable[[float], None], *, instance: str = ""
+    cluster: Cluster, key: Key, now: float, waited: Callable[[float], None], notes: PodNotes
 ) -> Again:
     """
     Lift the scheduling gate of a pod if it may go; say on the pod what it waits for that does not pass.
@@ -45,7 +70,7 @@ async def lift_gate(
     if missing and age < YOUNG:
         return Again(seconds=YOUNG - age)
     if patch is None:
-        await _tell(cluster, pod, reasons_of(pod, known, missing), instance)
+        await _tell(cluster, pod, reasons_of(pod, known, missing), notes)
         return Again(seconds=None if missing else seconds_held(pod, known, now))
     logger.info("lifting the scheduling gate", extra={"pod": f"{key.namespace}/{key.name}"})
     await cluster.release_pod(pod, patch)
@@ -61,10 +86,10 @@ def reasons_of(pod: Object, known: Sequence[EngineView], missing: Sequence[str])
     return reasons_to_wait(pod, known) if known and not may_come else []
 
 
-async def _tell(cluster: Cluster, pod: Object, reasons: Sequence[str], instance: str) -> None:
+async def _tell(cluster: Cluster, pod: Object, reasons: Sequence[str], notes: PodNotes) -> None:
     note = "; ".join(reasons)
-    if note and cluster.waiting_pods.is_news(pod, note):
-        await post(cluster.kube, waiting_event(pod, note, instance=instance))
+    if notes.is_news(pod, note, cluster.waiting_pods):
+        await post(cluster.kube, waiting_event(pod, note, instance=notes.instance))
 
 
 def gated_by(cluster: Cluster, namespace: str, engine: str) -> list[Key]:
