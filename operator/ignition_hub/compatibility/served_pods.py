@@ -12,7 +12,6 @@ from typing import Any
 
 from ignition_hub.compatibility.engine_choice import EngineNotReady, NoEngineForGPU, ready_for
 from ignition_hub.compatibility.gpus import NodeGpu
-from ignition_hub.compatibility.spelling import split
 from ignition_hub.engine.errors import ContractError
 from ignition_hub.engine.names import ANNOTATION_REBUILD, INIT_CONTAINER
 from ignition_hub.engine.naming import engines_named
@@ -42,8 +41,8 @@ def standing_of(pod: Json, engines: Engines) -> Standing:
     said = what_runs(pod)
     if said is None or len(said.engines) != len(names):
         return Standing.SILENT
-    card, profile = split(said.product) if said.product else (None, None)
-    offered = [digests_for(engines(name), NodeGpu(said.arch, card, profile)) for name in names]
+    gpu = NodeGpu(said.arch, said.product, mig=None)  # a slice is a product of its own, by its name
+    offered = [digests_for(engines(name), gpu) for name in names]
     if not all(offered):
         return Standing.UNSERVED
     is_current = all(digest in digests for digest, digests in zip(said.engines, offered, strict=True))

@@ -100,6 +100,7 @@ def test_a_slice_is_served_by_what_was_built_for_such_a_slice():
     message["message"] = message["message"].replace("sm_89", "sm_80")
 
     assert standing(on_a_slice, resnet=ready) is Standing.CURRENT
+    assert standing(on_a_slice, resnet=engine(ready["status"]["targets"][1])) is Standing.UNSERVED
 
 
 def test_one_stale_engine_of_several_makes_a_pod_stale_and_one_that_is_not_ready_keeps_it():

@@ -6,11 +6,13 @@ for what, is ``policy/rollout.py``; the workload's own controller and strategy r
 """
 
 import logging
+from collections.abc import Sequence
 
 from ignition_hub.compatibility.served_pods import Standing, standing_of
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.workloads import Workloads
-from ignition_hub.controller.policy.rollout import turn_of
+from ignition_hub.controller.policy.rollout import obstacle_of, turn_of
+from ignition_hub.controller.policy.workloads import Workload
 from ignition_hub.controller.process.counters import Counters
 from ignition_hub.controller.process.keys import Key
 from ignition_hub.controller.process.work_queue import Again
@@ -32,10 +34,20 @@ async def roll_out(
     if not any(standing is Standing.STALE for _, standing in standings):
         return Again()
     seconds, stamp = now
-    turn = turn_of(await workloads.of(standings), seconds)
+    found = await workloads.of(standings)
+    _tell(found, key.namespace, seconds)
+    turn = turn_of(found, seconds)
     if turn.workload is not None:
-        workload = f"{turn.workload.kind} {key.namespace}/{turn.workload.name}"
-        logger.info("restarting pods for new engines", extra={"workload": workload})
+        told = {"workload": f"{turn.workload.kind} {key.namespace}/{turn.workload.name}"}
+        logger.info("restarting pods for new engines", extra=told)
         await workloads.restart(turn.workload, stamp)
         counters.rollouts_started.labels(turn.workload.kind).inc()
     return Again(seconds=turn.recheck)
+
+
+def _tell(workloads: Sequence[Workload], namespace: str, now: float) -> None:
+    """Log what each workload waits for: of interest to the person who asks why one is not restarted."""
+    for workload in workloads:
+        if obstacle := obstacle_of(workload, now):
+            told = {"workload": f"{workload.kind} {namespace}/{workload.name}", "why": obstacle.why}
+            logger.debug("pods are not restarted", extra=told)
