@@ -5,6 +5,7 @@ The cache is a favour: whatever it answers, says or does not say, the store has 
 presigned URL, which is good for this engine alone and a short time, and never the pod's token.
 """
 
+import contextlib
 import http.client
 import ssl
 import time
@@ -57,17 +58,22 @@ class NodeCache:
         tell(f"the cache of this node is not used: it has {done or 'no'} bytes and brings no more")
         return None
 
+    def doubt(self, origin: RangeSource, sha256: str, deadline: Deadline) -> None:
+        """Tell the cache that its bytes were wrong, so that the next pod does not fetch them in vain."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self._ask(self._source(origin, sha256), deadline, "DELETE")
+
     def _source(self, origin: RangeSource, sha256: str) -> RangeSource:
         address = replace(self.address, target=f"{ENGINES_PATH}{sha256}")
         headers = {SOURCE_HEADER: origin.address.url, SIZE_HEADER: str(origin.size)}
         return RangeSource(address, self.tls, origin.size, headers, is_spare=True)
 
-    def _ask(self, source: RangeSource, deadline: Deadline) -> tuple[int, str]:
+    def _ask(self, source: RangeSource, deadline: Deadline, method: str = "POST") -> tuple[int, str]:
         connection = source.address.connection(self.tls, deadline.timeout(CONNECT_SECONDS))
         try:
             connection.connect()
             connection.sock.settimeout(deadline.timeout(CALL_SECONDS))
-            connection.request("POST", source.address.target, headers=dict(source.headers))
+            connection.request(method, source.address.target, headers=dict(source.headers))
             response = connection.getresponse()
             return response.status, response.read(LONGEST_ANSWER).decode("ascii", "replace")
         finally:

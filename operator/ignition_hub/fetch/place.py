@@ -126,6 +126,8 @@ def download(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: By
             # nothing. One clean run decides.
             journal.forget()
             digest = transfer(job, journal, watch)
+            if budget.node_cache and spare and digest == found.sha256:
+                budget.node_cache.doubt(source, digest, budget.deadline)
         if digest != found.sha256:
             start_over(paths, journal)
             raise wrong_bytes(found, digest)

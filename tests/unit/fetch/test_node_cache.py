@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from fetch_harness import ENGINE, KIB, SIGNATURE, running_world
+from fetch_harness import ENGINE, KIB, SIGNATURE, running_world, wait_for
 from ignition_hub.fetch.node_cache import shelf
 from ignition_hub.fetch.node_cache.proofs import lies_below
 from ignition_hub.fetch.node_cache.server import CacheServer
@@ -158,6 +158,25 @@ def test_a_cache_that_gives_other_bytes_costs_time_and_nothing_else(world, cache
     kept.write_bytes(b"\0" * len(ENGINE))
 
     assert pod(world, cache, "second") == (0, ENGINE)
+    wait_for(lambda: kept_files(cache) == [])
+    assert pod(world, cache, "third") == (0, ENGINE)
+    assert "used no further" not in capsys.readouterr().out
+
+
+def test_an_engine_that_is_right_stays_whatever_a_pod_says_of_it_and_is_read_seldom(
+    world, cache, monkeypatch
+):
+    pod(world, cache, "first")
+    read = []
+    real = shelf.is_there
+    monkeypatch.setattr(shelf, "is_there", lambda *asked: read.append(1) or real(*asked))
+
+    for _ in range(3):
+        assert asked(cache, "DELETE", world.digest, url=world.answer()["url"])[0] == 202
+
+    wait_for(lambda: not cache.shelf._checking.locked() and read)
+    assert read == [1]
+    assert asked(cache, "GET", world.digest, url=world.answer()["url"])[0] == 206
 
 
 def test_a_cache_that_loses_the_engine_on_the_way_costs_time_and_nothing_else(world, cache, monkeypatch):

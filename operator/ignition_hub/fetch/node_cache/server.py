@@ -4,6 +4,7 @@ What the cache of a node answers, over HTTP.
 ``POST /v1/engines/<sha256>`` asks for an engine to be here: 200 when it is, 202 with the bytes that have
 arrived while it is being fetched. ``GET`` of the same path gives one range of its bytes. Both carry the
 presigned URL and the size that the gateway answered. Every other answer sends the fetcher to the store.
+``DELETE`` says that the bytes were wrong: they are read again, and removed if they are.
 """
 
 import re
@@ -108,6 +109,12 @@ class CacheRequest(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.NOT_FOUND, "the engine is not here")
             else:
                 self._send(path, first, last, found.size)
+
+    def do_DELETE(self) -> None:
+        """Look at an engine again that a pod found wrong."""
+        if (found := self._permitted()) is not None:
+            threading.Thread(target=self.server.shelf.doubt, args=(found,), daemon=True).start()
+            self._answer(HTTPStatus.ACCEPTED, "it is read again")  # the pod does not wait for that
 
     def _permitted(self) -> Resolved | None:
         """Return the engine that is asked for, or answer why not."""

@@ -19,12 +19,13 @@ from ignition_hub.fetch.budget import fetch_budget
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved
 from ignition_hub.fetch.node_cache.settings import CacheSettings
-from ignition_hub.fetch.place import EnginePaths, place
+from ignition_hub.fetch.place import EnginePaths, is_there, place
 from ignition_hub.wire.outcomes import LinkExpired
 
 FILL_SECONDS = 3600.0
 FAILED_SECONDS = 10.0
 """How long an engine that could not be fetched is not tried again."""
+CHECKED_SECONDS = 60.0
 MOST_FILLS = 4
 """How many engines are fetched at a time, each over connections of its own."""
 
@@ -43,6 +44,7 @@ class KeptEngine:
     done: int = 0
     ready: bool = False
     readers: int = 0
+    checked_at: float = float("-inf")
     failure: str = ""
     failed_at: float = 0.0
 
@@ -68,6 +70,7 @@ class EngineShelf:
     def __init__(self, settings: CacheSettings, tell: Callable[[str], None]) -> None:
         self._settings, self._tell = settings, tell
         self._lock = threading.Lock()
+        self._checking = threading.Lock()
         self._kept: OrderedDict[str, KeptEngine] = OrderedDict()
 
     def want(self, found: Resolved) -> KeptEngine:
@@ -99,6 +102,29 @@ class EngineShelf:
             with self._lock:
                 if kept:
                     kept.readers -= 1
+
+    def doubt(self, found: Resolved) -> None:
+        """
+        Read an engine again that a pod found wrong, and remove it if it is.
+
+        One at a time, and not again within ``CHECKED_SECONDS``: reading takes the node's CPU.
+        """
+        if self._checking.acquire(blocking=False):
+            try:
+                self._check(found)
+            finally:
+                self._checking.release()
+
+    def _check(self, found: Resolved) -> None:
+        with self.reading(found) as path:
+            kept = self._kept.get(key_of(found))
+            if path is None or kept is None or time.monotonic() - kept.checked_at < CHECKED_SECONDS:
+                return
+            kept.checked_at = time.monotonic()
+            is_right = is_there(path, found)
+        with self._lock:
+            if not is_right and self._kept.get(kept.key) is kept:
+                self._remove(kept)
 
     def _make_room(self, size: int) -> None:
         if sum(kept.is_filling for kept in self._kept.values()) >= MOST_FILLS:
