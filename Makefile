@@ -127,7 +127,7 @@ bindings: setup ## Read NVIDIA's Python bindings of every release and compare th
 	@$(BIN)/python -m bindings check
 
 .PHONY: gitops
-gitops: setup ## Ask the diff engines of Argo CD and Flux whether the hub makes workloads drift (ten minutes the first time)
+gitops: setup ## Ask the diff engines of Argo CD and Flux whether the hub makes workloads drift (five minutes the first time)
 	@$(BIN)/python -m gitops
 
 RESOLVE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
