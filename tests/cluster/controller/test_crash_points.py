@@ -62,8 +62,8 @@ pytestmark = pytest.mark.cluster
 
 TEAM, OTHERS = "crash-team", "crash-others"
 CONTROLLER = Path(ignition_hub.controller.__file__).parent
-EVENTS_OF_A_PASS = 2
-"""One for each target: the most that a death may keep from being told."""
+EVENTS_OF_A_PASS = 3
+"""One for each target, and one for the pod that waits: the most that a death may keep from being told."""
 EVENTS_OF_AN_ADDED_TARGET = 3
 """That it is added, to its pod too, and that its build begins."""
 ANSWER_TO_A_FAILURE = "once more"
