@@ -19,6 +19,7 @@ from ignition_hub.cli.inspect import inspect
 from ignition_hub.cli.plan import plan
 from ignition_hub.cli.prune import prune
 from ignition_hub.cli.push import push
+from ignition_hub.cli.store import store
 from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.engine.quoting import on_one_line
 
@@ -63,6 +64,7 @@ def common(
 for command, summary in COMMANDS.items():
     app.command(short_help=summary)(command)
 app.add_typer(cache, name="cache", short_help="List or clear the local engine cache.")
+app.add_typer(store, name="store", short_help="Check what an artifacts store does.")
 
 
 def main() -> int:

@@ -18,20 +18,11 @@ from ignition_hub.catalog.selection import Selection, found
 from ignition_hub.cli.catalog_server import CatalogSite, address_of, listening
 from ignition_hub.cli.kubectl import Kubectl
 from ignition_hub.cli.options import Context, Namespace
-from ignition_hub.cli.output import Format, in_columns, show
-from ignition_hub.engine.enums import StrEnum
+from ignition_hub.cli.output import Format, Readable, ReadableOutput, in_columns, show
 from ignition_hub.engine.quoting import printable
 from ignition_hub.engine.state import State
 
 ENGINES = "tensorrtengines.ignitionhub.io"
-
-
-class CatalogFormat(StrEnum):
-    """How the catalog is printed."""
-
-    text = "text"
-    yaml = "yaml"
-    json = "json"
 
 
 def catalog(
@@ -51,9 +42,7 @@ def catalog(
         bool, typer.Option("--serve", help="Show it as a page to a browser of this machine, until Ctrl-C.")
     ] = False,
     context: Context = None,
-    output: Annotated[CatalogFormat, typer.Option("--output", "-o", help="Format of the list.")] = (
-        CatalogFormat.text
-    ),
+    output: ReadableOutput = Readable.text,
 ) -> None:
     """Show the engines of a namespace, or of all: one row for each model and GPU."""
     selection = Selection(model=model, gpu=gpu, state=str(state or ""))
@@ -62,7 +51,7 @@ def catalog(
         serve_pages(CatalogSite(where.listing), selection)
         return
     rows = found(where.rows(), selection)
-    if output is not CatalogFormat.text:
+    if output is not Readable.text:
         show({"engines": [row.to_json() for row in rows]}, Format(output.value))
     elif rows:
         typer.echo("\n".join(lines(rows, all_namespaces=all_namespaces)))

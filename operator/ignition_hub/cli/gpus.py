@@ -3,7 +3,7 @@
 """
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -11,28 +11,17 @@ from ignition_hub.cli import gpu_table
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import Kubectl
 from ignition_hub.cli.options import Context
-from ignition_hub.cli.output import Format, in_columns, show
-from ignition_hub.engine.enums import StrEnum
+from ignition_hub.cli.output import Format, Readable, ReadableOutput, in_columns, show
 
 SLICES = "resourceslices.v1.resource.k8s.io"
 NOT_SERVED = "the server doesn't have a resource type"
 """What kubectl says where the cluster has no dynamic resource allocation."""
 
 
-class GpusFormat(StrEnum):
-    """How GPUs are printed."""
-
-    text = "text"
-    yaml = "yaml"
-    json = "json"
-
-
 def gpus(
     *,
     context: Context = None,
-    output: Annotated[GpusFormat, typer.Option("--output", "-o", help="Format of the list.")] = (
-        GpusFormat.text
-    ),
+    output: ReadableOutput = Readable.text,
 ) -> None:
     """
     Show for every node which GPU a pod has there, by what it requests or claims, and what tells it.
@@ -41,7 +30,7 @@ def gpus(
     """
     kubectl = Kubectl(context)
     rows = gpu_table.rows_of(_items(kubectl, "nodes"), _slices(kubectl))
-    if output is GpusFormat.text:
+    if output is Readable.text:
         typer.echo("\n".join(in_columns(gpu_table.table(rows))))
     else:
         show({"gpus": [row.to_json() for row in rows]}, Format(output.value))

@@ -7,16 +7,7 @@ from typing import Annotated
 import typer
 
 from ignition_hub.cli.errors import REFUSED, CliError
-from ignition_hub.cli.output import Format, show
-from ignition_hub.engine.enums import StrEnum
-
-
-class InspectFormat(StrEnum):
-    """How the result is printed."""
-
-    text = "text"
-    yaml = "yaml"
-    json = "json"
+from ignition_hub.cli.output import Format, Readable, ReadableOutput, show
 
 
 def inspect(
@@ -34,9 +25,7 @@ def inspect(
     tensorrt: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Check whether this TensorRT loads it: 10.13.2.6.")
     ] = None,
-    output: Annotated[InspectFormat, typer.Option("--output", "-o", help="Format of the result.")] = (
-        InspectFormat.text
-    ),
+    output: ReadableOutput = Readable.text,
 ) -> None:
     """
     Say what an engine is, how it was built, and where it loads; no GPU and no TensorRT is needed.
@@ -52,7 +41,7 @@ def inspect(
     subject = subject_of(engine)
     cuda = subject.manifest.build.cuda_version if subject.manifest else None
     verdict = load_verdict(subject.facts, cuda, gpu, tensorrt)
-    if output is InspectFormat.text:
+    if output is Readable.text:
         typer.echo("\n".join(laid_out(subject, verdict)))
     else:
         loads = {

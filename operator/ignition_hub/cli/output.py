@@ -19,7 +19,16 @@ class Format(StrEnum):
     json = "json"
 
 
+class Readable(StrEnum):
+    """How results are printed that people read: laid out for them, or as a document."""
+
+    text = "text"
+    yaml = "yaml"
+    json = "json"
+
+
 Output = Annotated[Format, typer.Option("--output", "-o", help="Format of the result.")]
+ReadableOutput = Annotated[Readable, typer.Option("--output", "-o", help="Format of the result.")]
 
 
 def show(document: dict[str, Any], output: Format) -> None:

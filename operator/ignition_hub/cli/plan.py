@@ -11,16 +11,7 @@ import typer
 from ignition_hub.cli.errors import REFUSED
 from ignition_hub.cli.kubectl import Kubectl
 from ignition_hub.cli.options import Context
-from ignition_hub.cli.output import Format, show
-from ignition_hub.engine.enums import StrEnum
-
-
-class PlanFormat(StrEnum):
-    """How a plan is printed."""
-
-    text = "text"
-    yaml = "yaml"
-    json = "json"
+from ignition_hub.cli.output import Format, Readable, ReadableOutput, show
 
 
 def plan(
@@ -39,9 +30,7 @@ def plan(
         typer.Option(metavar="FILE", help="File with BuildPools. Default: those of the cluster."),
     ] = None,
     context: Context = None,
-    output: Annotated[PlanFormat, typer.Option("--output", "-o", help="Format of the plan.")] = (
-        PlanFormat.text
-    ),
+    output: ReadableOutput = Readable.text,
 ) -> None:
     """
     Say for every target which pool can build it and where the engine will load, or what would work.
@@ -59,7 +48,7 @@ def plan(
         offered = planning.pools_of_cluster(kubectl)
         engines = [planning.placed(engine, kubectl) for engine in engines]
     plans = [planning.build_plan(engine, offered) for engine in engines]
-    if output is PlanFormat.text:
+    if output is Readable.text:
         typer.echo("\n".join(line for one in plans for line in planning.in_words(one)))
     else:
         show({"engines": [one.to_json() for one in plans]}, Format(output.value))

@@ -1,0 +1,69 @@
+"""``ignition store check``: what a server does, in a table and for programs; the servers are stand-ins."""
+
+import json
+import sys
+
+import pytest
+
+from ignition_hub.cli import app
+from ignition_hub.store import habits
+from oddstore import odd_store
+
+
+@pytest.fixture
+def check(monkeypatch, capsys):
+    monkeypatch.setattr(habits, "LARGE", 65536)
+    for name in ("ARTIFACTS_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ARTIFACTS_ACCESS_KEY", "a")
+    monkeypatch.setenv("ARTIFACTS_SECRET_KEY", "b")
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["ignition", "store", "check", *words])
+        try:
+            code = app.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.err or printed.out
+
+    return run
+
+
+def test_a_server_that_keeps_writers_apart_is_a_table_and_exit_code_0(check):
+    with odd_store() as server:
+        code, printed = check(f"{server.endpoint}/engines/ignition")
+
+    lines = printed.splitlines()
+    assert code == 0
+    assert lines[0].split() == ["ASKED", "HOLDS", "SEEN"]
+    completed = next(line for line in lines if "CompleteMultipartUpload" in line)
+    assert completed.split("   ")[-1].strip() == "a second upload is refused"
+    assert lines[-1] == "Conditional writes keep two writers apart."
+
+
+def test_a_server_that_does_not_is_told_with_what_follows_and_exit_code_1(check):
+    with odd_store(completes_over=True) as server:
+        code, printed = check(f"{server.endpoint}/engines/ignition", "-o", "json")
+
+    told = json.loads(printed)
+    broken = {one["asked"]: one["seen"] for one in told["asked"] if not one["holds"]}
+    assert (code, told["conditionalWrites"]) == (1, False)
+    assert broken["CompleteMultipartUpload, If-None-Match"] == "ignored: a second upload replaced the first"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "no store is named: give https://s3.example.com/engines/ignition"),
+        (("http://127.0.0.1:9/engines",), "127.0.0.1:9"),
+    ],
+    ids=["none", "away"],
+)
+def test_a_store_that_is_not_named_or_away_is_one_line(check, words, told):
+    code, printed = check(*words)
+
+    assert code != 0
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+    assert told in printed
