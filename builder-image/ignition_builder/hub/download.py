@@ -23,6 +23,7 @@ from ignition_hub.engine.request import BuildGrant
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
+from ignition_hub.wire.presigned import is_expired
 
 CHUNK = 1024 * 1024
 CALL_SECONDS = 30.0
@@ -215,8 +216,8 @@ def _check(response: http.client.HTTPResponse, arrival: Arrival, source: Address
 
 
 def _refusal(status: int, source: Address, item: Item) -> Exception:
-    if status == http.client.FORBIDDEN:
-        return LinkExpired(f"{source.place} answered 403: {item.what} may not be read")
+    if is_expired(source, status):
+        return LinkExpired(f"{source.place} answered {status}: {item.what} may not be read")
     if is_passing(status):
         return Transient(f"{source.place} answered {status}")
     if status == http.client.NOT_FOUND:

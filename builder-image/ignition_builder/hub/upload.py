@@ -20,6 +20,7 @@ from ignition_hub.engine.protocol import PART_BYTES, StartedUpload, UploadPart
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
+from ignition_hub.wire.presigned import is_expired
 
 MOST_PARTS = 4000
 THREADS = 4
@@ -168,7 +169,7 @@ def _etag(response: http.client.HTTPResponse, target: Address) -> str:
     etag = response.headers.get("ETag", "")
     if response.status == http.client.OK and etag:
         return etag
-    if response.status in (http.client.FORBIDDEN, http.client.NOT_FOUND):
+    if response.status == http.client.NOT_FOUND or is_expired(target, response.status):
         raise LinkExpired(f"the store at {target.place} answered {response.status} to a part")
     if is_passing(response.status) or response.status == http.client.OK:
         raise Transient(f"{target.place} answered {response.status}")

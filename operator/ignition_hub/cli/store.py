@@ -34,8 +34,8 @@ def check(
     """
     Show what a server does with everything the hub relies on.
 
-    Writes 8 MiB below <prefix>/probes/ and removes them. Credentials come from ARTIFACTS_ACCESS_KEY and
-    ARTIFACTS_SECRET_KEY, or from the variables of AWS.
+    Writes up to 12 MiB below <prefix>/probes/ and removes them. Credentials come from ARTIFACTS_ACCESS_KEY
+    and ARTIFACTS_SECRET_KEY, or from the variables of AWS.
     """
     from ignition_hub.local.artifacts import store_settings  # noqa: PLC0415  # boto3 takes long to import
     from ignition_hub.store.habits import habits_of  # noqa: PLC0415

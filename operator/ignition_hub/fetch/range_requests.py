@@ -18,6 +18,7 @@ from ignition_hub.fetch.errors import FetchError
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import LinkExpired, Transient, explained, is_passing
+from ignition_hub.wire.presigned import is_expired
 from ignition_hub.wire.tls_stream import TlsStream
 
 CALL_SECONDS = 30.0
@@ -114,8 +115,8 @@ class RangeConnection:
 def check(response: http.client.HTTPResponse, source: RangeSource, start: int, stop: int) -> None:
     """Return for an answer that promises bytes ``start`` to ``stop`` of the object that was signed."""
     status, place = response.status, source.address.place
-    if status == http.client.FORBIDDEN:
-        raise LinkExpired(f"the store at {place} answered 403")
+    if is_expired(source.address, status):
+        raise LinkExpired(f"the store at {place} answered {status}")
     if is_passing(status):
         raise Transient(f"the store at {place} answered {status}")
     found = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))

@@ -34,7 +34,7 @@ PART_BYTES = 64 * 1024 * 1024
 
 LOG_BYTES = 1024 * 1024
 
-QUICKLY_ASKED = tuple(relied for relied in CONDITIONAL if relied is not Relied.LARGE_AT_ONCE)
+QUICKLY_ASKED = tuple(relied for relied in CONDITIONAL if relied is not Relied.OVERLAPPING)
 """What is asked before an upload: a few bytes each."""
 
 UPLOADING = "Uploading engine"

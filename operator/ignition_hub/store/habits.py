@@ -7,24 +7,35 @@ exactly one may win. The gateway asks once for each bucket and publishes in turn
 relied on; ``ignition store check`` asks by hand. Synchronous; a few seconds on a near server.
 """
 
+import contextlib
 import http.client
+import io
 import secrets
+import threading
+import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import BinaryIO
 
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.store.errors import StoreUnavailable
 from ignition_hub.store.objects import READ_SECONDS, ObjectStore
 
-WRITERS, ROUNDS = 8, 3
-"""Writers of one small object at the same time, and how often."""
-LARGE = 4 * 1024 * 1024
-LARGE_ROUNDS = 1
-"""Two writers of ``LARGE`` bytes: versitygw 1.7.0 by its defaults keeps small ones apart, and not these."""
+ROUNDS, SECONDS = 20, 1.0
+"""
+How often writers at the same time are tried, and how long at most: a server that looks before it writes, as
+versitygw 1.7.0 does by its defaults, keeps them apart most of the time.
+"""
+WRITERS = 8
+"""Of one small object."""
+OVERLAPPING, LARGE, LAST = 4, 128 * 1024, 32 * 1024
+"""Writers of one larger object, its bytes, and how many of them each keeps until the others are as far."""
+TOGETHER_SECONDS = 0.5
+"""How long they wait for each other: a server may take one request after the other."""
 URL_SECONDS = 60
 LEFT_BEHIND = timedelta(hours=1)
 """Age at which the objects of a probe that was cut off are removed by the next."""
@@ -37,7 +48,7 @@ class Relied(StrEnum):
     REPLACED = "PutObject, If-Match"
     COMPLETED = "CompleteMultipartUpload, If-None-Match"
     SMALL_AT_ONCE = "Small writes at the same time"
-    LARGE_AT_ONCE = "Large writes at the same time"
+    OVERLAPPING = "Writes that overlap"
     ABORTED = "AbortMultipartUpload"
     LISTED = "ListObjectsV2, short pages"
     LENGTH_SIGNED = "Presigned PUT, Content-Length"
@@ -45,7 +56,7 @@ class Relied(StrEnum):
     UNSIGNED = "GetObject without a signature"
 
 
-CONDITIONAL = (Relied.NEW, Relied.REPLACED, Relied.COMPLETED, Relied.SMALL_AT_ONCE, Relied.LARGE_AT_ONCE)
+CONDITIONAL = (Relied.NEW, Relied.REPLACED, Relied.COMPLETED, Relied.SMALL_AT_ONCE, Relied.OVERLAPPING)
 """Where one of these does not hold, engines are published one at a time."""
 
 
@@ -79,8 +90,8 @@ def habits_of(store: ObjectStore, asked: Sequence[Relied] = tuple(Relied)) -> Ha
     """
     Ask a bucket, with objects below ``probes/`` that are removed at the end, and return what it does.
 
-    All of it writes 8 MiB. Raise StoreMisconfigured when the bucket does not exist or does not open, and
-    StoreUnavailable.
+    All of it writes 12 MiB at most. Raise StoreMisconfigured when the bucket does not exist or does not open,
+    and StoreUnavailable.
     """
     store.check_bucket()
     folder = _Folder(store, f"{_probes(store)}{secrets.token_hex(8)}/")
@@ -152,27 +163,46 @@ def _completed(folder: _Folder) -> _Seen:
 
 
 def _small_at_once(folder: _Folder) -> _Seen:
-    return _at_once(folder, "small", ROUNDS, [b"%d" % number for number in range(WRITERS)])
+    return _at_once(folder, "small", lambda: [b"%d" % writer for writer in range(WRITERS)])
 
 
-def _large_at_once(folder: _Folder) -> _Seen:
-    return _at_once(folder, "large", LARGE_ROUNDS, [bytes([number]) * LARGE for number in range(2)])
+def _overlapping(folder: _Folder) -> _Seen:
+    def bodies() -> list[_NearlySent]:
+        all_of_them = threading.Barrier(OVERLAPPING, timeout=TOGETHER_SECONDS)
+        return [_NearlySent(bytes([writer]) * LARGE, all_of_them) for writer in range(OVERLAPPING)]
+
+    return _at_once(folder, "large", bodies)
 
 
-def _at_once(folder: _Folder, name: str, rounds: int, contents: list[bytes]) -> _Seen:
-    for number in range(1, rounds + 1):
-        key = folder.key(f"{name}-{number}")
+def _at_once(folder: _Folder, name: str, bodies: Callable[[], Sequence[bytes | BinaryIO]]) -> _Seen:
+    until, rounds = time.monotonic() + SECONDS, 0
+    while rounds < ROUNDS and (not rounds or time.monotonic() < until):
+        rounds += 1
+        contents, key = bodies(), folder.key(f"{name}-{rounds}")
         with ThreadPoolExecutor(len(contents)) as pool:
             won = sum(pool.map(lambda data, key=key: _wins(folder.store, key, data), contents))
         if won != 1:
-            return (
-                False,
-                f"not atomic: of {len(contents)} writers {won} were told that they wrote (round {number})",
-            )
+            return False, f"not atomic: of {len(contents)} writers {won} were told that they wrote"
     return True, f"of {len(contents)} writers one wins, {rounds} times of {rounds}"
 
 
-def _wins(store: ObjectStore, key: str, data: bytes) -> bool:
+class _NearlySent(io.BytesIO):
+    """Bytes whose sender waits before the last of them until all the others are as far."""
+
+    def __init__(self, data: bytes, all_of_them: threading.Barrier) -> None:
+        super().__init__(data)
+        self._last, self._end, self._all = len(data) - LAST, len(data), all_of_them
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        # What signs a request reads all at once, or to the end: it stops nowhere in between.
+        if self._last <= self.tell() < self._end:
+            self._last = self._end
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self._all.wait()
+        return super().read(size)
+
+
+def _wins(store: ObjectStore, key: str, data: bytes | BinaryIO) -> bool:
     try:
         return store.put_new(key, data)
     except StoreUnavailable:
@@ -243,7 +273,7 @@ _ASKED: Mapping[Relied, Callable[[_Folder], _Seen]] = {
     Relied.REPLACED: _replaced,
     Relied.COMPLETED: _completed,
     Relied.SMALL_AT_ONCE: _small_at_once,
-    Relied.LARGE_AT_ONCE: _large_at_once,
+    Relied.OVERLAPPING: _overlapping,
     Relied.ABORTED: _aborted,
     Relied.LISTED: _listed,
     Relied.LENGTH_SIGNED: _length_signed,

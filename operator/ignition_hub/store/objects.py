@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import boto3
@@ -95,6 +95,7 @@ class ObjectStore:
         self._client = s3_client(settings, read_seconds=read_seconds)
         self._patient = s3_client(settings, read_seconds=PATIENT_SECONDS)
         self._regions: dict[str, str] = {}
+        self._is_there = False
         self._client.meta.events.register("needs-retry.s3", self._note_region)
 
     def close(self) -> None:
@@ -120,13 +121,17 @@ class ObjectStore:
     def listed(self, prefix: str, *, most: int, bucket: str | None = None) -> list[Listed]:
         """Return the first ``most`` objects whose keys begin with ``prefix``, in order."""
         entries = self._entries(bucket or self.settings.bucket, Prefix=prefix, MaxKeys=min(most, PAGE))
-        return [Listed(item["Key"], item["ETag"].strip('"'), item["Size"]) for item in islice(entries, most)]
+        return [
+            Listed(item["Key"], self._told(item, "ETag").strip('"'), item["Size"])
+            for item in islice(entries, most)
+        ]
 
     def every(self, prefix: str, *, after: str = "", page_size: int = PAGE) -> Iterator[ListedObject]:
         """Yield every object whose key begins with ``prefix`` and is behind ``after``, in order, by pages."""
         start = {"StartAfter": after} if after else {}
         for item in self._entries(self.settings.bucket, Prefix=prefix, MaxKeys=page_size, **start):
-            yield ListedObject(item["Key"], item["ETag"].strip('"'), item["Size"], item["LastModified"])
+            etag, modified = (self._told(item, field) for field in ("ETag", "LastModified"))
+            yield ListedObject(item["Key"], etag.strip('"'), item["Size"], modified)
 
     def check_bucket(self, bucket: str | None = None) -> None:
         """Raise StoreMisconfigured or StoreUnavailable unless the bucket is there and opens for us."""
@@ -175,6 +180,7 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None) -> bool:
         """Write an object; with ``if_match``, only over the version with that ETag (False: it changed)."""
+        self._require_bucket()
         if if_match is None:
             self._call("put_object", Key=key, Body=data)
             return True
@@ -183,8 +189,9 @@ class ObjectStore:
         self._check_changed(key, if_match)
         return False
 
-    def put_new(self, key: str, data: bytes) -> bool:
+    def put_new(self, key: str, data: bytes | BinaryIO) -> bool:
         """Write an object only if none has its key; tell whether this call wrote it."""
+        self._require_bucket()
         return self._conditionally("put_object", key, {"Body": data, "IfNoneMatch": "*"})
 
     def delete(self, key: str) -> None:
@@ -236,6 +243,7 @@ class ObjectStore:
 
     def start_upload(self, key: str) -> str:
         """Begin a multipart upload and return its id; nothing is visible until it is completed."""
+        self._require_bucket()
         return str(self._call("create_multipart_upload", Key=key)["UploadId"])
 
     def unfinished_uploads(self, prefix: str) -> list[UnfinishedUpload]:
@@ -310,16 +318,17 @@ class ObjectStore:
         more: dict[str, str] = {}
         while True:
             answer = self._call("list_objects_v2", Bucket=bucket, **arguments, **more)
-            for item in answer.get("Contents") or []:
-                if "ETag" not in item:
-                    raise StoreMisconfigured(
-                        f"{self.settings.endpoint} lists {item['Key']:.200} without an ETag",
-                        "use another server",
-                    )
-                yield item
+            yield from answer.get("Contents") or []
             if not answer.get("IsTruncated"):
                 return
             more = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def _told(self, item: Mapping[str, Any], field: str) -> Any:
+        """Return a field of a listing's entry; raise StoreMisconfigured where the server leaves it out."""
+        if field not in item:
+            what = f"{self.settings.endpoint} lists {item['Key']:.200} without its {field}"
+            raise StoreMisconfigured(what, "use another server")
+        return item[field]
 
     def _upload_is_open(self, key: str, upload_id: str) -> bool:
         try:
@@ -329,6 +338,12 @@ class ObjectStore:
         except BotoCoreError:
             return True
         return True
+
+    def _require_bucket(self) -> None:
+        """Look at the bucket before the first write: SeaweedFS 4.53 makes one that is not there."""
+        if not self._is_there:
+            self.check_bucket()
+            self._is_there = True
 
     def _check_changed(self, key: str, etag: str) -> None:
         """Raise StoreMisconfigured when a write over ``etag`` was refused and the object still has it."""

@@ -55,8 +55,9 @@ def publish(
     written = b""
     for _ in range(ATTEMPTS + 1):
         there = _look(store, keys, paths)
-        if there.signed is not None and there.counts and (written or not replace):
-            return Publication(there.signed, paths.manifest, is_new=there.content == written)
+        is_ours = bool(written) and there.content == written
+        if there.signed is not None and (is_ours or (there.counts and (written or not replace))):
+            return Publication(there.signed, paths.manifest, is_new=is_ours)
         ours = vouched_for(dated_after(there.signed, manifest), paths)
         document = ours.to_bytes()
         store.put(ours.provenance_key, sign(ours, document, key))

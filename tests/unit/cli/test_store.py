@@ -6,13 +6,11 @@ import sys
 import pytest
 
 from ignition_hub.cli import app
-from ignition_hub.store import habits
 from oddstore import odd_store
 
 
 @pytest.fixture
 def check(monkeypatch, capsys):
-    monkeypatch.setattr(habits, "LARGE", 65536)
     for name in ("ARTIFACTS_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ARTIFACTS_ACCESS_KEY", "a")

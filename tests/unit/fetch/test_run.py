@@ -10,7 +10,7 @@ import pytest
 
 from fetch_harness import ENGINE, KIB, SIGNATURE, nothing_is_visible, running_world
 from ignition_hub.fetch import app, gateway, reporting
-from ignition_hub.wire import deadline
+from ignition_hub.wire import deadline, presigned
 from resolvedanswers import SELECTION
 
 
@@ -260,6 +260,19 @@ def test_a_url_whose_time_is_over_is_asked_for_again_and_what_arrived_stays(worl
     assert len(world.asked) == 2
     assert len(world.ranges) < 2 * len(ENGINE) // (16 * KIB)
     assert world.paths.engine.read_bytes() == ENGINE
+
+
+@pytest.mark.parametrize(
+    ("is_over", "code", "asked"), [(True, 0, 2), (False, 44, 1)], ids=["over", "in time"]
+)
+def test_a_refusal_with_400_means_the_url_only_when_its_time_is_over(
+    world, monkeypatch, is_over, code, asked
+):
+    monkeypatch.setattr(presigned, "is_over", lambda *_: is_over)
+    world.store = [None, None, None, 400]
+
+    assert world.run() == code
+    assert len(world.asked) == asked
 
 
 def test_a_store_that_refuses_every_fresh_url_is_given_up(world):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from ignition_hub.store import habits
 from ignition_hub.store.errors import BucketMissing
 from ignition_hub.store.habits import CONDITIONAL, Relied, habits_of
 from ignition_hub.store.objects import ObjectStore
@@ -20,14 +19,13 @@ SIGNATURES = {Relied.LENGTH_SIGNED, Relied.CONDITION_SIGNED, Relied.UNSIGNED}
         ({"completes_over": True}, {Relied.COMPLETED}),
         ({"matches_nothing": True}, {Relied.REPLACED}),
         ({"literal_if_match": True}, set()),
-        ({"pause": lambda key, data: 0.05}, {Relied.SMALL_AT_ONCE, Relied.LARGE_AT_ONCE}),
+        ({"pause": lambda key, data: 0.05}, {Relied.SMALL_AT_ONCE, Relied.OVERLAPPING}),
         ({"gone_upload": (500, "InternalError")}, set()),
         ({"page": 2}, set()),
     ],
     ids=lambda each: "-".join(each) or "none" if isinstance(each, dict) else "",
 )
 def test_each_habit_is_found_and_no_other(oddities, broken, monkeypatch):
-    monkeypatch.setattr(habits, "LARGE", 65536)
     with odd_store(**oddities) as server:
         store = ObjectStore(server.settings())
         found = habits_of(store)

@@ -100,7 +100,7 @@ def test_a_listing_without_etags_is_refused_and_names_the_server(opened):
     store = opened(lists_etags=False)
     store.put("bundle/a.onnx", b"onnx")
 
-    with pytest.raises(StoreMisconfigured, match=r"127.0.0.1.* lists bundle/a.onnx without an ETag"):
+    with pytest.raises(StoreMisconfigured, match=r"127.0.0.1.* lists bundle/a.onnx without its ETag"):
         store.listed("bundle/", most=3)
 
 
@@ -112,3 +112,17 @@ def test_an_upload_that_is_gone_is_told_so_whatever_the_server_answers(opened, a
     store.abort_upload("e", upload)
 
     assert not store.complete_upload("e", upload, [etag])
+
+
+@pytest.mark.parametrize(
+    "write", [lambda s: s.put("x", b""), lambda s: s.put_new("x", b""), lambda s: s.start_upload("x")]
+)
+def test_a_misspelt_bucket_is_told_and_not_made_by_the_first_write(write):
+    with odd_store(makes_buckets=True) as server:
+        store = ObjectStore(server.settings(bucket="engins"))
+
+        with pytest.raises(BucketMissing, match="bucket engins at"):
+            write(store)
+        store.close()
+
+        assert server.buckets == {"engines"}

@@ -13,7 +13,7 @@ from ignition_builder.hub.publishing import LOG_BYTES, log_of
 from ignition_builder.hub.upload import MOST_PARTS, Uploader, part_size_for
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.protocol import PART_BYTES
-from ignition_hub.wire import deadline
+from ignition_hub.wire import deadline, presigned
 from ignition_hub.wire.address import Address
 from smallmodels import request_for
 
@@ -147,6 +147,14 @@ def test_a_broken_download_goes_on_where_it_broke(hub, gateway, tmp_path):
 
 def test_an_expired_url_is_replaced_by_a_fresh_one(hub, gateway, tmp_path):
     hub.stumble("model", "cut", 403)
+
+    assert fetched(hub, gateway, tmp_path)[1].read_bytes() == MODEL
+    assert hub.calls["grant"] == 2
+
+
+def test_a_url_that_is_refused_with_400_after_its_time_is_replaced_too(hub, gateway, tmp_path, monkeypatch):
+    monkeypatch.setattr(presigned, "is_over", lambda *_: True)
+    hub.stumble("model", "cut", 400)
 
     assert fetched(hub, gateway, tmp_path)[1].read_bytes() == MODEL
     assert hub.calls["grant"] == 2
