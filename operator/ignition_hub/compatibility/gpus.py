@@ -165,6 +165,10 @@ class NodeGpu:
         """The product as a target names it: a slice of a GPU is a product of its own."""
         return f"{self.product}-MIG-{self.mig}" if self.product and self.mig else self.product
 
+    def to_json(self) -> dict[str, str | None]:
+        """Return how answers to pods name it."""
+        return {"arch": self.arch, "product": self.exact_product}
+
 
 def gpu_of(arch: str) -> Gpu:
     """Return the GPU of ``sm_89``; raises UnknownArch, naming the near one for ``8.9`` or ``sm89``."""

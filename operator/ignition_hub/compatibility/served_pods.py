@@ -28,7 +28,7 @@ class Standing(Enum):
 
     CURRENT = auto()
     STALE = auto()
-    """All its engines are ready for its GPU, and it runs another than one of them."""
+    """All its engines are ready for its GPU, and it runs another than one of them, or the ONNX model."""
     UNSERVED = auto()
     """An engine of its is not ready for its GPU, or never will be: another pod could not start there."""
     SILENT = auto()
@@ -43,9 +43,11 @@ def standing_of(pod: Json, engines: Engines) -> Standing:
         return Standing.SILENT
     gpu = NodeGpu(said.arch, said.product, mig=None)  # a slice is a product of its own, by its name
     offered = [digests_for(engines(name), gpu) for name in names]
-    if not all(offered):
+    pairs = list(zip(said.engines, offered, strict=True))
+    # A pod with the ONNX model would get that again.
+    if any(digest and not digests for digest, digests in pairs):
         return Standing.UNSERVED
-    is_current = all(digest in digests for digest, digests in zip(said.engines, offered, strict=True))
+    is_current = all(digest in digests if digests else not digest for digest, digests in pairs)
     return Standing.CURRENT if is_current else Standing.STALE
 
 

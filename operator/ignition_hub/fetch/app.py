@@ -19,7 +19,7 @@ from types import FrameType
 from ignition_hub.engine.environment import termination_log
 from ignition_hub.engine.errors import Reason, exit_code_of
 from ignition_hub.engine.fetch_report import FAILED, FELL_BACK, FETCHED, PRESENT, FetchAccount
-from ignition_hub.engine.quoting import on_one_line
+from ignition_hub.engine.quoting import on_one_line, shortened
 from ignition_hub.engine.running_engines import DIGITS, RunningEngines
 from ignition_hub.fetch.beside import files_beside, lay_out, served_engine
 from ignition_hub.fetch.budget import FetchBudget, fetch_budget
@@ -34,6 +34,8 @@ from ignition_hub.layouts.served import ServedEngine
 from ignition_hub.wire.outcomes import LinkExpired
 
 LONGEST_MESSAGE = 4096  # bytes, what the kubelet keeps
+FALLBACK_CHARACTERS = 400
+"""Of why there is no engine: as many bytes as fit beside sixteen digests, however JSON writes them."""
 LINKS_WITHOUT_PROGRESS = 3
 SECONDS_BETWEEN_LINES = 5.0
 MIB = 1024 * 1024
@@ -51,10 +53,9 @@ def main(environ: Mapping[str, str]) -> int:
     except Exception as error:  # noqa: BLE001  (the outermost edge: no traceback reaches a user)
         report(f"{Reason.Crashed}: {type(error).__name__}: {error}. Please report this.", environ)
         return exit_code_of(Reason.Crashed, "fetcher")
-    if models := [each for each in found if isinstance(each, ResolvedModel)]:
-        report(" ".join(each.in_words() for each in models), environ)
-    else:
-        leave_word(what_runs([each for each in found if isinstance(each, Resolved)]), environ)
+    if words := in_place_of_engines(found):
+        sys.stderr.write(f"{words}\n")
+    leave_word(what_runs(found), environ)
     return 0
 
 
@@ -188,14 +189,21 @@ def report(line: str, environ: Mapping[str, str]) -> None:
     leave_word(line, environ)
 
 
-def what_runs(found: Sequence[Resolved]) -> str:
-    """Return what the pod's containers find, as JSON; empty where no gateway said for which GPU."""
+def in_place_of_engines(found: Sequence[Found]) -> str:
+    """Say which models there are instead, and why."""
+    return on_one_line(" ".join(each.in_words() for each in found if isinstance(each, ResolvedModel)))
+
+
+def what_runs(found: Sequence[Found]) -> str:
+    """Return what the pod's containers find, as JSON; without a GPU only that it is no engine, in words."""
+    words = in_place_of_engines(found)
     gpu = found[-1].record.get("gpu")
     arch, product = (gpu.get("arch"), gpu.get("product")) if isinstance(gpu, Mapping) else (None, None)
     if not isinstance(arch, str):
-        return ""
-    digests = tuple(each.sha256[:DIGITS] for each in found)
-    running = RunningEngines(arch, product if isinstance(product, str) else None, digests)
+        return words
+    digests = tuple(each.sha256[:DIGITS] if isinstance(each, Resolved) else "" for each in found)
+    fallback = shortened(words, FALLBACK_CHARACTERS) if words else None
+    running = RunningEngines(arch, product if isinstance(product, str) else None, digests, fallback)
     return json.dumps(running.to_json(), separators=(",", ":"))
 
 

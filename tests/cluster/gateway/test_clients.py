@@ -161,6 +161,7 @@ def test_a_pod_without_an_engine_for_its_gpu_gets_the_model_that_was_pushed(hub,
     assert (folder / "onnx" / "model.onnx").read_bytes() == b"a model of one file"
     record = json.loads((folder / "engine.json").read_text())
     assert record["delivered"] == "Model"
+    assert (record["gpu"]["arch"], record["gpu"]["product"]) == ("sm_86", "NVIDIA-A10")
     [(reason, about, note)] = events_of(hub, team)
     assert (reason, about) == ("EngineFallback", pod["metadata"]["name"])
     assert "has no engine for NVIDIA-A10 (sm_86)" in note

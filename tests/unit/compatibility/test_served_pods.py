@@ -85,6 +85,20 @@ def test_a_pod_whose_engine_is_not_ready_for_its_gpu_is_unserved(unready):
     assert standing(pod(OLD), resnet=unready) is Standing.UNSERVED
 
 
+def test_a_pod_with_the_onnx_model_is_stale_once_its_gpu_has_an_engine_and_current_before():
+    assert standing(pod(""), resnet=engine(target(NEW))) is Standing.STALE
+    for none in (None, engine(), engine(target(NEW, state="Building")), engine(target(NEW, arch="sm_90"))):
+        assert standing(pod(""), resnet=none) is Standing.CURRENT
+
+
+def test_a_pod_with_an_engine_and_a_model_waits_for_what_it_would_lose():
+    both = pod(NEW, "", engines="resnet, det=yolo")
+
+    assert standing(both, resnet=engine(target(NEW)), yolo=engine()) is Standing.CURRENT
+    assert standing(both, resnet=engine(target(NEW)), yolo=engine(target(OLD))) is Standing.STALE
+    assert standing(both, resnet=engine(), yolo=engine(target(OLD))) is Standing.UNSERVED
+
+
 def test_a_rebuild_that_was_answered_is_of_today():
     assert standing(pod(OLD), resnet=engine(target(NEW), rebuild="b", handled="b")) is Standing.STALE
 

@@ -247,6 +247,15 @@ def test_a_pod_that_can_have_neither_waits_until_it_can(world, reason):
     assert len(world.asked) == 3
 
 
+def test_a_pod_with_the_model_says_for_which_gpu_it_has_no_engine_and_why(world):
+    offer(world, {"model.onnx": MODEL})["gpu"] = {"arch": "sm_89", "product": "NVIDIA-L4"}
+
+    assert fall_back(world) == 0
+    assert json.loads(world.message) == {
+        "arch": "sm_89", "product": "NVIDIA-L4", "engines": [""], "fallback": TOLD
+    }  # fmt: skip
+
+
 def test_every_model_of_a_pod_is_told_of(world):
     offer(world, {"model.onnx": MODEL})
 

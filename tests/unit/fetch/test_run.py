@@ -63,7 +63,7 @@ def test_a_pod_says_which_engines_it_has_and_for_which_gpu(world):
     world.run(IGNITION_ENGINES="a=resnet, b=yolo")
 
     digest = world.digest[:16]
-    said = {"arch": "sm_89", "product": "NVIDIA-L4", "engines": [digest, digest]}
+    said = {"arch": "sm_89", "product": "NVIDIA-L4", "engines": [digest, digest], "fallback": None}
     assert json.loads(world.message) == said
 
 

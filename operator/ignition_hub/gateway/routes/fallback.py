@@ -9,7 +9,6 @@ from typing import Any
 
 from ignition_hub.compatibility.engine_choice import EngineNotReady, NoEngineForGPU
 from ignition_hub.engine.errors import IgnitionError, Reason
-from ignition_hub.engine.fallback import FallbackAnswer
 from ignition_hub.engine.quoting import shortened
 from ignition_hub.gateway.artifacts.fallback import fallback_of
 from ignition_hub.gateway.cluster.pod_events import model_delivered
@@ -31,8 +30,13 @@ OF_THE_MODEL = frozenset(
 
 async def fall_back(
     services: Services, user: TokenUser, engine: Mapping[str, Any], miss: EngineNotReady | NoEngineForGPU
-) -> FallbackAnswer:
-    """Return the model, and say so on the pod; where it cannot be delivered raise ``miss``, and why."""
+) -> dict[str, Any]:
+    """
+    Return the answer that is the model, and say so on the pod.
+
+    With the GPU, where it is known: by that a pod is told from one that could have an engine by now. Where
+    the model cannot be delivered raise ``miss``, and why.
+    """
     why, most = shortened(str(miss), MESSAGE_CHARACTERS), services.settings.max_model_bytes
     store = await services.stores.current()
     try:
@@ -43,7 +47,8 @@ async def fall_back(
         raise without_model(miss, error) from error
     services.metrics.fallbacks.labels(str(miss.reason)).inc()
     services.pod_events.tell(user, model_delivered(answer.name, answer.sha256, why))
-    return answer
+    gpu = (await services.views.gpus.belief_of(user)).gpu
+    return {**answer.to_json(), **({"gpu": gpu.to_json()} if gpu else {})}
 
 
 def without_model(

@@ -152,7 +152,7 @@ async def _engine_or_model(
     except (EngineNotReady, NoEngineForGPU) as miss:
         if request.query.get(ON_MISS) != OnMiss.FALLBACK:
             raise
-        return encoded((await fall_back(services, user, engine, miss)).to_json())
+        return encoded(await fall_back(services, user, engine, miss))
 
 
 async def _engine_for(services: Services, user: TokenUser, engine: Mapping[str, Any]) -> bytes:
@@ -268,7 +268,7 @@ def _answer(name: str, chosen: Chosen, selection: Selection) -> dict[str, Any]:
     return {
         "name": name,
         "identity": manifest.identity,
-        "gpu": {"arch": gpu.arch, "product": gpu.exact_product},
+        "gpu": gpu.to_json(),
         "selection": selection.to_json(),
         "file_name": manifest.engine.key.rpartition("/")[2],
         "url": chosen.url,
