@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ignition_hub.cli.errors import CliError
+from ignition_hub.cli.errors import REFUSED, CliError, Unreachable
 from ignition_hub.cli.output import Format, Readable, ReadableOutput, in_columns, show
+from ignition_hub.engine.errors import TransientError
 from ignition_hub.local.settings import EXAMPLE, artifacts_settings
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def check(
     opened = ObjectStore(store_settings(settings))
     try:
         habits = habits_of(opened)
+    except TransientError as error:
+        raise Unreachable(str(error)) from error
     finally:
         opened.close()
     if output is Readable.text:
@@ -54,7 +57,7 @@ def check(
     else:
         show(document(habits), Format(output.value))
     if not habits.are_conditional:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def rows(habits: "Habits") -> list[tuple[str, str, str]]:

@@ -51,17 +51,17 @@ def test_a_server_that_does_not_is_told_with_what_follows_and_exit_code_1(check)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "ends", "told"),
     [
-        ((), "no store is named: give https://s3.example.com/engines/ignition"),
-        (("http://127.0.0.1:9/engines",), "127.0.0.1:9"),
+        ((), 1, "no store is named: give https://s3.example.com/engines/ignition"),
+        (("http://127.0.0.1:9/engines",), 3, "127.0.0.1:9"),
     ],
     ids=["none", "away"],
 )
-def test_a_store_that_is_not_named_or_away_is_one_line(check, words, told):
+def test_a_store_that_is_not_named_or_away_is_one_line(check, words, ends, told):
     code, printed = check(*words)
 
-    assert code != 0
+    assert code == ends
     assert printed.startswith("error: ")
     assert printed.count("\n") == 1
     assert told in printed
