@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from commandline import run_command
 from gpusituations import node_of, slices_of
-from ignition_hub.cli import app
 
 KUBECTL = """#!{python}
 import sys
@@ -39,13 +39,7 @@ def gpus(tmp_path, monkeypatch, capsys):
         (tmp_path / "slices.json").write_text(
             slices if isinstance(slices, str) else json.dumps({"items": slices})
         )
-        monkeypatch.setattr(sys, "argv", ["ignition", "gpus", *words])
-        try:
-            code = app.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.err or printed.out
+        return run_command(monkeypatch, capsys, "gpus", *words)
 
     return run
 

@@ -1,11 +1,10 @@
 """``ignition store check``: what a server does, in a table and for programs; the servers are stand-ins."""
 
 import json
-import sys
 
 import pytest
 
-from ignition_hub.cli import app
+from commandline import run_command
 from oddstore import odd_store
 
 
@@ -17,13 +16,7 @@ def check(monkeypatch, capsys):
     monkeypatch.setenv("ARTIFACTS_SECRET_KEY", "b")
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["ignition", "store", "check", *words])
-        try:
-            code = app.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.err or printed.out
+        return run_command(monkeypatch, capsys, "store", "check", *words)
 
     return run
 
