@@ -233,25 +233,34 @@ def _length_signed(folder: _Folder) -> _Seen:
     key = folder.key("length")
     url, headers = folder.store.presign_put(key, 5, None, URL_SECONDS)
     _is_answered(url, b"longer than that", {**headers, "Content-Length": "16"})
-    return _written(folder, key, "another length")
+    return _only_as_signed(folder, key, url, headers, "another length")
 
 
 def _condition_signed(folder: _Folder) -> _Seen:
     key = folder.key("condition")
     url, headers = folder.store.presign_put(key, 5, None, URL_SECONDS)
     _is_answered(url, b"bytes", {name: value for name, value in headers.items() if name != "If-None-Match"})
-    return _written(folder, key, "a request without its condition")
+    return _only_as_signed(folder, key, url, headers, "a request without its condition")
 
 
-def _written(folder: _Folder, key: str, what: str) -> _Seen:
-    return _verdict(folder.store.head(key) is None, f"{what} is refused", f"{what} is written all the same")
+def _only_as_signed(folder: _Folder, key: str, url: str, headers: Mapping[str, str], what: str) -> _Seen:
+    if folder.store.head(key) is not None:
+        return False, f"{what} is written all the same"
+    # A server that is not reached refuses too: what was signed has to be taken.
+    return _verdict(
+        _is_answered(url, b"bytes", headers), f"{what} is refused", "the request that was signed is refused"
+    )
 
 
 def _unsigned(folder: _Folder) -> _Seen:
     key = folder.key("unsigned")
     folder.store.put(key, b"secret")
-    url = folder.store.presign_get(key, URL_SECONDS).partition("?")[0]
-    return _verdict(not _is_answered(url), "refused", "answered: signatures are not checked")
+    url = folder.store.presign_get(key, URL_SECONDS)
+    if not _is_answered(url):
+        return False, "the URL that was signed is refused"
+    return _verdict(
+        not _is_answered(url.partition("?")[0]), "refused", "answered: signatures are not checked"
+    )
 
 
 def _is_answered(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> bool:

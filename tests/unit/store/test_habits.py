@@ -2,6 +2,7 @@
 
 import pytest
 
+from ignition_hub.store import habits
 from ignition_hub.store.errors import BucketMissing
 from ignition_hub.store.habits import CONDITIONAL, Relied, habits_of
 from ignition_hub.store.objects import ObjectStore
@@ -46,3 +47,13 @@ def test_a_misspelt_bucket_is_told_where_a_first_write_would_make_it():
         store.close()
 
         assert server.buckets == {"engines"}
+
+
+def test_a_url_that_reaches_no_server_is_not_taken_for_one_that_was_refused(monkeypatch):
+    monkeypatch.setattr(habits, "_is_answered", lambda *_: False)  # as with a certificate that is not trusted
+    with odd_store() as server:
+        store = ObjectStore(server.settings())
+        found = habits_of(store, sorted(SIGNATURES))
+        store.close()
+
+    assert {habit.relied for habit in found.broken} == SIGNATURES
