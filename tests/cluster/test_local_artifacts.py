@@ -109,7 +109,7 @@ def moved(manifest: Manifest, prefix: str) -> Manifest:
 
 def keys_in(store: ObjectStore) -> list[str]:
     prefix = f"{store.settings.prefix}/"
-    answer = store._client.list_objects_v2(Bucket="engines", Prefix=prefix)
+    answer = store._client.boto.list_objects_v2(Bucket="engines", Prefix=prefix)
     return [item["Key"].removeprefix(prefix) for item in answer.get("Contents", [])]
 
 

@@ -22,8 +22,9 @@ from typing import BinaryIO
 
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import IgnitionError
+from ignition_hub.store.client import READ_SECONDS
 from ignition_hub.store.errors import StoreUnavailable
-from ignition_hub.store.objects import READ_SECONDS, ObjectStore
+from ignition_hub.store.objects import ObjectStore
 
 ROUNDS, SECONDS = 20, 1.0
 """

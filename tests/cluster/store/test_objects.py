@@ -232,8 +232,8 @@ def test_pages_of_unfinished_uploads_are_put_together(store, monkeypatch, most, 
     folder = f"pages-{most}"
     for number in (1, 2, 2, 3, 4):
         store.start_upload(f"{folder}/{number}")
-    call = store._call
-    monkeypatch.setattr(store, "_call", lambda name, **given: call(name, MaxUploads=most, **given))
+    call = store._client.call
+    monkeypatch.setattr(store._client, "call", lambda name, **given: call(name, MaxUploads=most, **given))
 
     found = [each.key.rpartition("/")[2] for each in store.every_upload(f"{folder}/")]
 
