@@ -53,23 +53,21 @@ def build_or_load_engine(
     Return an engine for an ONNX model, and where it came from: ``local_cache``, ``remote`` or ``built``.
 
     ``batch_size`` N opens batches from 1 to N, tuned for N; a triple is (min, opt, max).
-    ``max_sequence_length`` does the same for lengths; which dimension is which, their names say, else their
+    ``max_sequence_length`` does the same for lengths; dimensions are known by their names, else by their
     positions. ``shapes`` maps an input to one shape or to (min, opt, max) and wins over both. ``arch`` is the
-    GPU the engine is for, as ``sm_89``, by default this machine's. ``flavor`` (``TensorRT`` or
-    ``TensorRTRTX``) and ``tensorrt_version`` are by default what is installed. ``compatibility`` is by
-    default ``SameComputeCapability`` where the release has it, and ``Product`` below TensorRT 10.9 and on
-    Jetson; ``product`` is then by default this machine's. ``options`` and ``verification`` are those of a
-    TensorRTEngine, by the same names; where that has a pinned ``source``, give the path of a file.
-    ``cache_dir`` and ``artifacts_endpoint`` win over the environment (``TENSORRT_CACHE_DIR``,
-    ``ARTIFACTS_ENDPOINT``). ``timeout`` is in seconds, for waiting on another process and for the build each.
-    ``on_progress`` hears a phase and a fraction from 0 to 1.
+    GPU, as ``sm_89``, by default this machine's. ``flavor`` (``TensorRT``, ``TensorRTRTX``) and
+    ``tensorrt_version`` are by default what is installed. ``compatibility`` is by default
+    ``SameComputeCapability`` where the release has it, ``Product`` below TensorRT 10.9 and on Jetson, and
+    ``product`` is then this machine's. ``options`` and ``verification`` are those of a TensorRTEngine, by the
+    same names; for its pinned ``source``, give the path of a file. ``cache_dir`` and ``artifacts_endpoint``
+    win over ``TENSORRT_CACHE_DIR`` and ``ARTIFACTS_ENDPOINT`` of the environment. ``timeout`` (seconds)
+    bounds the wait for another process, and the build. ``on_progress`` hears a phase and its share done.
 
-    A store that does not answer costs a warning (logger ``ignition_hub.library``) and no engine, and so does
-    a cache that cannot be written: the engine then lies in a folder of this process, unless
-    ``may_be_temporary`` is false. Raises IgnitionError, whose ``reason`` says why there is none.
+    A store that does not answer costs a warning (logger ``ignition_hub.library``) and no engine, as does a
+    cache that cannot be written: unless ``may_be_temporary`` is false, a folder of this process then has the
+    engine. Raises IgnitionError, whose ``reason`` says why there is none.
     """
-    cache = Cache(cache_folder(cache_dir, os.environ))
-    request = EngineRequest(
+    asked = EngineRequest(
         onnx_path=Path(onnx_path),
         precision=precision,
         batch_size=batch_size,
@@ -86,14 +84,21 @@ def build_or_load_engine(
         verification=verification or {},
         timeout_seconds=max(1, round(timeout)),
     )
-    provider = EngineProvider(
-        cache=cache,
-        artifacts=artifacts_settings(artifacts_endpoint, os.environ),
+    provider = _provider(cache_dir, artifacts_endpoint, may_be_temporary=may_be_temporary)
+    return provider.engine(resolved_request(asked, provider.cache.digests), on_progress, force=force_rebuild)
+
+
+def _provider(
+    folder: str | os.PathLike[str] | None, endpoint: str | None, *, may_be_temporary: bool
+) -> EngineProvider:
+    """Return what gives engines: the cache, the store at ``endpoint`` or of the environment, and building."""
+    return EngineProvider(
+        cache=Cache(cache_folder(folder, os.environ)),
+        artifacts=artifacts_settings(endpoint, os.environ),
         only_vouched=asks_for_signatures(os.environ),
         may_be_temporary=may_be_temporary,
         may_build_again=True,
     )
-    return provider.engine(resolved_request(request, cache.digests), on_progress, force=force_rebuild)
 
 
 def clear_cache(

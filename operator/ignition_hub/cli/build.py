@@ -5,7 +5,7 @@
 import json
 import logging
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from ignition_hub.cli import build_options as options
 from ignition_hub.cli.arguments import batch_of, checks_of, mebibytes, options_of
 from ignition_hub.cli.errors import INTERRUPTED, REFUSED, TERMINATED, UNREACHABLE, CliError
+from ignition_hub.cli.options import Precision, Shapes
 from ignition_hub.cli.progress_bar import watching
 from ignition_hub.cli.resource import shapes_of
 from ignition_hub.compatibility.description import where_it_loads
@@ -65,6 +67,11 @@ class Delivery:
     output: Path | None
     classic: bool
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether the engine goes anywhere besides the cache."""
+        return bool(self.output or self.classic)
+
     def path(self, engine: LocalEngine) -> Path:
         """Deliver ``engine`` and return where its user finds it."""
         if self.output is not None:
@@ -77,108 +84,33 @@ class Delivery:
 def build(
     model: Annotated[Path, typer.Argument(help="ONNX file.", metavar="MODEL.onnx")],
     *,
-    precision: Annotated[
-        str, typer.Option(metavar="NAME", help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")
-    ] = "fp16",
-    arch: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ARCH", help="GPU architecture such as sm_89; repeatable. Default: this machine's GPU."
-        ),
-    ] = None,
-    batch_size: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="N allows batches of 1 to N, tuned for N; or MIN:OPT:MAX."),
-    ] = None,
-    max_sequence_length: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="N allows lengths of 1 to N, tuned for N.")
-    ] = None,
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SHAPES", help="INPUT=MIN:OPT:MAX, for example data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable."
-        ),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Build option, for example optimizationLevel=5; repeatable."),
-    ] = None,
-    verify: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CHECK",
-            help="Check to pass, or a setting of it: accuracy, accuracy.rtol=0.01; repeatable.",
-        ),
-    ] = None,
-    flavor: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="TensorRT or TensorRTRTX. Default: the installed one."),
-    ] = None,
-    tensorrt: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VERSION", help="TensorRT version or a prefix of it. Default: the installed one."
-        ),
-    ] = None,
-    compatibility: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LEVEL",
-            help="Product, SameComputeCapability or AmperePlus. Default: Product below TensorRT 10.9 and "
-            "on Jetson, else SameComputeCapability.",
-        ),
-    ] = None,
-    product: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="GPU product for compatibility Product, such as NVIDIA-L4. Default: this machine's.",
-        ),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the model. Default: the file's.")
-    ] = None,
-    version: Annotated[str, typer.Option(metavar="NAME", help="Version of the model.")] = "local",
-    store: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URI", help="Artifacts store such as s3://bucket/prefix. Default: ARTIFACTS_ENDPOINT."
-        ),
-    ] = None,
-    force_rebuild: Annotated[
-        bool, typer.Option("--force-rebuild", help="Build even if the engine is in a cache or store.")
-    ] = False,
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Engine cache. Default: TENSORRT_CACHE_DIR, or the user's cache."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Also copy the engine to this file.")
-    ] = None,
-    classic: Annotated[
-        bool,
-        typer.Option(
-            "--classic", help="Also copy it to MODEL_DIR/PRECISION/bsBATCH/MODEL.engine, with .engine.json."
-        ),
-    ] = False,
+    precision: Precision = "fp16",
+    arch: options.Archs = None,
+    batch_size: options.BatchSize = None,
+    max_sequence_length: options.MaxSequenceLength = None,
+    shape: Shapes = None,
+    option: options.BuildOptions = None,
+    verify: options.Checks = None,
+    flavor: options.Flavor = None,
+    tensorrt: options.TensorRT = None,
+    compatibility: options.Compatibility = None,
+    product: options.Product = None,
+    name: options.ModelName = None,
+    version: options.ModelVersion = "local",
+    store: options.Store = None,
+    force_rebuild: options.ForceRebuild = False,
+    cache_dir: options.CacheFolder = None,
+    output: options.EngineFile = None,
+    classic: options.Classic = False,
     form: Annotated[
         Form, typer.Option("-o", metavar="text|json", parser=form_of, help="Format of the result.")
     ] = Form.text,
 ) -> None:
     """Build an engine here, or take it from the cache or the artifacts store."""
-    archs: list[str | None] = list(dict.fromkeys(arch or [])) or [None]
     with warnings_as_lines(), failures_as(form), interruptible():
-        if len(archs) > 1 and (output or classic):
-            raise CliError("--output and --classic take one engine: give one --arch")
-        if len(archs) > 1 and product:
-            raise CliError("--product applies to one architecture: give one --arch")
-        if output and classic:
-            raise CliError("--output and --classic are mutually exclusive: give one of them")
-        if output:
-            check_replaceable(output)
-        for known in filter(None, archs):
-            gpu_of(known)
-        asked: dict[str, Any] = {
+        delivery = Delivery(model, output, classic)
+        archs = checked_archs(arch or (), product, delivery)
+        asked = {
             "precision": precision,
             "batch_size": batch_of(batch_size),
             "max_sequence_length": max_sequence_length,
@@ -194,10 +126,26 @@ def build(
             "artifacts_endpoint": store,
             "force_rebuild": force_rebuild,
             "cache_dir": cache_dir,
-            "may_be_temporary": bool(output or classic),
+            "may_be_temporary": delivery.is_asked_for,
         }
-        for target in archs:
-            show(_built(model, target, asked, Delivery(model, output, classic)), form)
+        for each in archs:
+            show(_built(model, each, asked, delivery), form)
+
+
+def checked_archs(given: Sequence[str], product: str | None, delivery: Delivery) -> list[str | None]:
+    """Return the architectures to build for, None for this machine's; CliError for a contradiction."""
+    archs: list[str | None] = list(dict.fromkeys(given)) or [None]
+    if len(archs) > 1 and delivery.is_asked_for:
+        raise CliError("--output and --classic take one engine: give one --arch")
+    if len(archs) > 1 and product:
+        raise CliError("--product applies to one architecture: give one --arch")
+    if delivery.output and delivery.classic:
+        raise CliError("--output and --classic are mutually exclusive: give one of them")
+    if delivery.output:
+        check_replaceable(delivery.output)
+    for known in filter(None, archs):
+        gpu_of(known)
+    return archs
 
 
 def _built(model: Path, arch: str | None, asked: dict[str, Any], delivery: Delivery) -> dict[str, Any]:
@@ -286,8 +234,8 @@ def failures_as(form: Form) -> Iterator[None]:
 
 
 def _in_options(error: CliError | IgnitionError) -> str:
-    options = OPTIONS.get(error.reason) if isinstance(error, IgnitionError) else None
-    return f"{error}; on the command line: {options}" if options else str(error)
+    known = OPTIONS.get(error.reason) if isinstance(error, IgnitionError) else None
+    return f"{error}; on the command line: {known}" if known else str(error)
 
 
 @contextmanager

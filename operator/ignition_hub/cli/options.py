@@ -22,3 +22,13 @@ Namespace = Annotated[
         "--namespace", "-n", metavar="NAME", help="Namespace of the engine. Default: the context's."
     ),
 ]
+Precision = Annotated[
+    str, typer.Option(metavar="NAME", help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SHAPES",
+        help="INPUT=MIN:OPT:MAX of a dynamic input, such as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable.",
+    ),
+]

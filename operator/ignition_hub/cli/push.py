@@ -14,57 +14,56 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from ignition_hub.cli.bundle import ModelUpload, model_upload
 from ignition_hub.cli.errors import CliError
 from ignition_hub.cli.kubectl import GATEWAY, Kubectl
-from ignition_hub.cli.options import Context, GatewayUrl, HubNamespace, Namespace
+from ignition_hub.cli.options import Context, GatewayUrl, HubNamespace, Namespace, Precision, Shapes
 from ignition_hub.cli.output import Format, Output, show
 from ignition_hub.cli.resource import ResourceRequest, shapes_of
 from ignition_hub.cli.upload import GatewayEndpoint, tls_context
 from ignition_hub.cli.upload import push as upload
 from ignition_hub.engine.names import RELEASE_NAMESPACE
 
+Model = Annotated[
+    Path,
+    typer.Argument(
+        help="ONNX file, with the external data it names beside it; or a folder with both.",
+        metavar="MODEL.onnx",
+    ),
+]
+ModelName = Annotated[
+    str, typer.Option(metavar="NAME", help="Name of the model; part of the engine's file name.")
+]
+ModelVersion = Annotated[str, typer.Option(metavar="NAME", help="Version of the model.")]
+Archs = Annotated[
+    list[str],
+    typer.Option(metavar="ARCH", help="GPU architecture to build for, for example sm_89; repeatable."),
+]
+Products = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Build for this exact product, for example NVIDIA-L4, as TensorRT before 10.9 requires; "
+        "one for each --arch.",
+    ),
+]
+ServiceAccount = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="ServiceAccount of the namespace to push as; it must be allowed to create engines.",
+    ),
+]
+
 
 def push(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            help="ONNX file, with the external data it names beside it; or a folder with both.",
-            metavar="MODEL.onnx",
-        ),
-    ],
+    model: Model,
     *,
-    name: Annotated[
-        str, typer.Option(metavar="NAME", help="Name of the model; part of the engine's file name.")
-    ],
-    version: Annotated[str, typer.Option(metavar="NAME", help="Version of the model.")],
-    arch: Annotated[
-        list[str],
-        typer.Option(metavar="ARCH", help="GPU architecture to build for, for example sm_89; repeatable."),
-    ],
-    product: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Build for this exact product, for example NVIDIA-L4, as TensorRT before 10.9 requires; "
-            "one for each --arch.",
-        ),
-    ] = None,
+    name: ModelName,
+    version: ModelVersion,
+    arch: Archs,
+    product: Products = None,
     namespace: Namespace = None,
-    precision: Annotated[
-        str, typer.Option(metavar="NAME", help="fp32, tf32, fp16, bf16, int8, fp8, int4 or fp4.")
-    ] = "fp16",
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SHAPES",
-            help="INPUT=MIN:OPT:MAX of a dynamic input, such as data=1x3x8x8:4x3x8x8:8x3x8x8; repeatable.",
-        ),
-    ] = None,
-    service_account: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="ServiceAccount of the namespace to push as; it must be allowed to create engines.",
-        ),
-    ] = "default",
+    precision: Precision = "fp16",
+    shape: Shapes = None,
+    service_account: ServiceAccount = "default",
     gateway: GatewayUrl = None,
     hub_namespace: HubNamespace = RELEASE_NAMESPACE,
     context: Context = None,
