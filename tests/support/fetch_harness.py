@@ -84,7 +84,7 @@ class World:
         self.lock = threading.Lock()
         self.hangs_from = None  # the byte of the object from which on GETs are not answered
         self.going_on = threading.Event()
-        self.server = Server(("127.0.0.1", 0), self.handler())
+        self.server = Server(("127.0.0.1", 0), type("OfThisWorld", (Handler,), {"world": self}))
         self.server.daemon_threads = True
         self.scheme = "http"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
@@ -106,69 +106,6 @@ class World:
             "gpu": {"arch": "sm_89", "product": "NVIDIA-L4"},
             **self.extra,
         }
-
-    def handler(self):
-        world = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            answers_of_a_connection = 10000
-            answered = 0
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path == "/v1/fetches":
-                    world.reports.append((self.headers["Authorization"], json.loads(body)["engines"]))
-                    time.sleep(world.report_seconds)
-                    self.reply(world.report_status, b"")
-                    return
-                world.tokens.append(self.headers["Authorization"])
-                world.asked.append(self.path)
-                status, body = world.resolves.pop(0) if world.resolves else (200, world.answer())
-                if status == 307:
-                    self.reply(307, b"", Location=f"{world.url}/elsewhere")
-                else:
-                    self.reply(status, json.dumps(body).encode())
-
-            def do_GET(self):
-                first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"]).groups())
-                world.ranges.append((first, last + 1))
-                if world.hangs_from is not None and first >= world.hangs_from:
-                    world.going_on.wait(20)
-                    self.close_connection = True
-                    return
-                world.peers.add(self.client_address)
-                time.sleep(world.slow)
-                fault = world.store.pop(0) if world.store else None
-                content = world.objects.get(self.path, world.content)
-                data = content[first : last + 1]
-                span = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
-                if fault == "cut":
-                    self.reply(206, data, sent=len(data) // 2, **span)
-                    self.close_connection = True
-                elif fault == "stuck":
-                    self.reply(206, data, sent=len(data) // 2, Connection="close", **span)
-                    world.going_on.wait(20)
-                elif fault:
-                    status, body, headers = world.false_answer(fault, first, last)
-                    self.reply(status, body, **headers)
-                else:
-                    self.reply(206, data, **span)
-
-            def reply(self, status, body, *, sent=None, **headers):
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                world.send(self.wfile, body[:sent])
-                self.answered += 1
-                # Closed without a word in the header: the other side notices when it asks again.
-                self.close_connection = self.close_connection or self.answered == self.answers_of_a_connection
-
-            def log_message(self, *_):
-                """Say nothing."""
-
-        return Handler
 
     def false_answer(self, fault, first, last):
         """Return status, body and headers of a fault that ``store`` names."""
@@ -215,6 +152,79 @@ class World:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one connection as ``world`` says, which each world sets in a class of its own."""
+
+    world: World
+    protocol_version = "HTTP/1.1"
+    answers_of_a_connection = 10000
+    answered = 0
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v1/fetches":
+            self.report(json.loads(body)["engines"])
+        else:
+            self.resolve()
+
+    def report(self, engines):
+        self.world.reports.append((self.headers["Authorization"], engines))
+        time.sleep(self.world.report_seconds)
+        self.reply(self.world.report_status, b"")
+
+    def resolve(self):
+        world = self.world
+        world.tokens.append(self.headers["Authorization"])
+        world.asked.append(self.path)
+        status, body = world.resolves.pop(0) if world.resolves else (200, world.answer())
+        if status == 307:
+            self.reply(307, b"", Location=f"{world.url}/elsewhere")
+        else:
+            self.reply(status, json.dumps(body).encode())
+
+    def do_GET(self):
+        world = self.world
+        first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"]).groups())
+        world.ranges.append((first, last + 1))
+        if world.hangs_from is not None and first >= world.hangs_from:
+            world.going_on.wait(20)
+            self.close_connection = True
+            return
+        world.peers.add(self.client_address)
+        time.sleep(world.slow)
+        self.reply_with(world.store.pop(0) if world.store else None, first, last)
+
+    def reply_with(self, fault, first, last):
+        """Answer a GET for a range with what it asks for, or with a fault that ``World.store`` names."""
+        content = self.world.objects.get(self.path, self.world.content)
+        data = content[first : last + 1]
+        span = content_range(first, last, len(content))
+        if fault == "cut":
+            self.reply(206, data, sent=len(data) // 2, **span)
+            self.close_connection = True
+        elif fault == "stuck":
+            self.reply(206, data, sent=len(data) // 2, Connection="close", **span)
+            self.world.going_on.wait(20)
+        elif fault:
+            status, body, headers = self.world.false_answer(fault, first, last)
+            self.reply(status, body, **headers)
+        else:
+            self.reply(206, data, **span)
+
+    def reply(self, status, body, *, sent=None, **headers):
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.world.send(self.wfile, body[:sent])
+        self.answered += 1
+        # Closed without a word in the header: the other side notices when it asks again.
+        self.close_connection = self.close_connection or self.answered == self.answers_of_a_connection
+
+    def log_message(self, *_):
+        """Say nothing."""
 
 
 @contextlib.contextmanager

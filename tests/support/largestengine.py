@@ -33,42 +33,7 @@ def largest_engine(*, ranges: int = RANGES) -> dict[str, Any]:
                 {"gpuArch": "sm_89", "product": f"{number:02}" + "-A." * 20 + "0", "compatibility": "Product"}
                 for number in range(64)
             ],
-            "options": {
-                "optimizationLevel": 5,
-                "workspace": "9223372036854775807",
-                "versionCompatible": {"enabled": True, "excludeLeanRuntime": True},
-                "memoryPools": {
-                    "tacticSharedMemory": "9223372036854775807",
-                    "tacticDram": "4611686018427387904",
-                },
-                "sparseWeights": True,
-                "refit": "RefitIndividual",
-                "stripPlan": True,
-                "weightStreaming": True,
-                "tacticSources": [
-                    "CUBLAS",
-                    "CUBLAS_LT",
-                    "CUDNN",
-                    "EDGE_MASK_CONVOLUTIONS",
-                    "JIT_CONVOLUTIONS",
-                ],
-                "tilingOptimizationLevel": "Moderate",
-                "maxNumTactics": 2**31 - 1,
-                "maxAuxStreams": 64,
-                "avgTimingIterations": 100,
-                "profilingVerbosity": "Detailed",
-                "runtimePlatform": "WindowsAMD64",
-                "calibration": {"source": _pinned(LONG_URI), "method": "entropy"},
-                "plugins": [
-                    {
-                        "name": f"{number:02}" + "p" * 61,
-                        "source": _pinned(PLUGIN_URI),
-                        "delivery": "External",
-                    }
-                    for number in range(16)
-                ],
-                "failOnWarnings": [f"W{number:02}" + "w" * 60 for number in range(32)],
-            },
+            "options": _options(),
             "verification": {
                 "accuracy": {
                     "inputs": {"source": _pinned(LONG_URI)},
@@ -79,6 +44,45 @@ def largest_engine(*, ranges: int = RANGES) -> dict[str, Any]:
             },
             "build": {"queueName": "q" * 63, "priorityClassName": "p" * 253},
         },
+    }
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "optimizationLevel": 5,
+        "workspace": "9223372036854775807",
+        "versionCompatible": {"enabled": True, "excludeLeanRuntime": True},
+        "memoryPools": {
+            "tacticSharedMemory": "9223372036854775807",
+            "tacticDram": "4611686018427387904",
+        },
+        "sparseWeights": True,
+        "refit": "RefitIndividual",
+        "stripPlan": True,
+        "weightStreaming": True,
+        "tacticSources": [
+            "CUBLAS",
+            "CUBLAS_LT",
+            "CUDNN",
+            "EDGE_MASK_CONVOLUTIONS",
+            "JIT_CONVOLUTIONS",
+        ],
+        "tilingOptimizationLevel": "Moderate",
+        "maxNumTactics": 2**31 - 1,
+        "maxAuxStreams": 64,
+        "avgTimingIterations": 100,
+        "profilingVerbosity": "Detailed",
+        "runtimePlatform": "WindowsAMD64",
+        "calibration": {"source": _pinned(LONG_URI), "method": "entropy"},
+        "plugins": [
+            {
+                "name": f"{number:02}" + "p" * 61,
+                "source": _pinned(PLUGIN_URI),
+                "delivery": "External",
+            }
+            for number in range(16)
+        ],
+        "failOnWarnings": [f"W{number:02}" + "w" * 60 for number in range(32)],
     }
 
 

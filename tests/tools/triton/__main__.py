@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
-
+from build_command import run
 from triton.building import build
 
-
-def main() -> int:
-    """Read the command line and build."""
-    parser = argparse.ArgumentParser(prog="python -m triton", description=__doc__)
-    parser.add_argument("command", choices=["build"])
-    parser.parse_args()
-    print(build())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run("triton", __doc__, build)
