@@ -24,6 +24,7 @@ from uuid import uuid4
 import pytest
 
 from localcluster import ControlPlane
+from oidcissuer import Issuer, running_issuer
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 CONTEXT = "localcluster"
@@ -99,9 +100,17 @@ class Api:
 
 
 @pytest.fixture(scope="session")
-def control_plane() -> Iterator[ControlPlane]:
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    """Who signs in the people of that server."""
+    with running_issuer(tmp_path_factory.mktemp("issuer")) as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def control_plane(issuer: Issuer) -> Iterator[ControlPlane]:
     """A running API server that serves our kinds."""
-    with ControlPlane.start() as started, pytest.MonkeyPatch.context() as environment:
+    started = ControlPlane.start(authentication=issuer.configuration)
+    with started, pytest.MonkeyPatch.context() as environment:
         refuse_strangers(started.kubeconfig)
         environment.setenv("KUBECONFIG", str(started.kubeconfig))
         started.kubectl("apply", "--server-side", "-f", str(CRDS))

@@ -30,6 +30,7 @@ from storefixtures import make_facts, make_inputs
 BUILDS = "ignition-hub-builds"
 HUB = "ignition-hub"
 STORE = "/apis/ignitionhub.io/v1alpha1/enginestores/default"
+RBAC = "rbac.authorization.k8s.io"
 PART = 16 * 1024 * 1024
 MODEL = b"onnx bytes of a model"
 BUNDLE = "9f" * 32
@@ -197,16 +198,19 @@ def make_team(hub):
     return name
 
 
-def allow(hub, namespace, verb, *, everywhere=False):
-    """Let the default ServiceAccount of a namespace do a verb on engines there, or in all namespaces."""
+def allow(hub, namespace, verb, *, everywhere=False, people=()):
+    """Let the default ServiceAccount of a namespace, and people, do a verb on engines there, or in all."""
     rules = [{"apiGroups": ["ignitionhub.io"], "resources": ["tensorrtengines"], "verbs": [verb]}]
-    kind, where = ("ClusterRole", "") if everywhere else ("Role", f"/namespaces/{namespace}")
-    base, name = f"/apis/rbac.authorization.k8s.io/v1{where}/{kind.lower()}", f"{verb}-{namespace}"
+    role, where = ("ClusterRole", "") if everywhere else ("Role", f"/namespaces/{namespace}")
+    base, name = f"/apis/{RBAC}/v1{where}/{role.lower()}", f"{verb}-{namespace}"
     hub.post(f"{base}s", {"metadata": {"name": name}, "rules": rules})
     binding = {
         "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
+        "roleRef": {"apiGroup": RBAC, "kind": role, "name": name},
+        "subjects": [
+            {"kind": "ServiceAccount", "name": "default", "namespace": namespace},
+            *({"kind": kind, "name": name, "apiGroup": RBAC} for kind, name in people),
+        ],
     }
     hub.post(f"{base}bindings", binding)
 
@@ -249,6 +253,14 @@ def apply_engine(hub, namespace, targets, *, name="resnet50", observed=None, sou
         "PATCH", f"{path}/{name}/status", {"status": status}, media="application/merge-patch+json"
     )
     assert answer.status == 200, answer.message
+
+
+def remove_engines(hub):
+    """Remove the TensorRTEngines of all namespaces: other tests leave theirs."""
+    base = "/apis/ignitionhub.io/v1alpha1"
+    items = hub.api.ask("GET", f"{base}/tensorrtengines").body["items"]
+    for namespace in {item["metadata"]["namespace"] for item in items}:
+        assert hub.api.ask("DELETE", f"{base}/namespaces/{namespace}/tensorrtengines").status == 200
 
 
 def ready_target(hub, request, publication, **changes):

@@ -17,6 +17,7 @@ from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
+from ignition_hub.gateway.cluster.people import People
 from ignition_hub.gateway.cluster.pod_events import PodEvents
 from ignition_hub.gateway.cluster.readers import Readers
 from ignition_hub.gateway.cluster.turns import PRUNE, PUBLISH, Turns
@@ -40,6 +41,9 @@ REVIEWS = RateLimiter(qps=200, burst=400, in_flight=64, patience=5.0)
 
 EVENTS = RateLimiter(qps=10, burst=20, in_flight=1)
 """An event on a pod may come late: what the pods of a large Deployment would take is left to others."""
+
+CATALOG = RateLimiter(qps=50, burst=100, in_flight=8, patience=5.0)
+"""Who asks for the catalog, and what they may list: pods do not wait for people who look."""
 
 FRESH = RateLimiter(qps=20, burst=40, in_flight=8, patience=1.0)
 """What the watches have not brought yet is rare."""
@@ -69,6 +73,7 @@ async def run(settings: GatewaySettings) -> None:
     signer = signer_of(settings.signing_key, settings.previous_keys) if settings.signing_key else None
     budgets = {
         "default": RateLimiter(patience=PATIENCE),
+        "catalog": CATALOG,
         "events": EVENTS,
         "fresh": FRESH,
         "reviews": REVIEWS,
@@ -94,12 +99,14 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
     views = Views(kube, fresh=kube.paced(FRESH))
     quick = Workers(name="store", threads=32, waiting=256, deadline=25.0)
     heavy = Workers(name="engine", threads=4, waiting=64, deadline=1800.0)
-    metrics = Metrics()
+    metrics, asking = Metrics(), kube.paced(CATALOG)
+    callers = Callers(kube, settings.build_namespace, reviews=kube.paced(REVIEWS))
     return Services(
         settings=settings,
         kube=kube,
-        callers=Callers(kube, settings.build_namespace, reviews=kube.paced(REVIEWS)),
-        readers=Readers(kube),
+        callers=callers,
+        people=People(callers, asking),
+        readers=Readers(asking),
         views=views,
         stores=DefaultStore(kube, settings.release_namespace, views.stores),
         usage=StoreUsage(kube, views),

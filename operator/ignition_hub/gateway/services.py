@@ -11,6 +11,7 @@ from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
+from ignition_hub.gateway.cluster.people import People
 from ignition_hub.gateway.cluster.pod_events import PodEvents
 from ignition_hub.gateway.cluster.readers import Readers
 from ignition_hub.gateway.cluster.turns import Turns
@@ -42,6 +43,7 @@ class Services(AdmissionServices):
     kube: Kube
     """For what is written, and for questions that no view answers."""
     callers: Callers
+    people: People
     readers: Readers
     views: Views
     stores: DefaultStore

@@ -219,9 +219,13 @@ class Kube:
             return None
         return answer if answer.get("kind") == resource.kind else None
 
-    async def review_token(self, token: str, audience: str) -> TokenUser | None:
-        """Ask the API server whose token this is; None when it is not valid for ``audience``."""
-        review = {"spec": {"token": token, "audiences": [audience]}}
+    async def review_token(self, token: str, audience: str = "") -> TokenUser | None:
+        """
+        Ask the API server whose token this is; None when it is not valid for ``audience``.
+
+        Without an audience, it is asked for the API server's own: what people and programs call it with.
+        """
+        review = {"spec": {"token": token, **({"audiences": [audience]} if audience else {})}}
         path = path_of(TOKEN_REVIEWS)
         answer = await self.send("POST", path, body=_typed(TOKEN_REVIEWS, review))
         return token_user(answer.get("status") or {}, audience)

@@ -155,6 +155,11 @@ class Reflector(Follower, Generic[View]):
             yield from views.values()
 
     @property
+    def namespaces(self) -> list[str]:
+        """Return the namespaces that have objects, in the order of their names."""
+        return sorted(namespace for namespace, views in self._views.items() if views)
+
+    @property
     def unread(self) -> str | None:
         """Return which object there is no view of, because it cannot be read; None when there is none."""
         namespace, name = min(self._unread, default=("", ""))

@@ -25,8 +25,9 @@ class TokenUser:
 
 
 def token_user(status: Object, audience: str) -> TokenUser | None:
-    """Read a TokenReview's status; None unless it is authenticated for ``audience``."""
-    if not status.get("authenticated") or audience not in (status.get("audiences") or []):
+    """Read a TokenReview's status; None unless it is authenticated, for ``audience`` where one is named."""
+    is_meant = not audience or audience in (status.get("audiences") or [])
+    if not status.get("authenticated") or not is_meant:
         return None
     user = status.get("user") or {}
     username = user.get("username") or ""

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gateway_harness import allow, apply_engine, plan, ready_target, resolve
+from gateway_harness import allow, apply_engine, plan, ready_target, remove_engines, resolve
 
 pytestmark = pytest.mark.cluster
 
@@ -97,6 +97,32 @@ def test_a_catalog_costs_a_review_of_its_token_and_of_its_rights_and_nothing_els
     # Of all namespaces first, then of its own.
     rights = {"subjectaccessreviews": before["subjectaccessreviews"] + 2}
     assert after == {**before, **reviews, **rights}
+
+
+def test_a_catalog_for_a_person_costs_a_review_and_a_question_for_each_namespace(
+    hub, team, control_plane, issuer
+):
+    remove_engines(hub)
+    allow(hub, team, "list", people=[("User", "oidc:anna")])
+    apply_engine(hub, team, [])
+    deadline = time.monotonic() + 10
+    while not (found := catalog(hub, issuer.token("anna"))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    token, before = issuer.token("anna", groups=["new"]), requests(control_plane)
+
+    answers = [catalog(hub, token) for _ in range(10)]
+
+    assert answers == [found] * 10 == [[team]] * 10
+    after = requests(control_plane)
+    reviews = {"tokenreviews": before["tokenreviews"] + 1}
+    # Of all namespaces first, then of the one that has engines.
+    rights = {"subjectaccessreviews": before["subjectaccessreviews"] + 2}
+    assert after == {**before, **reviews, **rights}
+
+
+def catalog(hub, token):
+    """Return the namespaces that a person is shown."""
+    return hub.gateway.ask("GET", "/v1/catalog", token=token).body.get("namespaces")
 
 
 def test_admission_costs_no_request(hub, team, request_, control_plane):

@@ -52,6 +52,8 @@ class ControlPlaneSettings:
     pods: str = ""
     """CIDR of pods; empty when there are no nodes."""
     scheduler: bool = False
+    authentication: Path | None = None
+    """A file of kind AuthenticationConfiguration: who signs people in."""
 
     @property
     def server(self) -> str:
@@ -149,6 +151,7 @@ def api_server(settings: ControlPlaneSettings, credentials: Credentials) -> Prog
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
         *absent,
+        *([f"--authentication-config={settings.authentication}"] if settings.authentication else []),
     )
 
 

@@ -50,13 +50,14 @@ class ControlPlane:
     _watchdog: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def start(cls, *, controllers: bool = False) -> ControlPlane:
+    def start(cls, *, controllers: bool = False, authentication: Path | None = None) -> ControlPlane:
         """
         Start etcd and the API server and wait until it is ready; build them first when that was never done.
 
         Args:
             controllers: run the controller manager too, which service accounts, Jobs and the deletion
                 of namespaces need.
+            authentication: a file of kind AuthenticationConfiguration, which says who signs people in.
 
         Raises:
             LocalClusterError: a program died or was not ready in time; carries the end of its log.
@@ -64,16 +65,16 @@ class ControlPlane:
         build("control-plane")
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return cls._start(controllers=controllers)
+                return cls._start(controllers=controllers, authentication=authentication)
             except _PortTakenError:
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     @classmethod
-    def _start(cls, *, controllers: bool) -> ControlPlane:
+    def _start(cls, *, controllers: bool, authentication: Path | None) -> ControlPlane:
         folder = Path(tempfile.mkdtemp(prefix="localcluster-"))
-        settings = _settings(folder, controllers=controllers)
+        settings = _settings(folder, controllers=controllers, authentication=authentication)
         credentials = create_credentials(settings)
         authority = credentials.authority.certificate
         started = cls(settings, settings.kubeconfig, settings.server, authority)
@@ -164,7 +165,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def _settings(folder: Path, *, controllers: bool) -> ControlPlaneSettings:
+def _settings(folder: Path, *, controllers: bool, authentication: Path | None) -> ControlPlaneSettings:
     api_port, etcd_port, peer_port = free_ports(3)
     return ControlPlaneSettings(
         folder=folder,
@@ -175,4 +176,5 @@ def _settings(folder: Path, *, controllers: bool) -> ControlPlaneSettings:
         services="10.96.0.0/16",
         first_service="10.96.0.1",
         controllers=controllers,
+        authentication=authentication,
     )

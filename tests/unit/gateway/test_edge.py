@@ -143,6 +143,19 @@ async def test_what_is_refused_for_another_reason_is_answered_at_once():
         assert (await client.get("/")).status == 422
 
 
+@pytest.mark.parametrize(
+    ("namespaces", "words"),
+    [
+        (None, "All namespaces"),
+        (("vision",), "Namespace vision"),
+        (("speech", "vision"), "Namespaces speech, vision"),
+        (tuple("abcdefghij"), "Namespaces a, b, c, d, e, f, g, h and 2 more"),
+    ],
+)
+def test_a_page_says_of_which_namespaces_it_is(namespaces, words):
+    assert catalog.scope_words(namespaces) == words
+
+
 async def test_rows_are_sorted_outside_of_the_loop_and_for_one_caller_at_a_time(monkeypatch):
     threads, under_way, most = set(), [], []
 
@@ -161,9 +174,13 @@ async def test_rows_are_sorted_outside_of_the_loop_and_for_one_caller_at_a_time(
     monkeypatch.setattr(catalog, "shown", shown)
     app = web.Application(middlewares=[translate_errors])
     app[SERVICES] = SimpleNamespace(
-        callers=SimpleNamespace(user_of=lambda request: answer(SimpleNamespace(username="anna"))),
-        readers=SimpleNamespace(scope_of=lambda user, namespace: answer(namespace)),
-        views=SimpleNamespace(catalog_rows=lambda namespace: rows_of(engine()), trouble=None),
+        people=SimpleNamespace(user_of=lambda request: answer(SimpleNamespace(username="anna"))),
+        readers=SimpleNamespace(scope_of=lambda user, named, populated: answer(populated)),
+        views=SimpleNamespace(
+            catalog_namespaces=lambda: ("vision",),
+            catalog_rows=lambda namespaces: rows_of(engine()),
+            trouble=None,
+        ),
     )
     catalog.limit_catalogs(app)
     app.router.add_get("/v1/catalog", catalog.show_rows)

@@ -26,7 +26,7 @@ from ignition_hub.engine.names import (
 from ignition_hub.engine.naming import job_name
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.fair_turns import FairTurns
-from ignition_hub.gateway.cluster.tokens import TokenCheck, refused
+from ignition_hub.gateway.cluster.tokens import ForeignToken, TokenCheck, refused
 from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
 from ignition_hub.kube import JOBS, PODS, Kube, TokenUser
 from ignition_hub.ttl_cache import TtlCache
@@ -40,6 +40,7 @@ REVIEWS_PENDING = 1024
 REVIEWS_EACH = 16
 """Of one namespace at a time: one that sends many tokens waits for itself."""
 TOKEN_CHARACTERS = 16_384
+SEND = f"send a ServiceAccount token with the audience {AUDIENCE}"
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 ENDED_CONDITIONS = frozenset({"Complete", "Failed"})
 
@@ -72,13 +73,15 @@ class Callers:
         self._builds: TtlCache[str, Build] = TtlCache(seconds=REVIEW_SECONDS, size=REMEMBERED)
 
     async def user_of(self, request: web.Request) -> TokenUser:
-        """Return who the bearer token belongs to; TokenRejected when it belongs to nobody."""
+        """
+        Return which ServiceAccount the bearer token belongs to; TokenRejected when it belongs to none.
+
+        ForeignToken says that it may be one for the API server.
+        """
         token = bearer_token(request.headers)
-        # The memory holds digests: a token must not lie around in this process.
-        key = hashlib.sha256(token.encode()).hexdigest()
-        user = await self._users.get(key, lambda: self._review(token, request.remote or ""))
+        user = await self._users.get(digest_of(token), lambda: self._review(token, request.remote or ""))
         if user is None:
-            raise refused("the API server does not accept it")
+            raise refused("the API server does not accept it", ForeignToken)
         return user
 
     async def require_token(self, request: web.Request) -> None:
@@ -129,13 +132,18 @@ class Callers:
         return build_from(job, pod)
 
 
-def bearer_token(headers: Mapping[str, str]) -> str:
-    """Return the token of an ``Authorization: Bearer`` header."""
+def digest_of(token: str) -> str:
+    """Return what a memory knows a token by: the token itself must not lie around in this process."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def bearer_token(headers: Mapping[str, str], remedy: str = SEND) -> str:
+    """Return the token of an ``Authorization: Bearer`` header; ``remedy`` tells what to send instead."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     token = token.strip()
     # A header may hold any bytes; a token is ASCII, and as text what is not cannot even be hashed.
     if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS or not token.isascii():
-        raise TokenRejected("no bearer token", f"send a ServiceAccount token with the audience {AUDIENCE}")
+        raise TokenRejected("no bearer token", remedy)
     return token
 
 

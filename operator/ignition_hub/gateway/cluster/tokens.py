@@ -40,6 +40,10 @@ class Claims:
     namespace: str
 
 
+class ForeignToken(TokenRejected):
+    """It is not known to be a ServiceAccount token of this cluster: it may be a person's."""
+
+
 class TokenCheck:
     """Tells what is worth a TokenReview."""
 
@@ -52,28 +56,30 @@ class TokenCheck:
         """
         Return what a token says; None when this cluster does not publish its keys.
 
-        Raise TokenRejected for a token that the API server would not accept either.
+        Raise TokenRejected for a token that the API server would not accept for our audience either, and
+        ForeignToken where that is because this cluster did not issue it.
         """
         keys = await self._keys.get("keys", self._read)
         if keys is None and (keys := await self._renewed.get("keys", self._renew)) is None:
             return None
         try:
-            claims = await self._decoded(token, keys)
+            key = await self._key_of(token, keys)
+        except jwt.PyJWTError as error:
+            raise refused(str(error), ForeignToken) from error
+        try:
+            claims = _decoded(token, key)
         except jwt.PyJWTError as error:
             raise refused(str(error)) from error
         bound = claims.get("kubernetes.io")
         namespace = bound.get("namespace") if isinstance(bound, Mapping) else None
         return Claims(namespace if isinstance(namespace, str) else "")
 
-    async def _decoded(self, token: str, keys: Keys) -> Mapping[str, Any]:
+    async def _key_of(self, token: str, keys: Keys) -> jwt.PyJWK:
         kid = str(jwt.get_unverified_header(token).get("kid"))
         key = keys.get(kid) or (await self._renewed.get("keys", self._renew) or {}).get(kid)
         if key is None:
             raise jwt.InvalidTokenError("it is not signed by this cluster")
-        claims: Mapping[str, Any] = jwt.decode(
-            token, key, algorithms=ALGORITHMS, audience=AUDIENCE, leeway=LEEWAY, options={"verify_iat": False}
-        )
-        return claims
+        return key
 
     async def _renew(self) -> Keys | None:
         self._keys.forget("keys")
@@ -88,9 +94,16 @@ class TokenCheck:
             return None
 
 
-def refused(why: str) -> TokenRejected:
+def _decoded(token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
+    claims: Mapping[str, Any] = jwt.decode(
+        token, key, algorithms=ALGORITHMS, audience=AUDIENCE, leeway=LEEWAY, options={"verify_iat": False}
+    )
+    return claims
+
+
+def refused(why: str, kind: type[TokenRejected] = TokenRejected) -> TokenRejected:
     """Return the refusal of a token."""
-    return TokenRejected(
+    return kind(
         f"the token is not valid for the audience {AUDIENCE}: {why}",
         "use a fresh ServiceAccount token with that audience",
     )

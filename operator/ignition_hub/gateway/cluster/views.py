@@ -165,10 +165,16 @@ class Views(EngineViews):
         """Return what every TensorRTEngine that is known uses."""
         return [record.claim for record in self._engines.all()]
 
-    def catalog_rows(self, namespace: str = "") -> Iterator[CatalogRow]:
-        """Return the rows of a namespace, or of all; Unavailable before the first list."""
+    def catalog_namespaces(self) -> list[str]:
+        """Return the namespaces that have engines, sorted; Unavailable before the first list."""
         self._require(self._engines)
-        records = self._engines.all_in(namespace).values() if namespace else self._engines.all()
+        return self._engines.namespaces
+
+    def catalog_rows(self, namespaces: Iterable[str] | None = None) -> Iterator[CatalogRow]:
+        """Return the rows of some namespaces, or of all; Unavailable before the first list."""
+        self._require(self._engines)
+        chosen = self._engines.namespaces if namespaces is None else namespaces
+        records = (record for each in chosen for record in self._engines.all_in(each).values())
         return (row for record in records for row in record.rows)
 
     async def stores(self) -> list[Object]:

@@ -2,7 +2,8 @@
 ``GET /catalog`` and ``GET /v1/catalog``: the engines that the caller may list, as a page and as a document.
 
 The rows are in memory; of the API server nothing is asked but who the caller is and what it may list. Both
-are read-only, and the token is in a header, which no other site can have a browser send.
+are read-only, and the token is in a header, which no other site can have a browser send. They are the only
+routes that take people.
 """
 
 import asyncio
@@ -19,28 +20,30 @@ from ignition_hub.engine.errors import Reason
 from ignition_hub.fair_turns import FairTurns
 from ignition_hub.gateway.services import SERVICES
 
+NAMED = 8
 PENDING, EACH = 32, 1
 """Rows of all engines take hundredths of a second to sort: a caller that asks often waits for itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a caller is shown: ``namespace`` is empty where it is every one."""
+    """What a caller is shown."""
 
-    namespace: str
+    namespaces: tuple[str, ...] | None
+    """Of which namespaces; None for every one."""
     shown: Shown
     notice: str
     """Why the rows may be old; empty while the API server answers."""
 
     def to_page(self) -> str:
         """Return it as HTML."""
-        scope = f"Namespace {self.namespace}" if self.namespace else "All namespaces"
-        return page(self.shown, time.time(), scope=scope, notice=self.notice)
+        return page(self.shown, time.time(), scope=scope_words(self.namespaces), notice=self.notice)
 
     def to_json(self) -> str:
         """Return it as a document."""
         body = {
-            "namespace": self.namespace,
+            "namespaces": self.namespaces,
+            "namespace": self.namespaces[0] if self.namespaces and len(self.namespaces) == 1 else "",
             "engines": [row.to_json() for row in self.shown.rows],
             "total": self.shown.total,
             "ready": self.shown.ready,
@@ -73,12 +76,21 @@ def limit_catalogs(app: web.Application) -> None:
     app[_thread] = asyncio.Lock()
 
 
+def scope_words(namespaces: tuple[str, ...] | None) -> str:
+    """Say of which namespaces a page is, by at most ``NAMED`` of their names."""
+    if namespaces is None:
+        return "All namespaces"
+    names, others = ", ".join(namespaces[:NAMED]), len(namespaces) - NAMED
+    return f"Namespace{'s' * (len(namespaces) > 1)} {names}" + (f" and {others} more" if others > 0 else "")
+
+
 async def _answered(request: web.Request, write: Callable[[Answer], str]) -> str:
     services = request.app[SERVICES]
-    user = await services.callers.user_of(request)
+    user = await services.people.user_of(request)
     selection = Selection.of_query(request.query)
-    namespace = await services.readers.scope_of(user, selection.namespace)
+    populated = services.views.catalog_namespaces()
+    namespaces = await services.readers.scope_of(user, selection.namespace, populated)
     # In a thread, and in one at a time: pods that wait for an answer come between.
     async with request.app[_turns].one(user.username), request.app[_thread]:
-        rows, notice = list(services.views.catalog_rows(namespace)), services.views.trouble or ""
-        return await asyncio.to_thread(lambda: write(Answer(namespace, shown(rows, selection), notice)))
+        rows, notice = list(services.views.catalog_rows(namespaces)), services.views.trouble or ""
+        return await asyncio.to_thread(lambda: write(Answer(namespaces, shown(rows, selection), notice)))

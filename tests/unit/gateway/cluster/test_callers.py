@@ -9,6 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 from ignition_hub.engine.identity import identity_of
 from ignition_hub.engine.naming import job_name
 from ignition_hub.gateway.cluster.callers import Callers, build_from, owning_job
+from ignition_hub.gateway.cluster.people import People
 from ignition_hub.gateway.cluster.readers import Readers
 from ignition_hub.gateway.errors import BuildNotFound, NotPermitted, TokenRejected
 from ignition_hub.kube import JOBS, PODS, NotFound, TokenUser, Unavailable
@@ -69,20 +70,20 @@ def make_job(request=REQUEST, **metadata):
 class FakeKube:
     """Reviews tokens from a table and returns objects from another; counts what it is asked."""
 
-    def __init__(self, users=None, pod=None, job=None):
-        self.users = users or {}
+    def __init__(self, users=None, pod=None, job=None, *, people=None):
+        self.users, self.people = users or {}, people or {}
         self.objects = {(PODS, "builder-1"): pod, (JOBS, job_name(IDENTITY)): job}
         self.reviews = 0
         self.gets = 0
         self.away = False
 
-    async def review_token(self, token, audience):
-        assert audience == "ignition-hub"
+    async def review_token(self, token, audience=""):
+        assert audience in {"ignition-hub", ""}
         self.reviews += 1
         await asyncio.sleep(0)
         if self.away:
             raise Unavailable(0, "away")
-        return self.users.get(token)
+        return (self.users if audience else self.people).get(token)
 
     async def token_keys(self):
         raise NotFound(404, "the server could not find the requested resource")
@@ -128,6 +129,63 @@ async def test_an_api_server_that_is_away_is_not_a_verdict():
     kube.away = False
 
     assert (await callers.user_of(bearing("good"))).pod_name == "builder-1"
+
+
+async def test_a_person_is_known_to_the_catalog_and_to_nothing_else():
+    kube = FakeKube(people={"hers": make_user(username="anna", namespace=None)})
+    callers = Callers(kube, BUILDS)
+    people = People(callers, kube)
+
+    for _ in range(3):
+        assert (await people.user_of(bearing("hers"))).username == "anna"
+        with pytest.raises(TokenRejected, match="audience ignition-hub"):
+            await callers.user_of(bearing("hers"))
+
+    assert kube.reviews == 2  # one for our audience, one for the API server's
+
+
+async def test_an_account_with_a_token_for_us_is_not_reviewed_as_a_person():
+    kube = FakeKube(users={"good": make_user()})
+
+    assert (await People(Callers(kube, BUILDS), kube).user_of(bearing("good"))).pod_name == "builder-1"
+    assert kube.reviews == 1
+
+
+@pytest.mark.parametrize("username", ["system:serviceaccount:vision:default", "system:node:gpu-l4"])
+async def test_the_catalog_takes_no_token_of_a_program_for_the_api_server(username):
+    kube = FakeKube(people={"its": make_user(username=username)})
+
+    with pytest.raises(TokenRejected, match="kubectl create token NAME --audience ignition-hub"):
+        await People(Callers(kube, BUILDS), kube).user_of(bearing("its"))
+
+
+@pytest.mark.parametrize("header", ["", "Bearer junk"])
+async def test_who_sends_the_catalog_nothing_that_is_known_is_told_what_it_takes(header):
+    kube = FakeKube()
+    request = make_mocked_request("GET", "/", headers={"Authorization": header})
+
+    for _ in range(3):
+        with pytest.raises(TokenRejected, match="send the token that kubectl sends for you"):
+            await People(Callers(kube, BUILDS), kube).user_of(request)
+
+
+async def test_tokens_that_may_be_of_people_are_reviewed_two_of_an_address_at_a_time():
+    class Slow(FakeKube):
+        under_way = most = 0
+
+        async def review_token(self, token, audience=""):
+            self.under_way += not audience
+            self.most = max(self.most, self.under_way)
+            await asyncio.sleep(0)
+            self.under_way -= not audience
+
+    kube = Slow()
+    people = People(Callers(kube, BUILDS), kube)
+    asked = (people.user_of(bearing(f"junk{number}")) for number in range(20))
+    refused = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert set(map(type, refused)) == {TokenRejected}
+    assert kube.most == 2
 
 
 @pytest.mark.parametrize(
@@ -240,6 +298,10 @@ def test_a_job_made_for_a_rebuild_says_so():
     assert build_from(make_job(annotations=annotations), make_pod()).rebuild
 
 
+POPULATED = ("music", "speech", "vision")
+"""The namespaces that have engines."""
+
+
 class Rights:
     """Answers from a set of namespaces; the empty one stands for all."""
 
@@ -256,16 +318,16 @@ class Rights:
 @pytest.mark.parametrize(
     ("rights", "named", "scope"),
     [
-        ({""}, "", ""),
-        ({"", "vision"}, "vision", "vision"),
-        ({"vision"}, "", "vision"),
-        ({"speech"}, "speech", "speech"),
+        ({""}, "", None),
+        ({"", "vision"}, "vision", ("vision",)),
+        ({"vision", "speech"}, "", ("vision",)),
+        ({"speech"}, "speech", ("speech",)),
     ],
 )
 async def test_a_reader_is_shown_what_it_named_or_all_or_its_own_namespace(rights, named, scope):
     kube = Rights(*rights)
 
-    assert await Readers(kube).scope_of(make_user(namespace="vision"), named) == scope
+    assert await Readers(kube).scope_of(make_user(namespace="vision"), named, POPULATED) == scope
     assert {(verb, plural) for _, verb, plural, _ in kube.asked} == {("list", "tensorrtengines")}
 
 
@@ -279,15 +341,48 @@ async def test_a_reader_is_shown_what_it_named_or_all_or_its_own_namespace(right
 )
 async def test_a_reader_is_shown_nothing_that_it_may_not_list(rights, named, where):
     with pytest.raises(NotPermitted, match=f"may not list tensorrtengines {where}"):
-        await Readers(Rights(*rights)).scope_of(make_user(namespace="vision"), named)
+        await Readers(Rights(*rights)).scope_of(make_user(namespace="vision"), named, POPULATED)
 
 
-async def test_a_person_without_a_namespace_may_list_all_or_name_one():
-    readers, person = Readers(Rights("vision")), make_user(username="anna", namespace=None)
+@pytest.mark.parametrize(
+    ("rights", "named", "scope"),
+    [
+        ({""}, "", None),
+        ({"vision"}, "vision", ("vision",)),
+        ({"vision", "empty"}, "", ("vision",)),
+        ({"vision", "speech"}, "", ("speech", "vision")),
+    ],
+)
+async def test_a_person_is_shown_all_or_what_has_engines_and_may_be_listed(rights, named, scope):
+    person = make_user(username="anna", namespace=None)
 
-    assert await readers.scope_of(person, "vision") == "vision"
-    with pytest.raises(NotPermitted, match="anna may not list tensorrtengines in all namespaces"):
-        await readers.scope_of(person, "")
+    assert await Readers(Rights(*rights)).scope_of(person, named, POPULATED) == scope
+
+
+@pytest.mark.parametrize(
+    ("populated", "words"),
+    [
+        (POPULATED, "in all namespaces, and in none that has any: bind the ClusterRole view"),
+        ([], "in all namespaces, and in none that has any: bind the ClusterRole view"),
+        ([f"n{number}" for number in range(101)], "more than 100: name a namespace"),
+    ],
+)
+async def test_a_person_who_is_shown_nothing_is_told_what_would_work(populated, words):
+    readers, person = Readers(Rights()), make_user(username="anna", namespace=None)
+
+    with pytest.raises(NotPermitted, match="anna may not list tensorrtengines") as refused:
+        await readers.scope_of(person, "", populated)
+    assert words in str(refused.value)
+
+
+async def test_the_namespaces_of_a_person_are_asked_about_once_in_a_while():
+    kube = Rights("vision")
+    readers, person = Readers(kube), make_user(username="anna", namespace=None)
+
+    for _ in range(5):
+        assert await readers.scope_of(person, "", POPULATED) == ("vision",)
+
+    assert [namespace for *_, namespace in kube.asked] == ["", *POPULATED]
 
 
 async def test_what_a_reader_may_list_is_remembered_for_that_reader_alone():
@@ -297,7 +392,7 @@ async def test_what_a_reader_may_list_is_remembered_for_that_reader_alone():
     others = [make_user(username="other"), make_user(username="one", groups=("g",))]
 
     for user in (one, one, *others, *others):
-        assert await readers.scope_of(user, "vision") == "vision"
+        assert await readers.scope_of(user, "vision", POPULATED) == ("vision",)
 
     assert [username for username, *_ in kube.asked] == ["one", "other", "one"]
 
@@ -315,6 +410,6 @@ async def test_a_reader_that_names_many_namespaces_waits_for_itself():
 
     kube = Slow()
     readers = Readers(kube)
-    await asyncio.gather(*(readers.scope_of(make_user(), f"n{number}") for number in range(20)))
+    await asyncio.gather(*(readers.scope_of(make_user(), f"n{number}", []) for number in range(20)))
 
     assert kube.most == 2

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ignition_hub.gateway.cluster.callers import bearer_token
-from ignition_hub.gateway.cluster.tokens import Claims, TokenCheck
+from ignition_hub.gateway.cluster.tokens import Claims, ForeignToken, TokenCheck
 from ignition_hub.gateway.errors import TokenRejected
 from ignition_hub.kube import Forbidden
 from mutants import COUNT, of_bytes, of_document, survey
@@ -80,6 +80,24 @@ async def test_a_token_of_this_cluster_tells_its_namespace(kube, good):
 async def test_a_token_that_is_none_of_ours_is_refused_and_told_why(kube, bad, why):
     with pytest.raises(TokenRejected, match=why):
         await TokenCheck(kube).claims_of(bad)
+
+
+@pytest.mark.parametrize(
+    ("bad", "is_foreign"),
+    [
+        ("junk", True),
+        (token(STRANGE, kid="three"), True),
+        (token(kid=None), True),
+        (token(STRANGE), False),
+        (token(aud=["https://kubernetes.default.svc"]), False),
+        (token(exp=int(time.time()) - 120), False),
+    ],
+)
+async def test_what_this_cluster_issued_for_others_is_never_taken_for_a_persons(kube, bad, is_foreign):
+    with pytest.raises(TokenRejected) as refused:
+        await TokenCheck(kube).claims_of(bad)
+
+    assert isinstance(refused.value, ForeignToken) is is_foreign
 
 
 async def test_the_keys_are_read_once_and_again_for_an_unknown_one_but_not_for_each(kube):
