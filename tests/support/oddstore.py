@@ -49,6 +49,8 @@ class Oddities:
     """Make a bucket at the first write to it (SeaweedFS 4.53, s3s-fs 0.14.1)."""
     pause: Callable[[str, bytes], float] | None = None
     """Seconds between looking and writing, by key and bytes: conditions are not atomic (S3Mock 5.2.0)."""
+    before: Callable[[str, str], object] | None = None
+    """Called with the method and the key of a request before it is answered."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,8 @@ class OddStore:
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Method and key of every request, in the order in which they came; without a key the bucket's."""
 
     def settings(self, **changes: Any) -> StoreSettings:
         """Return the settings that open the server's bucket."""
@@ -113,6 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.store.asked.append((self.command, key))
+        if self.store.oddities.before is not None:
+            self.store.oddities.before(self.command, key)
         if not self.is_refused(bucket):
             verb = {"HEAD": "GET"}.get(self.command, self.command)
             getattr(self, f"{verb}_object" if key else "GET_bucket")((bucket, key), query, body)
@@ -135,7 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def GET_bucket(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
         prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
-        keys = sorted(key for _, key in self.store.objects if key.startswith(prefix) and key > after)
+        here = (key for bucket, key in self.store.objects if bucket == where[0])
+        keys = sorted(key for key in here if key.startswith(prefix) and key > after)
         page = keys[: min(int(query.get("max-keys", 1000)), self.store.oddities.page)]
         rows = "".join(f"<Contents><Key>{key}</Key>{self.facts((where[0], key))}</Contents>" for key in page)
         more = f"<NextContinuationToken>{page[-1]}</NextContinuationToken>" if len(page) < len(keys) else ""

@@ -54,7 +54,7 @@ def publish(
     paths = StorePaths(store.settings.prefix, manifest.inputs, manifest.identity)
     written = b""
     for _ in range(ATTEMPTS + 1):
-        there = _look(store, keys, paths)
+        there = _look(store, keys, paths, written)
         is_ours = bool(written) and there.content == written
         if there.signed is not None and (is_ours or (there.counts and (written or not replace))):
             return Publication(there.signed, paths.manifest, is_new=is_ours)
@@ -86,7 +86,7 @@ def dated_after(there: Manifest | None, manifest: Manifest) -> Manifest:
     return replaced(manifest, built_at=second_after.strftime(BUILT_AT))
 
 
-def _look(store: ObjectStore, keys: PublicKeys, paths: StorePaths) -> _There:
+def _look(store: ObjectStore, keys: PublicKeys, paths: StorePaths, written: bytes) -> _There:
     try:
         content, etag = store.get_with_etag(paths.manifest, DOCUMENT_BYTES)
     except ObjectMissing:
@@ -100,7 +100,8 @@ def _look(store: ObjectStore, keys: PublicKeys, paths: StorePaths) -> _There:
     except ManifestRefused:
         return _There(content, etag)
     try:
-        return _There(content, etag, signed, engine_exists(store, signed))
+        # The engine of what was written here was checked: that it is there needs no request.
+        return _There(content, etag, signed, content == written or engine_exists(store, signed))
     except ManifestRefused:
         return _There(content, etag, signed)
 

@@ -15,6 +15,7 @@ from ignition_hub.engine.plan_header import PlanHeader, read_plan_header
 from ignition_hub.engine.protocol import Completion
 from ignition_hub.gateway.artifacts.grants import check_model
 from ignition_hub.gateway.cluster.callers import Build
+from ignition_hub.store.errors import ObjectMissing
 
 HEADER_BYTES = 4096
 
@@ -39,14 +40,16 @@ def check_claims(store: OpenStore, build: Build, upload: Completion) -> None:
 
 def check_object(store: OpenStore, build: Build, upload: Completion) -> None:
     """Raise UploadRejected unless the object is the plan that was asked for, with the claimed digest."""
-    facts = store.objects.head(upload.key)
-    if facts is None:
-        raise UploadRejected("the upload is unknown and there is no object", "upload the engine again")
-    header = plan_header(store, upload.key)
-    check_header(header, build.request.inputs, facts.size)
-    if facts.size != upload.size:
-        raise UploadRejected(f"the object has {facts.size} bytes; the builder reported {upload.size}")
-    sha256, _ = store.objects.digest(upload.key)
+    try:
+        header = plan_header(store, upload.key)
+    except ObjectMissing as error:
+        message = "the upload is unknown and there is no object"
+        raise UploadRejected(message, "upload the engine again") from error
+    check_target(header, build.request.inputs)
+    sha256, size = store.objects.digest(upload.key)
+    check_size(header, size)
+    if size != upload.size:
+        raise UploadRejected(f"the object has {size} bytes; the builder reported {upload.size}")
     if sha256 != upload.sha256:
         raise ObjectRejected(
             f"the object has the SHA-256 {sha256}; the builder reported {upload.sha256}", "upload it again"
@@ -63,7 +66,7 @@ def plan_header(store: OpenStore, key: str) -> PlanHeader:
         raise ObjectRejected(error.message, error.remedy) from error
 
 
-def check_header(header: PlanHeader, inputs: EngineInputs, size: int) -> None:
+def check_target(header: PlanHeader, inputs: EngineInputs) -> None:
     """Raise ObjectRejected unless a plan's own header agrees with what was asked for."""
     found = f"{header.flavor} {header.version}"
     asked = f"{inputs.flavor} {inputs.tensorrt_version}"
@@ -74,6 +77,10 @@ def check_header(header: PlanHeader, inputs: EngineInputs, size: int) -> None:
         raise ObjectRejected(f"the plan contains code for {covers}; {inputs.gpu_arch} was requested")
     if header.ultralytics_prefix:
         raise ObjectRejected("the plan is preceded by metadata, which TensorRT cannot load")
+
+
+def check_size(header: PlanHeader, size: int) -> None:
+    """Raise ObjectRejected unless the object has the bytes that its plan's header tells of."""
     if header.size != size:
         raise ObjectRejected(f"the plan's header says {header.size} bytes; the object has {size}")
 

@@ -5,12 +5,14 @@ The pods of a Deployment ask within seconds for one engine. Whoever replaces it 
 pods look again; the bytes a pod loads are those of the signed digest, whenever the manifest was read.
 """
 
+import asyncio
+
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.compatibility.engine_choice import EngineNotReady
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.sources import S3Location
-from ignition_hub.store.find import engine_exists, read_manifest
+from ignition_hub.store.find import is_engine_of, proven, read_unproven
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import PublicKeys
 from ignition_hub.ttl_cache import TtlCache
@@ -44,16 +46,24 @@ class VerifiedEngines:
         if again:
             self._known.forget(question)
         return await self._known.get(
-            question, lambda: self._workers.run(looked_at, store, self._keys, manifest_key, identity)
+            question, lambda: looked_at(self._workers, store, self._keys, manifest_key, identity)
         )
 
 
-def looked_at(store: OpenStore, keys: PublicKeys, manifest_key: str, identity: str) -> tuple[Manifest, str]:
-    """Read, verify and look; synchronous, three requests to the store."""
-    manifest = read_manifest(store.objects, keys, manifest_key, identity)
-    if manifest is None:
+async def looked_at(
+    workers: Workers, store: OpenStore, keys: PublicKeys, manifest_key: str, identity: str
+) -> tuple[Manifest, str]:
+    """Read, verify and look: two round trips to the store, the second of them two requests at once."""
+    unproven = await workers.run(read_unproven, store.objects, manifest_key, identity)
+    if unproven is None:
         where = S3Location(store.settings.bucket, manifest_key).uri
         raise EngineNotReady(f"{where} no longer exists", "it will be rebuilt")
-    if not engine_exists(store.objects, manifest):
-        raise EngineNotReady(f"the engine {manifest.engine.key} no longer exists", "it will be rebuilt")
-    return manifest, store.objects.presign_get(manifest.engine.key, URL_SECONDS)
+    engine_key = unproven.claim.engine_key
+    proving = asyncio.ensure_future(workers.run(proven, store.objects, keys, unproven))
+    looking = asyncio.ensure_future(workers.run(store.objects.head, engine_key))
+    await asyncio.gather(proving, looking, return_exceptions=True)
+    # The proof first: how a look ends at a key that nothing vouches for counts for nothing.
+    manifest = proving.result()
+    if not is_engine_of(manifest, looking.result()):
+        raise EngineNotReady(f"the engine {engine_key} no longer exists", "it will be rebuilt")
+    return manifest, store.objects.presign_get(engine_key, URL_SECONDS)

@@ -2,48 +2,54 @@
 
 import asyncio
 import contextlib
+import hashlib
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fakekube import FakeKube
+from fakeruntime import plan
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.engine.errors import TransientError
 from ignition_hub.engine.fingerprint import fingerprint
-from ignition_hub.engine.identity import identity_of
+from ignition_hub.engine.identity import Model, identity_of
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.plan_header import PlanHeader
 from ignition_hub.engine.protocol import Completion
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
-from ignition_hub.gateway.artifacts.publishing import manifest_of
+from ignition_hub.gateway.artifacts.publishing import Signer, complete, manifest_of
 from ignition_hub.gateway.artifacts.upload_check import (
     ObjectRejected,
     UploadRejected,
     check_facts,
-    check_header,
+    check_size,
+    check_target,
 )
 from ignition_hub.gateway.artifacts.uploads import abort_uploads
 from ignition_hub.gateway.cluster import turns
 from ignition_hub.gateway.cluster.callers import Build
 from ignition_hub.store.errors import AccessDenied
 from ignition_hub.store.objects import ObjectStore, UnfinishedUpload
+from ignition_hub.store.trust import SigningKey
 from oddstore import odd_store
 from storefixtures import SHA, make_facts, make_inputs
 
+MODEL_URI = "s3://models/resnet50.onnx"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HEADER = PlanHeader("TensorRTRTX", "1.7.1.116", 100, ("sm_89",), 0)
 
 
-def make_build(*, model_sha256=None, builder_image=None):
-    inputs = make_inputs()
+def make_build(*, model_sha256=None, builder_image=None, inputs=None):
+    inputs = inputs or make_inputs()
     request = BuildRequest(
         identity=identity_of(inputs),
         inputs=inputs,
         model_sha256=model_sha256,
-        model_uri="s3://models/resnet50.onnx",
+        model_uri=MODEL_URI,
         source_size=9,
         options={},
         verification={},
@@ -57,7 +63,8 @@ def make_build(*, model_sha256=None, builder_image=None):
 
 
 def test_the_header_that_was_asked_for_passes():
-    check_header(HEADER, make_inputs(), 100)
+    check_target(HEADER, make_inputs())
+    check_size(HEADER, 100)
 
 
 @pytest.mark.parametrize(
@@ -70,21 +77,25 @@ def test_the_header_that_was_asked_for_passes():
         (HEADER._replace(version="1.7.2.116"), "was built with TensorRTRTX 1.7.2.116"),
         (HEADER._replace(capabilities=()), "contains code for no architecture"),
         (HEADER._replace(capabilities=("sm_86", "sm_89")), "contains code for sm_86, sm_89"),
-        (HEADER._replace(size=99), "plan's header says 99 bytes; the object has 100"),
         (HEADER._replace(ultralytics_prefix=8), "preceded by metadata"),
     ],
 )
 def test_another_header_is_rejected_with_what_was_found(header, words):
     with pytest.raises(ObjectRejected) as refused:
-        check_header(header, make_inputs(), 100)
+        check_target(header, make_inputs())
 
     assert words in refused.value.message
+
+
+def test_a_plan_that_was_cut_off_is_rejected_with_both_sizes():
+    with pytest.raises(ObjectRejected, match="plan's header says 100 bytes; the object has 99"):
+        check_size(HEADER, 99)
 
 
 def test_a_tensorrt_plan_says_nothing_about_architectures():
     inputs = make_inputs(flavor="TensorRT", tensorrt_version="10.13.2.6")
 
-    check_header(PlanHeader("TensorRT", "10.13.2.6", 7, (), 0), inputs, 7)
+    check_target(PlanHeader("TensorRT", "10.13.2.6", 7, (), 0), inputs)
 
 
 def test_an_account_of_another_tensorrt_is_rejected():
@@ -213,3 +224,25 @@ def test_publications_take_turns_where_the_store_keeps_no_two_writers_apart(impa
         workers.close()
 
     assert len(impatient.writes) == writes
+
+
+def test_a_publication_looks_once_whether_its_engine_is_there():
+    data, model = plan("TensorRTRTX", "1.7.1.116", body=b"kernels"), b"model"
+    of_model = fingerprint(MODEL_URI, etag=hashlib.md5(model).hexdigest(), size=len(model))
+    inputs = make_inputs(model=Model("resnet50", "v1", of_model))
+    sha = hashlib.sha256(data).hexdigest()
+    key = StorePaths("ignition", inputs, identity_of(inputs)).engine(sha)
+    signing = SigningKey(Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
+    with odd_store() as server, contextlib.closing(ObjectStore(server.settings())) as store:
+        server.buckets.add("models")
+        server.objects["models", "resnet50.onnx"] = model
+        upload_id = store.start_upload(key)
+        etags = (store.put_part(key, upload_id, 1, data),)
+        upload = Completion(upload_id, key, sha, len(data), etags, make_facts())
+        signer = Signer(signing, {signing.keyid: signing.public})
+        server.asked.clear()
+
+        done = complete(OpenStore(store, {}, store.settings), signer, make_build(inputs=inputs), upload)
+
+    assert done.is_new
+    assert [method for method, asked in server.asked if asked == key] == ["HEAD", "POST", "GET", "GET"]
