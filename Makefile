@@ -147,6 +147,7 @@ lock: setup ## Update the pinned requirement sets
 	@$(RESOLVE) --python-version 3.10 --extra builder-rtx --extra cli --group test -c requirements/builder-rtx.txt \
 	  -o requirements/test-3.10.txt
 	@$(RESOLVE) --python-version 3.11 --all-extras --group dev -o requirements/dev.txt
+	@$(RESOLVE) --python-version 3.11 --group moto -c requirements/dev.txt -o requirements/moto.txt
 	@$(RESOLVE) --python-version 3.11 --no-deps --group triton -o requirements/triton.txt
 
 .PHONY: clean

@@ -25,6 +25,7 @@ import pytest
 
 from localcluster import ControlPlane
 from oidcissuer import Issuer, running_issuer
+from s3server import CHOSEN
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 CONTEXT = "localcluster"
@@ -97,6 +98,15 @@ class Api:
         parts = urlsplit(self.server)
         assert parts.hostname
         return http.client.HTTPSConnection(parts.hostname, parts.port, context=self.tls, timeout=30)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Expect of each test that fails on the chosen S3 server that it fails."""
+    for item in items:
+        if reason := CHOSEN.fails.get(item.name) or CHOSEN.fails.get(item.name.partition("[")[0]):
+            item.add_marker(
+                pytest.mark.xfail(reason=f"{CHOSEN.name} {CHOSEN.version}: {reason}", strict=True)
+            )
 
 
 @pytest.fixture(scope="session")

@@ -139,7 +139,9 @@ class Hub:
 
 
 def put(url, data):
-    with urllib.request.urlopen(urllib.request.Request(url, data=data, method="PUT"), timeout=10) as answer:
+    headers = {"Content-Type": "application/octet-stream"}
+    request = urllib.request.Request(url, data, headers, method="PUT")
+    with urllib.request.urlopen(request, timeout=10) as answer:
         return answer.headers["ETag"]
 
 

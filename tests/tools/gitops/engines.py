@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from promtool.building import compiled
+from promtool.building import program_of
 
 SOURCES = Path(__file__).parent / "go"
 LONGEST = 120
@@ -20,12 +19,7 @@ Json = dict[str, Any]
 
 def program(name: str) -> Path:
     """Return the program of a module below ``go``, built unless it is there: in the user's cache folder."""
-    digest = hashlib.sha256()
-    for file in ("go.mod", "go.sum", "main.go"):
-        digest.update((SOURCES / name / file).read_bytes())
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    target = Path(base) / "ignition-hub" / "gitops" / digest.hexdigest()[:12] / name
-    return compiled(".", SOURCES / name, target)
+    return program_of(SOURCES / name, "gitops")
 
 
 def argo_cd_sees_drift(desired: Json, live: Json) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import tempfile
 from pathlib import Path
 
 from localcluster.toolchain import find_go, go_environment
-from promtool.paths import SOURCES, TAGS, program
+from promtool.paths import SOURCES, TAGS, cache_folder, program
 
 PACKAGE = "github.com/prometheus/prometheus/cmd/promtool"
 LONGEST = 3600
@@ -17,6 +18,14 @@ LONGEST = 3600
 def build() -> Path:
     """Build promtool unless it is there, and return where it is; CalledProcessError when Go fails."""
     return compiled(PACKAGE, SOURCES, program(), tags=TAGS)
+
+
+def program_of(sources: Path, tool: str) -> Path:
+    """Return the program of a Go module of one file, built unless it is in the cache folder of ``tool``."""
+    digest = hashlib.sha256()
+    for file in ("go.mod", "go.sum", "main.go"):
+        digest.update((sources / file).read_bytes())
+    return compiled(".", sources, cache_folder(tool) / digest.hexdigest()[:12] / sources.name)
 
 
 def compiled(package: str, sources: Path, target: Path, *, tags: str = "") -> Path:

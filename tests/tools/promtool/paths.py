@@ -16,5 +16,10 @@ def program() -> Path:
     digest = hashlib.sha256(TAGS.encode())
     for name in ("go.mod", "go.sum"):
         digest.update((SOURCES / name).read_bytes())
+    return cache_folder("promtool") / digest.hexdigest()[:12] / "promtool"
+
+
+def cache_folder(tool: str) -> Path:
+    """Return where a tool of the tests keeps what it built: in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "ignition-hub" / "promtool" / digest.hexdigest()[:12] / "promtool"
+    return Path(base) / "ignition-hub" / tool

@@ -1,0 +1,83 @@
+"""What a kind of S3 server is: a name, a release, and how a test starts it in a folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ignition_hub.store.habits import Relied
+
+REGION = "us-east-1"
+ACCESS_KEY = "ignition-tests"
+SECRET_KEY = "ignition-tests-secret"
+
+Processes = Sequence["subprocess.Popen[bytes]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server runs; it is started in the same place again after it was stopped."""
+
+    folder: Path
+    """For its data, settings and log; empty at first."""
+    host: str
+    port: int
+    tls: tuple[Path, Path] | None = None
+    """A certificate and its key, for a server that serves https."""
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the server."""
+        return f"{'https' if self.tls else 'http'}://{self.address}"
+
+    @property
+    def data(self) -> Path:
+        """The folder of its objects; made by the first look."""
+        return self.inner("data")
+
+    def inner(self, name: str) -> Path:
+        """Return a folder below ``folder``, which is there afterwards."""
+        inner = self.folder / name
+        inner.mkdir(exist_ok=True)
+        return inner
+
+    def run(self, *command: str | Path, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a program that writes to the log of this place."""
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [str(word) for word in command],
+                cwd=self.folder,
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of S3 server that a test may start."""
+
+    name: str
+    version: str
+    """The release, which its package or Go module pins."""
+    build: Callable[[], object]
+    """Make its program unless it is there; minutes the first time."""
+    start: Callable[[Place], Processes]
+    """Begin to serve; what has to be set up first (users, a layout of nodes) is set up when this returns."""
+    region: str = REGION
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
+    lacks: frozenset[Relied] = frozenset()
+    """What the hub's probe finds that it does not do, each time."""
+    may_lack: frozenset[Relied] = frozenset()
+    """What the probe finds now and then: a server that looks before it writes is sometimes lucky."""
+    fails: Mapping[str, str] = field(default_factory=dict)
+    """Tests that fail on this server, by their names, and why: one that passes is an error."""

@@ -1,0 +1,62 @@
+"""
+moto's server, which keeps objects in memory, from the pinned packages of ``requirements/moto.txt``.
+
+They are apart from the tests' own environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ignition_hub.store.habits import Relied
+from promtool.paths import cache_folder
+from stores.kinds import Kind, Place, Processes
+
+PINNED = Path(__file__).resolve().parents[3] / "requirements" / "moto.txt"
+VERSION = "5.2.5"
+LONGEST = 600
+"""Seconds; the download takes a few."""
+
+
+def packages() -> Path:
+    """Return the folder of the packages, installed unless it is there."""
+    target = cache_folder("stores") / f"moto-{hashlib.sha256(PINNED.read_bytes()).hexdigest()[:12]}"
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".installing-", dir=target.parent) as unfinished:
+        made = Path(unfinished) / "made"
+        uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--no-deps"]
+        where = ["--python", sys.executable, "--target", str(made)]
+        pins = ["--require-hashes", "-r", str(PINNED)]
+        subprocess.run([*uv, *where, *pins], check=True, timeout=LONGEST)
+        made.rename(target)
+    return target
+
+
+def _start(place: Place) -> Processes:
+    command = (sys.executable, "-m", "moto.server", "-H", place.host, "-p", str(place.port))
+    return [place.run(*command, PYTHONPATH=str(packages()))]
+
+
+UNCHECKED = "signatures are not checked"
+
+MOTO = Kind(
+    "moto",
+    VERSION,
+    packages,
+    _start,
+    lacks=frozenset({Relied.LENGTH_SIGNED, Relied.CONDITION_SIGNED}),
+    fails={
+        "test_what_is_absent_is_told_apart_from_what_is_misconfigured": UNCHECKED,
+        "test_a_part_of_another_size_than_was_announced_is_refused": UNCHECKED,
+        "test_a_presigned_url_reads_its_object_only": UNCHECKED,
+        "test_what_a_probe_left_that_was_cut_off_goes_an_hour_later": "an object cannot be made older",
+        "test_every_unfinished_upload_is_listed": "a listing of uploads takes no marker",
+        "test_pages_of_unfinished_uploads_are_put_together[1-1]": "a listing of uploads has no pages",
+    },
+)
