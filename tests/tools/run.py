@@ -107,10 +107,16 @@ def prepare(layer: str) -> bool:
     steps = {
         "cluster": [
             ["localcluster", "build", "--set", "cluster-tests"],
+            ["ociregistry", "build"],
             ["promtool", "build"],
             ["triton", "build"],
         ],
-        "e2e": [["localcluster", "packages"], ["localcluster", "build", "--set", "all"], ["images", "build"]],
+        "e2e": [
+            ["localcluster", "packages"],
+            ["localcluster", "build", "--set", "all"],
+            ["ociregistry", "build"],
+            ["images", "build"],
+        ],
     }
     if layer == "cluster":
         ran("localcluster", "packages", "--set", "browser")  # tests that lack it are skipped, and say so
