@@ -15,17 +15,10 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.observe import Observer
 from ignition_hub.controller.policy.build_job import JobSettings
 from ignition_hub.controller.policy.build_queue import BuildQueue
-from ignition_hub.controller.process.keys import (
-    JOBS_KEY,
-    Key,
-    engine_key,
-    pod_key,
-    pool_key,
-    rollouts_key,
-    store_key,
-)
+from ignition_hub.controller.process.keys import Key
 from ignition_hub.controller.process.work_queue import WorkQueue
 from ignition_hub.controller.reconciler import Clock, Reconciler
+from ignition_hub.controller.watches import keys_of_all
 from ignition_hub.engine.names import BUILD_NAMESPACE
 from ignition_hub.kube import Conflict, Kube, Unavailable
 from ignition_hub.ttl_cache import TtlCache
@@ -82,10 +75,8 @@ class Passes:
             return  # it is tried again: there is another round
 
     def _keys(self) -> list[Key]:
-        """Return what the watches would have asked for: everything that is there, or was."""
-        cluster = self.cluster
-        self._known |= dict.fromkeys(map(engine_key, cluster.engines))
-        pods, stores = map(pod_key, cluster.waiting_pods), map(store_key, cluster.stores)
-        pools = [pool_key(body["metadata"]["name"]) for body in cluster.pools]
-        rollouts = map(rollouts_key, cluster.rolling_pods.namespaces())
-        return [*stores, *self._known, *pods, *pools, JOBS_KEY, *rollouts]
+        """Return what the watches would have asked for: everything that is there, and engines that were."""
+        there = dict.fromkeys(keys_of_all(self.cluster))
+        gone = [key for key in self._known if key not in there]
+        self._known |= {key: None for key in there if key.kind == "engine"}
+        return [*there, *gone]

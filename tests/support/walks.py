@@ -21,6 +21,7 @@ from unittest import mock
 
 from fakeworld import IMAGE, MODEL_URI, FakeStore, FakeWorld, make_engine, make_manifest, make_pool
 from ignition_hub.controller import app
+from ignition_hub.controller.adapters import scopes
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.feed import Feed
 from ignition_hub.controller.app import Controller, ControllerSettings
@@ -107,8 +108,8 @@ class Site:
         ):
             controller = Controller(kube, self.world, cluster, settings)
         watching = controller.watching
-        platform = (Feed(kube, POOLS, cluster.pools, watching.pool),)
-        platform += (Feed(kube, STORES, cluster.stores, watching.store),)
+        platform = (Feed(kube, scopes.POOLS, cluster.pools, watching.pool),)
+        platform += (Feed(kube, scopes.STORES, cluster.stores, watching.store),)
         works = [
             controller.lead(),
             controller.watch_demand(),

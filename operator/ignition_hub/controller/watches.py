@@ -12,7 +12,8 @@ from typing import Any
 
 import kopf
 
-from ignition_hub.controller.adapters.cluster import INJECTED, OURS, ROLLING, WAITING, Cluster
+from ignition_hub.controller.adapters import scopes
+from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.feed import Feed, FeedWhereServed
 from ignition_hub.controller.adapters.object_cache import Mirror, is_going
 from ignition_hub.controller.passes.pod_gate import gated_by
@@ -32,23 +33,19 @@ from ignition_hub.controller.process.keys import (
 )
 from ignition_hub.controller.process.lanes import KeyQueue
 from ignition_hub.engine.names import LABEL_IDENTITY, LABEL_POOL
-from ignition_hub.kube import (
-    ENGINES,
-    JOBS,
-    NODES,
-    PODS,
-    POOLS,
-    RESOURCE_CLAIMS,
-    RESOURCE_SLICES,
-    STORES,
-    Object,
-)
+from ignition_hub.kube import POOLS, STORES, Object
 from ignition_hub.wire.back_off import BackOff
 
 TOGETHER = 1.0
 """Seconds from a pod that got its node until its engines are looked at: pods come by the hundred."""
 UNTIL_REPLACED = 60.0
 """Seconds from the end of a pod until its engines are looked at: a rollout ends one and begins another."""
+
+PUT_OFF = {"rollouts": SOON, "pool": COUNT_AFTER}
+"""
+Seconds that a kind of key is looked at after the others when everything is: an engine may still restart pods,
+and those that queue at a pool are counted.
+"""
 
 
 class Watching:
@@ -149,18 +146,13 @@ class Watching:
 
     def wake_all(self, *, within: float) -> None:
         """Have everything looked at, spread over ``within`` seconds."""
-        for body in self._cluster.engines:
-            self._queue.add_after(engine_key(body), random.uniform(0.0, within))  # noqa: S311  # spreads load
-        for body in self._cluster.waiting_pods:
-            self._queue.add_after(pod_key(body), within)
-        for namespace in self._cluster.rolling_pods.namespaces():
-            self._queue.add_after(rollouts_key(namespace), within + SOON)
-        for body in self._cluster.pools:
-            # When the engines have been looked at, so that those that queue are counted.
-            self._queue.add_after(pool_key(body["metadata"]["name"]), within + COUNT_AFTER)
-        for body in self._cluster.stores:
-            self._queue.add(store_key(body))
-        self._queue.add_after(JOBS_KEY, within)
+        for key in keys_of_all(self._cluster):
+            if key.kind == "store":
+                self._queue.add(key)
+            elif key.kind == "engine":
+                self._queue.add_after(key, random.uniform(0.0, within))  # noqa: S311  # spreads load
+            else:
+                self._queue.add_after(key, within + PUT_OFF.get(key.kind, 0.0))
 
     def _is_news(self, before: Object | None, job: Object) -> bool:
         """Tell whether a Job that is there says something else now; who creates it knows that it begins."""
@@ -194,14 +186,23 @@ class Watching:
             self._queue.add(key)
 
 
+def keys_of_all(cluster: Cluster) -> Iterator[Key]:
+    """Yield what there is to look at: every object that passes are about, and the Jobs as a whole."""
+    yield from map(store_key, cluster.stores)
+    yield from map(engine_key, cluster.engines)
+    yield from map(pod_key, cluster.waiting_pods)
+    yield from (pool_key(body["metadata"]["name"]) for body in cluster.pools)
+    yield JOBS_KEY
+    yield from map(rollouts_key, cluster.rolling_pods.namespaces())
+
+
 def feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, ...]:
     """Return the watches of engines, of builder Jobs, of gated pods, and of those that rollouts are for."""
-    jobs, pods = cluster.jobs, cluster.waiting_pods
-    rolling = Feed(cluster.kube, PODS, cluster.rolling_pods, watching.rolling_pod, labels=ROLLING)
+    rolling = Feed(cluster.kube, scopes.ROLLING_PODS, cluster.rolling_pods, watching.rolling_pod)
     return (
-        Feed(cluster.kube, ENGINES, cluster.engines, watching.engine),
-        Feed(cluster.kube, JOBS, jobs, watching.job, namespace=cluster.build_namespace, labels=OURS),
-        Feed(cluster.kube, PODS, pods, watching.pod, labels=WAITING),
+        Feed(cluster.kube, scopes.ENGINES, cluster.engines, watching.engine),
+        Feed(cluster.kube, scopes.our_jobs(cluster.build_namespace), cluster.jobs, watching.job),
+        Feed(cluster.kube, scopes.WAITING_PODS, cluster.waiting_pods, watching.pod),
         *((rolling,) if cluster.rolls else ()),
     )
 
@@ -210,10 +211,10 @@ def demand_feeds(cluster: Cluster, watching: Watching) -> tuple[Feed, ...]:
     """Return the watches of pods with engines and of what tells their GPUs, for ``spec.autoBuild``."""
     demand = cluster.demand
     return (
-        Feed(cluster.kube, NODES, demand.nodes, watching.node),
-        FeedWhereServed(cluster.kube, RESOURCE_CLAIMS, demand.claims, watching.claim),
-        FeedWhereServed(cluster.kube, RESOURCE_SLICES, demand.slices, watching.device_slice),
-        Feed(cluster.kube, PODS, demand.pods, watching.placed_pod, labels=INJECTED),
+        Feed(cluster.kube, scopes.NODES, demand.nodes, watching.node),
+        FeedWhereServed(cluster.kube, scopes.CLAIMS, demand.claims, watching.claim),
+        FeedWhereServed(cluster.kube, scopes.SLICES, demand.slices, watching.device_slice),
+        Feed(cluster.kube, scopes.PODS_WITH_ENGINES, demand.pods, watching.placed_pod),
     )
 
 

@@ -11,31 +11,23 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ignition_hub.controller.adapters import scopes
 from ignition_hub.controller.adapters.engine_cache import Engines
 from ignition_hub.controller.adapters.gpu_demand import GpuDemand
 from ignition_hub.controller.adapters.job_cache import Jobs
 from ignition_hub.controller.adapters.object_cache import Mirror, Name, name_of
 from ignition_hub.controller.adapters.pod_cache import WaitingPods
 from ignition_hub.controller.adapters.rolling_pods import RollingPods
+from ignition_hub.controller.adapters.scopes import Scope
 from ignition_hub.controller.policy import job_status
 from ignition_hub.controller.policy.status import patched
 from ignition_hub.controller.policy.views import Trouble
-from ignition_hub.engine.names import (
-    LABEL_INJECT,
-    LABEL_JOB_NAME,
-    LABEL_MANAGED_BY,
-    LABEL_ROLLS,
-    LABEL_WAITING,
-    MANAGED_BY,
-)
+from ignition_hub.engine.names import LABEL_JOB_NAME
 from ignition_hub.kube import (
     ENGINES,
     JOBS,
-    NODES,
     PODS,
     POOLS,
-    RESOURCE_CLAIMS,
-    RESOURCE_SLICES,
     STORES,
     Conflict,
     Kube,
@@ -44,11 +36,6 @@ from ignition_hub.kube import (
     Object,
     Resource,
 )
-
-OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
-WAITING = f"{LABEL_WAITING}=true"
-ROLLING = f"{LABEL_ROLLS}=true"
-INJECTED = f"{LABEL_INJECT}=true"
 
 logger = logging.getLogger(__name__)
 
@@ -81,16 +68,17 @@ class Cluster:
 
     async def refresh(self, but: Collection[Resource] = ()) -> None:
         """List everything anew, ``but`` for some kinds: what a watch missed is known again."""
-        kinds = [
-            (self.engines, ENGINES, None, None),
-            (self.pools, POOLS, None, None),
-            (self.stores, STORES, None, None),
-            (self.jobs, JOBS, self.build_namespace, OURS),
-            (self.waiting_pods, PODS, None, WAITING),
+        kinds: list[tuple[Mirror, Scope]] = [
+            (self.engines, scopes.ENGINES),
+            (self.pools, scopes.POOLS),
+            (self.stores, scopes.STORES),
+            (self.jobs, scopes.our_jobs(self.build_namespace)),
+            (self.waiting_pods, scopes.WAITING_PODS),
         ]
         if self.rolls:
-            kinds.append((self.rolling_pods, PODS, None, ROLLING))
-        await asyncio.gather(*(self._refresh(*kind) for kind in kinds if kind[1] not in but))
+            kinds.append((self.rolling_pods, scopes.ROLLING_PODS))
+        asked = [(mirror, scope) for mirror, scope in kinds if scope.resource not in but]
+        await asyncio.gather(*(self._refresh(mirror, scope) for mirror, scope in asked))
         if self.builds_for_pods():
             await self._refresh_demand()
 
@@ -113,21 +101,19 @@ class Cluster:
 
     async def _refresh_demand(self) -> None:
         try:
-            await self._refresh(self.demand.pods, PODS, None, INJECTED)
-            await self._refresh(self.demand.nodes, NODES)
+            await self._refresh(self.demand.pods, scopes.PODS_WITH_ENGINES)
+            await self._refresh(self.demand.nodes, scopes.NODES)
             with contextlib.suppress(NotFound):  # a cluster without them
-                await self._refresh(self.demand.slices, RESOURCE_SLICES)
-                await self._refresh(self.demand.claims, RESOURCE_CLAIMS)
+                await self._refresh(self.demand.slices, scopes.SLICES)
+                await self._refresh(self.demand.claims, scopes.CLAIMS)
         except KubeError as error:  # engines that are asked for do not depend on it
             logger.warning("cannot list what pods run on: %s", error)
         else:
             self.demand.is_known = True
 
-    async def _refresh(
-        self, mirror: Mirror, resource: Resource, namespace: str | None = None, labels: str | None = None
-    ) -> None:
+    async def _refresh(self, mirror: Mirror, scope: Scope) -> None:
         before = mirror.versions()
-        mirror.replace(await self.kube.list(resource, namespace, labels), before)
+        mirror.replace(await self.kube.list(*scope), before)
 
     def job(self, name: str) -> Object | None:
         """Return a builder Job."""

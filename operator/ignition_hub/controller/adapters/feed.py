@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable
 
 from ignition_hub.controller.adapters.object_cache import Mirror, Name, name_of, version_of
-from ignition_hub.kube import Follower, Kube, Object, Resource, WhereServed
+from ignition_hub.controller.adapters.scopes import Scope
+from ignition_hub.kube import Follower, Kube, Object, WhereServed
 
 logger = logging.getLogger(__name__)
 
@@ -22,17 +23,8 @@ class Feed(Follower):
 
     page = 500  # the mirror holds all of them whole anyway
 
-    def __init__(
-        self,
-        kube: Kube,
-        resource: Resource,
-        mirror: Mirror,
-        tell: Tell,
-        *,
-        namespace: str | None = None,
-        labels: str | None = None,
-    ) -> None:
-        super().__init__(kube, resource, namespace, labels)
+    def __init__(self, kube: Kube, scope: Scope, mirror: Mirror, tell: Tell) -> None:
+        super().__init__(kube, *scope)
         self._mirror = mirror
         self._tell = tell
         self._before: dict[Name, int] = {}

@@ -13,6 +13,7 @@ from fakeworld import FakeWorld
 from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.feed import Feed
 from ignition_hub.controller.adapters.object_cache import Mirror
+from ignition_hub.controller.adapters.scopes import Scope
 from ignition_hub.controller.app import Controller, ControllerSettings
 from ignition_hub.kube import JOBS, Expired, Object, event_loop
 from ignition_hub.kube import reflector as module
@@ -66,7 +67,7 @@ async def fed(kube: Any, mirror: Mirror) -> AsyncIterator[list[tuple[str, str]]]
         told.append((event, body["metadata"]["name"]))
         mirror.drop(body) if event == "DELETED" else mirror.put(body)
 
-    feed = Feed(kube, JOBS, mirror, tell, namespace="builds", labels=LABELS)
+    feed = Feed(kube, Scope(JOBS, "builds", LABELS), mirror, tell)
     task = asyncio.create_task(feed.run())
     await asyncio.wait_for(kube.is_quiet.wait(), 5)
     assert feed.is_synced
