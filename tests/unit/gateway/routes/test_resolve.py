@@ -20,19 +20,12 @@ from ignition_hub.compatibility.loading import Loading
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.errors import NewerRelease
 from ignition_hub.fetch.gateway import LARGEST_ANSWER
+from ignition_hub.gateway.artifacts import engine_search
+from ignition_hub.gateway.artifacts.engine_query import EngineQuery, chosen_for
+from ignition_hub.gateway.artifacts.engine_search import MOST_TRIED, Chosen, locate
 from ignition_hub.gateway.cluster.pod_events import REMEMBERED, WAITING, PodEvents, engine_chosen, no_engine
 from ignition_hub.gateway.documents import FACTS_BYTES, bounded
-from ignition_hub.gateway.routes import resolve
-from ignition_hub.gateway.routes.resolve import (
-    ANSWER_BYTES,
-    MOST_TRIED,
-    Chosen,
-    EngineQuery,
-    _answer,
-    chosen_for,
-    encoded,
-    locate,
-)
+from ignition_hub.gateway.routes.resolve import ANSWER_BYTES, _answer, encoded
 from ignition_hub.kube import EVENTS, Conflict, TokenUser, Unavailable
 from ignition_hub.store.errors import AccessDenied, ManifestRefused, StoreUnavailable
 from ignition_hub.store.find import DOCUMENT_BYTES
@@ -161,7 +154,7 @@ async def located(monkeypatch, number, errors):
                 raise errors[manifest_key]
             return manifest_key, "url"
 
-    monkeypatch.setattr(resolve, "manifest_key_in", key)
+    monkeypatch.setattr(engine_search, "manifest_key_in", key)
     monkeypatch.setattr(EngineQuery, "require", lambda self, manifest: None)
     try:
         return (await locate(Engines(), None, queries(number))).manifest, tried
@@ -183,7 +176,7 @@ async def test_an_engine_that_the_store_denies_does_not_hide_the_next_and_all_de
 
 
 async def test_what_was_passed_over_and_what_is_known_of_the_gpu_is_said(monkeypatch):
-    monkeypatch.setattr(resolve, "manifest_key_in", lambda store, wanted: wanted.candidate.name)
+    monkeypatch.setattr(engine_search, "manifest_key_in", lambda store, wanted: wanted.candidate.name)
     monkeypatch.setattr(
         EngineQuery, "require", lambda *_: Loading(level="SameCapability", message="built for every sm_89")
     )
@@ -223,7 +216,7 @@ async def test_a_store_that_is_away_gives_nobody_a_lesser_engine(monkeypatch):
 
 async def remembered(monkeypatch, *manifests):
     """Look for an engine whose status knows of a rebuild, in a gateway that remembers the first manifest."""
-    monkeypatch.setattr(resolve, "manifest_key_in", lambda store, wanted: "key")
+    monkeypatch.setattr(engine_search, "manifest_key_in", lambda store, wanted: "key")
     newest = {"identity": "00", "sha256": "cd" * 32, "builtAt": "2026-01-02T03:04:06Z"}
     target = {"state": "Ready", "gpuArch": "sm_89", "identity": "00", "uri": "s3://b/0", "newest": newest}
     engine = {"metadata": {"name": "resnet"}, "spec": {}, "status": {"targets": [target]}}
