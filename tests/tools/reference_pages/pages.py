@@ -11,7 +11,7 @@ from ignition_hub.api.quotas import StorageUse
 from ignition_hub.bootstrap import exit_codes as bootstrap_codes
 from ignition_hub.cli import errors as cli_errors
 from ignition_hub.controller.policy.build_job import failure_policy
-from ignition_hub.controller.policy.decide import PASSING
+from ignition_hub.controller.policy.failed_builds import PASSING
 from ignition_hub.controller.process import exit_codes as controller_codes
 from ignition_hub.controller.process.counters import Counters
 from ignition_hub.controller.process.metrics import Vitals, VitalsCollector

@@ -2,17 +2,30 @@
 Decide what one target of a TensorRTEngine needs next.
 
 A frozen view of the world comes in, a plan goes out; no cluster, no bucket, no clock. Read ``RULES`` from top
-to bottom as the life of a target: the first rule that answers is the answer.
+to bottom as the life of a target: the first rule that answers is the answer. The rules about builds that left
+no engine are in ``failed_builds``.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ignition_hub.api.quotas import REMEDY
 from ignition_hub.compatibility.tenants import precedence_of
-from ignition_hub.controller.policy.rebuild import ATTEMPTED, answers_rebuild, pause_left, rebuilt
+from ignition_hub.controller.policy.failed_builds import (
+    anothers_source_failed,
+    build_failed,
+    build_left_no_engine,
+    failed,
+    failure_stands,
+    failure_was_answered,
+    job_is_from_before,
+    job_was_cut_short,
+    others_settings_failed,
+    restart_has_to_wait,
+    restart_is_due,
+    without_the_job,
+)
+from ignition_hub.controller.policy.rebuild import rebuilt
 from ignition_hub.controller.policy.views import (
-    ENDED,
     JobAction,
     JobState,
     Plan,
@@ -20,7 +33,6 @@ from ignition_hub.controller.policy.views import (
     TargetSnapshot,
 )
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.request import LOCKED
 from ignition_hub.engine.state import State
 
 Rule = Callable[[TargetSnapshot], Plan | None]
@@ -30,8 +42,6 @@ LOOK_AT_BUILD = 15.0
 
 LOOK_AT_QUEUE = 60.0
 """Seconds between two looks at a queue; a free place wakes those who wait anyway."""
-
-REQUEST = "annotate this resource with ignitionhub.io/rebuild-requested-at"
 
 NEARLY_EXACT = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Steps in which a place in a queue is told: every exact place would be a status write each."""
@@ -73,7 +83,7 @@ def source_is_refused(snapshot: TargetSnapshot) -> Plan | None:
     """Answer when the namespace may not read the model, or no builder could."""
     if snapshot.trouble is None:
         return None
-    return _failed(snapshot.trouble.reason, snapshot.trouble.message)
+    return failed(snapshot.trouble.reason, snapshot.trouble.message)
 
 
 def target_is_unbuildable(snapshot: TargetSnapshot) -> Plan | None:
@@ -91,7 +101,7 @@ def possession_is_unproven(snapshot: TargetSnapshot) -> Plan | None:
         return None
     if trouble.unknown:
         return Plan(state=State.VERIFYING, reason=trouble.reason, message=trouble.message, back_off=True)
-    return _failed(trouble.reason, trouble.message)
+    return failed(trouble.reason, trouble.message)
 
 
 def manifest_is_refused(snapshot: TargetSnapshot) -> Plan | None:
@@ -99,7 +109,7 @@ def manifest_is_refused(snapshot: TargetSnapshot) -> Plan | None:
     trouble = snapshot.refused
     if trouble is None or _refusal_was_answered(snapshot):
         return None
-    return _failed(trouble.reason, trouble.message)
+    return failed(trouble.reason, trouble.message)
 
 
 def engine_is_published(snapshot: TargetSnapshot) -> Plan | None:
@@ -154,80 +164,6 @@ def job_is_going(snapshot: TargetSnapshot) -> Plan | None:
     return Plan(state=State.PENDING, reason=Reason.Pending, message=message, recheck=LOOK_AT_BUILD)
 
 
-def anothers_source_failed(snapshot: TargetSnapshot) -> Plan | None:
-    """Answer when a Job failed for the source of another resource: that is no verdict on this one's."""
-    job, engine = snapshot.job, snapshot.engine
-    if job is None or job.failure is None or job.failure.reason not in OF_THE_SOURCE:
-        return None
-    if (job.namespace, job.model_uri) == (engine.namespace, engine.source_uri):
-        return None
-    return _without_the_job("a build from another source failed; retrying from this source", at_once=True)
-
-
-def job_was_cut_short(snapshot: TargetSnapshot) -> Plan | None:
-    """Answer when a shared Job ended at a limit that is less than this resource allows."""
-    job, mine = snapshot.job, snapshot.engine.build.patience
-    if job is None or job.failure is None:
-        return None
-    was_late = job.failure.reason is Reason.DeadlineExceeded
-    if was_late and job.timeout_seconds is not None and job.timeout_seconds < mine.timeout_seconds:
-        ended = f"after {job.timeout_seconds} s; spec.build.timeout is {mine.timeout_seconds} s here"
-    elif job.ended_after_retries is not None and job.ended_after_retries < mine.retries:
-        ended = f"after {job.ended_after_retries} retries; spec.build.retries is {mine.retries} here"
-    else:
-        return None
-    return _without_the_job(f"a shared build was ended {ended}: another build will start", at_once=True)
-
-
-def others_settings_failed(snapshot: TargetSnapshot) -> Plan | None:
-    """Answer when a shared Job failed in a way that what this resource asks for would have spared it."""
-    job, mine = snapshot.job, snapshot.engine.build
-    if job is None or job.failure is None:
-        return None
-    if job.failure.reason in OF_A_LOCKED_CACHE and job.timing_cache == LOCKED != mine.timing_cache:
-        how = f"with build.timingCache: Locked; it is {mine.timing_cache} here"
-    elif job.failure.reason is Reason.OutOfMemory and mine.low_memory and not job.low_memory:
-        how = "without build.lowMemory; it is true here"
-    else:
-        return None
-    return _without_the_job(f"a shared build failed {how}: another build will start", at_once=True)
-
-
-def job_is_from_before(snapshot: TargetSnapshot) -> Plan | None:
-    """
-    Answer when a Job without an engine ended before this resource was made: it answers somebody else.
-
-    So it is when the store was emptied, or a resource is deleted and applied again.
-    """
-    job, earlier = snapshot.job, snapshot.earlier
-    if job is None or job.state not in ENDED or job.finished is None:
-        return None
-    # The API server stamps whole seconds: in a tie the Job may have been made for this very resource.
-    if job.finished >= snapshot.engine.created or (earlier is not None and earlier.state != State.PENDING):
-        return None
-    if left := pause_left(snapshot):
-        message = f"an earlier build left no engine; {ATTEMPTED}"
-        return Plan(state=State.PENDING, reason=Reason.Pending, message=message, recheck=left)
-    return _without_the_job("an earlier build left no engine; it is being deleted and a new build will start")
-
-
-def restart_has_to_wait(snapshot: TargetSnapshot) -> Plan | None:
-    """
-    Answer when a restart is asked for of a build that others wait for too, soon after it ended.
-
-    A change of the spec is asked for once, in the generation that follows; only a request can stay open. What
-    a change can do for a shared build that failed, the rules before this one have seen.
-    """
-    left = pause_left(snapshot)
-    verdict = build_failed(snapshot) or build_left_no_engine(snapshot)
-    if not left or verdict is None or not _failure_was_answered(snapshot):
-        return None
-    if snapshot.engine.open_rebuild is None:
-        return replace(verdict, message=f"{verdict.message}; {ATTEMPTED}, when it is requested: {REQUEST}")
-    message = f"{verdict.message}; the requested rebuild is pending: {ATTEMPTED}"
-    return replace(verdict, message=message, stalled=False, defers_rebuild=True, recheck=left)
-
-
 def job_waits_by_a_later_entry(snapshot: TargetSnapshot) -> Plan | None:
     """Answer while a Job waits, in its queue or for a node, by an entry that comes after this namespace's."""
     job, wanted, namespace = snapshot.job, snapshot.wanted, snapshot.engine.namespace
@@ -235,45 +171,9 @@ def job_waits_by_a_later_entry(snapshot: TargetSnapshot) -> Plan | None:
         return None
     if precedence_of(wanted.tenants, namespace) >= precedence_of(wanted.tenants, job.tenant):
         return None
-    return _without_the_job(
+    return without_the_job(
         f"the waiting build is being deleted; another will be queued as spec.tenants of {wanted.pool} says "
         f"for namespace {namespace}, whose entry comes before that of {job.tenant}"
-    )
-
-
-def restart_is_due(snapshot: TargetSnapshot) -> Plan | None:
-    """
-    Answer when a failure the user knows of was followed by a change of the spec or a rebuild request.
-
-    Written at once: the new generation in the status is what makes the next failure final again.
-    """
-    job = snapshot.job
-    if job is None or job.state not in ENDED or not _failure_was_answered(snapshot):
-        return None
-    message = "the failed build is being deleted; a new build will start"
-    if job.state is JobState.COMPLETE:
-        message = "the build left no engine; another build will start"
-    return _without_the_job(message, at_once=True)
-
-
-def build_failed(snapshot: TargetSnapshot) -> Plan | None:
-    """Answer when the Job gave up."""
-    if snapshot.job is None or snapshot.job.state is not JobState.FAILED:
-        return None
-    failure = snapshot.job.failure
-    if failure is None:
-        return _failed(Reason.BuildFailed, "the build Job failed and reported no reason")
-    return _failed(failure.reason, failure.message)
-
-
-def build_left_no_engine(snapshot: TargetSnapshot) -> Plan | None:
-    """Answer when a Job is complete and its engine is not in the store."""
-    if snapshot.job is None or snapshot.job.state is not JobState.COMPLETE:
-        return None
-    return _failed(
-        Reason.BuildFailed,
-        f"Job {snapshot.job.name} is complete, but the store holds no manifest of this engine; "
-        f"look at the gateway's log, then {REQUEST}",
     )
 
 
@@ -295,22 +195,6 @@ def builder_is_at_work(snapshot: TargetSnapshot) -> Plan | None:
         message=message,
         progress=job.progress,
         recheck=LOOK_AT_BUILD,
-    )
-
-
-def failure_stands(snapshot: TargetSnapshot) -> Plan | None:
-    """Answer when this very engine failed before and nobody asked for another attempt since."""
-    earlier = snapshot.earlier
-    if earlier is None or earlier.state != State.FAILED or snapshot.engine.restart_is_asked:
-        return None
-    if snapshot.wanted is None or earlier.identity != snapshot.wanted.identity or earlier.reason in PASSING:
-        return None
-    return Plan(
-        state=State.FAILED,
-        # A status may be of another version of the hub, which knew other words.
-        reason=Reason(earlier.reason) if earlier.reason in _REASONS else Reason.BuildFailed,
-        stalled=True,
-        keeps_status=True,
     )
 
 
@@ -356,7 +240,7 @@ def build_is_due(snapshot: TargetSnapshot) -> Plan:
         reason=Reason.Building,
         message=f"starting build {identity[:16]}",
         action=JobAction.CREATE_JOB,
-        at_once=_failure_was_answered(snapshot),  # or a quick second failure would be taken for the first
+        at_once=failure_was_answered(snapshot),  # or a quick second failure would be taken for the first
         recheck=LOOK_AT_BUILD,
     )
 
@@ -391,17 +275,6 @@ RULES: tuple[Rule, ...] = (
     build_is_due,  # answers always, so `next` cannot run dry
 )
 
-OF_THE_SOURCE = frozenset({Reason.SourceForbidden, Reason.SourceNotFound, Reason.ModelDigestMismatch})
-"""Failures that speak about what one resource lets the builder read; others may let it read better."""
-
-OF_A_LOCKED_CACHE = frozenset({Reason.UnsupportedOption, Reason.BuildFailed})
-"""Failures that a locked timing cache can be the cause of."""
-
-PASSING = OF_THE_SOURCE | {Reason.ManifestRefused}
-"""Failures that are decided again in every pass: they say nothing about a build."""
-
-_REASONS = frozenset(str(reason) for reason in Reason)
-
 _READY_MESSAGES = {
     Reason.Built: "built and published",
     Reason.Reused: "found in the store; nothing was built",
@@ -411,22 +284,6 @@ _READY_MESSAGES = {
 def decide(snapshot: TargetSnapshot) -> Plan:
     """Return the plan of the first rule in ``RULES`` that answers."""
     return next(plan for rule in RULES if (plan := rule(snapshot)) is not None)
-
-
-def _without_the_job(message: str, *, at_once: bool = False) -> Plan:
-    """Remove the Job; a later pass, which finds none, builds again."""
-    return Plan(
-        state=State.PENDING,
-        reason=Reason.Pending,
-        message=message,
-        action=JobAction.DELETE_JOB,
-        at_once=at_once,
-        recheck=1.0,
-    )
-
-
-def _failed(reason: Reason, message: str) -> Plan:
-    return Plan(state=State.FAILED, reason=reason, message=message, stalled=True)
 
 
 def _kept(*, back_off: bool = False, recheck: float | None = None) -> Plan:
@@ -443,20 +300,6 @@ def _kept(*, back_off: bool = False, recheck: float | None = None) -> Plan:
 def _stays_ready(snapshot: TargetSnapshot) -> bool:
     earlier = snapshot.earlier
     return earlier is not None and earlier.state == State.READY and not snapshot.engine.spec_is_new
-
-
-def _failure_was_answered(snapshot: TargetSnapshot) -> bool:
-    earlier = snapshot.earlier
-    if earlier is None or earlier.state != State.FAILED or not snapshot.engine.restart_is_asked:
-        return False
-    if (
-        snapshot.job is not None
-        and not snapshot.engine.spec_is_new
-        and answers_rebuild(snapshot.job, snapshot.engine)
-    ):
-        return False  # this failure is the answer; the request stays open for another target
-    # The verdict on another identity says nothing about this one's Job, which may serve somebody else.
-    return snapshot.wanted is not None and earlier.identity == snapshot.wanted.identity
 
 
 def _refusal_was_answered(snapshot: TargetSnapshot) -> bool:
