@@ -45,6 +45,8 @@ class Oddities:
     """Ignore conditions at CompleteMultipartUpload alone (radosgw 18.2.7, gofakes3 1.2.0)."""
     gone_upload: tuple[int, str] = (404, "NoSuchUpload")
     """radosgw 18.2.7 and moto 5.2.5 answer 500, s3s-fs 0.14.1 answers 403."""
+    upload_marker: str = "behind"
+    """Where ListMultipartUploads begins: ``from`` KeyMarker (rclone 1.76.0), or ``nothing`` (moto 5.2.5)."""
     makes_buckets: bool = False
     """Make a bucket at the first write to it (SeaweedFS 4.53, s3s-fs 0.14.1)."""
     pause: Callable[[str, bytes], float] | None = None
@@ -62,6 +64,7 @@ class OddStore:
     buckets: set[str] = field(default_factory=lambda: {"engines"})
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    upload_keys: dict[str, str] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     lock: threading.Lock = field(default_factory=threading.Lock)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -141,6 +144,23 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def GET_bucket(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
+        self.list_uploads(query) if "uploads" in query else self.list_objects(where, query)
+
+    def list_uploads(self, query: dict[str, str]) -> None:
+        marker, prefix = query.get("key-marker", ""), query.get("prefix", "")
+        begins = {"behind": marker.__lt__, "from": marker.__le__, "nothing": bool}
+        is_listed = begins[self.store.oddities.upload_marker]
+        keys = ((self.store.upload_keys[name], name) for name in self.store.uploads)
+        found = sorted((key, name) for key, name in keys if key.startswith(prefix) and is_listed(key))
+        page = found[: self.store.oddities.page]
+        rows = "".join(
+            f"<Upload><Key>{key}</Key><UploadId>{name}</UploadId><Initiated>2026-01-01T00:00:00Z</Initiated></Upload>"
+            for key, name in page
+        )
+        truncated = f"<IsTruncated>{str(len(page) < len(found)).lower()}</IsTruncated>"
+        self.answer(200, f"<ListMultipartUploadsResult>{truncated}{rows}</ListMultipartUploadsResult>")
+
+    def list_objects(self, where: tuple[str, str], query: dict[str, str]) -> None:
         prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
         here = (key for bucket, key in self.store.objects if bucket == where[0])
         keys = sorted(key for key in here if key.startswith(prefix) and key > after)
@@ -184,6 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "uploads" in query:
             name = f"upload-{next(self.store.numbers)}"
             self.store.uploads[name] = {}
+            self.store.upload_keys[name] = where[1]
             self.answer(200, f"<R><UploadId>{name}</UploadId></R>")
         elif (upload := self.store.uploads.get(query["uploadId"])) is None:
             self.refuse(*self.store.oddities.gone_upload)

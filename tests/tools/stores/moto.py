@@ -56,7 +56,6 @@ MOTO = Kind(
         "test_a_part_of_another_size_than_was_announced_is_refused": UNCHECKED,
         "test_a_presigned_url_reads_its_object_only": UNCHECKED,
         "test_what_a_probe_left_that_was_cut_off_goes_an_hour_later": "an object cannot be made older",
-        "test_every_unfinished_upload_is_listed": "a listing of uploads takes no marker",
         "test_pages_of_unfinished_uploads_are_put_together[1-1]": "a listing of uploads has no pages",
     },
 )

@@ -22,4 +22,12 @@ def _start(place: Place) -> Processes:
     return [place.run(*command, place.data, **own)]
 
 
-RCLONE = Kind("rclone", VERSION, program, _start)
+RCLONE = Kind(
+    "rclone",
+    VERSION,
+    program,
+    _start,
+    fails={
+        "test_what_a_probe_left_that_was_cut_off_goes_an_hour_later": "its view of the folder is minutes old",
+    },
+)

@@ -96,6 +96,28 @@ def test_a_listing_goes_on_behind_a_short_page(opened):
     ]
 
 
+@pytest.mark.parametrize("page", [2, 3, 1000])
+@pytest.mark.parametrize("marker", ["behind", "from"])
+def test_each_unfinished_upload_is_listed_once_wherever_a_page_begins(opened, marker, page):
+    store = opened(upload_marker=marker, page=page)
+    for name in ("u/1", "u/2", "u/2", "u/3", "u/4"):
+        store.start_upload(name)
+
+    assert [each.key[-1] for each in store.every_upload("u/")] == ["1", "2", "2", "3", "4"]
+    assert [each.key[-1] for each in store.every_upload("u/", after="u/2")] == ["3", "4"]
+
+
+def test_a_server_that_takes_no_marker_lists_what_is_behind_it_and_never_the_same_page_for_ever(opened):
+    store, paged = opened(upload_marker="nothing"), opened(upload_marker="nothing", page=2)
+    for name in ("u/1", "u/2", "u/3"):
+        store.start_upload(name)
+        paged.start_upload(name)
+
+    assert [each.key for each in store.every_upload("u/", after="u/2")] == ["u/3"]
+    with pytest.raises(StoreMisconfigured, match="lists no more uploads behind u/2, and says there are some"):
+        list(paged.every_upload("u/", after="u/2"))
+
+
 def test_a_listing_without_etags_is_refused_and_names_the_server(opened):
     store = opened(lists_etags=False)
     store.put("bundle/a.onnx", b"onnx")
