@@ -47,6 +47,8 @@ class Oddities:
     """radosgw 18.2.7 and moto 5.2.5 answer 500, s3s-fs 0.14.1 answers 403."""
     upload_marker: str = "behind"
     """Where ListMultipartUploads begins: ``from`` KeyMarker (rclone 1.76.0), or ``nothing`` (moto 5.2.5)."""
+    cuts_off: bool = False
+    """Close the connection before the last byte of an object (rclone 1.76.0, while it is written again)."""
     makes_buckets: bool = False
     """Make a bucket at the first write to it (SeaweedFS 4.53, s3s-fs 0.14.1)."""
     pause: Callable[[str, bytes], float] | None = None
@@ -69,6 +71,10 @@ class OddStore:
     lock: threading.Lock = field(default_factory=threading.Lock)
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Method and key of every request, in the order in which they came; without a key the bucket's."""
+
+    def create_bucket(self, name: str) -> None:
+        """Make a bucket."""
+        self.buckets.add(name)
 
     def settings(self, **changes: Any) -> StoreSettings:
         """Return the settings that open the server's bucket."""
@@ -182,7 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif (data := self.store.objects.get(where)) is None:
             self.refuse(404, "NoSuchKey", "no such key")
         else:
-            self.answer(200, data, ETag=f'"{_etag(data)}"')
+            self.close_connection = cut = self.store.oddities.cuts_off
+            length = {"Content-Length": str(len(data) + cut)}
+            self.answer(200, data, ETag=f'"{_etag(data)}"', **length)
 
     def DELETE_object(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
         if "uploadId" in query:

@@ -80,7 +80,11 @@ class S3Client:
             return getattr(self.boto, operation)(**arguments)
 
     def opened(self, key: str, bucket: str | None, **arguments: Any) -> Any:
-        """Return the answer to a GET, with its body still to be read; raise ObjectMissing."""
+        """
+        Return the answer to a GET, with its body still to be read and closed; raise ObjectMissing.
+
+        Not read as ``with body``: that is urllib3's stream, which may end where it is cut off as if whole.
+        """
         where = self.where(key, bucket)
         with self.failures_translated(where["Bucket"]):
             try:

@@ -8,6 +8,7 @@ another bucket of the same endpoint, with the same credentials.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -126,19 +127,20 @@ class ObjectStore:
     def get_with_etag(self, key: str, max_bytes: int, *, bucket: str | None = None) -> tuple[bytes, str]:
         """Return a small object and the ETag it had when read."""
         answer = self._client.opened(key, bucket)
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             if answer["ContentLength"] > max_bytes:
                 raise ObjectTooLarge(key, answer["ContentLength"], max_bytes)
             return self._client.drained(body), answer["ETag"].strip('"')
 
     def read_range(self, key: str, start: int, length: int, *, bucket: str | None = None) -> bytes:
         """Return at most ``length`` bytes from ``start``."""
-        with self._client.opened(key, bucket, Range=f"bytes={start}-{start + length - 1}")["Body"] as body:
+        answer = self._client.opened(key, bucket, Range=f"bytes={start}-{start + length - 1}")
+        with closing(answer["Body"]) as body:
             return self._client.drained(body)
 
     def stream(self, key: str, *, bucket: str | None = None) -> Iterator[bytes]:
         """Yield a whole object in chunks."""
-        with self._client.opened(key, bucket)["Body"] as body:
+        with closing(self._client.opened(key, bucket)["Body"]) as body:
             while chunk := self._client.drained(body, CHUNK):
                 yield chunk
 

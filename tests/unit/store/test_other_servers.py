@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 
 from ignition_hub.store.bundles import read_bundle
-from ignition_hub.store.errors import AccessDenied, BucketMissing, RegionMistaken, StoreMisconfigured
+from ignition_hub.store.errors import (
+    AccessDenied,
+    BucketMissing,
+    RegionMistaken,
+    StoreMisconfigured,
+    StoreUnavailable,
+)
 from ignition_hub.store.objects import ObjectStore
 from oddstore import odd_store
 
@@ -94,6 +100,23 @@ def test_a_listing_goes_on_behind_a_short_page(opened):
     assert [item.key for item in store.listed("bundle/layer", most=3)] == [
         f"bundle/layer{n}.bin" for n in range(3)
     ]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda store: store.get("m", 9),
+        lambda store: store.read_range("m", 0, 9),
+        lambda store: store.digest("m"),
+    ],
+    ids=["get", "read_range", "digest"],
+)
+def test_an_object_that_is_cut_off_while_it_is_read_is_read_again_later(opened, read):
+    store = opened(cuts_off=True)
+    store.put("m", b"1")
+
+    with pytest.raises(StoreUnavailable, match="closed the connection during a read"):
+        read(store)
 
 
 @pytest.mark.parametrize("page", [2, 3, 1000])
