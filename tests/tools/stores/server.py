@@ -18,6 +18,7 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+from ignition_hub.store.settings import StoreSettings
 from stores.kinds import Kind, Place, Processes
 
 READY_SECONDS = 60.0
@@ -62,6 +63,17 @@ class Server:
                 self.stop()
                 raise RuntimeError(f"{self.kind.name} did not start: {self._end_of_log()}")
             time.sleep(0.05)
+
+    def settings(self, *, bucket: str) -> StoreSettings:
+        """Return what opens a bucket."""
+        return StoreSettings(
+            endpoint=self.endpoint,
+            region=self.kind.region,
+            bucket=bucket,
+            prefix="ignition",
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+        )
 
     def create_bucket(self, name: str) -> None:
         """Make a bucket."""

@@ -1,0 +1,31 @@
+"""Two gateways that publish one identity at the same moment, on a real S3 server."""
+
+import pytest
+
+from ignition_hub.store.habits import CONDITIONAL, Habits
+from oddstore import odd_store
+from s3server import CHOSEN, S3Server
+from stores.rounds import Harm, play
+
+pytestmark = pytest.mark.cluster
+
+ROUNDS = 3
+
+
+@pytest.mark.parametrize("same_bytes", [True, False], ids=["the same bytes", "other bytes"])
+def test_of_two_gateways_at_once_one_publishes_and_the_other_tells_of_the_same_engine(same_bytes):
+    with S3Server.start() as server:
+        report = play(server, ROUNDS, same_bytes=same_bytes)
+
+    assert (report.refused, report.rounds) == ("", ROUNDS)
+    assert (dict(report.harm), report.words) == ({}, [])
+    assert report.takes_turns >= bool(CHOSEN.lacks & set(CONDITIONAL))
+
+
+def test_rounds_show_what_two_gateways_do_that_trust_a_server_without_conditions(monkeypatch):
+    monkeypatch.setattr(Habits, "are_conditional", True)
+    with odd_store(ignores_conditions=True) as server:
+        report = play(server, ROUNDS, same_bytes=False)
+
+    assert report.rounds == ROUNDS
+    assert report.harm[Harm.OVERWRITTEN] > 0
