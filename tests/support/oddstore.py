@@ -49,6 +49,10 @@ class Oddities:
     """Where ListMultipartUploads begins: ``from`` KeyMarker (rclone 1.76.0), or ``nothing`` (moto 5.2.5)."""
     cuts_off: bool = False
     """Close the connection before the last byte of an object (rclone 1.76.0, while it is written again)."""
+    gone_parts: tuple[int, str] = (404, "NoSuchUpload")
+    """Of ListParts: radosgw 18.2.7 says NoSuchKey, and S3Proxy 4.1.0 answers 200 with a list of none."""
+    loses_forms: bool = False
+    """Close the connection of a PUT whose Content-Type is that of a form (S3Proxy 4.1.0)."""
     makes_buckets: bool = False
     """Make a bucket at the first write to it (SeaweedFS 4.53, s3s-fs 0.14.1)."""
     pause: Callable[[str, bytes], float] | None = None
@@ -139,7 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
         odd, region = self.store.oddities, self.store.oddities.region
         if odd.makes_buckets and self.command in {"PUT", "POST"}:
             self.store.buckets.add(bucket)
-        if odd.refusal:
+        if odd.loses_forms and self.headers.get_content_subtype() == "x-www-form-urlencoded":
+            self.close_connection = True
+        elif odd.refusal:
             self.refuse(*odd.refusal)
         elif region and f"/{region}/s3/" not in self.headers.get("Authorization", ""):
             self.refuse(400, "AuthorizationHeaderMalformed", "another region", f"<Region>{region}</Region>")
@@ -183,14 +189,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def GET_object(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
         if "uploadId" in query:
-            is_open = query["uploadId"] in self.store.uploads
-            self.answer(200, "<ListPartsResult/>") if is_open else self.refuse(404, "NoSuchUpload")
+            self.list_parts(query["uploadId"])
         elif (data := self.store.objects.get(where)) is None:
             self.refuse(404, "NoSuchKey", "no such key")
         else:
             self.close_connection = cut = self.store.oddities.cuts_off
             length = {"Content-Length": str(len(data) + cut)}
             self.answer(200, data, ETag=f'"{_etag(data)}"', **length)
+
+    def list_parts(self, name: str) -> None:
+        upload, gone = self.store.uploads.get(name), self.store.oddities.gone_parts
+        if upload is None and gone[0] != 200:
+            self.refuse(*gone)
+        else:
+            rows = "".join(f"<Part><PartNumber>{number}</PartNumber></Part>" for number in upload or ())
+            self.answer(200, f"<ListPartsResult>{rows}</ListPartsResult>")
 
     def DELETE_object(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
         if "uploadId" in query:

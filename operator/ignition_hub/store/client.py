@@ -34,6 +34,9 @@ IN_FLIGHT = 32
 CONFLICTS = 3
 """Attempts at a conditional write that the server answered with 409 (another write was in flight)."""
 
+NO_SUCH_UPLOAD = frozenset({"NoSuchUpload", "NoSuchKey"})
+"""The codes of an upload that does not exist: radosgw 18.2.7 answers ListParts with the second."""
+
 NO_SUCH_KEY = frozenset({"404", "NoSuchKey"})
 """The codes of an object that does not exist: to a HEAD, whose answer has no body, and to everything else."""
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ignition_hub.engine.errors import IgnitionError
-from ignition_hub.store.client import NO_SUCH_KEY, READ_SECONDS, S3Client
+from ignition_hub.store.client import NO_SUCH_KEY, NO_SUCH_UPLOAD, READ_SECONDS, S3Client
 from ignition_hub.store.errors import ObjectTooLarge, StoreMisconfigured, code_of
 from ignition_hub.store.settings import StoreSettings
 
@@ -314,12 +314,13 @@ class ObjectStore:
 
     def _upload_is_open(self, key: str, upload_id: str) -> bool:
         try:
-            self._client.boto.list_parts(**self._client.where(key), UploadId=upload_id, MaxParts=1)
+            answer = self._client.boto.list_parts(**self._client.where(key), UploadId=upload_id, MaxParts=1)
         except ClientError as error:
-            return code_of(error) != "NoSuchUpload"
+            return code_of(error) not in NO_SUCH_UPLOAD
         except BotoCoreError:
             return True
-        return True
+        # S3Proxy 4.1.0 lists an aborted upload as one without parts.
+        return bool(answer.get("Parts"))
 
     def _require_bucket(self) -> None:
         """Look at the bucket before the first write: SeaweedFS 4.53 makes one that is not there."""

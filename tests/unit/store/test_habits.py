@@ -22,6 +22,8 @@ SIGNATURES = {Relied.LENGTH_SIGNED, Relied.CONDITION_SIGNED, Relied.UNSIGNED}
         ({"literal_if_match": True}, set()),
         ({"pause": lambda key, data: 0.05}, {Relied.SMALL_AT_ONCE, Relied.OVERLAPPING}),
         ({"gone_upload": (500, "InternalError")}, set()),
+        ({"gone_upload": (500, "InternalError"), "gone_parts": (404, "NoSuchKey")}, set()),
+        ({"gone_parts": (200, "")}, set()),
         ({"page": 2}, set()),
     ],
     ids=lambda each: "-".join(each) or "none" if isinstance(each, dict) else "",
@@ -47,6 +49,15 @@ def test_a_misspelt_bucket_is_told_where_a_first_write_would_make_it():
         store.close()
 
         assert server.buckets == {"engines"}
+
+
+def test_a_presigned_put_is_asked_as_builders_send_it_and_not_as_a_form():
+    with odd_store(loses_forms=True) as server:
+        store = ObjectStore(server.settings())
+        found = habits_of(store, [Relied.LENGTH_SIGNED])
+        store.close()
+
+    assert found.broken[0].seen == "another length is written all the same"  # it is taken: none is checked
 
 
 def test_a_url_that_reaches_no_server_is_not_taken_for_one_that_was_refused(monkeypatch):

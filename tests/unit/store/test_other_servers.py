@@ -149,9 +149,10 @@ def test_a_listing_without_etags_is_refused_and_names_the_server(opened):
         store.listed("bundle/", most=3)
 
 
+@pytest.mark.parametrize("parts", [(404, "NoSuchUpload"), (404, "NoSuchKey"), (200, "")])
 @pytest.mark.parametrize("answer", [(500, "InternalError"), (403, "AccessDenied"), (404, "NoSuchUpload")])
-def test_an_upload_that_is_gone_is_told_so_whatever_the_server_answers(opened, answer):
-    store = opened(gone_upload=answer)
+def test_an_upload_that_is_gone_is_told_so_whatever_the_server_answers(opened, answer, parts):
+    store = opened(gone_upload=answer, gone_parts=parts)
     upload = store.start_upload("e")
     etag = store.put_part("e", upload, 1, b"x")
     store.abort_upload("e", upload)
