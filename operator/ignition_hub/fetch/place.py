@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +18,13 @@ from pathlib import Path
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.names import ENGINE_FILE, MODEL_FOLDER, RECORD_FILE
 from ignition_hub.fetch.budget import FetchBudget
+from ignition_hub.fetch.chunk_pool import CHUNK
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved, ResolvedModel
 from ignition_hub.fetch.journal import DownloadJournal
 from ignition_hub.fetch.lines import say
 from ignition_hub.fetch.range_requests import CONNECTIONS, RangeSource
-from ignition_hub.fetch.transfer import CHUNK, ByteCallback, DiskError, SpareFailed, Transfer, transfer
+from ignition_hub.fetch.transfer import ByteCallback, DiskError, SpareFailed, Transfer, transfer
 from ignition_hub.wire.outcomes import LinkExpired
 
 READ_ONLY = 0o444
@@ -30,6 +32,9 @@ SMALLEST_PART = 1024 * 1024
 PART_SIZE = 16 * 1024 * 1024
 """The largest. Smaller engines have smaller ones: all connections carry them, and a kill loses little."""
 PARTS_OF_A_CONNECTION = 4
+RESERVED_AT_ONCE = 64 * 1024 * 1024
+RESERVE_SECONDS = 0.05
+"""How long a file system may take to reserve space before the rest is left to the writing."""
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_PREALLOCATION = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
@@ -217,13 +222,21 @@ def require_space(folder: Path, missing: int) -> None:
 
 
 def reserve(descriptor: int, size: int) -> None:
-    """Give the file its final size, with blocks behind it where the file system can."""
+    """
+    Give the file its final size, with blocks behind it where the file system has them at hand.
+
+    A disk notes an extent. Memory is found page by page, as it is when it is written: no gain but a delay.
+    """
+    os.ftruncate(descriptor, size)
+    until = time.monotonic() + RESERVE_SECONDS
     try:
-        os.posix_fallocate(descriptor, 0, size)
+        for start in range(0, size, RESERVED_AT_ONCE):
+            os.posix_fallocate(descriptor, start, min(RESERVED_AT_ONCE, size - start))
+            if time.monotonic() > until:
+                return
     except OSError as error:
         if error.errno not in NO_PREALLOCATION:
             raise
-        os.ftruncate(descriptor, size)
 
 
 def write_record(found: Resolved | ResolvedModel, paths: EnginePaths) -> None:

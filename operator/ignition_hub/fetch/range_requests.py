@@ -10,10 +10,11 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
 from ignition_hub.engine.errors import Reason
+from ignition_hub.fetch.arrivals import Arrivals
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import Deadline
@@ -50,10 +51,12 @@ class RangeConnection:
         self._deadline = deadline
         self._connection: http.client.HTTPConnection | None = None
         self._socket: socket.socket | TlsStream | None = None
+        self._arrivals = Arrivals()
         self._peer = ""
 
     def disconnect(self) -> None:
         """Close the connection; the next read opens another."""
+        self._arrivals.fail()
         if self._connection is not None:
             self._connection.close()
             self._connection = self._socket = None
@@ -65,25 +68,32 @@ class RangeConnection:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def read(
-        self, source: RangeSource, start: int, stop: int, buffer: memoryview
-    ) -> Generator[int, None, None]:
-        """
-        Ask for bytes ``start`` to ``stop`` (exclusive) and fill ``buffer`` again and again.
+    @property
+    def lags(self) -> bool:
+        """Whether the reader was there for the last chunk before its bytes were."""
+        return self._arrivals.lag
 
-        Yields how many bytes lie in ``buffer``. Raises Transient where another attempt may do,
-        LinkExpired, or a FetchError that ends the run.
+    def read(
+        self, source: RangeSource, start: int, stop: int, take: Callable[[], memoryview]
+    ) -> Generator[memoryview, None, None]:
+        """
+        Ask for bytes ``start`` to ``stop`` (exclusive) and fill one buffer of ``take`` after another.
+
+        Yields what was filled of each. Raises Transient where another attempt may do, LinkExpired, or a
+        FetchError that ends the run.
         """
         try:
             response = self._ask(source, start, stop)
             check(response, source, start, stop)
             left = stop - start
             while left:
-                count = response.readinto(buffer[: min(len(buffer), left)])
+                buffer = take()[:left]
+                self._arrivals.expect(len(buffer), left - len(buffer))
+                count = response.readinto(buffer)
                 if not count:
                     raise Transient("the store closed the connection early")
                 left -= count
-                yield count
+                yield buffer[:count]
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise Transient(f"the store at {source.address.place}: {explained(error)}") from error
 
@@ -109,6 +119,7 @@ class RangeConnection:
         headers = {**source.headers, **asked}
         self._connection.request("GET", source.address.target, headers=headers)
         self._socket = self._connection.sock
+        self._arrivals.begin(self._connection.sock)
         return self._connection.getresponse()
 
 

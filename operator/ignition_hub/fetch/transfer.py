@@ -2,7 +2,7 @@
 Move one object into one file: parallel byte ranges, and one SHA-256 that follows the writers.
 
 Threads and ``http.client`` beat the S3 libraries here because bytes go from the socket into one small
-buffer and from there into the file, and are hashed while the page is still hot. Nothing is signed: the
+chunk and from there into the file, and the digest takes them out of the same chunk. Nothing is signed: the
 URL is.
 """
 
@@ -10,10 +10,11 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ignition_hub.engine.errors import Reason
+from ignition_hub.fetch.chunk_pool import CHUNK, ChunkPool
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.journal import DownloadJournal
 from ignition_hub.fetch.part_schedule import DownloadPart, PartSchedule, Stopped, parts_of
@@ -21,9 +22,9 @@ from ignition_hub.fetch.range_requests import CONNECTIONS, RangeConnection, Rang
 from ignition_hub.wire.deadline import Deadline
 from ignition_hub.wire.outcomes import Transient
 
-PART_SIZE = 16 * 1024 * 1024
 PARTS_AHEAD = 2 * CONNECTIONS
-CHUNK = 1024 * 1024
+BYTES_AHEAD = 32 * 1024 * 1024
+"""How far writers lead the digest where the wire is not slower: few connections, and nothing is read back."""
 
 ByteCallback = Callable[[int], None]
 
@@ -38,6 +39,16 @@ class Transfer:
     deadline: Deadline
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the threads of one transfer share."""
+
+    job: Transfer
+    schedule: PartSchedule
+    journal: DownloadJournal
+    pool: ChunkPool
+
+
 def transfer(job: Transfer, journal: DownloadJournal, watch: ByteCallback) -> str:
     """
     Fetch every part the journal does not list and return the SHA-256 of the whole file, in hex.
@@ -48,16 +59,18 @@ def transfer(job: Transfer, journal: DownloadJournal, watch: ByteCallback) -> st
     FetchError; all threads have ended when it returns or raises. The connections stay open when it returns.
     """
     parts = parts_of(job.source.size, journal.part_size)
-    schedule = PartSchedule(parts, journal.finished, PARTS_AHEAD)
+    ahead = min(PARTS_AHEAD, max(2, BYTES_AHEAD // journal.part_size))
+    schedule = PartSchedule(parts, journal.finished, ahead, PARTS_AHEAD)
+    shared = Shared(job, schedule, journal, ChunkPool())
     connections = job.connections[: len(parts) - len(journal.finished)]
     writers = [
-        threading.Thread(target=write_parts, args=(job, schedule, journal, connection), daemon=True)
-        for connection in connections
+        threading.Thread(target=write_parts, args=(shared, rank, connection), daemon=True)
+        for rank, connection in enumerate(connections)
     ]
     for writer in writers:
         writer.start()
     try:
-        return follow(job, schedule, parts, watch)
+        return follow(shared, parts, watch)
     except BaseException as error:
         schedule.fail(error)
         for connection in connections:
@@ -68,37 +81,47 @@ def transfer(job: Transfer, journal: DownloadJournal, watch: ByteCallback) -> st
             writer.join()
 
 
-def follow(
-    job: Transfer, schedule: PartSchedule, parts: tuple[DownloadPart, ...], watch: ByteCallback
-) -> str:
+def follow(shared: Shared, parts: tuple[DownloadPart, ...], watch: ByteCallback) -> str:
     """Hash the file in order, right behind the writers; the hex digest at the end."""
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(CHUNK))
+    digest, schedule, pool = hashlib.sha256(), shared.schedule, shared.pool
     for part in parts:
         done = 0
         while done < part.size:
             try:
-                there = schedule.bytes_beyond(part, done, job.deadline)
+                there = schedule.bytes_beyond(part, done, shared.job.deadline)
             except TimeoutError as error:
-                raise out_of_time(job, schedule) from error
+                raise out_of_time(shared.job, schedule) from error
             while done < there:
-                count = os.preadv(job.descriptor, [buffer[: min(CHUNK, there - done)]], part.start + done)
-                digest.update(buffer[:count])
-                done += count
+                chunk = next_chunk(shared, part.start + done, part.start + there)
+                digest.update(chunk)
+                done += len(chunk)
+                pool.give_back(chunk)
             watch(schedule.bytes_written)
+        pool.drop_before(part.stop)
         schedule.digested(part)
     return digest.hexdigest()
 
 
-def write_parts(
-    job: Transfer, schedule: PartSchedule, journal: DownloadJournal, connection: RangeConnection
-) -> None:
+def next_chunk(shared: Shared, start: int, stop: int) -> memoryview:
+    """Return bytes of the file from ``start``, not beyond ``stop``: those that were kept, or read back."""
+    if (kept := shared.pool.kept_at(start)) is not None:
+        return kept
+    buffer = shared.pool.take()[: min(room_from(start), stop - start)]
+    return buffer[: os.preadv(shared.job.descriptor, [buffer], start)]
+
+
+def room_from(start: int) -> int:
+    """Return how long a chunk from ``start`` is: chunks end at the same places however a part was cut."""
+    return CHUNK - start % CHUNK
+
+
+def write_parts(shared: Shared, rank: int, connection: RangeConnection) -> None:
     """Be one writer: claim parts until there are none; a failure goes to the schedule, for everybody."""
-    buffer = memoryview(bytearray(CHUNK))
+    schedule = shared.schedule
     try:
-        while (part := schedule.claim()) is not None:
-            write_part(job, schedule, connection, part, buffer)
-            journal.finish(part.index)
+        while (part := schedule.claim(rank)) is not None:
+            write_part(shared, connection, part)
+            shared.journal.finish(part.index)
     except Stopped:
         connection.disconnect()
     except BaseException as error:  # noqa: BLE001  (a thread's edge: the main thread raises it)
@@ -106,20 +129,14 @@ def write_parts(
         schedule.fail(error)
 
 
-def write_part(
-    job: Transfer, schedule: PartSchedule, connection: RangeConnection, part: DownloadPart, buffer: memoryview
-) -> None:
+def write_part(shared: Shared, connection: RangeConnection, part: DownloadPart) -> None:
     """Bring one part, going on after a failure from the byte it reached, until the deadline."""
+    job, schedule = shared.job, shared.schedule
     done, attempt = 0, 0
     while done < part.size:
         try:
-            with contextlib.closing(
-                connection.read(job.source, part.start + done, part.stop, buffer)
-            ) as chunks:
-                for count in chunks:
-                    write_at(job.descriptor, buffer[:count], part.start + done)
-                    done, attempt = done + count, 0
-                    schedule.wrote(part, done)
+            for count in write_answer(shared, connection, part, done):
+                done, attempt = done + count, 0
         except Transient as error:
             connection.disconnect()
             schedule.leave_if_stopped()
@@ -130,6 +147,25 @@ def write_part(
             job.deadline.pause(attempt)
             if job.deadline.passed:
                 raise out_of_time(job, schedule) from error
+
+
+def write_answer(shared: Shared, connection: RangeConnection, part: DownloadPart, done: int) -> Iterator[int]:
+    """Ask for the bytes of a part after the first ``done`` and write them; yields the bytes of each chunk."""
+    at = part.start + done
+
+    def chunk_to_fill() -> memoryview:
+        return shared.pool.take()[: room_from(at)]
+
+    answer = connection.read(shared.job.source, at, part.stop, chunk_to_fill)
+    with contextlib.closing(answer) as chunks:
+        for chunk in chunks:
+            write_at(shared.job.descriptor, chunk, at)
+            shared.pool.keep(at, chunk)
+            at += len(chunk)
+            shared.schedule.wrote(part, at - part.start)
+            if connection.lags:
+                shared.schedule.widen()
+            yield len(chunk)
 
 
 def write_at(descriptor: int, data: memoryview, offset: int) -> None:

@@ -35,22 +35,22 @@ class TlsStream:
 
     def recv_into(self, buffer: memoryview) -> int:
         """Fill ``buffer`` with what has arrived, at least a byte; 0 when the peer has ended the stream."""
-        done = 0
-        while done < len(buffer):
+        read, size, done = self._tls.read, len(buffer), 0
+        while True:
             try:
-                # The stubs say bytes: that is without a buffer.
-                count: int = self._tls.read(len(buffer) - done, buffer[done:])  # type: ignore[assignment]
+                while done < size:
+                    # The stubs say bytes: that is without a buffer.
+                    count: int = read(size - done, buffer[done:])  # type: ignore[assignment]
+                    if count == 0:
+                        return done
+                    done += count
             except ssl.SSLWantReadError:
-                if done:
-                    break
-                self._receive()
+                if not done:
+                    self._receive()
+                    continue
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                break
-            else:
-                if count == 0:
-                    break
-                done += count
-        return done
+                pass
+            return done
 
     def makefile(self, _mode: str = "rb") -> io.BufferedReader:
         """Return a file to read from; the socket stays open until it is closed."""
@@ -60,6 +60,14 @@ class TlsStream:
     def settimeout(self, seconds: float) -> None:
         """Bound each wait for the socket."""
         self._wire.settimeout(seconds)
+
+    def setsockopt(self, level: int, name: int, value: int) -> None:
+        """Set an option of the socket, whose bytes are ciphertext."""
+        self._wire.setsockopt(level, name, value)
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, to wait for ciphertext."""
+        return self._wire.fileno()
 
     def shutdown(self, how: int) -> None:
         """Wake whoever reads from the socket."""

@@ -1,5 +1,6 @@
 """The fetcher's parts by themselves: what threads share, pauses, and what the program is made of."""
 
+import contextlib
 import itertools
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import ignition_hub
 from ignition_hub.engine.errors import ENDINGS, Reason, reason_of_exit
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import ENDS_WITH
-from ignition_hub.fetch.part_schedule import DownloadPart, PartSchedule, Stopped, parts_of
+from ignition_hub.fetch.part_schedule import PATIENCE, DownloadPart, PartSchedule, Stopped, parts_of
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.deadline import FIRST_PAUSE, LONGEST_PAUSE, Deadline, pause_before
 
@@ -45,6 +46,71 @@ def test_writers_never_run_further_ahead_of_the_digest_than_allowed():
     writer.join()
 
     assert claimed == list(parts)
+
+
+@contextlib.contextmanager
+def claiming(schedule, rank=0):
+    """Have a writer claim parts until there are none; gives what it has claimed after a while."""
+    claimed = []
+
+    def claim_all():
+        with contextlib.suppress(Stopped):
+            claimed.extend(iter(lambda: schedule.claim(rank), None))
+
+    writer = threading.Thread(target=claim_all)
+    writer.start()
+    writer.join(3 * PATIENCE)
+    try:
+        yield claimed
+    finally:
+        schedule.fail(KeyError())
+        writer.join()
+
+
+def waiting_digest(schedule, part):
+    """Have the digest wait for the bytes of ``part``."""
+    with pytest.raises(TimeoutError):
+        schedule.bytes_beyond(part, 0, Deadline(0.001))
+
+
+def test_writers_go_further_ahead_while_the_digest_waits_for_the_wire_up_to_a_bound():
+    parts = parts_of(10, 1)
+    schedule = PartSchedule(parts, frozenset(), ahead=2, most_ahead=4)
+    schedule.widen()  # the digest does not wait
+    assert [schedule.claim(), schedule.claim()] == [*parts[:2]]
+    waiting_digest(schedule, parts[0])
+    for _ in range(9):
+        schedule.widen()
+    with claiming(schedule) as claimed:
+        assert claimed == [*parts[2:4]]
+
+
+def test_writers_go_less_far_ahead_when_all_is_there_and_the_digest_is_not():
+    parts = parts_of(10, 1)
+    schedule = PartSchedule(parts, frozenset(), ahead=2, most_ahead=4)
+    waiting_digest(schedule, parts[0])
+    schedule.widen()
+    for part in [schedule.claim() for _ in range(3)]:
+        schedule.wrote(part, 1)
+    assert schedule.bytes_beyond(parts[0], 0, Deadline(1)) == 1
+    schedule.digested(parts[0])
+    with claiming(schedule) as claimed:
+        assert claimed == []
+
+
+def test_another_writer_begins_when_those_that_write_bring_nothing():
+    parts = parts_of(10, 1)
+    schedule = PartSchedule(parts, frozenset(), ahead=2, most_ahead=3)
+    assert [schedule.claim(0), schedule.claim(1)] == [*parts[:2]]
+    waiting_digest(schedule, parts[0])
+
+    assert schedule.claim(2) == parts[2]
+
+
+def test_the_first_writers_write_while_no_more_are_of_use():
+    schedule = PartSchedule(parts_of(10, 1), frozenset(), ahead=2, most_ahead=8)
+    with claiming(schedule, rank=2) as claimed:
+        assert claimed == []
 
 
 def test_finished_parts_are_not_claimed():

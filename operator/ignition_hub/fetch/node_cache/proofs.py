@@ -55,7 +55,7 @@ class StoreProofs:
     def _ask(self, source: RangeSource) -> None:
         connection = RangeConnection(Deadline(CALL_SECONDS))
         try:
-            for _ in connection.read(source, 0, 1, memoryview(bytearray(1))):
+            for _ in connection.read(source, 0, 1, lambda: memoryview(bytearray(1))):
                 pass
         finally:
             connection.disconnect()
