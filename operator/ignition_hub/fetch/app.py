@@ -155,7 +155,7 @@ class DownloadProgress:
             say(chosen)
         self._chosen = chosen
 
-    def __call__(self, done: int) -> None:
+    def __call__(self, done: int, _without_gap: int) -> None:
         """Note that ``done`` bytes are in the file."""
         self.done = max(done, self.done)
         now = time.monotonic()

@@ -176,4 +176,4 @@ def _sizes(found: ResolvedModel) -> list[tuple[str, int]]:
 
 
 def _after(done: int, watch: ByteCallback) -> ByteCallback:
-    return lambda more: watch(done + more)
+    return lambda more, without_gap: watch(done + more, done + without_gap)

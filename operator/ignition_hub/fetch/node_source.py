@@ -20,6 +20,8 @@ from ignition_hub.wire.outcomes import explained
 ENGINES_PATH = "/v1/engines/"
 SOURCE_HEADER = "Ignition-Source"
 SIZE_HEADER = "Ignition-Size"
+ARRIVING_HEADER = "Ignition-Arriving"
+"""Of a 202: ranges of the engine may be asked for at once, and are given as its bytes arrive."""
 CONNECT_SECONDS = 2.0
 """For the node's own: where none listens, a Service of the node alone leaves the caller waiting."""
 CALL_SECONDS = 15.0
@@ -27,6 +29,8 @@ STUCK_SECONDS = 30.0
 """How long the cache may bring no byte of an engine before the fetcher goes to the store itself."""
 POLL_SECONDS = 0.2
 LONGEST_ANSWER = 1024
+NOTHING = "0"
+"""A cache's word for the bytes of an engine that it has, when there are none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +43,25 @@ class NodeCache:
     def source_of(
         self, origin: RangeSource, sha256: str, deadline: Deadline, tell: Callable[[str], None]
     ) -> RangeSource | None:
-        """Return where the cache has the object of ``origin``, once it is whole; None if it is of no use."""
+        """
+        Return where the cache has the object of ``origin``, or has it arriving; None if it is of no use.
+
+        A cache of an older release gives nothing before it has all.
+        """
         source = self._source(origin, sha256)
         done, moved = "", time.monotonic()
         while not deadline.passed and time.monotonic() - moved < STUCK_SECONDS:
             try:
-                status, text = self._ask(source, deadline)
+                status, text, is_arriving = self._ask(source, deadline)
             except (OSError, http.client.HTTPException) as error:
-                status, text = 0, explained(error)
+                status, text, is_arriving = 0, explained(error), False
             if status == http.client.OK:
                 return source
             if status != http.client.ACCEPTED:
                 tell(f"the cache of this node is not used: {text}")
                 return None
+            if is_arriving and text != NOTHING:
+                return replace(source, most_connections=1)
             if text != done:
                 done, moved = text, time.monotonic()
             time.sleep(min(POLL_SECONDS, deadline.left))
@@ -68,13 +78,14 @@ class NodeCache:
         headers = {SOURCE_HEADER: origin.address.url, SIZE_HEADER: str(origin.size)}
         return RangeSource(address, self.tls, origin.size, headers, is_spare=True)
 
-    def _ask(self, source: RangeSource, deadline: Deadline, method: str = "POST") -> tuple[int, str]:
+    def _ask(self, source: RangeSource, deadline: Deadline, method: str = "POST") -> tuple[int, str, bool]:
         connection = source.address.connection(self.tls, deadline.timeout(CONNECT_SECONDS))
         try:
             connection.connect()
             connection.sock.settimeout(deadline.timeout(CALL_SECONDS))
             connection.request(method, source.address.target, headers=dict(source.headers))
             response = connection.getresponse()
-            return response.status, response.read(LONGEST_ANSWER).decode("ascii", "replace")
+            text = response.read(LONGEST_ANSWER).decode("ascii", "replace")
+            return response.status, text, ARRIVING_HEADER in response.headers
         finally:
             connection.close()

@@ -34,7 +34,8 @@ class RangeSource:
     Where the bytes of one object are.
 
     ``size`` is the whole object's size in bytes, which every answer must confirm. ``is_spare`` where another
-    place has them too: what fails there is not tried again.
+    place has them too: what fails there is not tried again. Where the bytes are still on their way there,
+    and come in order, ``most_connections`` is 1: a second would wait for what the first has to read before.
     """
 
     address: Address
@@ -42,6 +43,7 @@ class RangeSource:
     size: int
     headers: Mapping[str, str] = field(default_factory=dict)
     is_spare: bool = False
+    most_connections: int = CONNECTIONS
 
 
 class RangeConnection:

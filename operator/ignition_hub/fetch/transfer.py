@@ -26,7 +26,8 @@ PARTS_AHEAD = 2 * CONNECTIONS
 BYTES_AHEAD = 32 * 1024 * 1024
 """How far writers lead the digest where the wire is not slower: few connections, and nothing is read back."""
 
-ByteCallback = Callable[[int], None]
+ByteCallback = Callable[[int, int], None]
+"""Hears how many bytes of a file are there, and how many of them from its beginning without a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,15 @@ def transfer(job: Transfer, journal: DownloadJournal, watch: ByteCallback) -> st
 
     The journal also says how long a part is, so that the two cannot disagree about what "part 3" means.
 
-    ``watch`` hears how many bytes are there, again and again. Raises LinkExpired, Transient never, and
+    ``watch`` hears how far that is, again and again. Raises LinkExpired, Transient never, and
     FetchError; all threads have ended when it returns or raises. The connections stay open when it returns.
     """
     parts = parts_of(job.source.size, journal.part_size)
     ahead = min(PARTS_AHEAD, max(2, BYTES_AHEAD // journal.part_size))
     schedule = PartSchedule(parts, journal.finished, ahead, PARTS_AHEAD)
     shared = Shared(job, schedule, journal, ChunkPool())
-    connections = job.connections[: len(parts) - len(journal.finished)]
+    wanted = len(parts) - len(journal.finished)
+    connections = job.connections[: min(wanted, job.source.most_connections)]
     writers = [
         threading.Thread(target=write_parts, args=(shared, rank, connection), daemon=True)
         for rank, connection in enumerate(connections)
@@ -96,7 +98,7 @@ def follow(shared: Shared, parts: tuple[DownloadPart, ...], watch: ByteCallback)
                 digest.update(chunk)
                 done += len(chunk)
                 pool.give_back(chunk)
-            watch(schedule.bytes_written)
+            watch(schedule.bytes_written, part.start + done)
         pool.drop_before(part.stop)
         schedule.digested(part)
     return digest.hexdigest()

@@ -5,10 +5,13 @@ import contextlib
 import http.client
 import socket
 import threading
+import time
 
 import pytest
 
 from fetch_harness import ENGINE, KIB, SIGNATURE, running_world, wait_for
+from ignition_hub.engine.errors import Reason
+from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.node_cache import shelf
 from ignition_hub.fetch.node_cache.proofs import lies_below
 from ignition_hub.fetch.node_cache.server import CacheServer
@@ -104,6 +107,62 @@ def test_pods_that_start_at_once_have_the_store_read_once(world, cache, monkeypa
 
     assert found == [(0, ENGINE)] * 4
     assert sorted(of_engine(world)) == [(at, at + 16 * KIB) for at in range(0, len(ENGINE), 16 * KIB)]
+
+
+def test_bytes_are_given_while_the_rest_of_the_engine_is_being_fetched(world, cache):
+    world.hangs_from = 5 * 16 * KIB
+    url = world.answer()["url"]
+
+    assert asked(cache, "POST", world.digest, url=url)[0] == 202
+    assert asked(cache, "GET", world.digest, url=url, span="bytes=0-65535") == (206, ENGINE[:65536])
+    [kept] = cache.shelf._kept.values()
+    assert not kept.ready
+
+
+def half_filled(self, kept, found):
+    """Bring half of an engine and then no more."""
+    kept.paths.folder.mkdir()
+    kept.paths.partial.write_bytes(ENGINE[: SIZE // 2])
+    kept.done, kept.readable = SIZE, SIZE // 2
+
+
+def test_an_engine_of_which_the_rest_does_not_come_is_fetched_on_from_the_store(world, cache, monkeypatch):
+    monkeypatch.setattr(shelf, "STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(shelf.EngineShelf, "_fill", half_filled)
+
+    assert pod(world, cache, "first") == (0, ENGINE)
+    assert min(of_engine(world))[0] == SIZE // 2
+
+
+def test_an_engine_that_cannot_be_kept_after_all_is_fetched_on_from_the_store(world, cache, monkeypatch):
+    def place(_found, paths, _budget, watch):
+        paths.folder.mkdir()
+        paths.partial.write_bytes(ENGINE[: SIZE // 2])
+        watch(SIZE, SIZE // 2)
+        wait_for(lambda: any(kept.readers for kept in cache.shelf._kept.values()))
+        raise FetchError(Reason.StoreUnavailable, "the store is gone", "Wait.")
+
+    monkeypatch.setattr(shelf, "place", place)
+    started_at = time.monotonic()
+
+    assert pod(world, cache, "first") == (0, ENGINE)
+    assert time.monotonic() - started_at < shelf.STALLED_SECONDS
+    assert kept_files(cache) == []
+
+
+def test_a_cache_of_an_older_release_is_waited_for_until_it_has_all(world, cache, monkeypatch):
+    monkeypatch.setattr("ignition_hub.fetch.node_cache.server.ARRIVING_HEADER", "X-None")
+    read = []
+    real = shelf.EngineShelf.bytes_beyond
+    monkeypatch.setattr(
+        shelf.EngineShelf,
+        "bytes_beyond",
+        lambda self, kept, count: read.append(kept.ready) or real(self, kept, count),
+    )
+    world.slow = 0.02
+
+    assert pod(world, cache, "first") == (0, ENGINE)
+    assert set(read) == {True}
 
 
 def test_who_has_no_url_that_the_store_accepts_gets_nothing_that_is_kept(world, cache):

@@ -2,8 +2,9 @@
 What the cache of a node answers, over HTTP.
 
 ``POST /v1/engines/<sha256>`` asks for an engine to be here: 200 when it is, 202 with the bytes that have
-arrived while it is being fetched. ``GET`` of the same path gives one range of its bytes. Both carry the
-presigned URL and the size that the gateway answered. Every other answer sends the fetcher to the store.
+arrived while it is being fetched. ``GET`` of the same path gives one range of its bytes, those that are still
+being fetched as they arrive. Both carry the presigned URL and the size that the gateway answered. Every other
+answer sends the fetcher to the store.
 ``DELETE`` says that the bytes were wrong: they are read again, and removed if they are.
 """
 
@@ -12,8 +13,7 @@ import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ignition_hub.engine.quoting import on_one_line
 from ignition_hub.fetch.errors import FetchError
@@ -21,8 +21,8 @@ from ignition_hub.fetch.gateway import Resolved
 from ignition_hub.fetch.lines import say
 from ignition_hub.fetch.node_cache.proofs import StoreProofs, lies_below
 from ignition_hub.fetch.node_cache.settings import CacheSettings
-from ignition_hub.fetch.node_cache.shelf import EngineShelf, NoRoom
-from ignition_hub.fetch.node_source import ENGINES_PATH, SIZE_HEADER, SOURCE_HEADER
+from ignition_hub.fetch.node_cache.shelf import EngineShelf, KeptEngine, NoRoom, NotHere
+from ignition_hub.fetch.node_source import ARRIVING_HEADER, ENGINES_PATH, SIZE_HEADER, SOURCE_HEADER
 from ignition_hub.wire.address import Address
 from ignition_hub.wire.outcomes import LinkExpired, Transient
 
@@ -92,8 +92,12 @@ class CacheRequest(BaseHTTPRequestHandler):
         except NoRoom as error:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         else:
-            status = HTTPStatus.OK if kept.ready else HTTPStatus.ACCEPTED
-            self._answer(HTTPStatus.BAD_GATEWAY if kept.failure else status, kept.failure or str(kept.done))
+            if kept.failure:
+                self._answer(HTTPStatus.BAD_GATEWAY, kept.failure)
+            elif kept.ready:
+                self._answer(HTTPStatus.OK, str(kept.done))
+            else:
+                self._answer(HTTPStatus.ACCEPTED, str(kept.done), ARRIVING_HEADER)
 
     def do_GET(self) -> None:
         """Give one range of an engine."""
@@ -104,11 +108,11 @@ class CacheRequest(BaseHTTPRequestHandler):
         if not first <= last < found.size:
             self._answer(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "one range within the engine is needed")
             return
-        with self.server.shelf.reading(found) as path:
-            if path is None:
-                self._answer(HTTPStatus.NOT_FOUND, "the engine is not here")
-            else:
-                self._send(path, first, last, found.size)
+        with self.server.shelf.reading(found) as kept:
+            try:
+                self._give(kept, first, last, found.size)
+            except NotHere as error:
+                self._answer(HTTPStatus.NOT_FOUND, str(error))
 
     def do_DELETE(self) -> None:
         """Look at an engine again that a pod found wrong."""
@@ -142,26 +146,37 @@ class CacheRequest(BaseHTTPRequestHandler):
             raise ValueError(f"{SOURCE_HEADER} must be the URL of an engine in the hub's store")
         return Resolved(source, int(size), path[1], {})
 
-    def _send(self, path: Path, first: int, last: int, size: int) -> None:
-        self.send_response(HTTPStatus.PARTIAL_CONTENT)
-        self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
-        self.send_header("Content-Length", str(last + 1 - first))
-        self.end_headers()
-        with path.open("rb") as file:
-            if self.server.settings.tls is None:
-                self.connection.sendfile(file, first, last + 1 - first)
-                return
-            file.seek(first)
-            left = last + 1 - first
-            while left:
-                chunk = file.read(min(CHUNK, left))
-                self.connection.sendall(chunk)
-                left -= len(chunk)
+    def _give(self, kept: KeptEngine | None, first: int, last: int, size: int) -> None:
+        if kept is None:
+            raise NotHere("the engine is not here")
+        self.server.shelf.bytes_beyond(kept, first)
+        with kept.open() as file:
+            self.send_response(HTTPStatus.PARTIAL_CONTENT)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+            self.send_header("Content-Length", str(last + 1 - first))
+            self.end_headers()
+            try:
+                while first <= last:
+                    stop = min(self.server.shelf.bytes_beyond(kept, first), last + 1)
+                    self._send(file, first, stop)
+                    first = stop
+            except NotHere:
+                self.close_connection = True  # its length was promised: this alone says that no more comes
 
-    def _answer(self, status: HTTPStatus, text: str) -> None:
+    def _send(self, file: BinaryIO, start: int, stop: int) -> None:
+        if self.server.settings.tls is None:
+            self.connection.sendfile(file, start, stop - start)
+            return
+        file.seek(start)
+        while chunk := file.read(min(CHUNK, stop - file.tell())):
+            self.connection.sendall(chunk)
+
+    def _answer(self, status: HTTPStatus, text: str, *marks: str) -> None:
         body = on_one_line(text).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        for mark in marks:
+            self.send_header(mark, "true")
         self.end_headers()
         self.wfile.write(body)
 

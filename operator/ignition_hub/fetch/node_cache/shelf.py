@@ -1,6 +1,8 @@
 """
 The engines that a node keeps: whole and verified, at most so many bytes, the longest unused going first.
 
+While one is being fetched, its beginning can be read: as much as is there without a gap.
+
 An engine is kept under the path of its object and its digest together. A pod that shows the URL of one object
 and names the digest of another finds nothing, and what it fetches with a wrong digest is not kept.
 """
@@ -13,7 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 from ignition_hub.fetch.budget import fetch_budget
 from ignition_hub.fetch.errors import FetchError
@@ -26,6 +28,8 @@ FILL_SECONDS = 3600.0
 FAILED_SECONDS = 10.0
 """How long an engine that could not be fetched is not tried again."""
 CHECKED_SECONDS = 60.0
+STALLED_SECONDS = 20.0
+"""How long a reader waits for the next byte of an engine that is being fetched."""
 MOST_FILLS = 4
 """How many engines are fetched at a time, each over connections of its own."""
 
@@ -34,14 +38,23 @@ class NoRoom(Exception):
     """The engine cannot be kept now: too large, or what is kept is in use."""
 
 
+class NotHere(Exception):
+    """The bytes of the engine are not here, and do not come."""
+
+
 @dataclass(slots=True)
 class KeptEngine:
-    """One engine on the shelf: ``done`` of its ``size`` bytes have arrived; ``ready`` once it is verified."""
+    """
+    One engine on the shelf: ``ready`` once it is verified.
+
+    Before that, ``done`` of its ``size`` bytes have arrived, ``readable`` of them without a gap.
+    """
 
     key: str
     size: int
     paths: EnginePaths
     done: int = 0
+    readable: int = 0
     ready: bool = False
     readers: int = 0
     checked_at: float = float("-inf")
@@ -52,6 +65,13 @@ class KeptEngine:
     def is_filling(self) -> bool:
         """Whether it is being fetched."""
         return not self.ready and not self.failure
+
+    def open(self) -> BinaryIO:
+        """Open the file for reading, under the name that it has now; it keeps its bytes under another."""
+        try:
+            return self.paths.partial.open("rb")
+        except FileNotFoundError:
+            return self.paths.engine.open("rb")
 
     @property
     def is_free(self) -> bool:
@@ -70,6 +90,7 @@ class EngineShelf:
     def __init__(self, settings: CacheSettings, tell: Callable[[str], None]) -> None:
         self._settings, self._tell = settings, tell
         self._lock = threading.Lock()
+        self._moved = threading.Condition(self._lock)
         self._checking = threading.Lock()
         self._kept: OrderedDict[str, KeptEngine] = OrderedDict()
 
@@ -88,20 +109,28 @@ class EngineShelf:
             return kept
 
     @contextlib.contextmanager
-    def reading(self, found: Resolved) -> Iterator[Path | None]:
-        """Give the file of an engine, which stays until the end of the block; None when it is not here."""
+    def reading(self, found: Resolved) -> Iterator[KeptEngine | None]:
+        """Give an engine, which stays until the end of the block; None when it is not here."""
         with self._lock:
             kept = self._kept.get(key_of(found))
-            if kept is None or not kept.ready:
+            if kept is not None and kept.failure:
                 kept = None
-            else:
+            if kept:
                 kept.readers += 1
         try:
-            yield kept.paths.engine if kept else None
+            yield kept
         finally:
             with self._lock:
                 if kept:
                     kept.readers -= 1
+
+    def bytes_beyond(self, kept: KeptEngine, count: int) -> int:
+        """Wait until more than ``count`` bytes can be read from the beginning; return how many can."""
+        with self._moved:
+            self._moved.wait_for(lambda: kept.readable > count or kept.failure, STALLED_SECONDS)
+            if kept.failure or kept.readable <= count:
+                raise NotHere(kept.failure or f"no more than {kept.readable} bytes are here")
+            return kept.readable
 
     def doubt(self, found: Resolved) -> None:
         """
@@ -116,12 +145,11 @@ class EngineShelf:
                 self._checking.release()
 
     def _check(self, found: Resolved) -> None:
-        with self.reading(found) as path:
-            kept = self._kept.get(key_of(found))
-            if path is None or kept is None or time.monotonic() - kept.checked_at < CHECKED_SECONDS:
+        with self.reading(found) as kept:
+            if kept is None or not kept.ready or time.monotonic() - kept.checked_at < CHECKED_SECONDS:
                 return
             kept.checked_at = time.monotonic()
-            is_right = is_there(path, found)
+            is_right = is_there(kept.paths.engine, found)
         with self._lock:
             if not is_right and self._kept.get(kept.key) is kept:
                 self._remove(kept)
@@ -147,8 +175,10 @@ class EngineShelf:
         self._tell(f"removed {kept.key}, {kept.size} bytes")
 
     def _fill(self, kept: KeptEngine, found: Resolved) -> None:
-        def note(done: int) -> None:
-            kept.done = done
+        def note(done: int, without_gap: int) -> None:
+            with self._moved:
+                kept.done, kept.readable = done, without_gap
+                self._moved.notify_all()
 
         try:
             with fetch_budget(FILL_SECONDS, self._settings.store_tls) as budget:
@@ -158,6 +188,7 @@ class EngineShelf:
             with self._lock:
                 shutil.rmtree(kept.paths.folder, ignore_errors=True)
                 kept.size, kept.failure, kept.failed_at = 0, str(error), time.monotonic()
+                self._moved.notify_all()
         else:
             self._tell(f"keeps {kept.key}, {kept.size} bytes")
             with self._lock:
