@@ -27,6 +27,7 @@ from ignition_builder.checking.onnxruntime_operators import check_origin
 from ignition_builder.checking.ordering import put_in_order
 from ignition_builder.checking.signature import ModelInput
 from ignition_builder.checking.skeleton import load_skeleton, not_onnx
+from ignition_builder.checking.unread_attributes import spell_out_unread_attributes
 from ignition_builder.checking.weights import is_external
 from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.quoting import on_one_line
@@ -74,6 +75,7 @@ def load_mended(path: Path, *, plugins: bool = False) -> tuple[Any, bool]:
     forget_unused_imports(model)
     is_changed = put_in_order(model)
     is_changed |= spell_out_group_normalizations(model)
+    is_changed |= spell_out_unread_attributes(model)
     with set_aside(model, nodes_of(model), own_plugins=plugins):
         _run_checker(model)
     _check_graph(model)

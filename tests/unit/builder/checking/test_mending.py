@@ -1,4 +1,6 @@
-"""What TensorRT or ONNX's tools would refuse and a little rewriting mends: it computes what it computed."""
+"""What TensorRT or ONNX's tools refuse or misread, mended by a little rewriting that computes the same."""
+
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -6,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ignition_builder.checking.inspection import load_checked, load_mended
+from ignition_builder.checking.inspection import load_checked, load_mended, nodes_of
 from ignition_builder.checking.stored_integers import widen_stored_integers
 from ignition_builder.checking.weights import write_model
 from ignition_builder.files import Files
@@ -389,3 +391,84 @@ def test_what_a_dequantization_reads_too_stays_as_it_is(tmp_path):
 )
 def test_a_model_whose_weights_are_kept_so_is_built_and_passes(make, precision, tmp_path):
     assert built(make(), tmp_path, precision).size > 0
+
+
+STATES = {"LSTM": ("h", "c"), "GRU": ("h",), "RNN": ("h",)}
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+SEQUENCE, BATCH, HIDDEN = 5, 3, 4
+
+
+def recurrent(operator, *, layout, outputs):
+    """Return a model of one recurrent node in both directions, with the states it begins with."""
+    states, gates = STATES[operator], GATES[operator] * HIDDEN
+    weights = {"w": (2, gates, 6), "r": (2, gates, HIDDEN), "b": (2, 2 * gates)}
+    drawn = np.random.default_rng(7)
+    node = helper.make_node(
+        operator,
+        ["x", "w", "r", "b", "", *states],
+        [*(name if name in outputs else "" for name in ("y", "y_h"))],
+        hidden_size=HIDDEN,
+        direction="bidirectional",
+        **({"layout": 1} if layout else {}),
+    )
+    shapes = {"x": [BATCH, SEQUENCE, 6], **{name: [BATCH, 2, HIDDEN] for name in states}}
+    made = {"y": [BATCH, SEQUENCE, 2, HIDDEN], "y_h": [BATCH, 2, HIDDEN]}
+    if not layout:
+        shapes = {"x": [SEQUENCE, BATCH, 6], **{name: [2, BATCH, HIDDEN] for name in states}}
+        made = {"y": [SEQUENCE, 2, BATCH, HIDDEN], "y_h": [2, BATCH, HIDDEN]}
+    constants = [tensor(name, drawn.standard_normal(shape) / 2) for name, shape in weights.items()]
+    return model_of([node], shapes, {name: made[name] for name in outputs}, weights=constants, opset=17)
+
+
+@pytest.mark.parametrize("outputs", [("y",), ("y_h",), ("y", "y_h")])
+@pytest.mark.parametrize("operator", GATES)
+def test_a_recurrent_node_with_the_batch_first_gives_what_one_with_the_sequence_first_gives(
+    operator, outputs, tmp_path
+):
+    feeds = {"x": normal(BATCH, SEQUENCE, 6), **{name: normal(BATCH, 2, HIDDEN) for name in STATES[operator]}}
+    usual = recurrent(operator, layout=0, outputs=outputs)
+    swapped = {name: values.swapaxes(0, 1) for name, values in feeds.items()}
+    expected = dict(zip(outputs, outputs_of(saved(usual, tmp_path), **swapped), strict=True))
+
+    path = mended(saved(recurrent(operator, layout=1, outputs=outputs), tmp_path), tmp_path)
+    found = dict(zip(outputs, outputs_of(path, **feeds), strict=True))
+
+    for name, order in (("y", (2, 0, 1, 3)), ("y_h", (1, 0, 2))):
+        if name in outputs:
+            assert np.allclose(found[name], expected[name].transpose(order), rtol=1e-5, atol=1e-6)
+    assert load_mended(saved(usual, tmp_path))[1] is False
+
+
+def triangle(**attributes):
+    node = helper.make_node("Trilu", ["x"], ["y"], **attributes)
+    return model_of([node], {"x": [4, 4]}, {"y": [4, 4]})
+
+
+def test_an_engine_keeps_the_upper_triangle_where_a_model_leaves_it_to_onnx(tmp_path):
+    plans = []
+    for number, attributes in enumerate(({}, {"upper": 1}, {"upper": 0})):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        plans.append(Path(built(triangle(**attributes), folder, "fp32").path).read_bytes())
+
+    assert plans[0] == plans[1] != plans[2]
+
+
+def test_a_triangle_in_a_branch_and_in_a_function_says_which_it_is(tmp_path):
+    inner = [helper.make_node("Trilu", ["x"], ["t"])]
+    value = helper.make_tensor_value_info("t", FLOAT, [4, 4])
+    branch = helper.make_graph(inner, "inner", [], [value])
+    function = helper.make_function("mine", "Kept", ["x"], ["t"], inner, [helper.make_opsetid("", 17)])
+    nodes = [
+        helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch),
+        helper.make_node("Kept", ["x"], ["z"], domain="mine"),
+    ]
+    inputs = {"c": ([], TensorProto.BOOL), "x": [4, 4]}
+    model = model_of(nodes, inputs, {"y": [4, 4], "z": [4, 4]}, domains=["mine"])
+    model.functions.append(function)
+
+    found, is_changed = load_mended(saved(model, tmp_path))
+
+    kept = [node for node in nodes_of(found) if node.op_type == "Trilu"]
+    assert [[(item.name, item.i) for item in node.attribute] for node in kept] == [[("upper", 1)]] * 3
+    assert is_changed
