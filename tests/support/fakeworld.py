@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_hub.controller.policy.ports import ModelFacts
-from ignition_hub.controller.policy.store_status import Probe, StoreReason
+from ignition_hub.controller.policy.store_status import Heard, Probe
 from ignition_hub.engine.errors import IgnitionError, NewerRelease, Reason
 from ignition_hub.engine.identity import EngineInputs, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths, pushed_model_key
 from ignition_hub.engine.request import BuildRequest
+from ignition_hub.engine.store_findings import StoreReason
 from storefixtures import make_inputs
 
 MODEL_URI = "s3://models/resnet50.onnx"
@@ -104,6 +105,9 @@ class FakeWorld:
 
     async def probe(self, store: Mapping[str, Any]) -> Probe:
         return Probe(StoreReason.BUCKET_REACHABLE)
+
+    async def heard(self, store: Mapping[str, Any]) -> Heard:
+        return Heard()
 
 
 def make_manifest(inputs: EngineInputs, identity: str) -> Manifest:

@@ -57,6 +57,10 @@ class Oddities:
     """Make a bucket at the first write to it (SeaweedFS 4.53, s3s-fs 0.14.1)."""
     pause: Callable[[str, bytes], float] | None = None
     """Seconds between looking and writing, by key and bytes: conditions are not atomic (S3Mock 5.2.0)."""
+    read_only: bool = False
+    """Let nothing be written, as a policy of the bucket may."""
+    refuses_signed_urls: bool = False
+    """Refuse what is signed in its query (a proxy that changes it on the way)."""
     before: Callable[[str, str], object] | None = None
     """Called with the method and the key of a request before it is answered."""
 
@@ -149,6 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.refuse(*odd.refusal)
         elif region and f"/{region}/s3/" not in self.headers.get("Authorization", ""):
             self.refuse(400, "AuthorizationHeaderMalformed", "another region", f"<Region>{region}</Region>")
+        elif odd.read_only and self.command in {"PUT", "POST"}:
+            self.refuse(403, "AccessDenied", "read only")
+        elif odd.refuses_signed_urls and "X-Amz-Signature" in self.path:
+            self.refuse(403, "SignatureDoesNotMatch")
         elif bucket not in self.store.buckets:
             self.refuse(404, "NoSuchBucket", "no such bucket")
         else:

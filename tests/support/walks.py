@@ -26,7 +26,7 @@ from ignition_hub.controller.adapters.cluster import Cluster
 from ignition_hub.controller.adapters.feed import Feed
 from ignition_hub.controller.app import Controller, ControllerSettings
 from ignition_hub.controller.policy.job_status import state_of
-from ignition_hub.controller.policy.store_status import Probe, StoreReason
+from ignition_hub.controller.policy.store_status import Probe
 from ignition_hub.controller.policy.views import JobState
 from ignition_hub.engine.errors import Reason, TransientError
 from ignition_hub.engine.fingerprint import fingerprint
@@ -46,6 +46,7 @@ from ignition_hub.engine.names import (
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.engine.request import BuildRequest
+from ignition_hub.engine.store_findings import StoreReason
 from ignition_hub.kube import ENGINES, JOBS, NODES, PODS, POOLS, STORES, Conflict, Invalid, NotFound, Object
 from ignition_hub.ttl_cache import TtlCache
 from job_controller import ended, request_of

@@ -117,9 +117,11 @@ DEFINITIONS = (
             Column("Prefix", ".spec.s3.prefix"),
             Column("Default", ".status.default", "boolean"),
             *READY_COLUMNS,
+            Column("Conditional writes", ".status.conditions[?(@.type=='ConditionalWrites')].status"),
             AGE,
             Column("Endpoint", ".spec.s3.endpoint", wide=True),
             MESSAGE,
+            Column("Writes", ".status.conditions[?(@.type=='ConditionalWrites')].message", wide=True),
         ),
     ),
 )

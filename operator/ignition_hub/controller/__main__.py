@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--build-namespace", default=BUILD_NAMESPACE, help="namespace of the builder Jobs")
     parser.add_argument("--gateway-url", required=True, help="HTTPS address of the gateway")
     parser.add_argument("--ca-file", type=Path, help="CA certificates that verify the gateway (PEM)")
+    parser.add_argument("--token-file", type=Path, help="ServiceAccount token for the gateway")
     parser.add_argument("--health-port", type=int, default=8080, help="port of /healthz, /readyz, /metrics")
     parser.add_argument("--workers", type=int, default=32, help="engines reconciled concurrently")
     parser.add_argument(

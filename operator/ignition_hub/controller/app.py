@@ -22,6 +22,7 @@ import kopf
 
 from ignition_hub.controller.adapters.bucket import Buckets
 from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.gateway_findings import GatewayFindings
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.adapters.workloads import Workloads
 from ignition_hub.controller.observe import Observer
@@ -65,6 +66,8 @@ class ControllerSettings:
     build_namespace: str
     gateway_url: str
     ca_file: Path | None = None
+    token_file: Path | None = None
+    """A token for the gateway; without it the gateways are not asked what they found of the bucket."""
     health_port: int = 8080
     workers: int = WORKERS
     max_engines_per_namespace: int = MOST_ENGINES
@@ -245,7 +248,8 @@ async def run(settings: ControllerSettings) -> int:
         rolls=settings.rollouts,
     )
     keys = GatewayKeys(settings.gateway_url, settings.ca_file)
-    buckets = Buckets(kube, cluster.stores, settings.release_namespace, keys)
+    findings = GatewayFindings(settings.gateway_url, settings.ca_file, settings.token_file)
+    buckets = Buckets(kube, cluster.stores, settings.release_namespace, keys, findings)
     logger.info("controller starts", extra={"pid": os.getpid(), "gateway": settings.gateway_url})
     try:
         controller = Controller(

@@ -142,10 +142,17 @@ class Reconciler:
     async def _store(self, key: Key) -> Again:
         before = self._cluster.stores.get("", key.name)
         again = await describe_store(self._cluster, self._world, self.storage, key, self._now())
-        if not opens_for_engines(before) and opens_for_engines(self._cluster.stores.get("", key.name)):
+        after = self._cluster.stores.get("", key.name)
+        if not opens_for_engines(before) and opens_for_engines(after):
             # What waited for the bucket would come back in up to five minutes.
             self._queue.hasten(lambda waiting: waiting.kind == "engine", within=STORE_IS_BACK)
+        await self._tell_of_store(before, after)
         return again
+
+    async def _tell_of_store(self, before: Object | None, after: Object | None) -> None:
+        if before is not None and after is not None:
+            for event in events.events_of_store(before, after, instance=self._instance):
+                await events.post(self._cluster.kube, event)
 
     async def _engine(self, key: Key) -> Again:
         body = self._cluster.engines.get(key.namespace, key.name)

@@ -9,7 +9,8 @@ Every process carries it, so it imports the standard library only. Read in this 
   ``pod_annotations`` (what a pod's author may ask for);
 * ``request`` and ``manifest``: what a builder is asked for (``pinned``: with which other files) and what it
   made (``fields`` reads both strictly, ``type_names`` has the words for types); ``timing_cache``: whose
-  measurements it may use; ``sources``: what may be read for whom;
+  measurements it may use; ``sources``: what may be read for whom; ``store_findings``: what a gateway found
+  of the bucket in use;
 * ``plan_header`` (of an engine), ``protobuf`` (how a model lies in its file) and ``file_kinds`` (what is
   neither): bytes, looked at before any library does;
 * ``enums``: words that are a type; ``state``: where a target stands; ``warnings``: what a build may warn of,

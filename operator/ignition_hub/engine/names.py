@@ -102,6 +102,8 @@ engines by new builds. On a Job: the request that it answers.
 ANNOTATION_DEFAULT_STORE = f"{GROUP}/is-default-store"
 """EngineStore annotation of the platform team: ``"true"`` on the one that is used where several exist."""
 
+PUBLISH_LEASE = "ignition-hub-publish"
+"""The Lease by which gateways publish one at a time, where the store keeps no two writers apart."""
 RELEASE_NAMESPACE = "ignition-hub"
 """Default namespace of the controller, the gateway and their Secrets."""
 BUILD_NAMESPACE = "ignition-hub-builds"

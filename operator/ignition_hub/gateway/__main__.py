@@ -15,6 +15,7 @@ from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
+from ignition_hub.gateway.artifacts.store_watch import StoreWatch
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
 from ignition_hub.gateway.cluster.people import People
@@ -101,6 +102,9 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
     heavy = Workers(name="engine", threads=4, waiting=64, deadline=1800.0)
     metrics, asking = Metrics(), kube.paced(CATALOG)
     callers = Callers(kube, settings.build_namespace, reviews=kube.paced(REVIEWS))
+    stores = DefaultStore(kube, settings.release_namespace, views.stores)
+    publish_turns = Turns(kube, settings.release_namespace, PUBLISH, "another engine is being published")
+    publishing = CarefulPublishing(signer, publish_turns, heavy, views.stores)
     return Services(
         settings=settings,
         kube=kube,
@@ -108,16 +112,13 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
         people=People(callers, asking),
         readers=Readers(asking),
         views=views,
-        stores=DefaultStore(kube, settings.release_namespace, views.stores),
+        stores=stores,
         usage=StoreUsage(kube, views),
         prune_turns=Turns(
             kube, settings.release_namespace, PRUNE, "another run of prune is removing objects"
         ),
-        publishing=CarefulPublishing(
-            signer,
-            Turns(kube, settings.release_namespace, PUBLISH, "another engine is being published"),
-            heavy,
-        ),
+        publishing=publishing,
+        store_watch=StoreWatch(stores, publishing, quick, metrics),
         pod_events=PodEvents(kube.paced(EVENTS), lambda outcome: metrics.pod_events.labels(outcome).inc()),
         signer=signer,
         metrics=metrics,

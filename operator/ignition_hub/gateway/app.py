@@ -21,6 +21,7 @@ from ignition_hub.gateway.routes import (
     probes,
     prune,
     resolve,
+    store,
     timing_cache,
 )
 from ignition_hub.gateway.services import ADMISSION, SERVICES, AdmissionServices, Services
@@ -53,6 +54,7 @@ def public_app(services: AdmissionServices) -> web.Application:
                 web.post("/v1/models", models.push),
                 web.post("/v1/prune", prune.prune),
                 web.get("/v1/keys", probes.keys),
+                web.get("/v1/store", store.found),
                 web.get("/v1/catalog", catalog.show_rows),
                 web.get("/catalog", catalog.show_page),
             ]

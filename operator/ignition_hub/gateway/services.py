@@ -9,6 +9,7 @@ from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
+from ignition_hub.gateway.artifacts.store_watch import StoreWatch
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
 from ignition_hub.gateway.cluster.callers import Callers
 from ignition_hub.gateway.cluster.people import People
@@ -50,6 +51,7 @@ class Services(AdmissionServices):
     usage: StoreUsage
     prune_turns: Turns
     publishing: CarefulPublishing
+    store_watch: StoreWatch
     pod_events: PodEvents
     signer: Signer
     engines: VerifiedEngines

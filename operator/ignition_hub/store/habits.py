@@ -13,6 +13,7 @@ import io
 import secrets
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,8 @@ OVERLAPPING, LARGE, LAST = 4, 128 * 1024, 32 * 1024
 TOGETHER_SECONDS = 0.5
 """How long they wait for each other: a server may take one request after the other."""
 URL_SECONDS = 60
+NOT_REACHED = "not reached with a signed URL from here"
+"""What was seen of a server that answered no request but those of the client."""
 LEFT_BEHIND = timedelta(hours=1)
 """Age at which the objects of a probe that was cut off are removed by the next."""
 
@@ -52,6 +55,7 @@ class Relied(StrEnum):
     OVERLAPPING = "Writes that overlap"
     ABORTED = "AbortMultipartUpload"
     LISTED = "ListObjectsV2, short pages"
+    SIGNED = "Presigned GET and PUT"
     LENGTH_SIGNED = "Presigned PUT, Content-Length"
     CONDITION_SIGNED = "Presigned PUT, If-None-Match"
     UNSIGNED = "GetObject without a signature"
@@ -91,11 +95,12 @@ def habits_of(store: ObjectStore, asked: Sequence[Relied] = tuple(Relied)) -> Ha
     """
     Ask a bucket, with objects below ``probes/`` that are removed at the end, and return what it does.
 
-    All of it writes 12 MiB at most. Raise StoreMisconfigured when the bucket does not exist or does not open,
-    and StoreUnavailable.
+    All of it writes 12 MiB at most. Raise StoreMisconfigured when the bucket does not exist, does not open or
+    may not be written, and StoreUnavailable.
     """
     store.check_bucket()
     folder = _Folder(store, f"{_probes(store)}{secrets.token_hex(8)}/")
+    store.put(folder.key("written"), b"")
     try:
         return Habits(tuple(_habit(relied, folder) for relied in asked))
     finally:
@@ -230,6 +235,18 @@ def _listed(folder: _Folder) -> _Seen:
     )
 
 
+def _signed(folder: _Folder) -> _Seen:
+    key = folder.key("signed")
+    url, headers = folder.store.presign_put(key, 5, None, URL_SECONDS)
+    for status in (
+        _status(url, b"bytes", headers),
+        _status(folder.store.presign_get(key, URL_SECONDS)),
+    ):
+        if not 200 <= status < 300:
+            return False, f"refused with {status}" if status else NOT_REACHED
+    return True, "taken as they were signed"
+
+
 def _length_signed(folder: _Folder) -> _Seen:
     key = folder.key("length")
     url, headers = folder.store.presign_put(key, 5, None, URL_SECONDS)
@@ -266,14 +283,22 @@ def _unsigned(folder: _Folder) -> _Seen:
 
 def _is_answered(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> bool:
     """Tell whether a request without credentials of its own succeeds; a cut connection is a refusal."""
+    return 200 <= _status(url, data, headers) < 300
+
+
+def _status(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> int:
+    """Return the HTTP status of a request without credentials of its own; 0 where none was answered."""
     # Builders send no form, which S3Proxy 4.1.0 does not take and urllib says where nothing else is said.
     sent = {"Content-Type": "application/octet-stream", **(headers or {})} if data else {}
     request = urllib.request.Request(url, data, sent, method="PUT" if data else "GET")  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=READ_SECONDS):  # noqa: S310  # the endpoint of the store
-            return True
+        with urllib.request.urlopen(request, timeout=READ_SECONDS) as answer:  # noqa: S310  # the endpoint of the store
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
 
 
 def _verdict(holds: bool, right: str, wrong: str) -> _Seen:
@@ -288,6 +313,7 @@ _ASKED: Mapping[Relied, Callable[[_Folder], _Seen]] = {
     Relied.OVERLAPPING: _overlapping,
     Relied.ABORTED: _aborted,
     Relied.LISTED: _listed,
+    Relied.SIGNED: _signed,
     Relied.LENGTH_SIGNED: _length_signed,
     Relied.CONDITION_SIGNED: _condition_signed,
     Relied.UNSIGNED: _unsigned,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ignition_hub.engine.names import ANNOTATION_DEFAULT_STORE
+from ignition_hub.engine.store_findings import CONDITIONAL_WRITES, BucketPlace
 from ignition_hub.store.errors import SecretUnusable, StoreMisconfigured
 
 DEFAULT_REGION = "us-east-1"
@@ -46,6 +47,24 @@ def default_store(stores: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     )
 
 
+def place_of(store: Mapping[str, Any]) -> BucketPlace:
+    """Return which bucket an EngineStore names, without credentials."""
+    s3 = store["spec"]["s3"]
+    region, prefix = s3.get("region") or DEFAULT_REGION, (s3.get("prefix") or "").strip("/")
+    return BucketPlace(s3["endpoint"], region, s3["bucket"], prefix)
+
+
+def is_told_unconditional(store: Mapping[str, Any]) -> bool:
+    """Tell whether the status of an EngineStore says of its newest spec that conditional writes fail."""
+    told = (store.get("status") or {}).get("conditions") or ()
+    generation = store["metadata"].get("generation")
+    return any(
+        (one["type"], one["status"], one.get("observedGeneration"))
+        == (CONDITIONAL_WRITES, "False", generation)
+        for one in told
+    )
+
+
 def credentials_secret_name(store: Mapping[str, Any]) -> str:
     """Return the name of the Secret, in the release namespace, that an EngineStore signs with."""
     name = store["spec"]["s3"].get("credentialsSecretRef", {}).get("name")
@@ -59,17 +78,17 @@ def credentials_secret_name(store: Mapping[str, Any]) -> str:
 
 def settings_of(store: Mapping[str, Any], secret: Mapping[str, Any] | None) -> StoreSettings:
     """Return the settings of an EngineStore with its Secret; raise SecretUnusable naming what lacks."""
-    s3, secret_name = store["spec"]["s3"], credentials_secret_name(store)
+    place, secret_name = place_of(store), credentials_secret_name(store)
     if secret is None:
         raise SecretUnusable(
             f"Secret {secret_name} of EngineStore {store['metadata']['name']} does not exist",
             remedy="create it in the namespace of the hub with the keys accessKey and secretKey",
         )
     return StoreSettings(
-        endpoint=s3["endpoint"],
-        region=s3.get("region") or DEFAULT_REGION,
-        bucket=s3["bucket"],
-        prefix=(s3.get("prefix") or "").strip("/"),
+        endpoint=place.endpoint,
+        region=place.region,
+        bucket=place.bucket,
+        prefix=place.prefix,
         access_key=_secret_value(secret, secret_name, "accessKey"),
         secret_key=_secret_value(secret, secret_name, "secretKey"),
         session_token=_secret_value(secret, secret_name, "sessionToken", required=False) or None,

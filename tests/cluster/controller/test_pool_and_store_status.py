@@ -278,6 +278,14 @@ async def test_kubectl_shows_what_a_pool_does_and_whether_a_store_answers(
     assert header.split()[-7:] == ["READY", "REASON", "RUNNING", "QUEUED", "MAX", "BUILDS", "AGE"]
     assert row.split()[-6:-1] == ["True", "CanBuild", "0", "0", "1000"]
     [_, row] = (await asyncio.to_thread(plane.kubectl, "get", "enginestores")).splitlines()
-    assert row.split()[:-1] == ["main", "engines", "ignition", "true", "False", "CredentialsInvalid"]
+    assert row.split()[:-1] == [
+        "main",
+        "engines",
+        "ignition",
+        "true",
+        "False",
+        "CredentialsInvalid",
+        "Unknown",
+    ]
     found = json.loads(await asyncio.to_thread(plane.kubectl, "get", "enginestore", "main", "-o", "json"))
     assert set(found["status"]) == {"observedGeneration", "conditions", "default"}

@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+from ignition_hub.controller.policy.store_status import Heard, Probe, store_status
+from ignition_hub.engine.store_findings import StoreReason
+from ignition_hub.gateway.artifacts.store_watch import findings_of
 from ignition_hub.store import habits
 from ignition_hub.store.errors import BucketMissing
 from ignition_hub.store.habits import LEFT_BEHIND, Relied, habits_of
@@ -34,6 +37,16 @@ def s3():
         yield s3
 
 
+def conditions_of(store, told):
+    """Return what the EngineStore says of a server with these habits."""
+    place, heard = store.settings, Heard((findings_of(store.settings, told),))
+    s3 = {"endpoint": place.endpoint, "bucket": place.bucket, "prefix": place.prefix}
+    body = {"metadata": {"name": "main", "generation": 1}, "spec": {"s3": s3}}
+    reads = Probe(StoreReason.BUCKET_REACHABLE)
+    status = store_status(body, reads, default="main", now="", heard=heard)
+    return {one["type"]: one["status"] for one in status["conditions"]}
+
+
 def test_a_server_is_asked_for_everything_the_hub_relies_on_and_nothing_stays(s3, monkeypatch):
     monkeypatch.setattr(habits, "SECONDS", 30)
     store = opened(s3)
@@ -41,6 +54,7 @@ def test_a_server_is_asked_for_everything_the_hub_relies_on_and_nothing_stays(s3
     told = habits_of(store)
 
     assert CHOSEN.lacks <= {habit.relied for habit in told.broken} <= CHOSEN.lacks | CHOSEN.may_lack
+    assert conditions_of(store, told) == {"Ready": "True", "ConditionalWrites": str(told.are_conditional)}
     assert [habit.relied for habit in told.all] == list(Relied)
     assert list(store.every("ignition/probes/")) == []
     store.close()

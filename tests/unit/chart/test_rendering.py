@@ -55,6 +55,17 @@ def test_every_pod_runs_under_pod_security_restricted(trial: list[Json]):
             assert container["resources"]["limits"]
 
 
+def test_the_controller_has_a_token_that_only_the_gateway_takes(trial: list[Json]):
+    pod = find(trial, "Deployment", "ignition-hub-controller")["spec"]["template"]["spec"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    [token] = [volume for volume in pod["volumes"] if volume["name"] == "token"]
+
+    assert token["projected"]["sources"] == [
+        {"serviceAccountToken": {"path": "token", "audience": "ignition-hub", "expirationSeconds": 3600}}
+    ]
+    assert f"--token-file={mounts['token']}/token" in pod["containers"][0]["args"]
+
+
 def test_the_build_namespace_is_restricted_and_its_account_has_neither_token_nor_rights(trial: list[Json]):
     namespace = find(trial, "Namespace", "ignition-hub-builds")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"

@@ -10,10 +10,10 @@ from ignition_hub.api.v1alpha1 import BuildSettings, ProfileSpec
 from ignition_hub.controller.adapters.bucket import PROBE_EVERY
 from ignition_hub.controller.passes.engine_stores import READ_SECRET_EVERY
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER, PoolReason
-from ignition_hub.controller.policy.store_status import StoreReason
 from ignition_hub.controller.process.work_queue import BackOff
 from ignition_hub.controller.reconciler import STORE_IS_BACK
 from ignition_hub.engine.request import TIMING_CACHES
+from ignition_hub.engine.store_findings import StoreReason, WritesReason
 from installation.hub import KEYS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,7 +39,7 @@ def test_the_keys_are_read_where_real_nodes_have_them() -> None:
     assert f"kubectl get --raw {KEYS} >" in PAGE
 
 
-@pytest.mark.parametrize("reason", [*PoolReason, *StoreReason])
+@pytest.mark.parametrize("reason", [*PoolReason, *StoreReason, *WritesReason])
 def test_every_reason_of_a_pool_and_of_a_store_is_explained(reason: str) -> None:
     assert f"\n| `{reason}` | " in PAGE
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ignition_hub.controller.policy.pool_status import PoolReason
-from ignition_hub.controller.policy.store_status import StoreReason
 from ignition_hub.engine.errors import ENDINGS, Reason
+from ignition_hub.engine.store_findings import StoreReason, WritesReason
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
@@ -18,7 +18,7 @@ KUBERNETES = (
     "/readyz",
     "kubectl get buildpools,enginestores",
 )
-REASONS = {str(reason) for reason in (*Reason, *PoolReason, *StoreReason)}
+REASONS = {str(reason) for reason in (*Reason, *PoolReason, *StoreReason, *WritesReason)}
 NO_REASONS = {"FailedCreate", "SchedulingGated"}
 """Kubernetes' own words."""
 OTHER_NAMES = {"AutoBuild", "EngineUnavailable"}

@@ -26,6 +26,7 @@ from ignition_hub.compatibility import readiness
 from ignition_hub.compatibility.engine_choice import EngineNotReady, ready_for
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.controller.policy.job_status import failure_of, view_of
+from ignition_hub.controller.policy.store_status import Heard, Probe, store_status
 from ignition_hub.engine import identity, manifest, request
 from ignition_hub.engine.canonical import canonical_json
 from ignition_hub.engine.codec import Record, Whole
@@ -49,6 +50,7 @@ from ignition_hub.engine.protocol import (
 from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile
 from ignition_hub.engine.running_engines import RunningEngines
 from ignition_hub.engine.selection import PassedOver, Selection, selection_in
+from ignition_hub.engine.store_findings import BucketPlace, StoreFindings, StoreReason
 from ignition_hub.engine.timing_cache import StoredTimingCache, TimingCacheUpload
 from ignition_hub.fetch.beside import served_engine
 from ignition_hub.fetch.gateway import Resolved, asking_again_helps, read_answer, read_resolved
@@ -168,6 +170,10 @@ def rows() -> Iterator[Row]:
     page = PruneAnswer("default", True, 3, (removed,), (stayed,), None).to_json()
     for kind, at in ((PruneAnswer, ()), (Removed, ("removed", 0)), (Stayed, ("kept", 0))):
         yield Row(kind, page, PruneAnswer.from_json, at)
+    place = BucketPlace("https://s3", "us-east-1", "engines", "ignition")
+    found = StoreFindings("g-0", place, "BucketReachable", "", False, ("a",), ("b: ignored",), ()).to_json()
+    for kind, at in ((StoreFindings, ()), (BucketPlace, ("place",))):
+        yield Row(kind, found, StoreFindings.from_json, at)
     yield Row(TimingCacheRead, TimingCacheRead("12.9").to_json(), timing_cache_read)
     yield Row(TimingCacheWrite, TimingCacheWrite("12.9", 3, "e").to_json(), timing_cache_write)
     patience = Deadline(1.0)
@@ -359,6 +365,23 @@ def test_keys_of_an_algorithm_that_only_a_later_release_knows_are_passed_over():
     later = {"keys": [{"algorithm": "ml-dsa", "addedLater": LATER}, *keys["keys"]], "addedLater": LATER}
 
     assert list(keys_from_json(later)) == [KEY.keyid]
+
+
+def test_a_reason_that_only_a_later_gateway_knows_leaves_its_store_refused_with_its_words():
+    place = BucketPlace("https://s3", "us-east-1", "engines", "")
+    found = StoreFindings("g-0", place, "AddedLater", "said later", None, (), (), ())
+    body = {
+        "metadata": {"name": "main", "generation": 1},
+        "spec": {"s3": {"endpoint": "https://s3", "bucket": "engines"}},
+    }
+
+    status = store_status(
+        body, Probe(StoreReason.BUCKET_REACHABLE), default="main", now="", heard=Heard((found,))
+    )
+
+    ready = status["conditions"][0]
+    assert (ready["status"], ready["reason"]) == ("False", StoreReason.BUCKET_REFUSES)
+    assert ready["message"].endswith("said later")
 
 
 def test_pods_wait_while_a_target_has_a_state_that_only_a_later_release_knows():

@@ -4,7 +4,7 @@ import pytest
 
 from ignition_hub.store import habits
 from ignition_hub.store.errors import BucketMissing
-from ignition_hub.store.habits import CONDITIONAL, Relied, habits_of
+from ignition_hub.store.habits import CONDITIONAL, NOT_REACHED, Relied, habits_of
 from ignition_hub.store.objects import ObjectStore
 from oddstore import odd_store
 
@@ -25,6 +25,7 @@ SIGNATURES = {Relied.LENGTH_SIGNED, Relied.CONDITION_SIGNED, Relied.UNSIGNED}
         ({"gone_upload": (500, "InternalError"), "gone_parts": (404, "NoSuchKey")}, set()),
         ({"gone_parts": (200, "")}, set()),
         ({"page": 2}, set()),
+        ({"refuses_signed_urls": True}, {Relied.SIGNED}),
     ],
     ids=lambda each: "-".join(each) or "none" if isinstance(each, dict) else "",
 )
@@ -35,7 +36,7 @@ def test_each_habit_is_found_and_no_other(oddities, broken, monkeypatch):
         store.close()
 
         assert {habit.relied for habit in found.broken} == broken | SIGNATURES
-        assert found.are_conditional is not bool(broken)
+        assert found.are_conditional is not bool(broken & {*CONDITIONAL})
         assert server.objects == {}
         assert server.uploads == {}
 
@@ -61,10 +62,11 @@ def test_a_presigned_put_is_asked_as_builders_send_it_and_not_as_a_form():
 
 
 def test_a_url_that_reaches_no_server_is_not_taken_for_one_that_was_refused(monkeypatch):
-    monkeypatch.setattr(habits, "_is_answered", lambda *_: False)  # as with a certificate that is not trusted
+    monkeypatch.setattr(habits, "_status", lambda *_: 0)  # as with a certificate that is not trusted
     with odd_store() as server:
         store = ObjectStore(server.settings())
-        found = habits_of(store, sorted(SIGNATURES))
+        found = habits_of(store, [Relied.SIGNED, *sorted(SIGNATURES)])
         store.close()
 
-    assert {habit.relied for habit in found.broken} == SIGNATURES
+    assert {habit.relied for habit in found.broken} == {Relied.SIGNED, *SIGNATURES}
+    assert found.all[0].seen == NOT_REACHED

@@ -213,7 +213,11 @@ class EngineStoreStatus(Part):
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
     ] = ()
-    """Ready, when the bucket answers to the credentials in the Secret."""
+    """
+    Ready, when the bucket answers to the credentials in the Secret and its server takes what the hub relies
+    on. ConditionalWrites, when conditional requests keep two writers apart; where they do not, engines are
+    published one at a time.
+    """
     default: bool | None = None
     """Whether this is the store that the hub uses."""
     storage: Annotated[

@@ -12,26 +12,23 @@ from typing import Any, TypeVar
 from ignition_hub.api.quotas import quota_of
 from ignition_hub.buckets.breaker import Breaker
 from ignition_hub.buckets.default_store import DefaultStore, OpenStore
+from ignition_hub.buckets.troubles import reason_of
 from ignition_hub.buckets.workers import Workers
+from ignition_hub.controller.adapters.gateway_findings import GatewayFindings
 from ignition_hub.controller.adapters.object_cache import Mirror
 from ignition_hub.controller.adapters.public_keys import GatewayKeys
 from ignition_hub.controller.policy.ports import ModelFacts, Store
-from ignition_hub.controller.policy.store_status import Probe, StoreReason
+from ignition_hub.controller.policy.store_status import Heard, Probe
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.naming import pushed_model_key, pushed_models_folder
 from ignition_hub.engine.sources import parse_s3_uri, plugin_refusal, refusal
+from ignition_hub.engine.store_findings import StoreReason
 from ignition_hub.fair_turns import FairTurns
 from ignition_hub.kube import Forbidden, Kube, Object
 from ignition_hub.store.bundles import read_bundle
-from ignition_hub.store.errors import (
-    AccessDenied,
-    BucketMissing,
-    ManifestRefused,
-    SecretUnusable,
-    StoreUnavailable,
-)
+from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.find import find
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings
@@ -135,11 +132,19 @@ def hashing_turns() -> FairTurns:
 class Buckets:
     """Fulfils ``ports.World``: the default EngineStore with its Secret, followed as they change."""
 
-    def __init__(self, kube: Kube, stores: Mirror, release_namespace: str, keys: GatewayKeys) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        stores: Mirror,
+        release_namespace: str,
+        keys: GatewayKeys,
+        findings: GatewayFindings | None = None,
+    ) -> None:
         async def listed() -> list[Object]:
             return list(stores)
 
         self._default, self._keys = DefaultStore(kube, release_namespace, listed), keys
+        self._findings = findings
         self._quick = Workers(name="store", threads=THREADS, waiting=WAITING, deadline=DEADLINE)
         self._hashing = Workers(
             name="digest", threads=HASHING_THREADS, waiting=WAITING, deadline=HASHING_DEADLINE
@@ -165,8 +170,12 @@ class Buckets:
             message = f"the controller may not read the Secret: {error.message}: {remedy}"
             return Probe(StoreReason.CREDENTIALS_INVALID, message)
         except IgnitionError as error:
-            return Probe(_REASONS.get(type(error), StoreReason.BUCKET_REFUSES), str(error))
+            return Probe(reason_of(error), str(error))
         return Probe(StoreReason.BUCKET_REACHABLE)
+
+    async def heard(self, store: Mapping[str, Any]) -> Heard:
+        """Return what the gateways found of the bucket of the EngineStore in use."""
+        return Heard() if self._findings is None else await self._findings.heard(store)
 
     @property
     def is_away(self) -> bool:
@@ -178,14 +187,6 @@ class Buckets:
         self._quick.close()
         self._hashing.close()
         self._default.close()
-
-
-_REASONS: Mapping[type[IgnitionError], StoreReason] = {
-    SecretUnusable: StoreReason.CREDENTIALS_INVALID,
-    BucketMissing: StoreReason.BUCKET_NOT_FOUND,
-    AccessDenied: StoreReason.ACCESS_DENIED,
-    StoreUnavailable: StoreReason.BUCKET_UNREACHABLE,
-}
 
 
 def _open(settings: StoreSettings) -> None:

@@ -1,6 +1,7 @@
 """
 Tell people what happened to an engine, as events: on a transition only, and after the status is written.
-On a pod that its gate holds: why it waits, where it waits for more than a build.
+On a pod that its gate holds: why it waits, where it waits for more than a build. On an EngineStore: what was
+found of its bucket.
 
 Losing one is no loss of truth, so a failure to post is logged and forgotten.
 """
@@ -8,7 +9,7 @@ Losing one is no loss of truth, so a failure to post is logged and forgotten.
 import hashlib
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from ignition_hub.compatibility.loading import described
@@ -16,10 +17,12 @@ from ignition_hub.controller.policy.status import Decision, shortened
 from ignition_hub.controller.policy.views import Additions, JobAction, Need
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.state import State
-from ignition_hub.kube import ENGINES, EVENTS, PODS, Conflict, Kube, KubeError, Object
+from ignition_hub.kube import ENGINES, EVENTS, PODS, STORES, Conflict, Kube, KubeError, Object
 
 logger = logging.getLogger(__name__)
 
+OF_THE_CLUSTER = "default"
+"""The namespace of events on objects that have none: Kubernetes takes them in no other but kube-system."""
 COMPONENT = "ignitionhub.io/controller"
 
 TARGET_ADDED, TARGET_REMOVED = "TargetAdded", "TargetRemoved"
@@ -71,6 +74,25 @@ def _as_object(engine: Object, need: Need) -> Object:
     return {"apiVersion": PODS.api_version, "kind": PODS.kind, "metadata": metadata}
 
 
+def events_of_store(before: Object, after: Object, *, instance: str) -> Iterator[Object]:
+    """
+    Yield what became of the conditions of an EngineStore: when one is False, and when it was and is True.
+
+    Unknown is no news: it says that nothing was heard, and what was told last may hold.
+    """
+    about = {"apiVersion": STORES.api_version, "kind": STORES.kind, "metadata": after["metadata"]}
+    earlier = {one["type"]: one["status"] for one in _conditions(before)}
+    for one in _conditions(after):
+        was, now = earlier.get(one["type"]), one["status"]
+        if was != now and (now == "False" or (was, now) == ("False", "True")):
+            note = f"{one['type']} is {now}: {one['message']}"
+            yield _event(about, one["reason"], note, instance, warns=now == "False")
+
+
+def _conditions(store: Object) -> Sequence[Object]:
+    return (store.get("status") or {}).get("conditions") or []
+
+
 def waiting_event(pod: Object, note: str, *, instance: str) -> Object:
     """Return the event of a gated pod that waits for more than a build; its name is the same for one note."""
     once = hashlib.sha256(f"{pod['metadata']['uid']}/{note}".encode()).hexdigest()
@@ -94,7 +116,7 @@ def _event(about: Object, reason: str, note: str, instance: str, *, warns: bool,
     return {
         "metadata": {
             "name": f"{metadata['name'][:200]}.{once or secrets.token_hex(8)}",
-            "namespace": metadata["namespace"],
+            "namespace": metadata.get("namespace", OF_THE_CLUSTER),
         },
         "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": COMPONENT,
@@ -107,7 +129,7 @@ def _event(about: Object, reason: str, note: str, instance: str, *, warns: bool,
             "apiVersion": about.get("apiVersion", ENGINES.api_version),
             "kind": about.get("kind", ENGINES.kind),
             "name": metadata["name"],
-            "namespace": metadata["namespace"],
+            **({"namespace": metadata["namespace"]} if "namespace" in metadata else {}),
             "uid": metadata["uid"],
         },
     }

@@ -6,17 +6,14 @@ after a rotation. While the gateway is away, the keys known last go on being bel
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import aiohttp
-
+from ignition_hub.controller.adapters.gateway import FAILURES, answer_of
 from ignition_hub.engine.errors import IgnitionError, Reason, TransientError
 from ignition_hub.store.trust import PublicKeys, keys_from_json
 
-DEADLINE = 10.0
 OLD = 300.0
 """Seconds after which keys are asked for again."""
 EAGER = 10.0
@@ -51,19 +48,9 @@ class GatewayKeys:
     async def _renew(self) -> None:
         self._asked_at = self._clock()
         try:
-            self._keys = await self._fetch()
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, IgnitionError) as error:
+            self._keys = keys_from_json(await answer_of(self._url, self._ca_file))
+        except (*FAILURES, IgnitionError) as error:
             if self._keys is None:
-                message = f"cannot read the gateway's keys at {self._url}: {error or type(error).__name__}"
+                why = str(error) or type(error).__name__
+                message = f"cannot read the gateway's keys at {self._url}: {why}"
                 raise TransientError(Reason.GatewayUnavailable, message, "the request is retried") from error
-
-    async def _fetch(self) -> PublicKeys:
-        # Read anew each time: a renewed certificate authority arrives in the same file.
-        context = ssl.create_default_context(cafile=str(self._ca_file) if self._ca_file else None)
-        timeout = aiohttp.ClientTimeout(total=DEADLINE)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(self._url, ssl=context, allow_redirects=False) as answer,
-        ):
-            answer.raise_for_status()
-            return keys_from_json(await answer.json())

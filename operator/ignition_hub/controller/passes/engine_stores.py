@@ -3,7 +3,8 @@ The pass about an EngineStore: its status says whether the bucket opens with the
 
 The Secret is read every half minute, for the controller may not watch it. The bucket is asked when settings
 or Secret changed and every few minutes besides; while that fails, as often as the queue's back-off has it,
-and at least every half minute: engines wait for it. What namespaces use is the word of ``storage_report``.
+and at least every half minute: engines wait for it. The gateways are asked each time what they found of the
+bucket in use. What namespaces use is the word of ``storage_report``.
 """
 
 import random
@@ -13,9 +14,10 @@ from ignition_hub.controller.adapters.object_cache import is_going
 from ignition_hub.controller.passes.storage_report import StorageReport
 from ignition_hub.controller.policy.ports import World
 from ignition_hub.controller.policy.status import difference
-from ignition_hub.controller.policy.store_status import Probe, StoreReason, store_status
+from ignition_hub.controller.policy.store_status import Heard, Probe, store_status
 from ignition_hub.controller.process.keys import Key
 from ignition_hub.controller.process.work_queue import Again
+from ignition_hub.engine.store_findings import StoreReason
 from ignition_hub.kube import STORES
 from ignition_hub.store.errors import StoreMisconfigured
 from ignition_hub.store.settings import default_store
@@ -35,8 +37,8 @@ async def describe_store(cluster: Cluster, world: World, report: StorageReport, 
         default, probe = "", Probe(StoreReason.SEVERAL_DEFAULTS, str(error))
     else:
         probe = await world.probe(store)
-    used = await report.on(store) if default == key.name else ()
-    status = store_status(store, probe, default=default, used=used, now=now)
+    used, heard = (await report.on(store), await world.heard(store)) if default == key.name else ((), Heard())
+    status = store_status(store, probe, default=default, used=used, heard=heard, now=now)
     if patch := difference(store.get("status") or {}, status):
         await cluster.write_status(store, patch, STORES)
     return _again(probe.reason)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ignition_hub.controller.policy.store_status import Probe
+from ignition_hub.controller.policy.store_status import Heard, Probe
 from ignition_hub.engine.identity import EngineInputs
 from ignition_hub.engine.manifest import Manifest
 
@@ -65,3 +65,6 @@ class World(Protocol):
 
     async def probe(self, store: Mapping[str, Any]) -> Probe:
         """Return whether the bucket of an EngineStore opens with its Secret."""
+
+    async def heard(self, store: Mapping[str, Any]) -> Heard:
+        """Return what the gateways found of the bucket of the EngineStore in use."""

@@ -14,11 +14,12 @@ from typing import Any
 from uuid import uuid4
 
 from ignition_hub.engine.errors import Reason, TransientError
+from ignition_hub.engine.names import PUBLISH_LEASE
 from ignition_hub.kube import LEASES, Conflict, Kube, KubeError, Object
 
 PRUNE = "ignition-hub-prune"
 """The run of prune that removes: each page of it renews the turn."""
-PUBLISH = "ignition-hub-publish"
+PUBLISH = PUBLISH_LEASE
 """The publication that writes, where the store keeps no two writers apart."""
 SECONDS = 60
 """Longer than a page of prune takes, with a store that answers late."""

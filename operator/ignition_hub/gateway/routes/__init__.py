@@ -5,5 +5,6 @@ What is answered on which path.
 * a fetcher's: ``resolve``;
 * a user's: ``models`` (``ignition push``);
 * the API server's: ``mutate``;
+* the controller's: ``store``;
 * everybody's: ``probes``.
 """

@@ -13,12 +13,13 @@ from ignition_hub.controller.passes.engine_stores import READ_SECRET_EVERY, desc
 from ignition_hub.controller.passes.storage_report import StorageReport
 from ignition_hub.controller.policy.build_queue import BuildQueue
 from ignition_hub.controller.policy.pool_status import COUNT_AFTER
-from ignition_hub.controller.policy.store_status import Probe, StoreReason
+from ignition_hub.controller.policy.store_status import Probe
 from ignition_hub.controller.process.keys import JOBS_KEY, Key, engine_key, pool_key, store_key
 from ignition_hub.controller.process.work_queue import Again, WorkQueue
 from ignition_hub.controller.watches import Watching
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.names import ANNOTATION_DEFAULT_STORE, LABEL_POOL
+from ignition_hub.engine.store_findings import StoreReason
 from ignition_hub.kube import Conflict, Forbidden, Object
 
 NOW = "2026-01-02T00:00:00Z"

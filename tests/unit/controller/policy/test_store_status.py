@@ -1,18 +1,14 @@
 """What the status of an EngineStore says of its bucket, its Secret and its use."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ignition_hub.api.quotas import StorageUse
 from ignition_hub.controller.policy.status import difference
-from ignition_hub.controller.policy.store_status import (
-    FIELDS,
-    Probe,
-    StoreReason,
-    opens_for_engines,
-    store_status,
-)
+from ignition_hub.controller.policy.store_status import FIELDS, Heard, Probe, opens_for_engines, store_status
+from ignition_hub.engine.store_findings import BucketPlace, StoreFindings, StoreReason, WritesReason
 
 THEN, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 ANSWERS = Probe(StoreReason.BUCKET_REACHABLE)
@@ -28,7 +24,7 @@ def store(**status: Any) -> dict[str, Any]:
 
 
 def ready(probe: Probe, default: str = "main") -> tuple[str, str, str]:
-    [condition] = store_status(store(), probe, default=default, now=NOW)["conditions"]
+    condition, _ = store_status(store(), probe, default=default, now=NOW)["conditions"]
     assert (condition["type"], condition["observedGeneration"]) == ("Ready", 2)
     return condition["status"], condition["reason"], condition["message"]
 
@@ -91,3 +87,79 @@ def test_what_namespaces_use_is_told_of_the_fullest_by_name() -> None:
     [entry] = store_status(store(), ANSWERS, default="", used=[StorageUse("z", 0, 0)], now=NOW)["storage"]
     assert entry == {"namespace": "z", "used": "0", "quota": "0"}
     assert "storage" not in store_status(store(), ANSWERS, default="main", now=NOW)
+
+
+PLACE = BucketPlace("https://s3.example.com", "us-east-1", "engines", "")
+GOOD = StoreFindings(
+    "g-0", PLACE, StoreReason.BUCKET_REACHABLE, "", True, ("If-None-Match", "If-Match"), (), ()
+)
+BAD = replace(GOOD, replica="g-1", conditional=False, holds=("If-Match",), broken=("If-None-Match: ignored",))
+AWAY = replace(GOOD, conditional=None, reason=StoreReason.BUCKET_UNREACHABLE, message="no answer", holds=())
+
+
+def writes(heard: Heard, default: str = "main", standing: Any = None) -> tuple[str, str, str]:
+    found = store_status(store(**(standing or {})), ANSWERS, default=default, now=NOW, heard=heard)[
+        "conditions"
+    ][1]
+    assert (found["type"], found["observedGeneration"]) == ("ConditionalWrites", 2)
+    return found["status"], found["reason"], found["message"]
+
+
+def test_a_server_that_keeps_to_conditions_is_told_with_what_holds() -> None:
+    assert writes(Heard((GOOD,))) == (
+        "True",
+        WritesReason.HONOURED,
+        "publications take no turns, for these hold: If-None-Match, If-Match",
+    )
+
+
+def test_of_what_two_gateways_found_the_worst_is_told_with_what_follows() -> None:
+    assert writes(Heard((GOOD, BAD), is_settled=True)) == (
+        "False",
+        WritesReason.NOT_HONOURED,
+        "publications take turns by the Lease ignition-hub-publish, and only the gateways write into the "
+        "bucket: If-None-Match: ignored; these hold: If-Match",
+    )
+
+
+def test_what_is_not_known_is_unknown_and_says_why() -> None:
+    unknown = "what the server does with conditional writes is not known: "
+    away = Heard(reason=WritesReason.GATEWAY_UNREACHABLE, trouble="the gateway does not answer")
+
+    assert writes(away) == (
+        "Unknown",
+        WritesReason.GATEWAY_UNREACHABLE,
+        f"{unknown}the gateway does not answer",
+    )
+    assert writes(Heard((AWAY,))) == ("Unknown", WritesReason.NOT_PROBED, f"{unknown}no answer")
+    assert writes(Heard((AWAY, GOOD)))[0] == "True"
+    assert writes(Heard((GOOD,)), "other")[:2] == ("Unknown", WritesReason.NOT_IN_USE)
+
+
+def test_what_one_gateway_found_stands_until_each_was_heard_and_for_another_spec_not_at_all() -> None:
+    before = store_status(store(), ANSWERS, default="main", now=THEN, heard=Heard((BAD,)))
+    edited = {**before, "conditions": [{**one, "observedGeneration": 1} for one in before["conditions"]]}
+
+    assert writes(Heard((GOOD,)), standing=before)[0] == "False"
+    assert writes(Heard((GOOD,), is_settled=True), standing=before)[0] == "True"
+    assert writes(Heard((GOOD,)), standing=edited)[0] == "True"
+    assert writes(Heard(), standing=before)[0] == "Unknown"
+
+
+def test_a_store_that_a_gateway_cannot_use_is_not_ready_with_the_field_and_the_gateways_words() -> None:
+    mistaken = replace(GOOD, reason=StoreReason.REGION_MISTAKEN, message="set spec.s3.region to garage")
+    [found, _] = store_status(store(), ANSWERS, default="main", now=NOW, heard=Heard((GOOD, mistaken)))[
+        "conditions"
+    ]
+
+    assert (found["status"], found["reason"]) == ("False", StoreReason.REGION_MISTAKEN)
+    assert found["message"] == "spec.s3.region: a gateway found: set spec.s3.region to garage"
+
+
+def test_what_nothing_follows_from_is_a_word_behind_what_is_ready() -> None:
+    open_to_all = replace(GOOD, notes=("GetObject without a signature: answered",))
+    heard = Heard((open_to_all, open_to_all))
+    [found, _] = store_status(store(), ANSWERS, default="main", now=NOW, heard=heard)["conditions"]
+
+    assert found["status"] == "True"
+    assert found["message"].endswith("; it is the default; GetObject without a signature: answered")

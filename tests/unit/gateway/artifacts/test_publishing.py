@@ -1,4 +1,4 @@
-"""What must agree with an upload before anything is signed, and what becomes of unfinished uploads."""
+"""What must agree with an upload before anything is signed, and what is told of the store that keeps it."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,7 @@ from fakekube import FakeKube
 from fakeruntime import plan
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.buckets.workers import Workers
+from ignition_hub.controller.policy.store_status import Heard, Probe, store_status
 from ignition_hub.engine.errors import TransientError
 from ignition_hub.engine.fingerprint import fingerprint
 from ignition_hub.engine.identity import Model, identity_of
@@ -20,8 +21,10 @@ from ignition_hub.engine.naming import StorePaths
 from ignition_hub.engine.plan_header import PlanHeader
 from ignition_hub.engine.protocol import Completion
 from ignition_hub.engine.request import BuildRequest
+from ignition_hub.engine.store_findings import StoreReason
 from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
 from ignition_hub.gateway.artifacts.publishing import Signer, complete, manifest_of
+from ignition_hub.gateway.artifacts.store_watch import StoreWatch
 from ignition_hub.gateway.artifacts.upload_check import (
     ObjectRejected,
     UploadRejected,
@@ -32,6 +35,8 @@ from ignition_hub.gateway.artifacts.upload_check import (
 from ignition_hub.gateway.artifacts.uploads import abort_uploads
 from ignition_hub.gateway.cluster import turns
 from ignition_hub.gateway.cluster.callers import Build
+from ignition_hub.gateway.process.metrics import Metrics
+from ignition_hub.store import habits
 from ignition_hub.store.errors import AccessDenied
 from ignition_hub.store.objects import ObjectStore, UnfinishedUpload
 from ignition_hub.store.trust import SigningKey
@@ -207,12 +212,29 @@ def test_a_turn_that_lasts_is_renewed_and_one_that_was_cut_off_gives_way(impatie
     asyncio.run(story())
 
 
+async def returned(value):
+    return value
+
+
+def store_told(status):
+    condition = {"type": "ConditionalWrites", "status": status, "observedGeneration": 2}
+    return {"metadata": {"generation": 2}, "status": {"conditions": [condition]}}
+
+
 @pytest.mark.parametrize(
-    ("oddities", "writes"), [({}, 0), ({"completes_over": True}, 2)], ids=["atomic", "not"]
+    ("oddities", "told", "writes"),
+    [({}, "True", 0), ({}, "Unknown", 0), ({"completes_over": True}, "True", 2), ({}, "False", 2)],
+    ids=["atomic", "not known", "not", "not for another gateway"],
 )
-def test_publications_take_turns_where_the_store_keeps_no_two_writers_apart(impatient, oddities, writes):
+def test_publications_take_turns_where_the_store_keeps_no_two_writers_apart(
+    impatient, monkeypatch, oddities, told, writes
+):
+    monkeypatch.setattr(habits, "ROUNDS", 1)
+
     async def story(store, workers):
-        publishing = CarefulPublishing(None, replica(impatient), workers)
+        publishing = CarefulPublishing(
+            None, replica(impatient), workers, lambda: returned([store_told(told)])
+        )
         paths = StorePaths("ignition", make_inputs(), identity_of(make_inputs()))
         upload = Completion("u", f"{paths.engine(SHA)}x", SHA, 3, ("e",), make_facts(), "")
         with pytest.raises(UploadRejected, match="may not write to key"):
@@ -246,3 +268,89 @@ def test_a_publication_looks_once_whether_its_engine_is_there():
 
     assert done.is_new
     assert [method for method, asked in server.asked if asked == key] == ["HEAD", "POST", "GET", "GET"]
+
+
+@contextlib.contextmanager
+def watching(server, **settings):
+    """Watch a server as a gateway does whose EngineStore has these settings."""
+    workers = Workers(name="store", threads=4, waiting=4, deadline=60)
+    with contextlib.closing(ObjectStore(server.settings(**settings))) as store:
+        opened = OpenStore(store, {}, store.settings)
+        stores = SimpleNamespace(current=lambda: returned(opened))
+        publishing = CarefulPublishing(None, None, workers, None)
+        yield StoreWatch(stores, publishing, workers, Metrics())
+    workers.close()
+
+
+def conditions_of(watch):
+    """Return what the status says after a look: status and reason of Ready and of ConditionalWrites."""
+    asyncio.run(watch.look())
+    place = watch.findings.place
+    s3 = {"endpoint": place.endpoint, "bucket": place.bucket}
+    body = {"metadata": {"name": "main", "generation": 1}, "spec": {"s3": s3}}
+    reads = Probe(StoreReason.BUCKET_REACHABLE)
+    status = store_status(body, reads, default="main", now="", heard=Heard((watch.findings,)))
+    return {one["type"]: (one["status"], one["reason"], one["message"]) for one in status["conditions"]}
+
+
+@pytest.mark.parametrize(
+    ("oddities", "ready", "writes", "seen"),
+    [
+        ({}, "BucketReachable", "ConditionsHonoured", "Writes that overlap"),
+        ({"literal_if_match": True}, "BucketReachable", "ConditionsHonoured", "PutObject, If-Match"),
+        (
+            {"ignores_conditions": True},
+            "BucketReachable",
+            "ConditionsNotHonoured",
+            "PutObject, If-None-Match: ignored: a second write replaced the first",
+        ),
+        (
+            {"completes_over": True},
+            "BucketReachable",
+            "ConditionsNotHonoured",
+            "CompleteMultipartUpload, If-None-Match: ignored: a second upload replaced the first",
+        ),
+        ({"matches_nothing": True}, "BucketReachable", "ConditionsNotHonoured", "which is its ETag"),
+        (
+            {"pause": lambda key, data: 0.05},
+            "BucketReachable",
+            "ConditionsNotHonoured",
+            "not atomic: of 4 writers 4 were told that they wrote",
+        ),
+        ({"lists_etags": False}, "BucketRefuses", "NotProbed", "without its ETag"),
+        ({"refuses_signed_urls": True}, "SignedUrlsRefused", "ConditionsHonoured", ""),
+        ({"region": "garage"}, "RegionMistaken", "NotProbed", "set spec.s3.region to garage"),
+        ({"read_only": True}, "AccessDenied", "NotProbed", "does not permit PutObject"),
+        (
+            {"refusal": (403, "SignatureDoesNotMatch", "")},
+            "AccessDenied",
+            "NotProbed",
+            "rejected the credentials",
+        ),
+        ({"refusal": (404, "NoSuchBucket", "")}, "BucketNotFound", "NotProbed", "does not exist"),
+    ],
+    ids=lambda each: "-".join(each) or "none" if isinstance(each, dict) else "",
+)
+def test_each_habit_of_a_server_is_told_by_the_conditions_of_its_store(
+    oddities, ready, writes, seen, monkeypatch
+):
+    monkeypatch.setattr(habits, "ROUNDS", 1)
+    with odd_store(**oddities) as server, watching(server) as watch:
+        told = conditions_of(watch)
+
+    assert told["Ready"][:2] == ("True" if ready == "BucketReachable" else "False", ready)
+    statuses = {"ConditionsHonoured": "True", "ConditionsNotHonoured": "False", "NotProbed": "Unknown"}
+    assert told["ConditionalWrites"][:2] == (statuses[writes], writes)
+    assert seen in told["ConditionalWrites"][2]
+    assert "GetObject without a signature: answered" in told["Ready"][2] or ready != "BucketReachable"
+
+
+def test_a_store_that_goes_away_is_not_ready_and_what_its_server_was_found_to_do_stands(monkeypatch):
+    monkeypatch.setattr(habits, "ROUNDS", 1)
+    with odd_store() as server, watching(server) as watch:
+        before = conditions_of(watch)
+        server.oddities.refusal = (403, "AccessDenied", "closed")
+        after = conditions_of(watch)
+
+    assert (before["Ready"][0], after["Ready"][:2]) == ("True", ("False", "AccessDenied"))
+    assert after["ConditionalWrites"] == before["ConditionalWrites"]

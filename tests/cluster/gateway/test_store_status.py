@@ -1,0 +1,139 @@
+"""From what a server does to what its EngineStore says: gateway, controller and a real API server."""
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from unittest import mock
+
+import pytest
+
+from controller_harness import settle
+from gateway_harness import BUILDS, HUB, STORE
+from ignition_hub.controller.adapters.bucket import Buckets
+from ignition_hub.controller.adapters.cluster import Cluster
+from ignition_hub.controller.adapters.gateway_findings import GatewayFindings
+from ignition_hub.controller.adapters.public_keys import GatewayKeys
+from ignition_hub.controller.app import Controller, ControllerSettings
+from ignition_hub.controller.passes import engine_stores
+from ignition_hub.kube import EVENTS, STORES, Kube, RateLimiter
+from job_controller import condition_of, eventually
+from oddstore import odd_store
+
+pytestmark = pytest.mark.cluster
+
+GATEWAY_FLAGS = ("--probe-seconds=0.2",)
+NAME = STORE.rpartition("/")[2]
+
+
+@pytest.fixture
+async def kube(control_plane, monkeypatch):
+    monkeypatch.setattr(engine_stores, "READ_SECRET_EVERY", 0.5)
+    with mock.patch.dict(os.environ, KUBECONFIG=str(control_plane.kubeconfig)):
+        kube = await Kube.connect(limiter=RateLimiter(qps=500, burst=500))
+        yield kube
+        await kube.close()
+    await settle()
+
+
+@pytest.fixture
+def reader(hub, team):
+    """A token of an account that may read EngineStores, as the controller may."""
+    rules = [{"apiGroups": ["ignitionhub.io"], "resources": ["enginestores"], "verbs": ["get"]}]
+    base, name = "/apis/rbac.authorization.k8s.io/v1/clusterrole", f"reads-stores-{team}"
+    hub.post(f"{base}s", {"metadata": {"name": name}, "rules": rules})
+    binding = {
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": team}],
+    }
+    hub.post(f"{base}bindings", binding)
+    return hub.token(team)
+
+
+@asynccontextmanager
+async def controller_at_work(kube, hub, token_file):
+    """Run a controller that asks the gateway what it found, until the block ends."""
+    url, ca_file = f"https://127.0.0.1:{hub.gateway.port}", hub.gateway.folder / "tls.crt"
+    cluster = Cluster(kube, BUILDS)
+    findings = GatewayFindings(url, ca_file, token_file)
+    buckets = Buckets(kube, cluster.stores, HUB, GatewayKeys(url, ca_file), findings)
+    settings = ControllerSettings(
+        release_namespace=HUB, build_namespace=BUILDS, gateway_url=url, health_port=0
+    )
+    controller = Controller(kube, buckets, cluster, settings)
+    tasks = [asyncio.create_task(controller.watch()), asyncio.create_task(controller.lead())]
+    try:
+        yield
+    finally:
+        tasks[1].cancel()
+        controller.stop()
+        await asyncio.wait(tasks)
+        buckets.close()
+
+
+async def until(kube, kind, reason):
+    """Wait until a condition of the EngineStore has a reason for its newest spec; return the condition."""
+
+    async def told():
+        body = await kube.get(STORES, NAME)
+        found = condition_of(body, kind)
+        is_new = found.get("observedGeneration") == body["metadata"]["generation"]
+        return found if is_new and found.get("reason") == reason else None
+
+    return await eventually(told)
+
+
+async def events_of(kube):
+    found = [event for event in await kube.list(EVENTS, "default") if event["regarding"]["name"] == NAME]
+    return {(event["type"], event["reason"]) for event in found}
+
+
+async def use(kube, s3):
+    await kube.merge_patch(STORES, NAME, {"spec": {"s3": s3}})
+
+
+async def test_an_engine_store_says_what_the_gateway_found_of_its_server_and_follows_it(
+    kube, hub, reader, control_plane, tmp_path
+):
+    (tmp_path / "token").write_text(reader)
+    kept = (await kube.get(STORES, NAME))["spec"]["s3"]
+    async with controller_at_work(kube, hub, tmp_path / "token"):
+        await until(kube, "ConditionalWrites", "ConditionsHonoured")
+        try:
+            with odd_store(ignores_conditions=True) as server:
+                await use(kube, {"endpoint": server.endpoint})
+                told = await until(kube, "ConditionalWrites", "ConditionsNotHonoured")
+                row = await asyncio.to_thread(control_plane.kubectl, "get", "enginestores", NAME)
+            await use(kube, {**kept, "region": "eu-central-9"})
+            mistaken = await until(kube, "Ready", "RegionMistaken")
+        finally:
+            await use(kube, {"region": "us-east-1", **kept})
+        await until(kube, "Ready", "BucketReachable")
+        await until(kube, "ConditionalWrites", "ConditionsHonoured")
+
+    assert "PutObject, If-None-Match: ignored" in told["message"]
+    assert row.splitlines()[0].split()[-4:] == ["REASON", "CONDITIONAL", "WRITES", "AGE"]
+    assert row.splitlines()[1].split()[-4:-1] == ["True", "BucketReachable", "False"]
+    assert "set spec.s3.region to us-east-1" in mistaken["message"]
+    expected = {("Warning", "ConditionsNotHonoured"), ("Warning", "RegionMistaken")}
+    assert await events_of(kube) >= {*expected, ("Normal", "BucketReachable")}
+
+
+async def test_while_no_gateway_answers_the_controller_says_that_it_does_not_know(kube, hub, tmp_path):
+    (tmp_path / "token").write_text("no token of this cluster")
+    async with controller_at_work(kube, hub, tmp_path / "token"):
+        told = await until(kube, "ConditionalWrites", "GatewayUnreachable")
+        ready = await until(kube, "Ready", "BucketReachable")
+
+    assert (told["status"], ready["status"]) == ("Unknown", "True")
+    assert "401" in told["message"]
+
+
+def test_what_was_found_is_told_to_those_who_may_read_the_engine_store_alone(hub, team, reader):
+    allowed = hub.gateway.ask("GET", "/v1/store", token=reader)
+    refused = hub.gateway.ask("GET", "/v1/store", token=hub.token(HUB))
+
+    assert (allowed.status, allowed.body["place"]["bucket"]) == (200, "engines")
+    assert (refused.status, refused.reason) == (403, "NotPermitted")
+    assert f"may not get enginestores {NAME}" in refused.message
+    assert hub.gateway.ask("GET", "/v1/store").status == 401
