@@ -20,6 +20,7 @@ from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -359,7 +360,7 @@ def wired(control_plane, api, tmp_path_factory):
     ):
         for bucket in ("engines", "models"):
             s3.create_bucket(bucket)
-        prepare_cluster(api, replace(s3, endpoint=to_s3.address))
+        prepare_cluster(api, reached_at(s3, to_s3.address))
         let_prune(api)
         gateways = Gateways(wired_kubeconfig(control_plane, to_api, folder), folder)
         store = ObjectStore(settings_of(s3))
@@ -371,6 +372,12 @@ def wired(control_plane, api, tmp_path_factory):
             store.close()
             models.close()
             api.ask("DELETE", "/apis/ignitionhub.io/v1alpha1/enginestores/default")
+
+
+def reached_at(s3, address):
+    """The server, for those who reach it at ``address``."""
+    at = urlsplit(address)
+    return replace(s3, place=replace(s3.place, host=at.hostname, port=at.port))
 
 
 def let_prune(api):
