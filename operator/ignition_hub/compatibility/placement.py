@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ignition_hub.compatibility.gpus import GPUS, NodeGpu, labelled_gpu
-from ignition_hub.compatibility.loading import EngineFacts, loads
+from ignition_hub.compatibility.loading import VOUCHED, EngineFacts, loads
 from ignition_hub.compatibility.node_terms import (
     NOTHING,
     GpuSelector,
@@ -138,6 +138,27 @@ def has_place(pod: Mapping[str, Any], engines: Sequence[EngineView]) -> bool:
     return chosen is None or any(_is_in_reach(gpu, reach, asked) for gpu in chosen)
 
 
+def reachable_targets(pod: Mapping[str, Any], engine: EngineView) -> list[ReadyTarget]:
+    """
+    Return the ready targets of ``engine`` that may be the best one for a GPU that the pod may get.
+
+    Where the pod's own selectors name its GPUs, a target that is never the best of them is left out.
+    """
+    reachable = [target for target in engine.ready if has_place(pod, [replace(engine, ready=(target,))])]
+    gpus = chosen_gpus(pod)
+    if gpus is None or len(reachable) < 2:
+        return reachable
+    best = {_rank_on(gpu, reachable)[0] for gpu in gpus if _rank_on(gpu, reachable)}
+    return [target for target in reachable if target in best]
+
+
+def _rank_on(gpu: NodeGpu, targets: Sequence[ReadyTarget]) -> list[ReadyTarget]:
+    """Return those of ``targets`` that load on ``gpu``, the best first."""
+    found = [(loads(_facts(target), gpu), target) for target in targets]
+    vouched = [(VOUCHED.index(each.level), target) for each, target in found if each.is_vouched_for]
+    return [target for _, target in sorted(vouched, key=lambda pair: pair[0])]
+
+
 def _is_in_reach(gpu: NodeGpu, reach: Iterable[GpuSelector], asked: PodRequest) -> bool:
     # Which slice of a card a pod gets, its request says and not the labels that it selects nodes by.
     product = gpu.exact_product if asked.cards and not asked.profiles else None
@@ -198,7 +219,7 @@ def with_terms(affinity: Mapping[str, Any] | None, terms: list[Term]) -> Json:
 
 
 def _selectors(target: ReadyTarget) -> frozenset[GpuSelector]:
-    return _selectors_of(replace(target, since=0.0, size=0))
+    return _selectors_of(replace(target, since=0.0, size=0, name="", sha256="", image=""))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -214,13 +235,16 @@ def _serves(target: ReadyTarget, labels: Mapping[str, str]) -> bool:
     gpu = labelled_gpu(labels)
     if gpu is None:
         return False
-    engine = EngineFacts(
+    return loads(_facts(target), gpu).is_vouched_for
+
+
+def _facts(target: ReadyTarget) -> EngineFacts:
+    return EngineFacts(
         flavor=target.flavor,
         arch=target.arch,
         product=target.product,
         compatibility=target.compatibility,
     )
-    return loads(engine, gpu).is_vouched_for
 
 
 def _intersection(one: frozenset[GpuSelector], other: frozenset[GpuSelector]) -> frozenset[GpuSelector]:

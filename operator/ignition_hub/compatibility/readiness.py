@@ -31,6 +31,7 @@ class ReadyTarget:
     A target whose engine is published: what it was built for, and how far the build reaches.
 
     ``since`` is in seconds since the epoch, ``size`` in bytes; each is 0 when the status does not say.
+    ``image`` is the engine's image by digest, empty while no registry is known to have it.
     """
 
     arch: str
@@ -39,6 +40,9 @@ class ReadyTarget:
     flavor: str
     since: float = 0.0
     size: int = 0
+    name: str = ""
+    sha256: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ def _ready(target: Mapping[str, Any]) -> ReadyTarget:
         flavor=(target.get("tensorrt") or {}).get("flavor", "TensorRT"),
         since=_seconds(since) if since else 0.0,
         size=target.get("sizeBytes") or 0,
+        name=target.get("name") or "",
+        sha256=target.get("sha256") or "",
     )
 
 

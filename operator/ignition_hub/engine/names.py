@@ -26,6 +26,11 @@ MODEL_FOLDER = "onnx"
 MODEL_FILE = "model.onnx"
 """The model in that folder."""
 
+IMAGES_FOLDER = "/ignition-images"
+"""Where a pod with ``delivery: ImageVolume`` has each engine's image, in a folder of the alias."""
+IMAGE_VOLUME = "ignition-image"
+"""Begins the names of those volumes; the position of the engine in the annotation follows."""
+
 INIT_CONTAINER = "ignition-fetch"
 """Fetches and verifies the engines; it ends before any container that gets them starts."""
 ENGINES_VOLUME = "ignition-engines"

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.environment import ENGINE_OF_ALIAS, MODEL_OF_ALIAS, PREFIX
 from ignition_hub.engine.errors import Reason, RequestError
-from ignition_hub.engine.names import ENGINES_FOLDER, GROUP, INIT_CONTAINER
+from ignition_hub.engine.names import ENGINES_FOLDER, GROUP, IMAGES_FOLDER, INIT_CONTAINER
 from ignition_hub.engine.naming import engines_named
 from ignition_hub.engine.quoting import shortened
 
@@ -52,6 +52,13 @@ class LayoutName(StrEnum):
 
 KSERVE_FOLDER = "/mnt/models"
 """Where KServe's storage initializer puts a model, and its runtimes look for one (KServe 0.16)."""
+
+
+class Delivery(StrEnum):
+    """How the bytes of an engine come to the pod's node, as the annotation says."""
+
+    FETCH = "Fetch"  # the init container downloads them
+    IMAGE_VOLUME = "ImageVolume"  # the kubelet pulls an image, and the init container verifies it
 
 
 class Rollout(StrEnum):
@@ -205,6 +212,15 @@ def read_rollout(text: str) -> Rollout:
     )
 
 
+def read_delivery(text: str) -> Delivery:
+    """Read how the engines come to the node."""
+    if text in set(Delivery):
+        return Delivery(text)
+    raise AnnotationError(
+        ANNOTATION_DELIVERY, f"unknown value {text!r:.80}", f"use one of: {', '.join(Delivery)}"
+    )
+
+
 def _engines_error(problem: str, remedy: str) -> AnnotationError:
     return AnnotationError(ANNOTATION_ENGINES, problem, remedy)
 
@@ -252,13 +268,37 @@ Pod annotation of the author: whether the hub restarts the pods of a Deployment,
 Argo Rollout when new engines are ready for the GPUs that they run on. ``Automatic`` does so where the chart's
 ``rollouts.enabled`` is set, ``Manual`` never. Default: ``Manual``.
 """
+ANNOTATION_DELIVERY = PodAnnotation(f"{GROUP}/delivery", read_delivery, Delivery.FETCH, "ImageVolume")
+"""
+Pod annotation of the author: how the engines come to the node. ``ImageVolume`` mounts images that the hub
+pushed to the registry of the EngineStore, where one engine of each TensorRTEngine can be meant when the pod
+is created, and downloads the engines otherwise; ``Fetch`` always downloads them. Default: ``Fetch``.
+"""
 
 FOR_THE_FETCHER: tuple[PodAnnotation[Any], ...] = (ANNOTATION_ON_MISS, ANNOTATION_LAYOUT)
 
 
 @dataclass(frozen=True, slots=True)
+class EngineImage:
+    """An engine that a pod mounts: the image by digest, and the SHA-256 of the engine in it."""
+
+    alias: str
+    reference: str
+    sha256: str
+
+    @property
+    def mount_path(self) -> str:
+        """Where the image is in every container that gets the engine."""
+        return f"{IMAGES_FOLDER}/{self.alias}"
+
+
+@dataclass(frozen=True, slots=True)
 class InjectionRequest:
-    """Everything a pod's annotations say. ``containers`` is None where it names none."""
+    """
+    Everything a pod's annotations say. ``containers`` is None where it names none.
+
+    ``images`` are not said there: admission adds those that it found for ``delivery``.
+    """
 
     engines: tuple[EngineReference, ...]
     mount_path: str
@@ -266,6 +306,8 @@ class InjectionRequest:
     on_miss: OnMiss
     layout: LayoutName
     rollout: Rollout
+    delivery: Delivery
+    images: tuple[EngineImage, ...] = ()
 
 
 def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
@@ -279,6 +321,7 @@ def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
         on_miss=ANNOTATION_ON_MISS.of(annotations),
         layout=layout,
         rollout=ANNOTATION_ROLLOUT.of(annotations),
+        delivery=ANNOTATION_DELIVERY.of(annotations),
     )
     if not request.engines:
         raise _engines_error(

@@ -27,7 +27,8 @@ from ignition_hub.fetch.delivery import Found, deliver, missing_bytes_of
 from ignition_hub.fetch.errors import FetchError
 from ignition_hub.fetch.gateway import Resolved, ResolvedModel, resolve
 from ignition_hub.fetch.lines import say
-from ignition_hub.fetch.place import EnginePaths, require_room
+from ignition_hub.fetch.mounted import another_than_mounted
+from ignition_hub.fetch.place import EnginePaths, is_mounted, require_room
 from ignition_hub.fetch.reporting import Stopwatch, tell_gateway
 from ignition_hub.fetch.settings import FetchRequest, FetchSettings
 from ignition_hub.layouts.served import ServedEngine
@@ -89,7 +90,7 @@ class EngineFetch:
     served: ServedEngine | None = None
 
     def __init__(self, wanted: FetchRequest, settings: FetchSettings, budget: FetchBudget) -> None:
-        self.paths = EnginePaths(settings.mount / wanted.alias)
+        self.paths = EnginePaths(settings.mount / wanted.alias, mounted=wanted.mounted)
         self.watch = Stopwatch()
         self._wanted, self._settings, self._budget = wanted, settings, budget
 
@@ -98,6 +99,8 @@ class EngineFetch:
         with self.watch.waiting():
             self.found = resolve(self._wanted.resource, self._settings, self._budget.deadline, say)
         if isinstance(self.found, Resolved):
+            if self.paths.mounted and not is_mounted(self.found, self.paths):
+                say(f"{self._wanted.alias}: {another_than_mounted(self.found, self.paths.mounted)}")
             self.served = served_engine(self.found, self._wanted.alias, self._settings.layout)
 
     def bring(self) -> FetchAccount:

@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ignition_hub.engine.errors import Reason
@@ -24,6 +24,7 @@ from ignition_hub.fetch.gateway import Resolved, ResolvedModel
 from ignition_hub.fetch.journal import DownloadJournal
 from ignition_hub.fetch.lines import say
 from ignition_hub.fetch.range_requests import CONNECTIONS, RangeSource
+from ignition_hub.fetch.settings import MountedEngine
 from ignition_hub.fetch.transfer import ByteCallback, DiskError, SpareFailed, Transfer, transfer
 from ignition_hub.wire.outcomes import LinkExpired
 
@@ -44,6 +45,8 @@ class EnginePaths:
     """The paths of one alias: the final file, what is written before it is final, and the record."""
 
     folder: Path
+    mounted: MountedEngine | None = field(default=None, kw_only=True)
+    """The engine as the kubelet mounted it, where the pod has its image."""
 
     @property
     def engine(self) -> Path:
@@ -197,9 +200,14 @@ def require_room(mount: Path, missing: int) -> None:
 def missing_bytes(found: Resolved, paths: EnginePaths) -> int:
     """Return how many more bytes an engine will take, as far as sizes tell."""
     with disk_errors_named(paths.folder):
-        if has_size(paths.engine, found.size):
+        if is_mounted(found, paths) or has_size(paths.engine, found.size):
             return 0
         return missing_of(paths.partial, found.size)
+
+
+def is_mounted(found: Resolved, paths: EnginePaths) -> bool:
+    """Whether the pod's image is that of the engine which was chosen."""
+    return paths.mounted is not None and paths.mounted.sha256 == found.sha256
 
 
 def missing_of(partial: Path, size: int) -> int:

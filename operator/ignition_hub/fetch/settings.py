@@ -5,6 +5,7 @@ The webhook writes this environment; a person who runs the fetcher by hand may d
 mistake is answered by name.
 """
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from ignition_hub.engine import environment
 from ignition_hub.engine.errors import Reason
-from ignition_hub.engine.names import ENGINES_FOLDER, TOKEN_FILE
+from ignition_hub.engine.names import ENGINE_FILE, ENGINES_FOLDER, IMAGES_FOLDER, TOKEN_FILE
 from ignition_hub.engine.pod_annotations import (
     ANNOTATION_LAYOUT,
     ANNOTATION_ON_MISS,
@@ -27,14 +28,28 @@ from ignition_hub.fetch.node_source import NodeCache
 from ignition_hub.wire.address import Address, tls_context
 
 DEFAULT_DEADLINE = 600.0
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class MountedEngine:
+    """An engine that the kubelet mounted as an image: its ``path``, and the ``sha256`` it has to have."""
+
+    path: Path
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
-    """One engine to bring: the folder below the mount, and the TensorRTEngine's name."""
+    """
+    One engine to bring: the folder below the mount, and the TensorRTEngine's name.
+
+    ``mounted`` is there already where the pod has its image.
+    """
 
     alias: str
     resource: str
+    mounted: MountedEngine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class FetchSettings:
             gateway=_address(environ),
             token_file=Path(environ.get(environment.TOKEN_FILE, TOKEN_FILE)),
             mount=Path(environ.get(environment.MOUNT, ENGINES_FOLDER)),
-            engines=_engines(environ.get(environment.ENGINES, "")),
+            engines=_engines(environ.get(environment.ENGINES, ""), _mounted(environ)),
             deadline=_seconds(environ.get(environment.DEADLINE_SECONDS, str(DEFAULT_DEADLINE))),
             on_miss=_annotated(ANNOTATION_ON_MISS, environ),
             layout=_annotated(ANNOTATION_LAYOUT, environ),
@@ -97,13 +112,24 @@ def _node_cache(environ: Mapping[str, str], tls: ssl.SSLContext) -> NodeCache | 
     return NodeCache(_address(environ, variable), tls) if environ.get(variable) else None
 
 
-def _engines(text: str) -> tuple[FetchRequest, ...]:
+def _mounted(environ: Mapping[str, str]) -> dict[str, MountedEngine]:
+    """Return the engines that are mounted as images, by alias."""
+    found = {}
+    for item in filter(None, environ.get(environment.IMAGES, "").split(",")):
+        alias, _, sha256 = item.partition("=")
+        if not SHA256.fullmatch(sha256) or "/" in alias or alias.startswith("."):
+            raise _wrong(environment.IMAGES, f"{item!r:.120} is not alias=SHA-256")
+        found[alias] = MountedEngine(Path(IMAGES_FOLDER, alias, ENGINE_FILE), sha256)
+    return found
+
+
+def _engines(text: str, mounted: Mapping[str, MountedEngine]) -> tuple[FetchRequest, ...]:
     engines = []
     for item in filter(None, (piece.strip() for piece in text.split(","))):
         alias, equals, resource = item.partition("=")
         if not (alias and equals and resource) or "/" in item or alias.startswith("."):
             raise _wrong(environment.ENGINES, f"{item!r} is not alias=resource")
-        engines.append(FetchRequest(alias, resource))
+        engines.append(FetchRequest(alias, resource, mounted.get(alias)))
     if not engines:
         raise _wrong(environment.ENGINES, "it lists no engines")
     return tuple(engines)

@@ -13,6 +13,7 @@ from kubernetes.aio.config import ConfigException
 from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
+from ignition_hub.gateway.artifacts.images import ImagePushing
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.store_watch import StoreWatch
@@ -25,6 +26,7 @@ from ignition_hub.gateway.cluster.turns import PRUNE, PUBLISH, Turns
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.exit_codes import CANNOT_START
+from ignition_hub.gateway.process.image_list import ImageFile
 from ignition_hub.gateway.process.metrics import AdmissionMetrics, Metrics
 from ignition_hub.gateway.process.settings import GatewaySettings, Role, parse_settings
 from ignition_hub.gateway.routes.probes import watch_store
@@ -87,10 +89,21 @@ async def run(settings: GatewaySettings) -> None:
             services = pod_services(settings, kube, signer)
             opened.callback(services.close)
             services.metrics.registry.register(paces)
-            await serve(services, stop, watch_store(services), services.pod_events.follow())
+            await serve(
+                services,
+                stop,
+                watch_store(services),
+                services.pod_events.follow(),
+                services.image_pushing.follow(services.views, services.stores, settings.images_seconds),
+            )
         else:
             views = EngineViews(kube, fresh=kube.paced(FRESH))
-            admission = AdmissionServices(settings=settings, views=views, metrics=AdmissionMetrics())
+            admission = AdmissionServices(
+                settings=settings,
+                views=views,
+                metrics=AdmissionMetrics(),
+                images=ImageFile(settings.images_file),
+            )
             admission.metrics.registry.register(paces)
             await serve(admission, stop)
 
@@ -105,6 +118,7 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
     stores = DefaultStore(kube, settings.release_namespace, views.stores)
     publish_turns = Turns(kube, settings.release_namespace, PUBLISH, "another engine is being published")
     publishing = CarefulPublishing(signer, publish_turns, heavy, views.stores)
+    images, engines = ImageFile(settings.images_file), VerifiedEngines(signer.keys, quick)
     return Services(
         settings=settings,
         kube=kube,
@@ -122,7 +136,15 @@ def pod_services(settings: GatewaySettings, kube: Kube, signer: Signer) -> Servi
         pod_events=PodEvents(kube.paced(EVENTS), lambda outcome: metrics.pod_events.labels(outcome).inc()),
         signer=signer,
         metrics=metrics,
-        engines=VerifiedEngines(signer.keys, quick),
+        engines=engines,
+        images=images,
+        image_pushing=ImagePushing(
+            kube,
+            settings.release_namespace,
+            images,
+            engines,
+            lambda outcome: metrics.images.labels(outcome).inc(),
+        ),
         quick=quick,
         heavy=heavy,
         quotas=StorageQuotas(views, quick),

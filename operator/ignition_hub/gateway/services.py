@@ -7,6 +7,7 @@ from aiohttp import web
 from ignition_hub.buckets.default_store import DefaultStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
+from ignition_hub.gateway.artifacts.images import ImagePushing
 from ignition_hub.gateway.artifacts.publishing import Signer
 from ignition_hub.gateway.artifacts.storage_quotas import StorageQuotas
 from ignition_hub.gateway.artifacts.store_watch import StoreWatch
@@ -19,6 +20,7 @@ from ignition_hub.gateway.cluster.turns import Turns
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import EngineViews, Views
 from ignition_hub.gateway.process.draining import RequestsInFlight
+from ignition_hub.gateway.process.image_list import ImageFile
 from ignition_hub.gateway.process.limits import ConcurrencyLimit
 from ignition_hub.gateway.process.metrics import AdmissionMetrics, Metrics
 from ignition_hub.gateway.process.progress import ProgressThrottle
@@ -33,6 +35,7 @@ class AdmissionServices:
     settings: GatewaySettings
     views: EngineViews
     metrics: AdmissionMetrics
+    images: ImageFile
     life: RequestsInFlight = field(default_factory=RequestsInFlight)
 
 
@@ -52,6 +55,7 @@ class Services(AdmissionServices):
     prune_turns: Turns
     publishing: CarefulPublishing
     store_watch: StoreWatch
+    image_pushing: ImagePushing
     pod_events: PodEvents
     signer: Signer
     engines: VerifiedEngines
@@ -70,6 +74,7 @@ class Services(AdmissionServices):
         """End the threads and the connections to the store."""
         self.quick.close()
         self.heavy.close()
+        self.image_pushing.close()
         self.stores.close()
 
 

@@ -7,6 +7,7 @@ must carry documents of newer clusters unharmed. ``connection`` sends the reques
 
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Self
@@ -229,6 +230,13 @@ class Kube:
         path = path_of(TOKEN_REVIEWS)
         answer = await self.send("POST", path, body=_typed(TOKEN_REVIEWS, review))
         return token_user(answer.get("status") or {}, audience)
+
+    async def version(self) -> tuple[int, int]:
+        """Return the release of the API server: major and minor."""
+        answer = await self.send("GET", "/version")
+        # Vendors write what they changed behind the number: 35+.
+        major, minor = (re.match("[0-9]+", answer.get(name) or "") for name in ("major", "minor"))
+        return int(major[0]) if major else 0, int(minor[0]) if minor else 0
 
     async def token_keys(self) -> Object:
         """Return the public keys that ServiceAccount tokens of this cluster are signed with, as a JWK set."""

@@ -473,3 +473,31 @@ def test_the_pod_monitor_asks_ports_that_the_pods_have(monitored: list[Json]) ->
 
     assert asked == {"metrics", "adm-metrics"}
     assert asked <= ports
+
+
+def test_the_secret_of_the_registry_is_read_by_the_gateway_alone():
+    registry = {"repository": "registry.example.com/engines", "credentialsSecretRef": {"name": "engine-push"}}
+    documents = render({"store": {"registry": registry}})
+    readers = [
+        document["metadata"]["name"]
+        for document in documents
+        if document["kind"] in {"Role", "ClusterRole"}
+        for rule in document["rules"]
+        if "engine-push" in rule.get("resourceNames", ())
+    ]
+    [store] = [document for document in documents if document["kind"] == "EngineStore"]
+
+    assert readers == ["ignition-hub-gateway"]
+    assert store["spec"]["registry"] == registry
+
+
+def test_the_two_processes_of_a_gateway_know_images_by_one_file_that_they_share(trial: list[Json]):
+    [gateway] = [
+        d for d in trial if (d["kind"], d["metadata"]["name"]) == ("Deployment", "ignition-hub-gateway")
+    ]
+    containers = gateway["spec"]["template"]["spec"]["containers"]
+
+    for container in containers:
+        assert "--images-file=/tmp/images.json" in container["args"]
+        assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
+    assert len(containers) == 2

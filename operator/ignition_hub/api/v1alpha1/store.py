@@ -90,6 +90,35 @@ class S3(Part):
     """The Secret with the access keys."""
 
 
+REGISTRY_RULE = rule(
+    r"self.matches('^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')",
+    "must be a host, perhaps with a port and a path in lower case, for example registry.example.com/engines",
+)
+
+
+class PushSecretRef(Part):
+    """A Secret of the type kubernetes.io/dockerconfigjson in the release namespace of Ignition Hub."""
+
+    name: Subdomain
+    """Name of the Secret; it has a user for the host of the registry."""
+
+
+class ImageRegistry(Part):
+    """An OCI registry that ready engines are pushed to, for pods that mount them as images."""
+
+    repository: Annotated[str, Field(max_length=160, json_schema_extra=ruled(REGISTRY_RULE))]
+    """
+    Below which every TensorRTEngine has a repository, by namespace and name. Nodes must reach it under this
+    name, and pull with credentials of their own. Example: registry.example.com/engines
+    """
+    credentials_secret_ref: PushSecretRef | None = None
+    """The Secret of the user that pushes; only the gateway reads it. Default: the registry asks for none."""
+    ca_bundle: Annotated[str, Field(max_length=65536)] = ""
+    """PEM certificates that the registry's is checked against, beside those of the gateway's image."""
+    plain_http: Annotated[bool, Field(alias="plainHTTP")] = False
+    """Whether the registry has no TLS: for a trial. Default: false."""
+
+
 class ModelSource(Part):
     """Models that some namespaces may read with the hub's credentials."""
 
@@ -181,6 +210,11 @@ class EngineStoreSpec(Part):
     """
     Where plugin libraries may come from, which is never what a namespace pushed or may merely read. Default:
     none, engines with plugins are refused.
+    """
+    registry: ImageRegistry | None = None
+    """
+    Where engines are pushed as images, for pods with `ignitionhub.io/delivery: ImageVolume`. Default:
+    nowhere.
     """
     retention: Retention = Retention()
     """How long what nothing uses is kept. Default: see each field."""

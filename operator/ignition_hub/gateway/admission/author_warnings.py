@@ -10,6 +10,7 @@ from ignition_hub.compatibility.stuck import reasons_to_wait
 from ignition_hub.engine.names import ENGINES_VOLUME
 from ignition_hub.engine.pod_annotations import OnMiss, injection_request
 from ignition_hub.gateway.admission.fetcher import InjectionSettings
+from ignition_hub.gateway.admission.image_volumes import mounting
 from ignition_hub.gateway.admission.injection import pod_asks, wanted_views
 from ignition_hub.gateway.admission.json_patch import Json
 from ignition_hub.gateway.admission.resources import LIMITS, amount
@@ -25,7 +26,9 @@ def warnings_about(pod: Json, engines: Mapping[str, EngineView], settings: Injec
     views = wanted_views(request, engines)
     reasons = [] if request.on_miss is OnMiss.FALLBACK else reasons_to_wait(pod, views)
     waits = [f"the pod will wait: {reason}" for reason in reasons]
-    return [*waits, *gateway_not_found(pod, settings), *too_large(pod, views)]
+    why_not = mounting(pod, request, views, settings.no_images).why_not
+    downloads = [f"delivery ImageVolume: the engines are downloaded: {why_not}"] if why_not else []
+    return [*waits, *downloads, *gateway_not_found(pod, settings), *too_large(pod, views)]
 
 
 def gateway_not_found(pod: Json, settings: InjectionSettings) -> Iterator[str]:

@@ -15,6 +15,7 @@ from ignition_hub.engine.names import (
     TOKEN_VOLUME,
 )
 from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, InjectionRequest
+from ignition_hub.gateway.admission.image_volumes import image_mounts
 from ignition_hub.gateway.admission.json_patch import Json
 from ignition_hub.gateway.admission.resources import resources_like, with_others_resources
 
@@ -29,7 +30,8 @@ class InjectionSettings:
     What the hub's installation decides about the init container.
 
     ``authorities`` is the PEM text the certificates of gateway and node cache are checked against; empty for
-    the system's. ``node_cache_url`` is empty where nodes have no cache.
+    the system's. ``node_cache_url`` is empty where nodes have no cache. ``no_images`` says why no pod can
+    mount an engine as an image, empty where one may.
     ``deadline_seconds`` is for all engines of a pod, ``token_seconds`` the life of one projected token,
     ``largest_engine`` and ``largest_model`` the bytes of the largest that the hub accepts.
     """
@@ -43,6 +45,7 @@ class InjectionSettings:
     largest_engine: int = 64 * 1024**3
     largest_model: int = 16 * 1024**3
     image_pull_policy: str = "IfNotPresent"
+    no_images: str = ""
 
 
 def fetcher(
@@ -64,6 +67,7 @@ def fetcher(
         "volumeMounts": [
             {"name": ENGINES_VOLUME, "mountPath": ENGINES_FOLDER},
             {"name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": True},
+            *image_mounts(request),
         ],
     }
 
@@ -80,6 +84,7 @@ def variables(pod: Json, request: InjectionRequest, settings: InjectionSettings)
             f"{reference.alias}={reference.resource}" for reference in request.engines
         ),
         environment.MOUNT: ENGINES_FOLDER,
+        environment.IMAGES: ",".join(f"{image.alias}={image.sha256}" for image in request.images),
         environment.DEADLINE_SECONDS: str(settings.deadline_seconds),
         **{annotation.variable: annotation.text_of(annotations) for annotation in FOR_THE_FETCHER},
     }

@@ -6,6 +6,7 @@ part has a module of its own.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ignition_hub.compatibility.readiness import EngineView
@@ -23,6 +24,7 @@ from ignition_hub.engine.pod_annotations import (
     injection_request,
 )
 from ignition_hub.gateway.admission.fetcher import InjectionSettings
+from ignition_hub.gateway.admission.image_volumes import mounting
 from ignition_hub.gateway.admission.init_containers import init_containers
 from ignition_hub.gateway.admission.json_patch import Json, Patch
 from ignition_hub.gateway.admission.recipients import recipients
@@ -54,11 +56,13 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
     views = wanted_views(request, engines)
     require_servable(views, request)
     require_models(views, request)
+    mounts = mounting(pod, request, views, settings.no_images)
+    request = replace(request, images=mounts.images)
     return [
         *volumes(pod, request, engines, settings),
         *recipients(pod, request),  # before there is one init container more, and its indices another
         *init_containers(pod, request, settings),
-        *scheduling(pod, views, request),
+        *scheduling(pod, mounts.engines, request),
         *(labelled(pod, LABEL_ROLLS, "true") if request.rollout is Rollout.AUTOMATIC else ()),
     ]
 

@@ -13,6 +13,7 @@ from ignition_hub.engine.pod_annotations import (
     OnMiss,
 )
 from ignition_hub.gateway.admission.bounds import require_few_containers
+from ignition_hub.gateway.admission.image_volumes import image_mounts
 from ignition_hub.gateway.admission.json_patch import Json, Patch, appended
 from ignition_hub.gateway.admission.meshes import PROXIES
 
@@ -44,10 +45,12 @@ def named_among(pod: Json, field: str, request: InjectionRequest) -> Iterator[Re
 
 
 def mount(recipient: Recipient, request: InjectionRequest) -> Patch:
-    """Add the read-only mount, unless the container has made its own of the same volume."""
+    """Add the read-only mounts; that of the engines' folder only if the container has not made its own."""
     container = recipient.container
+    there = {one["name"] for one in container.get("volumeMounts") or ()}
+    images = [one for one in image_mounts(request) if one["name"] not in there]
     if own_folder(container) is not None:
-        return []
+        return appended(container, ("volumeMounts",), images, below=recipient.path)
     mounts = container.get("volumeMounts") or ()
     if taken := [one["name"] for one in mounts if one["mountPath"].rstrip("/") == request.mount_path]:
         raise AnnotationError(
@@ -56,7 +59,7 @@ def mount(recipient: Recipient, request: InjectionRequest) -> Patch:
             "set the annotation to another path",
         )
     ours = {"name": ENGINES_VOLUME, "mountPath": request.mount_path, "readOnly": True}
-    return appended(container, ("volumeMounts",), [ours], below=recipient.path)
+    return appended(container, ("volumeMounts",), [ours, *images], below=recipient.path)
 
 
 def variables(recipient: Recipient, request: InjectionRequest) -> Patch:

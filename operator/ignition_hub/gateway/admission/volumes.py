@@ -1,5 +1,5 @@
 """
-The volumes of an injected pod: the folder of its engines, and the token that the fetcher shows. Pure.
+The volumes of an injected pod: the folder of its engines, the token that the fetcher shows, its images. Pure.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.engine.names import ANNOTATION_SAFE_TO_EVICT, AUDIENCE, ENGINES_VOLUME, TOKEN_VOLUME
 from ignition_hub.engine.pod_annotations import InjectionRequest, OnMiss
 from ignition_hub.gateway.admission.fetcher import InjectionSettings
+from ignition_hub.gateway.admission.image_volumes import image_volumes
 from ignition_hub.gateway.admission.json_patch import Json, Patch, add, appended
 
 MIB = 1024**2
@@ -26,6 +27,7 @@ def volumes(
     ours: list[Json] = [
         {"name": ENGINES_VOLUME, "emptyDir": {"sizeLimit": size_limit(request, engines, settings)}},
         {"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}},
+        *image_volumes(request),
     ]
     missing = [volume for volume in ours if volume["name"] not in there]
     return [*appended(pod, ("spec", "volumes"), missing), *safe_to_evict(pod)]

@@ -27,11 +27,10 @@ from ignition_hub.store.find import manifest_key_of
 
 
 @dataclass(frozen=True, slots=True)
-class EngineQuery:
-    """What a manifest must be about."""
+class EngineClaim:
+    """One target of a TensorRTEngine that its status calls ready, whatever GPU it is wanted for."""
 
     candidate: CandidateTarget
-    gpu: NodeGpu
     spec: Mapping[str, Any]
     namespace: str
 
@@ -51,12 +50,8 @@ class EngineQuery:
         newest = self.candidate.newest
         return newest is not None and manifest.is_rolled_back(*newest)
 
-    def require(self, manifest: Manifest) -> Loading:
-        """
-        Return how the engine of a signed manifest loads on the GPU.
-
-        Raise ManifestRefused unless it is about this model and target, NoEngineForGPU unless it loads.
-        """
+    def require_own(self, manifest: Manifest) -> None:
+        """Raise ManifestRefused unless a signed manifest is about this model and target, and the newest."""
         # Whoever could write a status must not be given the engine of another namespace's model.
         inputs, model = manifest.inputs, self.spec["model"]
         found = (inputs.model.name, inputs.model.version, inputs.precision, inputs.gpu_arch)
@@ -73,6 +68,29 @@ class EngineQuery:
             )
         if self.has_seen_newer(manifest):
             raise RolledBack(manifest.built_at)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineQuery:
+    """What a manifest must be about."""
+
+    candidate: CandidateTarget
+    gpu: NodeGpu
+    spec: Mapping[str, Any]
+    namespace: str
+
+    @property
+    def claim(self) -> EngineClaim:
+        """What the status claims."""
+        return EngineClaim(self.candidate, self.spec, self.namespace)
+
+    def require(self, manifest: Manifest) -> Loading:
+        """
+        Return how the engine of a signed manifest loads on the GPU.
+
+        Raise ManifestRefused unless it is about this model and target, NoEngineForGPU unless it loads.
+        """
+        self.claim.require_own(manifest)
         # The status only sorted the candidates; what was signed decides.
         fit = loads(EngineFacts.of_manifest(manifest), self.gpu)
         if not fit.is_vouched_for:
@@ -108,7 +126,7 @@ def chosen_for(
         raise NoEngineForGPU(message, f"{belief.remedy}, or {error.remedy}") from error
 
 
-def manifest_key_in(store: OpenStore, wanted: EngineQuery) -> str:
+def manifest_key_in(store: OpenStore, wanted: EngineClaim) -> str:
     """Return where the manifest of a candidate is; raise IgnitionError where it must not be looked for."""
     wanted.require_source(store.spec)
     candidate = wanted.candidate

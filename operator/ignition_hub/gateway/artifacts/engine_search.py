@@ -57,11 +57,12 @@ async def locate(engines: VerifiedEngines, store: OpenStore, queries: Sequence[E
     errors: list[IgnitionError] = []
     for wanted in queries[:MOST_TRIED]:
         try:
-            manifest_key = manifest_key_in(store, wanted)
-            manifest, url = await engines.get(store, manifest_key, wanted.identity)
-            if wanted.has_seen_newer(manifest):
+            claim = wanted.claim
+            manifest_key = manifest_key_in(store, claim)
+            manifest, url = await engines.get(store, manifest_key, claim.identity)
+            if claim.has_seen_newer(manifest):
                 # What is remembered may be of before the rebuild that the status knows of.
-                manifest, url = await engines.get(store, manifest_key, wanted.identity, again=True)
+                manifest, url = await engines.get(store, manifest_key, claim.identity, again=True)
             fit = wanted.require(manifest)
         except PASSED_OVER as error:
             log.warning("target %s cannot be handed out: %s", wanted.candidate.name, error)

@@ -21,6 +21,8 @@ PRUNE = "ignition-hub-prune"
 """The run of prune that removes: each page of it renews the turn."""
 PUBLISH = PUBLISH_LEASE
 """The publication that writes, where the store keeps no two writers apart."""
+IMAGES = "ignition-hub-images"
+"""The push of an image: a large engine goes over the wire once."""
 SECONDS = 60
 """Longer than a page of prune takes, with a store that answers late."""
 PATIENCE = 20.0

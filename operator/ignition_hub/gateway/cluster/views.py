@@ -19,7 +19,7 @@ from ignition_hub.retention.demand import Claim, claim_of
 
 TARGET_FIELDS = (
     "name", "state", "reason", "message", "gpuArch", "product", "compatibility", "tensorrt", "identity",
-    "uri", "sizeBytes", "newest", "lastTransitionTime",
+    "uri", "sha256", "sizeBytes", "newest", "lastTransitionTime",
 )  # fmt: skip
 
 
@@ -160,6 +160,11 @@ class Views(EngineViews):
         self._require(self._engines)
         if why := self._engines.trouble or self._engines.unread:
             raise Unavailable(0, f"what is in use is not known for certain: {why}")
+
+    def resources(self) -> list[Mapping[str, Any]]:
+        """Return the used fields of every TensorRTEngine; Unavailable before the first list."""
+        self._require(self._engines)
+        return [record.resource for record in self._engines.all()]
 
     def claims(self) -> list[Claim]:
         """Return what every TensorRTEngine that is known uses."""

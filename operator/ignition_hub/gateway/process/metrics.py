@@ -120,6 +120,12 @@ class Metrics(AdmissionMetrics):
             ["outcome"],
             registry=self.registry,
         )
+        self.images = Counter(
+            "ignition_gateway_images_total",
+            "Engines for the registry of the EngineStore, by outcome: pushed or failed.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.of_fetches = FetchMetrics(self.registry)
         self.pushed_bytes = Counter(
             "ignition_gateway_models_pushed_bytes_total", "Bytes of pushed models.", registry=self.registry

@@ -44,6 +44,10 @@ class GatewaySettings:
     fetcher_image: str = ""
     node_cache_url: str = ""
     """Where a pod finds the cache of its node; empty where there is none."""
+    images_file: Path | None = None
+    """Where the process that pushes images says which there are; admission reads it."""
+    images_seconds: float = 10.0
+    """The pause between two looks at which engines the registry lacks."""
     previous_keys: tuple[Path, ...] = ()
     """Signing keys of earlier times: what they signed is still believed, nothing new is signed with them."""
     max_model_bytes: int = 16 * GIB
@@ -87,6 +91,8 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
     flag("gateway-url", "", str, "URL at which pods reach this service; default: its Service's DNS name")
     flag("fetcher-image", default.fetcher_image, str, "image of the init container")
     flag("node-cache-url", "", str, "URL of the cache of a pod's own node; default: there is none")
+    flag("images-file", "", str, "file by which both processes know the images in the registry")
+    flag("images-seconds", default.images_seconds, float)
     flag("previous-keys", "", str, "comma-separated PEM files of earlier signing keys")
     flag("max-model-bytes", default.max_model_bytes, int)
     flag("max-engine-bytes", default.max_engine_bytes, int)
@@ -97,6 +103,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
     namespace = given["release_namespace"]
     given["gateway_url"] = given["gateway_url"] or f"https://ignition-hub-gateway.{namespace}.svc:443"
     given["ca_bundle"] = Path(given["ca_bundle"]) if given["ca_bundle"] else None
+    given["images_file"] = Path(given["images_file"]) if given["images_file"] else None
     given["serve"] = _roles(parser, given["serve"])
     if Role.PODS in given["serve"] and not given["signing_key"]:
         parser.error("--signing-key is required to serve pods")

@@ -9,9 +9,11 @@ from aiohttp import web
 
 from ignition_hub.engine.errors import RequestError
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
+from ignition_hub.gateway.admission.image_volumes import with_images
 from ignition_hub.gateway.admission.injection import InjectionSettings
 from ignition_hub.gateway.admission.review import read_request, review
 from ignition_hub.gateway.process.bodies import REVIEW_BYTES, REVIEWS
+from ignition_hub.gateway.process.image_list import NO_REGISTRY
 from ignition_hub.gateway.process.settings import GatewaySettings
 from ignition_hub.gateway.services import ADMISSION, AdmissionServices
 from ignition_hub.kube import KubeError
@@ -36,16 +38,17 @@ def outcome_of(answer: Mapping[str, Any]) -> str:
 async def _answer(request: web.Request, services: AdmissionServices) -> Mapping[str, Any]:
     document = await request.app[REVIEWS].read(request, "AdmissionReview", most=REVIEW_BYTES)
     namespace = str(read_request(document)["namespace"])
-    settings = injection_settings(services.settings)
-    engines = services.views.engines_in(namespace)
+    known = services.images.read()
+    settings, images = injection_settings(services.settings, known.trouble), known.of(namespace)
+    engines = with_images(services.views.engines_in(namespace), images)
     answer = review(document, lambda _: engines, settings)
     if not answer["response"]["allowed"] and (unknown := named_engines(document) - set(engines)):
         try:
-            engines |= await services.views.young_engines(namespace, sorted(unknown))
+            young = await services.views.young_engines(namespace, sorted(unknown))
         except KubeError:
             # The ReplicaSet, or whoever applied the pod, tries again; by then the watch has brought it.
             return answer
-        answer = review(document, lambda _: engines, settings)
+        answer = review(document, lambda _: engines | with_images(young, images), settings)
     return answer
 
 
@@ -59,13 +62,14 @@ def named_engines(document: Mapping[str, Any]) -> set[str]:
         return set()
 
 
-def injection_settings(settings: GatewaySettings) -> InjectionSettings:
+def injection_settings(settings: GatewaySettings, no_images: str = NO_REGISTRY) -> InjectionSettings:
     """Return what pods are given; the CA is read each time, because it is renewed while we run."""
     authorities = settings.ca_bundle.read_text() if settings.ca_bundle else ""
     return InjectionSettings(
         fetcher_image=settings.fetcher_image,
         gateway_url=settings.gateway_url,
         node_cache_url=settings.node_cache_url,
+        no_images=no_images,
         authorities=authorities,
         largest_engine=settings.max_engine_bytes,
         largest_model=settings.max_model_bytes,
