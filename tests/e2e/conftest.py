@@ -22,11 +22,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def hub() -> Iterator[Hub]:
+def chart_values() -> Json:
+    """What the hub is installed with."""
+    return values()
+
+
+@pytest.fixture(scope="session")
+def hub(chart_values: Json) -> Iterator[Hub]:
     """Start a cluster of the tests' own, and install this checkout's chart and images on it."""
     try:
         hub = local.start(CLUSTER)
-        hub.install(values())
+        hub.install(chart_values)
         yield hub
     finally:
         local.stop(CLUSTER)

@@ -48,6 +48,11 @@ class Node:
         """Its InternalIP."""
         return self.network.node_address(self.number)
 
+    @property
+    def registries(self) -> Path:
+        """What its containerd knows of registries (``hosts.toml``), read at each pull; empty at first."""
+        return self.folder / "registries"
+
     def log(self, program: str) -> Path:
         """The log of ``containerd`` or ``kubelet``."""
         return self.folder / f"{program}.log"
@@ -64,7 +69,7 @@ def holder_command(node: Node) -> list[str]:
 
 def prepare(node: Node, server: str, authority: Authority) -> None:
     """Make the folders, certificates and configuration files of a node."""
-    for name in ("var-lib", "log", "run", "cni"):
+    for name in ("var-lib", "log", "run", "cni", "registries"):
         (node.folder / name).mkdir(parents=True, exist_ok=True)
     identity = f"system:node:{node.name}"
     pair = authority.issue(
@@ -179,6 +184,9 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "{layers}"
+
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "{node.registries}"
 
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "{PAUSE_IMAGE}"

@@ -37,7 +37,8 @@ class ImageFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._read: tuple[int, ImageList] = (0, ImageList())
+        self._read: tuple[tuple[int, int], ImageList] = ((0, 0), ImageList())
+        """What was read last, and by which the file is told from the one that replaces it."""
 
     def write(self, found: ImageList) -> None:
         """Replace what the other process reads, where it is something else."""
@@ -52,7 +53,8 @@ class ImageFile:
         if self._path is None:
             return ImageList()
         try:
-            written = self._path.stat().st_mtime_ns
+            found = self._path.stat()
+            written = found.st_ino, found.st_mtime_ns
             if written != self._read[0]:
                 self._read = written, ImageList(**json.loads(self._path.read_text()))
         except FileNotFoundError:

@@ -89,7 +89,13 @@ def test_pods_of_two_nodes_get_addresses_from_different_ranges() -> None:
 def test_containerd_finds_pause_image_plugins_and_layers() -> None:
     text = node.containerd_configuration(make_node(), "native")
 
-    wanted = ['snapshotter = "native"', f'sandbox = "{node.PAUSE_IMAGE}"', 'conf_dir = "/cache/nodes/a/cni"']
+    registries = 'config_path = "/cache/nodes/a/registries"'
+    wanted = [
+        registries,
+        'snapshotter = "native"',
+        f'sandbox = "{node.PAUSE_IMAGE}"',
+        'conf_dir = "/cache/nodes/a/cni"',
+    ]
     assert [line for line in wanted if line not in text] == []
 
 
