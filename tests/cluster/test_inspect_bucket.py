@@ -1,15 +1,14 @@
 """``ignition inspect s3://…`` against a real S3 server: only the header is read, and signatures count."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from commandline import exit_code_of
 from fakeruntime import Engine
-from ignition_hub.cli import app
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import SigningKey, keys_to_json, sign
@@ -55,11 +54,7 @@ def inspect(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     monkeypatch.setattr("ignition_hub.cli.load_verdict.probe", lambda: None)
 
     def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ignition", "inspect", *words, "-o", "json"])
-        try:
-            code = app.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
+        code = exit_code_of(monkeypatch, "inspect", *words, "-o", "json")
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 

@@ -1,14 +1,13 @@
 """``ignition build`` and ``ignition cache`` as a person types them: results, one-line errors, exit codes."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from commandline import exit_code_of as ignition
 from ignition_hub import __version__
-from ignition_hub.cli import app
 from ignition_hub.cli.arguments import batch_of, duration, options_of, seconds_of
 from ignition_hub.cli.build import Form, result_of, show
 from ignition_hub.cli.errors import CliError
@@ -24,14 +23,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TENSORRT_CACHE_DIR", str(tmp_path / "cache"))
     return Cache(tmp_path / "cache")
-
-
-def ignition(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
-    monkeypatch.setattr(sys, "argv", ["ignition", *map(str, words)])
-    try:
-        return app.main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
 
 
 def test_a_build_prints_what_was_built_and_where_it_loads(tmp_path, monkeypatch, capsys):

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from catalogrows import READY, engine, target
+from commandline import exit_code_of
 from ignition_hub.catalog.rows import rows_of
-from ignition_hub.cli import app
 from ignition_hub.cli.catalog import Scope
 from ignition_hub.cli.catalog_server import CatalogSite, address_of, listening
 from ignition_hub.cli.errors import CliError
@@ -34,11 +34,7 @@ def catalog(tmp_path, monkeypatch, capsys):
     def run(*words, answer):
         text = answer if isinstance(answer, str) else json.dumps({"items": answer})
         (tmp_path / "answer").write_text(text)
-        monkeypatch.setattr(sys, "argv", ["kubectl-ignition", "catalog", *words])
-        try:
-            code = app.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
+        code = exit_code_of(monkeypatch, "catalog", *words, program="kubectl-ignition")
         calls = tmp_path / "calls"
         return code, capsys.readouterr(), calls.read_text().strip() if calls.exists() else ""
 

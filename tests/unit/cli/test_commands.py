@@ -2,12 +2,13 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ignition_hub.cli import app
+from commandline import exit_code_of
 from ignition_hub.cli.errors import CliError, Unreachable
 from ignition_hub.cli.kubectl import Kubectl
 from ignition_hub.cli.upload import GatewayEndpoint, UploadFile
@@ -38,12 +39,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def ignition(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["kubectl-ignition", *words])
-    try:
-        return app.main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
+ignition = partial(exit_code_of, program="kubectl-ignition")
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """``ignition inspect`` as a person calls it: files of every layout, damage, and verdicts for named GPUs."""
 
 import json
-import sys
 from dataclasses import replace
 
 import pytest
 
+from commandline import exit_code_of
 from fakeruntime import L4, Engine, plan
-from ignition_hub.cli import app
 from ignition_hub.store.trust import SigningKey, keys_to_json, sign
 
 RTX = Engine(inputs={"flavor": "TensorRTRTX", "tensorrt_version": "1.7.1.116"}, mask=0x0C)
@@ -33,11 +32,7 @@ def inspect(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "116")
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["ignition", "inspect", *map(str, words)])
-        try:
-            code = app.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
+        code = exit_code_of(monkeypatch, "inspect", *words)
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 

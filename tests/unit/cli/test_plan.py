@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from commandline import run_command
 from ignition_hub.cli import app
 from plannedresources import CPU, L4, OLD, engine, pool
 
@@ -27,14 +28,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         file, offered = tmp_path / "engine.yaml", tmp_path / "pools.yaml"
         file.write_text(engines if isinstance(engines, str) else yaml.safe_dump(engines))
         offered.write_text(yaml.safe_dump_all([L4, CPU] if pools is None else pools))
-        command = ["ignition", "plan", "-f", str(file), "--pools", str(offered), *words]
-        monkeypatch.setattr(sys, "argv", command)
-        try:
-            code = app.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.err if printed.err else printed.out
+        return run_command(monkeypatch, capsys, "plan", "-f", file, "--pools", offered, *words)
 
     return run
 

@@ -9,7 +9,7 @@ import sys
 import httpx
 import pytest
 
-from ignition_hub.cli import app
+from commandline import exit_code_of
 from ignition_hub.cli import prune as command
 from ignition_hub.cli.kubectl import Kubectl
 from ignition_hub.cli.upload import GatewayEndpoint
@@ -66,11 +66,7 @@ def ignition(monkeypatch, capsys):
         monkeypatch.setattr(Kubectl, "token", hub.token)
         monkeypatch.setattr(module, "BACK_OFF", BackOff(first=0.0))
         monkeypatch.setattr(sys, "stdin", io.StringIO(f"{answers}\n"))
-        monkeypatch.setattr(sys, "argv", ["kubectl-ignition", "prune", *words])
-        try:
-            code = app.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
+        code = exit_code_of(monkeypatch, "prune", *words, program="kubectl-ignition")
         return code, capsys.readouterr()
 
     return call
