@@ -76,6 +76,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """Where and with which keys an S3 server is reached."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+
+
+@dataclass(frozen=True)
 class Published:
     """The object: how a client of S3 reaches it, a URL that needs no keys, and what it is."""
 
@@ -130,7 +139,8 @@ def measure(scheme: str, cpus: list[int], size: int, rounds: int) -> bool:
         tls = (folder / "tls.pem", folder / "tls.pem") if scheme == "https" else None
         with S3Server.start(tls=tls) as s3:
             (folder / "authority.pem").write_text(authority)
-            published = publish(s3, size, folder, folder / "authority.pem" if tls else None)
+            reached = Reached(s3.endpoint, s3.access_key, s3.secret_key)
+            published = publish(reached, size, folder, folder / "authority.pem" if tls else None)
             answer = {"name": "bench", "url": published.url, "size": size, "sha256": published.sha256}
             with gateway(answer) as address:
                 peers = all_peers(published, address, folder)
@@ -224,7 +234,7 @@ def memory_backed(needed: int) -> str | None:
     return str(shm) if roomy else None
 
 
-def publish(s3: S3Server, size: int, folder: Path, authority: Path | None) -> Published:
+def publish(s3: Reached, size: int, folder: Path, authority: Path | None) -> Published:
     """Put ``size`` bytes that do not compress into the bucket."""
     source, digest = folder / "source", hashlib.sha256()
     with source.open("wb") as file:

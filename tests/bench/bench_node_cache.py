@@ -21,10 +21,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
-from bench_fetch import BUCKET, MIB, Peer, Run, gateway, measured, memory_backed, publish, whole_fetcher
+from bench_fetch import (
+    BUCKET,
+    MIB,
+    Peer,
+    Reached,
+    Run,
+    gateway,
+    measured,
+    memory_backed,
+    publish,
+    whole_fetcher,
+)
 
 from loopback_certificate import loopback_certificate
 from s3server import S3Server
@@ -122,7 +132,8 @@ def measure(size: int, rounds: int, pace: float) -> bool:
         folder = Path(name)
         (folder / "authority.pem").write_text(loopback_certificate(folder))
         wire = Wire(int(s3.endpoint.rpartition(":")[2]))
-        published = publish(replace(s3, endpoint=f"http://{wire.address}"), size, folder, None)
+        behind = Reached(f"http://{wire.address}", s3.access_key, s3.secret_key)
+        published = publish(behind, size, folder, None)
         wire.pace = pace
         answer = {"name": "bench", "url": published.url, "size": size, "sha256": published.sha256}
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

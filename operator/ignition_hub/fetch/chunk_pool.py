@@ -8,7 +8,7 @@ chunks are enough, and a chunk that is missing costs time alone.
 import threading
 
 CHUNK = 1024 * 1024
-MOST_CHUNKS = 24
+MOST_CHUNKS = 20
 """A part of the longest kind that the digest has not begun, and what two writers fill behind it."""
 
 
