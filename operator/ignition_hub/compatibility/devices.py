@@ -8,6 +8,7 @@ that an engine built beside feature discovery serves a pod with a claim.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ignition_hub.compatibility.gpus import NodeGpu, arch_of_capability
@@ -82,20 +83,30 @@ def find(wanted: DeviceId, slices: Iterable[SliceView | None]) -> NodeGpu | None
 
 
 def _gpu(device: Mapping[str, Any]) -> NodeGpu | None:
-    attributes = device.get("attributes") or {}
-    major, minor, *_ = (*_text(attributes, "cudaComputeCapability", "version").split("."), "", "")
+    attributes, capacity = device.get("attributes") or {}, device.get("capacity") or {}
+    return _gpu_of(
+        _text(attributes, "cudaComputeCapability", "version"),
+        _text(attributes, "productName", "string"),
+        _text(attributes, "profile", "string"),
+        str((capacity.get("memory") or {}).get("value")),
+        str((capacity.get("multiprocessors") or {}).get("value")),
+    )
+
+
+# The thousands of devices of a cluster are few different ones.
+@lru_cache(maxsize=1024)
+def _gpu_of(capability: str, name: str, profile: str, memory: str, multiprocessors: str) -> NodeGpu | None:
+    major, minor, *_ = (*capability.split("."), "", "")
     arch = arch_of_capability(major, minor)
     if arch is None:
         return None
-    name = _text(attributes, "productName", "string")
-    card, profile = split(product_of(name, _text(attributes, "profile", "string") or None))
-    capacity = device.get("capacity") or {}
+    card, cut = split(product_of(name, profile or None))
     return NodeGpu(
         arch=arch,
         product=card or None,
-        mig=profile,
-        memory_bytes=_bytes((capacity.get("memory") or {}).get("value")),
-        multiprocessors=_bytes((capacity.get("multiprocessors") or {}).get("value")),
+        mig=cut,
+        memory_bytes=_bytes(memory),
+        multiprocessors=_bytes(multiprocessors),
     )
 
 
@@ -103,6 +114,6 @@ def _text(attributes: Mapping[str, Any], name: str, kind: str) -> str:
     return str((attributes.get(name) or {}).get(kind) or "")
 
 
-def _bytes(quantity: Any) -> int | None:
-    found = _QUANTITY.fullmatch(str(quantity))
+def _bytes(quantity: str) -> int | None:
+    found = _QUANTITY.fullmatch(quantity)
     return int(found["number"]) * _UNITS[found["unit"]] if found else None

@@ -48,7 +48,9 @@ SLICES_OF_A_CARD = 7
 """The most MIG slices that one card is cut into."""
 
 _OF_CLOUDS = (*CLOUD_GPUS, GKE_PARTITION, KARPENTER_COUNT, KARPENTER_MEMORY)
-_READ = ("nvidia.com/", KUBERNETES_ARCH, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_JETPACK, *_OF_CLOUDS)
+_OF_NVIDIA = "nvidia.com/"
+_READ = (KUBERNETES_ARCH, LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_JETPACK, *_OF_CLOUDS)
+"""Labels that are read besides NVIDIA's; a node has a hundred others."""
 
 ASK_ALONE = (
     "let the containers that get engines request one kind of GPU: annotation ignitionhub.io/containers"
@@ -86,10 +88,11 @@ def node_facts(body: Mapping[str, Any]) -> NodeFacts:
     """Return what is kept of a Node as the API server returns it."""
     labels = body["metadata"].get("labels") or {}
     capacity = (body.get("status") or {}).get("capacity") or {}
+    read = {key: labels[key] for key in _READ if key in labels}
     return NodeFacts(
-        {key: value for key, value in labels.items() if key.startswith(_READ)},
+        {**read, **{key: value for key, value in labels.items() if key.startswith(_OF_NVIDIA)}},
         {key: int(value) for key, value in capacity.items()
-         if key.startswith("nvidia.com/") and str(value).isdecimal()},
+         if key.startswith(_OF_NVIDIA) and str(value).isdecimal()},
     )  # fmt: skip
 
 
@@ -199,8 +202,7 @@ def _several_products(node: NodeFacts) -> Belief | None:
 
 
 def _cut_cards_alone(node: NodeFacts) -> Belief | None:
-    gpu = labelled_gpu(node.labels)
-    if node.labels.get(GFD_REPLICAS) != "0" or gpu is None:
+    if node.labels.get(GFD_REPLICAS) != "0" or (gpu := labelled_gpu(node.labels)) is None:
         return None
     return Belief(
         gpu=NodeGpu(gpu.arch, None, None, gpu.platform),

@@ -6,6 +6,7 @@ in it, ``device`` brings what the driver says into it.
 """
 
 import re
+from functools import lru_cache
 
 SHARED = "-SHARED"
 """What feature discovery puts behind the product of a GPU that is time-sliced or under MPS."""
@@ -30,6 +31,8 @@ def product_of(name: str, profile: str | None = None) -> str:
     return f"{card}-MIG-{_spelt(cut.replace('+', '.'))}" if cut else card
 
 
+# The thousands of nodes of a cluster name few products.
+@lru_cache(maxsize=1024)
 def split(product: str) -> tuple[str, str | None]:
     """Return the card, spelt as a label, and the MIG profile as it was written; None for a whole card."""
     plain = product.removesuffix(SHARED)

@@ -5,11 +5,11 @@ A pod is what its token names, never what it says of itself. What is believed is
 its four kinds of object are at hand. Only what the watches have not brought yet is asked for, by name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ignition_hub.compatibility.devices import Allotted, allotted, named_devices, slice_view
+from ignition_hub.compatibility.devices import Allotted, SliceView, allotted, named_devices, slice_view
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.inventory import Belief, believed, node_facts
 from ignition_hub.compatibility.pod_request import ClaimedRequest, PodRequest, request_of
@@ -46,6 +46,35 @@ class OptionalReflector(WhereServed, Reflector[Any]):
     """A kind that the cluster may not serve."""
 
 
+class SliceViews(WhereServed, Reflector[SliceView | None]):
+    """The ResourceSlices of a cluster that serves them, and which of them tell of a pool."""
+
+    def __init__(self, kube: Kube) -> None:
+        super().__init__(kube, RESOURCE_SLICES, slice_view)
+        self._pools: dict[str, dict[str, SliceView]] = {}
+
+    def of_pool(self, pool: str) -> Collection[SliceView]:
+        """Return the slices that tell of the devices of a pool."""
+        return self._pools.get(pool, {}).values()
+
+    def _end(self) -> None:
+        super()._end()
+        self._pools = {}
+        for name, view in self.all_in().items():
+            self._enter(name, view)
+
+    def _happened(self, event: str, body: Object) -> None:
+        name = body["metadata"]["name"]
+        if before := self.get(name):
+            del self._pools[before.pool][name]
+        super()._happened(event, body)
+        self._enter(name, self.get(name))
+
+    def _enter(self, name: str, view: SliceView | None) -> None:
+        if view is not None:
+            self._pools.setdefault(view.pool, {})[name] = view
+
+
 class GpuViews:
     """Nodes, pods that ask for engines, and the claims and devices of DRA drivers."""
 
@@ -54,7 +83,7 @@ class GpuViews:
         self._nodes = Reflector(kube, NODES, node_facts)
         self._pods = Reflector(kube, PODS, pod_record, labels=f"{LABEL_INJECT}=true")
         self._claims = OptionalReflector(kube, RESOURCE_CLAIMS, allotted)
-        self._slices = OptionalReflector(kube, RESOURCE_SLICES, slice_view)
+        self._slices = SliceViews(kube)
 
     @property
     def followed(self) -> Sequence[Reflector[Any]]:
@@ -82,10 +111,13 @@ class GpuViews:
         return record.request if record and record.uid == user.pod_uid else None
 
     async def _devices(self, namespace: str, request: PodRequest) -> Mapping[str, NodeGpu | None]:
+        if not request.claims:
+            return {}
         given = [
             one for claimed in sorted(request.claims) for one in await self._allotted(namespace, claimed)
         ]
-        return named_devices(given, self._slices.all_in().values())
+        pools = {one.id.pool for one in given}
+        return named_devices(given, [view for pool in pools for view in self._slices.of_pool(pool)])
 
     async def _allotted(self, namespace: str, claimed: ClaimedRequest) -> list[Allotted]:
         found = self._claims.get(claimed.claim, namespace)

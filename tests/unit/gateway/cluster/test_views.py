@@ -11,7 +11,7 @@ from ignition_hub.compatibility.engine_choice import ready_for
 from ignition_hub.compatibility.gpus import node_gpu
 from ignition_hub.compatibility.pod_request import PodRequest
 from ignition_hub.compatibility.readiness import view_of
-from ignition_hub.gateway.cluster.gpus import PodRecord, pod_record
+from ignition_hub.gateway.cluster.gpus import PodRecord, SliceViews, pod_record
 from ignition_hub.gateway.cluster.turns import holder_of
 from ignition_hub.gateway.cluster.usage import StoreUsage
 from ignition_hub.gateway.cluster.views import Views, engine_record
@@ -369,3 +369,27 @@ def test_a_run_that_is_not_heard_of_for_a_minute_gives_way(spec, holder):
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
     assert holder_of({"spec": spec}, now) == holder
+
+
+def resource_slice(name, pool):
+    spec = {"driver": "gpu.nvidia.com", "pool": {"name": pool, "generation": 1}, "devices": []}
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+def test_a_pool_is_told_of_by_the_slices_that_name_it_now():
+    views = SliceViews(None)
+
+    def told():
+        return [len(views.of_pool(pool)) for pool in ("one", "two")]
+
+    views._happened("ADDED", resource_slice("a", "one"))
+    assert told() == [1, 0]
+    views._happened("MODIFIED", resource_slice("a", "two"))
+    assert told() == [0, 1]
+    views._happened("DELETED", resource_slice("a", "two"))
+    assert told() == [0, 0]
+    views._happened("ADDED", resource_slice("a", "one"))
+    views._begin()
+    views._listed(resource_slice("b", "two"))
+    views._end()
+    assert told() == [0, 1]
