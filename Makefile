@@ -57,8 +57,8 @@ verify: setup ## Check that the generated files are up to date
 	@$(BIN)/python -m images tags --check
 
 .PHONY: test
-test: setup ## Run every test this machine can run: unit (also on Python 3.10), models, cluster; as root e2e; with a GPU gpu
-	@$(BIN)/python tests/tools/run.py unit unit-3.10 models cluster e2e gpu
+test: setup ## Run every test this machine can run: unit (also on Python 3.10), models, cluster, stores; as root e2e; with a GPU gpu
+	@$(BIN)/python tests/tools/run.py unit unit-3.10 models cluster stores e2e gpu
 
 .PHONY: test-unit
 test-unit: setup ## Run the unit tests (seconds)
@@ -75,6 +75,10 @@ test-models: setup ## Build trained networks and compare the engines with them (
 .PHONY: test-cluster
 test-cluster: setup ## Run the tests against a real API server
 	@$(BIN)/python tests/tools/run.py cluster
+
+.PHONY: test-stores
+test-stores: setup ## Run what depends on the S3 server on versitygw by its defaults, moto and rclone
+	@$(BIN)/python tests/tools/run.py stores
 
 .PHONY: test-e2e
 test-e2e: setup ## Run the tests on real nodes (root)

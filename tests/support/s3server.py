@@ -16,11 +16,11 @@ from pathlib import Path
 
 from stores.kinds import REGION, Kind
 from stores.server import Server, running
-from stores.table import SERVERS, USUAL
+from stores.table import CHOSEN_BY, SERVERS, USUAL
 
 __all__ = ["CHOSEN", "REGION", "S3Server"]
 
-CHOSEN = SERVERS[os.environ.get("IGNITION_TEST_STORE") or USUAL.name]
+CHOSEN = SERVERS[os.environ.get(CHOSEN_BY) or USUAL.name]
 
 
 class S3Server(Server):

@@ -5,6 +5,8 @@ Run the test layers one after another and say at the end what ran and what did n
 because the layers must not share fixtures; ``unit-3.10`` is the unit layer without the hub, on the oldest
 Python that runs beside TensorRT. A layer this machine cannot run is skipped with its reason; a layer that
 fails does not stop the next, but decides the exit status.
+
+``stores`` is what depends on the S3 server of the cluster layer, once on each of ``stores.table.BESIDE``.
 """
 
 import os
@@ -19,11 +21,25 @@ from tempfile import TemporaryDirectory
 
 import setup
 from besidetensorrt import OLDEST, files_for_newer, oldest_python
+from stores.table import BESIDE, CHOSEN_BY, SERVERS
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTHING_COLLECTED = 5
 UNIT_OLDEST = f"unit-{OLDEST}"
 VENV_OLDEST = ROOT / f".venv-{OLDEST}"
+STORES = {f"stores-{kind.name}": kind.name for kind in BESIDE}
+"""The layers that ``stores`` stands for, and their servers."""
+CLUSTER_TESTS = ["localcluster", "build", "--set", "cluster-tests"]
+STORE_TESTS = (
+    "store",
+    "gateway/test_flow.py",
+    "gateway/test_timing.py",
+    "gateway/test_builder_timing_store.py",
+    "gateway/test_builder_bundles.py",
+)
+"""Of the cluster layer; what it has besides asks the API server more than the store."""
+WHERE_CONDITIONS_HOLD = ("test_local_artifacts.py",)
+"""Of the cluster layer too: machines outside the cluster do not write into a bucket of other servers."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +57,14 @@ class Outcome:
 
 def main(layers: list[str]) -> int:
     """Run ``layers`` in order; 0 when nothing failed."""
+    layers = [each for layer in layers for each in (STORES if layer == "stores" else [layer])]
     # All before any: the unit layer checks with the helm, promtool and Triton that a later layer builds.
     ready = {layer: prepare(layer) for layer in layers if not reason_not_to_run(layer)}
     outcomes = [run_layer(layer, is_ready=ready.get(layer, False)) for layer in layers]
     for outcome in outcomes:
         print(line(outcome))
         for reason in outcome.reasons:
-            print(f"{'':10}skipped: {reason}")
+            print(f"{'':26}skipped: {reason}")
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
     print(f"{passed} passed, {failed} failed, {sum(o.skipped for o in outcomes)} skipped")
     return 1 if failed or any(o.broken for o in outcomes) else 0
@@ -63,8 +80,9 @@ def run_layer(layer: str, *, is_ready: bool) -> Outcome:
     started = time.monotonic()
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [python_of(layer), "-m", "pytest", "-q", f"--junit-xml={report}", str(folder_of(layer))]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        command = [python_of(layer), "-m", "pytest", "-q", f"--junit-xml={report}", *paths_of(layer)]
+        environment = {**os.environ, **({CHOSEN_BY: STORES[layer]} if layer in STORES else {})}
+        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         outcome = read_report(layer, report, code, time.monotonic() - started)
         return replace(outcome, reasons=(*outcome.reasons, *files_not_run(layer)))
 
@@ -79,7 +97,16 @@ def files_not_run(layer: str) -> list[str]:
 
 def folder_of(layer: str) -> Path:
     """Return where the tests of ``layer`` are."""
-    return ROOT / "tests" / ("unit" if layer == UNIT_OLDEST else layer)
+    return ROOT / "tests" / {UNIT_OLDEST: "unit", **dict.fromkeys(STORES, "cluster")}.get(layer, layer)
+
+
+def paths_of(layer: str) -> list[str]:
+    """Return what pytest runs of ``layer``."""
+    folder = folder_of(layer)
+    if layer not in STORES:
+        return [str(folder)]
+    holds = SERVERS[STORES[layer]].keeps_writers_apart
+    return [str(folder / name) for name in (*STORE_TESTS, *(WHERE_CONDITIONS_HOLD if holds else ()))]
 
 
 def python_of(layer: str) -> str:
@@ -105,8 +132,9 @@ def prepare(layer: str) -> bool:
     if layer == UNIT_OLDEST:
         return prepare_oldest()
     steps = {
+        **{each: [CLUSTER_TESTS, ["stores", "build", name]] for each, name in STORES.items()},
         "cluster": [
-            ["localcluster", "build", "--set", "cluster-tests"],
+            CLUSTER_TESTS,
             ["ociregistry", "build"],
             ["promtool", "build"],
             ["triton", "build"],
@@ -157,7 +185,7 @@ def read_report(layer: str, report: Path, code: int, seconds: float) -> Outcome:
 def line(outcome: Outcome) -> str:
     """Lay one layer's outcome out for people."""
     counts = f"{outcome.passed:5d} passed {outcome.failed:3d} failed {outcome.skipped:3d} skipped"
-    return f"{outcome.layer:9} {counts}  {outcome.seconds:6.1f} s"
+    return f"{outcome.layer:25} {counts}  {outcome.seconds:6.1f} s"
 
 
 if __name__ == "__main__":

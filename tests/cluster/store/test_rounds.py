@@ -18,7 +18,10 @@ def test_of_two_gateways_at_once_one_publishes_and_the_other_tells_of_the_same_e
         report = play(server, ROUNDS, same_bytes=same_bytes)
 
     assert (report.refused, report.rounds) == ("", ROUNDS)
-    assert (dict(report.harm), report.words) == ({}, [])
+    assert report.words == []
+    # A server that looks before it writes may be lucky in both probes: what stays verifies all the same.
+    is_lucky = not report.takes_turns and not CHOSEN.keeps_writers_apart
+    assert set(report.harm) <= ({Harm.OVERWRITTEN} if is_lucky else set())
     assert report.takes_turns >= bool(CHOSEN.lacks & set(CONDITIONAL))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ignition_hub.store.habits import Relied
+from ignition_hub.store.habits import CONDITIONAL, Relied
 
 REGION = "us-east-1"
 ACCESS_KEY = "ignition-tests"
@@ -81,3 +81,8 @@ class Kind:
     """What the probe finds now and then: a server that looks before it writes is sometimes lucky."""
     fails: Mapping[str, str] = field(default_factory=dict)
     """Tests that fail on this server, by their names, and why: one that passes is an error."""
+
+    @property
+    def keeps_writers_apart(self) -> bool:
+        """Whether the probe always finds that conditions hold, as machines outside a cluster ask for."""
+        return not (self.lacks | self.may_lack) & set(CONDITIONAL)

@@ -10,4 +10,6 @@ USUAL = ONE_AT_A_TIME
 """What tests start where nothing else is asked for."""
 BESIDE = (BY_ITS_DEFAULTS, MOTO, RCLONE)
 """What ``make test-stores`` runs tests on besides."""
+CHOSEN_BY = "IGNITION_TEST_STORE"
+"""The variable that names the server which tests start."""
 SERVERS = {kind.name: kind for kind in (USUAL, *BESIDE)}
