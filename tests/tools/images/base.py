@@ -45,7 +45,7 @@ def _make_base(buildah: Buildah, reference: str) -> None:
     with tempfile.TemporaryDirectory(prefix="ignition-base-") as folder:
         context = Path(folder)
         (context / "Dockerfile").write_text(_DOCKERFILE)
-        _bootstrap(context / "root.tar", sources_of(_apt_sites()))
+        _bootstrap(context / "root.tar", sources_of(apt_sites()))
         buildah.build(reference, context / "Dockerfile", context)
 
 
@@ -61,8 +61,8 @@ def _bootstrap(archive: Path, sources: list[str]) -> None:
     )
 
 
-def _apt_sites() -> list[tuple[str, str]]:
-    """Pairs of mirror and release, as this machine's apt is set up."""
+def apt_sites() -> list[tuple[str, str]]:
+    """Return pairs of mirror and release, as this machine's apt is set up."""
     printed = ask(["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages"])
     pairs = [line.split() for line in printed.splitlines()]
     return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]

@@ -14,6 +14,9 @@ REGION = "us-east-1"
 ACCESS_KEY = "ignition-tests"
 SECRET_KEY = "ignition-tests-secret"
 
+SIGNATURES = frozenset({Relied.LENGTH_SIGNED, Relied.CONDITION_SIGNED, Relied.UNSIGNED})
+"""What a server lacks that checks none."""
+
 Processes = Sequence["subprocess.Popen[bytes]"]
 
 

@@ -21,8 +21,8 @@ from botocore.config import Config
 from ignition_hub.store.settings import StoreSettings
 from stores.kinds import Kind, Place, Processes
 
-READY_SECONDS = 60.0
-"""A server in Java or of several processes takes 20 of one core."""
+READY_SECONDS = 240.0
+"""A server in Java or of several processes takes 20 of one core, and tests may share it with others."""
 STOP_SECONDS = 5.0
 
 
