@@ -134,6 +134,12 @@ bindings: setup ## Read NVIDIA's Python bindings of every release and compare th
 gitops: setup ## Ask the diff engines of Argo CD and Flux whether the hub makes workloads drift (five minutes the first time)
 	@$(BIN)/python -m gitops
 
+STORES ?=
+
+.PHONY: stores
+stores: setup ## Ask every S3 server of the tests what the hub relies on; write docs/stores.md (STORES: some of them; an hour the first time)
+	@$(BIN)/python -m stores ask $(STORES) --page docs/stores.md
+
 RESOLVE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
   pyproject.toml
 

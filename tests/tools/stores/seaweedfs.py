@@ -13,6 +13,8 @@ PACKAGE = "github.com/seaweedfs/seaweedfs/weed"
 SOURCES = Path(__file__).parent / "go" / "seaweedfs"
 VERSION = "4.53"
 """Of the commit that ``go.mod`` names: the module's own tags stop before it."""
+VOLUMES = ("-master.volumeSizeLimitMB=64", "-volume.max=100")
+"""Each bucket takes several of its own: with the default of 8 a third bucket takes no object."""
 PORTS = [f"{part}.port{grpc}" for part in ("master", "volume", "filer") for grpc in ("", ".grpc")]
 
 
@@ -31,7 +33,7 @@ def _start(place: Place) -> Processes:
     ports = [f"-{name}={free_port(place.host)}" for name in (*PORTS, "s3.port.grpc")]
     where = (f"-dir={place.data}", f"-ip={place.host}", f"-ip.bind={place.host}")
     s3 = ("-s3", f"-s3.port={place.port}", f"-s3.config={identities}")
-    return [place.run(program(), "server", "-master.volumeSizeLimitMB=64", *where, *ports, *s3)]
+    return [place.run(program(), "server", *VOLUMES, *where, *ports, *s3)]
 
 
 SEAWEEDFS = Kind("seaweedfs", VERSION, program, _start)
