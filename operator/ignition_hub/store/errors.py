@@ -21,6 +21,8 @@ _WRONG_CREDENTIALS = frozenset(
         "XAdminUserNotFound",  # versitygw's word for an unknown access key
     }
 )
+_CONDITIONAL = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObject"})
+"""Operations that the hub asks with conditions."""
 _DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
 _NO_BUCKET = frozenset({"NoSuchBucket"})
 
@@ -169,9 +171,13 @@ def _misconfigured(
             f"{where} refused the signature of {operation} ({code}{words})",
             "correct spec.s3.region of the EngineStore",
         )
-    if code == "NotImplemented":
-        return StoreMisconfigured(
-            f"{where} does not implement all of {operation}, such as conditional writes{words}",
-            "use a server that honours If-None-Match and If-Match",
-        )
-    return None
+    return _not_implemented(where, operation, words) if code == "NotImplemented" else None
+
+
+def _not_implemented(where: str, operation: str, words: str) -> StoreMisconfigured:
+    if operation not in _CONDITIONAL:
+        return StoreMisconfigured(f"{where} does not implement {operation}{words}", "use another server")
+    return StoreMisconfigured(
+        f"{where} does not implement all of {operation}, such as conditional writes{words}",
+        "use a server that honours If-None-Match and If-Match",
+    )

@@ -6,9 +6,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from ignition_hub.store.errors import StoreMisconfigured, StoreUnavailable, translated
 
 
-def answer(code: str, status: int) -> ClientError:
+def answer(code: str, status: int, operation: str = "PutObject") -> ClientError:
     document = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(document, "PutObject")  # type: ignore[arg-type]
+    return ClientError(document, operation)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,15 @@ def test_what_waits_for_somebody_is_misconfigured(code, status, words):
 
     assert isinstance(error, StoreMisconfigured)
     assert words in str(error)
+
+
+def test_an_operation_that_is_lacking_is_named_and_no_condition_where_none_was_asked():
+    refused = answer("NotImplemented", 501, "ListMultipartUploads")
+
+    error = translated(refused, "https://s3.example.com", "engines")
+
+    assert "does not implement ListMultipartUploads: no" in str(error)
+    assert "conditional" not in str(error)
 
 
 @pytest.mark.parametrize(("code", "status"), [("SlowDown", 503), ("InternalError", 500), ("TooMany", 429)])
