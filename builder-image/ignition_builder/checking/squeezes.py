@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper
 
 from ignition_builder.checking.checker_exceptions import ONNX_DOMAINS
 from ignition_builder.checking.fresh import Fresh
-from ignition_builder.checking.graphs import called
+from ignition_builder.checking.graphs import called, graphs_of
 from ignition_builder.checking.inference import inferred
 from ignition_builder.checking.inspection import opset_of
 from ignition_builder.checking.shape_check import with_sizes
@@ -41,7 +41,7 @@ def name_squeezed_axes(model: Any, profiles: Sequence[Profile]) -> bool:
     found = [node for node in model.graph.node if _is_ours(node)]
     if not found:
         return False
-    free, ends = _sizes(inferred(model)), list(_ends(model, profiles))
+    free, ends = sizes_in(model), list(sizes_at_ends(model, profiles))
     fresh, is_changed = Fresh(model), False
     for node in found:
         if None not in free.get(node.input[0], [None]):
@@ -58,23 +58,31 @@ def _is_ours(node: Any) -> bool:
     return is_squeeze and len(node.input) == 1 and not any(item.name == AXES for item in node.attribute)
 
 
-def _ends(model: Any, profiles: Sequence[Profile]) -> Iterator[Sizes]:
+def sizes_at_ends(model: Any, profiles: Sequence[Profile]) -> Iterator[Sizes]:
     """Yield the sizes of all values at both ends of each profile."""
     for profile in profiles:
         for end in ("min", "max"):
             given = {name: getattr(wanted, end) for name, wanted in profile.shapes.items()}
-            yield _sizes(inferred(with_sizes(model, given), data_prop=True))
+            yield sizes_in(with_sizes(model, given), data_prop=True)
 
 
-def _sizes(model: Any) -> Sizes:
-    return {
-        value.name: [
-            size.dim_value if size.HasField("dim_value") else None
-            for size in value.type.tensor_type.shape.dim
-        ]
-        for value in (*model.graph.input, *model.graph.value_info, *model.graph.output)
-        if value.type.tensor_type.HasField("shape")
-    }
+def sizes_in(model: Any, *, data_prop: bool = False) -> Sizes:
+    """Return the sizes of all values that ONNX can tell, None for those that are free."""
+    found: dict[str, Sequence[int | None]] = {}
+    for graph in graphs_of(inferred(model, data_prop=data_prop).graph):
+        found.update((tensor.name, list(tensor.dims)) for tensor in graph.initializer)
+        values = (*graph.input, *graph.value_info, *graph.output)
+        found.update((value.name, _known(value)) for value in values if _has_rank(value))
+    return found
+
+
+def _has_rank(value: Any) -> bool:
+    return bool(value.type.tensor_type.HasField("shape"))
+
+
+def _known(value: Any) -> list[int | None]:
+    sizes = value.type.tensor_type.shape.dim
+    return [size.dim_value if size.HasField("dim_value") else None for size in sizes]
 
 
 def _axes(node: Any, ends: Sequence[Sequence[int | None] | None]) -> list[int] | None:

@@ -16,6 +16,7 @@ from ignition_builder.checking.inference import check_inference
 from ignition_builder.checking.inspection import facts_of, inputs_of, load_mended
 from ignition_builder.checking.integers import warn_of_clamping
 from ignition_builder.checking.outline import load_outline
+from ignition_builder.checking.output_shapes import cut_as_defined
 from ignition_builder.checking.placeholders import forget_placeholders
 from ignition_builder.checking.plugin_nodes import check_plugin_nodes
 from ignition_builder.checking.portability import check_travelling
@@ -53,6 +54,7 @@ def run(task: Task, report: Report, journal: Journal) -> dict[str, Any]:
     check_fit(model, profiles, plugins=plugins)
     is_changed |= take_foreseen_branches(model, profiles, journal)
     is_changed |= name_squeezed_axes(model, profiles)
+    is_changed |= cut_as_defined(model, profiles)
     facts = facts_of(model)
     came = Came(
         model=model,

@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ignition_builder.checking.inspection import load_checked, load_mended, nodes_of
+from ignition_builder.checking.output_shapes import cut_as_defined
 from ignition_builder.checking.stored_integers import widen_stored_integers
 from ignition_builder.checking.weights import write_model
 from ignition_builder.files import Files
@@ -17,7 +18,8 @@ from ignition_builder.pipeline import build
 from ignition_builder.precision.conversion import convert
 from ignition_builder.precision.floats import BRAIN
 from ignition_hub.engine.errors import Reason, RequestError
-from smallmodels import model_of, request_for, saved
+from ignition_hub.engine.identity import Profile
+from smallmodels import model_of, request_for, saved, shape_range
 
 FLOAT, HALF, INT8, INT64 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT8, TensorProto.INT64
 RANDOM = np.random.default_rng(5)
@@ -439,6 +441,28 @@ def test_a_recurrent_node_with_the_batch_first_gives_what_one_with_the_sequence_
     assert load_mended(saved(usual, tmp_path))[1] is False
 
 
+@pytest.mark.parametrize("operator", ["ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum"])
+def test_a_reduction_over_no_axes_is_what_is_left_of_it(operator, tmp_path):
+    node = helper.make_node(operator, ["x"], ["y"], noop_with_empty_axes=1)
+    model = model_of([node], {"x": [3, 4]}, {"y": [3, 4]}, opset=18)
+    x = normal(3, 4)
+
+    found = assert_mended(model, tmp_path, x=np.abs(x) if operator == "ReduceLogSum" else x)
+
+    assert [node.op_type for node in found.graph.node] == [
+        {"ReduceSumSquare": "Mul", "ReduceLogSum": "Log"}.get(operator, "Abs")
+    ]
+
+
+def test_a_pool_of_absolute_values_is_given_them(tmp_path):
+    nodes = [helper.make_node("GlobalLpPool", ["x"], [f"y{p}"], p=p) for p in (1, 2)]
+    model = model_of(nodes, {"x": [1, 2, 3, 3]}, {f"y{p}": [1, 2, 1, 1] for p in (1, 2)})
+
+    found = assert_mended(model, tmp_path, x=normal(1, 2, 3, 3))
+
+    assert [node.op_type for node in found.graph.node] == ["Abs", "GlobalLpPool", "GlobalLpPool"]
+
+
 def triangle(**attributes):
     node = helper.make_node("Trilu", ["x"], ["y"], **attributes)
     return model_of([node], {"x": [4, 4]}, {"y": [4, 4]})
@@ -472,3 +496,79 @@ def test_a_triangle_in_a_branch_and_in_a_function_says_which_it_is(tmp_path):
     kept = [node for node in nodes_of(found) if node.op_type == "Trilu"]
     assert [[(item.name, item.i) for item in node.attribute] for node in kept] == [[("upper", 1)]] * 3
     assert is_changed
+
+
+def upsampling(inputs=(1, 2, 4, 5), **attributes):
+    """Return a model of one ConvTranspose that doubles what it reads, as far as its attributes let it."""
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2], **attributes)
+    weights = [tensor("w", np.random.default_rng(3).standard_normal((2, 3, 3, 3)))]
+    return model_of([node], {"x": [*inputs]}, {"y": ["n", "c", "h", "w"]}, weights=weights)
+
+
+OUTPUTS = (
+    ([8, 10], {}),
+    ([7, 9], {}),
+    ([6, 9], {}),
+    ([8, 10], {"dilations": [2, 1]}),
+    ([9, 11], {"output_padding": [1, 1]}),
+)
+
+
+@pytest.mark.parametrize(
+    ("auto_pad", "shape", "more"),
+    [
+        *((way, *asked) for way in ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID") for asked in OUTPUTS),
+        ("NOTSET", [8, 10], {"pads": [1, 1, 0, 0]}),
+    ],
+)
+def test_what_a_transposed_convolution_cuts_off_is_written_down_as_onnx_defines_it(
+    auto_pad, shape, more, tmp_path
+):
+    model, x = upsampling(output_shape=shape, auto_pad=auto_pad, **more), normal(1, 2, 4, 5)
+    expected = outputs_of(saved(model, tmp_path), x=x)
+
+    assert cut_as_defined(model, [])
+
+    assert np.array_equal(outputs_of(saved(model, tmp_path), x=x), expected)
+    assert not {"output_shape", "auto_pad"} & {item.name for item in model.graph.node[0].attribute}
+
+
+def test_sizes_that_all_profiles_have_are_enough_and_others_are_refused():
+    model = upsampling(["n", 2, "h", 5], output_shape=[8, 10])
+    profile = Profile({"x": shape_range([1, 2, 4, 5], [2, 2, 4, 5], [8, 2, 4, 5])})
+    other = Profile({"x": shape_range([1, 2, 4, 5], [2, 2, 4, 5], [8, 2, 6, 5])})
+
+    with pytest.raises(RequestError, match="not known before the engine runs: export the model with pads"):
+        cut_as_defined(model, [profile, other])
+    assert cut_as_defined(model, [profile])
+    assert list(model.graph.node[0].attribute[-1].ints) == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [([8, 20], r"makes less than the \[8, 20\]"), ([8], "reads 2 sizes beside batch and channels")],
+)
+def test_what_a_transposed_convolution_does_not_make_is_refused_with_its_name(shape, words):
+    with pytest.raises(RequestError, match=rf"ConvTranspose.* {words}") as refused:
+        cut_as_defined(upsampling(output_shape=shape), [])
+    assert refused.value.reason == Reason.UnsupportedOperator
+
+
+@pytest.mark.parametrize("operator", ["LSTM", "GlobalLpPool", "ReduceL1", "Trilu"])
+def test_a_node_that_lacks_its_input_is_left_to_the_checker(operator, tmp_path):
+    attributes = {"LSTM": {"layout": 1}, "GlobalLpPool": {"p": 1}, "ReduceL1": {"noop_with_empty_axes": 1}}
+    node = helper.make_node(operator, [], ["y"], **attributes.get(operator, {}))
+
+    with pytest.raises(RequestError) as refused:
+        load_mended(saved(model_of([node], {"x": [2]}, {"y": [2]}, opset=18), tmp_path))
+    assert refused.value.reason == Reason.InvalidModel
+
+
+def test_an_engine_cuts_off_the_end_that_onnx_names(tmp_path):
+    plans = []
+    for number, attributes in enumerate(({"output_shape": [8, 10]}, {"pads": [1, 1, 0, 0]})):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        plans.append(Path(built(upsampling(**attributes), folder, "fp32").path).read_bytes())
+
+    assert plans[0] == plans[1]
