@@ -110,9 +110,13 @@ class Registry:
     def _location(self, answer: RegistryAnswer, before: str) -> str:
         """Return where an upload goes on: an absolute URL, of the registry itself."""
         where = urljoin(f"{self.settings.url}/", answer.headers.get("location") or before)
-        if Address.of(where).place != Address.of(self.settings.url).place:
+        try:
+            place = Address.of(where).place
+        except ValueError as error:
+            place = str(error)
+        if place != Address.of(self.settings.url).place:
             raise RegistryRefused(
-                f"the registry {self.settings.host} has uploads go to {Address.of(where).place}",
+                f"the registry {self.settings.host} has uploads go elsewhere: {place:.80}",
                 "it must take them under its own name",
             )
         return where

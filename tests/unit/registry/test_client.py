@@ -76,11 +76,20 @@ def test_a_password_is_not_sent_to_a_token_server_without_tls_where_the_registry
         asked._accepted_by(type("Answer", (), {"headers": header}), "team/resnet50")
 
 
-def test_an_upload_is_not_followed_to_another_host():
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("https://elsewhere.example.com/upload", r"https://elsewhere\.example\.com:443"),
+        ("//elsewhere.example.com/upload", r"http://elsewhere\.example\.com:80"),
+        ("ftp://127.0.0.1/upload", "scheme 'ftp' is not http or https"),
+        ("http://127.0.0.1:99999/upload", "Port out of range"),
+    ],
+)
+def test_an_upload_is_not_followed_to_another_host(where, says):
     def answer(handler):
-        return 202, {"Location": "https://elsewhere.example.com/upload"}, b""
+        return 202, {"Location": where}, b""
 
-    with answering(answer) as settings, pytest.raises(RegistryRefused, match=r"elsewhere\.example\.com"):
+    with answering(answer) as settings, pytest.raises(RegistryRefused, match=says):
         Registry(settings, Deadline(10)).upload("team/resnet50", [b"x"], 1)
 
 

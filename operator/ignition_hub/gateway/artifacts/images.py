@@ -9,14 +9,14 @@ so a pass at rest asks nobody. Whatever fails is tried again in a later pass, an
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ignition_hub.buckets.default_store import DefaultStore, OpenStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.compatibility.engine_choice import EngineNotReady, candidates_of
-from ignition_hub.engine.errors import IgnitionError
+from ignition_hub.engine.errors import IgnitionError, TransientError
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.state import State
 from ignition_hub.gateway.artifacts.engine_query import EngineClaim, manifest_key_in
@@ -26,7 +26,7 @@ from ignition_hub.gateway.cluster.views import Views
 from ignition_hub.gateway.process.image_list import ImageFile, ImageList
 from ignition_hub.kube import SECRETS, Kube, KubeError
 from ignition_hub.registry.client import Registry
-from ignition_hub.registry.errors import RegistryRefused, RegistryUnavailable
+from ignition_hub.registry.errors import RegistryRefused
 from ignition_hub.registry.push import Pushed, find_pushed, push
 from ignition_hub.registry.settings import RegistrySettings, push_secret_name, registry_settings
 from ignition_hub.store.find import DOCUMENT_BYTES
@@ -39,7 +39,8 @@ AGAIN_SECONDS = 3600.0
 """How long an image counts as being there: a registry may have collected it."""
 REFUSED_SECONDS = 300.0
 """How long an engine that was refused is left alone."""
-MOST_IMAGES = 16384
+MOST_FAILURES = 3
+"""After so many, a pass asks for no more: a registry that is away would keep it for half a minute each."""
 FIND_SECONDS = 30.0
 PUSH_SECONDS = 1700.0
 """For the largest engine over a slow line; less than what the worker has."""
@@ -59,6 +60,13 @@ class WantedImage:
         """Of the engine, as the status says."""
         return self.claim.candidate.sha256 or ""
 
+    def __str__(self) -> str:
+        return f"{self.claim.namespace}/{self.name}"
+
+    def question_in(self, settings: RegistrySettings) -> "Question":
+        """Return what is asked of a registry."""
+        return settings, settings.name_of(self.claim.namespace, self.name), self.sha256
+
 
 def wanted_images(resource: Mapping[str, Any]) -> Iterator[WantedImage]:
     """Yield the engines of a TensorRTEngine whose status speaks of its spec."""
@@ -73,6 +81,7 @@ def wanted_images(resource: Mapping[str, Any]) -> Iterator[WantedImage]:
 
 
 Question = tuple[RegistrySettings, str, str]
+"""Whether a registry has, in a repository, the engine of a SHA-256."""
 
 
 class ImagePushing:
@@ -90,9 +99,10 @@ class ImagePushing:
         self._count = count
         self._turns = Turns(kube, namespace, IMAGES, "another replica is pushing images")
         self._worker = Workers(name="images", threads=1, waiting=1, deadline=PUSH_SECONDS + 2 * FIND_SECONDS)
-        self._found: TtlCache[Question, str] = TtlCache(seconds=AGAIN_SECONDS, size=MOST_IMAGES)
-        self._refused: dict[Question, float] = {}
-        """Until when an engine is left alone, on the monotonic clock."""
+        self._known: dict[Question, str] = {}
+        """The references of images that were there when they were last looked for."""
+        self._rests: dict[Question, float] = {}
+        """Until when nothing is asked about an engine, on the monotonic clock."""
         self._trouble: TtlCache[str, str] = TtlCache(seconds=REFUSED_SECONDS, size=1)
 
     async def follow(self, views: Views, stores: DefaultStore, pause: float) -> None:
@@ -118,44 +128,79 @@ class ImagePushing:
         secret = await self._kube.get(SECRETS, name, self._namespace) if name else None
         settings = registry_settings(spec, secret)
         trouble = await self._trouble.get("version", self._ask_version)
-        now = time.monotonic()
-        self._refused = {question: until for question, until in self._refused.items() if until > now}
-        images: dict[str, dict[str, dict[str, str]]] = {}
-        for wanted in [each for resource in resources for each in wanted_images(resource)]:
-            if reference := await self._reference(settings, store, wanted):
-                of_namespace = images.setdefault(wanted.claim.namespace, {})
-                of_namespace.setdefault(wanted.name, {})[wanted.sha256] = reference
-        self._file.write(ImageList(trouble, images))
+        every = [each for resource in resources for each in wanted_images(resource)]
+        wanted = {each.question_in(settings): each for each in every}
+        self._forget(wanted)
+        # All that is there first: pods are not to wait for the push of another engine.
+        await self._each(wanted, lambda *due: self._find(store, *due))
+        self._write(trouble, wanted)
+
+        async def push(question: Question, each: WantedImage) -> None:
+            await self._push(store, question, each)
+            self._write(trouble, wanted)
+
+        await self._each(wanted, push)
 
     def close(self) -> None:
         """Let a push that runs end, and begin no more."""
         self._worker.close()
 
-    async def _reference(self, settings: RegistrySettings, store: OpenStore, wanted: WantedImage) -> str:
-        """Return the image of an engine; empty where it is not there, and is tried again later."""
-        question = settings, settings.name_of(wanted.claim.namespace, wanted.name), wanted.sha256
-        try:
-            if question in self._refused:
-                return ""
-            return await self._found.get(question, lambda: self._there(settings, store, wanted))
-        except RegistryUnavailable:
-            raise  # it would be the same for every engine
-        except IgnitionError as error:
-            log.warning("no image of %s/%s: %s", wanted.claim.namespace, wanted.name, error)
-            self._count("failed")
-            self._refused[question] = time.monotonic() + REFUSED_SECONDS
-            return ""
+    async def _each(
+        self, wanted: Mapping[Question, WantedImage], step: Callable[[Question, WantedImage], Awaitable[None]]
+    ) -> None:
+        failures = 0
+        for question, each in wanted.items():
+            if question not in self._rests and failures < MOST_FAILURES:
+                failures += not await self._tried(question, each, step(question, each))
 
-    async def _there(self, settings: RegistrySettings, store: OpenStore, wanted: WantedImage) -> str:
+    def _forget(self, wanted: Mapping[Question, WantedImage]) -> None:
+        now = time.monotonic()
+        self._rests = {question: until for question, until in self._rests.items() if until > now}
+        self._known = {question: known for question, known in self._known.items() if question in wanted}
+
+    def _write(self, trouble: str, wanted: Mapping[Question, WantedImage]) -> None:
+        images: dict[str, dict[str, dict[str, str]]] = {}
+        for question, reference in self._known.items():
+            each = wanted[question]
+            of_namespace = images.setdefault(each.claim.namespace, {})
+            of_namespace.setdefault(each.name, {})[each.sha256] = reference
+        self._file.write(ImageList(trouble, images))
+
+    async def _tried(self, question: Question, wanted: WantedImage, step: Awaitable[None]) -> bool:
+        """Take a step for one engine; False where the registry, the store or another replica is not ready."""
+        try:
+            await step
+        except TransientError as error:
+            log.warning("the image of %s is looked for later: %s", wanted, error)
+            return False
+        except IgnitionError as error:
+            log.warning("no image of %s: %s", wanted, error)
+            self._count("failed")
+            self._known.pop(question, None)
+            self._rests[question] = time.monotonic() + REFUSED_SECONDS
+        return True
+
+    async def _find(self, store: OpenStore, question: Question, wanted: WantedImage) -> None:
+        settings, name, _ = question
+        found = await self._worker.run(found_in, settings, name, await self._manifest(store, wanted))
+        self._note(question, found)
+
+    async def _push(self, store: OpenStore, question: Question, wanted: WantedImage) -> None:
+        settings, name, _ = question
         manifest = await self._manifest(store, wanted)
-        name = settings.name_of(wanted.claim.namespace, wanted.name)
-        found = await self._worker.run(found_in, settings, name, manifest)
-        if found is None:
-            async with self._turns.one():
-                found = await self._worker.run(pushed_to, settings, name, manifest, store)
+        async with self._turns.one():
+            found = await self._worker.run(pushed_to, settings, name, manifest, store)
+        self._note(question, found)
+        if found.new:
             self._count("pushed")
             log.info("image %s is in the registry", found.reference)
-        return found.reference
+
+    def _note(self, question: Question, found: Pushed | None) -> None:
+        if found is None:
+            self._known.pop(question, None)
+        else:
+            self._known[question] = found.reference
+            self._rests[question] = time.monotonic() + AGAIN_SECONDS
 
     async def _manifest(self, store: OpenStore, wanted: WantedImage) -> Manifest:
         """Return the verified manifest of the engine that the status means."""

@@ -13,19 +13,21 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+Images = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""Reference by namespace, TensorRTEngine and SHA-256 of the engine."""
 NO_REGISTRY = "the EngineStore names no registry"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
     """
-    The images of all namespaces: reference by namespace, TensorRTEngine and SHA-256 of the engine.
+    The images of all namespaces.
 
     ``trouble`` says why there are none for pods; empty where there may be.
     """
 
     trouble: str = NO_REGISTRY
-    images: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    images: Images = field(default_factory=dict)
 
     def of(self, namespace: str) -> Mapping[str, Mapping[str, str]]:
         """Return the images of a namespace, by TensorRTEngine and SHA-256."""

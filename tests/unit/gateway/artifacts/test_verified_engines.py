@@ -1,4 +1,7 @@
-"""Engines that many pods ask for are looked at once in some seconds, and failures never remembered."""
+"""
+Engines that many pods ask for are looked at once in some seconds, and failures never remembered; those that a
+registry is to have are looked for once an hour.
+"""
 
 import asyncio
 import contextlib
@@ -10,8 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.buckets.workers import Workers
-from ignition_hub.gateway.artifacts import verified_engines
+from ignition_hub.gateway.artifacts import images, verified_engines
+from ignition_hub.gateway.artifacts.images import ImagePushing
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
+from ignition_hub.gateway.process.image_list import ImageFile
+from ignition_hub.registry.errors import RegistryRefused, RegistryUnavailable
+from ignition_hub.registry.push import Pushed
 from ignition_hub.store.errors import ManifestRefused
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.publish import publish
@@ -109,3 +116,124 @@ async def test_a_hit_takes_two_round_trips_to_the_store_and_one_that_is_known_ta
     assert asked[0] == ("GET", published.manifest_key)
     assert sorted(asked[1:]) == [("GET", manifest.provenance_key), ("HEAD", manifest.engine.key)]
     assert server.asked == asked
+
+
+RESOURCES = [
+    {
+        "metadata": {"name": name, "namespace": "vision", "generation": 1},
+        "spec": {},
+        "status": {
+            "observedGeneration": 1,
+            "targets": [
+                {"state": "Ready", "gpuArch": "sm_89", "identity": "1", "uri": "s3://b/1", "sha256": name * 2}
+            ],
+        },
+    }
+    for name in "abcdef"
+]
+WITH_REGISTRY = SimpleNamespace(spec={"registry": {"repository": "registry.example.com"}}, settings="")
+
+
+class OneRegistry:
+    """A registry that has what was pushed; ``errors`` by repository, raised at every question."""
+
+    def __init__(self):
+        self.has, self.errors, self.asked = set(), {}, []
+
+    def find(self, settings, name, manifest):
+        self.asked.append(name)
+        if name in self.errors:
+            raise self.errors[name]
+        return Pushed(f"{name}@sha256:1", new=False) if name in self.has else None
+
+    def push(self, settings, name, manifest, store):
+        there = self.find(settings, name, manifest)
+        self.has.add(name)
+        return there or Pushed(f"{name}@sha256:1", new=True)
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    one = OneRegistry()
+    monkeypatch.setattr(images, "found_in", one.find)
+    monkeypatch.setattr(images, "pushed_to", one.push)
+    return one
+
+
+@pytest.fixture
+def pushing(tmp_path, monkeypatch, registry):
+    class Kube:
+        async def version(self):
+            return (1, 36)
+
+    counted = []
+    made = ImagePushing(Kube(), "hub", ImageFile(tmp_path / "images.json"), None, counted.append)
+    made.counted = counted
+
+    async def manifest(store, wanted):
+        return None
+
+    monkeypatch.setattr(made, "_manifest", manifest)
+    monkeypatch.setattr(made._turns, "one", contextlib.AsyncExitStack)
+    yield made
+    made.close()
+
+
+def listed(pushing):
+    return sorted(pushing._file.read().of("vision"))
+
+
+async def test_what_the_registry_lacks_is_pushed_once_and_a_pass_at_rest_asks_nothing(pushing, registry):
+    registry.has = {"vision/a", "vision/b"}
+    await pushing.look(RESOURCES, WITH_REGISTRY)
+    asked = len(registry.asked)
+    await pushing.look(RESOURCES, WITH_REGISTRY)
+
+    assert listed(pushing) == list("abcdef")
+    assert pushing.counted == ["pushed"] * 4
+    assert len(registry.asked) == asked == 6 + 4
+
+
+async def test_an_engine_that_is_refused_is_left_alone_and_hinders_no_other(pushing, registry):
+    registry.errors = {"vision/a": RegistryRefused("denied", "ask")}
+    for _ in range(3):
+        await pushing.look(RESOURCES, WITH_REGISTRY)
+
+    assert listed(pushing) == list("bcdef")
+    assert registry.asked.count("vision/a") == 1
+    assert pushing.counted.count("failed") == 1
+
+
+async def test_a_registry_that_is_away_is_asked_little_and_what_it_had_stays_listed(pushing, registry):
+    await pushing.look(RESOURCES, WITH_REGISTRY)
+    pushing._rests.clear()
+    registry.asked.clear()
+    registry.errors = {f"vision/{name}": RegistryUnavailable("away") for name in "abcdef"}
+    await pushing.look(RESOURCES, WITH_REGISTRY)
+
+    assert listed(pushing) == list("abcdef")
+    assert len(registry.asked) == 2 * images.MOST_FAILURES
+
+    registry.errors.clear()
+    registry.has.clear()
+    await pushing.look(RESOURCES[:2], WITH_REGISTRY)
+    assert listed(pushing) == ["a", "b"]
+    assert registry.has == {"vision/a", "vision/b"}
+
+
+async def test_an_api_server_without_image_volumes_is_told_of(pushing, registry):
+    async def version():
+        return (1, 34)
+
+    pushing._kube.version = version
+    await pushing.look(RESOURCES, WITH_REGISTRY)
+
+    assert pushing._file.read().trouble == ("the API server is Kubernetes 1.34, and image volumes need 1.35")
+
+
+async def test_an_engine_store_without_a_registry_has_no_images(pushing, registry):
+    await pushing.look(RESOURCES, WITH_REGISTRY)
+    await pushing.look(RESOURCES, SimpleNamespace(spec={}))
+
+    assert listed(pushing) == []
+    assert pushing._file.read().trouble == "the EngineStore names no registry"
