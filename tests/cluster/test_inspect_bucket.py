@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from commandline import exit_code_of
 from fakeruntime import Engine
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import SigningKey, keys_to_json, sign
 from s3server import S3Server
 
@@ -38,9 +37,7 @@ def store(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore
     monkeypatch.setenv("ARTIFACTS_ENDPOINT", s3.endpoint)
     monkeypatch.setenv("ARTIFACTS_ACCESS_KEY", s3.access_key)
     monkeypatch.setenv("ARTIFACTS_SECRET_KEY", s3.secret_key)
-    settings = StoreSettings(
-        endpoint=s3.endpoint, bucket="engines", access_key=s3.access_key, secret_key=s3.secret_key
-    )
+    settings = s3.settings(bucket="engines")
     store = ObjectStore(settings)
     store.put(MANIFEST.engine.key, ENGINE.data)
     store.put(MANIFEST_KEY, MANIFEST.to_bytes())

@@ -18,7 +18,6 @@ from ignition_hub.engine.naming import StorePaths
 from ignition_hub.store.find import find
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.publish import publish
-from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import SigningKey
 from local_harness import ARCH, library_warnings
 from s3server import S3Server
@@ -64,13 +63,7 @@ def store(
     monkeypatch.setenv("ARTIFACTS_ENDPOINT", f"{s3.endpoint}/engines/{prefix}")
     monkeypatch.setenv("ARTIFACTS_ACCESS_KEY", s3.access_key)
     monkeypatch.setenv("ARTIFACTS_SECRET_KEY", s3.secret_key)
-    settings = StoreSettings(
-        endpoint=s3.endpoint,
-        bucket="engines",
-        prefix=prefix,
-        access_key=s3.access_key,
-        secret_key=s3.secret_key,
-    )
+    settings = replace(s3.settings(bucket="engines"), prefix=prefix)
     store = ObjectStore(settings)
     yield store
     store.close()

@@ -23,7 +23,6 @@ from ignition_hub.engine.names import BUILD_NAMESPACE, RELEASE_NAMESPACE
 from ignition_hub.kube import ENGINES, JOBS, POOLS, SECRETS, Kube, Object
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.publish import publish
-from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import SigningKey
 from installed_chart import CHART, HUB, hooks_played
 from job_controller import condition_of, eventually, is_current, request_of
@@ -121,15 +120,7 @@ def s3() -> Iterator[S3Server]:
 
 
 def opened(s3: S3Server, bucket: str) -> ObjectStore:
-    return ObjectStore(
-        StoreSettings(
-            endpoint=s3.endpoint,
-            bucket=bucket,
-            prefix="ignition",
-            access_key=s3.access_key,
-            secret_key=s3.secret_key,
-        )
-    )
+    return ObjectStore(s3.settings(bucket=bucket))
 
 
 def saved(s3: S3Server, bucket: str) -> Objects:

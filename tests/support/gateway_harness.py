@@ -22,7 +22,6 @@ from ignition_hub.engine.naming import engine_file_name, job_name
 from ignition_hub.engine.request import BuildRequest
 from ignition_hub.store.find import find
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import keys_from_json
 from s3server import S3Server
 from storefixtures import make_facts, make_inputs
@@ -307,13 +306,7 @@ def running_hub(control_plane, api, folder, *flags):
         s3.create_bucket("engines")
         s3.create_bucket("models")
         prepare_cluster(api, s3)
-        settings = StoreSettings(
-            endpoint=s3.endpoint,
-            bucket="engines",
-            prefix="ignition",
-            access_key=s3.access_key,
-            secret_key=s3.secret_key,
-        )
+        settings = s3.settings(bucket="engines")
         store, models = ObjectStore(settings), ObjectStore(replace(settings, bucket="models"))
         try:
             with running_gateway(control_plane.kubeconfig, folder, *flags) as gateway:

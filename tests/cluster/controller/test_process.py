@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -214,13 +214,7 @@ def _apply(plane: ControlPlane, s3: S3Server) -> None:
 
 
 def _settings(s3: S3Server, bucket: str, prefix: str) -> StoreSettings:
-    return StoreSettings(
-        endpoint=s3.endpoint,
-        bucket=bucket,
-        prefix=prefix,
-        access_key=s3.access_key,
-        secret_key=s3.secret_key,
-    )
+    return replace(s3.settings(bucket=bucket), prefix=prefix)
 
 
 @contextmanager

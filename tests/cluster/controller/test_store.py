@@ -20,7 +20,6 @@ from ignition_hub.controller.policy.parsing import engine_snapshot
 from ignition_hub.controller.policy.views import Trouble
 from ignition_hub.engine.errors import Reason
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.settings import StoreSettings
 from s3server import S3Server
 
 pytestmark = pytest.mark.cluster
@@ -163,15 +162,7 @@ async def test_a_model_of_others_is_refused_with_what_may_be_read(
 
 @pytest.fixture
 def models(s3: S3Server) -> Iterator[ObjectStore]:
-    opened = ObjectStore(
-        StoreSettings(
-            endpoint=s3.endpoint,
-            bucket="models",
-            prefix="",
-            access_key=s3.access_key,
-            secret_key=s3.secret_key,
-        )
-    )
+    opened = ObjectStore(s3.settings(bucket="models"))
     yield opened
     opened.close()
 
@@ -221,9 +212,7 @@ async def test_what_a_namespace_pushed_is_what_lies_in_its_folder(
 ) -> None:
     a_store = store(s3)
     a_store["spec"]["quotas"] = [{"namespaces": ["vision"], "storage": "1Ki"}]
-    settings = StoreSettings(
-        endpoint=s3.endpoint, bucket="engines", access_key=s3.access_key, secret_key=s3.secret_key
-    )
+    settings = s3.settings(bucket="engines")
     objects = ObjectStore(settings)
     for key, size in (("vision/a.onnx", 700), ("vision/bundle/w.bin", 324), ("vision-too/b.onnx", 5000)):
         objects.put(f"ignition/models/{key}", b"x" * size)

@@ -45,7 +45,6 @@ from ignition_hub.engine.names import ANNOTATION_FAILURE, ANNOTATION_PROGRESS, A
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.retention.layout import UNUSED
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.settings import StoreSettings
 from s3server import S3Server
 from wiretap import Fate, Wire, kind_of_api, kind_of_s3
 
@@ -363,8 +362,8 @@ def wired(control_plane, api, tmp_path_factory):
         prepare_cluster(api, reached_at(s3, to_s3.address))
         let_prune(api)
         gateways = Gateways(wired_kubeconfig(control_plane, to_api, folder), folder)
-        store = ObjectStore(settings_of(s3))
-        models = ObjectStore(replace(settings_of(s3), bucket="models"))
+        store = ObjectStore(s3.settings(bucket="engines"))
+        models = ObjectStore(s3.settings(bucket="models"))
         try:
             yield Hub(api, Persistent(gateways), store, models, s3), fate
         finally:
@@ -394,16 +393,6 @@ def let_prune(api):
         assert api.ask("POST", f"{rbac}/{kind}", body).status == 201
     kept = {"spec": {"retention": {"models": "48h"}}}
     assert api.ask("PATCH", STORE, kept, media="application/merge-patch+json").status == 200
-
-
-def settings_of(s3):
-    return StoreSettings(
-        endpoint=s3.endpoint,
-        bucket="engines",
-        prefix="ignition",
-        access_key=s3.access_key,
-        secret_key=s3.secret_key,
-    )
 
 
 def wired_kubeconfig(control_plane, wire, folder):

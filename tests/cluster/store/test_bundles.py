@@ -8,7 +8,6 @@ from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.fingerprint import MOST_DATA_FILES
 from ignition_hub.store.bundles import read_bundle
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.settings import StoreSettings
 from s3server import S3Server
 
 pytestmark = pytest.mark.cluster
@@ -18,15 +17,7 @@ pytestmark = pytest.mark.cluster
 def store():
     with S3Server.start() as s3:
         s3.create_bucket("models")
-        store = ObjectStore(
-            StoreSettings(
-                endpoint=s3.endpoint,
-                bucket="models",
-                prefix="",
-                access_key=s3.access_key,
-                secret_key=s3.secret_key,
-            )
-        )
+        store = ObjectStore(s3.settings(bucket="models"))
         yield store
         store.close()
 

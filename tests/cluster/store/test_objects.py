@@ -12,7 +12,6 @@ import pytest
 from ignition_hub.store.errors import ObjectMissing, ObjectTooLarge, StoreMisconfigured, StoreUnavailable
 from ignition_hub.store.habits import Relied
 from ignition_hub.store.objects import ObjectStore
-from ignition_hub.store.settings import StoreSettings
 from s3server import CHOSEN, S3Server
 
 pytestmark = pytest.mark.cluster
@@ -23,13 +22,7 @@ def settings():
     with S3Server.start() as s3:
         s3.create_bucket("engines")
         s3.create_bucket("models")
-        yield StoreSettings(
-            endpoint=s3.endpoint,
-            bucket="engines",
-            prefix="ignition",
-            access_key=s3.access_key,
-            secret_key=s3.secret_key,
-        )
+        yield s3.settings(bucket="engines")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,7 +16,6 @@ from ignition_hub.store.find import DOCUMENT_BYTES, find, manifest_key_of
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.publish import Publication, vouched_for
 from ignition_hub.store.publish import publish as publish_uploaded
-from ignition_hub.store.settings import StoreSettings
 from ignition_hub.store.trust import SigningKey, sign
 from oddstore import odd_store
 from s3server import S3Server
@@ -37,13 +37,7 @@ def s3():
 
 @pytest.fixture
 def store(s3, request):
-    settings = StoreSettings(
-        endpoint=s3.endpoint,
-        bucket="engines",
-        prefix=request.node.name[-40:],
-        access_key=s3.access_key,
-        secret_key=s3.secret_key,
-    )
+    settings = replace(s3.settings(bucket="engines"), prefix=request.node.name[-40:])
     store = ObjectStore(settings)
     yield store
     store.close()
