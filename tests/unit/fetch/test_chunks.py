@@ -70,6 +70,10 @@ def test_a_part_that_was_cut_is_hashed_piece_by_piece(world):
     assert world.paths.engine.read_bytes() == ENGINE
 
 
+def test_chunks_end_at_the_same_places_however_a_part_was_cut():
+    assert [transfer.room_from(start) for start in (0, 5, CHUNK - 1, CHUNK)] == [CHUNK, CHUNK - 5, 1, CHUNK]
+
+
 def test_chunks_go_round_and_the_bytes_needed_last_make_room():
     pool = ChunkPool()
     for number in range(MOST_CHUNKS):

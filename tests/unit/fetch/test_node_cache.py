@@ -159,7 +159,8 @@ def test_a_cache_of_an_older_release_is_waited_for_until_it_has_all(world, cache
         "bytes_beyond",
         lambda self, kept, count: read.append(kept.ready) or real(self, kept, count),
     )
-    world.slow = 0.02
+    monkeypatch.setattr("ignition_hub.fetch.node_source.POLL_SECONDS", 0.005)
+    world.slow = 0.1
 
     assert pod(world, cache, "first") == (0, ENGINE)
     assert set(read) == {True}

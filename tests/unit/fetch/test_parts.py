@@ -76,13 +76,22 @@ def waiting_digest(schedule, part):
 def test_writers_go_further_ahead_while_the_digest_waits_for_the_wire_up_to_a_bound():
     parts = parts_of(10, 1)
     schedule = PartSchedule(parts, frozenset(), ahead=2, most_ahead=4)
-    schedule.widen()  # the digest does not wait
     assert [schedule.claim(), schedule.claim()] == [*parts[:2]]
     waiting_digest(schedule, parts[0])
     for _ in range(9):
         schedule.widen()
     with claiming(schedule) as claimed:
         assert claimed == [*parts[2:4]]
+
+
+def test_writers_go_no_further_ahead_while_the_digest_has_work():
+    parts = parts_of(10, 1)
+    schedule = PartSchedule(parts, frozenset(), ahead=2, most_ahead=4)
+    assert [schedule.claim(), schedule.claim()] == [*parts[:2]]
+    schedule.widen()
+
+    with claiming(schedule) as claimed:
+        assert claimed == []
 
 
 def test_writers_go_less_far_ahead_when_all_is_there_and_the_digest_is_not():
