@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from ignition_hub.fetch import app, place
+from ignition_hub.fetch import app, arrivals, chunk_pool, place, transfer
 from ignition_hub.wire import deadline
 
 KIB = 1024
@@ -242,13 +243,26 @@ def running_world(tmp_path, monkeypatch):
         signal.signal(signal.SIGTERM, before)
 
 
+def publish_large(world, monkeypatch):
+    """Have the store give 1 MiB bit by bit, in two parts of eight chunks; returns bytes and ranges."""
+    world.pace = 20_000_000
+    monkeypatch.setattr(place, "PART_SIZE", 512 * KIB)
+    for module in (chunk_pool, transfer):
+        monkeypatch.setattr(module, "CHUNK", 64 * KIB)
+    monkeypatch.setattr(arrivals, "BATCH", 48 * KIB)
+    world.content = random.Random(1).randbytes(1024 * KIB)
+    digest = hashlib.sha256(world.content).hexdigest()
+    world.extra = {"size": len(world.content), "sha256": digest}
+    return world.content, [(0, 512 * KIB), (512 * KIB, 1024 * KIB)]
+
+
 def nothing_is_visible(world):
     return not world.paths.engine.exists() and not world.paths.record.exists()
 
 
 PROGRAM = """
 import os, resource, sys
-from ignition_hub.fetch import app, place
+from ignition_hub.fetch import app, arrivals, chunk_pool, place, transfer
 place.PART_SIZE = int(sys.argv[1])
 exec(sys.argv[2])
 sys.exit(app.main(os.environ))

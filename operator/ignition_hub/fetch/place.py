@@ -34,7 +34,7 @@ PART_SIZE = 16 * 1024 * 1024
 """The largest. Smaller engines have smaller ones: all connections carry them, and a kill loses little."""
 PARTS_OF_A_CONNECTION = 4
 RESERVED_AT_ONCE = 64 * 1024 * 1024
-RESERVE_SECONDS = 0.05
+RESERVE_SECONDS = 0.02
 """How long a file system may take to reserve space before the rest is left to the writing."""
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_PREALLOCATION = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from fetch_harness import ENGINE, KIB, running_world
+from fetch_harness import ENGINE, KIB, publish_large, running_world
 from ignition_hub.fetch import arrivals, place, transfer
 from ignition_hub.fetch.arrivals import BATCH, LONGEST_RECORD, Arrivals
 from ignition_hub.fetch.chunk_pool import CHUNK, MOST_CHUNKS, ChunkPool
@@ -106,6 +106,17 @@ def test_chunks_that_the_digest_did_not_take_are_dropped_when_it_is_past_them():
 
     assert pool.kept_at(5) is None
     assert pool.kept_at(90) is not None
+
+
+def test_a_long_answer_is_read_in_batches_to_its_last_byte(world, monkeypatch):
+    content, parts = publish_large(world, monkeypatch)
+    woken, real = [], Arrivals._wake_after
+    monkeypatch.setattr(Arrivals, "_wake_after", lambda self, count: woken.append(count) or real(self, count))
+
+    assert world.run() == 0
+    assert world.paths.engine.read_bytes() == content
+    assert sorted(world.ranges) == parts
+    assert {1, arrivals.BATCH} == set(woken)
 
 
 def woken_after(near):

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from fetch_harness import ENGINE, KIB, running_world
+from fetch_harness import ENGINE, KIB, publish_large, running_world
 from loopback_certificate import loopback_certificate
 
 
@@ -27,6 +27,14 @@ def test_a_part_that_was_cut_goes_on_from_the_byte_it_reached_over_tls_too(world
     assert world.run(IGNITION_CA=secured(world, tmp_path)) == 0
     assert world.paths.engine.read_bytes() == ENGINE
     assert any((first + 8 * KIB, stop) in world.ranges for first, stop in world.ranges)
+
+
+def test_a_long_answer_is_read_in_batches_to_its_last_byte_over_tls_too(world, tmp_path, monkeypatch):
+    content, parts = publish_large(world, monkeypatch)
+
+    assert world.run(IGNITION_CA=secured(world, tmp_path)) == 0
+    assert world.paths.engine.read_bytes() == content
+    assert sorted(world.ranges) == parts
 
 
 def test_a_certificate_nobody_vouches_for_is_refused(world, tmp_path):
