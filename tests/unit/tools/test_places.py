@@ -16,6 +16,8 @@ from ignition_hub.engine import plan_header
 from ignition_hub.gateway.process.metrics import Metrics
 from images.paths import ROOT
 from images.tags import read_tags, without_image
+from stores.kinds import Kind
+from stores.table import SERVERS
 
 ON_ARM = {"sm_121"}
 """What is on Arm nodes alone: an engine that an x86 pool compiles for it would load nowhere."""
@@ -136,3 +138,11 @@ def test_what_knows_the_address_or_the_client_of_a_bucket_is_in_the_row_of_a_sto
 
     missed = [path for path, text in sources("") if knows.search(text) and not path.startswith(places)]
     assert missed == [], "name them in the row of CONTRIBUTING, or leave addresses to engine/sources.py"
+
+
+@pytest.mark.parametrize("kind", SERVERS.values(), ids=SERVERS)
+def test_an_s3_server_of_the_tests_has_a_row_of_what_its_release_was_seen_to_lack(kind: Kind) -> None:
+    row = rf"^\| `{kind.name}` \| {re.escape(kind.version)} \| [^|]+ \| ([^|]+) \| [^|]+ \|$"
+    (lacks,) = re.findall(row, text_of("docs/stores.md"), re.MULTILINE)
+
+    assert kind.lacks <= set(lacks.split("; ")) - {"-"} <= kind.lacks | kind.may_lack
