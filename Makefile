@@ -77,8 +77,8 @@ test-cluster: setup ## Run the tests against a real API server
 	@$(BIN)/python tests/tools/run.py cluster
 
 .PHONY: test-stores
-test-stores: setup ## Run what depends on the S3 server on versitygw by its defaults, moto and rclone
-	@$(BIN)/python tests/tools/run.py stores
+test-stores: setup ## Run what depends on the S3 server on versitygw by its defaults, moto and rclone (STORES: on these)
+	@$(BIN)/python tests/tools/run.py $(or $(addprefix stores-,$(STORES)),stores)
 
 .PHONY: test-e2e
 test-e2e: setup ## Run the tests on real nodes (root)

@@ -6,7 +6,8 @@ because the layers must not share fixtures; ``unit-3.10`` is the unit layer with
 Python that runs beside TensorRT. A layer this machine cannot run is skipped with its reason; a layer that
 fails does not stop the next, but decides the exit status.
 
-``stores`` is what depends on the S3 server of the cluster layer, once on each of ``stores.table.BESIDE``.
+``stores`` is what depends on the S3 server of the cluster layer, once on each of ``stores.table.BESIDE``;
+``stores-ceph`` is the same on one server that is named.
 """
 
 import os
@@ -21,14 +22,16 @@ from tempfile import TemporaryDirectory
 
 import setup
 from besidetensorrt import OLDEST, files_for_newer, oldest_python
-from stores.table import BESIDE, CHOSEN_BY, SERVERS
+from stores.table import BESIDE, CHOSEN_BY, OUTSIDE, SERVERS
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTHING_COLLECTED = 5
 UNIT_OLDEST = f"unit-{OLDEST}"
 VENV_OLDEST = ROOT / f".venv-{OLDEST}"
-STORES = {f"stores-{kind.name}": kind.name for kind in BESIDE}
-"""The layers that ``stores`` stands for, and their servers."""
+STORES = {f"stores-{kind.name}": kind.name for kind in (*BESIDE, *OUTSIDE)}
+"""The layers of S3 servers, and their servers."""
+OF_CI = [f"stores-{kind.name}" for kind in BESIDE]
+"""The layers that ``stores`` stands for."""
 CLUSTER_TESTS = ["localcluster", "build", "--set", "cluster-tests"]
 STORE_TESTS = (
     "store",
@@ -57,7 +60,7 @@ class Outcome:
 
 def main(layers: list[str]) -> int:
     """Run ``layers`` in order; 0 when nothing failed."""
-    layers = [each for layer in layers for each in (STORES if layer == "stores" else [layer])]
+    layers = [each for layer in layers for each in (OF_CI if layer == "stores" else [layer])]
     # All before any: the unit layer checks with the helm, promtool and Triton that a later layer builds.
     ready = {layer: prepare(layer) for layer in layers if not reason_not_to_run(layer)}
     outcomes = [run_layer(layer, is_ready=ready.get(layer, False)) for layer in layers]
