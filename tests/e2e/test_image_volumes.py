@@ -46,12 +46,13 @@ def registry(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reg
 
 
 @pytest.fixture(scope="module")
-def team(hub: Hub, registry: RegistryServer) -> Iterator[Tenant]:
-    """A namespace whose pods may pull."""
+def team(hub: Hub, registry: RegistryServer, chart_values: dict[str, Any]) -> Iterator[Tenant]:
+    """A namespace whose pods may pull; afterwards the hub has no registry again."""
     team = Tenant(hub, "tenant-images")
     hub.make_tenant(team.namespace)
     hub.kubectl.apply(secret(registry, "pull", team.namespace), secret(registry, "engine-push", RELEASE))
     yield team
+    hub.install(chart_values)
     hub.kubectl.delete("namespace", team.namespace)
 
 
