@@ -12,11 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from ignition_hub.device import DeviceFacts
-from ignition_hub.engine.fingerprint import fingerprint
-from ignition_hub.engine.identity import EngineInputs, Model, identity_of
+from ignition_hub.engine.identity import EngineInputs, identity_of
 from ignition_hub.engine.manifest import BuildFacts, EngineFile, Manifest
 from ignition_hub.engine.naming import StorePaths
 from ignition_hub.runtime.machine import Machine
+from storefixtures import make_inputs
 
 GIB = 1 << 30
 
@@ -75,20 +75,8 @@ class Engine:
     @property
     def asked(self) -> EngineInputs:
         """What the engine was asked to be; a fp16 engine of TensorRT 10.13.2.6 for sm_89 by default."""
-        values: dict[str, Any] = {
-            "model": Model("resnet50", "v1", fingerprint("s3://models/resnet50.onnx", etag="e1", size=9)),
-            "precision": "fp16",
-            "profiles": (),
-            "flavor": "TensorRT",
-            "tensorrt_version": "10.13.2.6",
-            "platform": "linux-x86_64",
-            "gpu_arch": "sm_89",
-            "product": None,
-            "compatibility": "SameComputeCapability",
-            "options": {},
-            "verification": {},
-        }
-        return EngineInputs(**{**values, **self.inputs})
+        of_release = {"flavor": "TensorRT", "tensorrt_version": "10.13.2.6"}
+        return make_inputs(**{**of_release, **self.inputs})
 
     @property
     def data(self) -> bytes:
