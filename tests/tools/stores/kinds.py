@@ -88,4 +88,11 @@ class Kind:
     @property
     def keeps_writers_apart(self) -> bool:
         """Whether the probe always finds that conditions hold, as machines outside a cluster ask for."""
-        return not (self.lacks | self.may_lack) & set(CONDITIONAL)
+        return self.may_keep_writers_apart == {True}
+
+    @property
+    def may_keep_writers_apart(self) -> set[bool]:
+        """What the probe may find of conditions."""
+        if self.lacks & set(CONDITIONAL):
+            return {False}
+        return {True, False} if self.may_lack & set(CONDITIONAL) else {True}
