@@ -36,4 +36,12 @@ def _start(place: Place) -> Processes:
     return [place.run(program(), "server", *VOLUMES, *where, *ports, *s3)]
 
 
-SEAWEEDFS = Kind("seaweedfs", VERSION, program, _start)
+SEAWEEDFS = Kind(
+    "seaweedfs",
+    VERSION,
+    program,
+    _start,
+    fails={
+        "test_what_a_probe_left_that_was_cut_off_goes_an_hour_later": "an object cannot be made older",
+    },
+)
