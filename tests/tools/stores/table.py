@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stores.ceph import CEPH
+from stores.garage import GARAGE
 from stores.gofakes3 import GOFAKES3
 from stores.moto import MOTO
 from stores.rclone import RCLONE
@@ -18,6 +19,6 @@ BESIDE = (BY_ITS_DEFAULTS, MOTO, RCLONE)
 """What ``make test-stores`` runs tests on besides."""
 CHOSEN_BY = "IGNITION_TEST_STORE"
 """The variable that names the server which tests start."""
-OUTSIDE = (SEAWEEDFS, S3PROXY, CEPH, GOFAKES3, S3MOCK, S3RVER)
+OUTSIDE = (SEAWEEDFS, S3PROXY, GARAGE, CEPH, GOFAKES3, S3MOCK, S3RVER)
 """What is asked by hand besides: they take long to build, or need what CI does not have."""
 SERVERS = {kind.name: kind for kind in (USUAL, *BESIDE, *OUTSIDE)}
