@@ -4,7 +4,7 @@ What NVIDIA's parser does not read of a node, said in a way that it does.
 It takes ``upper`` for 0 where a Trilu leaves it out, which ONNX takes for 1, and keeps the other triangle. Of
 LSTM, GRU and RNN it reads no ``layout``, and takes the batch for the sequence (source too: the parser of
 TensorRT 10.1). It lets a reduction over no axes give what came, where ONNX still takes squares, logarithms or
-absolute values, and sums a GlobalLpPool with ``p`` 1 without absolute values. All of it passes without a word
+absolute values, and sums a GlobalLpPool of an odd ``p`` without them. All of it passes without a word
 (run: RTX 1.7.1, beside onnxruntime 1.31.1, which has no ``layout`` and says so).
 """
 
@@ -68,7 +68,7 @@ def _instead_of(node: Any) -> Callable[[Any, Fresh], list[Any]] | None:
         return _with_sequence_first
     if node.op_type in OVER_NOTHING and _number(node, "noop_with_empty_axes") and not any(node.input[1:]):
         return _without_reduction
-    return _of_absolute_values if node.op_type == POOL and _number(node, "p") == 1 else None
+    return _of_absolute_values if node.op_type == POOL and _number(node, "p") % 2 else None
 
 
 def _has(node: Any, name: str) -> bool:
