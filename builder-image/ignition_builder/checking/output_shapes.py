@@ -26,7 +26,7 @@ def cut_as_defined(model: Any, profiles: Sequence[Profile]) -> bool:
     Give each such node of ``model`` its ``pads``; tell whether there was any.
 
     ``profiles`` are resolved. Raises RequestError (UnsupportedOperator) where the sizes that a node reads
-    are not known or not the same in all of them, and where more is asked for than it makes.
+    are not known or not the same in all of them, and where one is cut off and another added to.
     """
     found = [node for graph in every_graph(model) for node in graph.node if _is_ours(node)]
     ends = list(sizes_at_ends(model, profiles)) if found else []
@@ -47,12 +47,25 @@ def _cut(node: Any, ends: Sequence[Sizes]) -> None:
         raise _refusal(node, f"reads {len(sizes)} sizes beside batch and channels")
     cut = [_cut_off(given, axis, size, kernel[axis]) for axis, size in enumerate(sizes)]
     if min(cut) < 0:
-        raise _refusal(node, f"makes less than the {given[OUTPUT_SHAPE]} that it is to give")
+        _add(node, cut, given[OUTPUT_SHAPE])
+        return
     smaller, larger = [count // 2 for count in cut], [count - count // 2 for count in cut]
     pads = smaller + larger if given.get("auto_pad") == b"SAME_UPPER" else larger + smaller
-    kept = [item for item in node.attribute if item.name not in (OUTPUT_SHAPE, "auto_pad", "pads")]
+    _leave_out(node, OUTPUT_SHAPE, "auto_pad", "pads")
+    node.attribute.append(helper.make_attribute("pads", pads))
+
+
+def _add(node: Any, cut: Sequence[int], wanted: Sequence[int]) -> None:
+    """Leave it to the parser to add places, which it does as onnxruntime does, beside no ``auto_pad``."""
+    if any(count > 0 and count % 2 for count in cut):
+        raise _refusal(node, f"makes less than the {list(wanted)} that it is to give")
+    _leave_out(node, "auto_pad")
+
+
+def _leave_out(node: Any, *names: str) -> None:
+    kept = [item for item in node.attribute if item.name not in names]
     del node.attribute[:]
-    node.attribute.extend([*kept, helper.make_attribute("pads", pads)])
+    node.attribute.extend(kept)
 
 
 def _sizes(node: Any, place: int, ends: Sequence[Sizes]) -> list[int]:

@@ -533,6 +533,17 @@ def test_what_a_transposed_convolution_cuts_off_is_written_down_as_onnx_defines_
     assert not {"output_shape", "auto_pad"} & {item.name for item in model.graph.node[0].attribute}
 
 
+@pytest.mark.parametrize("auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"])
+def test_what_is_added_behind_a_transposed_convolution_is_left_to_the_parser(auto_pad, tmp_path):
+    model, x = upsampling(output_shape=[10, 12], auto_pad=auto_pad), normal(1, 2, 4, 5)
+    expected = outputs_of(saved(model, tmp_path), x=x)
+
+    assert cut_as_defined(model, [])
+
+    assert np.array_equal(outputs_of(saved(model, tmp_path), x=x), expected)
+    assert [item.name for item in model.graph.node[0].attribute] == ["output_shape", "strides"]
+
+
 def test_sizes_that_all_profiles_have_are_enough_and_others_are_refused():
     model = upsampling(["n", 2, "h", 5], output_shape=[8, 10])
     profile = Profile({"x": shape_range([1, 2, 4, 5], [2, 2, 4, 5], [8, 2, 4, 5])})
