@@ -27,7 +27,7 @@ def other(state, **more):
 def test_a_view_has_the_ready_targets_alone():
     view = view_of(resource(targets=[READY, other("Building")], conditions=[STALLED]))
 
-    target = ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRTRTX", NEW_YEAR)
+    target = ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRTRTX", NEW_YEAR, name="a")
     assert view == EngineView("resnet", (target,))
 
 
