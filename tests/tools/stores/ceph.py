@@ -108,4 +108,18 @@ def _inside(place: Place, program: str, *arguments: str) -> list[str]:
     return [*enter, program, "-c", f"{INSIDE}/ceph.conf", *arguments]
 
 
-CEPH = Kind("ceph", VERSION, root, _start, lacks=frozenset({Relied.COMPLETED}))
+AT_MARKER = "a page of uploads begins at the key of its marker and not behind it"
+
+CEPH = Kind(
+    "ceph",
+    VERSION,
+    root,
+    _start,
+    lacks=frozenset({Relied.COMPLETED}),
+    fails={
+        "test_a_second_upload_of_one_key_does_not_replace_the_first": "the condition is ignored",
+        "test_pages_of_unfinished_uploads_are_put_together[1-1]": AT_MARKER,
+        "test_pages_of_unfinished_uploads_are_put_together[2-2]": AT_MARKER,
+        "test_what_a_probe_left_that_was_cut_off_goes_an_hour_later": "an object cannot be made older",
+    },
+)
