@@ -114,7 +114,7 @@ class ImageRegistry(Part):
     credentials_secret_ref: PushSecretRef | None = None
     """The Secret of the user that pushes; only the gateway reads it. Default: the registry asks for none."""
     ca_bundle: Annotated[str, Field(max_length=65536)] = ""
-    """PEM certificates for the registry's, beside those of the gateway's image. Default: none."""
+    """PEM certificates that vouch for the registry's, beside those of the gateway's image. Default: none."""
     plain_http: Annotated[bool, Field(alias="plainHTTP")] = False
     """Whether the registry has no TLS: for a trial. Default: false."""
 
