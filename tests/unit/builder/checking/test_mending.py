@@ -441,17 +441,26 @@ def test_a_recurrent_node_with_the_batch_first_gives_what_one_with_the_sequence_
     assert load_mended(saved(usual, tmp_path))[1] is False
 
 
-@pytest.mark.parametrize("operator", ["ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum"])
+LEFT_OF_A_REDUCTION = {
+    "ReduceL1": ("Abs", np.abs),
+    "ReduceL2": ("Abs", np.abs),
+    "ReduceSumSquare": ("Mul", np.square),
+    "ReduceLogSum": ("Log", np.log),
+}
+
+
+@pytest.mark.parametrize("operator", LEFT_OF_A_REDUCTION)
 def test_a_reduction_over_no_axes_is_what_is_left_of_it(operator, tmp_path):
     node = helper.make_node(operator, ["x"], ["y"], noop_with_empty_axes=1)
     model = model_of([node], {"x": [3, 4]}, {"y": [3, 4]}, opset=18)
-    x = normal(3, 4)
+    x = np.abs(normal(3, 4)) if operator == "ReduceLogSum" else normal(3, 4)
+    left, computed = LEFT_OF_A_REDUCTION[operator]
 
-    found = assert_mended(model, tmp_path, x=np.abs(x) if operator == "ReduceLogSum" else x)
+    path = mended(saved(model, tmp_path), tmp_path)
 
-    assert [node.op_type for node in found.graph.node] == [
-        {"ReduceSumSquare": "Mul", "ReduceLogSum": "Log"}.get(operator, "Abs")
-    ]
+    # With numpy: onnxruntime 1.23.2, the last for Python 3.10, runs none of these reductions itself.
+    assert np.allclose(outputs_of(path, x=x)[0], computed(x), rtol=1e-5, atol=1e-6)
+    assert [node.op_type for node in onnx.load(path).graph.node] == [left]
 
 
 def test_a_pool_of_absolute_values_is_given_them(tmp_path):
