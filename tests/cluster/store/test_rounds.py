@@ -5,7 +5,9 @@ import pytest
 from ignition_hub.store.habits import CONDITIONAL, Habits
 from oddstore import odd_store
 from s3server import CHOSEN, S3Server
+from stores.asking import Finding
 from stores.rounds import Harm, play
+from stores.table import SERVERS
 
 pytestmark = pytest.mark.cluster
 
@@ -32,3 +34,12 @@ def test_rounds_show_what_two_gateways_do_that_trust_a_server_without_conditions
 
     assert report.rounds == ROUNDS
     assert report.harm[Harm.OVERWRITTEN] > 0
+
+
+def test_only_a_server_that_its_module_calls_refused_may_be_refused_by_the_probe():
+    refused, taken = SERVERS["s3s-fs"], SERVERS["rclone"]
+
+    assert Finding(refused, refused="it lists no ETags").verdict == "refused: it lists no ETags"
+    assert Finding(refused, refused="it lists no ETags").is_expected
+    assert not Finding(taken, refused="it lists no ETags").is_expected
+    assert not Finding(refused).is_expected

@@ -39,7 +39,7 @@ def main() -> int:
     if chosen.output == "json":
         print(json.dumps([document(finding) for finding in found], indent=2))
     if chosen.page:
-        kept(chosen.page, [finding for finding in found if finding.habits])
+        kept(chosen.page, [finding for finding in found if not finding.not_had])
     return int(any(finding.is_harmed or not finding.is_expected for finding in found))
 
 

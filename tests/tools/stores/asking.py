@@ -8,10 +8,12 @@ machine is told with the reason, and the others are asked all the same.
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ignition_hub.store.errors import StoreMisconfigured
 from ignition_hub.store.habits import Habits, Relied, habits_of
 from ignition_hub.store.objects import ObjectStore
 from stores.kinds import Kind
@@ -29,6 +31,8 @@ class Finding:
     kind: Kind
     not_had: str = ""
     """Why it was not asked: it could not be built or started."""
+    refused: str = ""
+    """What the probe told of a server that the hub takes for no store."""
     habits: Habits | None = None
     reports: tuple[Report, ...] = ()
     """Of rounds with the same bytes, and with other bytes."""
@@ -47,16 +51,24 @@ class Finding:
     def is_expected(self) -> bool:
         """Tell whether the probe found what the table of the servers says."""
         kind, broken = self.kind, set(self.broken)
-        return bool(self.not_had) or kind.lacks <= broken <= kind.lacks | kind.may_lack
+        if self.not_had:
+            return True
+        is_as_said = kind.lacks <= broken <= kind.lacks | kind.may_lack
+        return is_as_said and bool(self.refusal) is kind.refused
+
+    @property
+    def refusal(self) -> str:
+        """Why the hub publishes nothing there; empty where it does."""
+        return self.refused or next((report.refused for report in self.reports if report.refused), "")
 
     @property
     def verdict(self) -> str:
         """What the hub does with such a server."""
-        if self.habits is None:
+        if self.not_had:
             return f"not asked: {self.not_had}"
-        if refused := next((report.refused for report in self.reports if report.refused), ""):
-            return f"refused: {refused}"
-        if not self.habits.are_conditional:
+        if self.refusal:
+            return f"refused: {self.refusal}"
+        if not (self.habits and self.habits.are_conditional):
             return "one at a time"
         return "works with limits" if self.broken else "works"
 
@@ -87,6 +99,14 @@ def _found(kind: Kind, rounds: int) -> Finding:
     with running(kind) as server:
         server.create_bucket(PROBED)
         with contextlib.closing(ObjectStore(server.settings(bucket=PROBED))) as store:
-            habits = habits_of(store)
+            try:
+                habits = habits_of(store)
+            except StoreMisconfigured as refusal:
+                return Finding(kind, refused=_lasting(refusal.message.replace(server.endpoint, "it")))
         reports = tuple(play(server, rounds, same_bytes=same) for same in (True, False))
         return Finding(kind, habits=habits, reports=reports)
+
+
+def _lasting(words: str) -> str:
+    """Return what a refusal says without the name of the folder that this probe alone had."""
+    return re.sub("probes/[0-9a-f]+", "probes/...", words)

@@ -82,6 +82,8 @@ class Kind:
     """What the hub's probe finds that it does not do, each time."""
     may_lack: frozenset[Relied] = frozenset()
     """What the probe finds now and then: a server that looks before it writes is sometimes lucky."""
+    refused: bool = False
+    """Whether the hub refuses the server when it asks: no test runs on it."""
     fails: Mapping[str, str] = field(default_factory=dict)
     """Tests that fail on this server, by their names, and why: one that passes is an error."""
 
