@@ -47,6 +47,8 @@ class Oddities:
     """radosgw 18.2.7 and moto 5.2.5 answer 500, s3s-fs 0.14.1 answers 403."""
     upload_marker: str = "behind"
     """Where ListMultipartUploads begins: ``from`` KeyMarker (rclone 1.76.0), or ``nothing`` (moto 5.2.5)."""
+    mixes_uploads: bool = False
+    """List the uploads of a page in no order of their keys (Garage 2.5.0)."""
     cuts_off: bool = False
     """Close the connection before the last byte of an object (rclone 1.76.0, while it is written again)."""
     gone_parts: tuple[int, str] = (404, "NoSuchUpload")
@@ -173,6 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
         keys = ((self.store.upload_keys[name], name) for name in self.store.uploads)
         found = sorted((key, name) for key, name in keys if key.startswith(prefix) and is_listed(key))
         page = found[: self.store.oddities.page]
+        if self.store.oddities.mixes_uploads:
+            page.reverse()
         rows = "".join(
             f"<Upload><Key>{key}</Key><UploadId>{name}</UploadId><Initiated>2026-01-01T00:00:00Z</Initiated></Upload>"
             for key, name in page

@@ -246,8 +246,9 @@ class ObjectStore:
         # The blank, which no key of the hub has: rclone 1.76.0 begins at the marker and not behind it.
         marker = {"KeyMarker": f"{after} "} if after else {}
         answer = self._client.call("list_multipart_uploads", Prefix=prefix, **marker)
-        # moto 5.2.5 takes no marker.
-        page = [item for item in answer.get("Uploads") or [] if item["Key"] > after]
+        # moto 5.2.5 takes no marker, and Garage 2.5.0 has a page in the order of its uploads' ids.
+        behind = (item for item in answer.get("Uploads") or [] if item["Key"] > after)
+        page = sorted(behind, key=lambda item: str(item["Key"]))
         is_last = not answer.get("IsTruncated")
         if not (page or is_last):
             what = (

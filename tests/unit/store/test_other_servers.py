@@ -121,8 +121,9 @@ def test_an_object_that_is_cut_off_while_it_is_read_is_read_again_later(opened, 
 
 @pytest.mark.parametrize("page", [2, 3, 1000])
 @pytest.mark.parametrize("marker", ["behind", "from"])
-def test_each_unfinished_upload_is_listed_once_wherever_a_page_begins(opened, marker, page):
-    store = opened(upload_marker=marker, page=page)
+@pytest.mark.parametrize("mixes", [False, True], ids=["sorted", "mixed"])
+def test_each_unfinished_upload_is_listed_once_wherever_a_page_begins(opened, mixes, marker, page):
+    store = opened(upload_marker=marker, mixes_uploads=mixes, page=page)
     for name in ("u/1", "u/2", "u/2", "u/3", "u/4"):
         store.start_upload(name)
 
