@@ -4,19 +4,16 @@ import asyncio
 import os
 import subprocess
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from unittest import mock
 
 import pytest
 
 import job_controller
 from controller_harness import settle
+from controllerbeside import controller_at_work
 from fakeworld import make_engine, make_pool
-from gateway_harness import BUILDS, HUB, MODEL, plan
-from ignition_hub.controller.adapters.bucket import Buckets
-from ignition_hub.controller.adapters.cluster import Cluster
-from ignition_hub.controller.adapters.public_keys import GatewayKeys
-from ignition_hub.controller.app import Controller, ControllerSettings
+from gateway_harness import BUILDS, MODEL, plan
 from ignition_hub.kube import ENGINES, EVENTS, JOBS, POOLS, Kube, RateLimiter
 from job_controller import condition_of, eventually, request_of
 
@@ -33,26 +30,6 @@ async def kube(control_plane):
         await kube.delete(POOLS, POOL)
         await kube.close()
     await settle()
-
-
-@asynccontextmanager
-async def controller_at_work(kube, hub):
-    """Run a controller that reads the gateway's own store, until the block ends."""
-    url = f"https://127.0.0.1:{hub.gateway.port}"
-    cluster = Cluster(kube, BUILDS)
-    buckets = Buckets(kube, cluster.stores, HUB, GatewayKeys(url, hub.gateway.folder / "tls.crt"))
-    settings = ControllerSettings(
-        release_namespace=HUB, build_namespace=BUILDS, gateway_url=url, health_port=0
-    )
-    controller = Controller(kube, buckets, cluster, settings)
-    tasks = [asyncio.create_task(controller.watch()), asyncio.create_task(controller.lead())]
-    try:
-        yield
-    finally:
-        tasks[1].cancel()
-        controller.stop()
-        await asyncio.wait(tasks)
-        buckets.close()
 
 
 @contextmanager

@@ -2,18 +2,13 @@
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
 from unittest import mock
 
 import pytest
 
 from controller_harness import settle
-from gateway_harness import BUILDS, HUB, STORE
-from ignition_hub.controller.adapters.bucket import Buckets
-from ignition_hub.controller.adapters.cluster import Cluster
-from ignition_hub.controller.adapters.gateway_findings import GatewayFindings
-from ignition_hub.controller.adapters.public_keys import GatewayKeys
-from ignition_hub.controller.app import Controller, ControllerSettings
+from controllerbeside import controller_at_work
+from gateway_harness import HUB, STORE
 from ignition_hub.controller.passes import engine_stores
 from ignition_hub.kube import EVENTS, STORES, Kube, RateLimiter
 from ignition_hub.store.habits import CONDITIONAL
@@ -51,27 +46,6 @@ def reader(hub, team):
     }
     hub.post(f"{base}bindings", binding)
     return hub.token(team)
-
-
-@asynccontextmanager
-async def controller_at_work(kube, hub, token_file):
-    """Run a controller that asks the gateway what it found, until the block ends."""
-    url, ca_file = f"https://127.0.0.1:{hub.gateway.port}", hub.gateway.folder / "tls.crt"
-    cluster = Cluster(kube, BUILDS)
-    findings = GatewayFindings(url, ca_file, token_file)
-    buckets = Buckets(kube, cluster.stores, HUB, GatewayKeys(url, ca_file), findings)
-    settings = ControllerSettings(
-        release_namespace=HUB, build_namespace=BUILDS, gateway_url=url, health_port=0
-    )
-    controller = Controller(kube, buckets, cluster, settings)
-    tasks = [asyncio.create_task(controller.watch()), asyncio.create_task(controller.lead())]
-    try:
-        yield
-    finally:
-        tasks[1].cancel()
-        controller.stop()
-        await asyncio.wait(tasks)
-        buckets.close()
 
 
 async def until(kube, kind, reason):
