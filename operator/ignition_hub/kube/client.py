@@ -152,7 +152,7 @@ class Kube:
                     raise error_of(int(event["object"].get("code") or 500), text_of(event["object"]))
                 yield event["type"], event["object"]
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Unavailable(0, f"watch {path}: {error or type(error).__name__}") from error
+            raise Unavailable(0, f"watch {path}: {str(error) or type(error).__name__}") from error
 
     async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
         """Create an object and return it; ``Conflict`` when the name is taken."""
@@ -281,7 +281,7 @@ class Kube:
             async with self._limiter:
                 status, text = await self._connection.exchange(method, target, data, headers, limits)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, f"{method} {path}: {error or type(error).__name__}") from error
+            raise Unavailable(0, f"{method} {path}: {str(error) or type(error).__name__}") from error
         if status >= 400:
             raise error_of(status, text)
         document: Object = document_of(text) if text else {}

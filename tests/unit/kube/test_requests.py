@@ -77,6 +77,17 @@ def test_an_error_that_is_no_status_object_still_says_something(text):
     assert error.message
 
 
+async def test_a_request_that_ends_without_words_of_its_own_says_how_it_ended():
+    class Silent:
+        async def exchange(self, *_):
+            raise TimeoutError
+
+    with pytest.raises(Unavailable) as found:
+        await Kube(Silent(), RateLimiter(qps=10, burst=1)).get(PODS, "a", "ns")
+
+    assert found.value.message == "GET /api/v1/namespaces/ns/pods/a: TimeoutError"
+
+
 BOUND = {
     "authenticated": True,
     "audiences": ["ignition-hub"],

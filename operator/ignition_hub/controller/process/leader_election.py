@@ -180,7 +180,7 @@ class Election:
                     # Conflict may be our own earlier write whose answer was lost; the clock decides.
                     logger.warning("the lease was not renewed", extra={"identity": self._identity})
             except (KubeError, TimeoutError) as error:
-                logger.warning("cannot renew the lease: %s", error or type(error).__name__)
+                logger.warning("cannot renew the lease: %s", str(error) or type(error).__name__)
 
     def _remaining(self) -> float:
         elapsed = self._clock() - (self.renewed_at or 0.0)
