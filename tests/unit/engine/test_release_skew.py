@@ -130,7 +130,8 @@ class Row:
         return sent
 
 
-def rows() -> Iterator[Row]:
+def rows_of_builds() -> Iterator[Row]:
+    """Yield what builders and the gateway say to each other about a build."""
     yield Row(BuildRequest, REQUEST.to_json(), gateway_of_the_request)
     for kind, at in (
         (EngineInputs, ("inputs",)),
@@ -154,6 +155,10 @@ def rows() -> Iterator[Row]:
     for kind, at in ((Completion, ()), (BuildFacts, ("facts",))):
         yield Row(kind, done, lambda document: completion_in(document, most=1 << 30), at)
     yield Row(Failure, Failure("OutOfMemory", "m", 137).to_json(), failure_in)
+
+
+def rows_of_pods() -> Iterator[Row]:
+    """Yield what fetchers and the gateway say to each other."""
     said = FetchReport((FetchAccount(FETCHED, 0.5, 2.0, 3),)).to_json()
     for kind, at in ((FetchReport, ()), (FetchAccount, ("engines", 0))):
         yield Row(kind, said, lambda document: fetches_in(document, most=1 << 30), at)
@@ -165,6 +170,10 @@ def rows() -> Iterator[Row]:
     model = FallbackAnswer("r", MODEL, "w", "ab" * 32, False, (FallbackFile("m.onnx", "https://s3/m", 3),))
     for kind, at in ((FallbackAnswer, ()), (FallbackFile, ("files", 0))):
         yield Row(kind, model.to_json(), lambda document: read_answer("r", document).answer, at)
+
+
+def rows_of_stores() -> Iterator[Row]:
+    """Yield what the command line and the controller hear of a store."""
     yield Row(PruneRequest, PruneRequest(dry_run=True, run="0" * 32).to_json(), PruneRequest.from_json)
     removed, stayed = Removed("models", "k", "unused", 1, 3), Stayed("models", "in use", 2, 6)
     page = PruneAnswer("default", True, 3, (removed,), (stayed,), None).to_json()
@@ -174,6 +183,10 @@ def rows() -> Iterator[Row]:
     found = StoreFindings("g-0", place, "BucketReachable", "", False, ("a",), ("b: ignored",), ()).to_json()
     for kind, at in ((StoreFindings, ()), (BucketPlace, ("place",))):
         yield Row(kind, found, StoreFindings.from_json, at)
+
+
+def rows_of_timing_caches() -> Iterator[Row]:
+    """Yield what builders and the gateway say to each other about timing caches."""
     yield Row(TimingCacheRead, TimingCacheRead("12.9").to_json(), timing_cache_read)
     yield Row(TimingCacheWrite, TimingCacheWrite("12.9", 3, "e").to_json(), timing_cache_write)
     patience = Deadline(1.0)
@@ -187,6 +200,10 @@ def rows() -> Iterator[Row]:
         RECORDS["timing cache upload"].to_json(),
         lambda document: client_answered(document).timing_cache_upload("12.9", 3, None, patience),
     )
+
+
+def rows_of_manifests() -> Iterator[Row]:
+    """Yield what is kept beside an engine."""
     for kind, at in (
         (Manifest, ()),
         (EngineFile, ("engine",)),
@@ -196,7 +213,13 @@ def rows() -> Iterator[Row]:
         yield Row(kind, RECORDS["manifest"].to_json(), believed, at)
 
 
-ROWS = tuple(rows())
+ROWS = (
+    *rows_of_builds(),
+    *rows_of_pods(),
+    *rows_of_stores(),
+    *rows_of_timing_caches(),
+    *rows_of_manifests(),
+)
 WORDS = {
     ("BuildRequest.timing_cache", BuildRequest, "timing_cache"),
     ("GrantedFile.role", GrantedFile, "role"),
