@@ -10,10 +10,11 @@ import json
 import re
 import threading
 from collections import Counter, defaultdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from ignition_hub.engine.request import BuildGrant, BuildRequest, GrantedFile
+from loopbackserver import LoopbackServer
 
 TOKEN = "the-token"
 SELF = "/v1/builds/self"
@@ -43,23 +44,20 @@ class FakeGateway:
         self.part_reached = threading.Event()
         self.hold_parts = threading.Event()
         self.hold_parts.set()
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._server.gateway = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._server = LoopbackServer(Handler)
+        self._server.gateway = self  # type: ignore[attr-defined]
 
     def __enter__(self) -> "FakeGateway":
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.hold_parts.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.url
 
     @property
     def engine(self) -> bytes:
@@ -108,13 +106,6 @@ class FakeGateway:
 
 def etag_of(data: bytes) -> str:
     return hashlib.md5(data).hexdigest()
-
-
-class Server(ThreadingHTTPServer):
-    gateway: FakeGateway
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing: a client that goes away in the middle is what some tests are about."""
 
 
 class Handler(BaseHTTPRequestHandler):

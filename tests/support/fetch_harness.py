@@ -13,11 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from ignition_hub.fetch import app, arrivals, chunk_pool, place, transfer
 from ignition_hub.wire import deadline
+from loopbackserver import LoopbackServer
 
 KIB = 1024
 ENGINE = bytes(range(256)) * 4 * 160  # 160 KiB: ten parts of 16 KiB
@@ -61,11 +62,6 @@ LIES = {
 """Answers that are not what was asked for: of (first, last, object), the status, body and headers."""
 
 
-class Server(ThreadingHTTPServer):
-    def handle_error(self, *_):
-        """Say nothing: the fetcher hangs up on purpose where it gives up."""
-
-
 class World:
     """Gateway and store in one server; tests put answers into ``resolves`` and faults into ``store``."""
 
@@ -85,17 +81,14 @@ class World:
         self.lock = threading.Lock()
         self.hangs_from = None  # the byte of the object from which on GETs are not answered
         self.going_on = threading.Event()
-        self.server = Server(("127.0.0.1", 0), type("OfThisWorld", (Handler,), {"world": self}))
-        self.server.daemon_threads = True
-        self.scheme = "http"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
-        self.thread.start()
+        self.server = LoopbackServer(type("OfThisWorld", (Handler,), {"world": self}))
+        self.server.start()
         (folder / "token").write_text("first")
         (folder / "termination").touch()
 
     @property
     def url(self):
-        return f"{self.scheme}://127.0.0.1:{self.server.server_port}"
+        return self.server.url
 
     def answer(self):
         return {
@@ -150,9 +143,7 @@ class World:
 
     def close(self):
         self.going_on.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        self.server.stop()
 
 
 class Handler(BaseHTTPRequestHandler):

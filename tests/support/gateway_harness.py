@@ -264,6 +264,14 @@ def remove_engines(hub):
         assert hub.api.ask("DELETE", f"{base}/namespaces/{namespace}/tensorrtengines").status == 200
 
 
+def remove_pods(hub):
+    """Remove the pods of all namespaces: one whose TensorRTEngine is gone may need any engine."""
+    pods = hub.api.ask("GET", "/api/v1/pods").body["items"]
+    for namespace in {pod["metadata"]["namespace"] for pod in pods}:
+        path = f"/api/v1/namespaces/{namespace}/pods?gracePeriodSeconds=0"
+        assert hub.api.ask("DELETE", path).status == 200
+
+
 def ready_target(hub, request, publication, **changes):
     return {
         "name": "sm-89",

@@ -16,11 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ignition_hub.store.settings import StoreSettings
+from loopbackserver import LoopbackServer
 
 
 @dataclass(slots=True)
@@ -95,18 +96,9 @@ class OddStore:
 @contextlib.contextmanager
 def odd_store(**oddities: Any) -> Iterator[OddStore]:
     """Run a server with these oddities until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    store = OddStore(Oddities(**oddities), f"http://127.0.0.1:{server.server_address[1]}")
-    server.odd_store = store  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with LoopbackServer(_Handler) as server:
+        server.odd_store = store = OddStore(Oddities(**oddities), server.url)  # type: ignore[attr-defined]
         yield store
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -11,11 +11,10 @@ from __future__ import annotations
 import contextlib
 import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from loopback_certificate import loopback_certificate
+from loopbackserver import LoopbackServer
 
 AUDIENCE = "kubernetes"
 """What the API server is, to the issuer: the client for which kubectl signs people in."""
@@ -54,22 +54,15 @@ def running_issuer(folder: Path) -> Iterator[Issuer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "tls.pem")
     pages: dict[str, Any] = {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _answering(pages))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    url = f"https://127.0.0.1:{server.server_port}"
+    server = LoopbackServer(_answering(pages), context)
+    url = server.url
     public: dict[str, Any] = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     pages["/.well-known/openid-configuration"] = _discovery(url)
     pages["/keys"] = {"keys": [{**public, "kid": "people", "alg": "ES256", "use": "sig"}]}
     configuration = folder / "authentication.json"
     configuration.write_text(json.dumps(_configuration(url, authority)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with server:
         yield Issuer(url, configuration, key)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _discovery(url: str) -> dict[str, Any]:

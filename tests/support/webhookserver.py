@@ -7,14 +7,14 @@ The API server calls it at its URL, in the order of the configurations' names, a
 import base64
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from localcluster.certificates import create_authority
+from loopbackserver import LoopbackServer
 
 Json = dict[str, Any]
 Answer = Callable[[Json], Json]
@@ -30,20 +30,13 @@ def webhook(kubectl: Kubectl, name: str, namespace: str, answer: Answer, folder:
     pair = authority.issue("webhook", common_name="webhook", hosts=["127.0.0.1"])
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(pair.certificate, pair.key)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(answer))
-    server.daemon_threads = True
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    document = configuration(name, namespace, server.server_address[1], authority.certificate.read_bytes())
-    try:
-        kubectl("create", "-f", "-", stdin=json.dumps(document))
-        yield
-    finally:
-        kubectl("delete", "mutatingwebhookconfiguration", name)
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with LoopbackServer(handler(answer), tls) as server:
+        document = configuration(name, namespace, server.server_port, authority.certificate.read_bytes())
+        try:
+            kubectl("create", "-f", "-", stdin=json.dumps(document))
+            yield
+        finally:
+            kubectl("delete", "mutatingwebhookconfiguration", name)
 
 
 def configuration(name: str, namespace: str, port: int, authority: bytes) -> Json:

@@ -16,10 +16,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from loopbackserver import LoopbackServer
 from mortal import kind_of
 
 KindOf = Callable[[str, str, Mapping[str, str]], str | None]
@@ -73,23 +74,8 @@ class Wire:
         """Run a proxy before ``server`` until the block ends; it speaks plain HTTP, and ``tls`` behind."""
         handler = type("Handler", (_Handler,), {"upstream": server, "kind": staticmethod(kind), "fate": fate})
         handler.tls = tls  # type: ignore[attr-defined]
-        proxy = _Server(("127.0.0.1", 0), handler)
-        thread = threading.Thread(target=proxy.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield cls(f"http://127.0.0.1:{proxy.server_port}")
-        finally:
-            proxy.shutdown()
-            proxy.server_close()
-            thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients of a proxy are killed, and watches are cut off."""
+        with LoopbackServer(handler) as proxy:
+            yield cls(proxy.url)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -13,7 +13,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from ignition_hub.store.trust import SigningKey, keys_to_json
 from job_controller import condition_of, eventually, is_current, request_of
 from localcluster import ControlPlane
 from localcluster.certificates import create_authority
+from loopbackserver import LoopbackServer
 from s3server import S3Server
 
 pytestmark = pytest.mark.cluster
@@ -224,16 +224,8 @@ def _gateway(folder: Path) -> Iterator[tuple[str, Path]]:
     pair = authority.issue("gateway", common_name="gateway", hosts=["127.0.0.1"])
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(pair.certificate, pair.key)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Keys)
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"https://127.0.0.1:{server.server_port}", authority.certificate
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with LoopbackServer(_Keys, tls) as server:
+        yield server.url, authority.certificate
 
 
 class _Keys(http.server.BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway_harness import HUB, STORE, make_team
+from gateway_harness import HUB, STORE, make_team, remove_pods
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.cli import app as cli
 from ignition_hub.cli.kubectl import Kubectl
@@ -60,6 +60,12 @@ def may_prune(hub):
         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": HUB}],
     }
     hub.post(f"{RBAC}/clusterrolebindings", binding)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pods_of_others(hub):
+    """Take the pods away that other tests have left."""
+    remove_pods(hub)
 
 
 @pytest.fixture

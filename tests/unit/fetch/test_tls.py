@@ -50,6 +50,5 @@ def secured(world, folder):
     authority = loopback_certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "tls.pem")
-    world.server.socket = context.wrap_socket(world.server.socket, server_side=True)
-    world.scheme = "https"
+    world.server.speak_tls(context)
     return authority

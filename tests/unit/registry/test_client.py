@@ -2,8 +2,7 @@
 
 import contextlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -12,6 +11,7 @@ from ignition_hub.registry.client import Registry
 from ignition_hub.registry.errors import RegistryRefused, RegistryUnavailable
 from ignition_hub.registry.settings import RegistrySettings
 from ignition_hub.wire.deadline import Deadline
+from loopbackserver import LoopbackServer
 
 
 @contextlib.contextmanager
@@ -34,13 +34,9 @@ def answering(answer):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with LoopbackServer(Handler) as server:
         host = f"127.0.0.1:{server.server_port}"
-        try:
-            yield RegistrySettings(host=host, path="", user="hub", password="pw", plain_http=True)
-        finally:
-            server.shutdown()
+        yield RegistrySettings(host=host, path="", user="hub", password="pw", plain_http=True)
 
 
 def digest_of(settings, seconds=10):
