@@ -45,9 +45,9 @@ class RegistryServer:
         *,
         address: str = "127.0.0.1",
         asks: bool = True,
-        tls: tuple[Path, Path] | None = None,
+        tls: Path | None = None,
     ) -> Iterator[RegistryServer]:
-        """Run a registry on a free port until the block ends; ``asks`` for a password, over ``tls``."""
+        """Run a registry that ``asks`` for a password; ``tls`` is a file with its certificate and key."""
         folder.mkdir(parents=True, exist_ok=True)
         host = f"{address}:{_free_port(address)}"
         file = folder / "config.json"
@@ -91,10 +91,10 @@ class RegistryServer:
             self.process.wait(timeout=5)
 
 
-def _configuration(folder: Path, host: str, *, asks: bool, tls: tuple[Path, Path] | None) -> dict[str, Any]:
+def _configuration(folder: Path, host: str, *, asks: bool, tls: Path | None) -> dict[str, Any]:
     http: dict[str, Any] = {"addr": host, "secret": "of these tests"}
     if tls:
-        http["tls"] = {"certificate": str(tls[0]), "key": str(tls[1])}
+        http["tls"] = {"certificate": str(tls), "key": str(tls)}
     document: dict[str, Any] = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": False}},

@@ -8,6 +8,9 @@ PASSING = frozenset(
 )
 """Statuses below 500 that say "not now"."""
 
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+"""What releases of OpenSSL call an answer in plain text."""
+
 
 class Transient(Exception):
     """The other side did not answer, or said "not now": worth another attempt before the deadline."""
@@ -26,6 +29,8 @@ def explained(error: Exception) -> str:
     """Say in a few words why a network call failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return "it does not speak TLS"
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
     return str(error) or type(error).__name__
