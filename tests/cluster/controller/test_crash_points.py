@@ -56,7 +56,7 @@ from localcluster import ControlPlane
 from mortal import Fate, Killed, connect
 from passes import Passes, Times
 from servedworkload import serve
-from walks import WalkWorld, gated_pod, node_of, placed_pod
+from walksite import WalkWorld, gated_pod, node_of, placed_pod
 
 pytestmark = pytest.mark.cluster
 

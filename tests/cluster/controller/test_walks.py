@@ -25,7 +25,8 @@ from localcluster import ControlPlane
 from mortal import Fate, connect
 from passes import Passes, Times
 from realapi import RealApi
-from walks import REST, TEAMS, Player, Site, Walk
+from walks import Walk
+from walksite import REST, TEAMS, Player, Site
 
 pytestmark = pytest.mark.cluster
 
