@@ -56,6 +56,8 @@ class Oddities:
     """Of ListParts: radosgw 18.2.7 says NoSuchKey, and S3Proxy 4.1.0 answers 200 with a list of none."""
     loses_forms: bool = False
     """Close the connection of a PUT whose Content-Type is that of a form (S3Proxy 4.1.0)."""
+    aborts_objects: bool = False
+    """Remove the object of a key whose upload is aborted (S3Mock 5.2.0)."""
     makes_buckets: bool = False
     """Make a bucket at the first write to it (SeaweedFS 4.53, s3s-fs 0.14.1)."""
     pause: Callable[[str, bytes], float] | None = None
@@ -212,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
     def DELETE_object(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
         if "uploadId" in query:
             self.store.uploads.pop(query["uploadId"], None)
-        else:
+        if "uploadId" not in query or self.store.oddities.aborts_objects:
             self.store.objects.pop(where, None)
         self.answer(204)
 

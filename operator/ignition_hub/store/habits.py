@@ -24,7 +24,7 @@ from typing import BinaryIO
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.store.client import READ_SECONDS
-from ignition_hub.store.errors import StoreUnavailable
+from ignition_hub.store.errors import StoreMisconfigured, StoreUnavailable
 from ignition_hub.store.objects import ObjectStore
 
 ROUNDS, SECONDS = 20, 1.0
@@ -100,7 +100,7 @@ def habits_of(store: ObjectStore, asked: Sequence[Relied] = tuple(Relied)) -> Ha
     Ask a bucket, with objects below ``probes/`` that are removed at the end, and return what it does.
 
     All of it writes 12 MiB at most. Raise StoreMisconfigured when the bucket does not exist, does not open or
-    may not be written, and StoreUnavailable.
+    may not be written, or when published engines would not stay in it, and StoreUnavailable.
     """
     store.check_bucket()
     folder = _Folder(store, f"{_probes(store)}{secrets.token_hex(8)}/")
@@ -128,8 +128,25 @@ def _found(folder: _Folder, asked: Sequence[Relied]) -> dict[Relied, Habit]:
     races = [relied for relied in asked if relied in RACES]
     others = [relied for relied in asked if relied not in RACES]
     with ThreadPoolExecutor(ABREAST) as pool:
+        checked = pool.submit(_check_that_objects_stay, folder)
         found = dict(zip(others, pool.map(lambda relied: _habit(relied, folder), others), strict=True))
+        checked.result()
     return found | {relied: _habit(relied, folder) for relied in races}
+
+
+def _check_that_objects_stay(folder: _Folder) -> None:
+    """Refuse a server that removes an object with an upload to its key, as S3Mock 5.2.0 does."""
+    key, store = folder.key("stays"), folder.store
+    store.put(key, b"published")
+    upload = store.start_upload(key)
+    store.put_part(key, upload, 1, b"part")
+    with contextlib.suppress(StoreMisconfigured):  # s3rver 3.7.1 knows no AbortMultipartUpload
+        store.abort_upload(key, upload)
+    if store.head(key) is None:
+        raise StoreMisconfigured(
+            f"{store.settings.endpoint} removes an object when an upload to its key is aborted",
+            "engines that are published would go: use another server",
+        )
 
 
 def _habit(relied: Relied, folder: _Folder) -> Habit:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ignition_hub.store.habits import Relied
 from stores.keeping import go_tool
-from stores.kinds import SIGNATURES, Kind, Place, Processes
+from stores.kinds import NO_AGES, SIGNATURES, UNCHECKED, Kind, Place, Processes
 
 PACKAGE = "github.com/johannesboyne/gofakes3/cmd/gofakes3"
 SOURCES = Path(__file__).parent / "go" / "gofakes3"
@@ -22,4 +22,15 @@ def _start(place: Place) -> Processes:
     return [place.run(program(), "-backend", "memory", "-host", place.address)]
 
 
-GOFAKES3 = Kind("gofakes3", VERSION, program, _start, lacks=SIGNATURES | {Relied.COMPLETED})
+GOFAKES3 = Kind(
+    "gofakes3",
+    VERSION,
+    program,
+    _start,
+    lacks=SIGNATURES | {Relied.COMPLETED},
+    fails={
+        **UNCHECKED,
+        **NO_AGES,
+        "test_a_second_upload_of_one_key_does_not_replace_the_first": "it does: conditions are ignored there",
+    },
+)

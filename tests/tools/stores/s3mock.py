@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ignition_hub.store.habits import Relied
 from stores.keeping import jars, java
-from stores.kinds import SIGNATURES, Kind, Place, Processes
+from stores.kinds import Kind, Place, Processes
 
 PROJECT = Path(__file__).parent / "maven" / "s3mock"
 VERSION = "5.2.0"
@@ -26,11 +25,4 @@ def _start(place: Place) -> Processes:
     return [place.run(java(LEAST_JAVA), *QUICK, "-jar", program, f"--http.port={place.port}", *unused)]
 
 
-S3MOCK = Kind(
-    "s3mock",
-    VERSION,
-    packages,
-    _start,
-    lacks=SIGNATURES | {Relied.OVERLAPPING},
-    may_lack=frozenset({Relied.SMALL_AT_ONCE}),
-)
+S3MOCK = Kind("s3mock", VERSION, packages, _start, refused=True)

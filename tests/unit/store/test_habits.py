@@ -3,7 +3,7 @@
 import pytest
 
 from ignition_hub.store import habits
-from ignition_hub.store.errors import BucketMissing
+from ignition_hub.store.errors import BucketMissing, StoreMisconfigured
 from ignition_hub.store.habits import CONDITIONAL, NOT_REACHED, Relied, habits_of
 from ignition_hub.store.objects import ObjectStore
 from oddstore import odd_store
@@ -50,6 +50,20 @@ def test_a_misspelt_bucket_is_told_where_a_first_write_would_make_it():
         store.close()
 
         assert server.buckets == {"engines"}
+
+
+def test_a_server_that_removes_an_object_with_an_upload_to_its_key_is_refused():
+    with odd_store(aborts_objects=True) as server:
+        store = ObjectStore(server.settings())
+
+        with pytest.raises(
+            StoreMisconfigured, match="removes an object when an upload to its key is aborted"
+        ):
+            habits_of(store, [Relied.NEW])
+        store.close()
+
+        assert server.objects == {}
+        assert server.uploads == {}
 
 
 def test_a_presigned_put_is_asked_as_builders_send_it_and_not_as_a_form():

@@ -318,6 +318,7 @@ def conditions_of(watch):
             "not atomic: of 4 writers 4 were told that they wrote",
         ),
         ({"lists_etags": False}, "BucketRefuses", "NotProbed", "without its ETag"),
+        ({"aborts_objects": True}, "BucketRefuses", "NotProbed", "engines that are published would go"),
         ({"refuses_signed_urls": True}, "SignedUrlsRefused", "ConditionsHonoured", ""),
         ({"region": "garage"}, "RegionMistaken", "NotProbed", "set spec.s3.region to garage"),
         ({"read_only": True}, "AccessDenied", "NotProbed", "does not permit PutObject"),
