@@ -103,10 +103,10 @@ class Api:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Expect of each test that fails on the chosen S3 server that it fails."""
     for item in items:
-        if reason := CHOSEN.fails.get(item.name) or CHOSEN.fails.get(item.name.partition("[")[0]):
-            item.add_marker(
-                pytest.mark.xfail(reason=f"{CHOSEN.name} {CHOSEN.version}: {reason}", strict=True)
-            )
+        for named, strict in ((CHOSEN.fails, True), (CHOSEN.may_fail, False)):
+            if reason := named.get(item.name) or named.get(item.name.partition("[")[0]):
+                told = f"{CHOSEN.name} {CHOSEN.version}: {reason}"
+                item.add_marker(pytest.mark.xfail(reason=told, strict=strict))
 
 
 @pytest.fixture(scope="session")

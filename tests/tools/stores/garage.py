@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ignition_hub.store.habits import CONDITIONAL
 from stores.keeping import crate
-from stores.kinds import REGION, Kind, Place, Processes
+from stores.kinds import NO_AGES, REGION, Kind, Place, Processes
 from stores.server import free_port
 
 VERSION = "2.5.0"
@@ -77,6 +77,7 @@ GARAGE = Kind(
     secret_key=SECRET_KEY,
     lacks=frozenset(CONDITIONAL),
     fails={
+        **NO_AGES,
         "test_an_object_is_replaced_only_at_the_version_that_was_read": IGNORED,
         "test_a_second_upload_of_one_key_does_not_replace_the_first": IGNORED,
         "test_of_builders_with_different_bytes_the_first_wins": IGNORED,
@@ -88,6 +89,5 @@ GARAGE = Kind(
         "test_a_cache_that_cannot_be_put_together_is_left_and_said_so": IGNORED,
         "test_the_condition_cannot_be_left_out_of_a_first_write[wrong0]": BAD_REQUEST,
         "test_the_condition_cannot_be_left_out_of_a_later_write[wrong0]": BAD_REQUEST,
-        "test_what_a_probe_left_that_was_cut_off_goes_an_hour_later": "an object cannot be made older",
     },
 )

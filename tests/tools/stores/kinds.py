@@ -103,6 +103,8 @@ class Kind:
     """Whether the hub refuses the server when it asks: no test runs on it."""
     fails: Mapping[str, str] = field(default_factory=dict)
     """Tests that fail on this server, by their names, and why: one that passes is an error."""
+    may_fail: Mapping[str, str] = field(default_factory=dict)
+    """Tests of writers at the same time, which fail now and then."""
 
     @property
     def keeps_writers_apart(self) -> bool:

@@ -58,4 +58,8 @@ S3RVER = Kind(
         "test_every_unfinished_upload_is_listed": _NO_UPLOADS,
         "test_pages_of_unfinished_uploads_are_put_together": _NO_UPLOADS,
     },
+    may_fail={
+        "test_of_builders_with_different_bytes_the_first_wins": _IGNORED,
+        "test_builders_with_equal_bytes_and_other_facts_agree_on_one_manifest": _IGNORED,
+    },
 )
