@@ -22,12 +22,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -39,6 +38,7 @@ from botocore.config import Config
 from localcluster.paths import cache_folder
 from localcluster.toolchain import find_go, go_environment
 from loopback_certificate import loopback_certificate
+from loopbackserver import LoopbackServer
 from s3server import REGION, S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -278,15 +278,8 @@ def gateway(answer: dict[str, object], tls: ssl.SSLContext | None = None) -> Ite
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Resolve)
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with LoopbackServer(Resolve, tls) as server:
+        yield server.url
 
 
 def measured(command: list[str], environment: Mapping[str, str], cpus: list[int]) -> Run:
