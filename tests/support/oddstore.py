@@ -56,6 +56,8 @@ class Oddities:
     """Of ListParts: radosgw 18.2.7 says NoSuchKey, and S3Proxy 4.1.0 answers 200 with a list of none."""
     loses_forms: bool = False
     """Close the connection of a PUT whose Content-Type is that of a form (S3Proxy 4.1.0)."""
+    refused_aborts: tuple[int, str] | None = None
+    """Abort no upload: s3rver 3.7.1 answers 405, and keys may lack the right to it."""
     aborts_objects: bool = False
     """Remove the object of a key whose upload is aborted (S3Mock 5.2.0)."""
     makes_buckets: bool = False
@@ -212,6 +214,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(200, f"<ListPartsResult>{rows}</ListPartsResult>")
 
     def DELETE_object(self, where: tuple[str, str], query: dict[str, str], body: bytes) -> None:
+        if "uploadId" in query and self.store.oddities.refused_aborts:
+            self.refuse(*self.store.oddities.refused_aborts)
+            return
         if "uploadId" in query:
             self.store.uploads.pop(query["uploadId"], None)
         if "uploadId" not in query or self.store.oddities.aborts_objects:

@@ -140,7 +140,7 @@ def _check_that_objects_stay(folder: _Folder) -> None:
     store.put(key, b"published")
     upload = store.start_upload(key)
     store.put_part(key, upload, 1, b"part")
-    with contextlib.suppress(StoreMisconfigured):  # s3rver 3.7.1 knows no AbortMultipartUpload
+    with contextlib.suppress(IgnitionError):  # s3rver 3.7.1 aborts none, and keys may lack the right to it
         store.abort_upload(key, upload)
     if store.head(key) is None:
         raise StoreMisconfigured(

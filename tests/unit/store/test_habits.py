@@ -52,6 +52,18 @@ def test_a_misspelt_bucket_is_told_where_a_first_write_would_make_it():
         assert server.buckets == {"engines"}
 
 
+@pytest.mark.parametrize(
+    "answer", [(405, "MethodNotAllowed"), (403, "AccessDenied"), (500, "InternalError")], ids=str
+)
+def test_a_server_that_aborts_no_upload_removes_no_object_and_is_taken(answer):
+    with odd_store(refused_aborts=answer) as server:
+        store = ObjectStore(server.settings())
+        found = habits_of(store, [Relied.NEW, Relied.ABORTED])
+        store.close()
+
+    assert [habit.relied for habit in found.broken] == [Relied.ABORTED]
+
+
 def test_a_server_that_removes_an_object_with_an_upload_to_its_key_is_refused():
     with odd_store(aborts_objects=True) as server:
         store = ObjectStore(server.settings())
