@@ -84,17 +84,18 @@ def read_plan_header(stream: Readable) -> PlanHeader:
 
     Raises PlanError when the bytes are not a plan, and says what they are where that can be told.
     """
-    head = _read(stream, _FIXED.size)
-    prefix = _ultralytics_prefix(head)
-    head = (head + _read(stream, prefix))[prefix:]
+    start = _read(stream, _FIXED.size)
+    prefix = _ultralytics_prefix(start)
+    start += _read(stream, prefix)
+    head = start[prefix:]
     if len(head) < _FIXED.size:
-        raise PlanError(f"not a TensorRT plan: {prefix + len(head)} bytes are fewer than a header has")
+        raise _no_plan(start, prefix)
     if head.startswith(_OLD_MAGIC):
         return _old_header(head + _read(stream, _OLD_SIZE - len(head)), prefix)
     magic, serialization, _entries, size, *version, tag = _FIXED.unpack(head)
     flavor = _flavor(magic, tag)
     if flavor is None:
-        raise _no_plan(head + _read(stream, LONGEST - len(head)))
+        raise _no_plan(start + _read(stream, LONGEST - len(head)), prefix)
     if serialization != 0:
         raise PlanError(f"serialization version {serialization} of the plan is not known; only 0 is")
     capabilities = _capabilities(stream) if flavor == TENSORRT_RTX else ()
@@ -129,10 +130,14 @@ def _flavor(magic: bytes, tag: bytes) -> str | None:
     return None
 
 
-def _no_plan(head: bytes) -> PlanError:
-    kind = kind_of(head)
+def _no_plan(start: bytes, prefix: int) -> PlanError:
+    head = start[prefix:]
+    # The whole start comes first: what looks like metadata may be the time stamp of a gzip file.
+    kind = kind_of(start) or kind_of(head)
     if kind and kind.for_engine:
         return PlanError(f"not a TensorRT plan: it is {kind.words}", kind.for_engine)
+    if len(head) < _FIXED.size:
+        return PlanError(f"not a TensorRT plan: {len(start)} bytes are fewer than a header has")
     return PlanError(
         f"not a TensorRT plan: it starts with {head[:4]!r}", "a plan starts with b'ftrt' or b'vtrt'"
     )

@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import pickle
+import random
 import struct
 import tarfile
 import zipfile
@@ -51,7 +52,7 @@ def safetensors():
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
 FILES = {
-    "packed with gzip": gzip.compress(ONNX),
+    "packed with gzip": gzip.compress(ONNX, mtime=0),
     "packed with bzip2": bz2.compress(ONNX),
     "packed with xz": lzma.compress(ONNX),
     "packed with zstd": b"\x28\xb5\x2f\xfd\x04\x58" + bytes(60),
@@ -80,6 +81,15 @@ def test_where_an_engine_is_wanted_a_file_is_called_what_it_is(words):
 
     assert caught.value.message == f"not a TensorRT plan: it is {words}"
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("size", [0, 1000, 1_200_000])
+def test_a_gzip_file_is_called_one_whatever_second_it_was_made_in(size):
+    content = random.Random(size).randbytes(size)
+    for second in range(256):
+        packed = gzip.compress(content, compresslevel=0, mtime=1_700_000_000 + second)
+        with pytest.raises(PlanError, match="it is packed with gzip"):
+            read_plan_header(io.BytesIO(packed))
 
 
 def test_an_onnx_model_is_to_be_built():

@@ -140,6 +140,10 @@ def test_what_ultralytics_puts_in_front_is_skipped(metadata, stream):
         (plan(serialization=3), "serialization version 3"),
         (plan(b"vtrt", tag=b"vtrt", rest=b"\x04"), "cut off"),
         (b"PK\x03\x04" + bytes(60), "not a TensorRT plan"),
+        (b"\x02\0\0\0{}" + REAL_RTX[:20], "26 bytes are fewer"),
+        (b"\xff\0\0\0{" + bytes(40), "45 bytes are fewer"),
+        (b"\x02\0\0\0{}" + bytes(60), "starts with b'.x00"),
+        (b"\x02\0\0\0{}PK\x03\x04" + bytes(60), "it is a zip archive"),
     ],
 )
 def test_what_is_no_plan_is_refused_and_said_what_it_is(data, named):
