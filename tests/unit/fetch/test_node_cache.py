@@ -118,6 +118,10 @@ def test_bytes_are_given_while_the_rest_of_the_engine_is_being_fetched(world, ca
     [kept] = cache.shelf._kept.values()
     assert not kept.ready
 
+    world.hangs_from = None
+    world.going_on.set()
+    wait_for(lambda: kept.ready)
+
 
 def half_filled(self, kept, found):
     """Bring half of an engine and then no more."""
