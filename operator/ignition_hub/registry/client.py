@@ -27,6 +27,14 @@ from ignition_hub.wire.outcomes import explained, is_passing
 CALL_SECONDS = 30.0
 """The longest silence of the registry, in the middle of an upload too."""
 ANSWER_BYTES = 256 * 1024
+REDIRECTS = (
+    http.client.MOVED_PERMANENTLY,
+    http.client.FOUND,
+    http.client.SEE_OTHER,
+    http.client.TEMPORARY_REDIRECT,
+    http.client.PERMANENT_REDIRECT,
+)
+"""How a registry says where the bytes of a blob are."""
 WORDS = 200
 """Characters of a registry's own message that are passed on."""
 
@@ -70,11 +78,12 @@ class Registry:
         return answer.headers.get("docker-content-digest") or None
 
     def has_blob(self, name: str, digest: str) -> bool:
-        """Tell whether a blob is there."""
+        """Tell whether a blob is there; a registry may redirect to where its bytes are."""
         answer = self._ask("HEAD", name, f"/blobs/{digest}")
-        if answer.status != http.client.NOT_FOUND:
-            self._require(answer, (http.client.OK,), f"look for a blob of {name}")
-        return answer.status == http.client.OK
+        if answer.status == http.client.NOT_FOUND:
+            return False
+        self._require(answer, (http.client.OK, *REDIRECTS), f"look for a blob of {name}")
+        return True
 
     def upload(self, name: str, chunks: Iterable[bytes], size: int) -> str:
         """Upload ``size`` bytes as they come, and return their digest; what ``chunks`` raises ends it."""

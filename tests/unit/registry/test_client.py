@@ -9,9 +9,12 @@ import pytest
 from ignition_hub.registry.challenge import challenge_in
 from ignition_hub.registry.client import Registry
 from ignition_hub.registry.errors import RegistryRefused, RegistryUnavailable
+from ignition_hub.registry.image import Blob
 from ignition_hub.registry.settings import RegistrySettings
 from ignition_hub.wire.deadline import Deadline
 from loopbackserver import LoopbackServer
+
+CONFIG = Blob("application/vnd.oci.image.config.v1+json", b"{}")
 
 
 @contextlib.contextmanager
@@ -87,6 +90,19 @@ def test_an_upload_is_not_followed_to_another_host(where, says):
 
     with answering(answer) as settings, pytest.raises(RegistryRefused, match=says):
         Registry(settings, Deadline(10)).upload("team/resnet50", [b"x"], 1)
+
+
+@pytest.mark.parametrize("status", [200, 301, 302, 303, 307, 308])
+def test_a_blob_whose_bytes_the_registry_keeps_elsewhere_is_there_and_is_not_uploaded_again(status):
+    asked = []
+
+    def answer(handler):
+        asked.append((handler.command, handler.path))
+        return status, {"Location": f"http://{handler.headers['Host']}/bucket/blob?X-Amz-Signature=1"}, b""
+
+    with answering(answer) as settings:
+        Registry(settings, Deadline(10)).put_blob("team/resnet50", CONFIG)
+    assert asked == [("HEAD", f"/v2/team/resnet50/blobs/{CONFIG.digest}")]
 
 
 @pytest.mark.parametrize(
