@@ -3,7 +3,8 @@ Ready engines as images in the registry of the EngineStore, for pods that mount 
 
 Level-triggered: every pass looks at all TensorRTEngines, and pushes what the registry lacks, one engine after
 the other. One replica at a time pushes; the others find its images. What was found is remembered for an hour,
-so a pass at rest asks nobody. Whatever fails is tried again in a later pass, and pods download meanwhile.
+so a pass at rest asks nobody. Whatever fails is tried again in a later pass, behind what did not fail, and
+pods download meanwhile.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import Any
 from ignition_hub.buckets.default_store import DefaultStore, OpenStore
 from ignition_hub.buckets.workers import Workers
 from ignition_hub.compatibility.engine_choice import EngineNotReady, candidates_of
-from ignition_hub.engine.errors import IgnitionError, TransientError
+from ignition_hub.engine.errors import IgnitionError, NewerRelease, TransientError
 from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.state import State
 from ignition_hub.gateway.artifacts.engine_query import EngineClaim, manifest_key_in
@@ -39,6 +40,8 @@ AGAIN_SECONDS = 3600.0
 """How long an image counts as being there: a registry may have collected it."""
 REFUSED_SECONDS = 300.0
 """How long an engine that was refused is left alone."""
+PUSH_RESTS = (0.0, 0.0, 20.0, 40.0, 80.0, 160.0, REFUSED_SECONDS)
+"""How long no push follows, by how often the engine failed in a row: each push may send most of it."""
 MOST_FAILURES = 3
 """After so many, a pass asks for no more: a registry that is away would keep it for half a minute each."""
 FIND_SECONDS = 30.0
@@ -84,6 +87,26 @@ Question = tuple[RegistrySettings, str, str]
 """Whether a registry has, in a repository, the engine of a SHA-256."""
 
 
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How often an engine failed since it last did not, and when it last did, on the monotonic clock."""
+
+    times: int = 0
+    last: float = 0.0
+
+    def and_one(self) -> "Failures":
+        """Return these and one of now."""
+        return Failures(self.times + 1, time.monotonic())
+
+    @property
+    def has_rested(self) -> bool:
+        """Whether the engine may be pushed again."""
+        return time.monotonic() >= self.last + PUSH_RESTS[min(self.times, len(PUSH_RESTS) - 1)]
+
+
+NONE_YET = Failures()
+
+
 class ImagePushing:
     """The passes of one gateway; ``count`` hears what became of each push: ``pushed`` or ``failed``."""
 
@@ -103,6 +126,7 @@ class ImagePushing:
         """The references of images that were there when they were last looked for."""
         self._rests: dict[Question, float] = {}
         """Until when nothing is asked about an engine, on the monotonic clock."""
+        self._failures: dict[Question, Failures] = {}
         self._trouble: TtlCache[str, str] = TtlCache(seconds=REFUSED_SECONDS, size=1)
 
     async def follow(self, views: Views, stores: DefaultStore, pause: float) -> None:
@@ -136,8 +160,9 @@ class ImagePushing:
         self._write(trouble, wanted)
 
         async def push(question: Question, each: WantedImage) -> None:
-            await self._push(store, question, each)
-            self._write(trouble, wanted)
+            if self._failures.get(question, NONE_YET).has_rested:
+                await self._push(store, question, each)
+                self._write(trouble, wanted)
 
         await self._each(wanted, push)
 
@@ -148,15 +173,20 @@ class ImagePushing:
     async def _each(
         self, wanted: Mapping[Question, WantedImage], step: Callable[[Question, WantedImage], Awaitable[None]]
     ) -> None:
+        """Take a step for each engine that does not rest, those that never failed before those that did."""
         failures = 0
-        for question, each in wanted.items():
+        for question, each in sorted(wanted.items(), key=self._last_failure):
             if question not in self._rests and failures < MOST_FAILURES:
                 failures += not await self._tried(question, each, step(question, each))
+
+    def _last_failure(self, each: tuple[Question, WantedImage]) -> float:
+        return self._failures.get(each[0], NONE_YET).last
 
     def _forget(self, wanted: Mapping[Question, WantedImage]) -> None:
         now = time.monotonic()
         self._rests = {question: until for question, until in self._rests.items() if until > now}
         self._known = {question: known for question, known in self._known.items() if question in wanted}
+        self._failures = {question: those for question, those in self._failures.items() if question in wanted}
 
     def _write(self, trouble: str, wanted: Mapping[Question, WantedImage]) -> None:
         images: dict[str, dict[str, dict[str, str]]] = {}
@@ -170,8 +200,12 @@ class ImagePushing:
         """Take a step for one engine; False where the registry, the store or another replica is not ready."""
         try:
             await step
+        except NewerRelease as error:  # says nothing about other engines
+            log.warning("the image of %s is looked for later: %s", wanted, error)
+            self._rests[question] = time.monotonic() + REFUSED_SECONDS
         except TransientError as error:
             log.warning("the image of %s is looked for later: %s", wanted, error)
+            self._failures[question] = self._failures.get(question, NONE_YET).and_one()
             return False
         except IgnitionError as error:
             log.warning("no image of %s: %s", wanted, error)
@@ -200,6 +234,7 @@ class ImagePushing:
             self._known.pop(question, None)
         else:
             self._known[question] = found.reference
+            self._failures.pop(question, None)
             self._rests[question] = time.monotonic() + AGAIN_SECONDS
 
     async def _manifest(self, store: OpenStore, wanted: WantedImage) -> Manifest:

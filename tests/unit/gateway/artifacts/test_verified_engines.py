@@ -6,6 +6,7 @@ registry is to have are looked for once an hour.
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.buckets.workers import Workers
+from ignition_hub.engine.errors import NewerRelease
 from ignition_hub.gateway.artifacts import images, verified_engines
 from ignition_hub.gateway.artifacts.images import ImagePushing
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
@@ -138,7 +140,7 @@ class OneRegistry:
     """A registry that has what was pushed; ``errors`` by repository, raised at every question."""
 
     def __init__(self):
-        self.has, self.errors, self.asked = set(), {}, []
+        self.has, self.errors, self.asked, self.pushed = set(), {}, [], []
 
     def find(self, settings, name, manifest):
         self.asked.append(name)
@@ -219,6 +221,77 @@ async def test_a_registry_that_is_away_is_asked_little_and_what_it_had_stays_lis
     await pushing.look(RESOURCES[:2], WITH_REGISTRY)
     assert listed(pushing) == ["a", "b"]
     assert registry.has == {"vision/a", "vision/b"}
+
+
+@pytest.fixture
+def gateway_timeouts(monkeypatch, registry):
+    """The repositories whose uploads a proxy before the registry ends."""
+    names = set()
+
+    def push(settings, name, manifest, store):
+        if name in names:
+            registry.pushed.append(name)
+            raise RegistryUnavailable(f"r did not upload to {name}: it answered 504 Gateway Timeout")
+        return registry.push(settings, name, manifest, store)
+
+    monkeypatch.setattr(images, "pushed_to", push)
+    return names
+
+
+async def test_engines_that_cannot_be_pushed_in_time_hinder_no_other_and_are_pushed_ever_less_often(
+    pushing, registry, gateway_timeouts
+):
+    gateway_timeouts |= {"vision/a", "vision/b", "vision/c"}
+    for _ in range(20):
+        await pushing.look(RESOURCES, WITH_REGISTRY)
+
+    assert listed(pushing) == list("def")
+    assert Counter(registry.pushed) == {"vision/a": 2, "vision/b": 2, "vision/c": 2}
+
+
+async def test_an_engine_that_another_pushed_is_listed_while_its_own_push_rests(
+    pushing, registry, gateway_timeouts
+):
+    gateway_timeouts.add("vision/a")
+    for _ in range(3):
+        await pushing.look(RESOURCES, WITH_REGISTRY)
+    registry.has.add("vision/a")
+    await pushing.look(RESOURCES, WITH_REGISTRY)
+
+    assert listed(pushing) == list("abcdef")
+
+
+async def test_engines_that_fail_after_a_long_outage_do_not_go_before_those_that_failed_in_it(
+    pushing, registry
+):
+    registry.errors = {f"vision/{name}": RegistryUnavailable("away") for name in "def"}
+    for _ in range(9):
+        await pushing.look(RESOURCES[3:], WITH_REGISTRY)
+    registry.errors = {f"vision/{name}": RegistryUnavailable("away") for name in "abc"}
+    registry.has = {f"vision/{name}" for name in "def"}
+    for _ in range(2):
+        await pushing.look(RESOURCES, WITH_REGISTRY)
+
+    assert listed(pushing) == list("def")
+
+
+async def test_manifests_of_a_later_release_hinder_no_other_and_are_read_again_in_minutes(
+    pushing, registry, monkeypatch
+):
+    read = []
+
+    async def manifest(store, wanted):
+        read.append(wanted.name)
+        if wanted.name in "abc":
+            raise NewerRelease("Manifest.version: 2")
+
+    monkeypatch.setattr(pushing, "_manifest", manifest)
+    for _ in range(3):
+        await pushing.look(RESOURCES, WITH_REGISTRY)
+
+    assert listed(pushing) == list("def")
+    assert "".join(read) == "abcdefdef"
+    assert pushing.counted == ["pushed"] * 3
 
 
 async def test_an_api_server_without_image_volumes_is_told_of(pushing, registry):
