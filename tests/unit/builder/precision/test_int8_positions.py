@@ -1,5 +1,7 @@
 """Positions, counts and shapes where a model becomes int8: 255 levels hold none of them, so none has any."""
 
+import copy
+
 import numpy as np
 import pytest
 from onnx import TensorProto, numpy_helper
@@ -138,7 +140,7 @@ def test_a_length_that_a_product_computes_is_the_length(tmp_path):
 
 
 def test_a_model_with_nothing_but_positions_has_nothing_to_quantize(tmp_path):
-    nodes = POSITIONS["positions that are given"][0][:-2]
+    nodes = copy.deepcopy(POSITIONS["positions that are given"][0][:-2])
     nodes[-1].output[0] = "y"
     model = model_of(nodes, {"p": INTEGERS}, {"y": [COUNT, 16]}, weights=ANGLES[:2])
 
