@@ -6,6 +6,7 @@ outputs mean, is in no engine: the configuration leaves images as they are and a
 """
 
 import re
+from collections.abc import Mapping
 
 from ignition_hub.layouts.errors import PLAIN_REMEDY, LayoutRefused
 from ignition_hub.layouts.files import LayoutFile
@@ -17,6 +18,8 @@ ENGINE_FILE = "nvinfer.engine"
 LARGEST_BATCH = 1024
 INPUT_TYPE = "float"
 OUTPUT_TYPES = ("float", "float16", "int8", "int32")
+COLOR_FORMATS: Mapping[int, Mapping[str, int]] = {3: {}, 1: {"model-color-format": 2}}
+"""What is said of the colors, by channels: RGB where nothing is, or gray. nvinfer starts with no others."""
 OTHER_NETWORK = 100
 """The ``network-type`` of a network whose outputs nvinfer does not interpret."""
 # A list ends its names with ";", and a value keeps blanks, quotes and what GLib reads as an escape.
@@ -31,11 +34,13 @@ def deepstream_files(engine: ServedEngine) -> tuple[LayoutFile, ...]:
 def key_file(engine: ServedEngine) -> bytes:
     """Return the configuration as a key file of GLib, which its suffix says that it is."""
     image, outputs = image_of(engine), outputs_of(engine)
+    sizes = (image.shape or ())[1:]
     properties = {
         # A path is relative to the configuration.
         "model-engine-file": ENGINE_FILE,
         "batch-size": batch_of(engine, image),
-        "infer-dims": ";".join(str(size) for size in (image.shape or ())[1:]),
+        "infer-dims": ";".join(map(str, sizes)),
+        **COLOR_FORMATS[sizes[0]],
         "output-blob-names": ";".join(outputs),
         "network-type": OTHER_NETWORK,
         "output-tensor-meta": 1,
@@ -46,7 +51,7 @@ def key_file(engine: ServedEngine) -> bytes:
 
 
 def image_of(engine: ServedEngine) -> ServedTensor:
-    """Return the one input; LayoutRefused unless it takes batches of images of one size."""
+    """Return the one input; LayoutRefused unless it takes batches of color or gray images of one size."""
     if len(engine.inputs) != 1:
         raise _refused(f"it has {len(engine.inputs)} inputs, and nvinfer gives images to one")
     [image] = engine.inputs
@@ -60,6 +65,8 @@ def image_of(engine: ServedEngine) -> ServedTensor:
             f"the input {image.name!r:.80} has the shape {image.shape!r:.80}, and nvinfer gives batches of "
             "images of one size: [batch, channels, height, width]"
         )
+    if sizes[1] not in COLOR_FORMATS:
+        raise _other_channels(image.name, sizes)
     return image
 
 
@@ -87,5 +94,16 @@ def outputs_of(engine: ServedEngine) -> list[str]:
     return [tensor.name for tensor in engine.outputs]
 
 
-def _refused(problem: str) -> LayoutRefused:
-    return LayoutRefused(f"DeepStream cannot run the engine: {problem}", PLAIN_REMEDY)
+def _other_channels(name: str, sizes: tuple[int, ...]) -> LayoutRefused:
+    problem = (
+        f"the input {name!r:.80} has the shape {sizes!r:.80}, and nvinfer gives images of 3 channels or 1, "
+        "which come first: [batch, channels, height, width]"
+    )
+    if sizes[-1] not in COLOR_FORMATS:
+        return _refused(problem)
+    remedy = f"export the model with channels first (NCHW), or {PLAIN_REMEDY}"
+    return _refused(f"{problem}; this engine takes them last (NHWC)", remedy)
+
+
+def _refused(problem: str, remedy: str = PLAIN_REMEDY) -> LayoutRefused:
+    return LayoutRefused(f"DeepStream cannot run the engine: {problem}", remedy)

@@ -71,6 +71,38 @@ def test_the_configuration_comes_after_the_engine_that_it_names():
     )
 
 
+def images_of(*sizes):
+    ranges = profile(data=([1, *sizes], [8, *sizes], [32, *sizes]))
+    return [("data", "float", ["batch", *sizes])], [OUTPUT], ranges
+
+
+def test_images_of_one_channel_are_gray():
+    [_, config] = files(*images_of(1, 28, 28))
+
+    assert "\ninfer-dims=1;28;28\nmodel-color-format=2\n" in config.content.decode()
+
+
+@pytest.mark.parametrize("sizes", [(2, 64, 64), (4, 64, 64), (6, 64, 64)])
+def test_images_that_are_neither_color_nor_gray_are_refused(sizes):
+    message = refusal(*images_of(*sizes))
+
+    assert f"'data' has the shape {(-1, *sizes)}, and nvinfer gives images of 3 channels or 1" in message
+    assert "NHWC" not in message
+
+
+@pytest.mark.parametrize("sizes", [(112, 112, 3), (28, 28, 1)])
+def test_images_whose_channels_come_last_are_refused_with_what_would_work(sizes):
+    with pytest.raises(LayoutRefused) as refused:
+        files(*images_of(*sizes))
+
+    assert f"the shape {(-1, *sizes)}" in refused.value.message
+    assert "which come first: [batch, channels, height, width]" in refused.value.message
+    assert "this engine takes them last (NHWC)" in refused.value.message
+    assert refused.value.remedy.startswith(
+        "export the model with channels first (NCHW), or use the layout plain"
+    )
+
+
 @needs_glib
 def test_glib_reads_what_was_meant():
     outputs = [OUTPUT, ("[x]=y#'z", "float", ["batch"])]
