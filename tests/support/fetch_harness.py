@@ -234,6 +234,13 @@ def running_world(tmp_path, monkeypatch):
         signal.signal(signal.SIGTERM, before)
 
 
+def pausing_at_the_deadline(monkeypatch):
+    """Have the deadline come in the third pause, so that no question is cut off by it, slow as it may be."""
+    monkeypatch.setattr(
+        deadline.Deadline, "pause", lambda self, attempt: time.sleep(self.left if attempt > 2 else 0.002)
+    )
+
+
 def publish_large(world, monkeypatch):
     """Have the store give 1 MiB bit by bit, in two parts of eight chunks; returns bytes and ranges."""
     world.pace = 20_000_000
