@@ -258,6 +258,19 @@ def nothing_is_visible(world):
     return not world.paths.engine.exists() and not world.paths.record.exists()
 
 
+def replaced_after_transfer(path, content=b"\0"):
+    """Return a ``transfer`` after which another writer has a file of its own at ``path``, or took it away."""
+
+    def moved(*arguments):
+        digest = transfer.transfer(*arguments)
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+        return digest
+
+    return moved
+
+
 PROGRAM = """
 import os, resource, sys
 from ignition_hub.fetch import app, arrivals, chunk_pool, place, transfer

@@ -5,6 +5,7 @@ They are downloaded into a hidden folder. Only after the digest of the resource 
 does one rename make the folder visible. ``place`` does the same for an engine, which is one file.
 """
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from ignition_hub.fetch.place import (
     missing_of,
     open_partial,
     part_size_of,
+    require_same,
     start_over,
     sync_folder,
     write_record,
@@ -111,15 +113,31 @@ def digest_of_all(digests: list[str], found: ResolvedModel) -> str:
 
 def download(found: ResolvedModel, paths: EnginePaths, budget: FetchBudget, watch: ByteCallback) -> None:
     """Fetch, verify and publish all files; parts from an earlier run are used, but never believed."""
-    done, digests = 0, []
-    for file in files_of(found, paths):
-        digests.append(fetch_file(found, file, budget, _after(done, watch)))
-        done += found.answer.files[file.number].size
-    digest = digest_of_all(digests, found)
+    digest = fetched_digest(found, paths, budget, watch)
     if digest != found.answer.sha256:
         shutil.rmtree(paths.staging)
         raise wrong_model(found, digest)
     publish(paths)
+
+
+def fetched_digest(found: ResolvedModel, paths: EnginePaths, budget: FetchBudget, watch: ByteCallback) -> str:
+    """Bring all files to where they are not visible yet, and return the digest of what is there."""
+    done, digests, descriptors = 0, [], []
+    files = files_of(found, paths)
+    with contextlib.ExitStack() as opened:
+        for file in files:
+            journal = journal_to_go_on(found, file)
+            size = found.answer.files[file.number].size
+            descriptors.append(opened.enter_context(open_partial(file, size)))
+            source = RangeSource(found.sources[file.number], budget.tls, size)
+            job = Transfer(source, descriptors[-1], budget.connections, budget.deadline)
+            digests.append(transfer(job, journal, _after(done, watch)))
+            os.fsync(descriptors[-1])
+            done += size
+        # Open until here: the number of a file that is gone may be given to the next of its name.
+        for file, descriptor in zip(files, descriptors, strict=True):
+            require_same(file.partial, descriptor)
+    return digest_of_all(digests, found)
 
 
 def files_of(found: ResolvedModel, paths: EnginePaths) -> list[ModelFilePaths]:
@@ -127,8 +145,8 @@ def files_of(found: ResolvedModel, paths: EnginePaths) -> list[ModelFilePaths]:
     return [ModelFilePaths(paths.folder, number, name) for number, (name, _) in enumerate(_sizes(found))]
 
 
-def fetch_file(found: ResolvedModel, paths: ModelFilePaths, budget: FetchBudget, watch: ByteCallback) -> str:
-    """Bring one file to where it is not visible yet, and return its SHA-256."""
+def journal_to_go_on(found: ResolvedModel, paths: ModelFilePaths) -> DownloadJournal:
+    """Return which parts of one file are there, and remove what is of no use."""
     file = found.answer.files[paths.number]
     paths.partial.parent.mkdir(parents=True, exist_ok=True)
     of_what = f"{found.answer.sha256}/{file.name}"
@@ -136,12 +154,7 @@ def fetch_file(found: ResolvedModel, paths: ModelFilePaths, budget: FetchBudget,
     journal = DownloadJournal(paths.journal, sha256=of_what, size=file.size, part_size=part_size)
     if not (journal.finished and has_size(paths.partial, file.size)):
         start_over(paths, journal)
-    with open_partial(paths, file.size) as descriptor:
-        source = RangeSource(found.sources[paths.number], budget.tls, file.size)
-        job = Transfer(source, descriptor, budget.connections, budget.deadline)
-        digest = transfer(job, journal, watch)
-        os.fsync(descriptor)
-    return digest
+    return journal
 
 
 def publish(paths: EnginePaths) -> None:

@@ -141,6 +141,7 @@ def download(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: By
             raise wrong_bytes(found, digest)
         os.fchmod(descriptor, READ_ONLY)
         os.fsync(descriptor)
+        require_same(paths.partial, descriptor)
     paths.partial.replace(paths.engine)
     sync_folder(paths.folder)
     journal.forget()
@@ -188,6 +189,19 @@ def open_partial(paths: EnginePaths, size: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def require_same(partial: Path, descriptor: int) -> None:
+    """Raise FetchError unless ``partial`` still names the open file: of no other is the digest known."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(partial.lstat(), os.fstat(descriptor)):
+            return
+    raise FetchError(
+        Reason.InvalidRequest,
+        f"{partial.parent} has another writer: {partial.name} is not the file any more that was verified",
+        "Nothing was installed. Let the container start again; pods that share a volume of a file system "
+        "without locks need aliases of their own.",
+    )
 
 
 def require_room(mount: Path, missing: int) -> None:

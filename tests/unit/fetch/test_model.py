@@ -7,8 +7,9 @@ import stat
 
 import pytest
 
-from fetch_harness import ENGINE, KIB, SIGNATURE, running_world
+from fetch_harness import ENGINE, KIB, SIGNATURE, replaced_after_transfer, running_world
 from ignition_hub.engine.fingerprint import bundle_digest
+from ignition_hub.fetch import model
 
 WHY = "resnet has no engine for NVIDIA-A10 (sm_86): its targets are for sm_89 (Ready)"
 TOLD = f"resnet: the ONNX model and no engine: {WHY}."
@@ -261,6 +262,16 @@ def test_every_model_of_a_pod_is_told_of(world):
 
     assert fall_back(world, IGNITION_ENGINES="a=resnet, b=yolo") == 0
     assert world.message == f"{TOLD} {TOLD}"
+
+
+def test_a_file_that_another_writer_put_in_place_of_one_of_the_verified_is_not_published(world, monkeypatch):
+    offer_bundle(world)
+    first = world.paths.staging / "files" / "model.onnx"
+    monkeypatch.setattr(model, "transfer", replaced_after_transfer(first, b"\0" * len(MODEL)))
+
+    assert fall_back(world) == 47
+    assert not world.paths.model.exists()
+    assert "has another writer" in world.message
 
 
 def test_a_mount_that_cannot_be_written_is_named(world):

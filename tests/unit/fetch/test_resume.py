@@ -9,10 +9,12 @@ from fetch_harness import (
     KIB,
     finished_parts,
     nothing_is_visible,
+    replaced_after_transfer,
     running_world,
     started,
     wait_for,
 )
+from ignition_hub.fetch import place
 
 
 @pytest.fixture
@@ -98,3 +100,18 @@ def test_a_pod_that_is_deleted_does_not_wait_for_the_download(world):
     process.communicate(timeout=2)
 
     assert process.returncode == 143
+
+
+def test_a_file_that_another_writer_put_in_place_of_the_verified_one_is_not_published(world, monkeypatch):
+    monkeypatch.setattr(place, "transfer", replaced_after_transfer(world.paths.partial))
+
+    assert world.run() == 47
+    assert nothing_is_visible(world)
+    assert "has another writer" in world.message
+
+
+def test_a_file_that_another_writer_published_meanwhile_is_not_looked_for(world, monkeypatch):
+    monkeypatch.setattr(place, "transfer", replaced_after_transfer(world.paths.partial, None))
+
+    assert world.run() == 47
+    assert "has another writer" in world.message
