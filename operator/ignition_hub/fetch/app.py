@@ -25,6 +25,7 @@ from ignition_hub.fetch.beside import files_beside, lay_out, served_engine
 from ignition_hub.fetch.budget import FetchBudget, fetch_budget
 from ignition_hub.fetch.delivery import Found, deliver, missing_bytes_of
 from ignition_hub.fetch.errors import FetchError
+from ignition_hub.fetch.folder_lock import alone_in
 from ignition_hub.fetch.gateway import Resolved, ResolvedModel, resolve
 from ignition_hub.fetch.lines import say
 from ignition_hub.fetch.mounted import another_than_mounted
@@ -104,8 +105,13 @@ class EngineFetch:
             self.served = served_engine(self.found, self._wanted.alias, self._settings.layout)
 
     def bring(self) -> FetchAccount:
-        """Download, and ask again whenever the URL's time was over."""
+        """Download, while no other pod writes into the same folder."""
         self.watch.begin()
+        with alone_in(self.paths, self._budget.deadline):
+            return self._download()
+
+    def _download(self) -> FetchAccount:
+        """Download, and ask again whenever the URL's time was over."""
         expired = 0
         progress = DownloadProgress(self._wanted.alias)
         while True:

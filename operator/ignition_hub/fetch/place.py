@@ -69,6 +69,11 @@ class EnginePaths:
         return self.folder / f".{ENGINE_FILE}.partial.json"
 
     @property
+    def lock(self) -> Path:
+        """What a fetcher locks while it writes here: other pods may have the same volume."""
+        return self.folder / f".{ENGINE_FILE}.lock"
+
+    @property
     def model(self) -> Path:
         """The folder of the ONNX model, whole and verified, where there is no engine."""
         return self.folder / MODEL_FOLDER
@@ -97,7 +102,7 @@ def place(found: Resolved, paths: EnginePaths, budget: FetchBudget, watch: ByteC
 def make_folder(folder: Path) -> None:
     """Make ``folder`` readable for the containers' users, whatever this process's umask is."""
     if not folder.is_dir():
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
 
 

@@ -1,6 +1,10 @@
 """A fetcher that was killed, or is asked to stop: what it left is used, and never believed."""
 
+import errno
+import fcntl
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +119,98 @@ def test_a_file_that_another_writer_published_meanwhile_is_not_looked_for(world,
 
     assert world.run() == 47
     assert "has another writer" in world.message
+
+
+@pytest.fixture
+def held(world):
+    """Another pod that fetches into the same volume holds the folder of the engine."""
+    world.paths.folder.mkdir(parents=True)
+    with world.paths.lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def test_of_two_pods_that_share_a_volume_one_fetches_and_the_other_verifies_what_it_fetched(world):
+    world.hangs_from = 0
+    first = started(world)
+    wait_for(lambda: world.ranges)
+    second = started(world)
+    waiting = second.stdout.readline()
+    world.hangs_from = None
+    world.going_on.set()
+    _, (verified, _) = first.communicate(timeout=20), second.communicate(timeout=20)
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert waiting == "model: waiting: another pod fetches into the same volume\n"
+    assert "already here, digest verified" in verified
+    assert world.paths.engine.read_bytes() == ENGINE
+    assert sorted(path.name for path in world.paths.folder.iterdir()) == ["engine.json", "model.engine"]
+
+
+def test_a_fetcher_that_is_killed_holds_back_no_other(world):
+    world.slow = 5.0
+    process = started(world)
+    wait_for(lambda: world.ranges)
+    process.kill()
+    process.communicate()
+    world.slow = 0.0
+
+    assert world.paths.lock.exists()
+    assert world.run() == 0
+    assert not world.paths.lock.exists()
+
+
+def test_a_volume_that_another_pod_holds_until_the_deadline_is_named(world, held):
+    assert world.run(IGNITION_DEADLINE_SECONDS="0.1") == 45
+    assert "another pod fetches into the same volume" in world.message
+    assert world.ranges == []
+
+
+def test_a_lock_on_a_file_that_its_holder_has_removed_holds_back_nobody(world, held):
+    world.paths.lock.unlink()
+
+    assert world.run() == 0
+
+
+def test_a_lock_that_was_got_on_a_file_that_is_gone_is_got_again(world, monkeypatch):
+    locked, flock = [], fcntl.flock
+
+    def flock_of_a_file_that_goes_once(descriptor, operation):
+        flock(descriptor, operation)
+        locked.append(descriptor)
+        if len(locked) == 1:
+            world.paths.lock.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", flock_of_a_file_that_goes_once)
+
+    assert world.run() == 0
+    assert len(locked) == 2
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS])
+def test_a_file_system_without_locks_will_do(world, monkeypatch, number):
+    def unsupported(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+
+    assert world.run() == 0
+    assert not world.paths.lock.exists()
+
+
+def test_a_lock_that_fails_otherwise_is_named(world, monkeypatch):
+    def failing(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", failing)
+
+    assert world.run() == 47
+    assert "cannot be written" in world.message
+
+
+def test_a_folder_that_another_pod_makes_at_the_same_moment_will_do(world, monkeypatch):
+    world.paths.folder.mkdir(parents=True)
+    before, is_dir = [False], Path.is_dir
+    monkeypatch.setattr(Path, "is_dir", lambda path: before.pop() if before else is_dir(path))
+
+    place.make_folder(world.paths.folder)
