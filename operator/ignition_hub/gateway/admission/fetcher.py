@@ -8,7 +8,6 @@ from ignition_hub.engine import environment
 from ignition_hub.engine.environment import PREFIX
 from ignition_hub.engine.names import (
     ENGINES_FOLDER,
-    ENGINES_VOLUME,
     INIT_CONTAINER,
     TOKEN_FILE,
     TOKEN_FOLDER,
@@ -17,6 +16,7 @@ from ignition_hub.engine.names import (
 from ignition_hub.engine.pod_annotations import FOR_THE_FETCHER, InjectionRequest
 from ignition_hub.gateway.admission.image_volumes import image_mounts
 from ignition_hub.gateway.admission.json_patch import Json
+from ignition_hub.gateway.admission.own_mounts import engines_mount
 from ignition_hub.gateway.admission.resources import resources_like, with_others_resources
 
 FETCHER_USER = 65532
@@ -49,11 +49,16 @@ class InjectionSettings:
 
 
 def fetcher(
-    pod: Json, request: InjectionRequest, settings: InjectionSettings, user: int | None = None
+    pod: Json,
+    request: InjectionRequest,
+    settings: InjectionSettings,
+    filled: str = "",
+    user: int | None = None,
 ) -> Json:
     """
     Build the init container; it meets the restricted Pod Security Standard in any pod.
 
+    ``filled`` is the part of the engines' volume that it has, empty for all of it.
     ``user`` is the one that it has to run as, None for the pod's, or the image's own.
     """
     return {
@@ -65,7 +70,7 @@ def fetcher(
         "securityContext": security_context(pod, user),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            {"name": ENGINES_VOLUME, "mountPath": ENGINES_FOLDER},
+            engines_mount(ENGINES_FOLDER, filled),
             {"name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": True},
             *image_mounts(request),
         ],

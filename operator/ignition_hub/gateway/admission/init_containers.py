@@ -14,12 +14,12 @@ from ignition_hub.gateway.admission.meshes import place, user_past
 WHERE = ("spec", "initContainers")
 
 
-def init_containers(pod: Json, request: InjectionRequest, settings: InjectionSettings) -> Patch:
+def init_containers(pod: Json, request: InjectionRequest, settings: InjectionSettings, filled: str) -> Patch:
     """Add the fetcher, or bring the one that is there up to date."""
     there = pod["spec"].get("initContainers") or []
     others = [container for container in there if container["name"] != INIT_CONTAINER]
     at = place(others, request)
-    ours = fetcher(pod, request, settings, user_past(pod, others[:at]))
+    ours = fetcher(pod, request, settings, filled, user_past(pod, others[:at]))
     if not there:
         return [add(WHERE, [ours])]
     if len(others) == len(there):

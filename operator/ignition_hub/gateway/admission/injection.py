@@ -27,7 +27,7 @@ from ignition_hub.gateway.admission.fetcher import InjectionSettings
 from ignition_hub.gateway.admission.image_volumes import mounting
 from ignition_hub.gateway.admission.init_containers import init_containers
 from ignition_hub.gateway.admission.json_patch import Json, Patch
-from ignition_hub.gateway.admission.recipients import recipients
+from ignition_hub.gateway.admission.recipients import filled_by_fetcher, recipients
 from ignition_hub.gateway.admission.scheduling import labelled, scheduling
 from ignition_hub.gateway.admission.serving import require_servable
 from ignition_hub.gateway.admission.volumes import volumes
@@ -58,10 +58,11 @@ def inject(pod: Json, engines: Mapping[str, EngineView], settings: InjectionSett
     require_models(views, request)
     mounts = mounting(pod, request, views, settings.no_images)
     request = replace(request, images=mounts.images)
+    filled = filled_by_fetcher(pod, request)
     return [
         *volumes(pod, request, engines, settings),
-        *recipients(pod, request),  # before there is one init container more, and its indices another
-        *init_containers(pod, request, settings),
+        *recipients(pod, request, filled),  # before there is one init container more, and its indices another
+        *init_containers(pod, request, settings, filled),
         *scheduling(pod, mounts.engines, request),
         *(labelled(pod, LABEL_ROLLS, "true") if request.rollout is Rollout.AUTOMATIC else ()),
     ]

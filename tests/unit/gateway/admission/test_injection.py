@@ -1,12 +1,14 @@
 """What a pod that asks for engines is given."""
 
+from dataclasses import replace
+
 import pytest
 
 from ignition_hub.engine import pod_annotations
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.pod_annotations import PodAnnotation
 from ignition_hub.gateway.admission.injection import inject
-from injectedpods import ENGINES, SETTINGS, both, error_of, injected, pod, refusal
+from injectedpods import ENGINES, SETTINGS, applied, both, error_of, injected, pod, refusal
 
 
 def test_the_containers_see_the_engines_read_only_and_learn_their_paths():
@@ -110,6 +112,87 @@ def test_a_pod_may_bring_the_volume_of_the_engines_and_say_where_a_container_see
     assert spec["volumes"][0] == theirs
     assert spec["containers"][0]["volumeMounts"] == server["volumeMounts"]
     assert spec["containers"][0]["env"][0]["value"] == "/models/arcface-r100/model.engine"
+
+
+CLAIM = {"name": "ignition-engines", "persistentVolumeClaim": {"claimName": "engines"}}
+
+
+def with_mounts(engines, *mounts_of_containers, **annotations):
+    """A pod with a claim for its engines, and a container for each list of mounts: path and ``subPath``."""
+    containers = [
+        {"name": f"app-{number}", "volumeMounts": [{"name": "ignition-engines", **one} for one in mounts]}
+        for number, mounts in enumerate(mounts_of_containers)
+    ]
+    return pod(engines, spec={"containers": containers, "volumes": [CLAIM]}, **annotations)
+
+
+def at(path, part=None):
+    return {"mountPath": path} if part is None else {"mountPath": path, "subPath": part}
+
+
+def paths_told(spec):
+    return [[one["value"] for one in container["env"]] for container in spec["containers"]]
+
+
+BOTH = ["/m/arcface-r100", "/m/yolo-v8"]
+BOTH_AT_N = ["/n/arcface-r100", "/n/yolo-v8"]
+
+
+@pytest.mark.parametrize(
+    ("mounts", "filled", "told"),
+    [
+        ([[at("/m", "repository")]], "repository", [BOTH]),
+        ([[at("/m", "a/b/")], [at("/n", "a/b")]], "a/b", [BOTH, BOTH_AT_N]),
+        ([[at("/m", "repository")], []], "repository", [BOTH, ["/engines/arcface-r100", "/engines/yolo-v8"]]),
+        ([[at("/m", "arcface-r100"), at("/n", "yolo-v8")]], None, [["/m", "/n"]]),
+        ([[at("/m", "arcface-r100")], [at("/n", "yolo-v8")]], None, [["/m"], ["/n"]]),
+        ([[at("/cache", "cache"), at("/m")]], None, [BOTH]),
+        ([[at("/m", "r"), at("/n", "r/yolo-v8")]], "r", [BOTH]),
+        ([[at("/m", "")]], None, [BOTH]),
+    ],
+)
+def test_the_fetcher_writes_into_the_part_of_the_volume_where_the_containers_look(mounts, filled, told):
+    document = with_mounts("arcface-r100, yolo-v8", *mounts)
+
+    spec = injected(document)["spec"]
+
+    assert spec["initContainers"][0]["volumeMounts"][0].get("subPath") == filled
+    assert paths_told(spec) == [[f"{path}/model.engine" for path in paths] for paths in told]
+    ours = [
+        container["volumeMounts"][0]
+        for container, own in zip(spec["containers"], mounts, strict=True)
+        if not own
+    ]
+    assert [one.get("subPath") for one in ours] == [filled] * len(ours)
+    assert inject(injected(document), ENGINES, SETTINGS) == []
+
+
+def test_a_model_is_told_where_the_one_engine_that_a_mount_shows_would_be():
+    pinned = {"arcface-r100": replace(ENGINES["arcface-r100"], can_fall_back=True)}
+    document = with_mounts("arcface-r100", [at("/m", "arcface-r100")], on_miss="Fallback")
+
+    spec = applied(document, inject(document, pinned, SETTINGS))["spec"]
+
+    assert paths_told(spec) == [["/m/model.engine", "/m/onnx/model.onnx"]]
+
+
+EXPR = {"mountPath": "/m", "subPathExpr": "$(POD_NAME)"}
+
+
+@pytest.mark.parametrize(
+    ("mounts", "container", "mount"),
+    [
+        ([[EXPR]], "app-0", "'/m' with subPathExpr '$(POD_NAME)'"),
+        ([[at("/m", "a")], [at("/n", "b")]], "app-1", "'/n' with subPath 'b'"),
+        ([[at("/m", "a")], [at("/n")]], "app-0", "'/m' with subPath 'a'"),
+        ([[at("/m", "a")], [at("/n", "yolo-v8")]], "app-0", "'/m' with subPath 'a'"),
+    ],
+)
+def test_a_container_that_would_see_no_engine_is_refused_by_its_name_and_its_mount(mounts, container, mount):
+    message = refusal(with_mounts("arcface-r100, yolo-v8", *mounts))
+
+    assert message.startswith(f"container '{container}' mounts volume ignition-engines at {mount}, and ")
+    assert "name the containers that load engines in the annotation ignitionhub.io/containers" in message
 
 
 def test_a_volume_of_the_tokens_name_that_holds_something_else_is_refused():
