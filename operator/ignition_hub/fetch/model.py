@@ -113,7 +113,12 @@ def digest_of_all(digests: list[str], found: ResolvedModel) -> str:
 
 def download(found: ResolvedModel, paths: EnginePaths, budget: FetchBudget, watch: ByteCallback) -> None:
     """Fetch, verify and publish all files; parts from an earlier run are used, but never believed."""
+    resumed = any(journal_of(found, file).finished for file in files_of(found, paths))
     digest = fetched_digest(found, paths, budget, watch)
+    if digest != found.answer.sha256 and resumed:
+        # As for an engine: a journal may have outlived the pages that it lists. One clean run decides.
+        shutil.rmtree(paths.staging)
+        digest = fetched_digest(found, paths, budget, watch)
     if digest != found.answer.sha256:
         shutil.rmtree(paths.staging)
         raise wrong_model(found, digest)
@@ -147,14 +152,19 @@ def files_of(found: ResolvedModel, paths: EnginePaths) -> list[ModelFilePaths]:
 
 def journal_to_go_on(found: ResolvedModel, paths: ModelFilePaths) -> DownloadJournal:
     """Return which parts of one file are there, and remove what is of no use."""
-    file = found.answer.files[paths.number]
     paths.partial.parent.mkdir(parents=True, exist_ok=True)
-    of_what = f"{found.answer.sha256}/{file.name}"
-    part_size = part_size_of(file.size)
-    journal = DownloadJournal(paths.journal, sha256=of_what, size=file.size, part_size=part_size)
-    if not (journal.finished and has_size(paths.partial, file.size)):
+    journal = journal_of(found, paths)
+    if not (journal.finished and has_size(paths.partial, found.answer.files[paths.number].size)):
         start_over(paths, journal)
     return journal
+
+
+def journal_of(found: ResolvedModel, paths: ModelFilePaths) -> DownloadJournal:
+    """Return what an earlier run noted of one file."""
+    file = found.answer.files[paths.number]
+    of_what = f"{found.answer.sha256}/{file.name}"
+    part_size = part_size_of(file.size)
+    return DownloadJournal(paths.journal, sha256=of_what, size=file.size, part_size=part_size)
 
 
 def publish(paths: EnginePaths) -> None:

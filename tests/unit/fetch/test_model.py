@@ -183,6 +183,32 @@ def test_a_bundle_whose_download_was_cut_goes_on_where_it_was(world):
     assert len(world.ranges) < PARTS
 
 
+@pytest.mark.parametrize("lost", ["model.onnx", "weights/a.bin"])
+def test_the_journals_of_a_model_are_never_believed_about_the_bytes(world, lost):
+    offer_bundle(world)
+    world.store = [None] * 11 + [404] * 99
+    assert fall_back(world) == 44
+    torn = world.paths.staging / "files" / lost
+    torn.write_bytes(bytes(torn.stat().st_size))
+    world.store = []
+
+    assert fall_back(world) == 0
+    assert (world.paths.model / lost).read_bytes() == {"model.onnx": MODEL, **WEIGHTS}[lost]
+
+
+def test_after_one_clean_run_the_bytes_of_the_store_are_believed_to_be_wrong(world):
+    offer_bundle(world)
+    world.store = [None] * 9 + [404] * 99
+    assert fall_back(world) == 44
+    world.objects[f"/models/b.partial?{SIGNATURE}"] = b"d" * 20 * KIB
+    world.store = []
+    world.ranges.clear()
+
+    assert fall_back(world) == 41
+    assert PARTS < len(world.ranges) < 2 * PARTS
+    assert files_of(world) == set()
+
+
 def test_urls_whose_time_is_over_are_asked_for_again_and_what_arrived_stays(world):
     offer_bundle(world)
     world.store = [None] * 8 + [403]
