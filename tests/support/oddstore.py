@@ -42,6 +42,8 @@ class Oddities:
     """Refuse every If-Match."""
     ignores_conditions: bool = False
     """Garage 2.5.0, s3rver 3.7.1."""
+    lacks_conditions: bool = False
+    """Answer 501 to every request with a condition (Backblaze B2)."""
     completes_over: bool = False
     """Ignore conditions at CompleteMultipartUpload alone (radosgw 18.2.7, gofakes3 1.2.0)."""
     gone_upload: tuple[int, str] = (404, "NoSuchUpload")
@@ -155,6 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.refuse(403, "AccessDenied", "read only")
         elif odd.refuses_signed_urls and "X-Amz-Signature" in self.path:
             self.refuse(403, "SignatureDoesNotMatch")
+        elif odd.lacks_conditions and {"If-None-Match", "If-Match"} & {*self.headers}:
+            self.refuse(501, "NotImplemented", "A header you provided implies what is not implemented")
         elif bucket not in self.store.buckets:
             self.refuse(404, "NoSuchBucket", "no such bucket")
         else:

@@ -70,6 +70,10 @@ class AccessDenied(StoreMisconfigured):
     """The endpoint does not know the credentials, or they may not do what is asked."""
 
 
+class NotImplementedThere(StoreMisconfigured):
+    """The server lacks an operation that the hub needs, or its conditions."""
+
+
 class ObjectMissing(IgnitionError):
     """No object has this key."""
 
@@ -174,10 +178,10 @@ def _misconfigured(
     return _not_implemented(where, operation, words) if code == "NotImplemented" else None
 
 
-def _not_implemented(where: str, operation: str, words: str) -> StoreMisconfigured:
+def _not_implemented(where: str, operation: str, words: str) -> NotImplementedThere:
     if operation not in _CONDITIONAL:
-        return StoreMisconfigured(f"{where} does not implement {operation}{words}", "use another server")
-    return StoreMisconfigured(
+        return NotImplementedThere(f"{where} does not implement {operation}{words}", "use another server")
+    return NotImplementedThere(
         f"{where} does not implement all of {operation}, such as conditional writes{words}",
         "use a server that honours If-None-Match and If-Match",
     )

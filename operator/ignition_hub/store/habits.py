@@ -24,7 +24,7 @@ from typing import BinaryIO
 from ignition_hub.engine.enums import StrEnum
 from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.store.client import READ_SECONDS
-from ignition_hub.store.errors import StoreMisconfigured, StoreUnavailable
+from ignition_hub.store.errors import NotImplementedThere, StoreMisconfigured, StoreUnavailable
 from ignition_hub.store.objects import ObjectStore
 
 ROUNDS, SECONDS = 20, 1.0
@@ -100,12 +100,14 @@ def habits_of(store: ObjectStore, asked: Sequence[Relied] = tuple(Relied)) -> Ha
     Ask a bucket, with objects below ``probes/`` that are removed at the end, and return what it does.
 
     All of it writes 12 MiB at most. Raise StoreMisconfigured when the bucket does not exist, does not open or
-    may not be written, or when published engines would not stay in it, and StoreUnavailable.
+    may not be written, when its server has no conditions at all, or when published engines would not stay in
+    it, and StoreUnavailable.
     """
     store.check_bucket()
     folder = _Folder(store, f"{_probes(store)}{secrets.token_hex(8)}/")
     store.put(folder.key("written"), b"")
     try:
+        _check_that_conditions_are_known(folder)
         found = _found(folder, asked)
         return Habits(tuple(found[relied] for relied in asked))
     finally:
@@ -132,6 +134,16 @@ def _found(folder: _Folder, asked: Sequence[Relied]) -> dict[Relied, Habit]:
         found = dict(zip(others, pool.map(lambda relied: _habit(relied, folder), others), strict=True))
         checked.result()
     return found | {relied: _habit(relied, folder) for relied in races}
+
+
+def _check_that_conditions_are_known(folder: _Folder) -> None:
+    """Refuse a server that answers 501 to conditions, as Backblaze B2 does: no turn makes it publish."""
+    try:
+        folder.store.put_new(folder.key("conditional"), b"")
+    except NotImplementedThere:
+        raise
+    except IgnitionError:
+        return  # one of its habits, which is asked for with the others
 
 
 def _check_that_objects_stay(folder: _Folder) -> None:

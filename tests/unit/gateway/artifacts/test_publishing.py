@@ -319,6 +319,12 @@ def conditions_of(watch):
         ),
         ({"lists_etags": False}, "BucketRefuses", "NotProbed", "without its ETag"),
         ({"aborts_objects": True}, "BucketRefuses", "NotProbed", "engines that are published would go"),
+        (
+            {"lacks_conditions": True},
+            "BucketRefuses",
+            "NotProbed",
+            "does not implement all of PutObject, such as conditional writes: A header",
+        ),
         ({"refuses_signed_urls": True}, "SignedUrlsRefused", "ConditionsHonoured", ""),
         ({"region": "garage"}, "RegionMistaken", "NotProbed", "set spec.s3.region to garage"),
         ({"read_only": True}, "AccessDenied", "NotProbed", "does not permit PutObject"),
