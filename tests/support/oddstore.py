@@ -30,6 +30,8 @@ class Oddities:
 
     refusal: tuple[int, str, str] | None = None
     """Refuse everything: status, code and message (Garage 2.5.0 names a wrong secret in the message)."""
+    fails: Callable[[str, str], int | None] | None = None
+    """The status that a request is refused with, by method and key; none: it is served."""
     region: str = ""
     """Take no other region, and say so (Garage 2.5.0, versitygw 1.7.0)."""
     page: int = 1000
@@ -137,11 +139,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.store.asked.append((self.command, key))
         if self.store.oddities.before is not None:
             self.store.oddities.before(self.command, key)
-        if not self.is_refused(bucket):
+        if not (self.fails(key) or self.is_refused(bucket)):
             verb = {"HEAD": "GET"}.get(self.command, self.command)
             getattr(self, f"{verb}_object" if key else "GET_bucket")((bucket, key), query, body)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve  # noqa: N815
+
+    def fails(self, key: str) -> bool:
+        fails = self.store.oddities.fails
+        if status := fails and fails(self.command, key):
+            self.refuse(status, {503: "SlowDown"}.get(status, "InternalError"), "not now")
+        return bool(status)
 
     def is_refused(self, bucket: str) -> bool:
         odd, region = self.store.oddities, self.store.oddities.region

@@ -11,6 +11,7 @@ from ignition_hub.store.errors import (
     BucketMissing,
     RegionMistaken,
     SecretUnusable,
+    StoreBusy,
     StoreUnavailable,
 )
 
@@ -20,6 +21,7 @@ _REASONS: Mapping[type[IgnitionError], StoreReason] = {
     AccessDenied: StoreReason.ACCESS_DENIED,
     RegionMistaken: StoreReason.REGION_MISTAKEN,
     StoreUnavailable: StoreReason.BUCKET_UNREACHABLE,
+    StoreBusy: StoreReason.BUCKET_UNREACHABLE,
 }
 
 

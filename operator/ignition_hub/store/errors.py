@@ -5,6 +5,7 @@ What can go wrong with the store, as members of the project's one error tree.
 change. botocore's errors are translated here and nowhere else.
 """
 
+import http.client
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ _CONDITIONAL = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObject"
 """Operations that the hub asks with conditions."""
 _DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
 _NO_BUCKET = frozenset({"NoSuchBucket"})
+_BUSY = frozenset({http.client.TOO_MANY_REQUESTS, http.client.SERVICE_UNAVAILABLE})
+"""What Amazon S3 calls SlowDown is the second."""
 
 WORDS = 200
 """Characters of a server's own message that are passed on."""
@@ -35,6 +38,10 @@ class StoreUnavailable(TransientError):
 
     def __init__(self, message: str, remedy: str = "the request is retried") -> None:
         super().__init__(Reason.StoreUnavailable, message, remedy)
+
+
+class StoreBusy(StoreUnavailable):
+    """The endpoint asks for fewer requests, which says nothing about the request that it did not serve."""
 
 
 class StoreMisconfigured(IgnitionError):
@@ -142,8 +149,13 @@ def translated(
     if (known := _misconfigured(code, where, error.operation_name, words, asked_for_bucket)) is not None:
         return known
     if status == 429 or status >= 500:
-        return StoreUnavailable(f"{where} answered {status}{words or f': {code}'}")
+        return unavailable(status, f"{where} answered {status}{words or f': {code}'}")
     return StoreMisconfigured(f"{where} refused {error.operation_name} with {code or status}{words}")
+
+
+def unavailable(status: int, message: str) -> StoreUnavailable:
+    """Return the error for a status that passes by itself."""
+    return (StoreBusy if status in _BUSY else StoreUnavailable)(message)
 
 
 def _words_of(error: ClientError) -> str:

@@ -17,15 +17,24 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from ignition_hub.engine.enums import StrEnum
-from ignition_hub.engine.errors import IgnitionError
+from ignition_hub.engine.errors import IgnitionError, TransientError
 from ignition_hub.store.client import READ_SECONDS
-from ignition_hub.store.errors import NotImplementedThere, StoreMisconfigured, StoreUnavailable
+from ignition_hub.store.errors import (
+    NotImplementedThere,
+    StoreBusy,
+    StoreMisconfigured,
+    StoreUnavailable,
+    unavailable,
+)
 from ignition_hub.store.objects import ObjectStore
+from ignition_hub.wire.address import Address
+from ignition_hub.wire.back_off import BackOff
+from ignition_hub.wire.outcomes import is_passing
 
 ROUNDS, SECONDS = 20, 1.0
 """
@@ -65,6 +74,12 @@ CONDITIONAL = (Relied.NEW, Relied.REPLACED, Relied.COMPLETED, Relied.SMALL_AT_ON
 """Where one of these does not hold, engines are published one at a time."""
 RACES = frozenset({Relied.SMALL_AT_ONCE, Relied.OVERLAPPING})
 """What other requests at the same time would disturb."""
+TRIES, TRIED_SECONDS = 3, 5.0
+"""
+How often the same is asked of a server that fails, and how long at most after the first time: what it answers
+each time is a habit.
+"""
+BETWEEN_TRIES = BackOff(first=0.5)
 ABREAST = 8
 """Requests at once, of all that is no race: a probe takes seconds of a server that answers late."""
 
@@ -101,7 +116,7 @@ def habits_of(store: ObjectStore, asked: Sequence[Relied] = tuple(Relied)) -> Ha
 
     All of it writes 12 MiB at most. Raise StoreMisconfigured when the bucket does not exist, does not open or
     may not be written, when its server has no conditions at all, or when published engines would not stay in
-    it, and StoreUnavailable.
+    it. Raise StoreUnavailable also while the server asks for fewer requests: that is no habit.
     """
     store.check_bucket()
     folder = _Folder(store, f"{_probes(store)}{secrets.token_hex(8)}/")
@@ -152,8 +167,7 @@ def _check_that_objects_stay(folder: _Folder) -> None:
     store.put(key, b"published")
     upload = store.start_upload(key)
     store.put_part(key, upload, 1, b"part")
-    with contextlib.suppress(IgnitionError):  # s3rver 3.7.1 aborts none, and keys may lack the right to it
-        store.abort_upload(key, upload)
+    _abort_if_it_can(folder, key, upload)
     if store.head(key) is None:
         raise StoreMisconfigured(
             f"{store.settings.endpoint} removes an object when an upload to its key is aborted",
@@ -161,13 +175,42 @@ def _check_that_objects_stay(folder: _Folder) -> None:
         )
 
 
+def _abort_if_it_can(folder: _Folder, key: str, upload: str) -> None:
+    try:
+        _tried(lambda _: folder.store.abort_upload(key, upload), folder)
+    except StoreBusy:
+        raise
+    except IgnitionError:
+        return  # s3rver 3.7.1 aborts none, and keys may lack the right to it
+
+
 def _habit(relied: Relied, folder: _Folder) -> Habit:
     try:
-        return Habit(relied, *_ASKED[relied](folder))
+        return Habit(relied, *_tried(_ASKED[relied], folder))
+    except StoreBusy:
+        raise
     except IgnitionError as error:
         # What a server cannot do at all is one of its habits; one that is away answers this neither.
         folder.store.check_bucket()
         return Habit(relied, False, f"failed: {error.message}")
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _tried(ask: Callable[[_Folder], _Answer], folder: _Folder) -> _Answer:
+    """Ask again after a failure that may pass, with keys that no attempt has written; raise the last one."""
+    until = time.monotonic() + TRIED_SECONDS
+    for failures in range(1, TRIES):
+        try:
+            return ask(folder)
+        except TransientError:
+            pause = BETWEEN_TRIES.delay(failures)
+            if time.monotonic() + pause > until:
+                raise
+        time.sleep(pause)
+        folder = replace(folder, prefix=f"{folder.prefix}again/")
+    return ask(folder)
 
 
 _Seen = tuple[bool, str]
@@ -230,6 +273,8 @@ def _at_once(folder: _Folder, name: str, bodies: Callable[[], Sequence[bytes | B
         contents, key = bodies(), folder.key(f"{name}-{rounds}")
         with ThreadPoolExecutor(len(contents)) as pool:
             won = sum(pool.map(lambda data, key=key: _wins(folder.store, key, data), contents))
+        if not won:
+            raise StoreUnavailable(f"of {len(contents)} writers none was told that it wrote")
         if won != 1:
             return False, f"not atomic: of {len(contents)} writers {won} were told that they wrote"
     return True, f"of {len(contents)} writers one wins, {rounds} times of {rounds}"
@@ -282,10 +327,10 @@ def _signed(folder: _Folder) -> _Seen:
     key = folder.key("signed")
     url, headers = folder.store.presign_put(key, 5, None, URL_SECONDS)
     for status in (
-        _status(url, b"bytes", headers),
-        _status(folder.store.presign_get(key, URL_SECONDS)),
+        _lasting_status(url, b"bytes", headers),
+        _lasting_status(folder.store.presign_get(key, URL_SECONDS)),
     ):
-        if not 200 <= status < 300:
+        if not _is_success(status):
             return False, f"refused with {status}" if status else NOT_REACHED
     return True, "taken as they were signed"
 
@@ -308,16 +353,15 @@ def _only_as_signed(folder: _Folder, key: str, url: str, headers: Mapping[str, s
     if folder.store.head(key) is not None:
         return False, f"{what} is written all the same"
     # A server that is not reached refuses too: what was signed has to be taken.
-    return _verdict(
-        _is_answered(url, b"bytes", headers), f"{what} is refused", "the request that was signed is refused"
-    )
+    is_taken = _is_success(_lasting_status(url, b"bytes", headers))
+    return _verdict(is_taken, f"{what} is refused", "the request that was signed is refused")
 
 
 def _unsigned(folder: _Folder) -> _Seen:
     key = folder.key("unsigned")
     folder.store.put(key, b"secret")
     url = folder.store.presign_get(key, URL_SECONDS)
-    if not _is_answered(url):
+    if not _is_success(_lasting_status(url)):
         return False, "the URL that was signed is refused"
     return _verdict(
         not _is_answered(url.partition("?")[0]), "refused", "answered: signatures are not checked"
@@ -326,7 +370,19 @@ def _unsigned(folder: _Folder) -> _Seen:
 
 def _is_answered(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> bool:
     """Tell whether a request without credentials of its own succeeds; a cut connection is a refusal."""
-    return 200 <= _status(url, data, headers) < 300
+    return _is_success(_status(url, data, headers))
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300
+
+
+def _lasting_status(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> int:
+    """Return the status of a request as it was signed; raise StoreUnavailable for one that passes."""
+    status = _status(url, data, headers)
+    if is_passing(status) and status != http.client.NOT_IMPLEMENTED:
+        raise unavailable(status, f"{Address.of(url).place} answered {status} to a URL that was signed")
+    return status
 
 
 def _status(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> int:

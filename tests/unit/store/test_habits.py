@@ -1,15 +1,91 @@
 """What is found of servers that differ from Amazon S3, each as a real one was seen to."""
 
+import itertools
+
 import pytest
 
 from ignition_hub.store import habits
-from ignition_hub.store.errors import BucketMissing, StoreMisconfigured
+from ignition_hub.store.errors import BucketMissing, StoreBusy, StoreMisconfigured
 from ignition_hub.store.habits import CONDITIONAL, NOT_REACHED, Relied, habits_of
 from ignition_hub.store.objects import ObjectStore
+from ignition_hub.wire.back_off import BackOff
 from oddstore import odd_store
 
 SIGNATURES = {Relied.LENGTH_SIGNED, Relied.CONDITION_SIGNED, Relied.UNSIGNED}
 """The stand-in checks none."""
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Attempts at what fails that follow each other closely, and one round of writers at the same time."""
+    monkeypatch.setattr(habits, "BETWEEN_TRIES", BackOff(first=0.01))
+    monkeypatch.setattr(habits, "ROUNDS", 1)
+
+
+def failing(method, name, status, times=10**9):
+    """Return what fails the first requests of one method whose keys have this in their name."""
+    numbers = itertools.count()
+
+    def fails(asked, key):
+        is_one = asked == method and name in key.rpartition("/")[2]
+        return status if is_one and next(numbers) < times else None
+
+    return fails
+
+
+def found_of(server, asked=tuple(Relied)):
+    store = ObjectStore(server.settings())
+    try:
+        return habits_of(store, asked)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize(
+    ("method", "name", "times"),
+    [("PUT", "signed", 1), ("GET", "signed", 1), ("PUT", "new", 2), ("GET", "new", 2), ("PUT", "small-", 16)],
+)
+def test_a_failure_that_passes_is_no_habit(impatient, method, name, times, status):
+    with odd_store(fails=failing(method, name, status, times)) as server:
+        found = found_of(server, [Relied.NEW, Relied.SIGNED, Relied.SMALL_AT_ONCE])
+
+        assert found.broken == ()
+        assert server.objects == {}
+
+
+@pytest.mark.parametrize(("method", "name"), [("PUT", "signed"), ("PUT", "new"), ("DELETE", "stays")])
+def test_a_server_that_asks_for_fewer_requests_says_nothing_about_its_habits(impatient, method, name):
+    fails = failing(method, name, 503, 10**9 if name != "stays" else 6)  # to remove it at the end is served
+    with odd_store(fails=fails) as server, pytest.raises(StoreBusy, match="answered 503"):
+        found_of(server, [Relied.NEW, Relied.SIGNED])
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "broken", "asked"),
+    [
+        ("PUT", "signed", Relied.SIGNED, 3),
+        ("PUT", "new", Relied.NEW, 6),
+        ("PUT", "small-", Relied.SMALL_AT_ONCE, 48),
+    ],
+)
+def test_what_a_server_fails_at_each_time_is_its_habit(impatient, method, name, broken, asked):
+    with odd_store(fails=failing(method, name, 500)) as server:
+        found = found_of(server, [Relied.NEW, Relied.SIGNED, Relied.SMALL_AT_ONCE])
+        requests = [key for verb, key in server.asked if verb == method and name in key.rpartition("/")[2]]
+
+    assert [habit.relied for habit in found.broken] == [broken]
+    assert len(requests) == asked
+
+
+def test_a_verb_that_never_answers_is_not_asked_again(monkeypatch):
+    monkeypatch.setattr(habits, "TRIED_SECONDS", 0.0)  # as after the time that one call waits for an answer
+    with odd_store(fails=failing("PUT", "new", 500)) as server:
+        found = found_of(server, [Relied.NEW])
+        requests = [key for verb, key in server.asked if verb == "PUT" and key.endswith("/new")]
+
+    assert [habit.relied for habit in found.broken] == [Relied.NEW]
+    assert len(requests) == 2  # botocore asks a second time by itself
 
 
 @pytest.mark.parametrize(
@@ -55,7 +131,7 @@ def test_a_misspelt_bucket_is_told_where_a_first_write_would_make_it():
 @pytest.mark.parametrize(
     "answer", [(405, "MethodNotAllowed"), (403, "AccessDenied"), (500, "InternalError")], ids=str
 )
-def test_a_server_that_aborts_no_upload_removes_no_object_and_is_taken(answer):
+def test_a_server_that_aborts_no_upload_removes_no_object_and_is_taken(impatient, answer):
     with odd_store(refused_aborts=answer) as server:
         store = ObjectStore(server.settings())
         found = habits_of(store, [Relied.NEW, Relied.ABORTED])

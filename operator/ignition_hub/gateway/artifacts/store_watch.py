@@ -97,8 +97,9 @@ def findings_of(settings: StoreSettings, habits: Habits) -> StoreFindings:
     if signed.seen == NOT_REACHED:
         return replace(found, notes=(*found.notes, _line(signed)))
     message = (
-        f"a URL that was signed for {settings.endpoint} was {signed.seen}, and builders and pods transfer by "
-        "such URLs: set an endpoint that takes them, without a proxy that changes Host or the query"
+        f"a URL that was signed for {settings.endpoint} was not taken ({signed.seen}), and builders and pods "
+        "transfer by such URLs: set an endpoint that takes them, "
+        "without a proxy that changes Host or the query"
     )
     return replace(found, reason=StoreReason.SIGNED_URLS_REFUSED, message=message)
 

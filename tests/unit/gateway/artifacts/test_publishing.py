@@ -361,3 +361,17 @@ def test_a_store_that_goes_away_is_not_ready_and_what_its_server_was_found_to_do
 
     assert (before["Ready"][0], after["Ready"][:2]) == ("True", ("False", "AccessDenied"))
     assert after["ConditionalWrites"] == before["ConditionalWrites"]
+
+
+def test_what_a_busy_server_answers_is_not_remembered_as_its_habit(monkeypatch):
+    monkeypatch.setattr(habits, "ROUNDS", 1)
+    monkeypatch.setattr(habits, "TRIES", 1)
+    with odd_store() as server, watching(server) as watch:
+        server.oddities.fails = lambda method, key: 503 if (method, key[-7:]) == ("PUT", "/signed") else None
+        busy = conditions_of(watch)
+        server.oddities.fails = None
+        later = conditions_of(watch)
+
+    assert busy["Ready"][:2] == ("False", "BucketUnreachable")
+    assert "answered 503 to a URL that was signed" in busy["Ready"][2]
+    assert (later["Ready"][0], later["ConditionalWrites"][0]) == ("True", "True")
