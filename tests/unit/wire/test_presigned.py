@@ -33,3 +33,11 @@ def test_a_refusal_means_another_url_once_the_time_of_this_one_is_over(status, i
 
     assert is_expired(current, status) is in_time
     assert is_expired(Address.of(URL.replace("2026", "2025")), status) is afterwards
+
+
+@pytest.mark.parametrize(("status", "expired"), [(400, True), (403, True), (404, False), (412, False)])
+def test_a_url_of_temporary_keys_may_end_with_them_before_its_time_is_over(status, expired):
+    now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    current = f"{URL.replace('20260101T120000Z', now)}&X-Amz-Security-Token=t"
+
+    assert is_expired(Address.of(current), status) is expired
