@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -213,9 +214,20 @@ class _Handler(BaseHTTPRequestHandler):
         elif (data := self.store.objects.get(where)) is None:
             self.refuse(404, "NoSuchKey", "no such key")
         else:
-            self.close_connection = cut = self.store.oddities.cuts_off
-            length = {"Content-Length": str(len(data) + cut)}
-            self.answer(200, data, ETag=f'"{_etag(data)}"', **length)
+            self.send_object(data, self.store.oddities.cuts_off)
+
+    def send_object(self, data: bytes, cut: bool) -> None:
+        self.close_connection, headers = cut, {"ETag": f'"{_etag(data)}"'}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+        if asked and int(asked[1]) >= len(data):
+            self.refuse(416, "InvalidRange", "The requested range is not satisfiable")
+            return
+        whole = len(data)
+        if asked:
+            data = data[int(asked[1]) : int(asked[2]) + 1]
+            headers["Content-Range"] = f"bytes {asked[1]}-{int(asked[1]) + len(data) - 1}/{whole}"
+        headers["Content-Length"] = str(len(data) + cut)
+        self.answer(206 if asked else 200, data, **headers)
 
     def list_parts(self, name: str) -> None:
         upload, gone = self.store.uploads.get(name), self.store.oddities.gone_parts

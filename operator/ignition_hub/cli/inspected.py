@@ -161,7 +161,7 @@ def _of_engine(store: ObjectStore, uri: str, key: str, keys: PublicKeys) -> Subj
     found = store.head(key)
     if found is None:
         raise ObjectMissing(uri)
-    header = read_plan_header(_Ranged(store, key))
+    header = read_plan_header(_Ranged(store, key, found.size))
     try:
         manifest, signature = _manifest(store, manifest_key_of(uri), keys)
     except ObjectMissing:
@@ -209,13 +209,15 @@ def _another_plan(where: Path | str, header: PlanHeader, manifest: Manifest) -> 
 class _Ranged:
     """An object of a bucket as a stream that asks for the bytes that are read, and for no others."""
 
-    def __init__(self, store: ObjectStore, key: str) -> None:
+    def __init__(self, store: ObjectStore, key: str, size: int) -> None:
         self._store = store
         self._key = key
+        self._size = size
         self._position = 0
 
     def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer at the end."""
-        data = self._store.read_range(self._key, self._position, size)
+        """Return the next ``size`` bytes, fewer at the end, of which no server is asked."""
+        size = min(size, self._size - self._position)
+        data = self._store.read_range(self._key, self._position, size) if size > 0 else b""
         self._position += len(data)
         return data

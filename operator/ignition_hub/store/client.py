@@ -5,6 +5,7 @@ Only plain client calls of boto3 are used, never its transfer manager, whose nat
 endpoint. Every call has a connect and a read timeout and a bounded number of retries.
 """
 
+import http.client
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,10 +18,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ignition_hub.engine.sources import S3Location
 from ignition_hub.store.errors import (
     ObjectMissing,
+    RangeMissing,
     RegionMistaken,
     StoreUnavailable,
     code_of,
     region_in,
+    status_of,
     translated,
 )
 from ignition_hub.store.settings import StoreSettings
@@ -84,7 +87,8 @@ class S3Client:
 
     def opened(self, key: str, bucket: str | None, **arguments: Any) -> Any:
         """
-        Return the answer to a GET, with its body still to be read and closed; raise ObjectMissing.
+        Return the answer to a GET, with its body still to be read and closed; raise ObjectMissing, and
+        RangeMissing for a range behind the end.
 
         Not read as ``with body``: that is urllib3's stream, which may end where it is cut off as if whole.
         """
@@ -95,6 +99,8 @@ class S3Client:
             except ClientError as error:
                 if code_of(error) in NO_SUCH_KEY:
                     raise ObjectMissing(S3Location(where["Bucket"], key).uri) from error
+                if status_of(error) == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    raise RangeMissing(S3Location(where["Bucket"], key).uri) from error
                 raise
 
     def drained(self, body: Any, size: int | None = None) -> bytes:

@@ -88,6 +88,13 @@ class ObjectMissing(IgnitionError):
         super().__init__(Reason.SourceNotFound, f"{uri} does not exist")
 
 
+class RangeMissing(IgnitionError):
+    """The object ends before the bytes that were asked for."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(Reason.StoreMisconfigured, f"{uri} ends before the bytes that were asked for")
+
+
 class ObjectTooLarge(RequestError):
     """An object is larger than what may be read of its kind."""
 
@@ -124,6 +131,11 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def status_of(error: ClientError) -> int:
+    """Return the HTTP status; 0 where none was answered."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
 def region_in(answer: Mapping[str, Any]) -> str | None:
     """Return the region that the parsed answer of a refused request names, in its body or its header."""
     about = answer.get("ResponseMetadata") or {}
@@ -143,7 +155,7 @@ def translated(
     """Return what botocore's error means to the hub; ``asked_for_bucket``: then a 404 is the bucket's."""
     if isinstance(error, BotoCoreError):
         return StoreUnavailable(f"{endpoint}: {error}")
-    code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code, status = code_of(error), status_of(error)
     where = f"bucket {bucket} at {endpoint}"
     words = _words_of(error)
     if (known := _misconfigured(code, where, error.operation_name, words, asked_for_bucket)) is not None:

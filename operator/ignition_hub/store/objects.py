@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ignition_hub.engine.errors import IgnitionError
 from ignition_hub.store.client import NO_SUCH_KEY, NO_SUCH_UPLOAD, READ_SECONDS, S3Client
-from ignition_hub.store.errors import ObjectTooLarge, StoreMisconfigured, code_of
+from ignition_hub.store.errors import ObjectTooLarge, RangeMissing, StoreMisconfigured, code_of
 from ignition_hub.store.settings import StoreSettings
 
 CHUNK = 4 * 1024 * 1024
@@ -133,8 +133,11 @@ class ObjectStore:
             return self._client.drained(body), answer["ETag"].strip('"')
 
     def read_range(self, key: str, start: int, length: int, *, bucket: str | None = None) -> bytes:
-        """Return at most ``length`` bytes from ``start``."""
-        answer = self._client.opened(key, bucket, Range=f"bytes={start}-{start + length - 1}")
+        """Return at most ``length`` bytes from ``start``, none behind the end."""
+        try:
+            answer = self._client.opened(key, bucket, Range=f"bytes={start}-{start + length - 1}")
+        except RangeMissing:
+            return b""
         with closing(answer["Body"]) as body:
             return self._client.drained(body)
 

@@ -8,6 +8,7 @@ import pytest
 from commandline import exit_code_of
 from fakeruntime import L4, Engine, plan
 from ignition_hub.store.trust import SigningKey, keys_to_json, sign
+from oddstore import odd_store
 
 RTX = Engine(inputs={"flavor": "TensorRTRTX", "tensorrt_version": "1.7.1.116"}, mask=0x0C)
 PLAIN = Engine(
@@ -286,3 +287,22 @@ def test_a_store_without_credentials_says_which_to_set(inspect, monkeypatch):
 
 def test_an_address_that_names_no_object_is_refused(inspect):
     assert "names no object" in inspect("s3://engines/")[2]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"ftrt\0\0\0\0", b"<html><body>404</body></html>", b"BZh9" + bytes(200), b"none" * 200],
+    ids=["empty", "cut", "a page", "shorter than is looked at", "longer"],
+)
+def test_what_is_no_plan_is_told_of_an_object_as_of_a_file(content, inspect, tmp_path, monkeypatch):
+    path = tmp_path / "m.trt"
+    path.write_bytes(content)
+    with odd_store() as server:
+        server.objects["engines", "e/m.trt"] = content
+        monkeypatch.setenv("ARTIFACTS_ENDPOINT", f"{server.endpoint}/engines")
+        monkeypatch.setenv("ARTIFACTS_ACCESS_KEY", "a")
+        monkeypatch.setenv("ARTIFACTS_SECRET_KEY", "b")
+        told = inspect("s3://engines/e/m.trt")
+
+    assert told == inspect(path)
+    assert told[2].startswith("error: not a TensorRT plan: ")

@@ -31,6 +31,7 @@ from ignition_hub.gateway.artifacts.upload_check import (
     check_facts,
     check_size,
     check_target,
+    plan_header,
 )
 from ignition_hub.gateway.artifacts.uploads import abort_uploads
 from ignition_hub.gateway.cluster import turns
@@ -95,6 +96,14 @@ def test_another_header_is_rejected_with_what_was_found(header, words):
 def test_a_plan_that_was_cut_off_is_rejected_with_both_sizes():
     with pytest.raises(ObjectRejected, match="plan's header says 100 bytes; the object has 99"):
         check_size(HEADER, 99)
+
+
+@pytest.mark.parametrize("content", [b"", b"vtrt"], ids=["empty", "cut"])
+def test_an_object_without_a_header_is_rejected_and_not_blamed_on_the_store(content):
+    with odd_store() as server, contextlib.closing(ObjectStore(server.settings())) as store:
+        server.objects["engines", "e"] = content
+        with pytest.raises(ObjectRejected, match=f"{len(content)} bytes are fewer than a header has"):
+            plan_header(OpenStore(store, {}, store.settings), "e")
 
 
 def test_a_tensorrt_plan_says_nothing_about_architectures():
