@@ -38,7 +38,9 @@ class Address:
     @property
     def place(self) -> str:
         """The part that may be shown to people: a presigned query is a secret."""
-        return f"{self.scheme}://{self.host}:{self.port}"
+        # Of an IPv6 address, whose own colons a URL keeps in brackets.
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
 
     @property
     def url(self) -> str:

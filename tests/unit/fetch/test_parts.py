@@ -175,6 +175,14 @@ def test_a_url_is_read_into_where_to_connect_and_what_to_ask(url, address):
     assert Address.of(url) == address
 
 
+@pytest.mark.parametrize("place", ["http://[::1]:9000", "https://[fd00::5]:443", "http://s3:80"])
+def test_an_address_is_written_as_the_url_that_leads_there(place):
+    address = Address.of(f"{place}/b/k?a=1")
+
+    assert (address.place, address.url) == (place, f"{place}/b/k?a=1")
+    assert Address.of(address.url) == address
+
+
 @pytest.mark.parametrize(
     "url", ["", "s3://bucket/key", "http://", "//host/x", "http://u:p@host/", "http://h:99999/"]
 )
