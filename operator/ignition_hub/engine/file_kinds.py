@@ -62,7 +62,11 @@ _KINDS: tuple[tuple[bytes, FileKind], ...] = (
     (rb"[fvp]trt", _ENGINE),
     (rb"(?s:.{4})TFL3", _model("a TensorFlow Lite model", f"{_EXPORT}, with tf2onnx")),
     (rb"(?s:.{4})ORTM", _model("a model in onnxruntime's own format", "give the ONNX file it was made from")),
-    (rb"(?s:.{8})\{\"", _model("weights in the format safetensors, without a model", _EXPORT)),
+    # The eight bytes are a length of at most 100 MB: any other file may have {" behind its first eight.
+    (
+        rb"(?s:.{3})[\0-\x05]\0{4}\{\"",
+        _model("weights in the format safetensors, without a model", _EXPORT),
+    ),
     (rb"\x1f\x8b", _packed("packed with gzip", "gunzip")),
     (rb"BZh[1-9]", _packed("packed with bzip2", "bunzip2")),
     (rb"\x80[\x02-\x05]", _PICKLE),

@@ -108,6 +108,19 @@ def test_where_a_model_is_wanted_too(words, tmp_path):
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("name", ["data", "meta", "info"])
+def test_a_json_document_is_called_one_whatever_its_ninth_byte_is(name):
+    document = json.dumps({name: {"a": 1}}, separators=(",", ":")).encode()
+
+    assert document[8:10] == b'{"'
+    assert kind_of(document).words == "a JSON document"
+
+
+@pytest.mark.parametrize("length", [60, 70_000, 100_000_000])
+def test_weights_are_told_by_a_header_of_every_length_that_their_format_allows(length):
+    assert kind_of(struct.pack("<Q", length) + b'{"w":').words.startswith("weights in the format safetensors")
+
+
 def test_a_damaged_model_is_a_model():
     assert kind_of(ONNX[:100]).words == "an ONNX model"
     assert not kind_of(ONNX[:100]).for_model
