@@ -204,6 +204,11 @@ def card_of(label: str) -> str:
     return _PRODUCT_BY_LABEL.get(label, split(label)[0])
 
 
+def discovered_card(labels: Mapping[str, str]) -> str:
+    """Return the card that feature discovery names, shared or not; empty where it names none."""
+    return split(labels.get(GFD_PRODUCT, ""))[0]
+
+
 def labelled_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
     """
     Return the GPU that a node's labels describe; None when they describe none or its MIG state is invalid.
@@ -253,7 +258,7 @@ def node_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
 def slice_arch(card: str, labels: Mapping[str, str]) -> str | None:
     """Return the architecture of a card that is cut, on a node with these labels; None if none tells it."""
     capability = arch_of_capability(labels.get(GFD_MAJOR, ""), labels.get(GFD_MINOR, ""))
-    return capability if card == labels.get(GFD_PRODUCT) else arch_of_product(card)
+    return capability if card == discovered_card(labels) else arch_of_product(card)
 
 
 def node_platform(labels: Mapping[str, str]) -> str | None:

@@ -29,6 +29,7 @@ from ignition_hub.compatibility.gpus import (
     MOST_MEBIBYTES,
     NodeGpu,
     card_of,
+    discovered_card,
     is_jetson,
     labelled_gpu,
     mebibytes,
@@ -156,7 +157,7 @@ def _card_of_slice(labels: Mapping[str, str], profile: str) -> tuple[str | None,
         return split(told)[0], f"the node's label {label}"
     if override := labels.get(LABEL_GPU_PRODUCT):
         return card_of(override), f"the node's label {LABEL_GPU_PRODUCT}"
-    card = labels.get(GFD_PRODUCT, "")
+    card = discovered_card(labels)
     # Node Feature Discovery leaves out a label whose value is too long, and then the card's own tells it.
     is_too_long = len(f"{card}-MIG-{profile}") > LABEL_CHARACTERS and f"{GFD_SLICES}{profile}.count" in labels
     return (card, f"the node's label {GFD_PRODUCT}") if is_too_long else (None, "")
@@ -335,7 +336,7 @@ def _cut_at_least(labels: Mapping[str, str]) -> int:
         (whole_number(labels.get(f"{GFD_SLICES}{one}.count")) or 0)
         * (whole_number(labels.get(f"{GFD_SLICES}{one}.slices.gi")) or 1)
         for one in profiles_of(labels)
-        if split(labels.get(f"{GFD_SLICES}{one}.product", ""))[0] in ("", labels.get(GFD_PRODUCT))
+        if split(labels.get(f"{GFD_SLICES}{one}.product", ""))[0] in ("", discovered_card(labels))
     )
     return -(-slices // SLICES_OF_A_CARD)
 

@@ -270,6 +270,32 @@ def test_cards_that_are_cut_are_counted_and_hide_no_second_product():
     assert "several products" in found.doubt
 
 
+@pytest.mark.parametrize("card", ["NVIDIA-H800", "NVIDIA-H100-80GB-HBM2e"])
+def test_a_slice_of_a_card_that_no_table_lists_is_known_beside_whole_cards_that_are_shared(card):
+    labels = renamed(labels_of("mig-mixed-whole-time-sliced"), H100, card)
+
+    assert node(labels, sliced("1g.10gb")).exact_product == f"{card}-MIG-1g.10gb"
+    assert node_gpu(labels) == NodeGpu("sm_90", None, None, "linux-x86_64")
+
+
+def test_a_slice_whose_label_is_too_long_is_of_the_card_and_not_of_the_shared_card():
+    card = "NVIDIA-RTX-PRO-6000-Blackwell-Max-Q-Workstation-Edition"
+    labels = {**labels_of("mig-mixed-label-too-long"), "nvidia.com/gpu.product": f"{card}-SHARED"}
+
+    assert node(labels, sliced("1g.24gb")).exact_product == f"{card}-MIG-1g.24gb"
+
+
+def test_cards_that_are_cut_are_counted_beside_whole_cards_that_are_shared():
+    labels = labels_of("mig-mixed-whole-time-sliced")
+
+    assert node(labels, CARDS, **{"nvidia.com/gpu": "2"}).exact_product == H100
+    assert node(labels, CARDS, **{"nvidia.com/gpu": "3"}) is None
+
+
+def renamed(labels, old, new):
+    return {key: value.replace(old, new) for key, value in labels.items()}
+
+
 def test_without_a_pod_a_node_of_cut_and_whole_cards_is_an_architecture():
     assert node_gpu(labels_of("mig-mixed-whole-and-cut")) == NodeGpu("sm_90", None, None, "linux-x86_64")
     assert node_gpu(labels_of("two-products-cut-and-whole")) is None
