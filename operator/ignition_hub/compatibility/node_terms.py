@@ -46,7 +46,7 @@ class GpuSelector:
 
 def can_have(selector: GpuSelector, asked: PodRequest) -> bool:
     """Tell whether a pod that asks for ``asked`` can get the GPU of ``selector``, on some node."""
-    if not selector.product or asked.cards or asked.has_claims or len(asked.profiles) != 1:
+    if not selector.product or asked.cards or asked.claims_alone or len(asked.profiles) != 1:
         return True  # with the strategy single, a slice is nvidia.com/gpu too
     return split(selector.product)[1] in asked.profiles
 
@@ -63,7 +63,7 @@ def terms_for(
     archs = [selector.arch for selector in selectors if not selector.product]
     products = [selector.product for selector in selectors if selector.product]
     terms: Iterable[list[Expression]]
-    if asked.has_claims:
+    if asked.claims_alone:
         terms = _claimed({selector.arch for selector in selectors})
     elif len(asked.profiles) == 1 and not asked.cards:
         terms = _sliced(archs, products, next(iter(asked.profiles)))

@@ -133,7 +133,7 @@ def has_place(pod: Mapping[str, Any], engines: Sequence[EngineView]) -> bool:
     asked = request_of(pod)
     if not can_be_placed(engines, asked):
         return False
-    chosen = None if asked.has_claims else chosen_gpus(pod)
+    chosen = None if asked.claims_alone else chosen_gpus(pod)
     reach = shared_reach(engines, asked)
     return chosen is None or any(_is_in_reach(gpu, reach, asked) for gpu in chosen)
 

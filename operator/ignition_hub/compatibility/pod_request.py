@@ -45,6 +45,11 @@ class PodRequest:
     has_claims: bool = False
 
     @property
+    def claims_alone(self) -> bool:
+        """Whether what the pod claims is all that may be a GPU: beside cards or slices it need not be one."""
+        return self.has_claims and not (self.cards or self.profiles)
+
+    @property
     def is_empty(self) -> bool:
         """Whether the pod asks for no GPU."""
         return not (self.cards or self.profiles or self.has_claims)

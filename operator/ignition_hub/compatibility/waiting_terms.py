@@ -91,7 +91,7 @@ def conjunction(
         if is_about(term, is_in(GFD_MAJOR, [major])):
             return _of_majors({major}, wanted)
     if is_about(term, without(GFD_MAJOR)[0]):
-        return without(GFD_PRODUCT) if asked.has_claims else [_of_a_cloud(term, wanted)]
+        return without(GFD_PRODUCT) if asked.claims_alone else [_of_a_cloud(term, wanted)]
     return _coarse(wanted)
 
 
@@ -116,8 +116,8 @@ class _Wanted:
 
     def __init__(self, selectors: Iterable[GpuSelector], asked: PodRequest) -> None:
         self.asked, self.selectors = asked, sorted(selectors)
-        self.archs = [one.arch for one in self.selectors if not one.product or asked.has_claims]
-        self.products = [one.product for one in self.selectors if one.product and not asked.has_claims]
+        self.archs = [one.arch for one in self.selectors if not one.product or asked.claims_alone]
+        self.products = [one.product for one in self.selectors if one.product and not asked.claims_alone]
         self.profile = next(iter(asked.profiles)) if len(asked.profiles) == 1 and not asked.cards else ""
         self.label = slice_product(self.profile) if self.profile else GFD_PRODUCT
 

@@ -1,6 +1,7 @@
 """Where pods are admitted is where the gateway would serve them, on every node that was seen."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -44,7 +45,8 @@ LABELLED = [
 
 
 def requests_on(labels):
-    return [CARDS, NOTHING, *(PodRequest(profiles=frozenset([profile])) for profile in profiles_of(labels))]
+    slices = [PodRequest(profiles=frozenset([profile])) for profile in profiles_of(labels)]
+    return [NOTHING, CARDS, *slices, *(replace(asked, has_claims=True) for asked in (CARDS, *slices))]
 
 
 def targets_about(labels, gpu):
@@ -147,6 +149,17 @@ def test_a_pod_that_waited_goes_to_slices_and_to_cards_that_no_table_lists(produ
 
     assert admits(lifted, {"zone": "a", **labels, "nvidia.com/gpu.compute.minor": minor})
     assert not admits(lifted, {"zone": "a", **labels, "nvidia.com/gpu.compute.minor": "6"})
+
+
+@pytest.mark.parametrize("asked", [CARDS, SLICE, PodRequest(profiles=frozenset(["1g.10gb", "3g.40gb"]))])
+def test_a_claim_beside_a_request_of_cards_or_slices_changes_nothing_of_where_a_pod_goes(asked):
+    both, own = replace(asked, has_claims=True), requiring(ZONE)
+
+    for engine in (one("sm_90"), one("sm_90", H100), one("sm_90", f"{H100}-MIG-1g.10gb")):
+        assert can_be_placed([engine], both) == can_be_placed([engine], asked)
+        assert affinity_for([engine], own, both) == affinity_for([engine], own, asked)
+        waiting = affinity_to_wait_with(own)
+        assert narrowed(waiting, [engine], both) == narrowed(waiting, [engine], asked)
 
 
 TOO_LONG = "NVIDIA-RTX-PRO-6000-Blackwell-Max-Q-Workstation-Edition-MIG-1g.24gb"

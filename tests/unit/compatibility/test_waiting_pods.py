@@ -100,6 +100,14 @@ def test_what_a_pod_gets_by_a_slice_or_a_claim_is_not_told_by_the_node_that_it_s
     assert has_place(pod(resources=claim, resourceClaims=[{"name": "gpu"}], **A10_ALONE), [engine("sm_89")])
 
 
+def test_a_claim_beside_a_requested_card_does_not_hide_that_the_pod_selects_another_gpu():
+    card_and_nic = {**ONE_CARD, "claims": [{"name": "nic"}]}
+
+    assert not has_place(
+        pod(resources=card_and_nic, resourceClaims=[{"name": "nic"}], **A10_ALONE), [engine("sm_89")]
+    )
+
+
 def test_a_pod_that_leaves_very_many_gpus_has_chosen_none():
     many = [f"NVIDIA-{number}" for number in range(MOST_CHOICES + 1)]
 
