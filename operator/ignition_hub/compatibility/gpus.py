@@ -214,8 +214,9 @@ def labelled_gpu(labels: Mapping[str, str]) -> NodeGpu | None:
     Return the GPU that a node's labels describe; None when they describe none or its MIG state is invalid.
 
     The platform team's own labels win over GFD's, because GFD cannot tell Jetson modules apart and names
-    only one model of a mixed node. An architecture of a later GPU than this table is passed on as it is.
-    With the MIG strategy ``mixed`` it is the whole card, which a pod may not have: ask ``inventory``.
+    only one model of a mixed node. An architecture that this table lacks is read as any other; a label that
+    names none is passed on as it is. With the MIG strategy ``mixed`` it is the whole card, which a pod may
+    not have: ask ``inventory``.
     """
     told = labels.get(LABEL_GPU_PRODUCT) or labels.get(GFD_PRODUCT) or ""
     if any(MIG_INVALID in labels.get(name, "") for name in (LABEL_GPU_PRODUCT, GFD_PRODUCT)):
@@ -281,11 +282,16 @@ def whole_number(label: str | None) -> int | None:
 
 def _node_arch(labels: Mapping[str, str], product: str) -> str | None:
     if override := labels.get(LABEL_GPU_ARCH):
-        return _ARCH_BY_LABEL.get(override, override)
+        return _ARCH_BY_LABEL.get(override) or _later_arch(override)
     of_product = _ARCH_BY_PRODUCT.get(product)
     if of_product and LABEL_GPU_PRODUCT in labels:
         return of_product
     return arch_of_capability(labels.get(GFD_MAJOR, ""), labels.get(GFD_MINOR, "")) or of_product
+
+
+def _later_arch(label: str) -> str:
+    arch = "sm_" + "".join(filter(str.isdecimal, label))
+    return arch if len(arch) > len("sm_0") and label in arch_labels(arch) else label
 
 
 def _spelt_as_arch(text: str) -> str | None:

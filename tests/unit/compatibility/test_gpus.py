@@ -144,6 +144,17 @@ def test_a_node_has_the_gpu_its_labels_tell(labels, gpu):
     assert node_gpu(labels) == gpu
 
 
+@pytest.mark.parametrize(
+    ("label", "arch"),
+    [
+        *((label, "sm_130") for label in ("sm_130", "sm130", "13.0", "130")),
+        *((label, label) for label in ("SM_130", "1.30", "compute_130", "sm_", "9", "Rubin-130")),
+    ],
+)
+def test_the_label_of_a_later_gpu_than_the_table_has_is_spelt_as_that_of_any_other(label, arch):
+    assert node_gpu({"ignitionhub.io/gpu-arch": label}) == NodeGpu(arch, None, None)
+
+
 def test_a_slice_of_a_gpu_is_a_product_of_its_own():
     gpu = node_gpu(labelled("NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"))
 
