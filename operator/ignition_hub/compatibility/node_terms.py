@@ -6,7 +6,7 @@ believes by a label is admitted by the same label. Terms cannot count cards or c
 be admitted of which nothing is known; the gateway then says so. None is left out that it would serve.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from ignition_hub.compatibility.gpus import (
 )
 from ignition_hub.compatibility.pod_request import PodRequest
 from ignition_hub.compatibility.spelling import LABEL_CHARACTERS, split
+from ignition_hub.compatibility.support_matrix import AMPERE, capability_of
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT
 
 Expression = dict[str, Any]
@@ -32,6 +33,10 @@ Term = dict[str, Any]
 NOTHING = PodRequest()
 NO_PRODUCT = "none"
 """The value of no product label: stands where every product that is meant is too long for one."""
+LATER = "later GPUs"
+"""Stands for the architectures from compute capability 8.0 on that the table lacks: AmperePlus has them."""
+BEFORE_THE_TABLE = ("sm_30", "sm_32", "sm_35", "sm_37", "sm_50", "sm_52")
+"""Architectures of older GPUs than the table has; a node may be labelled with one."""
 GPU_LABELS = (LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, GFD_MAJOR, GFD_PRODUCT)
 """A node without any of them is known by its ResourceSlices, if at all."""
 
@@ -42,6 +47,16 @@ class GpuSelector:
 
     arch: str
     product: str = ""
+
+    def has(self, arch: str) -> bool:
+        """Tell whether an architecture is that of these nodes."""
+        return arch == self.arch or (self.arch == LATER and is_later(arch))
+
+
+def is_later(arch: str) -> bool:
+    """Tell whether an architecture is one that ``LATER`` stands for."""
+    known = any(gpu.arch == arch for gpu in GPUS)
+    return not known and (capability_of(arch) or (0, 0)) >= AMPERE
 
 
 def can_have(selector: GpuSelector, asked: PodRequest) -> bool:
@@ -78,9 +93,9 @@ def terms_for(
 
 def _of_all(archs: list[str], products: list[str], asked: PodRequest) -> Iterator[list[Expression]]:
     """Admit by the labels that speak of whole cards, or of all GPUs of a node."""
-    yield from ([*without(LABEL_GPU_ARCH), *capability(major, minors)] for major, minors in by_major(archs))
+    yield from ([*without(LABEL_GPU_ARCH), *told] for told in of_capabilities(archs))
     if archs:
-        yield [of_archs(archs)]
+        yield of_archs(archs)
         if known := known_products(archs):
             yield [*without(LABEL_GPU_ARCH), of_products(LABEL_GPU_PRODUCT, known)]
             unlabelled = without(LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, GFD_MAJOR)
@@ -113,11 +128,11 @@ def _sliced(archs: list[str], products: list[str], profile: str) -> Iterator[lis
     """Admit nodes that have ``nvidia.com/mig-<profile>``, by the labels of that resource."""
     label, known = slice_product(profile), slices_of(known_products(archs), profile)
     if archs:
-        yield [of_archs(archs)]
+        yield of_archs(archs)
         others = slices_of(known_products(gpu.arch for gpu in GPUS if gpu.arch not in archs), profile)
-        for major, minors in by_major(archs):
+        for told in of_capabilities(archs):
             # The capability is that of the whole cards, if there are any: those that are cut may be others.
-            yield [*without(LABEL_GPU_ARCH), *capability(major, minors), not_of_products(label, others)]
+            yield [*without(LABEL_GPU_ARCH), *told, not_of_products(label, others)]
         if known:
             yield [*without(LABEL_GPU_ARCH), of_products(label, known)]
             yield [*without(LABEL_GPU_ARCH, label), of_products(LABEL_GPU_PRODUCT, cards_of(known))]
@@ -158,14 +173,53 @@ def by_major(archs: Iterable[str]) -> list[tuple[str, list[str]]]:
     return sorted(majors.items())
 
 
+def of_capabilities(archs: Iterable[str]) -> list[list[Expression]]:
+    """Return what requires the compute capabilities of these architectures; any of it suffices."""
+    wanted = set(archs)
+    if LATER not in wanted:
+        return [capability(major, minors) for major, minors in by_major(wanted)]
+    older = [capability(major, minors) for major, minors in by_major(wanted) if int(major) < AMPERE[0]]
+    less = [major for major, _ in by_major(_unwanted(wanted))]
+    return [
+        *older,
+        *([is_in(GFD_MAJOR, [major]), *later_minors(wanted, major)] for major in less),
+        [*later_majors(but=less), *later_minors(wanted)],
+    ]
+
+
+def later_majors(*, but: Iterable[str] = (), older: Container[str] = ()) -> list[Expression]:
+    """Require a major compute capability from 8 on, or one of ``older``, but none of ``but``."""
+    others = [major for major in map(str, range(AMPERE[0])) if major not in older]
+    return [exists(GFD_MAJOR), is_not_in(GFD_MAJOR, [*others, *but])]
+
+
+def later_minors(archs: Iterable[str], major: str = "") -> list[Expression]:
+    """Require a minor compute capability that, behind ``major``, is of no other GPU of the table."""
+    others = [minor for one, minors in by_major(_unwanted(archs)) if one == major for minor in minors]
+    return [exists(GFD_MINOR), *([is_not_in(GFD_MINOR, others)] if others else [])]
+
+
+def _unwanted(archs: Iterable[str]) -> list[str]:
+    """Return the architectures from compute capability 8.0 on that the table has and ``archs`` lacks."""
+    wanted = set(archs)
+    return [gpu.arch for gpu in GPUS if gpu.compute_capability >= AMPERE and gpu.arch not in wanted]
+
+
 def known_products(archs: Iterable[str]) -> list[str]:
     """Return the well-known products of these architectures."""
     return [product for gpu in _gpus(archs) for product in gpu.products]
 
 
 def major_of(arch: str) -> str:
-    """Return the major compute capability of an architecture of the table; empty for another."""
+    """Return the major compute capability of an architecture of the table; ``LATER`` for itself."""
+    if arch == LATER:
+        return LATER
     return next((str(gpu.compute_capability[0]) for gpu in GPUS if gpu.arch == arch), "")
+
+
+def majors_of(major: str) -> set[str]:
+    """Return ``major``, with ``LATER`` where a GPU that the table lacks may have it and be one of those."""
+    return {major, LATER} if int(major) >= AMPERE[0] else {major}
 
 
 def _gpus(archs: Iterable[str]) -> list[Gpu]:
@@ -173,9 +227,17 @@ def _gpus(archs: Iterable[str]) -> list[Gpu]:
     return [gpu for gpu in GPUS if gpu.arch in wanted]
 
 
-def of_archs(archs: Iterable[str]) -> Expression:
-    """Require the platform team's label of one of these architectures."""
-    return is_in(LABEL_GPU_ARCH, [label for arch in archs for label in arch_labels(arch)])
+def of_archs(archs: Iterable[str]) -> list[Expression]:
+    """Require the platform team's label of one of these architectures; of later ones, that of no other."""
+    wanted = set(archs)
+    if LATER not in wanted:
+        return [is_in(LABEL_GPU_ARCH, _labels_of(archs))]
+    others = [gpu.arch for gpu in GPUS if gpu.arch not in wanted]
+    return [exists(LABEL_GPU_ARCH), is_not_in(LABEL_GPU_ARCH, _labels_of([*BEFORE_THE_TABLE, *others]))]
+
+
+def _labels_of(archs: Iterable[str]) -> list[str]:
+    return [label for arch in archs for label in arch_labels(arch)]
 
 
 def of_products(key: str, products: Iterable[str]) -> Expression:
@@ -192,7 +254,7 @@ def not_of_products(key: str, products: Iterable[str]) -> Expression:
 
 def not_cut_up() -> Expression:
     """Require that a node has a whole card left, where feature discovery counts them."""
-    return {"key": GFD_REPLICAS, "operator": "NotIn", "values": ["0"]}
+    return is_not_in(GFD_REPLICAS, ["0"])
 
 
 def capability(major: str, minors: list[str]) -> list[Expression]:
@@ -211,6 +273,11 @@ def both(one: Term, other: Term) -> Term:
 def is_in(key: str, values: list[str]) -> Expression:
     """Require one of some values."""
     return {"key": key, "operator": "In", "values": values}
+
+
+def is_not_in(key: str, values: list[str]) -> Expression:
+    """Require none of some values; a node without the label has none."""
+    return {"key": key, "operator": "NotIn", "values": values}
 
 
 def exists(key: str) -> Expression:

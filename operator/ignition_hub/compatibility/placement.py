@@ -17,6 +17,7 @@ from typing import Any
 from ignition_hub.compatibility.gpus import GPUS, NodeGpu, labelled_gpu
 from ignition_hub.compatibility.loading import VOUCHED, EngineFacts, loads
 from ignition_hub.compatibility.node_terms import (
+    LATER,
     NOTHING,
     GpuSelector,
     Term,
@@ -28,9 +29,13 @@ from ignition_hub.compatibility.pinned_gpus import pinned_gpus
 from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.compatibility.waiting_terms import MOST_PARTS, SPLITS, conjunction, parts_for
+from ignition_hub.engine.identity import AMPERE_PLUS
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING, SCHEDULING_GATE
 
 Json = dict[str, Any]
+
+_LATER_THAN_ANY = "sm_999"
+"""An architecture that no table will have."""
 
 
 def reach_of(engine: EngineView) -> frozenset[GpuSelector]:
@@ -162,7 +167,7 @@ def _rank_on(gpu: NodeGpu, targets: Sequence[ReadyTarget]) -> list[ReadyTarget]:
 def _is_in_reach(gpu: NodeGpu, reach: Iterable[GpuSelector], asked: PodRequest) -> bool:
     # Which slice of a card a pod gets, its request says and not the labels that it selects nodes by.
     product = gpu.exact_product if asked.cards and not asked.profiles else None
-    return any(one.arch == gpu.arch and (not one.product or product in (None, one.product)) for one in reach)
+    return any(one.has(gpu.arch) and (not one.product or product in (None, one.product)) for one in reach)
 
 
 def seconds_to_release(
@@ -226,6 +231,8 @@ def _selectors(target: ReadyTarget) -> frozenset[GpuSelector]:
 def _selectors_of(target: ReadyTarget) -> frozenset[GpuSelector]:
     # Remembered: a pod may name sixteen engines of 64 targets, and the truth table is asked of every GPU.
     selectors = [GpuSelector(gpu.arch) for gpu in GPUS if _serves(target, {LABEL_GPU_ARCH: gpu.arch})]
+    if target.compatibility == AMPERE_PLUS and _serves(target, {LABEL_GPU_ARCH: _LATER_THAN_ANY}):
+        selectors.append(GpuSelector(LATER))
     if target.product and _serves(target, {LABEL_GPU_ARCH: target.arch, LABEL_GPU_PRODUCT: target.product}):
         selectors.append(GpuSelector(target.arch, target.product))
     return frozenset(selectors)

@@ -12,6 +12,7 @@ from ignition_hub.compatibility.cloud_labels import CLOUD_GPUS, values_for
 from ignition_hub.compatibility.gpus import GFD_MAJOR, GFD_MINOR, GFD_PRODUCT, GPUS
 from ignition_hub.compatibility.node_terms import (
     GPU_LABELS,
+    LATER,
     NOTHING,
     Expression,
     GpuSelector,
@@ -23,7 +24,10 @@ from ignition_hub.compatibility.node_terms import (
     is_about,
     is_in,
     known_products,
+    later_majors,
+    later_minors,
     major_of,
+    majors_of,
     not_of_products,
     of_archs,
     of_products,
@@ -84,24 +88,24 @@ def conjunction(
     """Return what is added to one part of a waiting pod's term, so that only ``selectors`` are left."""
     wanted = _Wanted(selectors, asked)
     if is_about(term, _BY_ARCH) or is_about(term, _BY_PRODUCT):
-        return [_as_labelled(term, wanted)]
+        return _as_labelled(term, wanted)
     if is_about(term, _OF_OTHER_MAJOR):
-        return _of_majors({major_of(gpu.arch) for gpu in GPUS} - set(OF_A_MAJOR), wanted)
+        return _of_majors({LATER, *(major_of(gpu.arch) for gpu in GPUS)} - set(OF_A_MAJOR), wanted)
     for major in OF_A_MAJOR:
         if is_about(term, is_in(GFD_MAJOR, [major])):
-            return _of_majors({major}, wanted)
+            return _of_majors(majors_of(major), wanted)
     if is_about(term, without(GFD_MAJOR)[0]):
         return without(GFD_PRODUCT) if asked.claims_alone else [_of_a_cloud(term, wanted)]
     return _coarse(wanted)
 
 
-def _as_labelled(term: Term, wanted: "_Wanted") -> Expression:
+def _as_labelled(term: Term, wanted: "_Wanted") -> list[Expression]:
     """Narrow nodes that the platform team labelled; where it named no product, discovery's label stands."""
     if is_about(term, _BY_ARCH) and wanted.archs and not wanted.products:
         return of_archs(wanted.archs)
     if not is_about(term, without(LABEL_GPU_PRODUCT)[0]):
-        return wanted.labelled
-    return of_archs(wanted.archs) if wanted.archs else wanted.discovered
+        return [wanted.labelled]
+    return of_archs(wanted.archs) if wanted.archs else [wanted.discovered]
 
 
 def _of_a_cloud(term: Term, wanted: "_Wanted") -> Expression:
@@ -148,13 +152,21 @@ def _of_majors(majors: Container[str], wanted: _Wanted) -> list[Expression]:
     if not here.selectors:
         # No node is both; a card that is cut may be another than the whole one that the labels speak of.
         return [wanted.discovered] if wanted.profile else without(GFD_MAJOR)
-    if here.products:
+    if here.products and LATER not in here.archs:
         return [here.discovered]
-    capabilities = by_major(here.archs)
-    minors = sorted({minor for _, some in capabilities for minor in some})
     others = known_products(gpu.arch for gpu in GPUS if gpu.arch not in wanted.archs)
     unlike = [not_of_products(here.label, slices_of(others, here.profile))] if here.profile else []
-    return [is_in(GFD_MAJOR, [major for major, _ in capabilities]), is_in(GFD_MINOR, minors), *unlike]
+    return [*_of_capabilities(majors, here.archs), *unlike]
+
+
+def _of_capabilities(majors: Container[str], archs: list[str]) -> list[Expression]:
+    capabilities = by_major(archs)
+    if LATER not in archs:
+        minors = sorted({minor for _, some in capabilities for minor in some})
+        return [is_in(GFD_MAJOR, [major for major, _ in capabilities]), is_in(GFD_MINOR, minors)]
+    alone = next((major for major in OF_A_MAJOR if major in majors), "")
+    older = [major for major, _ in capabilities]
+    return [*later_majors(older=older), *later_minors(archs, alone)]
 
 
 def _coarse(wanted: _Wanted) -> list[Expression]:

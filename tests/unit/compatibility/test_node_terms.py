@@ -4,13 +4,15 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpusituations import SITUATIONS, labels_of, node_of
 from ignition_hub.compatibility.cloud_labels import CLOUD_GPUS
 from ignition_hub.compatibility.gpus import GPUS, arch_of_product
 from ignition_hub.compatibility.inventory import believed, node_facts, profiles_of
 from ignition_hub.compatibility.loading import EngineFacts, loads
-from ignition_hub.compatibility.node_terms import terms_for
+from ignition_hub.compatibility.node_terms import BEFORE_THE_TABLE, terms_for
 from ignition_hub.compatibility.placement import (
     affinity_for,
     affinity_to_wait_with,
@@ -87,6 +89,33 @@ def test_a_pod_is_admitted_where_it_is_served_and_elsewhere_there_is_a_reason(na
                 assert goes == {True}, (request, target)
             elif True in goes:
                 assert belief.doubt, (request, target)
+
+
+SERVERS = [gpu.arch for gpu in GPUS if gpu.compute_capability >= (7, 5) and not gpu.jetson]
+TARGETS = st.lists(
+    st.builds(ReadyTarget, st.sampled_from(SERVERS), st.none(), st.just("SameComputeCapability"),
+              st.just("TensorRT"))
+    | st.just(ReadyTarget("sm_80", None, "AmperePlus", "TensorRT")),
+    min_size=1, max_size=3, unique=True,
+)  # fmt: skip
+
+
+@given(TARGETS, st.integers(3, 15), st.integers(0, 9), st.booleans(), st.booleans())
+def test_of_a_capability_that_a_table_may_lack_the_nodes_that_are_served_are_admitted(
+    targets, major, minor, is_labelled, is_sliced
+):
+    card = "NVIDIA-Of-Tomorrow"
+    labels = {"nvidia.com/gpu.product": card, "nvidia.com/gpu.compute.major": str(major),
+              "nvidia.com/gpu.compute.minor": str(minor), "nvidia.com/mig-1g.10gb.count": "7",
+              "nvidia.com/mig-1g.10gb.product": f"{card}-MIG-1g.10gb"}  # fmt: skip
+    exists = major >= 8 or f"sm_{major}{minor}" in (*BEFORE_THE_TABLE, *(gpu.arch for gpu in GPUS))
+    labels |= {ARCH: f"{major}.{minor}"} if is_labelled and exists else {}
+    request = SLICE if is_sliced else CARDS
+    belief = believed(node_facts({"metadata": {"labels": labels}}), request)
+
+    goes = admitted(EngineView("det", tuple(targets), None, True), request, labels)
+
+    assert goes == {any(serves(target, belief) for target in targets)}
 
 
 def one(arch="sm_90", product=None, compatibility="Product"):

@@ -91,6 +91,28 @@ def test_ampere_plus_admits_newer_gpus_but_neither_older_ones_nor_jetson():
     assert admitted == {gpu.arch for gpu in GPUS if gpu.compute_capability >= (8, 0) and not gpu.jetson}
 
 
+@pytest.mark.parametrize("theirs", [None, requiring(term("zone", "In", "a"))])
+def test_ampere_plus_admits_gpus_that_no_table_has_yet_from_ampere_on(theirs):
+    ready = [engine("sm_80", compatibility="AmperePlus")]
+
+    for affinity in (affinity_for(ready, theirs), narrowed(affinity_to_wait_with(theirs), ready)):
+        for later in ((8, 8), (9, 1), (10, 7), (11, 2), (12, 9), (13, 0)):
+            assert admits(affinity, {"zone": "a", **gfd(*later)}), later
+        for older in ((3, 7), (5, 2), (6, 3), (7, 3), (7, 5), (8, 7), (11, 0)):
+            assert not admits(affinity, {"zone": "a", **gfd(*older)}), older
+        for label in ("sm_130", "13.0", "130", "sm_88"):
+            assert admits(affinity, {"zone": "a", LABEL_GPU_ARCH: label})
+        for label in ("sm_75", "8.7", "sm110"):
+            assert not admits(affinity, {"zone": "a", LABEL_GPU_ARCH: label, **gfd(13, 0)})
+
+
+def test_engines_that_are_not_all_for_later_gpus_do_not_go_there():
+    plus = engine("sm_80", compatibility="AmperePlus")
+
+    assert admits(affinity_for([plus, plus]), gfd(13, 0))
+    assert not admits(affinity_for([plus, engine("sm_90", name="other")]), gfd(13, 0))
+
+
 def test_the_platform_teams_label_wins_over_what_discovery_found():
     affinity = affinity_for([engine("sm_89")])
 

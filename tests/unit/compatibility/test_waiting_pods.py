@@ -25,8 +25,8 @@ NOW = 1_767_225_600.0
 ONE_CARD = {"limits": {"nvidia.com/gpu": "1"}}
 
 
-def engine(*archs, name="resnet", product=None, is_settled=True):
-    reach = "Product" if product else "SameComputeCapability"
+def engine(*archs, name="resnet", product=None, reach="SameComputeCapability", is_settled=True):
+    reach = "Product" if product else reach
     targets = tuple(ReadyTarget(arch, product, reach, "TensorRT") for arch in archs)
     return EngineView(name, targets, is_settled=is_settled)
 
@@ -91,6 +91,14 @@ def test_an_exact_product_has_no_place_on_another_of_its_architecture():
     assert not has_place(pod(nodeSelector={PRODUCT: "NVIDIA-L40S"}), [l4])
 
 
+@pytest.mark.parametrize("selected", [{MAJOR: "13", MINOR: "0"}, {LABEL_GPU_ARCH: "sm_130"}])
+def test_a_pod_that_selects_a_gpu_that_no_table_has_waits_for_an_engine_of_ampere_plus_alone(selected):
+    asked = pod(nodeSelector=selected)
+
+    assert has_place(asked, [engine("sm_80", reach="AmperePlus")])
+    assert not has_place(asked, [engine("sm_80")])
+
+
 def test_what_a_pod_gets_by_a_slice_or_a_claim_is_not_told_by_the_node_that_it_selects():
     a100 = {"nodeSelector": {PRODUCT: "NVIDIA-A100-SXM4-40GB"}}
     slices = engine("sm_80", product="NVIDIA-A100-SXM4-40GB-MIG-1g.5gb")
@@ -138,7 +146,7 @@ def test_a_node_pool_at_zero_is_scaled_up_where_its_template_has_the_platform_te
 
 
 KEYS = ("zone", LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, MAJOR, MINOR, PRODUCT)
-VALUES = ("a", "8", "9", "6", "sm_89", "8.6", "NVIDIA-L4", "NVIDIA-A10")
+VALUES = ("a", "8", "9", "6", "13", "sm_89", "8.6", "sm_130", "NVIDIA-L4", "NVIDIA-A10")
 EXPRESSIONS = st.builds(
     lambda key, operator, values: expression(key, operator, *(values if "In" in operator else ())),
     st.sampled_from(KEYS),
@@ -151,13 +159,14 @@ TERMS = st.lists(
 NODES = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES))
 SERVED = [gpu.arch for gpu in GPUS if has_place(pod(), [engine(gpu.arch)])]
 ARCHS = st.lists(st.sampled_from(SERVED), min_size=1, max_size=3, unique=True)
+ENGINES = ARCHS.map(lambda archs: engine(*archs)) | st.just(engine("sm_80", reach="AmperePlus"))
 
 
 @settings(max_examples=300, deadline=None)
-@given(terms=TERMS, archs=ARCHS, node=NODES)
-def test_no_node_is_admitted_that_the_pod_itself_does_not_admit(terms, archs, node):
+@given(terms=TERMS, ready=ENGINES, node=NODES)
+def test_no_node_is_admitted_that_the_pod_itself_does_not_admit(terms, ready, node):
     theirs = requiring(*terms) if terms else None
-    engines = [engine(*archs)]
+    engines = [ready]
 
     for ours in (affinity_for(engines, theirs), narrowed(affinity_to_wait_with(theirs), engines)):
         assert admits(theirs, node) or not admits(ours, node)
@@ -165,10 +174,10 @@ def test_no_node_is_admitted_that_the_pod_itself_does_not_admit(terms, archs, no
 
 
 @settings(max_examples=300, deadline=None)
-@given(terms=TERMS, archs=ARCHS, node=NODES, selector=NODES)
-def test_a_pod_is_held_only_where_no_node_of_a_known_gpu_would_do(terms, archs, node, selector):
+@given(terms=TERMS, ready=ENGINES, node=NODES, selector=NODES)
+def test_a_pod_is_held_only_where_no_node_of_a_known_gpu_would_do(terms, ready, node, selector):
     theirs = requiring(*terms) if terms else None
-    asked, engines = pod(affinity=theirs, nodeSelector=selector), [engine(*archs)]
+    asked, engines = pod(affinity=theirs, nodeSelector=selector), [ready]
     fits = all(node.get(key) == value for key, value in selector.items())
 
     if fits and admits(affinity_for(engines, theirs), node) and is_consistent(node):
@@ -182,4 +191,4 @@ def is_consistent(node):
     )]  # fmt: skip
     known = [chosen_gpus(pod(nodeSelector=labels)) for labels in told if labels]
     archs = {gpu.arch for gpus in known if gpus for gpu in gpus}
-    return len(archs) <= 1 and None not in known
+    return len(archs) <= 1 and None not in known and all(arch.startswith("sm_") for arch in archs)
