@@ -217,9 +217,21 @@ def major_of(arch: str) -> str:
     return next((str(gpu.compute_capability[0]) for gpu in GPUS if gpu.arch == arch), "")
 
 
-def majors_of(major: str) -> set[str]:
-    """Return ``major``, with ``LATER`` where a GPU that the table lacks may have it and be one of those."""
-    return {major, LATER} if int(major) >= AMPERE[0] else {major}
+def archs_of(major: str, term: Term) -> list[str]:
+    """Return the architectures of a major compute capability whose minor ones a term leaves."""
+    minors = {str(minor) for minor in range(10) if _leaves(term, str(minor))}
+    known = {str(gpu.compute_capability[1]): gpu.arch for gpu in GPUS if major_of(gpu.arch) == major}
+    later = [LATER] if int(major) >= AMPERE[0] and minors - known.keys() else []
+    return [*(arch for minor, arch in known.items() if minor in minors), *later]
+
+
+def _leaves(term: Term, minor: str) -> bool:
+    said = [one for one in term["matchExpressions"] if one["key"] == GFD_MINOR]
+    return all(
+        minor in one["values"] if one["operator"] == "In" else minor not in one["values"]
+        for one in said
+        if one["operator"] in ("In", "NotIn")
+    )
 
 
 def _gpus(archs: Iterable[str]) -> list[Gpu]:

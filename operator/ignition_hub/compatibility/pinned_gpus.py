@@ -25,7 +25,10 @@ def pinned_gpus(selector: Mapping[str, Any], terms: Sequence[Term]) -> frozenset
 
     None where they leave GPUs that are not told by label.
     """
-    choices = [_choices_of(selector, term) for term in terms or ({},)]
+    choices: list[dict[str, set[str]]] = []
+    for term in terms or ({},):
+        if (left := _choices_of(selector, term)) not in choices:
+            choices.append(left)
     if sum(math.prod(map(len, values.values())) for values in choices) > MOST_CHOICES:
         return None
     gpus = [labelled_gpu(labels) for values in choices for labels in _combined(values)]

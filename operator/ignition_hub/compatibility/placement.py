@@ -28,7 +28,7 @@ from ignition_hub.compatibility.node_terms import (
 from ignition_hub.compatibility.pinned_gpus import pinned_gpus
 from ignition_hub.compatibility.pod_request import PodRequest, request_of
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
-from ignition_hub.compatibility.waiting_terms import MOST_PARTS, SPLITS, conjunction, parts_for
+from ignition_hub.compatibility.waiting_terms import MOST_PARTS, SPLITS, conjunction, parts_for, unsplit
 from ignition_hub.engine.identity import AMPERE_PLUS
 from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT, LABEL_WAITING, SCHEDULING_GATE
 
@@ -130,7 +130,8 @@ def can_be_placed(engines: Sequence[EngineView], asked: PodRequest = NOTHING) ->
 def chosen_gpus(pod: Mapping[str, Any]) -> frozenset[NodeGpu] | None:
     """Return the GPUs that a pod's own node selector and node affinity leave; None where these do not say."""
     spec = pod["spec"]
-    return pinned_gpus(spec.get("nodeSelector") or {}, required_terms(spec.get("affinity")))
+    terms = [unsplit(term) for term in required_terms(spec.get("affinity"))]
+    return pinned_gpus(spec.get("nodeSelector") or {}, terms)
 
 
 def has_place(pod: Mapping[str, Any], engines: Sequence[EngineView]) -> bool:

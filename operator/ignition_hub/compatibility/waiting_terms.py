@@ -17,17 +17,18 @@ from ignition_hub.compatibility.node_terms import (
     Expression,
     GpuSelector,
     Term,
+    archs_of,
     by_major,
     capability,
     cards_of,
     exists,
     is_about,
     is_in,
+    is_not_in,
     known_products,
     later_majors,
     later_minors,
     major_of,
-    majors_of,
     not_of_products,
     of_archs,
     of_products,
@@ -54,12 +55,13 @@ _UNKNOWN = without(*GPU_LABELS[:3])
 CLOUDS = tuple(CLOUD_GPUS)
 """Labels of managed clusters: the first that a node has decides."""
 
+_OF_MAJORS = [[*_UNSET, is_in(GFD_MAJOR, [major])] for major in OF_A_MAJOR]
 _COARSE: tuple[list[Expression], ...] = ([_BY_ARCH], without(LABEL_GPU_ARCH))
 _FINE: tuple[list[Expression], ...] = (
     [_BY_ARCH, _BY_PRODUCT],
     [_BY_ARCH, *without(LABEL_GPU_PRODUCT)],
     [*without(LABEL_GPU_ARCH), _BY_PRODUCT],
-    *([*_UNSET, is_in(GFD_MAJOR, [major])] for major in OF_A_MAJOR),
+    *_OF_MAJORS,
     _UNKNOWN,
     [*_UNSET, exists(GFD_MAJOR), _OF_OTHER_MAJOR],
 )
@@ -68,18 +70,39 @@ _OF_CLOUDS: tuple[list[Expression], ...] = (
     *([*without(*GPU_LABELS, *CLOUDS[:place]), exists(label)] for place, label in enumerate(CLOUDS)),
     without(*GPU_LABELS, *CLOUDS),
 )
+_OF_MINORS: list[list[Expression]] = [
+    [*_UNSET, is_in(GFD_MAJOR, [major]), told]
+    for major, minors in by_major(gpu.arch for gpu in GPUS)
+    if major in OF_A_MAJOR
+    for told in (*(is_in(GFD_MINOR, [minor]) for minor in minors), is_not_in(GFD_MINOR, minors))
+]
 COARSE: tuple[Term, ...] = tuple({"matchExpressions": part} for part in _COARSE)
 FINE: tuple[Term, ...] = tuple({"matchExpressions": part} for part in _FINE)
-FINEST: tuple[Term, ...] = tuple(
+FINER: tuple[Term, ...] = tuple(
     {"matchExpressions": part} for part in (*(one for one in _FINE if one is not _UNKNOWN), *_OF_CLOUDS)
 )
+FINEST: tuple[Term, ...] = (
+    *(one for one in FINER if one["matchExpressions"] not in _OF_MAJORS),
+    *({"matchExpressions": part} for part in _OF_MINORS),
+)
 """The parts of a term: every node belongs to exactly one."""
-SPLITS = (FINEST, FINE, COARSE)
+SPLITS = (FINEST, FINER, FINE, COARSE)
 
 
 def parts_for(terms: int, split: int = 0) -> tuple[Term, ...]:
     """Return what each of so many terms is split into, beside ``split`` that were before."""
     return next((parts for parts in SPLITS if terms * len(parts) + split <= MOST_PARTS), COARSE)
+
+
+def unsplit(term: Term) -> Term:
+    """Return a term without the capability that its part requires: the pod itself did not choose one."""
+    theirs = list(term.get("matchExpressions") or ())
+    if _UNSET[0] not in theirs:
+        return term
+    ours = next((part for part in (*_OF_MINORS, *_OF_MAJORS) if all(one in theirs for one in part)), [])
+    for one in ours:
+        theirs.remove(one)
+    return {**term, "matchExpressions": theirs}
 
 
 def conjunction(
@@ -90,10 +113,11 @@ def conjunction(
     if is_about(term, _BY_ARCH) or is_about(term, _BY_PRODUCT):
         return _as_labelled(term, wanted)
     if is_about(term, _OF_OTHER_MAJOR):
-        return _of_majors({LATER, *(major_of(gpu.arch) for gpu in GPUS)} - set(OF_A_MAJOR), wanted)
+        others = [gpu.arch for gpu in GPUS if major_of(gpu.arch) not in OF_A_MAJOR]
+        return _of_capabilities(wanted, LATER, *others)
     for major in OF_A_MAJOR:
         if is_about(term, is_in(GFD_MAJOR, [major])):
-            return _of_majors(majors_of(major), wanted)
+            return _of_capabilities(wanted, *archs_of(major, term), major=major)
     if is_about(term, without(GFD_MAJOR)[0]):
         return without(GFD_PRODUCT) if asked.claims_alone else [_of_a_cloud(term, wanted)]
     return _coarse(wanted)
@@ -101,11 +125,14 @@ def conjunction(
 
 def _as_labelled(term: Term, wanted: "_Wanted") -> list[Expression]:
     """Narrow nodes that the platform team labelled; where it named no product, discovery's label stands."""
-    if is_about(term, _BY_ARCH) and wanted.archs and not wanted.products:
-        return of_archs(wanted.archs)
-    if not is_about(term, without(LABEL_GPU_PRODUCT)[0]):
-        return [wanted.labelled]
-    return of_archs(wanted.archs) if wanted.archs else [wanted.discovered]
+    names_none = is_about(term, without(LABEL_GPU_PRODUCT)[0])
+    if not is_about(term, _BY_ARCH) or not wanted.archs:
+        return [wanted.discovered if names_none else wanted.labelled]
+    told = [] if names_none else [LABEL_GPU_PRODUCT]
+    if not is_about(term, _BY_PRODUCT):
+        told.append(wanted.label)
+    unlike = [wanted.unlike(label) for label in told] if wanted.products else []
+    return [*of_archs(wanted.every_arch), *unlike]
 
 
 def _of_a_cloud(term: Term, wanted: "_Wanted") -> Expression:
@@ -125,9 +152,24 @@ class _Wanted:
         self.profile = next(iter(asked.profiles)) if len(asked.profiles) == 1 and not asked.cards else ""
         self.label = slice_product(self.profile) if self.profile else GFD_PRODUCT
 
-    def among(self, majors: Container[str]) -> "_Wanted":
-        """Return those of some major compute capabilities."""
-        return _Wanted([one for one in self.selectors if major_of(one.arch) in majors], self.asked)
+    def among(self, archs: Container[str]) -> "_Wanted":
+        """Return those of some architectures."""
+        return _Wanted([one for one in self.selectors if one.arch in archs], self.asked)
+
+    @property
+    def every_arch(self) -> list[str]:
+        """The architectures, those too of which products are meant."""
+        return sorted({one.arch for one in self.selectors})
+
+    def unlike(self, label: str) -> Expression:
+        """Require that a label names no other known product of the architectures whose products are meant."""
+        others = known_products(arch for arch in self.every_arch if arch not in self.archs)
+        meant = self.products
+        if self.profile and label == self.label:
+            others = slices_of(others, self.profile)
+        elif self.profile:
+            meant = cards_of(meant)
+        return not_of_products(label, [one for one in others if one not in meant])
 
     @property
     def labelled(self) -> Expression:
@@ -146,9 +188,9 @@ class _Wanted:
         return of_products(self.label, [*self.products, *slices_of(known, self.profile)])
 
 
-def _of_majors(majors: Container[str], wanted: _Wanted) -> list[Expression]:
-    """Narrow the nodes of some major capabilities to minor ones, or where products are meant to these."""
-    here = wanted.among(majors)
+def _of_capabilities(wanted: _Wanted, *archs: str, major: str = "") -> list[Expression]:
+    """Narrow nodes of these architectures to those that are wanted, or to products where some are meant."""
+    here = wanted.among(archs)
     if not here.selectors:
         # No node is both; a card that is cut may be another than the whole one that the labels speak of.
         return [wanted.discovered] if wanted.profile else without(GFD_MAJOR)
@@ -156,17 +198,16 @@ def _of_majors(majors: Container[str], wanted: _Wanted) -> list[Expression]:
         return [here.discovered]
     others = known_products(gpu.arch for gpu in GPUS if gpu.arch not in wanted.archs)
     unlike = [not_of_products(here.label, slices_of(others, here.profile))] if here.profile else []
-    return [*_of_capabilities(majors, here.archs), *unlike]
+    return [*_capability_of(here.archs, major), *unlike]
 
 
-def _of_capabilities(majors: Container[str], archs: list[str]) -> list[Expression]:
+def _capability_of(archs: list[str], major: str) -> list[Expression]:
     capabilities = by_major(archs)
-    if LATER not in archs:
-        minors = sorted({minor for _, some in capabilities for minor in some})
-        return [is_in(GFD_MAJOR, [major for major, _ in capabilities]), is_in(GFD_MINOR, minors)]
-    alone = next((major for major in OF_A_MAJOR if major in majors), "")
-    older = [major for major, _ in capabilities]
-    return [*later_majors(older=older), *later_minors(archs, alone)]
+    majors = [one for one, _ in capabilities]
+    if LATER in archs:
+        return [*later_majors(older=majors), *later_minors(archs, major)]
+    minors = sorted({minor for _, some in capabilities for minor in some})
+    return [is_in(GFD_MAJOR, majors), is_in(GFD_MINOR, minors)]
 
 
 def _coarse(wanted: _Wanted) -> list[Expression]:

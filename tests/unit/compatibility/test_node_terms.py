@@ -4,7 +4,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpusituations import SITUATIONS, labels_of, node_of
@@ -23,7 +23,7 @@ from ignition_hub.compatibility.placement import (
 from ignition_hub.compatibility.pod_request import PodRequest
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
 from ignition_hub.compatibility.spelling import product_of
-from ignition_hub.compatibility.waiting_terms import COARSE, FINE, FINEST
+from ignition_hub.compatibility.waiting_terms import COARSE, FINE, FINER, FINEST
 from nodeaffinity import admits, holds, requiring
 
 ZONE = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
@@ -116,6 +116,40 @@ def test_of_a_capability_that_a_table_may_lack_the_nodes_that_are_served_are_adm
     goes = admitted(EngineView("det", tuple(targets), None, True), request, labels)
 
     assert goes == {any(serves(target, belief) for target in targets)}
+
+
+A100, SLICE_OF_A100 = "NVIDIA-A100-SXM4-40GB", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"
+UNLISTED = [("sm_80", "NVIDIA-A800-SXM4-80GB"), ("sm_80", SLICE_OF_A100), ("sm_89", "NVIDIA-RTX-5000-Ada")]
+PRODUCTS = [
+    *((gpu.arch, product) for gpu in GPUS if gpu.arch in SERVERS for product in gpu.products),
+    *UNLISTED,
+]
+OF_A_PRODUCT = st.sampled_from(
+    [("sm_80", A100), ("sm_89", "NVIDIA-L4"), ("sm_86", "NVIDIA-A10"), *UNLISTED]
+).map(lambda named: ReadyTarget(*named, "Product", "TensorRT"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    TARGETS,
+    st.lists(OF_A_PRODUCT, max_size=2),
+    st.sampled_from(PRODUCTS),
+    st.sampled_from(["", ARCH, PRODUCT]),
+)
+def test_a_product_that_one_target_means_does_not_close_what_another_serves(targets, products, node, own):
+    arch, product = node
+    major, minor = arch[3:-1], arch[-1]
+    labels = {"nvidia.com/gpu.product": product, "nvidia.com/gpu.compute.major": major,
+              "nvidia.com/gpu.compute.minor": minor}  # fmt: skip
+    labels |= {ARCH: arch} if own else {}
+    labels |= {PRODUCT: product} if own == PRODUCT else {}
+    belief = believed(node_facts({"metadata": {"labels": labels}}), CARDS)
+
+    targets = (*targets, *products)
+    goes = admitted(EngineView("det", targets, None, True), CARDS, labels)
+
+    is_served = any(serves(target, belief) for target in targets)
+    assert goes == {is_served} or (own and node in UNLISTED and not is_served)
 
 
 def one(arch="sm_90", product=None, compatibility="Product"):
@@ -214,14 +248,18 @@ def test_every_node_belongs_to_one_part_of_a_waiting_pods_term():
         for major in (None, "5", "6", "7", "8", "9", "10", "11", "12", "13"):
             labels = {key: "x" for key, is_there in zip(keys, present, strict=True) if is_there}
             labels |= {"nvidia.com/gpu.compute.major": major} if major else {}
-            for parts in (FINEST, FINE, COARSE):
-                assert sum(holds(part, labels) for part in parts) == 1, labels
+            for minor in (None, "0", "5", "9"):
+                told = labels | ({"nvidia.com/gpu.compute.minor": minor} if minor else {})
+                for parts in (FINEST, FINER, FINE, COARSE):
+                    assert sum(holds(part, told) for part in parts) == 1, told
 
 
 def test_a_pod_with_many_terms_is_split_less_finely():
-    lengths = [len(required_terms(affinity_to_wait_with(requiring(*[ZONE] * few)))) for few in (17, 23, 24)]
+    few = (9, 17, 23, 24)
+    lengths = [len(required_terms(affinity_to_wait_with(requiring(*[ZONE] * terms)))) for terms in few]
 
-    assert lengths == [17 * len(FINEST), 23 * len(FINE), 24 * len(COARSE)] == [255, 253, 48]
+    sizes = [len(parts) for parts in (FINEST, FINER, FINE, COARSE)]
+    assert lengths == [terms * size for terms, size in zip(few, sizes, strict=True)] == [252, 255, 253, 48]
 
 
 def test_a_pod_with_many_terms_of_its_own_goes_to_no_node_that_only_a_cloud_labels():
@@ -260,6 +298,43 @@ def test_products_of_one_capability_do_not_close_the_nodes_of_another():
     assert not admits(
         lifted, {**labels, "nvidia.com/gpu.compute.major": "8", "nvidia.com/gpu.product": "New"}
     )
+
+
+@pytest.mark.parametrize("own", [{}, {ARCH: "sm_89"}, {ARCH: "sm_89", PRODUCT: "NVIDIA-RTX-5000-Ada"}])
+def test_a_product_of_one_capability_does_not_close_a_card_of_another_of_the_same_major(own):
+    targets = (
+        ReadyTarget("sm_89", None, "SameComputeCapability", "TensorRT"),
+        ReadyTarget("sm_80", A100, "Product", "TensorRT"),
+    )
+    lifted = narrowed(affinity_to_wait_with(requiring(ZONE)), [EngineView("det", targets, None, True)])
+    ada, a100 = (
+        {"zone": "a", "nvidia.com/gpu.compute.major": "8", "nvidia.com/gpu.compute.minor": minor,
+         "nvidia.com/gpu.product": product}
+        for minor, product in (("9", "NVIDIA-RTX-5000-Ada"), ("0", A100))
+    )  # fmt: skip
+
+    assert admits(lifted, {**ada, **own})
+    assert admits(lifted, {**a100, **({ARCH: "sm_80"} if own else {})})
+    for other in ("NVIDIA-A100-SXM4-80GB", SLICE_OF_A100):
+        assert not admits(lifted, {**a100, "nvidia.com/gpu.product": other})
+
+
+def test_a_part_that_a_release_with_another_table_made_is_narrowed_to_what_it_leaves():
+    minor = "nvidia.com/gpu.compute.minor"
+    part = [
+        *({"key": key, "operator": "DoesNotExist"} for key in (ARCH, PRODUCT)),
+        {"key": "nvidia.com/gpu.compute.major", "operator": "In", "values": ["8"]},
+        {"key": minor, "operator": "NotIn", "values": ["0", "6"]},
+        {"key": minor, "operator": "Gt", "values": ["8"]},
+    ]
+    gated = requiring({"matchExpressions": part})
+
+    def added(arch):
+        [lifted] = required_terms(narrowed(gated, [one(arch)]))
+        return lifted["matchExpressions"][len(part) :]
+
+    assert holds({"matchExpressions": added("sm_89")}, {"nvidia.com/gpu.compute.major": "8", minor: "9"})
+    assert added("sm_80") == added("sm_90")
 
 
 def test_no_selectors_are_no_terms():

@@ -13,6 +13,7 @@ from ignition_hub.compatibility.placement import (
     has_place,
     narrowed,
     release_of,
+    required_terms,
     seconds_held,
 )
 from ignition_hub.compatibility.readiness import EngineView, ReadyTarget
@@ -56,6 +57,7 @@ A10_ALONE = {"nodeSelector": {PRODUCT: "NVIDIA-A10"}}
         {"affinity": required(expression(PRODUCT, "In", "NVIDIA-A10", "NVIDIA-A40"))},
         {"affinity": required(expression(PRODUCT, "In", "NVIDIA-L4")), **A10_ALONE},
         {"affinity": affinity_to_wait_with(required(expression(LABEL_GPU_ARCH, "In", "sm_86")))},
+        {"affinity": affinity_to_wait_with(required(expression(PRODUCT, "In", "NVIDIA-A10")))},
     ],
 )
 def test_a_pod_that_selects_another_gpu_than_its_engine_has_waits_for_its_own(selected):
@@ -114,6 +116,14 @@ def test_a_claim_beside_a_requested_card_does_not_hide_that_the_pod_selects_anot
     assert not has_place(
         pod(resources=card_and_nic, resourceClaims=[{"name": "nic"}], **A10_ALONE), [engine("sm_89")]
     )
+
+
+def test_how_many_gpus_a_pod_may_choose_from_does_not_depend_on_whether_it_waits():
+    theirs = required(expression(PRODUCT, "In", *(product for gpu in GPUS for product in gpu.products)))
+    waiting = pod(affinity=affinity_to_wait_with(theirs))
+
+    assert chosen_gpus(waiting) == chosen_gpus(pod(affinity=theirs))
+    assert len(chosen_gpus(waiting)) > MOST_CHOICES / len(required_terms(waiting["spec"]["affinity"]))
 
 
 def test_a_pod_that_leaves_very_many_gpus_has_chosen_none():
