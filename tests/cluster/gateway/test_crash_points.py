@@ -473,9 +473,8 @@ WRITING = frozenset(
 def sites_of_writes():
     """Yield every function of the gateway that asks a store or the API server to write, with its module."""
     root = Path(ignition_hub.__file__).parent
-    for file in sorted(
-        {*root.glob("gateway/**/*.py"), *root.glob("store/**/*.py")} - {root / "store/habits.py"}
-    ):
+    probe = {root / "store/habits.py", *root.glob("store/*_questions.py")}
+    for file in sorted({*root.glob("gateway/**/*.py"), *root.glob("store/**/*.py")} - probe):
         module = ".".join(file.relative_to(root).with_suffix("").parts)
         for function in ast.walk(ast.parse(file.read_text())):
             is_function = isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)

@@ -8,7 +8,7 @@ import pytest
 from ignition_hub.controller.policy.store_status import Heard, Probe, store_status
 from ignition_hub.engine.store_findings import StoreReason
 from ignition_hub.gateway.artifacts.store_watch import findings_of
-from ignition_hub.store import habits
+from ignition_hub.store import request_questions
 from ignition_hub.store.errors import BucketMissing
 from ignition_hub.store.habits import LEFT_BEHIND, Relied, habits_of
 from ignition_hub.store.objects import ObjectStore
@@ -48,7 +48,7 @@ def conditions_of(store, told):
 
 
 def test_a_server_is_asked_for_everything_the_hub_relies_on_and_nothing_stays(s3, monkeypatch):
-    monkeypatch.setattr(habits, "SECONDS", 30)
+    monkeypatch.setattr(request_questions, "SECONDS", 30)
     store = opened(s3)
 
     told = habits_of(store)

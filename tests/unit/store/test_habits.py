@@ -4,10 +4,11 @@ import itertools
 
 import pytest
 
-from ignition_hub.store import habits
+from ignition_hub.store import habits, request_questions, url_questions
 from ignition_hub.store.errors import BucketMissing, StoreBusy, StoreMisconfigured
-from ignition_hub.store.habits import CONDITIONAL, NOT_REACHED, Relied, habits_of
+from ignition_hub.store.habits import CONDITIONAL, Relied, habits_of
 from ignition_hub.store.objects import ObjectStore
+from ignition_hub.store.url_questions import NOT_REACHED
 from ignition_hub.wire.back_off import BackOff
 from oddstore import odd_store
 
@@ -19,7 +20,7 @@ SIGNATURES = {Relied.LENGTH_SIGNED, Relied.CONDITION_SIGNED, Relied.UNSIGNED}
 def impatient(monkeypatch):
     """Attempts at what fails that follow each other closely, and one round of writers at the same time."""
     monkeypatch.setattr(habits, "BETWEEN_TRIES", BackOff(first=0.01))
-    monkeypatch.setattr(habits, "ROUNDS", 1)
+    monkeypatch.setattr(request_questions, "ROUNDS", 1)
 
 
 def failing(method, name, status, times=10**9):
@@ -164,7 +165,7 @@ def test_a_presigned_put_is_asked_as_builders_send_it_and_not_as_a_form():
 
 
 def test_a_url_that_reaches_no_server_is_not_taken_for_one_that_was_refused(monkeypatch):
-    monkeypatch.setattr(habits, "_status", lambda *_: 0)  # as with a certificate that is not trusted
+    monkeypatch.setattr(url_questions, "_status", lambda *_: 0)  # as with a certificate that is not trusted
     with odd_store() as server:
         store = ObjectStore(server.settings())
         found = habits_of(store, [Relied.SIGNED, *sorted(SIGNATURES)])

@@ -18,9 +18,10 @@ from ignition_hub.engine.store_findings import BucketPlace, StoreFindings, Store
 from ignition_hub.gateway.artifacts.careful_publishing import CarefulPublishing
 from ignition_hub.gateway.process.metrics import Metrics
 from ignition_hub.kube import KubeError
-from ignition_hub.store.habits import CONDITIONAL, NOT_REACHED, Habit, Habits, Relied
+from ignition_hub.store.habits import CONDITIONAL, Habit, Habits, Relied
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.settings import StoreSettings
+from ignition_hub.store.url_questions import NOT_REACHED
 
 log = logging.getLogger(__name__)
 

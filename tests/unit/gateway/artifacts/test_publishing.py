@@ -37,7 +37,7 @@ from ignition_hub.gateway.artifacts.uploads import abort_uploads
 from ignition_hub.gateway.cluster import turns
 from ignition_hub.gateway.cluster.callers import Build
 from ignition_hub.gateway.process.metrics import Metrics
-from ignition_hub.store import habits
+from ignition_hub.store import habits, request_questions
 from ignition_hub.store.errors import AccessDenied
 from ignition_hub.store.objects import ObjectStore, UnfinishedUpload
 from ignition_hub.store.trust import SigningKey
@@ -238,7 +238,7 @@ def store_told(status):
 def test_publications_take_turns_where_the_store_keeps_no_two_writers_apart(
     impatient, monkeypatch, oddities, told, writes
 ):
-    monkeypatch.setattr(habits, "ROUNDS", 1)
+    monkeypatch.setattr(request_questions, "ROUNDS", 1)
 
     async def story(store, workers):
         publishing = CarefulPublishing(
@@ -350,7 +350,7 @@ def conditions_of(watch):
 def test_each_habit_of_a_server_is_told_by_the_conditions_of_its_store(
     oddities, ready, writes, seen, monkeypatch
 ):
-    monkeypatch.setattr(habits, "ROUNDS", 1)
+    monkeypatch.setattr(request_questions, "ROUNDS", 1)
     with odd_store(**oddities) as server, watching(server) as watch:
         told = conditions_of(watch)
 
@@ -362,7 +362,7 @@ def test_each_habit_of_a_server_is_told_by_the_conditions_of_its_store(
 
 
 def test_a_store_that_goes_away_is_not_ready_and_what_its_server_was_found_to_do_stands(monkeypatch):
-    monkeypatch.setattr(habits, "ROUNDS", 1)
+    monkeypatch.setattr(request_questions, "ROUNDS", 1)
     with odd_store() as server, watching(server) as watch:
         before = conditions_of(watch)
         server.oddities.refusal = (403, "AccessDenied", "closed")
@@ -373,7 +373,7 @@ def test_a_store_that_goes_away_is_not_ready_and_what_its_server_was_found_to_do
 
 
 def test_what_a_busy_server_answers_is_not_remembered_as_its_habit(monkeypatch):
-    monkeypatch.setattr(habits, "ROUNDS", 1)
+    monkeypatch.setattr(request_questions, "ROUNDS", 1)
     monkeypatch.setattr(habits, "TRIES", 1)
     with odd_store() as server, watching(server) as watch:
         server.oddities.fails = lambda method, key: 503 if (method, key[-7:]) == ("PUT", "/signed") else None
