@@ -10,6 +10,7 @@ from typing import Any
 
 from ignition_hub.compatibility.gpus import NodeGpu
 from ignition_hub.compatibility.loading import VOUCHED, WINDOWS, EngineFacts, described, loads
+from ignition_hub.compatibility.readiness import seconds_of
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY, TENSORRT, is_for_windows
 from ignition_hub.engine.state import SETTLED, State
@@ -31,6 +32,18 @@ class CandidateTarget:
     """Of the engine, as the status tells."""
     newest: tuple[str, str] | None = None
     """When the newest engine of this identity was built, and its SHA-256."""
+    since: str | None = None
+    """When the state last changed (RFC 3339)."""
+
+    @property
+    def ready_at(self) -> float | None:
+        """
+        Since when a ready target has had its engine, in seconds since the epoch; None when not told.
+
+        A target whose engine was replaced within seconds may have been Ready all the time.
+        """
+        built = self.newest[0] if self.newest else None
+        return max((seconds_of(time) for time in (self.since, built) if time), default=None)
 
     @property
     def covers(self) -> str:
@@ -108,6 +121,7 @@ def _candidate(target: Mapping[str, Any], platform: str | None) -> CandidateTarg
         message=target.get("message") or target.get("reason") or "",
         sha256=target.get("sha256"),
         newest=_newest(target),
+        since=target.get("lastTransitionTime"),
     )
 
 

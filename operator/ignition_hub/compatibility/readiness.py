@@ -110,14 +110,15 @@ def _ready(target: Mapping[str, Any]) -> ReadyTarget:
         product=target.get("product"),
         compatibility=target.get("compatibility", "SameComputeCapability"),
         flavor=(target.get("tensorrt") or {}).get("flavor", "TensorRT"),
-        since=_seconds(since) if since else 0.0,
+        since=seconds_of(since) if since else 0.0,
         size=target.get("sizeBytes") or 0,
         name=target.get("name") or "",
         sha256=target.get("sha256") or "",
     )
 
 
-def _seconds(timestamp: str) -> float:
+def seconds_of(timestamp: str) -> float:
+    """Return an RFC 3339 timestamp as seconds since the epoch."""
     # Python 3.10 reads an offset and knows no Z.
     return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
 

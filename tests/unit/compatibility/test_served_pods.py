@@ -1,20 +1,34 @@
 """Whether a pod runs the engines that it would get today, by its own word and the status of its engines."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ignition_hub.compatibility.served_pods import Standing, standing_of, what_runs
+from ignition_hub.compatibility.served_pods import LATE, Standing, standing_of, what_runs
+from ignition_hub.controller.policy.rollout import BETWEEN_ROLLOUTS
 from ignition_hub.engine.names import ANNOTATION_REBUILD, INIT_CONTAINER
 
 OLD, NEW, OTHER = "0" * 64, "1" * 64, "2" * 64
+READY = "2026-01-01T00:00:00Z"
 
 
-def pod(*digests, engines="resnet", product="NVIDIA-L4", **status):
+def after(seconds):
+    return (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+EARLY, IN_TIME = after(-60), after(LATE)
+
+
+def pod(*digests, engines="resnet", product="NVIDIA-L4", started=EARLY, created=EARLY, **status):
     message = json.dumps({"arch": "sm_89", "product": product, "engines": [each[:16] for each in digests]})
-    ended = {"exitCode": 0, "message": message}
+    ended = {"exitCode": 0, "message": message, "startedAt": started, "finishedAt": after(3600)}
     return {
-        "metadata": {"name": "server-0", "annotations": {"ignitionhub.io/engines": engines}},
+        "metadata": {
+            "name": "server-0",
+            "annotations": {"ignitionhub.io/engines": engines},
+            "creationTimestamp": created,
+        },
         "status": {
             "initContainerStatuses": [{"name": INIT_CONTAINER, "state": {"terminated": ended}}],
             **status,
@@ -24,7 +38,8 @@ def pod(*digests, engines="resnet", product="NVIDIA-L4", **status):
 
 def target(sha256, *, arch="sm_89", state="Ready", **more):
     published = {"identity": sha256, "uri": "s3://engines/x", "sha256": sha256} if state == "Ready" else {}
-    return {"name": arch, "gpuArch": arch, "state": state, **published, **more}
+    told = {"lastTransitionTime": READY, **published, **more}
+    return {"name": arch, "gpuArch": arch, "state": state, **told}
 
 
 def engine(*targets, observed=2, rebuild=None, handled=None):
@@ -89,6 +104,50 @@ def test_a_pod_with_the_onnx_model_is_stale_once_its_gpu_has_an_engine_and_curre
     assert standing(pod(""), resnet=engine(target(NEW))) is Standing.STALE
     for none in (None, engine(), engine(target(NEW, state="Building")), engine(target(NEW, arch="sm_90"))):
         assert standing(pod(""), resnet=none) is Standing.CURRENT
+
+
+def test_a_pod_that_has_the_model_of_an_engine_that_was_ready_before_it_asked_would_get_that_again():
+    refused = engine(target(NEW), target(OTHER, product="NVIDIA-L4", compatibility="Product"))
+
+    assert standing(pod("", started=IN_TIME), resnet=refused) is Standing.CURRENT
+    assert standing(pod(NEW, "", engines="a, b", started=IN_TIME), a=engine(target(NEW)), b=refused) is (
+        Standing.CURRENT
+    )
+    assert standing(pod(OLD, "", engines="a, b", started=IN_TIME), a=engine(target(NEW)), b=refused) is (
+        Standing.STALE
+    )
+
+
+def test_a_pod_that_asked_a_gateway_which_may_have_been_late_is_restarted_and_the_next_has_asked_in_time():
+    ready = engine(target(NEW))
+
+    assert standing(pod("", started=after(LATE - 1)), resnet=ready) is Standing.STALE
+    assert standing(pod("", started=after(BETWEEN_ROLLOUTS)), resnet=ready) is Standing.CURRENT
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        target(NEW, lastTransitionTime=after(3600)),
+        target(NEW, newest={"identity": NEW, "sha256": NEW, "builtAt": after(3600)}),
+    ],
+    ids=["became ready", "was replaced while it was ready"],
+)
+def test_a_pod_with_the_model_is_restarted_for_an_engine_that_came_later_beside_one_that_was_refused(came):
+    refused = target(OLD)
+
+    assert standing(pod("", started=IN_TIME), resnet=engine(refused)) is Standing.CURRENT
+    assert standing(pod("", started=IN_TIME), resnet=engine(refused, came)) is Standing.STALE
+
+
+def test_a_fetch_without_a_time_began_with_its_pod_and_without_any_time_nothing_is_restarted():
+    undated, ready = target(NEW, lastTransitionTime=None), engine(target(NEW))
+
+    assert standing(pod("", started=None), resnet=ready) is Standing.STALE
+    assert standing(pod("", started=None, created=IN_TIME), resnet=ready) is Standing.CURRENT
+    assert standing(pod("", started=None, created=None), resnet=ready) is Standing.CURRENT
+    assert standing(pod(""), resnet=engine(undated)) is Standing.CURRENT
+    assert standing(pod(OLD, started=None, created=None), resnet=engine(undated)) is Standing.STALE
 
 
 def test_a_pod_with_an_engine_and_a_model_waits_for_what_it_would_lose():

@@ -7,7 +7,10 @@ from ignition_hub.engine.names import INIT_CONTAINER
 from ignition_hub.engine.pod_annotations import ANNOTATION_ENGINES
 from ignition_hub.kube import Object
 
-READ = ("name", "namespace", "uid", "resourceVersion", "labels", "ownerReferences", "deletionTimestamp")
+READ = (
+    "name", "namespace", "uid", "resourceVersion", "labels", "ownerReferences", "creationTimestamp",
+    "deletionTimestamp",
+)  # fmt: skip
 
 
 class RollingPods(Mirror):

@@ -335,6 +335,7 @@ def test_of_a_pod_that_may_be_restarted_only_what_a_rollout_reads_is_kept() -> N
                 "name": "a",
                 "namespace": "vision",
                 "resourceVersion": "1",
+                "creationTimestamp": "2026-01-01T00:00:00Z",
                 "annotations": {**named, "secret": "s"},
             },
             "spec": {"containers": [{"name": "server", "env": [{"name": "PASSWORD", "value": "p"}]}]},
@@ -344,7 +345,13 @@ def test_of_a_pod_that_may_be_restarted_only_what_a_rollout_reads_is_kept() -> N
 
     assert pods.all_in("vision") == [
         {
-            "metadata": {"name": "a", "namespace": "vision", "resourceVersion": "1", "annotations": named},
+            "metadata": {
+                "name": "a",
+                "namespace": "vision",
+                "resourceVersion": "1",
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+                "annotations": named,
+            },
             "status": {"phase": "Running", "initContainerStatuses": [fetched]},
         }
     ]
