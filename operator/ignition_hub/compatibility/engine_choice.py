@@ -5,11 +5,11 @@ Ranking and the words of a refusal are here; whether one engine loads on one GPU
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ignition_hub.compatibility.gpus import NodeGpu
-from ignition_hub.compatibility.loading import VOUCHED, WINDOWS, EngineFacts, described, loads
+from ignition_hub.compatibility.loading import VOUCHED, WINDOWS, EngineFacts, Loading, described, loads
 from ignition_hub.compatibility.readiness import seconds_of
 from ignition_hub.engine.errors import IgnitionError, Reason
 from ignition_hub.engine.identity import SAME_COMPUTE_CAPABILITY, TENSORRT, is_for_windows
@@ -70,8 +70,12 @@ def candidates_of(engine: Mapping[str, Any]) -> tuple[CandidateTarget, ...]:
     """Return the targets of a TensorRTEngine that its status speaks about."""
     targets = (engine.get("status") or {}).get("targets") or []
     options = (engine.get("spec") or {}).get("options") or {}
-    platform = WINDOWS if is_for_windows(options) else None
-    return tuple(_candidate(target, platform) for target in targets if target.get("gpuArch"))
+    for_windows = is_for_windows(options)
+    return tuple(
+        _candidate(target, WINDOWS if for_windows else target.get("platform"))
+        for target in targets
+        if target.get("gpuArch")
+    )
 
 
 def fitting(candidates: Iterable[CandidateTarget], gpu: NodeGpu) -> tuple[CandidateTarget, ...]:
@@ -97,6 +101,10 @@ def ready_for(engine: Mapping[str, Any], gpu: NodeGpu) -> tuple[CandidateTarget,
         states = ", ".join(f"{c.name} is {c.state}" for c in coming) or "no target has a status yet"
         raise EngineNotReady(f"{name} for {described(gpu)}: {states}", "the request is retried")
     failed = [f"{c.name} is {c.state} ({c.message})" for c in fits]
+    if not failed and (elsewhere := _of_another_platform(candidates, gpu)):
+        raise NoEngineForGPU(
+            f"{name} has no engine for {described(gpu)}: {elsewhere.message}", elsewhere.remedy
+        )
     raise NoEngineForGPU(
         f"{name} has no engine for {described(gpu)}: " + ("; ".join(failed) or _what_there_is(candidates)),
         _what_would_serve(name, candidates, gpu),
@@ -136,6 +144,13 @@ def _rank(candidate: CandidateTarget, gpu: NodeGpu) -> int | None:
     # A product is part of what a build may claim only with compatibility Product.
     found = loads(candidate.facts, gpu)
     return VOUCHED.index(found.level) if found.is_vouched_for else None
+
+
+def _of_another_platform(candidates: Iterable[CandidateTarget], gpu: NodeGpu) -> Loading | None:
+    """Return why no candidate loads, where it is the platform alone."""
+    here = replace(gpu, platform=None)
+    near = (one for one in candidates if one.facts.platform != WINDOWS and _rank(one, here) is not None)
+    return next((loads(one.facts, gpu) for one in near), None)
 
 
 def _what_would_serve(name: str, candidates: Iterable[CandidateTarget], gpu: NodeGpu) -> str:

@@ -93,3 +93,23 @@ def test_an_engine_for_windows_is_given_to_no_pod():
         ready_for(windows, L4)
 
     assert "leave options.runtimePlatform out" in refused.value.remedy
+
+
+@pytest.mark.parametrize("state", ["Ready", "Building", "Failed"])
+def test_a_target_of_another_platform_serves_no_pod_and_the_message_names_both(state):
+    arm = NodeGpu("sm_90", "NVIDIA-GH200-480GB", mig=None, platform="linux-aarch64")
+    x86 = make_target("sm-90", gpuArch="sm_90", state=state, platform="linux-x86_64")
+    own = make_target("auto-sm-90", gpuArch="sm_90", platform="linux-aarch64")
+
+    assert names(make_engine(x86, own), arm) == ["auto-sm-90"]
+    with pytest.raises(NoEngineForGPU) as refused:
+        ready_for(make_engine(x86), arm)
+    assert "the engine is for linux-x86_64, and the node is linux-aarch64" in str(refused.value)
+    assert refused.value.remedy == "build it on a BuildPool of linux-aarch64 nodes"
+
+
+def test_a_target_whose_platform_the_status_does_not_name_is_left_to_its_manifest():
+    arm = NodeGpu("sm_89", "NVIDIA-L4", mig=None, platform="linux-aarch64")
+
+    assert names(make_engine(SAME), arm) == ["sm-89"]
+    assert names(make_engine({**SAME, "platform": "linux-x86_64"}), L4) == ["sm-89"]

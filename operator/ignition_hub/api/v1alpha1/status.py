@@ -139,6 +139,11 @@ class TargetStatus(Part):
     """Product the engine is for; absent when it is for the whole architecture."""
     compatibility: Compatibility | None = None
     """Compatibility level of the build."""
+    platform: Line | None = None
+    """
+    Platform that the engine is built on; it loads on that alone, unless `options.runtimePlatform` says
+    another. Example: linux-x86_64
+    """
     tensorrt: PinnedTensorRT | None = None
     """The TensorRT that was chosen; it is kept until the spec changes."""
     pool: Line | None = None

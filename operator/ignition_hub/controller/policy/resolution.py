@@ -135,7 +135,7 @@ def _still_ready(
     """Return the engine that is there although its pool is gone: it still loads where it did."""
     if earlier is None or earlier.state != State.READY or earlier.tensorrt is None:
         return None
-    # The status does not name the platform; the identity tells which it was.
+    # A status of an earlier release does not name the platform; the identity tells which it was.
     for platform in dict.fromkeys((*(pool.platform for pool in pools), *PLATFORMS)):
         try:
             made_of = resolved_inputs(engine, target, model, earlier.tensorrt, platform)

@@ -190,6 +190,7 @@ def _choice(snapshot: TargetSnapshot) -> dict[str, Any]:
     if wanted is not None:
         version = {"flavor": wanted.inputs.flavor, "version": wanted.inputs.tensorrt_version}
         return {
+            "platform": wanted.inputs.platform,
             "tensorrt": version,
             "pool": wanted.pool,
             "tier": wanted.tier,
@@ -198,7 +199,8 @@ def _choice(snapshot: TargetSnapshot) -> dict[str, Any]:
     if earlier is None or earlier.tensorrt is None or snapshot.engine.spec_is_new:
         return {}
     # Without this, an outage of the store would forget the pin, and the engine would be built anew.
-    return {"tensorrt": {"flavor": earlier.tensorrt.flavor, "version": earlier.tensorrt.version}}
+    pinned = {"flavor": earlier.tensorrt.flavor, "version": earlier.tensorrt.version}
+    return {"platform": earlier.document.get("platform"), "tensorrt": pinned}
 
 
 def _published(bucket: str, manifest: Manifest) -> dict[str, Any]:

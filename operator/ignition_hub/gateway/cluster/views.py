@@ -18,8 +18,8 @@ from ignition_hub.kube import ENGINES, STORES, Kube, Object, Reflector, Unavaila
 from ignition_hub.retention.demand import Claim, claim_of
 
 TARGET_FIELDS = (
-    "name", "state", "reason", "message", "gpuArch", "product", "compatibility", "tensorrt", "identity",
-    "uri", "sha256", "sizeBytes", "newest", "lastTransitionTime",
+    "name", "state", "reason", "message", "gpuArch", "product", "compatibility", "platform", "tensorrt",
+    "identity", "uri", "sha256", "sizeBytes", "newest", "lastTransitionTime",
 )  # fmt: skip
 
 

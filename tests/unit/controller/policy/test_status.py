@@ -94,6 +94,7 @@ def test_a_status_names_what_was_built_and_where():
     assert target["uri"] == f"s3://engines/{READY['manifest'].engine.key}"
     assert target["sizeBytes"] == 1000
     assert (target["tier"], target["pool"], target["identity"]) == ("Bulk", "rtx", IDENTITY)
+    assert target["platform"] == "linux-x86_64"
     assert target["buildSeconds"] == 12.5
     assert status["readyTargets"] == "1/1"
     assert status["observedGeneration"] == 2
@@ -170,6 +171,7 @@ def test_an_outage_keeps_the_words_about_a_ready_target_and_the_pin_of_another()
 
     assert second["targets"][0] == first["targets"][0]
     assert second["targets"][1]["tensorrt"] == first["targets"][1]["tensorrt"]
+    assert second["targets"][1]["platform"] == "linux-x86_64"
 
 
 @pytest.mark.parametrize(

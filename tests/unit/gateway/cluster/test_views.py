@@ -35,6 +35,7 @@ L4 = {
 TARGET = {
     "name": "l4",
     "state": "Ready",
+    "platform": "linux-x86_64",
     "gpuArch": "sm_89",
     "identity": "a" * 64,
     "uri": "s3://engines/x",
