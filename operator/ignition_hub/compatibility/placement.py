@@ -16,9 +16,19 @@ from typing import Any
 
 from ignition_hub.compatibility.gpus import GPUS, NodeGpu, labelled_gpu
 from ignition_hub.compatibility.loading import VOUCHED, EngineFacts, loads
+from ignition_hub.compatibility.machines import (
+    AMD64,
+    ARM64,
+    MACHINES,
+    machines_left,
+    off_other_machines,
+    on_machine,
+    runs_on,
+)
 from ignition_hub.compatibility.node_terms import (
     LATER,
     NOTHING,
+    Expression,
     GpuSelector,
     Term,
     both,
@@ -43,16 +53,18 @@ def reach_of(engine: EngineView) -> frozenset[GpuSelector]:
     return frozenset(selector for target in engine.ready for selector in _selectors(target))
 
 
-def shared_reach(engines: Iterable[EngineView], asked: PodRequest = NOTHING) -> frozenset[GpuSelector]:
+def shared_reach(
+    engines: Sequence[EngineView], asked: PodRequest = NOTHING, machines: Iterable[str] = MACHINES
+) -> frozenset[GpuSelector]:
     """
     Return the nodes where every engine has a ready target for a pod that asks for ``asked``.
 
-    Empty when there is none, or no engine.
+    Empty when there is none, or no engine. A machine is served by engines that are all of its platform.
     """
-    reaches = [reach_of(engine) for engine in engines]
-    if not reaches:
+    if not engines:
         return frozenset()
-    common = functools.reduce(_intersection, reaches)
+    reaches = ([reach_of(on_machine(engine, machine)) for engine in engines] for machine in machines)
+    common = frozenset[GpuSelector]().union(*(functools.reduce(_intersection, each) for each in reaches))
     return frozenset(
         selector
         for selector in common
@@ -83,11 +95,11 @@ def terms_to_add(
 
     Without those of managed clusters where a pod has too many of its own for them.
     """
-    selectors, theirs = shared_reach(engines, asked), required_terms(affinity)
-    ours = terms_for(selectors, asked)
+    theirs = required_terms(affinity)
+    ours = _terms(engines, asked)
     narrowed = sum(is_narrowed(term, ours) for term in theirs)
     has_room = (len(theirs) - narrowed) * len(ours) + narrowed <= MOST_PARTS
-    return ours if has_room else terms_for(selectors, asked, clouds=False)
+    return ours if has_room else _terms(engines, asked, clouds=False)
 
 
 def is_narrowed(term: Term, ours: Sequence[Term]) -> bool:
@@ -118,7 +130,11 @@ def narrowed(
     if not (theirs := required_terms(affinity)):
         return affinity_for(engines, affinity, asked)
     selectors = shared_reach(engines, asked)
-    terms = [both(one, {"matchExpressions": conjunction(one, selectors, asked)}) for one in theirs]
+    # A term can leave out a machine, and not be for some GPUs of one and for others of the other.
+    machine = _only_machine(engines, asked)
+    terms = [
+        both(one, {"matchExpressions": [*conjunction(one, selectors, asked), *machine]}) for one in theirs
+    ]
     return with_terms(affinity, terms)
 
 
@@ -134,14 +150,20 @@ def chosen_gpus(pod: Mapping[str, Any]) -> frozenset[NodeGpu] | None:
     return pinned_gpus(spec.get("nodeSelector") or {}, terms)
 
 
+def chosen_machines(pod: Mapping[str, Any]) -> list[str]:
+    """Return the machines that a pod's own node selector and node affinity leave."""
+    spec = pod["spec"]
+    return machines_left(spec.get("nodeSelector") or {}, required_terms(spec.get("affinity")))
+
+
 def has_place(pod: Mapping[str, Any], engines: Sequence[EngineView]) -> bool:
     """Whether all engines serve a GPU that the pod requests and that its own selectors leave."""
     asked = request_of(pod)
     if not can_be_placed(engines, asked):
         return False
     chosen = None if asked.claims_alone else chosen_gpus(pod)
-    reach = shared_reach(engines, asked)
-    return chosen is None or any(_is_in_reach(gpu, reach, asked) for gpu in chosen)
+    reach = shared_reach(engines, asked, chosen_machines(pod))
+    return bool(reach) and (chosen is None or any(_is_in_reach(gpu, reach, asked) for gpu in chosen))
 
 
 def reachable_targets(pod: Mapping[str, Any], engine: EngineView) -> list[ReadyTarget]:
@@ -154,7 +176,8 @@ def reachable_targets(pod: Mapping[str, Any], engine: EngineView) -> list[ReadyT
     gpus = chosen_gpus(pod)
     if gpus is None or len(reachable) < 2:
         return reachable
-    best = {_rank_on(gpu, reachable)[0] for gpu in gpus if _rank_on(gpu, reachable)}
+    alike = [[one for one in reachable if runs_on(one.platform, machine)] for machine in chosen_machines(pod)]
+    best = {ranked[0] for gpu in gpus for some in alike if (ranked := _rank_on(gpu, some))}
     return [target for target in reachable if target in best]
 
 
@@ -252,7 +275,28 @@ def _facts(target: ReadyTarget) -> EngineFacts:
         arch=target.arch,
         product=target.product,
         compatibility=target.compatibility,
+        platform=target.platform,
     )
+
+
+def _terms(engines: Sequence[EngineView], asked: PodRequest, *, clouds: bool = True) -> list[Term]:
+    """Return the terms of the nodes that ``engines`` serve: first of those that are served on any machine."""
+    amd64, arm64 = (shared_reach(engines, asked, [machine]) for machine in MACHINES)
+    terms = _terms_of(amd64 & arm64, asked, clouds=clouds)
+    for machine, selectors in ((AMD64, amd64 - arm64), (ARM64, arm64 - amd64)):
+        there = {"matchExpressions": [off_other_machines(machine)]}
+        terms += [both(term, there) for term in _terms_of(selectors, asked, clouds=clouds)]
+    return terms
+
+
+def _terms_of(selectors: frozenset[GpuSelector], asked: PodRequest, *, clouds: bool) -> list[Term]:
+    return terms_for(selectors, asked, clouds=clouds) if selectors else []
+
+
+def _only_machine(engines: Sequence[EngineView], asked: PodRequest) -> list[Expression]:
+    """Leave out the machine on which no GPU is served."""
+    served = [machine for machine in MACHINES if shared_reach(engines, asked, [machine])]
+    return [off_other_machines(served[0])] if len(served) == 1 else []
 
 
 def _intersection(one: frozenset[GpuSelector], other: frozenset[GpuSelector]) -> frozenset[GpuSelector]:

@@ -31,7 +31,8 @@ class ReadyTarget:
     A target whose engine is published: what it was built for, and how far the build reaches.
 
     ``since`` is in seconds since the epoch, ``size`` in bytes; each is 0 when the status does not say.
-    ``image`` is the engine's image by digest, empty while no registry is known to have it.
+    ``image`` is the engine's image by digest, empty while no registry is known to have it; ``platform`` is
+    None in a status of an earlier release, which does not name it.
     """
 
     arch: str
@@ -43,6 +44,7 @@ class ReadyTarget:
     name: str = ""
     sha256: str = ""
     image: str = ""
+    platform: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def _ready(target: Mapping[str, Any]) -> ReadyTarget:
         size=target.get("sizeBytes") or 0,
         name=target.get("name") or "",
         sha256=target.get("sha256") or "",
+        platform=target.get("platform"),
     )
 
 

@@ -7,7 +7,13 @@ Pure. The webhook warns by it when the pod is created, the controller says it in
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ignition_hub.compatibility.placement import can_be_placed, chosen_gpus, has_place, shared_reach
+from ignition_hub.compatibility.placement import (
+    can_be_placed,
+    chosen_gpus,
+    chosen_machines,
+    has_place,
+    shared_reach,
+)
 from ignition_hub.compatibility.pod_request import request_of
 from ignition_hub.compatibility.readiness import EngineView
 
@@ -37,9 +43,10 @@ def _without_a_place(pod: Mapping[str, Any], engines: Sequence[EngineView]) -> I
 
 def chosen_by(pod: Mapping[str, Any]) -> str:
     """Say which GPUs the pod's own selectors leave."""
-    gpus = chosen_gpus(pod) or ()
-    found = {f"{gpu.exact_product} ({gpu.arch})" if gpu.exact_product else gpu.arch for gpu in gpus}
-    return ", ".join(sorted(found)) or "no GPU"
+    gpus, machines = chosen_gpus(pod), chosen_machines(pod)
+    found = {f"{gpu.exact_product} ({gpu.arch})" if gpu.exact_product else gpu.arch for gpu in gpus or ()}
+    where = f" on {machines[0]}" if len(machines) == 1 else ""
+    return (", ".join(sorted(found)) or ("GPUs" if gpus is None else "no GPU")) + where
 
 
 def served_by(engines: Sequence[EngineView]) -> str:

@@ -157,6 +157,71 @@ def one(arch="sm_90", product=None, compatibility="Product"):
     return EngineView("det", (ReadyTarget(arch, product, compatibility, "TensorRT"),), None, True)
 
 
+AMD, ARM = "linux-x86_64", "linux-aarch64"
+OF_H100 = {**labels_of("whole-cards"), "kubernetes.io/arch": "amd64"}
+OF_GH200 = {**OF_H100, "nvidia.com/gpu.product": "NVIDIA-GH200-480GB", "kubernetes.io/arch": "arm64"}
+ON_BOTH = [OF_H100, OF_GH200]
+
+
+def on(*platforms, arch="sm_90", product=None):
+    """An engine with a target for each of some platforms, or of some architectures on one."""
+    compatibility = "Product" if product else "SameComputeCapability"
+    ready = [ReadyTarget(arch, product, compatibility, "TensorRT", platform=one) for one in platforms]
+    return EngineView("det", tuple(ready), None, True)
+
+
+@pytest.mark.parametrize(
+    ("platforms", "machines"),
+    [
+        ([AMD], ["amd64"]),
+        ([ARM], ["arm64"]),
+        ([AMD, ARM], ["amd64", "arm64"]),
+        ([None], ["amd64", "arm64"]),
+        ([AMD, None], ["amd64", "arm64"]),
+    ],
+)
+@pytest.mark.parametrize("request_", [CARDS, NOTHING, CLAIM])
+def test_a_pod_goes_to_machines_of_its_engines_platform_alone(platforms, machines, request_):
+    for labels in ON_BOTH:
+        is_served = labels["kubernetes.io/arch"] in machines
+        assert admitted(on(*platforms), request_, labels) == {is_served}
+
+
+@pytest.mark.parametrize("other", ["riscv64", None])
+def test_a_node_whose_platform_the_gateway_does_not_know_is_not_left_out(other):
+    labels = {key: value for key, value in OF_H100.items() if key != "kubernetes.io/arch"}
+
+    assert admitted(on(AMD), CARDS, labels | ({"kubernetes.io/arch": other} if other else {})) == {True}
+
+
+def test_jetson_modules_are_arm64():
+    labels = {**labels_of("jetson-agx-orin"), PRODUCT: "Jetson-AGX-Orin-64GB"}
+    engine = on("jetpack-6.2", arch="sm_87", product="Jetson-AGX-Orin-64GB")
+
+    assert admitted(engine, CARDS, labels | {"kubernetes.io/arch": "arm64"}) == {True}
+    assert admitted(engine, CARDS, labels | {"kubernetes.io/arch": "amd64"}) == {False}
+
+
+def test_gpus_of_several_platforms_are_told_apart_for_a_pod_without_terms_of_its_own():
+    ready = (*on(AMD).ready, *on(ARM, arch="sm_121").ready)
+    affinity = affinity_for([EngineView("det", ready, None, True)])
+    of_gb10 = {**OF_GH200, "nvidia.com/gpu.compute.major": "12", "nvidia.com/gpu.compute.minor": "1"}
+
+    assert [admits(affinity, labels) for labels in (OF_H100, OF_GH200, of_gb10)] == [True, False, True]
+    waited = narrowed(affinity_to_wait_with(requiring(ZONE)), [EngineView("det", ready, None, True)])
+    assert [admits(waited, {**each, "zone": "a"}) for each in (OF_H100, of_gb10)] == [True, True]
+
+
+def test_engines_of_two_platforms_have_no_node_in_common():
+    assert not can_be_placed([on(AMD), on(ARM)])
+    assert can_be_placed([on(AMD), on(AMD, ARM)])
+    assert not admits(affinity_for([on(AMD), on(AMD, ARM)]), OF_GH200)
+
+
+def test_a_platform_costs_no_further_terms_where_there_is_one_alone():
+    assert len(required_terms(affinity_for([on(AMD)]))) == len(required_terms(affinity_for([on(None)])))
+
+
 def test_a_pod_that_requests_a_slice_goes_where_its_slice_is():
     affinity = affinity_for([one(product=f"{H100}-MIG-1g.10gb")], None, SLICE)
 

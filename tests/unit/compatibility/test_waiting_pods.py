@@ -44,6 +44,28 @@ def required(*expressions):
     return requiring({"matchExpressions": list(expressions)})
 
 
+@pytest.mark.parametrize(
+    ("selected", "words"),
+    [
+        ({"nodeSelector": {"kubernetes.io/arch": "arm64"}}, "GPUs on arm64"),
+        ({"affinity": required(expression("kubernetes.io/arch", "In", "arm64"))}, "GPUs on arm64"),
+        ({"affinity": required(expression("kubernetes.io/arch", "NotIn", "amd64"))}, "GPUs on arm64"),
+        ({"nodeSelector": {"kubernetes.io/arch": "arm64", MAJOR: "9", MINOR: "0"}}, "sm_90 on arm64"),
+    ],
+)
+def test_a_pod_that_selects_machines_of_another_platform_waits_for_an_engine_of_theirs(selected, words):
+    x86, arm = (
+        EngineView("resnet", (ReadyTarget("sm_90", None, "SameComputeCapability", "TensorRT", platform=one),))
+        for one in ("linux-x86_64", "linux-aarch64")
+    )
+
+    assert not has_place(pod(**selected), [x86])
+    [why] = reasons_to_wait(pod(**selected), [x86])
+    assert f"leave {words}, and resnet is ready for sm_90" in why
+    assert has_place(pod(**selected), [arm])
+    assert has_place(pod(nodeSelector={"kubernetes.io/arch": "riscv64"}), [x86])
+
+
 L4_ALONE = {"nodeSelector": {PRODUCT: "NVIDIA-L4"}}
 A10_ALONE = {"nodeSelector": {PRODUCT: "NVIDIA-A10"}}
 

@@ -161,6 +161,24 @@ def test_the_more_terms_engines_need_the_fewer_a_pod_may_have():
         inject(pod(terms=[ZONE] * (most + 1)), {"bert": every}, SETTINGS)
 
 
+def test_engines_of_several_platforms_leave_room_for_fewer_terms_and_the_bound_stays():
+    platforms = ("linux-x86_64", "linux-aarch64")
+    mixed = EngineView(
+        "bert",
+        tuple(
+            ReadyTarget(gpu.arch, None, "SameComputeCapability", "TensorRT", platform=platforms[place % 2])
+            for place, gpu in enumerate(GPUS)
+        ),
+    )
+    most = 256 // len(placement.terms_to_add([mixed], {}, placement.NOTHING))
+
+    patch = inject(pod(terms=[ZONE] * most), {"bert": mixed}, SETTINGS)
+    [affinity] = [item["value"] for item in patch if item["path"] == "/spec/affinity"]
+    assert len(placement.required_terms(affinity)) <= 256
+    with pytest.raises(RequestError, match="terms"):
+        inject(pod(terms=[ZONE] * 65), {"bert": mixed}, SETTINGS)
+
+
 def test_the_truth_table_is_asked_once_about_engines_that_are_alike(monkeypatch):
     asked = []
     loads = placement.loads

@@ -68,6 +68,17 @@ def asked_for_an_image(engines, settings=SETTINGS, **spec):
     return images, " ".join(warnings_about(document, engines, settings))
 
 
+def test_of_targets_for_two_platforms_a_pod_mounts_the_one_of_the_machines_that_it_selects():
+    x86 = replace(READY.ready[0], platform="linux-x86_64")
+    arm = replace(x86, platform="linux-aarch64", name="auto-sm-89", image="arm@s")
+
+    images, why = asked_for_an_image(view(x86, arm), nodeSelector={"nvidia.com/gpu.product": "NVIDIA-L4"})
+    assert (images, "several targets that the pod may get" in why) == ([], True)
+    for machine, target in (("amd64", x86), ("arm64", arm)):
+        selector = {"nvidia.com/gpu.product": "NVIDIA-L4", "kubernetes.io/arch": machine}
+        assert asked_for_an_image(view(x86, arm), nodeSelector=selector) == ([target.image], "")
+
+
 @pytest.mark.parametrize(
     ("engines", "spec", "why"),
     [
