@@ -97,7 +97,7 @@ class World:
             "url": f"{self.url}/bucket/resnet.trt?{SIGNATURE}",
             "size": len(ENGINE),
             "sha256": self.digest,
-            "gpu": {"arch": "sm_89", "product": "NVIDIA-L4"},
+            "gpu": {"arch": "sm_89", "product": "NVIDIA-L4", "platform": "linux-x86_64"},
             **self.extra,
         }
 

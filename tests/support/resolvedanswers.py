@@ -22,7 +22,7 @@ def resolved(name: str, gpu: NodeGpu, manifest: Manifest) -> dict[str, Any]:
     return {
         "name": name,
         "identity": manifest.identity,
-        "gpu": {"arch": gpu.arch, "product": gpu.exact_product},
+        "gpu": {"arch": gpu.arch, "product": gpu.exact_product, "platform": gpu.platform},
         "selection": SELECTION.to_json(),
         "file_name": manifest.engine.key.rpartition("/")[2],
         "url": f"{STORE}/{name}.trt",

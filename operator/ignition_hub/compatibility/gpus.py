@@ -167,7 +167,7 @@ class NodeGpu:
 
     def to_json(self) -> dict[str, str | None]:
         """Return how answers to pods name it."""
-        return {"arch": self.arch, "product": self.exact_product}
+        return {"arch": self.arch, "product": self.exact_product, "platform": self.platform}
 
 
 def gpu_of(arch: str) -> Gpu:

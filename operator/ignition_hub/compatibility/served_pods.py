@@ -54,7 +54,8 @@ def standing_of(pod: Json, engines: Engines) -> Standing:
     said = what_runs(pod)
     if said is None or len(said.engines) != len(names):
         return Standing.SILENT
-    gpu = NodeGpu(said.arch, said.product, mig=None)  # a slice is a product of its own, by its name
+    # A slice is a product of its own, by its name.
+    gpu = NodeGpu(said.arch, said.product, mig=None, platform=said.platform)
     pairs = [(digest, offered(engines(name), gpu)) for digest, name in zip(said.engines, names, strict=True)]
     # A pod with the ONNX model would get that again.
     if any(digest and not ready for digest, ready in pairs):

@@ -18,7 +18,8 @@ class RunningEngines(Record):
     """
     The engines of one pod, and the GPU that they were chosen for.
 
-    ``product`` is the exact one, a MIG slice included; None where the node's labels do not tell. ``engines``
+    ``product`` is the exact one, a MIG slice included; it and ``platform`` are None where the node's labels
+    do not tell, and ``platform`` where the pod or the gateway is of an earlier release. ``engines``
     are the first 16 hex digits of each SHA-256, in the order in which the pod names its engines; empty where
     it got the ONNX model, and ``fallback`` says why, for people.
     """
@@ -27,3 +28,4 @@ class RunningEngines(Record):
     product: str | None
     engines: tuple[str, ...]
     fallback: str | None = field(default=None, metadata=MAY_BE_MISSING)
+    platform: str | None = field(default=None, metadata=MAY_BE_MISSING)

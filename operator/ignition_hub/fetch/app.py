@@ -207,12 +207,16 @@ def what_runs(found: Sequence[Found]) -> str:
     """Return what the pod's containers find, as JSON; without a GPU only that it is no engine, in words."""
     words = in_place_of_engines(found)
     gpu = found[-1].record.get("gpu")
-    arch, product = (gpu.get("arch"), gpu.get("product")) if isinstance(gpu, Mapping) else (None, None)
-    if not isinstance(arch, str):
+    told = gpu if isinstance(gpu, Mapping) else {}
+    arch, product, platform = (
+        value if isinstance(value := told.get(name), str) else None
+        for name in ("arch", "product", "platform")
+    )
+    if arch is None:
         return words
     digests = tuple(each.sha256[:DIGITS] if isinstance(each, Resolved) else "" for each in found)
     fallback = shortened(words, FALLBACK_CHARACTERS) if words else None
-    running = RunningEngines(arch, product if isinstance(product, str) else None, digests, fallback)
+    running = RunningEngines(arch, product, digests, fallback, platform)
     return json.dumps(running.to_json(), separators=(",", ":"))
 
 

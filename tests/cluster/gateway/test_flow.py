@@ -66,7 +66,7 @@ def test_an_engine_goes_from_a_builder_to_a_pod(hub, team, request_, job, builde
     answer = resolve(hub, team)
     assert answer.status == 200, answer.message
     assert read(answer.body["url"]) == engine
-    assert answer.body["gpu"] == {"arch": "sm_89", "product": "NVIDIA-L4"}
+    assert answer.body["gpu"] == {"arch": "sm_89", "product": "NVIDIA-L4", "platform": None}
     assert answer.body["sha256"] == manifest.engine.sha256
     assert answer.body["file_name"] == "resnet50_v1_fp16_sm_89_1.7.1.trt"
 

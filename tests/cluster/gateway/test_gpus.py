@@ -82,7 +82,7 @@ def test_pods_of_a_mixed_node_have_what_they_requested(hub, served, resource, pr
     answer = resolve(hub, served, node="gpu-mixed", limits={resource: "1"} if resource else {})
 
     assert answer.status == 200, answer.message
-    assert answer.body["gpu"] == {"arch": "sm_89", "product": product}
+    assert answer.body["gpu"] == {"arch": "sm_89", "product": product, "platform": "linux-x86_64"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_pods_of_a_node_without_labels_have_what_they_claimed(hub, served, devic
     answer = resolve(hub, served, node="gpu-dra", claims=[claim(hub, served, device)])
 
     assert answer.status == 200, answer.message
-    assert answer.body["gpu"] == {"arch": "sm_89", "product": product}
+    assert answer.body["gpu"] == {"arch": "sm_89", "product": product, "platform": "linux-x86_64"}
 
 
 def test_a_pod_without_a_claim_hears_that_its_node_tells_nothing(hub, served):

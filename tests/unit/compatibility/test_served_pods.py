@@ -176,6 +176,19 @@ def test_a_slice_is_served_by_what_was_built_for_such_a_slice():
     assert standing(on_a_slice, resnet=engine(ready["status"]["targets"][1])) is Standing.UNSERVED
 
 
+def test_an_engine_for_another_platform_is_none_of_the_pods():
+    on_x86, on_arm = target(OLD, platform="linux-x86_64"), target(NEW, platform="linux-aarch64")
+    building = target(OLD, state="Building", platform="linux-x86_64")
+    x86, untold = pod(OLD), pod(OLD)
+    message = x86["status"]["initContainerStatuses"][0]["state"]["terminated"]
+    message["message"] = message["message"].replace("{", '{"platform": "linux-x86_64", ')
+
+    assert standing(x86, resnet=engine(on_x86, on_arm)) is Standing.CURRENT
+    assert standing(x86, resnet=engine(building, on_arm)) is Standing.UNSERVED
+    assert standing(x86, resnet=engine(target(OTHER, platform="linux-x86_64"), on_arm)) is Standing.STALE
+    assert standing(untold, resnet=engine(on_x86, on_arm)) is Standing.CURRENT
+
+
 def test_one_stale_engine_of_several_makes_a_pod_stale_and_one_that_is_not_ready_keeps_it():
     two = pod(NEW, OLD, engines="resnet, det=yolo")
 

@@ -165,7 +165,7 @@ def rows_of_pods() -> Iterator[Row]:
     answer = {"selection": SELECTION.to_json()}
     for kind, at in ((Selection, ("selection",)), (PassedOver, ("selection", "passed_over", 0))):
         yield Row(kind, answer, lambda document: {"selection": selection_in(document)}, at)
-    running = RunningEngines("sm_89", "NVIDIA-L4", ("ab" * 8,), "no engine").to_json()
+    running = RunningEngines("sm_89", "NVIDIA-L4", ("ab" * 8,), "no engine", "linux-x86_64").to_json()
     yield Row(RunningEngines, running, RunningEngines.from_json)
     model = FallbackAnswer("r", MODEL, "w", "ab" * 32, False, (FallbackFile("m.onnx", "https://s3/m", 3),))
     for kind, at in ((FallbackAnswer, ()), (FallbackFile, ("files", 0))):

@@ -279,7 +279,7 @@ def test_a_pod_with_the_model_says_for_which_gpu_it_has_no_engine_and_why(world)
 
     assert fall_back(world) == 0
     assert json.loads(world.message) == {
-        "arch": "sm_89", "product": "NVIDIA-L4", "engines": [""], "fallback": TOLD
+        "arch": "sm_89", "product": "NVIDIA-L4", "engines": [""], "fallback": TOLD, "platform": None
     }  # fmt: skip
 
 

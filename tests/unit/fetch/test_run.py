@@ -33,7 +33,7 @@ def test_the_record_says_what_it_is_but_not_the_url(world):
 
     record = json.loads(world.paths.record.read_text())
 
-    assert record["gpu"] == {"arch": "sm_89", "product": "NVIDIA-L4"}
+    assert record["gpu"] == {"arch": "sm_89", "product": "NVIDIA-L4", "platform": "linux-x86_64"}
     assert record["sha256"] == world.digest
     assert SIGNATURE not in world.paths.record.read_text()
 
@@ -63,8 +63,13 @@ def test_a_pod_says_which_engines_it_has_and_for_which_gpu(world):
     world.run(IGNITION_ENGINES="a=resnet, b=yolo")
 
     digest = world.digest[:16]
-    said = {"arch": "sm_89", "product": "NVIDIA-L4", "engines": [digest, digest], "fallback": None}
-    assert json.loads(world.message) == said
+    assert json.loads(world.message) == {
+        "arch": "sm_89",
+        "product": "NVIDIA-L4",
+        "engines": [digest, digest],
+        "fallback": None,
+        "platform": "linux-x86_64",
+    }
 
 
 def test_a_pod_says_nothing_of_its_engines_where_the_gateway_did_not_say_for_which_gpu(world):
