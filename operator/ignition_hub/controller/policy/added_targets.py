@@ -109,8 +109,8 @@ class _Case:
 def _standing(case: _Case, unserved: Sequence[Need]) -> Iterator[AddedTarget]:
     """Yield the added targets that stay, with since when they are not needed."""
     for one in case.engine.added:
-        need = next((need for need in unserved if _is_served(case.engine, [one.target], need.gpu)), None)
-        if _is_in_the_specification(case.engine, one.target) or not _may_stay(case, one, need):
+        need = next((need for need in unserved if _is_served_by_added(case, [one], need.gpu)), None)
+        if _is_in_the_specification(case, one) or not _may_stay(case, one, need):
             continue
         if need is None:
             yield replace(one, unneeded_since=one.unneeded_since or case.time)
@@ -124,7 +124,7 @@ def _extended(case: _Case, standing: tuple[AddedTarget, ...], unserved: Sequence
     """Return ``standing`` with what pods need beside it, and what is refused."""
     used, additions = Counter(case.used), Additions(targets=standing)
     for need in unserved:
-        if _is_served(case.engine, [one.target for one in additions.targets], need.gpu):
+        if _is_served_by_added(case, additions.targets, need.gpu):
             continue
         taken = {one.name for one in case.engine.targets} | {one.target.name for one in additions.targets}
         answer = _answer(replace(case, used=used), need, taken)
@@ -155,13 +155,15 @@ def _answer(case: _Case, need: Need, taken: Collection[str]) -> AddedTarget | st
     if isinstance(allowed, Unbuildable):
         return (
             f"spec.autoBuild.namespaces of BuildPool {able.pool} does not list namespace {namespace}: "
-            f"{_by_hand(gpu)}, or have the platform team list it"
+            f"{_by_hand(case.engine, gpu)}, or have the platform team list it"
         )
     roomy = [pool for pool in admitting if not _limit_reached(case, pool)]
     with_room = _buildable(case, need, roomy, taken)
     if isinstance(with_room, Unbuildable):
         full = next(pool for pool in admitting if pool.name == allowed.pool)
-        return f"{_limit_reached(case, full)}: {_by_hand(gpu)}, or have the platform team raise it"
+        return (
+            f"{_limit_reached(case, full)}: {_by_hand(case.engine, gpu)}, or have the platform team raise it"
+        )
     return with_room
 
 
@@ -210,22 +212,54 @@ def _admits(pool: PoolFacts, namespace: str) -> bool:
     return pool.auto_build is not None and pool.auto_build.admits(namespace)
 
 
-def _is_in_the_specification(engine: EngineSnapshot, target: Target) -> bool:
-    """Tell whether the author has added the target to the specification since, or another of its name."""
+def _is_in_the_specification(case: _Case, added: AddedTarget) -> bool:
+    """
+    Tell whether the author has added the target to the specification since, or another of its name.
+
+    One that is built for another platform is not the same.
+    """
+    target, platform = replace(added.target, name=""), _platform_of_added(case, added)
     return any(
-        one.name == target.name or replace(one, name="") == replace(target, name="") for one in engine.targets
+        one.name == added.target.name
+        or (replace(one, name="") == target and _platform_of(case.engine, one) in (None, platform))
+        for one in case.engine.targets
     )
 
 
 def _is_served(engine: EngineSnapshot, targets: Iterable[Target], gpu: NodeGpu) -> bool:
     """Tell whether an engine of one of ``targets`` loads on ``gpu``, whatever its state is."""
-    return any(_serves(engine, target, _flavor_of(engine, target), gpu) for target in targets)
+    return any(
+        _serves(engine, target, _flavor_of(engine, target), gpu, _platform_of(engine, target))
+        for target in targets
+    )
 
 
-def _serves(engine: EngineSnapshot, target: Target, flavor: str, gpu: NodeGpu) -> bool:
-    # The platform is left to the manifest, as where the gateway chooses: no target names one.
-    facts = EngineFacts.of_target(target, engine.options, platform=gpu.platform or "", flavor=flavor)
+def _is_served_by_added(case: _Case, added: Iterable[AddedTarget], gpu: NodeGpu) -> bool:
+    engine = case.engine
+    return any(
+        _serves(engine, one.target, _flavor_of(engine, one.target), gpu, _platform_of_added(case, one))
+        for one in added
+    )
+
+
+def _serves(
+    engine: EngineSnapshot, target: Target, flavor: str, gpu: NodeGpu, platform: str | None = None
+) -> bool:
+    # A platform that is not known is left to the manifest, as where the gateway chooses.
+    where = platform or gpu.platform or ""
+    facts = EngineFacts.of_target(target, engine.options, platform=where, flavor=flavor)
     return loads(facts, gpu).is_vouched_for
+
+
+def _platform_of(engine: EngineSnapshot, target: Target) -> str | None:
+    earlier = engine.earlier.get(target.name)
+    return earlier.platform if earlier else None
+
+
+def _platform_of_added(case: _Case, added: AddedTarget) -> str | None:
+    """Return the platform of an added target: before the status tells, that of its pool."""
+    pools = pools_of(added, case.pools)
+    return _platform_of(case.engine, added.target) or next((pool.platform for pool in pools), None)
 
 
 def _flavor_of(engine: EngineSnapshot, target: Target) -> str:
@@ -250,7 +284,12 @@ def _limit_reached(case: _Case, pool: PoolFacts) -> str | None:
     return None
 
 
-def _by_hand(gpu: NodeGpu) -> str:
+def _by_hand(engine: EngineSnapshot, gpu: NodeGpu) -> str:
+    product = gpu.exact_product
+    if product and any((one.gpu_arch, one.product) == (gpu.arch, None) for one in engine.targets):
+        # That target is built for another platform, and so would be one more like it.
+        target = f"{{gpuArch: {gpu.arch}, product: {product}, compatibility: Product}}"
+        return f"add a target {target} to spec.targets"
     return f"add a target {{gpuArch: {gpu.arch}}} to spec.targets"
 
 

@@ -60,6 +60,11 @@ class EarlierTarget:
     document: Mapping[str, Any] = field(default_factory=dict)
     """The entry as it stands in the status."""
 
+    @property
+    def platform(self) -> str | None:
+        """The platform of its engine; None while none is chosen, and in a status of an earlier release."""
+        return self.document.get("platform")
+
     def was_ready_as(self, identity: str | None) -> bool:
         """Tell whether this target was Ready with that identity."""
         return self.state == State.READY and identity is not None and self.identity == identity

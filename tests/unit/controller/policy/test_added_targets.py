@@ -165,6 +165,69 @@ def test_a_pool_of_another_platform_than_the_node_is_not_asked() -> None:
     assert additions_to(engine(), [need(grace)], a_pool(), NOTHING, NOW) == Additions()
 
 
+GH200 = NodeGpu("sm_90", "NVIDIA-GH200-480GB", None, "linux-aarch64")
+H100 = NodeGpu("sm_90", "NVIDIA-H100-PCIe", None, "linux-x86_64")
+SM_90 = {"targets": [{"gpuArch": "sm_90"}]}
+
+
+def hopper_pools(**arm_pool: Any) -> list[PoolFacts]:
+    x86, arm = gpu_pool("h100", "sm_90"), gpu_pool("gh200", "sm_90")
+    arm["spec"]["nodeSelector"] = {"kubernetes.io/arch": "arm64"}
+    arm["spec"]["autoBuild"] |= arm_pool
+    return pool_facts([x86, arm])
+
+
+def of_hopper(platform: str | None = "linux-x86_64", *, name: str = "sm-90", **more: Any) -> dict[str, Any]:
+    told = {"platform": platform} if platform else {}
+    return entry("sm_90", tensorrt={"flavor": "TensorRT", "version": TENSORRT}, name=name, **told, **more)
+
+
+def test_a_gpu_of_another_platform_than_the_target_of_its_architecture_gets_one_and_keeps_it() -> None:
+    pools, needs = hopper_pools(), [need(H100, "a"), need(GH200, "b")]
+
+    (one,) = additions_to(engine(of_hopper(), **SM_90), needs, pools, NOTHING, NOW).targets
+
+    assert (one.target.name, one.pool, one.pod) == ("auto-sm-90", "gh200", "b")
+    for platform in ("linux-aarch64", None):
+        written = of_hopper(platform, name="auto-sm-90", autoBuild=one.document())
+        asked = engine(of_hopper(), written, **SM_90)
+        assert additions_to(asked, needs, pools, NOTHING, NOW) == Additions(targets=asked.added)
+
+
+def test_two_platforms_of_one_architecture_that_no_target_serves_get_one_each_in_one_pass() -> None:
+    asked = engine(entry(tensorrt={"flavor": "TensorRT", "version": TENSORRT}))
+
+    additions = additions_to(asked, [need(GH200, "a"), need(H100, "b")], hopper_pools(), NOTHING, NOW)
+
+    assert [(one.target.name, one.pool) for one in additions.targets] == [
+        ("auto-sm-90", "gh200"),
+        ("auto-sm-90-2", "h100"),
+    ]
+
+
+def test_an_added_target_ends_where_the_specification_has_it_for_the_same_platform() -> None:
+    why = {"pool": "gh200", "since": AT, "gpu": "sm_90", "pod": "server", "node": "third"}
+    added = of_hopper("linux-aarch64", name="auto-sm-90", autoBuild=why)
+
+    for own in ("linux-aarch64", None):
+        asked = engine(of_hopper(own), added, **SM_90)
+        assert additions_to(asked, [need(GH200)], hopper_pools(), NOTHING, NOW).removed == asked.added
+
+
+def test_a_target_whose_platform_is_not_told_serves_both() -> None:
+    asked = engine(of_hopper(None), **SM_90)
+
+    assert additions_to(asked, [need(GH200)], hopper_pools(), NOTHING, NOW) == Additions()
+
+
+def test_who_may_have_no_target_for_the_other_platform_is_told_to_name_the_product() -> None:
+    asked, pools = engine(of_hopper(), **SM_90), hopper_pools(namespaces=["audio"])
+
+    assert "add a target {gpuArch: sm_90, product: NVIDIA-GH200-480GB, compatibility: Product}" in refusal_of(
+        additions_to(asked, [need(GH200)], pools, NOTHING, NOW)
+    )
+
+
 @pytest.mark.parametrize("suspended", [True, False])
 def test_without_a_pool_that_adds_targets_or_while_builds_are_suspended_nothing_is_said(
     suspended: bool,
