@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from ignition_hub.api.schema import Part
 from ignition_hub.api.v1alpha1 import CustomResource
+from ignition_hub.cli import kubectl_yaml
 from ignition_hub.cli.errors import CliError
 from ignition_hub.engine.names import API_VERSION
 from ignition_hub.engine.quoting import on_one_line
@@ -59,10 +60,15 @@ def read_as(model: type[T], document: Document) -> T:
     except ValidationError as error:
         mistakes += [_in_words(detail, body) for detail in error.errors(include_url=False)]
     if mistakes:
-        name = (body.get("metadata") or {}).get("name")
-        of = f"{document.kind} {name}: " if name else ""
-        raise CliError(f"{document.where}: {of}{_listed(mistakes)}")
+        raise CliError(f"{document.where}: {_name_in(document)}{_listed(mistakes)}")
     return read
+
+
+def _name_in(document: Document) -> str:
+    """Return kind and name before a colon; nothing for a document that has no name."""
+    metadata = document.body.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{document.kind} {name}: " if name else ""
 
 
 def _texts(path: str) -> Iterator[tuple[str, str]]:
@@ -80,8 +86,8 @@ def _texts(path: str) -> Iterator[tuple[str, str]]:
 
 def _parsed(where: str, text: str) -> Iterator[Document]:
     try:
-        objects = list(yaml.safe_load_all(text))
-    except yaml.YAMLError as error:
+        objects = list(kubectl_yaml.read_all(text))
+    except (yaml.YAMLError, ValueError) as error:
         raise CliError(f"{where}: not YAML: {on_one_line(str(error))}") from error
     for one in objects:
         if one is None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
-import yaml
 
+from ignition_hub.cli import kubectl_yaml
 from ignition_hub.engine.enums import StrEnum
 
 
@@ -36,7 +36,7 @@ def show(document: dict[str, Any], output: Format) -> None:
     if output is Format.json:
         typer.echo(json.dumps(document, indent=2))
     else:
-        typer.echo(yaml.safe_dump(document, sort_keys=False, default_flow_style=None), nl=False)
+        typer.echo(kubectl_yaml.written(document), nl=False)
 
 
 def in_columns(table: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -176,6 +176,42 @@ def test_standard_input_is_read(plan, monkeypatch):
     assert [one["precision"] for one in json.loads(said)["engines"]] == ["fp16", "int8"]
 
 
+def with_version(written: str) -> str:
+    body = engine()
+    body["spec"]["model"]["version"] = "WRITTEN"
+    return yaml.safe_dump(body).replace("WRITTEN", written)
+
+
+@pytest.mark.parametrize("written", ["2026-11-30", "2026-02-30", "1.5.2", "0x1p4", "1e", "'1234e56'"])
+def test_a_version_that_kubectl_reads_as_a_string_is_planned(plan, written):
+    code, _ = plan(with_version(written), [L4])
+
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1234e56", "1.234e+59"),
+        ("08", "8.0"),
+        ("0o17", "15"),
+        ("1_0", "10"),
+        ("y", "True"),
+        ("N", "False"),
+        ("off", "False"),
+    ],
+)
+def test_a_version_that_kubectl_reads_as_something_else_is_refused(plan, written, read):
+    code, said = plan(with_version(written))
+
+    assert code == 1
+    assert f"spec.model.version: '{read}': input should be a valid string" in said
+
+
+def test_minutes_and_seconds_are_no_number_to_base_60(plan):
+    assert "spec.model.version: '12:30': string should match" in plan(with_version("12:30"))[1]
+
+
 def test_every_example_is_read_without_a_mistake(plan):
     code, said = plan(engine(), [L4], "-f", str(EXAMPLES), "-o", "json")
 
@@ -210,6 +246,8 @@ def without(body: dict[str, Any], field: str) -> dict[str, Any]:
         (engine(options={"workspace": "much"}), ["spec.options.workspace: 'much'"]),
         ({**engine(), "spec": 7}, ["spec: '7': input should be"]),
         ({**engine(), "metadata": None}, ["metadata"]),
+        ({**engine(), "metadata": "foo"}, ["metadata: 'foo': input should be"]),
+        ("a: !!timestamp 2026-02-30", ["not YAML: day is out of range for month"]),
     ],
 )
 def test_a_mistake_is_one_line_with_field_value_and_why(plan, text, words):

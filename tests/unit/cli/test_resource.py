@@ -4,6 +4,7 @@ import pytest
 
 from ignition_hub.api.v1alpha1 import TensorRTEngine
 from ignition_hub.cli.errors import CliError
+from ignition_hub.cli.output import Format, show
 from ignition_hub.cli.resource import ResourceRequest, object_name, shapes_of
 from ignition_hub.engine.errors import IgnitionError
 
@@ -42,6 +43,45 @@ def test_the_api_accepts_the_resource():
     engine = TensorRTEngine.model_validate(resource)
     assert engine.spec.profiles[0].shapes["data"].opt == (4, 3, 8, 8)
     assert engine.spec.profiles[0].shapes["mask"].min == (1, 8)
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "1234e56",
+        "5e7",
+        "1.5e3",
+        "08",
+        "0o17",
+        "1_0e2",
+        "1__0",
+        "0x1p4",
+        "2026-11-30",
+        "y",
+        "N",
+        "off",
+        "null",
+    ],
+)
+def test_a_version_that_kubectl_would_not_read_as_a_string_is_printed_in_quotes(capsys, version):
+    show(request_of(version=version).resource("vision", URI, SHA), Format.yaml)
+
+    assert f"    version: '{version}'\n" in capsys.readouterr().out
+
+
+def test_an_input_that_kubectl_would_read_as_a_boolean_is_printed_in_quotes(capsys):
+    show(request_of(shapes=shapes_of(["y=1x8", "n=1x8"])).resource("vision", URI, SHA), Format.yaml)
+
+    printed = capsys.readouterr().out
+    assert [key for key in ("'y':", "'n':") if key not in printed] == []
+
+
+def test_words_are_printed_without_quotes(capsys):
+    show(request_of().resource("vision", URI, SHA), Format.yaml)
+
+    printed = capsys.readouterr().out
+    assert "    version: v1\n" in printed
+    assert "- {gpuArch: sm_86}\n" in printed
 
 
 def test_an_arch_that_is_named_twice_is_one_target():
