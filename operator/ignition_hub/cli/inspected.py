@@ -7,6 +7,7 @@ Of a bucket's engine only the header is read. Nothing here needs TensorRT or a G
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,21 +136,19 @@ def _in_bucket(uri: str, keys: PublicKeys, environ: Mapping[str, str]) -> Subjec
         location = parse_s3_uri(uri)
     except ValueError as error:
         raise CliError(str(error)) from error
-    settings = artifacts_settings(f"{S3}{location.bucket}", environ)
+    settings = artifacts_settings(f"{S3}{location.bucket}", environ, given_as="URI")
     if settings is None:
         raise CliError(f"{uri}: no artifacts store is configured")
-    store = ObjectStore(store_settings(settings))
     try:
-        if location.key.endswith(DOCUMENT):
-            return _of_manifest(store, uri, location.key, keys)
-        return _of_engine(store, uri, location.key, keys)
+        with closing(ObjectStore(store_settings(settings))) as store:
+            if location.key.endswith(DOCUMENT):
+                return _of_manifest(store, uri, location.key, keys)
+            return _of_engine(store, uri, location.key, keys)
     except StoreUnavailable as error:
         raise Unreachable(error.message) from error
     except StoreMisconfigured as error:
         # Its own remedy speaks of an EngineStore, which this machine has not.
         raise CliError(f"{error.message}: check the URI, {ENDPOINT} and {ACCESS_KEY}") from error
-    finally:
-        store.close()
 
 
 def _of_manifest(store: ObjectStore, uri: str, key: str, keys: PublicKeys) -> Subject:

@@ -3,6 +3,7 @@
 """
 
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from ignition_hub.cli.errors import REFUSED, CliError, Unreachable
 from ignition_hub.cli.output import Format, Readable, ReadableOutput, in_columns, show
 from ignition_hub.engine.errors import TransientError
-from ignition_hub.local.settings import EXAMPLE, artifacts_settings
+from ignition_hub.local.settings import ACCESS_KEY, ENDPOINT, EXAMPLE, REGION, artifacts_settings
 
 if TYPE_CHECKING:
     from ignition_hub.store.habits import Habits
@@ -39,19 +40,21 @@ def check(
     and ARTIFACTS_SECRET_KEY, or from the variables of AWS.
     """
     from ignition_hub.local.artifacts import store_settings  # noqa: PLC0415  # boto3 takes long to import
+    from ignition_hub.store.errors import SettingsUnusable  # noqa: PLC0415
     from ignition_hub.store.habits import habits_of  # noqa: PLC0415
     from ignition_hub.store.objects import ObjectStore  # noqa: PLC0415
 
-    settings = artifacts_settings(where, os.environ)
+    settings = artifacts_settings(where, os.environ, given_as="STORE")
     if settings is None:
         raise CliError(f"no store is named: give {EXAMPLE}, or set ARTIFACTS_ENDPOINT")
-    opened = ObjectStore(store_settings(settings))
     try:
-        habits = habits_of(opened)
+        with closing(ObjectStore(store_settings(settings))) as opened:
+            habits = habits_of(opened)
     except TransientError as error:
         raise Unreachable(str(error)) from error
-    finally:
-        opened.close()
+    except SettingsUnusable as error:
+        # Its own remedy speaks of an EngineStore, which this machine has not.
+        raise CliError(f"{error.message}: check STORE or {ENDPOINT}, {REGION} and {ACCESS_KEY}") from error
     if output is Readable.text:
         typer.echo("\n".join([*in_columns(rows(habits)), "", verdict(habits)]))
     else:

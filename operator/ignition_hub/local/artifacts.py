@@ -49,7 +49,10 @@ class Artifacts:
     def __init__(self, settings: ArtifactsSettings) -> None:
         self.settings = settings
         self.keyring: Keyring = keyring_of(settings)
-        self._asked = ObjectStore(store_settings(settings), read_seconds=LOOKUP_SECONDS)
+        try:
+            self._asked = ObjectStore(store_settings(settings), read_seconds=LOOKUP_SECONDS)
+        except IgnitionError as error:
+            raise declined(settings, error) from error
 
     def close(self) -> None:
         """Close every connection."""

@@ -115,7 +115,10 @@ class _Store:
             # Here and not above: boto3 takes longer to load than a hit takes altogether.
             from ignition_hub.local.artifacts import Artifacts  # noqa: PLC0415
 
-            self._artifacts = Artifacts(settings)
+            try:
+                self._artifacts = Artifacts(settings)
+            except StoreDeclined as error:
+                log.warning("%s; continuing without the artifacts store", error)
 
     def fetched(
         self, cache: Cache, resolved: ResolvedRequest, folder: Path, watch: Watcher

@@ -14,7 +14,7 @@ from ignition_hub.engine.errors import Reason, RequestError
 from ignition_hub.local.errors import wrong
 
 CACHE = "TENSORRT_CACHE_DIR"
-ENDPOINT = "ARTIFACTS_ENDPOINT"
+ENDPOINT, AWS_ENDPOINT = "ARTIFACTS_ENDPOINT", "AWS_ENDPOINT_URL"
 ACCESS_KEY, SECRET_KEY = "ARTIFACTS_ACCESS_KEY", "ARTIFACTS_SECRET_KEY"
 SIGNING_KEY, TRUSTED_KEYS = "ARTIFACTS_SIGNING_KEY", "ARTIFACTS_TRUSTED_KEYS"
 REGION = "ARTIFACTS_REGION"
@@ -54,22 +54,25 @@ def cache_folder(given: str | os.PathLike[str] | None, environ: Mapping[str, str
     return Path(chosen).expanduser().absolute() if chosen else user_cache_path("ignition-hub")
 
 
-def artifacts_settings(store: str | None, environ: Mapping[str, str]) -> ArtifactsSettings | None:
+def artifacts_settings(
+    store: str | None, environ: Mapping[str, str], *, given_as: str = "--store"
+) -> ArtifactsSettings | None:
     """
     Return the artifacts store that ``store`` or the environment names; None when nobody names one.
 
     ``store`` and ``ARTIFACTS_ENDPOINT`` are ``https://host/bucket/prefix`` or ``s3://bucket/prefix``; the
     host of an ``s3://`` address comes from ``ARTIFACTS_ENDPOINT`` or ``AWS_ENDPOINT_URL``, and is Amazon's
-    without them. Raises RequestError that names a variable that is missing or wrong.
+    without them. Raises RequestError that names a variable that is missing or wrong, or ``given_as``, which
+    is how ``store`` was given.
     """
     configured = environ.get(ENDPOINT) or None
     named = store or configured
     if named is None:
         return None
     region = environ.get(REGION) or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-    where = "--store" if store else ENDPOINT
+    where = given_as if store else ENDPOINT
     if named.startswith("s3://"):
-        host, path = _host(_s3_host(configured, environ, region)), named.removeprefix("s3://")
+        host, path = _s3_host(configured, environ, region), named.removeprefix("s3://")
     else:
         host, path = _host(named, where), urlsplit(named).path
     bucket, _, prefix = path.strip("/").partition("/")
@@ -77,7 +80,7 @@ def artifacts_settings(store: str | None, environ: Mapping[str, str]) -> Artifac
         raise wrong(where, named, "it has no bucket", f"write {EXAMPLE}")
     access_key, secret_key, token = _credentials(environ)
     if store and not access_key:
-        raise RequestError(Reason.InvalidRequest, f"--store {store}: {NO_CREDENTIALS}")
+        raise RequestError(Reason.InvalidRequest, f"{where} {store}: {NO_CREDENTIALS}")
     return ArtifactsSettings(
         endpoint=host,
         bucket=bucket,
@@ -96,18 +99,29 @@ def asks_for_signatures(environ: Mapping[str, str]) -> bool:
     return bool(environ.get(SIGNING_KEY) or environ.get(TRUSTED_KEYS))
 
 
-def _host(url: str, where: str = ENDPOINT) -> str:
+def _host(url: str, where: str, example: str = EXAMPLE) -> str:
+    if not _is_address(url):
+        raise wrong(where, url.rpartition("@")[2], "not an address", f"write {example}")
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
-        raise wrong(where, url.rpartition("@")[2], "not an address", f"write {EXAMPLE}")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or a port that is none
+        return False
+    return has_host and parts.scheme in {"http", "https"} and "@" not in parts.netloc
 
 
 def _s3_host(configured: str | None, environ: Mapping[str, str], region: str | None) -> str:
     """Return where ``s3://`` addresses lead."""
     if configured and not configured.startswith("s3://"):
-        return configured
-    return environ.get("AWS_ENDPOINT_URL") or f"https://s3.{region or DEFAULT_REGION}.amazonaws.com"
+        return _host(configured, ENDPOINT)
+    if of_aws := environ.get(AWS_ENDPOINT):
+        return _host(of_aws, AWS_ENDPOINT, "https://s3.example.com")
+    return f"https://s3.{region or DEFAULT_REGION}.amazonaws.com"
 
 
 def _credentials(environ: Mapping[str, str]) -> tuple[str, str, str | None]:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,11 +26,15 @@ from ignition_hub.store.errors import (
     region_in,
     status_of,
     translated,
+    unusable,
 )
 from ignition_hub.store.settings import StoreSettings
 
 READ_SECONDS = 10.0
 """Silence after which a call is given up: pods wait for most of them."""
+
+OF_A_PROFILE = ("profile", "config_file", "credentials_file")
+"""botocore's names of what leads to the files below ``~/.aws``."""
 
 IN_FLIGHT = 32
 """Connections kept to the endpoint, and the most threads that are useful on one store."""
@@ -46,7 +51,7 @@ NO_SUCH_KEY = frozenset({"404", "NoSuchKey"})
 
 class S3Client:
     """
-    One boto3 client, with the settings that it was made of.
+    One boto3 client, with the settings that it was made of; SettingsUnusable if none can be made.
 
     ``boto`` is the client itself: a call whose code means more to the caller than an error is made with it,
     inside ``failures_translated``.
@@ -54,7 +59,10 @@ class S3Client:
 
     def __init__(self, settings: StoreSettings, *, read_seconds: float = READ_SECONDS) -> None:
         self.settings = settings
-        self.boto = boto_client(settings, read_seconds)
+        try:
+            self.boto = boto_client(settings, read_seconds)
+        except (BotoCoreError, ValueError) as error:  # the second: no address, to urlsplit or to botocore
+            raise unusable(error, f"bucket {settings.bucket} at {settings.endpoint}") from error
         self._regions: dict[str, str] = {}
         self.boto.meta.events.register("needs-retry.s3", self._note_region)
 
@@ -140,7 +148,8 @@ class S3Client:
 
     def presigned(self, operation: str, expires: int, params: Mapping[str, Any]) -> str:
         """Return a URL that makes one call for ``expires`` seconds, without further credentials."""
-        url: str = self.boto.generate_presigned_url(operation, Params=params, ExpiresIn=expires)
+        with self.failures_translated():
+            url: str = self.boto.generate_presigned_url(operation, Params=params, ExpiresIn=expires)
         return url
 
     def _note_region(
@@ -165,7 +174,7 @@ def boto_client(settings: StoreSettings, read_seconds: float) -> Any:
         retries={"mode": "standard", "total_max_attempts": 2},
         max_pool_connections=IN_FLIGHT,
     )
-    return boto3.session.Session().client(
+    return boto3.session.Session(botocore_session=_session_without_files()).client(
         "s3",
         endpoint_url=settings.endpoint,
         region_name=settings.region,
@@ -174,3 +183,8 @@ def boto_client(settings: StoreSettings, read_seconds: float) -> Any:
         aws_session_token=settings.session_token,
         config=config,
     )
+
+
+def _session_without_files() -> botocore.session.Session:
+    """Return a session that reads no file of AWS: a profile that lacks would stop a store that needs none."""
+    return botocore.session.Session(session_vars=dict.fromkeys(OF_A_PROFILE, (None, None, None, None)))

@@ -9,7 +9,14 @@ import http.client
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointProviderError,
+    HTTPClientError,
+    InvalidRegionError,
+    ParamValidationError,
+)
 
 from ignition_hub.engine.errors import IgnitionError, Reason, RequestError, TransientError
 
@@ -28,6 +35,11 @@ _DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
 _NO_BUCKET = frozenset({"NoSuchBucket"})
 _BUSY = frozenset({http.client.TOO_MANY_REQUESTS, http.client.SERVICE_UNAVAILABLE})
 """What Amazon S3 calls SlowDown is the second."""
+
+_UNUSABLE = (EndpointProviderError, InvalidRegionError, ParamValidationError)
+"""What botocore raises for settings that make no request; nothing was sent."""
+_NO_HEADER = "Invalid header value"
+"""How http.client refuses a line end, which only a credential brings; the rest of its message is that."""
 
 WORDS = 200
 """Characters of a server's own message that are passed on."""
@@ -53,6 +65,10 @@ class StoreMisconfigured(IgnitionError):
 
 class SecretUnusable(StoreMisconfigured):
     """The Secret of an EngineStore does not exist, or lacks what signing needs."""
+
+
+class SettingsUnusable(StoreMisconfigured):
+    """No request can be made with the settings, such as a region that is none: nothing was sent."""
 
 
 class BucketMissing(StoreMisconfigured):
@@ -153,10 +169,10 @@ def translated(
     asked_for_bucket: bool = False,
 ) -> IgnitionError:
     """Return what botocore's error means to the hub; ``asked_for_bucket``: then a 404 is the bucket's."""
-    if isinstance(error, BotoCoreError):
-        return StoreUnavailable(f"{endpoint}: {error}")
-    code, status = code_of(error), status_of(error)
     where = f"bucket {bucket} at {endpoint}"
+    if isinstance(error, BotoCoreError):
+        return _unanswered(error, endpoint, where)
+    code, status = code_of(error), status_of(error)
     words = _words_of(error)
     if (known := _misconfigured(code, where, error.operation_name, words, asked_for_bucket)) is not None:
         return known
@@ -168,6 +184,23 @@ def translated(
 def unavailable(status: int, message: str) -> StoreUnavailable:
     """Return the error for a status that passes by itself."""
     return (StoreBusy if status in _BUSY else StoreUnavailable)(message)
+
+
+def unusable(error: Exception, where: str) -> SettingsUnusable:
+    """Return what it means that botocore made no request: trying again does not help."""
+    words = " ".join(str(error).split())[:WORDS].rstrip(".")
+    return SettingsUnusable(f"{where}: {words}", "correct spec.s3 of the EngineStore")
+
+
+def _unanswered(error: BotoCoreError, endpoint: str, where: str) -> IgnitionError:
+    if isinstance(error, _UNUSABLE):
+        return unusable(error, where)
+    if isinstance(error, HTTPClientError) and _NO_HEADER in str(error):
+        return SettingsUnusable(
+            f"{where}: a line end in the access key or the session token",
+            "correct accessKey and sessionToken in the Secret of the EngineStore",
+        )
+    return StoreUnavailable(f"{endpoint}: {error}")
 
 
 def _words_of(error: ClientError) -> str:

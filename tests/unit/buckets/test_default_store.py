@@ -15,6 +15,7 @@ class FakeKube:
     def __init__(self):
         self.away = False
         self.access_key = "AK"
+        self.endpoint = "http://127.0.0.1:9"
         self.has_store = True
         self.spec = {}
 
@@ -22,7 +23,7 @@ class FakeKube:
         assert resource is STORES
         if self.away:
             raise Unavailable(0, "connection refused")
-        s3 = {"endpoint": "http://127.0.0.1:9", "bucket": "b", "credentialsSecretRef": {"name": "s"}}
+        s3 = {"endpoint": self.endpoint, "bucket": "b", "credentialsSecretRef": {"name": "s"}}
         return [{"metadata": {"name": "default"}, "spec": {"s3": s3, **self.spec}}] if self.has_store else []
 
     async def get(self, resource, name, namespace=None):
@@ -98,3 +99,11 @@ async def test_a_secret_read_now_is_read_now():
     assert (await stores.settings_of(store)).access_key == "AK"
     assert (await stores.settings_of(store, fresh=True)).access_key == "AK2"
     assert (await stores.settings_of(store)).access_key == "AK2"
+
+
+async def test_an_endpoint_that_is_no_address_is_misconfigured():
+    kube = FakeKube()
+    kube.endpoint = "http://s3..example.com"
+
+    with pytest.raises(StoreMisconfigured, match="Invalid endpoint"):
+        await opened_by(kube).current()

@@ -7,6 +7,7 @@ import pytest
 
 from commandline import exit_code_of
 from fakeruntime import L4, Engine, plan
+from ignition_hub.cli.errors import REFUSED
 from ignition_hub.store.trust import SigningKey, keys_to_json, sign
 from oddstore import odd_store
 
@@ -283,6 +284,19 @@ def test_a_store_without_credentials_says_which_to_set(inspect, monkeypatch):
 
     assert code == 1
     assert "ARTIFACTS_ACCESS_KEY" in err
+    assert "--store" not in err
+
+
+def test_a_store_that_no_request_can_be_made_to_is_refused_in_words_of_this_machine(inspect, monkeypatch):
+    monkeypatch.setenv("ARTIFACTS_ACCESS_KEY", "a")
+    monkeypatch.setenv("ARTIFACTS_SECRET_KEY", "b")
+    monkeypatch.setenv("ARTIFACTS_REGION", "us east")
+
+    code, _, err = inspect("s3://engines/ignition/engines/m/0/1/m.trt")
+
+    assert code == REFUSED
+    assert "region_name 'us east'" in err
+    assert "EngineStore" not in err
 
 
 def test_an_address_that_names_no_object_is_refused(inspect):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from commandline import run_command
+from ignition_hub.cli.errors import REFUSED, UNREACHABLE
 from oddstore import odd_store
 
 
@@ -58,3 +59,39 @@ def test_a_store_that_is_not_named_or_away_is_one_line(check, words, ends, told)
     assert printed.startswith("error: ")
     assert printed.count("\n") == 1
     assert told in printed
+
+
+@pytest.mark.parametrize(
+    ("place", "environ", "told"),
+    [
+        ("https://[::1/engines", {}, "STORE: 'https://[::1/engines': not an address"),
+        ("http://127.0.0.1:99999/engines", {}, "STORE: 'http://127.0.0.1:99999/engines': not an address"),
+        ("http://127.0.0.1:abc/engines", {}, "STORE: 'http://127.0.0.1:abc/engines': not an address"),
+        ("http://s3..example.com/engines", {}, "Invalid endpoint: http://s3..example.com"),
+        ("http://127.0.0.1:9/my bucket", {}, 'Invalid bucket name "my bucket"'),
+        ("http://127.0.0.1:9/engines", {"ARTIFACTS_REGION": "us east"}, "region_name 'us east'"),
+        ("http://127.0.0.1:9/engines", {"ARTIFACTS_ACCESS_KEY": "a\n"}, "a line end in the access key"),
+        ("s3://engines", {"AWS_ENDPOINT_URL": "localhost:9000"}, "AWS_ENDPOINT_URL: 'localhost:9000'"),
+        ("s3://engines", {"ARTIFACTS_ACCESS_KEY": ""}, "STORE s3://engines: the artifacts store needs"),
+    ],
+)
+def test_a_setting_that_no_request_can_be_made_of_is_refused_and_not_said_to_be_retried(
+    check, monkeypatch, place, environ, told
+):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    code, printed = check(place)
+
+    assert code == REFUSED
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+    assert told in printed
+    assert [word for word in ("retried", "EngineStore") if word in printed] == []
+
+
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_no_profile_and_no_file_of_aws_is_read(check, monkeypatch, tmp_path, variable):
+    (tmp_path / "config").write_text("[profile\n")
+    monkeypatch.setenv(variable, "missing" if variable == "AWS_PROFILE" else str(tmp_path / "config"))
+
+    assert check("http://127.0.0.1:9/engines")[0] == UNREACHABLE

@@ -369,6 +369,18 @@ def test_a_store_that_is_away_costs_a_warning_and_a_few_seconds(model, monkeypat
     assert warned[0].endswith("continuing without the artifacts store")
 
 
+def test_a_store_that_no_request_can_be_made_to_costs_a_warning(model, monkeypatch, warned):
+    for name, value in {**CREDENTIALS, "ARTIFACTS_REGION": "us east"}.items():
+        monkeypatch.setenv(name, value)
+    _, source = load(model, artifacts_endpoint="http://127.0.0.1:9/engines")
+
+    assert source == "built"
+    assert len(warned) == 1
+    assert "region_name 'us east'" in warned[0]
+    assert "EngineStore" not in warned[0]
+    assert warned[0].endswith("continuing without the artifacts store")
+
+
 def test_a_store_that_never_answers_is_left_after_its_deadline(model, monkeypatch, warned):
     monkeypatch.setattr("ignition_hub.local.artifacts.LOOKUP_SECONDS", 0.2)
     for name, value in CREDENTIALS.items():

@@ -68,6 +68,14 @@ def test_nobody_names_a_store_and_there_is_none():
     [
         ({"ARTIFACTS_ENDPOINT": "s3.example.com/engines"}, "ARTIFACTS_ENDPOINT: .*: not an address"),
         ({"ARTIFACTS_ENDPOINT": "https://s3.example.com"}, "has no bucket"),
+        ({"ARTIFACTS_ENDPOINT": "https://[::1/engines"}, "ARTIFACTS_ENDPOINT: .*: not an address"),
+        ({"ARTIFACTS_ENDPOINT": "https://s3.example.com:abc/b"}, "ARTIFACTS_ENDPOINT: .*: not an address"),
+        ({"ARTIFACTS_ENDPOINT": "https://s3.example.com:99999/b"}, "ARTIFACTS_ENDPOINT: .*: not an address"),
+        ({"ARTIFACTS_ENDPOINT": "https://:9000/b"}, "ARTIFACTS_ENDPOINT: .*: not an address"),
+        (
+            {"ARTIFACTS_ENDPOINT": "s3://engines", "AWS_ENDPOINT_URL": "localhost:9000"},
+            "AWS_ENDPOINT_URL: 'localhost:9000': not an address",
+        ),
     ],
 )
 def test_a_wrong_variable_is_named(environ, words):
@@ -83,6 +91,13 @@ def test_a_store_without_credentials_is_an_error_where_it_was_asked_for_by_name(
     assert found.access_key == ""
     with pytest.raises(RequestError, match=r"--store s3://b: .*set ARTIFACTS_ACCESS_KEY"):
         artifacts_settings("s3://b", {})
+
+
+def test_what_lacks_is_said_of_the_argument_that_named_the_store():
+    with pytest.raises(RequestError, match=r"^URI s3://b: .*set ARTIFACTS_ACCESS_KEY"):
+        artifacts_settings("s3://b", {}, given_as="URI")
+    with pytest.raises(RequestError, match="STORE: 'foo': not an address"):
+        artifacts_settings("foo", KEYS, given_as="STORE")
 
 
 def test_a_key_of_one_set_never_goes_with_the_secret_of_another():

@@ -1,9 +1,16 @@
 """What S3's answers mean to the hub: what passes by itself, and what somebody has to change."""
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    EndpointProviderError,
+    HTTPClientError,
+    ParamValidationError,
+)
 
-from ignition_hub.store.errors import StoreMisconfigured, StoreUnavailable, translated
+from ignition_hub.store.errors import SettingsUnusable, StoreMisconfigured, StoreUnavailable, translated
 
 
 def answer(code: str, status: int, operation: str = "PutObject") -> ClientError:
@@ -52,3 +59,19 @@ def test_an_endpoint_that_is_away_is_unavailable():
 
     assert isinstance(error, StoreUnavailable)
     assert "https://s3.example.com" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ParamValidationError(report='Invalid bucket name "my bucket"'), 'Invalid bucket name "my bucket"'),
+        (EndpointProviderError(msg="not a valid URI"), "not a valid URI"),
+        (HTTPClientError(error=ValueError("Invalid header value b'Credential=AK\\n'")), "a line end in the"),
+    ],
+)
+def test_settings_that_make_no_request_are_misconfigured(error: BotoCoreError, words: str):
+    told = translated(error, "https://s3.example.com", "engines")
+
+    assert isinstance(told, SettingsUnusable)
+    assert words in str(told)
+    assert "AK" not in str(told)
