@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
+import httpx
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -105,8 +107,7 @@ def push_all(gateway: GatewayEndpoint, pushed: ModelUpload, progress: Callable[[
 def reached(kubectl: Kubectl, url: str | None, hub: str, token: str) -> Iterator[GatewayEndpoint]:
     """Give a gateway at ``url``, or one behind a forwarded port, for as long as the block runs."""
     if url is not None:
-        if not url.startswith("https://"):
-            raise CliError(f"--gateway {url}: must start with https://, because a token is sent to it")
+        check_address(url)
         own: str | None = None
         with contextlib.suppress(CliError):  # whoever may not read it trusts what the system trusts
             own = kubectl.authority(hub)
@@ -115,6 +116,23 @@ def reached(kubectl: Kubectl, url: str | None, hub: str, token: str) -> Iterator
     trusted = tls_context(kubectl.authority(hub), system=False)
     with kubectl.forward(hub) as port:
         yield GatewayEndpoint(f"https://127.0.0.1:{port}", token, trusted, server_name=f"{GATEWAY}.{hub}.svc")
+
+
+def check_address(url: str) -> None:
+    """Raise CliError unless ``--gateway`` is an address that a token may be sent to."""
+    if not url.startswith("https://"):
+        raise CliError(f"--gateway {url}: must start with https://, because a token is sent to it")
+    if not _is_address(url):
+        raise CliError(f"--gateway {url}: must be an address, for example https://hub.example.com:8443")
+
+
+def _is_address(url: str) -> bool:
+    """Tell whether httpx and the resolver take it: a name without an empty label, and a port that is one."""
+    try:
+        name, port = httpx.URL(url).host.encode("idna"), urlsplit(url).port
+    except (ValueError, httpx.InvalidURL):
+        return False
+    return bool(name) and port != 0
 
 
 @contextlib.contextmanager

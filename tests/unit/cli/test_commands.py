@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from commandline import exit_code_of
-from ignition_hub.cli.errors import CliError, Unreachable
+from ignition_hub.cli.errors import REFUSED, CliError, Unreachable
 from ignition_hub.cli.kubectl import Kubectl
+from ignition_hub.cli.push import check_address
 from ignition_hub.cli.upload import GatewayEndpoint, UploadFile
 
 KUBECTL = """#!{python}
@@ -120,6 +121,46 @@ def test_a_token_is_never_sent_in_plain_text(
 
     assert "must start with https://" in capsys.readouterr().err
     assert not uploads
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://host:abc",
+        "https://host:99999",
+        "https://hub..example.com",
+        "https://xn--a",
+        "https://[::1",
+        "https://",
+        "https://:8443",
+    ],
+)
+@pytest.mark.parametrize("verb", ["push", "prune"])
+@pytest.mark.usefixtures("calls")
+def test_a_gateway_that_is_no_address_is_a_line_with_option_and_value(
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+    url: str,
+):
+    words = {
+        "push": ["push", str(model), "--name", "m", "--version", "v1", "--arch", "sm_89"],
+        "prune": ["prune", "--dry-run"],
+    }
+    assert ignition(monkeypatch, *words[verb], "--gateway", url) == REFUSED
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: --gateway {url}: must be an address")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://[::1]:8443", "https://hub.example.com.", "https://h\u00fcb.example", "https://10.0.0.1/base"],
+)
+def test_a_gateway_is_reached_by_a_name_or_a_number(url: str):
+    check_address(url)
 
 
 def test_a_mistake_costs_no_call_to_the_cluster(
