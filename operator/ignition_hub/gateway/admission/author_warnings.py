@@ -13,6 +13,7 @@ from ignition_hub.gateway.admission.fetcher import InjectionSettings
 from ignition_hub.gateway.admission.image_volumes import mounting
 from ignition_hub.gateway.admission.injection import pod_asks, wanted_views
 from ignition_hub.gateway.admission.json_patch import Json
+from ignition_hub.gateway.admission.recipients import blind
 from ignition_hub.gateway.admission.resources import LIMITS, amount
 
 MIB = 1024**2
@@ -28,7 +29,8 @@ def warnings_about(pod: Json, engines: Mapping[str, EngineView], settings: Injec
     waits = [f"the pod will wait: {reason}" for reason in reasons]
     why_not = mounting(pod, request, views, settings.no_images).why_not
     downloads = [f"delivery ImageVolume: the engines are downloaded: {why_not}"] if why_not else []
-    return [*waits, *downloads, *gateway_not_found(pod, settings), *too_large(pod, views)]
+    unseen = [f"{why}: it sees no engine" for why in blind(pod, request)]
+    return [*waits, *downloads, *unseen, *gateway_not_found(pod, settings), *too_large(pod, views)]
 
 
 def gateway_not_found(pod: Json, settings: InjectionSettings) -> Iterator[str]:

@@ -16,7 +16,15 @@ from ignition_hub.gateway.admission.bounds import require_few_containers
 from ignition_hub.gateway.admission.image_volumes import image_mounts
 from ignition_hub.gateway.admission.json_patch import Json, Patch, appended
 from ignition_hub.gateway.admission.meshes import PROXIES
-from ignition_hub.gateway.admission.own_mounts import engines_mount, filled_part, folders_seen, own_mounts
+from ignition_hub.gateway.admission.own_mounts import (
+    engines_mount,
+    filled_part,
+    folders_seen,
+    other_part,
+    own_mounts,
+    require_sight,
+    sees_engines,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +44,27 @@ def recipients(pod: Json, request: InjectionRequest, filled: str) -> Patch:
 
 
 def filled_by_fetcher(pod: Json, request: InjectionRequest) -> str:
-    """Return the ``subPath`` of the engines' volume into which they are put, empty for the whole volume."""
+    """
+    Return the ``subPath`` of the engines' volume into which they are put, empty for the whole volume.
+
+    Raises RequestError where no container would see them there.
+    """
+    containers, aliases = _containers_and_aliases(pod, request)
+    filled = filled_part(containers, aliases)
+    require_sight(containers, aliases, filled)
+    return filled
+
+
+def blind(pod: Json, request: InjectionRequest) -> list[str]:
+    """Say which containers that get engines would see none by the mounts that they have themselves."""
+    containers, aliases = _containers_and_aliases(pod, request)
+    filled = filled_part(containers, aliases)
+    return [other_part(one, filled) for one in containers if not sees_engines(one, aliases, filled)]
+
+
+def _containers_and_aliases(pod: Json, request: InjectionRequest) -> tuple[list[Json], list[str]]:
     containers = [recipient.container for recipient in chosen(pod, request)]
-    return filled_part(containers, [one.alias for one in request.engines])
+    return containers, [one.alias for one in request.engines]
 
 
 def chosen(pod: Json, request: InjectionRequest) -> list[Recipient]:

@@ -7,6 +7,7 @@ import pytest
 from ignition_hub.engine import pod_annotations
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.pod_annotations import PodAnnotation
+from ignition_hub.gateway.admission.author_warnings import warnings_about
 from ignition_hub.gateway.admission.injection import inject
 from injectedpods import ENGINES, SETTINGS, applied, both, error_of, injected, pod, refusal
 
@@ -179,20 +180,44 @@ def test_a_model_is_told_where_the_one_engine_that_a_mount_shows_would_be():
 EXPR = {"mountPath": "/m", "subPathExpr": "$(POD_NAME)"}
 
 
+@pytest.mark.parametrize("part", ["arcface-r100/model.engine", "arcface-r100/1", "arcface-r100/1/model.plan"])
+def test_a_mount_of_a_part_of_an_engines_folder_shows_the_part_that_it_names(part):
+    spec = injected(with_mounts("arcface-r100, yolo-v8", [at("/opt/part", part)], [at("/m")]))["spec"]
+    alone = injected(with_mounts("arcface-r100", [at("/opt/part", part)]))["spec"]
+
+    assert "subPath" not in spec["initContainers"][0]["volumeMounts"][0]
+    assert "subPath" not in alone["initContainers"][0]["volumeMounts"][0]
+    assert "env" not in spec["containers"][0]
+    assert paths_told({"containers": spec["containers"][1:]}) == [[f"{path}/model.engine" for path in BOTH]]
+
+
 @pytest.mark.parametrize(
     ("mounts", "container", "mount"),
     [
-        ([[EXPR]], "app-0", "'/m' with subPathExpr '$(POD_NAME)'"),
         ([[at("/m", "a")], [at("/n", "b")]], "app-1", "'/n' with subPath 'b'"),
         ([[at("/m", "a")], [at("/n")]], "app-0", "'/m' with subPath 'a'"),
         ([[at("/m", "a")], [at("/n", "yolo-v8")]], "app-0", "'/m' with subPath 'a'"),
+        ([[EXPR], [at("/n")]], "app-0", "'/m' with subPathExpr '$(POD_NAME)'"),
     ],
 )
-def test_a_container_that_would_see_no_engine_is_refused_by_its_name_and_its_mount(mounts, container, mount):
-    message = refusal(with_mounts("arcface-r100, yolo-v8", *mounts))
+def test_the_author_is_warned_of_a_container_that_sees_no_engine_by_its_mounts(mounts, container, mount):
+    document = with_mounts("arcface-r100, yolo-v8", *mounts)
+    [warning] = warnings_about(document, ENGINES, SETTINGS)
+    given = {one["name"]: one for one in injected(document)["spec"]["containers"]}
 
-    assert message.startswith(f"container '{container}' mounts volume ignition-engines at {mount}, and ")
-    assert "name the containers that load engines in the annotation ignitionhub.io/containers" in message
+    assert warning.startswith(f"container '{container}' mounts volume ignition-engines at {mount}, and ")
+    assert warning.endswith(": it sees no engine")
+    assert "env" not in given[container]
+
+
+def test_a_pod_in_which_no_container_would_see_an_engine_is_refused():
+    message = refusal(with_mounts("arcface-r100, yolo-v8", [EXPR]))
+
+    assert message == (
+        "no container would see an engine: container 'app-0' mounts volume ignition-engines at '/m' with "
+        "subPathExpr '$(POD_NAME)', and the engines are put into the whole volume: mount it with one and the "
+        "same subPath in all containers that get engines, or without"
+    )
 
 
 def test_a_volume_of_the_tokens_name_that_holds_something_else_is_refused():
