@@ -19,7 +19,8 @@ from ignition_hub.fetch.place import EnginePaths, disk_errors_named, make_folder
 from ignition_hub.wire.deadline import Deadline
 
 NO_LOCKS = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS})
-HELD = frozenset({errno.EWOULDBLOCK, errno.ESTALE})
+HELD = frozenset({errno.EWOULDBLOCK, errno.EACCES, errno.ESTALE})
+"""Of an open file: SMB says the second of one that a client on another node has locked."""
 LONGEST_PAUSE_AFTER = 4
 """The attempt: later ones come as often, so that a pod starts soon after the one it waits for."""
 

@@ -161,7 +161,7 @@ def test_a_fetcher_that_is_killed_holds_back_no_other(world):
 
 
 def test_a_volume_that_another_pod_holds_until_the_deadline_is_named(world, held):
-    assert world.run(IGNITION_DEADLINE_SECONDS="0.1") == 45
+    assert world.run(IGNITION_DEADLINE_SECONDS="1") == 45
     assert "another pod fetches into the same volume" in world.message
     assert world.ranges == []
 
@@ -185,6 +185,21 @@ def test_a_lock_that_was_got_on_a_file_that_is_gone_is_got_again(world, monkeypa
 
     assert world.run() == 0
     assert len(locked) == 2
+
+
+@pytest.mark.parametrize("number", [errno.EWOULDBLOCK, errno.EACCES, errno.ESTALE])
+def test_a_lock_that_a_pod_on_another_node_holds_is_waited_for(world, monkeypatch, capsys, number):
+    answers, flock = [number, number], fcntl.flock
+
+    def held_twice(descriptor, operation):
+        if answers:
+            raise OSError(answers.pop(), os.strerror(number))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", held_twice)
+
+    assert world.run() == 0
+    assert "waiting: another pod fetches into the same volume" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS])
