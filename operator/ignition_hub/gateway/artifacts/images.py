@@ -22,7 +22,7 @@ from ignition_hub.engine.manifest import Manifest
 from ignition_hub.engine.state import State
 from ignition_hub.gateway.artifacts.engine_query import EngineClaim, manifest_key_in
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
-from ignition_hub.gateway.cluster.turns import IMAGES, Turns
+from ignition_hub.gateway.cluster.turns import IMAGES, Turns, TurnTaken
 from ignition_hub.gateway.cluster.views import Views
 from ignition_hub.gateway.process.image_list import ImageFile, ImageList
 from ignition_hub.kube import SECRETS, Kube, KubeError
@@ -203,6 +203,9 @@ class ImagePushing:
         except NewerRelease as error:  # says nothing about other engines
             log.warning("the image of %s is looked for later: %s", wanted, error)
             self._rests[question] = time.monotonic() + REFUSED_SECONDS
+        except TurnTaken as error:  # nothing was sent
+            log.warning("the image of %s is looked for later: %s", wanted, error)
+            return False
         except TransientError as error:
             log.warning("the image of %s is looked for later: %s", wanted, error)
             self._failures[question] = self._failures.get(question, NONE_YET).and_one()

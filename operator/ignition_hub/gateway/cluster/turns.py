@@ -31,6 +31,10 @@ PAUSE = 0.5
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
+class TurnTaken(TransientError):
+    """Another holder is at it, and who waited has done nothing yet."""
+
+
 class Turns:
     """The turns of one Lease; ``taken`` says what another holder is doing."""
 
@@ -96,8 +100,8 @@ class Turns:
         else:
             await self._kube.replace(LEASES, self._name, {**lease, "spec": spec}, self._namespace)
 
-    def _busy(self) -> TransientError:
-        return TransientError(Reason.GatewayUnavailable, self._taken, "try again when it has ended")
+    def _busy(self) -> TurnTaken:
+        return TurnTaken(Reason.GatewayUnavailable, self._taken, "try again when it has ended")
 
 
 def holder_of(lease: Object, now: datetime) -> str | None:

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ignition_hub.buckets.default_store import OpenStore
 from ignition_hub.buckets.workers import Workers
-from ignition_hub.engine.errors import NewerRelease
+from ignition_hub.engine.errors import NewerRelease, Reason
 from ignition_hub.gateway.artifacts import images, verified_engines
 from ignition_hub.gateway.artifacts.images import ImagePushing
 from ignition_hub.gateway.artifacts.verified_engines import VerifiedEngines
+from ignition_hub.gateway.cluster.turns import TurnTaken
 from ignition_hub.gateway.process.image_list import ImageFile
 from ignition_hub.registry.errors import RegistryRefused, RegistryUnavailable
 from ignition_hub.registry.push import Pushed
@@ -221,6 +222,24 @@ async def test_a_registry_that_is_away_is_asked_little_and_what_it_had_stays_lis
     await pushing.look(RESOURCES[:2], WITH_REGISTRY)
     assert listed(pushing) == ["a", "b"]
     assert registry.has == {"vision/a", "vision/b"}
+
+
+async def test_a_replica_that_waits_for_its_turn_pushes_at_once_when_it_has_it(
+    pushing, registry, monkeypatch
+):
+    @contextlib.asynccontextmanager
+    async def taken():
+        raise TurnTaken(Reason.GatewayUnavailable, "another replica is pushing images", "")
+        yield
+
+    free = pushing._turns.one
+    monkeypatch.setattr(pushing._turns, "one", taken)
+    for _ in range(20):
+        await pushing.look(RESOURCES, WITH_REGISTRY)
+    monkeypatch.setattr(pushing._turns, "one", free)
+    await pushing.look(RESOURCES, WITH_REGISTRY)
+
+    assert listed(pushing) == list("abcdef")
 
 
 @pytest.fixture
