@@ -14,6 +14,7 @@ from ignition_hub.engine.protocol import Completion
 from ignition_hub.gateway.artifacts.publishing import Signer, complete
 from ignition_hub.gateway.cluster.callers import Build
 from ignition_hub.gateway.cluster.turns import Turns
+from ignition_hub.store.errors import StoreBusy
 from ignition_hub.store.habits import Habits, habits_of
 from ignition_hub.store.objects import ObjectStore
 from ignition_hub.store.publish import Publication
@@ -22,6 +23,8 @@ from ignition_hub.ttl_cache import TtlCache
 
 A_DAY = 86400.0
 """How long what was found counts: a server may be upgraded, or may have failed just then."""
+A_MINUTE = 60.0
+"""How long nothing is found of a server that asks for fewer requests: meanwhile it is not asked again."""
 
 
 class CarefulPublishing:
@@ -30,6 +33,7 @@ class CarefulPublishing:
     def __init__(self, signer: Signer, turns: Turns, workers: Workers, listed: StoreList) -> None:
         self._signer, self._turns, self._workers, self._listed = signer, turns, workers, listed
         self._habits: TtlCache[StoreSettings, Habits] = TtlCache(seconds=A_DAY, size=8)
+        self._conditional: TtlCache[StoreSettings, bool] = TtlCache(seconds=A_MINUTE, size=8)
 
     async def habits(self, store: ObjectStore) -> Habits:
         """Return what a bucket's server does; raise the store's errors, which are not remembered."""
@@ -43,6 +47,12 @@ class CarefulPublishing:
 
     async def _is_conditional(self, store: ObjectStore) -> bool:
         """Tell whether conditions keep two writers apart, as far as any gateway knows."""
-        if not (await self.habits(store)).are_conditional:
+        if not await self._conditional.get(store.settings, lambda: self._found_conditional(store)):
             return False
         return not any(map(is_told_unconditional, await self._listed()))
+
+    async def _found_conditional(self, store: ObjectStore) -> bool:
+        try:
+            return (await self.habits(store)).are_conditional
+        except StoreBusy:  # nothing is known of its conditions, and turns need none
+            return False

@@ -257,6 +257,25 @@ def test_publications_take_turns_where_the_store_keeps_no_two_writers_apart(
     assert len(impatient.writes) == writes
 
 
+def test_publications_take_turns_while_a_server_is_too_busy_to_be_asked_what_it_does(monkeypatch):
+    monkeypatch.setattr(habits, "TRIES", 1)
+
+    async def story(store, workers):
+        publishing = CarefulPublishing(None, None, workers, lambda: returned([store_told("True")]))
+        found = [await publishing._is_conditional(store)]
+        asked = len(server.asked)
+        found.append(await publishing._is_conditional(store))
+        return found, len(server.asked) - asked
+
+    def busy(method, key):
+        return 503 if key.endswith("/new") else None
+
+    with odd_store(fails=busy) as server, contextlib.closing(ObjectStore(server.settings())) as store:
+        workers = Workers(name="engine", threads=1, waiting=4, deadline=60)
+        assert asyncio.run(story(store, workers)) == ([False, False], 0)
+        workers.close()
+
+
 def test_a_publication_looks_once_whether_its_engine_is_there():
     data, model = plan("TensorRTRTX", "1.7.1.116", body=b"kernels"), b"model"
     of_model = fingerprint(MODEL_URI, etag=hashlib.md5(model).hexdigest(), size=len(model))
