@@ -124,6 +124,9 @@ GPUS: tuple[Gpu, ...] = (
     _gpu(121, "Blackwell", "NVIDIA-GB10"),
 )  # fmt: skip
 
+WITH_ARM_CPU = ("NVIDIA-GH200", "NVIDIA-GB200", "NVIDIA-GB300", "NVIDIA-GB10")
+"""How the products begin of GPUs that come with an Arm CPU; ``GPUS`` has one product of each."""
+
 
 def arch_labels(arch: str) -> tuple[str, ...]:
     """Return the values of the label ``gpu-arch`` that mean ``sm_89``: also ``sm89``, ``8.9`` and ``89``."""
@@ -186,6 +189,12 @@ def is_jetson(arch: str) -> bool:
     """Tell whether an architecture is that of Jetson modules; False for one that is not known here."""
     gpu = _BY_ARCH.get(arch)
     return gpu is not None and gpu.jetson
+
+
+def is_on_arm64_alone(gpu: NodeGpu) -> bool:
+    """Tell whether every machine with such a GPU is arm64: a Jetson module, or an Arm CPU beside it."""
+    product = gpu.product or ""
+    return is_jetson(gpu.arch) or any(f"{product}-".startswith(f"{one}-") for one in WITH_ARM_CPU)
 
 
 def arch_of_capability(major: str, minor: str) -> str | None:

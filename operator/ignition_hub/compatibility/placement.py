@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ignition_hub.compatibility.gpus import GPUS, NodeGpu, labelled_gpu
+from ignition_hub.compatibility.gpus import GPUS, NodeGpu, is_on_arm64_alone, labelled_gpu
 from ignition_hub.compatibility.loading import VOUCHED, EngineFacts, loads
 from ignition_hub.compatibility.machines import (
     AMD64,
@@ -151,9 +151,10 @@ def chosen_gpus(pod: Mapping[str, Any]) -> frozenset[NodeGpu] | None:
 
 
 def chosen_machines(pod: Mapping[str, Any]) -> list[str]:
-    """Return the machines that a pod's own node selector and node affinity leave."""
-    spec = pod["spec"]
-    return machines_left(spec.get("nodeSelector") or {}, required_terms(spec.get("affinity")))
+    """Return the machines that a pod's own node selector and node affinity leave, by the GPUs too."""
+    spec, gpus = pod["spec"], chosen_gpus(pod)
+    left = machines_left(spec.get("nodeSelector") or {}, required_terms(spec.get("affinity")))
+    return [one for one in left if gpus is None or any(_is_found_on(one, gpu) for gpu in gpus)] or left
 
 
 def has_place(pod: Mapping[str, Any], engines: Sequence[EngineView]) -> bool:
@@ -162,8 +163,14 @@ def has_place(pod: Mapping[str, Any], engines: Sequence[EngineView]) -> bool:
     if not can_be_placed(engines, asked):
         return False
     chosen = None if asked.claims_alone else chosen_gpus(pod)
-    reach = shared_reach(engines, asked, chosen_machines(pod))
-    return bool(reach) and (chosen is None or any(_is_in_reach(gpu, reach, asked) for gpu in chosen))
+    reaches = [(one, shared_reach(engines, asked, [one])) for one in chosen_machines(pod)]
+    if chosen is None:
+        return any(reach for _, reach in reaches)
+    return any(
+        _is_found_on(machine, gpu) and _is_in_reach(gpu, reach, asked)
+        for machine, reach in reaches
+        for gpu in chosen
+    )
 
 
 def reachable_targets(pod: Mapping[str, Any], engine: EngineView) -> list[ReadyTarget]:
@@ -186,6 +193,10 @@ def _rank_on(gpu: NodeGpu, targets: Sequence[ReadyTarget]) -> list[ReadyTarget]:
     found = [(loads(_facts(target), gpu), target) for target in targets]
     vouched = [(VOUCHED.index(each.level), target) for each, target in found if each.is_vouched_for]
     return [target for _, target in sorted(vouched, key=lambda pair: pair[0])]
+
+
+def _is_found_on(machine: str, gpu: NodeGpu) -> bool:
+    return machine == ARM64 or not is_on_arm64_alone(gpu)
 
 
 def _is_in_reach(gpu: NodeGpu, reach: Iterable[GpuSelector], asked: PodRequest) -> bool:

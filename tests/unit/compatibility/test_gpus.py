@@ -13,6 +13,7 @@ from ignition_hub.compatibility.gpus import (
     arch_of_capability,
     arch_of_product,
     gpu_of,
+    is_on_arm64_alone,
     node_gpu,
 )
 from ignition_hub.engine.errors import Reason
@@ -33,6 +34,20 @@ def test_every_architecture_is_named_by_its_compute_capability():
         major, minor = gpu.compute_capability
         assert gpu.arch == f"sm_{major}{minor}"
         assert gpu_of(gpu.arch) is gpu
+
+
+def test_arm64_machines_alone_have_jetson_modules_and_gpus_with_an_arm_cpu():
+    told = [(gpu, product) for gpu in GPUS for product in gpu.products]
+    alone = {
+        product
+        for gpu, product in told
+        if is_on_arm64_alone(NodeGpu(gpu.arch, product, None)) and not gpu.jetson
+    }
+
+    assert alone == {"NVIDIA-GH200-480GB", "NVIDIA-GB200", "NVIDIA-GB300", "NVIDIA-GB10"}
+    assert all(is_on_arm64_alone(NodeGpu(gpu.arch, None, None)) is gpu.jetson for gpu in GPUS)
+    assert is_on_arm64_alone(NodeGpu("sm_90", "NVIDIA-GH200-144G-HBM3e", None))
+    assert not is_on_arm64_alone(NodeGpu("sm_90", "NVIDIA-GB2000", None))
 
 
 def test_no_product_has_two_architectures():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ignition_hub.compatibility.gpus import GPUS
+from ignition_hub.compatibility.gpus import GPUS, arch_of_product
 from ignition_hub.compatibility.pinned_gpus import MOST_CHOICES
 from ignition_hub.compatibility.placement import (
     affinity_for,
@@ -22,6 +22,7 @@ from ignition_hub.engine.names import LABEL_GPU_ARCH, LABEL_GPU_PRODUCT
 from nodeaffinity import admits, requiring
 
 MAJOR, MINOR, PRODUCT = (f"nvidia.com/gpu.{name}" for name in ("compute.major", "compute.minor", "product"))
+GH200 = "NVIDIA-GH200-480GB"
 NOW = 1_767_225_600.0
 ONE_CARD = {"limits": {"nvidia.com/gpu": "1"}}
 
@@ -51,6 +52,8 @@ def required(*expressions):
         ({"affinity": required(expression("kubernetes.io/arch", "In", "arm64"))}, "GPUs on arm64"),
         ({"affinity": required(expression("kubernetes.io/arch", "NotIn", "amd64"))}, "GPUs on arm64"),
         ({"nodeSelector": {"kubernetes.io/arch": "arm64", MAJOR: "9", MINOR: "0"}}, "sm_90 on arm64"),
+        ({"nodeSelector": {PRODUCT: GH200}}, f"{GH200} (sm_90) on arm64"),
+        ({"affinity": required(expression(PRODUCT, "In", f"{GH200}-SHARED"))}, f"{GH200} (sm_90) on arm64"),
     ],
 )
 def test_a_pod_that_selects_machines_of_another_platform_waits_for_an_engine_of_theirs(selected, words):
@@ -64,6 +67,28 @@ def test_a_pod_that_selects_machines_of_another_platform_waits_for_an_engine_of_
     assert f"leave {words}, and resnet is ready for sm_90" in why
     assert has_place(pod(**selected), [arm])
     assert has_place(pod(nodeSelector={"kubernetes.io/arch": "riscv64"}), [x86])
+
+
+@pytest.mark.parametrize(
+    "gpu", [GH200, "NVIDIA-GB200", "NVIDIA-GB300", "NVIDIA-GB10", "Jetson-AGX-Thor", "Jetson-Orin-NX-16GB"]
+)
+def test_a_gpu_that_arm64_machines_alone_have_is_not_served_by_an_engine_for_x86(gpu):
+    ready = ReadyTarget(arch_of_product(gpu), gpu, "Product", "TensorRT", platform="linux-x86_64")
+    asked = pod(nodeSelector={LABEL_GPU_PRODUCT: gpu})
+
+    assert not has_place(asked, [EngineView("resnet", (ready,), is_settled=True)])
+    assert release_of(asked, [EngineView("resnet", (ready,), is_settled=True)], NOW) is None
+
+
+def test_one_of_the_gpus_that_a_pod_selects_is_served_on_a_machine_that_has_it():
+    x86, arm = (
+        ReadyTarget(arch, None, "SameComputeCapability", "TensorRT", platform=platform)
+        for arch, platform in (("sm_90", "linux-x86_64"), ("sm_89", "linux-aarch64"))
+    )
+
+    for other, is_served in (("NVIDIA-H100-PCIe", True), ("NVIDIA-A10", False)):
+        asked = pod(affinity=required(expression(PRODUCT, "In", GH200, other)))
+        assert has_place(asked, [EngineView("resnet", (x86, arm), is_settled=True)]) is is_served
 
 
 L4_ALONE = {"nodeSelector": {PRODUCT: "NVIDIA-L4"}}
