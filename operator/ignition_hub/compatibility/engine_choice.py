@@ -33,14 +33,14 @@ class CandidateTarget:
     newest: tuple[str, str] | None = None
     """When the newest engine of this identity was built, and its SHA-256."""
     since: str | None = None
-    """When the state last changed (RFC 3339)."""
+    """When the state last changed, or the engine of a ready target (RFC 3339)."""
 
     @property
     def ready_at(self) -> float | None:
         """
         Since when a ready target has had its engine, in seconds since the epoch; None when not told.
 
-        A target whose engine was replaced within seconds may have been Ready all the time.
+        A controller of an earlier release dates no engine that replaces another while the target stays Ready.
         """
         built = self.newest[0] if self.newest else None
         return max((seconds_of(time) for time in (self.since, built) if time), default=None)

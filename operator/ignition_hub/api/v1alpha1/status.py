@@ -185,7 +185,7 @@ class TargetStatus(Part):
     ] = ()
     """Warnings of the builder."""
     last_transition_time: Time | None = None
-    """When `state` last changed."""
+    """When `state` last changed, or the engine of a target that stays `Ready`."""
 
 
 class Summary(Part):

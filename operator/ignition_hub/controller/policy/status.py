@@ -15,7 +15,7 @@ from typing import Any
 from ignition_hub.api.summary import summary_of
 from ignition_hub.compatibility.loading import described
 from ignition_hub.controller.policy.checks import accuracy_of, benchmark_of
-from ignition_hub.controller.policy.views import EngineSnapshot, Plan, Refusal, TargetSnapshot
+from ignition_hub.controller.policy.views import EarlierTarget, EngineSnapshot, Plan, Refusal, TargetSnapshot
 from ignition_hub.engine import quoting
 from ignition_hub.engine.errors import Reason
 from ignition_hub.engine.manifest import Manifest
@@ -80,7 +80,6 @@ def target_entry(decision: Decision, now: str) -> dict[str, Any]:
     added = {"autoBuild": why.document()} if why else {}
     if plan.keeps_status and earlier is not None:
         return {**earlier.document, **added}
-    since = earlier.document.get("lastTransitionTime") if earlier and earlier.state == plan.state else None
     entry = {
         "name": snapshot.target.name,
         "state": str(plan.state),
@@ -95,9 +94,23 @@ def target_entry(decision: Decision, now: str) -> dict[str, Any]:
         "newest": _newest(snapshot, plan),
         "source": plan.source,
         "progress": _progress(plan),
-        "lastTransitionTime": since or now,
+        "lastTransitionTime": _since(earlier, plan) or now,
     }
     return {name: value for name, value in entry.items() if value not in (None, "", [])}
+
+
+def _since(earlier: EarlierTarget | None, plan: Plan) -> str | None:
+    """Return since when a target has its state, and as a ready one its engine; None for as of now."""
+    if earlier is None or earlier.state != plan.state or _has_another_engine(earlier, plan):
+        return None
+    return earlier.document.get("lastTransitionTime")
+
+
+def _has_another_engine(earlier: EarlierTarget, plan: Plan) -> bool:
+    if plan.state is not State.READY or plan.manifest is None:
+        return False
+    engine = {"identity": plan.manifest.identity, "sha256": plan.manifest.engine.sha256}
+    return any(earlier.document.get(name, now) != now for name, now in engine.items())
 
 
 def write_delay(

@@ -162,6 +162,41 @@ def test_a_transition_changes_its_time_and_no_other():
     assert times == {"Ready": NOW, "Reconciling": LATER, "Stalled": LATER}
 
 
+OF_AN_L4 = replace(INPUTS, product="NVIDIA-L4", compatibility="Product")
+REBUILT = replace(READY["manifest"], engine=replace(READY["manifest"].engine, sha256="b" * 64))
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"manifest": REBUILT},
+        {
+            "wanted": replace(WANTED, inputs=OF_AN_L4, identity=identity_of(OF_AN_L4)),
+            "manifest": make_manifest(OF_AN_L4, identity_of(OF_AN_L4)),
+        },
+    ],
+    ids=["rebuilt", "found in the store"],
+)
+def test_a_target_that_stays_ready_has_a_time_of_its_own_for_each_engine(view):
+    view["manifest"] = replace(view["manifest"], built_at=READY["manifest"].built_at)
+    one = engine(archs=("sm_86",))
+    first = engine_status(one, decisions_of(one, READY), NOW)
+    second = engine_status(engine(first, ("sm_86",)), decisions_of(engine(first, ("sm_86",)), view), LATER)
+
+    assert [each["targets"][0]["state"] for each in (first, second)] == ["Ready", "Ready"]
+    assert second["targets"][0]["lastTransitionTime"] == LATER
+
+
+@pytest.mark.parametrize("untold", [(), ("sha256",), ("identity", "sha256", "newest", "platform")])
+def test_the_time_of_the_same_engine_stays_whatever_an_earlier_release_told_of_it(untold):
+    one = engine(archs=("sm_86",))
+    [entry] = engine_status(one, decisions_of(one, READY), NOW)["targets"]
+    told = {name: value for name, value in entry.items() if name not in untold}
+    again = engine({"observedGeneration": 2, "targets": [told]}, ("sm_86",))
+
+    assert engine_status(again, decisions_of(again, READY), LATER)["targets"] == [entry]
+
+
 def test_an_outage_keeps_the_words_about_a_ready_target_and_the_pin_of_another():
     one = engine()
     first = engine_status(one, decisions_of(one, READY, {"job": ACTIVE}), NOW)
