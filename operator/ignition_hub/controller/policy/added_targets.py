@@ -60,7 +60,7 @@ def additions_to(
         return Additions(targets=engine.added, recheck=AFTER_A_CHANGE if needs or engine.added else None)
     case = _Case(engine, pools, used, now)
     unserved = [need for need in needs if not _is_served(engine, engine.targets, need.gpu)]
-    standing = tuple(_standing(case, unserved))
+    standing = tuple(_standing(case, needs, unserved))
     additions = _extended(case, standing, unserved)
     names = {one.target.name for one in standing}
     return replace(
@@ -106,10 +106,13 @@ class _Case:
         return datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _standing(case: _Case, unserved: Sequence[Need]) -> Iterator[AddedTarget]:
+def _standing(case: _Case, needs: Sequence[Need], unserved: Sequence[Need]) -> Iterator[AddedTarget]:
     """Yield the added targets that stay, with since when they are not needed."""
+    # A published engine is not taken from a pod for one of a target whose platform is to come.
+    untold = [need for need in needs if not _is_known_to_be_served(case.engine, need.gpu)]
     for one in case.engine.added:
-        need = next((need for need in unserved if _is_served_by_added(case, [one], need.gpu)), None)
+        some = untold if _is_ready(case, one) else unserved
+        need = next((need for need in some if _is_served_by_added(case, [one], need.gpu)), None)
         if _is_in_the_specification(case, one) or not _may_stay(case, one, need):
             continue
         if need is None:
@@ -199,13 +202,17 @@ def _free_name(gpu: str, taken: Collection[str]) -> str:
 
 def _may_stay(case: _Case, one: AddedTarget, need: Need | None) -> bool:
     """Tell whether its pool still allows it; what is published stays in any case while a pod needs it."""
-    earlier = case.engine.earlier.get(one.target.name)
-    if need is not None and earlier is not None and earlier.state == State.READY:
+    if need is not None and _is_ready(case, one):
         return True
     if need is None and _seconds_left(case, one) <= 0:
         return False
     allowed = [pool for pool in pools_of(one, case.pools) if _admits(pool, case.engine.namespace)]
     return isinstance(choose(allowed, ask_for(case.engine, one.target, case.asked)), Choice)
+
+
+def _is_ready(case: _Case, one: AddedTarget) -> bool:
+    earlier = case.engine.earlier.get(one.target.name)
+    return earlier is not None and earlier.state == State.READY
 
 
 def _admits(pool: PoolFacts, namespace: str) -> bool:
@@ -216,12 +223,12 @@ def _is_in_the_specification(case: _Case, added: AddedTarget) -> bool:
     """
     Tell whether the author has added the target to the specification since, or another of its name.
 
-    One that is built for another platform is not the same.
+    One that is built for another platform is not the same, and one whose platform is not told yet may be.
     """
     target, platform = replace(added.target, name=""), _platform_of_added(case, added)
     return any(
         one.name == added.target.name
-        or (replace(one, name="") == target and _platform_of(case.engine, one) in (None, platform))
+        or (replace(one, name="") == target and _platform_of(case.engine, one) == platform)
         for one in case.engine.targets
     )
 
@@ -232,6 +239,12 @@ def _is_served(engine: EngineSnapshot, targets: Iterable[Target], gpu: NodeGpu) 
         _serves(engine, target, _flavor_of(engine, target), gpu, _platform_of(engine, target))
         for target in targets
     )
+
+
+def _is_known_to_be_served(engine: EngineSnapshot, gpu: NodeGpu) -> bool:
+    """Tell whether an engine of a target of the specification whose platform is told loads on ``gpu``."""
+    told = [one for one in engine.targets if gpu.platform is None or _platform_of(engine, one)]
+    return _is_served(engine, told, gpu)
 
 
 def _is_served_by_added(case: _Case, added: Iterable[AddedTarget], gpu: NodeGpu) -> bool:

@@ -177,9 +177,13 @@ def hopper_pools(**arm_pool: Any) -> list[PoolFacts]:
     return pool_facts([x86, arm])
 
 
-def of_hopper(platform: str | None = "linux-x86_64", *, name: str = "sm-90", **more: Any) -> dict[str, Any]:
+def of_hopper(
+    platform: str | None = "linux-x86_64", *, name: str = "sm-90", state: str = "Ready", **more: Any
+) -> dict[str, Any]:
     told = {"platform": platform} if platform else {}
-    return entry("sm_90", tensorrt={"flavor": "TensorRT", "version": TENSORRT}, name=name, **told, **more)
+    return entry(
+        "sm_90", state, tensorrt={"flavor": "TensorRT", "version": TENSORRT}, name=name, **told, **more
+    )
 
 
 def test_a_gpu_of_another_platform_than_the_target_of_its_architecture_gets_one_and_keeps_it() -> None:
@@ -209,9 +213,46 @@ def test_an_added_target_ends_where_the_specification_has_it_for_the_same_platfo
     why = {"pool": "gh200", "since": AT, "gpu": "sm_90", "pod": "server", "node": "third"}
     added = of_hopper("linux-aarch64", name="auto-sm-90", autoBuild=why)
 
-    for own in ("linux-aarch64", None):
-        asked = engine(of_hopper(own), added, **SM_90)
-        assert additions_to(asked, [need(GH200)], hopper_pools(), NOTHING, NOW).removed == asked.added
+    asked = engine(of_hopper("linux-aarch64"), added, **SM_90)
+
+    assert additions_to(asked, [need(GH200)], hopper_pools(), NOTHING, NOW).removed == asked.added
+
+
+@pytest.mark.parametrize("later", [0.0, 9 * HOUR])
+@pytest.mark.parametrize("unneeded", [{}, {"unneededSince": AT}])
+def test_a_needed_target_stays_while_the_platform_of_the_same_in_the_specification_is_to_come(
+    later: float, unneeded: dict[str, Any]
+) -> None:
+    why = {"pool": "gh200", "since": AT, "gpu": "sm_90", "pod": "server", "node": "third", **unneeded}
+    added = of_hopper("linux-aarch64", name="auto-sm-90", autoBuild=why)
+    asked = engine(of_hopper(None, state="Pending"), added, **SM_90)
+
+    additions = additions_to(asked, [need(GH200)], hopper_pools(), NOTHING, NOW + later)
+
+    assert [(one.target.name, one.unneeded_since) for one in additions.targets] == [("auto-sm-90", None)]
+    assert (additions.removed, additions.new, additions.recheck) == ((), (), None)
+
+
+def test_one_that_is_not_ready_goes_after_a_while_where_the_same_of_the_author_has_no_platform() -> None:
+    why = {"pool": "gh200", "since": AT, "gpu": "sm_90", "pod": "server", "node": "third"}
+    added = of_hopper("linux-aarch64", name="auto-sm-90", state="Building", autoBuild=why)
+    asked = engine(of_hopper(None, state="Unbuildable"), added, **SM_90)
+
+    (idle,) = additions_to(asked, [need(GH200)], hopper_pools(), NOTHING, NOW).targets
+    assert idle.unneeded_since == AT
+
+
+def test_what_an_earlier_release_added_stays_until_its_platform_is_told_or_no_pod_needs_it() -> None:
+    why = {"pool": "gh200", "since": AT, "gpu": "sm_90", "pod": "server", "node": "third"}
+    added = of_hopper(None, name="auto-sm-90", autoBuild=why)
+    upgraded = engine(of_hopper(None), added, **SM_90)
+    told = engine(of_hopper("linux-aarch64"), added, **SM_90)
+
+    for pods in ([need(GH200)], [need(GH200), need(H100)]):
+        assert additions_to(upgraded, pods, hopper_pools(), NOTHING, NOW).targets == upgraded.added
+    assert additions_to(told, [need(GH200)], hopper_pools(), NOTHING, NOW).removed == told.added
+    (idle,) = additions_to(upgraded, [], hopper_pools(), NOTHING, NOW).targets
+    assert idle.unneeded_since == AT
 
 
 def test_a_target_whose_platform_is_not_told_serves_both() -> None:
@@ -345,7 +386,9 @@ def test_what_is_needed_again_meanwhile_stays_and_names_who_needs_it() -> None:
 
 def test_a_target_that_the_author_added_since_replaces_the_one_of_the_hub() -> None:
     targets = [{"gpuArch": "sm_86"}, {"gpuArch": "sm_120"}]
-    asked = engine(entry(), entry("sm_120", "Pending"), added_entry(), targets=targets)
+    asked = engine(
+        entry(), entry("sm_120", "Pending", platform="linux-x86_64"), added_entry(), targets=targets
+    )
 
     additions = additions_to(asked, [need(BLACKWELL)], a_pool(), NOTHING, NOW)
 
