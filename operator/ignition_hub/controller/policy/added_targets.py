@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ignition_hub.compatibility.gpus import NodeGpu
+from ignition_hub.compatibility.gpus import NodeGpu, is_jetson
 from ignition_hub.compatibility.loading import EngineFacts, described, loads
 from ignition_hub.compatibility.verdict import Choice, PoolFacts, Unbuildable, choose
 from ignition_hub.controller.policy.job_status import epoch
@@ -143,7 +143,7 @@ def _extended(case: _Case, standing: tuple[AddedTarget, ...], unserved: Sequence
 def _answer(case: _Case, need: Need, taken: Collection[str]) -> AddedTarget | str | None:
     """Return the target for a GPU, or why there is none; None where no pool adds any, or nothing is built."""
     namespace, gpu = case.engine.namespace, need.gpu
-    willing = [pool for pool in case.pools if pool.auto_build and gpu.platform in (None, pool.platform)]
+    willing = [pool for pool in case.pools if pool.auto_build and _is_of_platform(pool, gpu)]
     if not willing or case.engine.suspended:
         return None
     able = _buildable(case, need, willing, taken)
@@ -158,15 +158,13 @@ def _answer(case: _Case, need: Need, taken: Collection[str]) -> AddedTarget | st
     if isinstance(allowed, Unbuildable):
         return (
             f"spec.autoBuild.namespaces of BuildPool {able.pool} does not list namespace {namespace}: "
-            f"{_by_hand(case.engine, gpu)}, or have the platform team list it"
+            f"{_by_hand(case, gpu)}have the platform team list it"
         )
     roomy = [pool for pool in admitting if not _limit_reached(case, pool)]
     with_room = _buildable(case, need, roomy, taken)
     if isinstance(with_room, Unbuildable):
         full = next(pool for pool in admitting if pool.name == allowed.pool)
-        return (
-            f"{_limit_reached(case, full)}: {_by_hand(case.engine, gpu)}, or have the platform team raise it"
-        )
+        return f"{_limit_reached(case, full)}: {_by_hand(case, gpu)}have the platform team raise it"
     return with_room
 
 
@@ -261,7 +259,13 @@ def _serves(
     # A platform that is not known is left to the manifest, as where the gateway chooses.
     where = platform or gpu.platform or ""
     facts = EngineFacts.of_target(target, engine.options, platform=where, flavor=flavor)
-    return loads(facts, gpu).is_vouched_for
+    return loads(facts, _on_jetpack(gpu, where)).is_vouched_for
+
+
+def _on_jetpack(gpu: NodeGpu, where: str) -> NodeGpu:
+    """Take a module for one of an engine's JetPack where its node has no label that tells the release."""
+    is_untold = is_jetson(gpu.arch) and gpu.platform == "linux-aarch64" and where.startswith("jetpack-")
+    return replace(gpu, platform=where) if is_untold else gpu
 
 
 def _platform_of(engine: EngineSnapshot, target: Target) -> str | None:
@@ -297,13 +301,30 @@ def _limit_reached(case: _Case, pool: PoolFacts) -> str | None:
     return None
 
 
-def _by_hand(engine: EngineSnapshot, gpu: NodeGpu) -> str:
-    product = gpu.exact_product
-    if product and any((one.gpu_arch, one.product) == (gpu.arch, None) for one in engine.targets):
-        # That target is built for another platform, and so would be one more like it.
-        target = f"{{gpuArch: {gpu.arch}, product: {product}, compatibility: Product}}"
-        return f"add a target {target} to spec.targets"
-    return f"add a target {{gpuArch: {gpu.arch}}} to spec.targets"
+def _by_hand(case: _Case, gpu: NodeGpu) -> str:
+    """Say which target of the specification would be built for a GPU; nothing where none would."""
+    target = next((one for one in _possible(gpu, ()) if _would_be_built(case, one, gpu)), None)
+    if target is None:
+        return ""
+    more = f", product: {target.product}, compatibility: {PRODUCT}" if target.product else ""
+    return f"add a target {{gpuArch: {target.gpu_arch}{more}}} to spec.targets, or "
+
+
+def _would_be_built(case: _Case, target: Target, gpu: NodeGpu) -> bool:
+    """Tell whether a target that the specification lacks would be built where its engine loads on ``gpu``."""
+    wanted = replace(target, name="")
+    if any(replace(one, name="") == wanted for one in case.engine.targets):
+        return False
+    # Where the author adds it, the best pool of all builds it, with the TensorRT of the specification.
+    answer = choose(case.pools, ask_for(case.engine, target, case.engine.tensorrt))
+    if isinstance(answer, Unbuildable):
+        return False
+    pool = next(one for one in case.pools if one.name == answer.pool)
+    return _is_of_platform(pool, gpu) and _serves(case.engine, target, answer.flavor, gpu, pool.platform)
+
+
+def _is_of_platform(pool: PoolFacts, gpu: NodeGpu) -> bool:
+    return gpu.platform in (None, pool.platform)
 
 
 def _seconds_left(case: _Case, one: AddedTarget) -> float:

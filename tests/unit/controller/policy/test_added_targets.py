@@ -170,8 +170,8 @@ H100 = NodeGpu("sm_90", "NVIDIA-H100-PCIe", None, "linux-x86_64")
 SM_90 = {"targets": [{"gpuArch": "sm_90"}]}
 
 
-def hopper_pools(**arm_pool: Any) -> list[PoolFacts]:
-    x86, arm = gpu_pool("h100", "sm_90"), gpu_pool("gh200", "sm_90")
+def hopper_pools(product: str | None = None, **arm_pool: Any) -> list[PoolFacts]:
+    x86, arm = gpu_pool("h100", "sm_90"), gpu_pool("gh200", "sm_90", product=product)
     arm["spec"]["nodeSelector"] = {"kubernetes.io/arch": "arm64"}
     arm["spec"]["autoBuild"] |= arm_pool
     return pool_facts([x86, arm])
@@ -261,12 +261,47 @@ def test_a_target_whose_platform_is_not_told_serves_both() -> None:
     assert additions_to(asked, [need(GH200)], hopper_pools(), NOTHING, NOW) == Additions()
 
 
-def test_who_may_have_no_target_for_the_other_platform_is_told_to_name_the_product() -> None:
-    asked, pools = engine(of_hopper(), **SM_90), hopper_pools(namespaces=["audio"])
+NOT_LISTED = "spec.autoBuild.namespaces of BuildPool gh200 does not list namespace vision: "
 
-    assert "add a target {gpuArch: sm_90, product: NVIDIA-GH200-480GB, compatibility: Product}" in refusal_of(
-        additions_to(asked, [need(GH200)], pools, NOTHING, NOW)
+
+def test_who_may_have_none_for_the_other_platform_is_told_to_name_the_product_that_a_pool_has() -> None:
+    asked, pools = engine(of_hopper(), **SM_90), hopper_pools(GH200.product, namespaces=["audio"])
+
+    assert refusal_of(additions_to(asked, [need(GH200)], pools, NOTHING, NOW)) == (
+        f"{NOT_LISTED}add a target {{gpuArch: sm_90, product: NVIDIA-GH200-480GB, compatibility: Product}} "
+        "to spec.targets, or have the platform team list it"
     )
+
+
+@pytest.mark.parametrize("arch", ["sm_90", "sm_86"])
+@pytest.mark.parametrize("gpu", [GH200, replace(GH200, product=None)], ids=["named", "of no name"])
+def test_no_target_is_advised_that_would_be_built_for_another_platform_or_not_at_all(
+    arch: str, gpu: NodeGpu
+) -> None:
+    like = {"flavor": "TensorRT", "version": TENSORRT}
+    asked = engine(of_hopper(), targets=[{"gpuArch": arch}], tensorrt=like)
+    unlisted, full = hopper_pools(namespaces=["audio"]), hopper_pools(maxTargets=1)
+    used = Counter({("gh200", "audio"): 1})
+
+    assert refusal_of(additions_to(asked, [need(gpu)], unlisted, NOTHING, NOW)) == (
+        f"{NOT_LISTED}have the platform team list it"
+    )
+    assert refusal_of(additions_to(asked, [need(gpu)], full, used, NOW)) == (
+        "BuildPool gh200 has spec.autoBuild.maxTargets 1, which all namespaces together have reached: "
+        "have the platform team raise it"
+    )
+
+
+@pytest.mark.parametrize("platform", ["linux-aarch64", None, "jetpack-6.2"])
+def test_a_jetson_module_without_a_label_of_its_jetpack_is_served_by_a_target_of_any(
+    platform: str | None,
+) -> None:
+    target = {"gpuArch": "sm_87", "name": "orin", "product": ORIN.product, "compatibility": "Product"}
+    built = {"platform": "jetpack-6.2", "tensorrt": {"flavor": "TensorRT", "version": "10.3.0.30"}}
+    asked = engine({**target, **built, "state": "Ready"}, targets=[target])
+    orin = replace(ORIN, platform=platform)
+
+    assert additions_to(asked, [need(orin)], hopper_pools(), NOTHING, NOW) == Additions()
 
 
 @pytest.mark.parametrize("suspended", [True, False])
