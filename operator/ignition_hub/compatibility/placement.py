@@ -124,16 +124,26 @@ def is_split(term: Term) -> bool:
 
 
 def narrowed(
-    affinity: Mapping[str, Any] | None, engines: Sequence[EngineView], asked: PodRequest = NOTHING
+    affinity: Mapping[str, Any] | None,
+    engines: Sequence[EngineView],
+    asked: PodRequest = NOTHING,
+    selector: Mapping[str, Any] | None = None,
 ) -> Json:
-    """Return a gated pod's ``affinity`` narrowed by added expressions alone, or set where it had no terms."""
+    """
+    Return a gated pod's ``affinity`` narrowed by added expressions alone, or set where it had no terms.
+
+    ``selector`` is the pod's node selector: it may leave one machine alone, as each of its terms may.
+    """
     if not (theirs := required_terms(affinity)):
         return affinity_for(engines, affinity, asked)
-    selectors = shared_reach(engines, asked)
     # A term can leave out a machine, and not be for some GPUs of one and for others of the other.
     machine = _only_machine(engines, asked)
+    left = [tuple(machines_left(selector or {}, [one])) for one in theirs]
+    # Where nothing is served on the machines that a term leaves, it is closed by the machine.
+    reach = {some: shared_reach(engines, asked, some) or shared_reach(engines, asked) for some in set(left)}
     terms = [
-        both(one, {"matchExpressions": [*conjunction(one, selectors, asked), *machine]}) for one in theirs
+        both(one, {"matchExpressions": [*conjunction(one, reach[some], asked), *machine]})
+        for one, some in zip(theirs, left, strict=True)
     ]
     return with_terms(affinity, terms)
 
@@ -234,7 +244,7 @@ def release_of(pod: Mapping[str, Any], engines: Sequence[EngineView], now: float
     if seconds_held(pod, engines, now) != 0:
         return None
     gates = [gate for gate in spec.get("schedulingGates") or () if gate.get("name") != SCHEDULING_GATE]
-    affinity = narrowed(spec.get("affinity"), engines, asked)
+    affinity = narrowed(spec.get("affinity"), engines, asked, spec.get("nodeSelector"))
     return {
         "metadata": {"labels": {LABEL_WAITING: None}},
         "spec": {"schedulingGates": gates or None, "affinity": affinity},

@@ -29,8 +29,9 @@ LEVELS = """\
 On Jetson only `Product` exists: the exact module, JetPack release and power mode. A slice of a GPU (MIG) is
 a product of its own. Platforms never mix: x86-64, aarch64, each JetPack release, and Windows
 (`options.runtimePlatform`, built on Linux for x86-64, loads on Windows alone). Each target's is in
-`status.targets[].platform`, and pods are kept off nodes of another by the label `kubernetes.io/arch`. The
-JetPack release is compared when the pod asks for its engine.
+`status.targets[].platform`, and pods are kept off nodes of another by the label `kubernetes.io/arch`, with
+[one exception](gpus.md#platforms) for pods that waited for engines of several platforms. The JetPack release
+is compared when the pod asks for its engine.
 """
 
 READERS = """\

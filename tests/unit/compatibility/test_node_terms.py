@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 
 from gpusituations import SITUATIONS, labels_of, node_of
 from ignition_hub.compatibility.cloud_labels import CLOUD_GPUS
-from ignition_hub.compatibility.gpus import GPUS, arch_of_product
+from ignition_hub.compatibility.gpus import GPUS, KUBERNETES_ARCH, arch_of_product
 from ignition_hub.compatibility.inventory import believed, node_facts, profiles_of
 from ignition_hub.compatibility.loading import EngineFacts, loads
-from ignition_hub.compatibility.node_terms import BEFORE_THE_TABLE, terms_for
+from ignition_hub.compatibility.node_terms import BEFORE_THE_TABLE, both, terms_for
 from ignition_hub.compatibility.placement import (
     affinity_for,
     affinity_to_wait_with,
     can_be_placed,
     narrowed,
+    release_of,
     required_terms,
 )
 from ignition_hub.compatibility.pod_request import PodRequest
@@ -210,6 +211,37 @@ def test_gpus_of_several_platforms_are_told_apart_for_a_pod_without_terms_of_its
     assert [admits(affinity, labels) for labels in (OF_H100, OF_GH200, of_gb10)] == [True, False, True]
     waited = narrowed(affinity_to_wait_with(requiring(ZONE)), [EngineView("det", ready, None, True)])
     assert [admits(waited, {**each, "zone": "a"}) for each in (OF_H100, of_gb10)] == [True, True]
+
+
+def test_a_pod_that_waited_goes_to_what_is_served_on_the_machine_that_it_selects():
+    engines = [EngineView("det", (*on(AMD).ready, *on(ARM, arch="sm_121").ready), None, True)]
+    of_gb10 = {**OF_GH200, "nvidia.com/gpu.compute.major": "12", "nvidia.com/gpu.compute.minor": "1"}
+    nodes = [{**labels, "zone": "a"} for labels in (OF_H100, OF_GH200, of_gb10)]
+    arm, amd = (
+        both(ZONE, {"matchExpressions": [{"key": KUBERNETES_ARCH, "operator": "In", "values": [one]}]})
+        for one in ("arm64", "amd64")
+    )
+    pod = {
+        "metadata": {},
+        "spec": {
+            "containers": [{"name": "app"}],
+            "nodeSelector": {KUBERNETES_ARCH: "arm64"},
+            "affinity": affinity_to_wait_with(requiring(ZONE)),
+        },
+    }
+
+    lifted = narrowed(affinity_to_wait_with(requiring(arm, amd)), engines)
+    assert [admits(lifted, node) for node in nodes] == [True, False, True]
+    lifted = release_of(pod, engines, 0.0)["spec"]["affinity"]
+    assert [admits(lifted, node) for node in nodes[1:]] == [False, True]
+
+
+def test_a_term_of_a_machine_that_no_engine_is_for_is_closed():
+    arm = {"matchExpressions": [{"key": KUBERNETES_ARCH, "operator": "In", "values": ["arm64"]}]}
+    waiting = affinity_to_wait_with(requiring(both(ZONE, arm), both(ZONE, {"matchExpressions": []})))
+    lifted = narrowed(waiting, [on(AMD)])
+
+    assert [admits(lifted, {**labels, "zone": "a"}) for labels in ON_BOTH] == [True, False]
 
 
 def test_engines_of_two_platforms_have_no_node_in_common():
