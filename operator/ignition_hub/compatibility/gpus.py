@@ -124,6 +124,8 @@ GPUS: tuple[Gpu, ...] = (
     _gpu(121, "Blackwell", "NVIDIA-GB10"),
 )  # fmt: skip
 
+OLDEST_MAJOR = 3
+"""The oldest major compute capability that an architecture is read from: 13 is no 1.3, and may mean 13.0."""
 WITH_ARM_CPU = ("NVIDIA-GH200", "NVIDIA-GB200", "NVIDIA-GB300", "NVIDIA-GB10")
 """How the products begin of GPUs that come with an Arm CPU; ``GPUS`` has one product of each."""
 
@@ -299,8 +301,9 @@ def _node_arch(labels: Mapping[str, str], product: str) -> str | None:
 
 
 def _later_arch(label: str) -> str:
-    arch = "sm_" + "".join(filter(str.isdecimal, label))
-    return arch if len(arch) > len("sm_0") and label in arch_labels(arch) else label
+    digits = "".join(filter(str.isdecimal, label))
+    arch, major = f"sm_{digits}", int(digits[:-1] or 0)
+    return arch if major >= OLDEST_MAJOR and label in arch_labels(arch) else label
 
 
 def _spelt_as_arch(text: str) -> str | None:

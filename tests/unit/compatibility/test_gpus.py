@@ -163,6 +163,7 @@ def test_a_node_has_the_gpu_its_labels_tell(labels, gpu):
     ("label", "arch"),
     [
         *((label, "sm_130") for label in ("sm_130", "sm130", "13.0", "130")),
+        *((label, label) for label in ("13", "1.3", "8")),
         *((label, label) for label in ("SM_130", "1.30", "compute_130", "sm_", "9", "Rubin-130")),
     ],
 )
