@@ -2,7 +2,7 @@
 YAML as kubectl reads it, which is not as PyYAML does.
 
 To kubectl ``1234e56``, ``08`` and ``y`` are two numbers and a boolean, ``2026-11-30`` and ``12:30`` are
-strings. The differences are those of go-yaml, which sigs.k8s.io/yaml parses with.
+strings (kubectl 1.36.3). The differences are those of go-yaml, which sigs.k8s.io/yaml parses with.
 """
 
 import re

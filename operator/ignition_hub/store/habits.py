@@ -119,7 +119,7 @@ def _found(folder: Folder, asked: Sequence[Relied]) -> dict[Relied, Habit]:
 
 
 def _check_that_conditions_are_known(folder: Folder) -> None:
-    """Refuse a server that answers 501 to conditions, as Backblaze B2 does: no turn makes it publish."""
+    """Refuse a server that answers 501 to conditions, as Backblaze B2 is said to: no turn helps."""
     try:
         folder.store.put_new(folder.key("conditional"), b"")
     except NotImplementedThere:
