@@ -34,6 +34,16 @@ NO_AGES: Mapping[str, str] = {
 }
 """The test that fails on a server that keeps no file for each object, whose time can be changed."""
 
+AT_ONCE: Mapping[str, str] = dict.fromkeys(
+    (
+        "test_of_builders_with_different_bytes_the_first_wins",
+        "test_builders_with_equal_bytes_and_other_facts_agree_on_one_manifest",
+        "test_two_builds_at_once_leave_what_both_measured",
+    ),
+    "conditions are looked at before the write",
+)
+"""The tests of writers at the same time, whom a server that looks first keeps apart most of the time."""
+
 Processes = Sequence["subprocess.Popen[bytes]"]
 
 

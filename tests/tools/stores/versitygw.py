@@ -7,7 +7,7 @@ from functools import partial
 from ignition_hub.store.habits import Relied
 from localcluster.build import build
 from localcluster.paths import binary
-from stores.kinds import ACCESS_KEY, SECRET_KEY, Kind, Place, Processes
+from stores.kinds import ACCESS_KEY, AT_ONCE, SECRET_KEY, Kind, Place, Processes
 
 VERSION = "1.7.0"
 
@@ -34,4 +34,5 @@ BY_ITS_DEFAULTS = Kind(
     _start,
     lacks=frozenset({Relied.OVERLAPPING}),
     may_lack=frozenset({Relied.SMALL_AT_ONCE}),
+    may_fail=AT_ONCE,
 )
